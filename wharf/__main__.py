@@ -1,0 +1,5 @@
+"""`python -m wharf`."""
+
+from wharf.cli import main
+
+main()

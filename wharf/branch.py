@@ -1,0 +1,237 @@
+"""The index branch: its tip, changes to it by compare-and-swap, and its history.
+
+A bare repository holds one orphan branch `wharf/<index>` per index. A commit's objects are written by one `git fast-import`,
+which no reader can see, and become the tip in one step or not at all.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import secrets
+import shutil
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from wharf import record, settings
+from wharf.errors import StorageError
+from wharf.objects import Git, Objects
+from wharf.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from typing import Self
+
+    from wharf.change import Change, Outcome
+
+REFUSALS_AT_MOST: Final = 100
+"""How often one change is applied again to a newer tip before it is given up."""
+PATIENCE: Final = 60.0
+"""Seconds after which a change is given up, however few the tries."""
+STALE_LOCK: Final = 10.0
+"""Seconds after which a lock on the branch belongs to a process that died: git holds one for milliseconds."""
+
+_ACTOR = "Wharf-Actor"
+_ZERO = "0" * 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """Why a commit is made: the verb, who wants it, and a reason of one or more lines (may be empty)."""
+
+    verb: str
+    actor: str
+    reason: str = ""
+
+    def text(self, releases: Sequence[tuple[str, str]]) -> str:
+        """The commit's message: verb and releases, the reason, and the actor as a trailer."""
+        what = ", ".join(f"{project} {version}" for project, version in releases[:3])
+        if len(releases) > len(releases[:3]):
+            what = f"{len(releases)} releases of {len({project for project, _ in releases})} projects"
+        body = f"\n{self.reason}\n" if self.reason else ""
+        return f"{self.verb} {what}\n{body}\n{_ACTOR}: {self.actor}\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """A change as it was carried out: the commit (None: it changed nothing), and its outcome on the tip that it met."""
+
+    commit: str | None
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One release in one commit of the history. `time` is in seconds since 1970, UTC."""
+
+    commit: str
+    time: int
+    actor: str
+    verb: str
+    project: str
+    version: str
+    message: str
+
+
+class Branch:
+    """The index branch `wharf/<index>` of a bare repository. A context manager: it ends the git process that reads."""
+
+    def __init__(self, git_dir: Path, index: str) -> None:
+        self.index = index
+        self.ref = f"refs/heads/wharf/{index}"
+        self._git = Git(git_dir)
+        self._objects = Objects(self._git)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the git process that reads."""
+        self._objects.close()
+
+    def create(self) -> None:
+        """Make the bare repository if it is not there; two processes may do so at once."""
+        target = self._git.git_dir
+        if (target / "HEAD").is_file():
+            return
+        made = target.with_name(f"{target.name}.{secrets.token_hex(8)}.new")
+        Git(made).run("init", "--quiet", "--bare", "--template=", "--initial-branch=wharf/main")
+        try:
+            made.rename(target)
+        except OSError:
+            shutil.rmtree(made)
+            if not (target / "HEAD").is_file():
+                raise
+
+    def indexes(self) -> list[str]:
+        """The names of all indexes in the repository."""
+        prefix = "refs/heads/wharf/"
+        out = self._git.run("for-each-ref", "--format=%(refname)", prefix)
+        return [line.removeprefix(prefix) for line in out.decode().splitlines()]
+
+    def stamp(self) -> object:
+        """A value that is another one whenever the tip may have moved. Costs two system calls, no process."""
+        try:
+            loose = (self._git.git_dir / self.ref).read_bytes()
+        except FileNotFoundError:
+            loose = b""
+        try:
+            packed = (self._git.git_dir / "packed-refs").stat().st_mtime_ns
+        except FileNotFoundError:
+            packed = 0
+        return loose, packed
+
+    def tip(self) -> str | None:
+        """The commit that the branch is at, or None."""
+        found = self._objects.one(self.ref)
+        return None if found is None else found.id
+
+    def snapshot(self, previous: Snapshot | None = None) -> Snapshot:
+        """The index as it is now. Given a snapshot from before, only what changed since is read."""
+        return Snapshot(self._objects, self.tip(), previous)
+
+    def commit(self, change: Change, message: Message) -> Committed:
+        """Carry out a change as one commit on whatever the tip is by then; an outcome without edits makes none.
+
+        Raises what `change.apply` raises, and StorageError when others were quicker for a minute.
+        """
+        started = time.monotonic()
+        for tries in range(REFUSALS_AT_MOST):
+            snapshot = self.snapshot()
+            outcome = change.apply(snapshot)
+            if not outcome.edits:
+                return Committed(commit=None, outcome=outcome)
+            commit = self._write(snapshot.commit, outcome, message)
+            if self._advance(snapshot.commit, commit):
+                self._git.run("gc", "--auto", "--quiet")
+                return Committed(commit=commit, outcome=outcome)
+            if time.monotonic() - started > PATIENCE:
+                break
+            time.sleep(random.uniform(0, min(0.01 * 2**tries, 0.5)))  # noqa: S311 - spreads writers, guards nothing
+        raise StorageError(f"Others kept writing to {self.ref} for a minute.", "Nothing is lost: run the same command again.")
+
+    def history(self, project: str | None = None) -> Iterator[Entry]:
+        """The audit log, newest first: one entry per commit and release that it touched."""
+        if self.tip() is None:
+            return
+        mark = secrets.token_hex(16)
+        words = ["log", f"--format={mark}%H%x00%ct%x00%an%x00%B%x00", "--name-only", "--no-renames", self.ref, "--"]
+        if project is not None:
+            words.append(record.folder(project))
+        out = self._git.run("--literal-pathspecs", *words)
+        for block in out.decode(errors="replace").split(mark)[1:]:
+            commit, moment, author, text, names = block.split("\0")
+            verb, actor, message = _parse_message(text, author)
+            releases = dict.fromkeys(_release_of(name) for name in names.split("\n") if name)
+            if any(release[1] for release in releases):
+                releases = {release: None for release in releases if release[1]}
+            for name, version in releases:
+                yield Entry(
+                    commit=commit,
+                    time=int(moment),
+                    actor=actor,
+                    verb=verb,
+                    project=name,
+                    version=version,
+                    message=message,
+                )
+
+    def _write(self, tip: str | None, outcome: Outcome, message: Message) -> str:
+        """The commit's objects, named by no ref yet: a crash from here on shows nothing to anyone."""
+        releases = list(dict.fromkeys((named.project, named.version) for named in outcome.changed))
+        edits = dict(outcome.edits)
+        if tip is None:
+            edits[settings.INDEX_FILE] = settings.NEW_INDEX_FILE
+        text = message.text(releases).encode()
+        who = re.sub(r"[<>\s]+", " ", message.actor).strip() or "unknown"
+        scratch = f"refs/wharf/{secrets.token_hex(8)}"
+        script = [
+            f"feature done\ncommit {scratch}\nmark :1\ncommitter {who} <> {int(time.time())} +0000\n".encode(),
+            b"data %d\n%b\n" % (len(text), text),
+            f"from {tip}\n".encode() if tip else b"",
+        ]
+        for path, data in edits.items():
+            script.append(
+                f"D {path}\n".encode()
+                if data is None
+                else b"M 100644 inline %b\ndata %d\n%b\n" % (path.encode(), len(data), data)
+            )
+        script.append(f"get-mark :1\nreset {scratch}\nfrom {_ZERO}\n\ndone\n".encode())
+        return self._git.run("fast-import", "--quiet", "--done", stdin=b"".join(script)).decode().strip()
+
+    def _advance(self, tip: str | None, commit: str) -> bool:
+        """Compare and swap: move the branch from `tip` to `commit`. False: it is not at `tip` any more, or locked."""
+        status, _, err = self._git.attempt("update-ref", self.ref, commit, tip or _ZERO)
+        if status == 0:
+            return True
+        if "cannot lock ref" not in err:
+            raise StorageError(f"The branch {self.ref} cannot be written: {err[-300:]}", "Is the disk full?")
+        lock = self._git.git_dir / f"{self.ref}.lock"
+        try:
+            if time.time() - lock.stat().st_mtime > STALE_LOCK:
+                lock.unlink()
+        except FileNotFoundError:
+            pass
+        return False
+
+
+def _release_of(path: str) -> tuple[str, str]:
+    """Project and version that a path on the branch belongs to; empty where it belongs to none."""
+    parts = path.split("/")
+    if parts[0] != "projects" or len(parts) < 4:
+        return "", ""
+    return parts[2], parts[3] if len(parts) > 4 else ""
+
+
+def _parse_message(text: str, author: str) -> tuple[str, str, str]:
+    """Verb, actor and the message without trailers; a commit that wharf did not make is an `edit` by its author."""
+    lines = text.strip().splitlines()
+    if not lines or not lines[-1].startswith(f"{_ACTOR}: "):
+        return "edit", author, text.strip()
+    actor = lines.pop().removeprefix(f"{_ACTOR}: ")
+    return lines[0].partition(" ")[0], actor, "\n".join(lines).strip()

@@ -1,0 +1,231 @@
+"""Changes: what a verb wants of an index, as values that can be applied to any tip.
+
+Applying reads only the records that the change touches and decides every conflict. Nothing is written here: the outcome
+says which paths of the branch get which bytes, and the branch puts them there by compare-and-swap or applies the change
+again to a newer tip.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from wharf import record
+from wharf.distribution.names import Name
+from wharf.errors import ConflictError, NotFoundError, RefusedError, UsageError
+from wharf.model import File, Release, Status, same_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from wharf.model import Json
+
+
+class Records(Protocol):
+    """What a change may read of the tip."""
+
+    def versions(self, project: str) -> Sequence[str]:
+        """The spellings of all versions that have a record."""
+        ...
+
+    def release(self, project: str, version: str) -> Release | None:
+        """The record at exactly that spelling, or None. Raises RecordError."""
+        ...
+
+    def status(self, project: str) -> Status:
+        """The project's status. Raises RecordError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewFile:
+    """A file to be added: its entry, the version as its name spells it, and its core metadata."""
+
+    project: str
+    version: str
+    file: File
+    metadata: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A file together with the release that it belongs to."""
+
+    project: str
+    version: str
+    file: File
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a change comes to on one tip: bytes by path (None: the path goes), and the files it made or found as they were."""
+
+    edits: Mapping[str, bytes | None] = field(default_factory=dict)
+    changed: tuple[Named, ...] = ()
+    unchanged: tuple[Named, ...] = ()
+
+
+class Change(Protocol):
+    """A change to an index."""
+
+    def apply(self, records: Records) -> Outcome:
+        """The outcome on one tip. Raises ConflictError, NotFoundError, RefusedError or RecordError: nothing is to be done."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddFiles:
+    """Files of any mix of projects, all or none."""
+
+    files: tuple[NewFile, ...]
+    origin: Mapping[str, Json] = field(default_factory=dict)
+
+    def apply(self, records: Records) -> Outcome:
+        """Same bytes under a name that is there are `unchanged`; other bytes are a ConflictError."""
+        by_project: dict[str, list[NewFile]] = {}
+        for new in self.files:
+            by_project.setdefault(new.project, []).append(new)
+        edits: dict[str, bytes | None] = {}
+        changed: list[Named] = []
+        unchanged: list[Named] = []
+        for project, files in by_project.items():
+            _refuse_closed(project, records.status(project))
+            for before, after in self._releases(project, files, records):
+                known = {file.filename for file in before.files}
+                wanted = {new.file.filename: new for new in files}
+                for file in after.files:
+                    if file.filename not in wanted:
+                        continue
+                    named = Named(project=project, version=after.version, file=file)
+                    if file.filename in known:
+                        unchanged.append(named)
+                        continue
+                    changed.append(named)
+                    where = record.metadata_path(project, after.version, file.filename)
+                    edits[where] = wanted[file.filename].metadata
+                if len(after.files) != len(before.files):
+                    edits[record.path(project, after.version)] = record.render(after)
+        return Outcome(edits=edits, changed=tuple(changed), unchanged=tuple(unchanged))
+
+    def _releases(self, project: str, files: Iterable[NewFile], records: Records) -> Iterable[tuple[Release, Release]]:
+        """Each release that is touched, before and after."""
+        touched: dict[str, tuple[Release, Release]] = {}
+        spellings = list(records.versions(project))
+        for new in files:
+            spelled = next((each for each in spellings if same_version(each, new.version)), None)
+            if spelled is None:
+                spelled = new.version
+                spellings.append(spelled)
+            if spelled not in touched:
+                found = records.release(project, spelled)
+                release = found or Release(project=project, version=spelled, origin=self.origin)
+                touched[spelled] = (release, release)
+            before, after = touched[spelled]
+            touched[spelled] = (before, _added(after, new.file))
+        return touched.values()
+
+
+def _added(release: Release, file: File) -> Release:
+    """The release with one file more, or the same release if it has those bytes under that name already."""
+    key = Name.parse(file.filename)
+    for other in release.files:
+        if other.filename == file.filename and other.sha256 == file.sha256:
+            return release
+        if Name.parse(other.filename) == key:
+            taken = "" if other.filename == file.filename else f" as {other.filename}"
+            raise ConflictError(
+                f"{file.filename} is in the index already{taken}, with other bytes: sha256 {other.sha256}, not {file.sha256}.",
+                "A published file never changes: publish it under a new version or build number.",
+            )
+    for filename, sha256 in release.removed.items():
+        same_bytes = filename == file.filename and sha256 == file.sha256
+        if not same_bytes and Name.parse(filename) == key:
+            raise ConflictError(
+                f"{file.filename} was in the index once{'' if filename == file.filename else f' as {filename}'} "
+                f"with other bytes (sha256 {sha256}) and was removed.",
+                "Only the same bytes may come back under a name: publish a new version or build number.",
+            )
+    return dataclasses.replace(
+        release,
+        files=tuple(sorted((*release.files, file), key=lambda each: each.filename)),
+        removed={name: sha for name, sha in release.removed.items() if name != file.filename},
+    )
+
+
+def _refuse_closed(project: str, status: Status) -> None:
+    if status.marker in {"archived", "quarantined"}:
+        because = f": {status.reason}" if status.reason else ""
+        raise RefusedError(
+            f"{project} is {status.marker}{because}; it takes no new files.",
+            "Change its status on the index branch first.",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetYanked:
+    """Yank a release or one file of it with a reason (PEP 592), or take that back (`reason` None)."""
+
+    project: str
+    version: str
+    filename: str | None = None
+    reason: str | None
+
+    def __post_init__(self) -> None:
+        if self.reason is not None and not self.reason.isprintable():
+            raise UsageError("The reason holds a control character or a line break.", "Give it as one line of text.")
+
+    def apply(self, records: Records) -> Outcome:
+        """Files that are in that state already are `unchanged`."""
+
+        def yank(file: File) -> File:
+            return file if file.yanked == self.reason else dataclasses.replace(file, yanked=self.reason)
+
+        return _edit_files(records, self.project, self.version, self.filename, yank)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveFiles:
+    """Take a release or one file of it out of the index; the name stays reserved for the same bytes."""
+
+    project: str
+    version: str
+    filename: str | None = None
+
+    def apply(self, records: Records) -> Outcome:
+        """The removed files are `changed`."""
+        return _edit_files(records, self.project, self.version, self.filename, lambda _file: None)
+
+
+def _edit_files(
+    records: Records, project: str, version: str, filename: str | None, edit: Callable[[File], File | None]
+) -> Outcome:
+    """Apply `edit` (None: remove) to one file, or to all, of a release that must be there."""
+    release = _find(records, project, version)
+    chosen = [file for file in release.files if filename in {None, file.filename}]
+    if not chosen:
+        names = ", ".join(file.filename for file in release.files)
+        raise NotFoundError(f"{project} {release.version} has no file {filename!r}.", f"It has: {names}." if names else "")
+    after = {file.filename: edit(file) for file in chosen}
+    kept = tuple(new for file in release.files if (new := after.get(file.filename, file)) is not None)
+    gone = {file.filename: file.sha256 for file in chosen if after[file.filename] is None}
+    changed = [file for file in chosen if after[file.filename] != file]
+    edits: dict[str, bytes | None] = {record.metadata_path(project, release.version, name): None for name in gone}
+    if changed:
+        updated = dataclasses.replace(release, files=kept, removed={**release.removed, **gone})
+        edits[record.path(project, release.version)] = record.render(updated)
+    return Outcome(
+        edits=edits,
+        changed=tuple(Named(project=project, version=release.version, file=after[file.filename] or file) for file in changed),
+        unchanged=tuple(Named(project=project, version=release.version, file=file) for file in chosen if file not in changed),
+    )
+
+
+def _find(records: Records, project: str, version: str) -> Release:
+    spellings = records.versions(project)
+    for spelled in spellings:
+        if same_version(spelled, version) and (release := records.release(project, spelled)) and release.files:
+            return release
+    if not spellings:
+        raise NotFoundError(f"There is no project {project!r} in this index.", "`wharf list` shows those there are.")
+    raise NotFoundError(f"{project} has no version {version}.", f"`wharf show {project}` shows those there are.")

@@ -1,0 +1,98 @@
+"""The command line: words in, an operation, its result out. What a verb needs is imported when the verb runs.
+
+`main` is where errors become exit codes, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from wharf import __version__
+from wharf.cli.output import State, common
+from wharf.errors import StorageError, WharfError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Name: module and the line that `wharf --help` shows, so that help imports none of them.
+_VERBS = {
+    "publish": ("publish", "Upload wheels and sdists, all or none."),
+    "serve": ("serve", "Serve the index to pip, uv and twine."),
+    "list": ("read", "Show the projects of the index."),
+    "show": ("read", "Show a project: versions, files, what is yanked."),
+    "log": ("read", "Show who changed what, when and why."),
+    "yank": ("edit", "Tell installers not to choose a release any more."),
+    "unyank": ("edit", "Take a yank back."),
+    "remove": ("edit", "Delete a release or a file for good."),
+    "verify": ("verify", "Check that index and files agree."),
+    "token": ("token", "Make, list and revoke tokens."),
+}
+
+
+class _Verbs(click.Group):
+    """A group that imports a verb's module when the verb is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _VERBS:
+            return None
+        module = importlib.import_module(f"wharf.cli.{_VERBS[cmd_name][0]}")
+        command = getattr(module, f"{cmd_name}_command")
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{cmd_name} is not a command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in _VERBS.items()])
+
+
+@click.group(
+    cls=_Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  wharf publish dist/*
+  wharf serve
+  pip install --index-url http://127.0.0.1:8000/simple/ yourproject
+""",
+)
+@click.version_option(__version__, prog_name="wharf")
+@common
+def cli() -> None:
+    """A private Python package index with nothing to host.
+
+    With nothing configured it keeps everything in a folder of yours; --repo or WHARF_REPO names another.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and leave with its exit code (see `wharf.errors`; 130: interrupted)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    state = State(json="--json" in words[: words.index("--")] if "--" in words else "--json" in words)
+    try:
+        code = cli.main(args=words, prog_name="wharf", standalone_mode=False, obj=state)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = 2
+    except click.ClickException as error:
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "wharf"
+        code = state.fail("usage", error.format_message(), f"`{where} --help` shows how it is used.", 2)
+    except click.Abort:
+        code = state.fail("interrupted", "Interrupted.", "Nothing is half done: run the same command again.", 130)
+    except WharfError as error:
+        code = state.fail(error.code, error.message, error.hint, error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has gone (`wharf list | head`); Python would complain again when it flushes at the end.
+        sys.stdout = None
+        code = 0
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        code = state.fail(StorageError.code, f"{error.strerror or error}{place}.", "", StorageError.exit_code)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,99 @@
+"""`wharf yank`, `wharf unyank` and `wharf remove`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from wharf.cli.output import State, common, file_document, pass_state
+
+if TYPE_CHECKING:
+    from wharf.branch import Committed
+    from wharf.model import Json
+
+
+@click.command(
+    "yank", epilog='\b\nExamples:\n  wharf yank demo==1.0 --reason "loses data"\n  wharf yank demo==1.0 demo-1.0.tar.gz\n'
+)
+@click.argument("spec", metavar="PROJECT==VERSION")
+@click.argument("file", required=False)
+@click.option("--reason", default="", help="Why, in one line; installers show it.")
+@common
+@pass_state
+def yank_command(state: State, spec: str, file: str | None, reason: str) -> None:
+    """Tell installers not to choose a release any more, unless it is asked for by its exact version (PEP 592)."""
+    _set_yanked(state, spec, file, reason)
+
+
+@click.command("unyank", epilog="\b\nExamples:\n  wharf unyank demo==1.0\n")
+@click.argument("spec", metavar="PROJECT==VERSION")
+@click.argument("file", required=False)
+@common
+@pass_state
+def unyank_command(state: State, spec: str, file: str | None) -> None:
+    """Take a yank back."""
+    _set_yanked(state, spec, file, None)
+
+
+def _set_yanked(state: State, spec: str, file: str | None, reason: str | None) -> None:
+    from wharf.cli.spec import parse_release
+    from wharf.objects import identity
+    from wharf.operations.yank import set_yanked
+
+    project, version = parse_release(spec)
+    with state.repository(reading=True) as repository:
+        done = set_yanked(repository, project, version, file, reason=reason, actor=identity())
+    state.result(_document(done), _lines(done, "unyanked" if reason is None else "yanked"))
+
+
+def _document(done: Committed) -> dict[str, Json]:
+    return {
+        "commit": done.commit,
+        "changed": [file_document(named) for named in done.outcome.changed],
+        "unchanged": [file_document(named) for named in done.outcome.unchanged],
+    }
+
+
+def _lines(done: Committed, verb: str) -> list[str]:
+    return [
+        *(f"{verb} {named.file.filename}" for named in done.outcome.changed),
+        *(f"unchanged {named.file.filename}: it is {verb} already" for named in done.outcome.unchanged),
+    ]
+
+
+@click.command("remove", epilog="\b\nExamples:\n  wharf remove demo==1.0\n  wharf remove demo==1.0 demo-1.0.tar.gz --yes\n")
+@click.argument("spec", metavar="PROJECT==VERSION")
+@click.argument("file", required=False)
+@click.option("--reason", default="", help="Why; `wharf log` shows it.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@common
+@pass_state
+def remove_command(state: State, spec: str, file: str | None, reason: str, yes: bool) -> None:
+    """Delete a release, or one file of it, for good. To hide a bad release from installers, yank it instead.
+
+    The name stays taken: only the same bytes may ever come back under it.
+    """
+    from wharf.cli.spec import parse_release
+    from wharf.errors import UsageError
+    from wharf.objects import identity
+    from wharf.operations.remove import remove
+
+    project, version = parse_release(spec)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError("Nobody is here to confirm the removal.", "Say --yes to remove without being asked.")
+        click.confirm(f"Delete {file or f'{project} {version} with all its files'} for good?", abort=True, err=True)
+    with state.repository(reading=True) as repository:
+        done = remove(repository, project, version, file, reason=reason, actor=identity())
+    if done.kept:
+        state.warn(f"The bytes of {len(done.kept)} file(s) are still stored: {done.reason}.")
+    state.result(
+        {
+            "commit": done.commit,
+            "removed": [file_document(named) for named in done.removed],
+            "kept": [file_document(named) for named in done.kept],
+        },
+        [f"removed {named.file.filename}" for named in done.removed],
+    )

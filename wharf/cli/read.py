@@ -1,0 +1,94 @@
+"""`wharf list`, `wharf show` and `wharf log`: the verbs that only read."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from wharf.cli.output import State, common, pass_state, size_text
+
+if TYPE_CHECKING:
+    from wharf.branch import Entry
+    from wharf.model import Json, Project
+
+
+@click.command("list", epilog="\b\nExamples:\n  wharf list\n  wharf list --json --index staging\n")
+@common
+@pass_state
+def list_command(state: State) -> None:
+    """Show the projects of the index and their versions, oldest first."""
+    with state.repository(reading=True) as repository:
+        found = repository.branch.snapshot().overview()
+    state.result(
+        {"projects": [{"name": name, "versions": list(versions)} for name, versions in found.items()]},
+        [f"{name} {', '.join(versions)}" for name, versions in found.items()],
+    )
+    if not found and not state.json:
+        state.say("The index is empty. `wharf publish dist/*` fills it.")
+
+
+@click.command("show", epilog="\b\nExamples:\n  wharf show demo\n  wharf show demo==1.0 --json\n")
+@click.argument("spec", metavar="PROJECT[==VERSION]")
+@common
+@pass_state
+def show_command(state: State, spec: str) -> None:
+    """Show a project's versions and files. With --json: its document as installers read it (PEP 691)."""
+    from wharf.cli.spec import parse_spec
+    from wharf.errors import NotFoundError
+    from wharf.pages import document
+
+    name, version = parse_spec(spec)
+    with state.repository(reading=True) as repository:
+        project = repository.branch.snapshot().project(name)
+    if project is None:
+        raise NotFoundError(f"There is no project {name!r} in this index.", "`wharf list` shows those there are.")
+    if version is not None:
+        release = project.release(version)
+        if release is None or not release.files:
+            raise NotFoundError(f"{name} has no version {version}.", f"`wharf show {name}` shows those there are.")
+        project = dataclasses.replace(project, releases=(release,))
+    state.result(document.project(project), _project_lines(project))
+
+
+def _project_lines(project: Project) -> list[str]:
+    lines = [project.name if project.status.marker == "active" else f"{project.name} ({project.status.marker})"]
+    if project.status.reason:
+        lines.append(f"  {project.status.reason}")
+    for release in project.releases:
+        if release.files:
+            lines.append(f"{release.version}")
+        for file in release.files:
+            yanked = "" if file.yanked is None else f"  yanked{': ' if file.yanked else ''}{file.yanked}"
+            python = f"  Python {file.requires_python}" if file.requires_python else ""
+            lines.append(f"  {file.filename}  {size_text(file.size)}  {file.upload_time:%Y-%m-%d %H:%M}{python}{yanked}")
+    return lines
+
+
+@click.command("log", epilog="\b\nExamples:\n  wharf log\n  wharf log demo --json\n")
+@click.argument("project", required=False)
+@common
+@pass_state
+def log_command(state: State, project: str | None) -> None:
+    """Show who changed what, when and why, newest first: the git history of the index."""
+    from wharf.cli.spec import parse_name
+
+    with state.repository(reading=True) as repository:
+        entries = list(repository.branch.history(None if project is None else parse_name(project)))
+    state.result({"entries": [_entry_document(entry) for entry in entries]}, map(_entry_line, entries))
+
+
+def _entry_document(entry: Entry) -> dict[str, Json]:
+    return {**dataclasses.asdict(entry), "time": _moment(entry).isoformat().replace("+00:00", "Z")}
+
+
+def _entry_line(entry: Entry) -> str:
+    what = f"{entry.project} {entry.version}".strip() or "the index's settings"
+    reason = entry.message.partition("\n")[2].strip().replace("\n", " ")
+    return f"{_moment(entry):%Y-%m-%d %H:%M}  {entry.actor}  {entry.verb} {what}{': ' if reason else ''}{reason}"
+
+
+def _moment(entry: Entry) -> datetime:
+    return datetime.fromtimestamp(entry.time, UTC)

@@ -1,0 +1,35 @@
+"""What a person types for a project or a release."""
+
+from __future__ import annotations
+
+from packaging.utils import InvalidName, canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from wharf.errors import UsageError
+
+
+def parse_name(text: str) -> str:
+    """A project's name in its normal form. Raises UsageError."""
+    try:
+        return str(canonicalize_name(text, validate=True))
+    except InvalidName as error:
+        raise UsageError(f"{text!r} is not the name of a project.", "Names look like demo or my-project.") from error
+
+
+def parse_spec(text: str) -> tuple[str, str | None]:
+    """`PROJECT` or `PROJECT==VERSION` as name and version. Raises UsageError."""
+    name, equals, version = text.partition("==")
+    if not equals:
+        return parse_name(name.strip()), None
+    try:
+        return parse_name(name.strip()), str(Version(version))
+    except InvalidVersion as error:
+        raise UsageError(f"{version!r} is not a version.", "Write it as in demo==1.0.") from error
+
+
+def parse_release(text: str) -> tuple[str, str]:
+    """`PROJECT==VERSION` as name and version. Raises UsageError."""
+    name, version = parse_spec(text)
+    if version is None:
+        raise UsageError(f"{text!r} names no version.", f"Write it as in {name}==1.0; `wharf show {name}` shows the versions.")
+    return name, version

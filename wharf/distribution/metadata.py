@@ -1,0 +1,168 @@
+"""Core metadata (PEP 566, 643 and their elders), as far as an index depends on it."""
+
+from __future__ import annotations
+
+import email.errors
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.metadata import Metadata, RawMetadata, parse_email
+from packaging.utils import canonicalize_name
+
+from wharf.distribution.names import Name, invalid, plain
+from wharf.errors import TooLargeError
+from wharf.model import same_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_FIELDS = 100
+"""Different field names in one file; the standard has some 35. The parser's time grows with their square."""
+
+MAX_LINES = 20_000
+"""Header lines in one file, folded ones included."""
+
+MAX_VALUE = 16_384
+"""Characters of one value that is parsed: a requirement, a version. The longest in use have some hundred."""
+
+MAX_WARNINGS = 20
+
+_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
+_VERSION = re.compile(r"([12])\.(\d{1,3})", re.ASCII)
+_CORRECT = "Correct the project's metadata and rebuild it with `python -m build`."
+_NEEDED = ("metadata-version", "name", "version", "requires-python", "requires-dist", "provides-extra", "dynamic")
+_RESOLVED = frozenset({"requires-python", "requires-dist", "provides-extra"})
+_GARBAGE = (ValueError, RecursionError, email.errors.MessageError)
+"""What packaging raises on hostile values: its own errors are ValueErrors, and its parser of markers recurses."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoreMetadata:
+    """What the rest needs to know of a METADATA or PKG-INFO.
+
+    `version` is that of the format, as (major, minor); `dynamic` holds the names of the fields that a build may still change,
+    in lower case (PEP 643).
+    """
+
+    version: tuple[int, int]
+    requires_python: str | None
+    dynamic: frozenset[str]
+    utf8: bool
+    warnings: tuple[str, ...]
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the wheels built from this sdist have the same requirements (PEP 643): then a resolver may rely on them."""
+        return self.utf8 and self.version >= (2, 2) and not self.dynamic & _RESOLVED
+
+
+def parse(data: bytes, filename: str, name: Name, member: str) -> CoreMetadata:
+    """Check the core metadata `data`, which stands in `member` of `filename`, against the file name.
+
+    Raises InvalidDistributionError if it contradicts the file name or if a field is invalid that installers resolve by;
+    whatever else is wrong becomes a warning. Bytes that are not UTF-8 are refused in a wheel, as pip refuses to install it, and
+    cost an sdist its announcement.
+    """
+    head, warnings = header(data, filename, member)
+    utf8 = _is_utf8(data)
+    if not utf8:
+        if name.kind == "wheel":
+            raise invalid(filename, f"{member} is not in UTF-8", _CORRECT)
+        warnings.append(f"{member} is not in UTF-8.")
+    try:
+        raw, unparsed = parse_email(head)
+    except _GARBAGE as error:
+        raise invalid(filename, f"{member} cannot be read: {plain(str(error))}", _CORRECT) from error
+    for field in _NEEDED:
+        if field in unparsed:
+            cause = "is there more than once" if len(unparsed[field]) > 1 else "is not in UTF-8"
+            raise invalid(filename, f"the field {field.title()} in {member} {cause}", _CORRECT)
+    version = _check_fields(raw, filename, name, member)
+    warnings += [f"{member} has an unknown or unreadable field {plain(field)!r}." for field in sorted(unparsed)]
+    warnings += _complaints(raw, member)
+    requires_python = " ".join(raw.get("requires_python", "").split())
+    return CoreMetadata(
+        version=version,
+        requires_python=requires_python or None,
+        dynamic=frozenset(field.strip().lower() for field in raw.get("dynamic", [])),
+        utf8=utf8,
+        warnings=tuple(warnings[:MAX_WARNINGS]),
+    )
+
+
+def header(data: bytes, filename: str, member: str) -> tuple[bytes, list[str]]:
+    """The fields of `data` without the text behind them, and a warning if they do not end in an empty line.
+
+    The text is cut off because it is not needed and because the email parser would look for parts inside it, nested ones too.
+    Raises TooLargeError for more fields than a parser should be given.
+    """
+    kept: list[bytes] = []
+    fields: set[bytes] = set()
+    warnings: list[str] = []
+    for number, line in enumerate(_lines(data), start=1):
+        if not line:
+            break
+        if not (kept and line[:1] in b" \t"):
+            match = _FIELD.match(line)
+            if match is None:
+                warnings.append(f"Line {number} of {member} is not a field; what follows it is not read as metadata.")
+                break
+            fields.add(match[1].lower())
+        kept.append(line)
+        if len(fields) > MAX_FIELDS or number > MAX_LINES:
+            cause = f"{member} has more than {MAX_FIELDS} different fields or {MAX_LINES} lines of them"
+            raise TooLargeError(f"{plain(filename)}: {cause}", _CORRECT)
+    return b"\n".join(kept) + b"\n\n", warnings
+
+
+def _lines(data: bytes) -> Iterator[bytes]:
+    # Decided by the bytes, as str.splitlines also splits at characters that the email parser does not split at.
+    return iter(data.splitlines())
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _check_fields(raw: RawMetadata, filename: str, name: Name, member: str) -> tuple[int, int]:
+    """Check the fields that installers resolve by; the version of the format."""
+    values = [raw.get("metadata_version", ""), raw.get("name", ""), raw.get("version", ""), raw.get("requires_python", "")]
+    if any(len(value) > MAX_VALUE for value in (*values, *raw.get("requires_dist", []), *raw.get("provides_extra", []))):
+        raise TooLargeError(f"{plain(filename)}: a field in {member} is longer than {MAX_VALUE} characters", _CORRECT)
+    match = _VERSION.fullmatch(raw.get("metadata_version", ""))
+    if match is None:
+        cause = f"Metadata-Version in {member} is {plain(values[0])!r}, not 1.x or 2.x"
+        raise invalid(filename, cause, _CORRECT)
+    try:
+        given = Metadata.from_raw(raw, validate=False)
+        project, version = given.name, str(given.version)
+        _ = given.requires_python, given.requires_dist, given.provides_extra
+    except _GARBAGE as error:
+        raise invalid(filename, f"{member} is not valid: {plain(_sentence(error))}", _CORRECT) from error
+    if canonicalize_name(project) != name.project:
+        raise invalid(filename, f"{member} names the project {project!r}, the file name {name.project!r}")
+    if not same_version(version, str(name.version)):
+        raise invalid(filename, f"{member} says version {version!r}, the file name {str(name.version)!r}")
+    return int(match[1]), int(match[2])
+
+
+def _complaints(raw: RawMetadata, member: str) -> list[str]:
+    """What is wrong besides: fields newer than the version of the format, other invalid values. Sorted."""
+    try:
+        Metadata.from_raw(raw, validate=True)
+    except ExceptionGroup as group:
+        return sorted(f"{member}: {plain(_sentence(error))}." for error in group.exceptions)
+    except _GARBAGE as error:
+        return [f"{member}: {plain(_sentence(error))}."]
+    return []
+
+
+def _sentence(error: Exception) -> str:
+    """The text of `error` with that of its cause, if that says more."""
+    cause = error.__cause__
+    return str(error) if cause is None or str(cause) in str(error) else f"{error}: {' '.join(str(cause).split())}"

@@ -1,0 +1,185 @@
+"""The asset store of the embedded store: `assets/<sha256>/<filename>` in a folder, filled by rename from `staging/`.
+
+Publishers hold a lock together; whoever deletes bytes holds it alone, so that nothing which a publisher has put, but not yet
+named on the branch, is ever taken for garbage.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import time
+from typing import TYPE_CHECKING, BinaryIO
+
+from wharf.errors import StorageError
+from wharf.model import is_filename, is_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_CHUNK = 1 << 20
+
+
+class Staging:
+    """A folder for files under way into the store, that no index can name. Bytes are on the disk before they get a name."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._count = 0
+
+    @contextlib.contextmanager
+    def new(self) -> Iterator[tuple[Path, BinaryIO]]:
+        """A new file, open for writing until the end of the context. Raises StorageError for a full disk and its like."""
+        self._count += 1
+        path = self._folder / str(self._count)
+        with _told(path), path.open("xb") as file:
+            yield path, file
+            file.flush()
+            os.fsync(file.fileno())
+
+
+class Folder:
+    """The bytes of distributions in a folder on this machine."""
+
+    def __init__(self, root: Path) -> None:
+        self._assets = root / "assets"
+        self._staging = root / "staging"
+        self._lock = root / "lock"
+
+    def create(self) -> None:
+        """Make the folders that are not there."""
+        self._assets.mkdir(parents=True, exist_ok=True)
+        self._staging.mkdir(exist_ok=True)
+
+    @contextlib.contextmanager
+    def publishing(self) -> Iterator[None]:
+        """Hold the lock that publishers share, from the first byte staged to the commit."""
+        with self._flock(fcntl.LOCK_SH):
+            yield
+
+    @contextlib.contextmanager
+    def alone(self, patience: float) -> Iterator[bool]:
+        """Hold the lock without any publisher; False if one is still at work after `patience` seconds."""
+        end = time.monotonic() + patience
+        while True:
+            try:
+                with self._flock(fcntl.LOCK_EX | fcntl.LOCK_NB):
+                    yield True
+                    return
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    break
+                time.sleep(0.02)
+        yield False
+
+    @contextlib.contextmanager
+    def stage(self) -> Iterator[Staging]:
+        """A place for files under way; what was not `put` by the end is deleted."""
+        folder = self._staging / secrets.token_hex(16)
+        with _told(folder):
+            folder.mkdir()
+        try:
+            yield Staging(folder)
+        finally:
+            shutil.rmtree(folder)
+
+    def put(self, staged: Path, sha256: str, filename: str) -> None:
+        """Keep staged bytes, whose digest is `sha256`, under `filename`. Doing it again changes nothing."""
+        target = self.path(sha256, filename)
+        with _told(target):
+            if not target.parent.is_dir():
+                target.parent.mkdir(exist_ok=True)
+                _sync(self._assets)
+            staged.replace(target)
+            _sync(target.parent)
+
+    def path(self, sha256: str, filename: str) -> Path:
+        """Where the bytes lie, or would lie. Raises ValueError for what cannot be a digest or a file name."""
+        if not is_sha256(sha256) or not is_filename(filename):
+            raise ValueError(f"no place for {filename!r}")
+        return self._assets / sha256 / filename
+
+    def size(self, sha256: str, filename: str) -> int | None:
+        """The size in bytes as stored, or None where nothing is."""
+        try:
+            return self.path(sha256, filename).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def digest(self, sha256: str, filename: str) -> str | None:
+        """The sha256 of the bytes as stored, or None where nothing is."""
+        found = hashlib.sha256()
+        path = self.path(sha256, filename)
+        try:
+            with _told(path), path.open("rb", buffering=0) as file:
+                while chunk := file.read(_CHUNK):
+                    found.update(chunk)
+        except FileNotFoundError:
+            return None
+        return found.hexdigest()
+
+    def assets(self) -> Iterator[tuple[str, str]]:
+        """Digest (the folder's name) and file name of everything stored."""
+        for folder in sorted(self._assets.iterdir()) if self._assets.is_dir() else []:
+            if is_sha256(folder.name):
+                for file in sorted(folder.iterdir()):
+                    if is_filename(file.name):
+                        yield folder.name, file.name
+
+    def leftovers(self) -> list[Path]:
+        """Temporary files, of publishers at work or of such as died; and what no version of wharf put into `assets/`."""
+        found = list(self._staging.iterdir()) if self._staging.is_dir() else []
+        for folder in self._assets.iterdir() if self._assets.is_dir() else []:
+            if not is_sha256(folder.name):
+                found.append(folder)
+            else:
+                found.extend(file for file in folder.iterdir() if not is_filename(file.name))
+        return sorted(found)
+
+    def delete(self, sha256: str, filename: str) -> None:
+        """Delete stored bytes that no index names. To be called while `alone`."""
+        path = self.path(sha256, filename)
+        with _told(path):
+            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # other names of the same bytes may be there
+                path.parent.rmdir()
+
+    def delete_temporary(self) -> list[Path]:
+        """Delete what publishers that died left in `staging/`; what was deleted. To be called while `alone`."""
+        found = sorted(self._staging.iterdir())
+        for path in found:
+            shutil.rmtree(path)
+        return found
+
+    @contextlib.contextmanager
+    def _flock(self, kind: int) -> Iterator[None]:
+        with self._lock.open("ab") as file:
+            fcntl.flock(file, kind)  # given back when the file is closed, also by the death of the process
+            yield
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn a full disk and its like into a StorageError that names the place."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        remedy = "Free some room there." if error.errno in {errno.ENOSPC, errno.EDQUOT} else "Check the folder's rights."
+        raise StorageError(f"{path.parent} cannot be used: {error.strerror}.", remedy) from error
+
+
+def _sync(folder: Path) -> None:
+    """Make a new name in a folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,182 @@
+"""The git program on one bare repository, and the objects in it. GitPython is used in this file only.
+
+GitPython starts the processes; reading in bulk goes through one `git cat-file --batch`, which is several times quicker than
+objects made one by one.
+"""
+
+from __future__ import annotations
+
+import getpass
+import itertools
+import os
+import subprocess
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a missing git is told by `Git.start`, not by an import
+
+import git
+
+from wharf.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import BinaryIO
+
+_MAX_OBJECT = 64 << 20  # bytes of one object that are kept in memory; the rest is read and thrown away
+_WINDOW = 200  # objects asked for at once: their ids fit into a pipe, so that neither side waits for the other
+_CONFIG = {
+    # What a person's own configuration says about hooks is about their repositories, not about this one.
+    "core.hooksPath": os.devnull,
+    "core.fsync": "committed,reference",
+    "core.filesRefLockTimeout": "1000",
+    "fastimport.unpackLimit": "500",
+    "gc.packRefs": "false",
+}
+
+
+class Git:
+    """The git program on one bare repository, through GitPython, with nothing of the caller's own git environment."""
+
+    def __init__(self, git_dir: Path) -> None:
+        self.git_dir = git_dir
+        self._git = git.Git()
+        config = {
+            f"GIT_CONFIG_{part}_{number}": text
+            for number, pair in enumerate(_CONFIG.items())
+            for part, text in zip(("KEY", "VALUE"), pair, strict=True)
+        }
+        # A hook or an alias that runs wharf sets some of these, and they would lead git to another repository.
+        self._env: dict[str, str] = {
+            **config,
+            "GIT_CONFIG_COUNT": str(len(_CONFIG)),
+            "GIT_CONFIG_PARAMETERS": "",
+            "GIT_OBJECT_DIRECTORY": str(git_dir / "objects"),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": "",
+            "GIT_COMMON_DIR": str(git_dir),
+            "GIT_NAMESPACE": "",
+            "GIT_TERMINAL_PROMPT": "0",
+        }
+
+    def start(self, *words: str) -> git.Git.AutoInterrupt:
+        """A running git with pipes on all three sides, ended with the value. Raises StorageError if there is no git."""
+        command = ["git", f"--git-dir={self.git_dir}", *words]
+        try:
+            # A session of its own: an interrupt from the terminal is wharf's to handle, also in the middle of a commit.
+            process = self._git.execute(
+                command, as_process=True, istream=subprocess.PIPE, env=self._env, start_new_session=True
+            )
+        except git.GitCommandNotFound as error:
+            raise StorageError("The program git is not installed.", "Install git, 2.30 or later.") from error
+        if not isinstance(process, git.Git.AutoInterrupt):
+            raise TypeError(f"GitPython gave {type(process).__name__} for a process")
+        return process
+
+    def attempt(self, *words: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
+        """Exit status, output, and what git said on stderr."""
+        process = self.start(*words)
+        out, err = process.communicate(stdin)
+        return process.returncode, out, err.decode(errors="replace").strip()
+
+    def run(self, *words: str, stdin: bytes = b"") -> bytes:
+        """What git prints. Raises StorageError, with git's own words, if it fails."""
+        status, out, err = self.attempt(*words, stdin=stdin)
+        if status:
+            raise StorageError(
+                f"git {words[0]} failed in {self.git_dir}: {err[-500:]}",
+                f"`git --git-dir={self.git_dir} fsck` tells whether the repository is sound.",
+            )
+        return out
+
+
+def identity() -> str:
+    """The person's name as git knows it, else the name of the account."""
+    program = Git(Path(os.devnull))
+    status, out, _ = program.attempt("config", "--global", "user.name")
+    name = out.decode(errors="replace").strip() if status == 0 else ""
+    return name if name.isprintable() and name else getpass.getuser()
+
+
+class Objects:
+    """Reads objects through one `git cat-file --batch` that lives as long as the value. Safe to use from several threads."""
+
+    def __init__(self, program: Git) -> None:
+        self._program = program
+        self._lock = threading.Lock()
+        self._process: git.Git.AutoInterrupt | None = None
+
+    def read(self, names: Iterable[str]) -> list[Object | None]:
+        """Each object, in order; None where there is none of that name."""
+        found: list[Object | None] = []
+        waiting = iter(names)
+        with self._lock:
+            while window := list(itertools.islice(waiting, _WINDOW)):
+                found.extend(self._window(window))
+        return found
+
+    def one(self, name: str) -> Object | None:
+        """One object, or None."""
+        return self.read([name])[0]
+
+    def tree(self, name: str) -> dict[str, str]:
+        """The entries of a tree: ids by name. Nothing for a tree that is not there; names that are not UTF-8 are left out."""
+        return entries(self.one(name))
+
+    def paths(self, tree: str) -> list[str]:
+        """The paths of all blobs below a tree."""
+        return self._program.run("ls-tree", "-r", "-z", "--name-only", tree).decode(errors="replace").split("\0")[:-1]
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            if self._process is not None:
+                self._process.communicate()
+                self._process = None
+
+    def _window(self, names: list[str]) -> Iterator[Object | None]:
+        if any("\n" in name for name in names):
+            raise ValueError("an object's name holds a line break")
+        if self._process is None or self._process.poll() is not None:
+            self._process = self._program.start("cat-file", "--batch")
+        self._process.stdin.write("".join(f"{name}\n" for name in names).encode())
+        self._process.stdin.flush()
+        for _ in names:
+            yield self._answer(self._process.stdout)
+
+    def _answer(self, stdout: BinaryIO) -> Object | None:
+        header = stdout.readline()
+        words = header.split()
+        if len(words) != 3 or not words[2].isdigit():
+            if header.endswith((b" missing\n", b" ambiguous\n")):
+                return None
+            raise StorageError(f"git cat-file ended in {self._program.git_dir}.", "`git fsck` there tells more.")
+        size = int(words[2])
+        data = stdout.read(min(size, _MAX_OBJECT))
+        left = size - len(data) + 1
+        while left:
+            left -= len(stdout.read(min(left, 1 << 20))) or left
+        return Object(id=words[0].decode(), data=data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Object:
+    """An object of the repository: its id in hex, and its content, cut off after 64 MiB."""
+
+    id: str
+    data: bytes
+
+
+def entries(tree: Object | None) -> dict[str, str]:
+    """A tree's bytes as ids by name (git's format: mode, blank, name, NUL, the id's 20 or 32 bytes)."""
+    found: dict[str, str] = {}
+    if tree is None:
+        return found
+    width, data, at = len(tree.id) // 2, tree.data, 0
+    while (space := data.find(b" ", at)) >= 0:
+        end = data.index(b"\0", space)
+        name = data[space + 1 : end].decode(errors="replace")
+        found[name] = data[end + 1 : end + 1 + width].hex()
+        at = end + 1 + width
+    return found

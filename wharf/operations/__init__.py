@@ -1,0 +1,1 @@
+"""The verbs that write: each takes a repository and its input, and gives a result. Nothing here prints."""

@@ -1,0 +1,63 @@
+"""remove: out of the index first, then the bytes, and only those that no index of the repository names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wharf.branch import Message
+from wharf.change import Named, RemoveFiles
+from wharf.model import Release
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wharf.repository import Repository
+
+PATIENCE = 10.0
+"""Seconds to wait for publishers at work before the bytes are left to `wharf verify --repair`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """What came of a removal: the files that left the index, and those whose bytes are still stored, with the reason."""
+
+    commit: str | None
+    removed: tuple[Named, ...]
+    kept: tuple[Named, ...] = ()
+    reason: str = ""
+
+
+def remove(repository: Repository, project: str, version: str, filename: str | None, *, reason: str, actor: str) -> Removed:
+    """Take a release, or one file of it, out of the index, and delete the bytes. Raises NotFoundError."""
+    change = RemoveFiles(project=project, version=version, filename=filename)
+    done = repository.branch.commit(change, Message(verb="remove", actor=actor, reason=reason))
+    removed = done.outcome.changed
+    with repository.assets.alone(PATIENCE) as alone:
+        if not alone:
+            why = "a publish is under way; `wharf verify --repair` deletes the bytes later"
+            return Removed(commit=done.commit, removed=removed, kept=removed, reason=why)
+        kept = _still_named(repository, removed)
+        for named in removed:
+            if named not in kept:
+                repository.assets.delete(named.file.sha256, named.file.filename)
+    return Removed(
+        commit=done.commit, removed=removed, kept=kept, reason="another index or record may name them" if kept else ""
+    )
+
+
+def _still_named(repository: Repository, files: Sequence[Named]) -> tuple[Named, ...]:
+    """Those files that some index names, or may name in a record that cannot be read."""
+    held = []
+    with repository.every_index() as branches:
+        snapshots = [branch.snapshot() for branch in branches]
+        for named in files:
+            found = [each for snapshot in snapshots for each in snapshot.records(named.project) or ()]
+            if any(not isinstance(each, Release) or _names(each, named) for each in found):
+                held.append(named)
+    return tuple(held)
+
+
+def _names(release: Release, named: Named) -> bool:
+    file = release.file(named.file.filename)
+    return file is not None and file.sha256 == named.file.sha256

@@ -1,0 +1,20 @@
+"""yank and unyank: mark a release, or a file of it, as not to be chosen any more (PEP 592), or take that back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wharf.branch import Committed, Message
+from wharf.change import SetYanked
+
+if TYPE_CHECKING:
+    from wharf.repository import Repository
+
+
+def set_yanked(
+    repository: Repository, project: str, version: str, filename: str | None, *, reason: str | None, actor: str
+) -> Committed:
+    """Yank with a reason (may be empty), or unyank (None). Raises NotFoundError or UsageError."""
+    change = SetYanked(project=project, version=version, filename=filename, reason=reason)
+    verb = "unyank" if reason is None else "yank"
+    return repository.branch.commit(change, Message(verb=verb, actor=actor, reason=reason or ""))

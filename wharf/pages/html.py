@@ -1,0 +1,62 @@
+"""A page's document as HTML (PEP 503, 592, 658, 714, 792). The format is frozen (PEP 833): what is newer is in JSON only."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, StrictUndefined, Template
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wharf.model import Json
+
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="pypi:repository-version" content="{{ meta['api-version'] }}">
+{% if status is defined and status.status != "active" -%}
+<meta name="pypi:project-status" content="{{ status.status }}">
+{% if status.reason -%}
+<meta name="pypi:project-status-reason" content="{{ status.reason }}">
+{% endif -%}
+{% endif -%}
+<title>{{ "Links for " ~ name if name is defined else "Simple index" }}</title>
+</head>
+<body>
+{% if name is defined -%}
+<h1>Links for {{ name }}</h1>
+{% for file in files -%}
+<a href="{{ file.url }}#sha256={{ file.hashes.sha256 }}"
+{%- if "requires-python" in file %} data-requires-python="{{ file["requires-python"] }}"{% endif %}
+{%- if "yanked" in file %} data-yanked="{{ "" if file.yanked is true else file.yanked }}"{% endif %}
+{%- if file["core-metadata"] %}
+{%- set digest = "sha256=" ~ file["core-metadata"].sha256 %} data-core-metadata="{{ digest }}"
+{#- #} data-dist-info-metadata="{{ digest }}"
+{%- endif -%}
+>{{ file.filename }}</a><br>
+{% endfor -%}
+{% else -%}
+{% for project in projects -%}
+<a href="{{ project.name }}/">{{ project.name }}</a><br>
+{% endfor -%}
+{% endif -%}
+</body>
+</html>
+"""
+
+
+@functools.cache
+def _template() -> Template:
+    return Environment(autoescape=True, undefined=StrictUndefined).from_string(_PAGE)
+
+
+def render(document: Mapping[str, Json]) -> str:
+    """The HTML of a document; every value in it is escaped."""
+    names = dict(document)
+    if "project-status" in names:
+        names["status"] = names.pop("project-status")
+    return _template().render(names)

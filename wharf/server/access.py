@@ -1,0 +1,130 @@
+"""Who may read and who may upload.
+
+Reading is open, or needs a token; uploading always needs one. Open reading answers only to names that are known to be this
+server's, so that no web page can reach it through a name that it points here (DNS rebinding).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from wharf.errors import StorageError
+from wharf.secret import Secret
+from wharf.server.answer import Answer, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wharf.tokens import Token, Tokens
+
+log = logging.getLogger("wharf")
+
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+_KEPT = 4096  # credentials remembered, by digest
+_CHALLENGE = (("www-authenticate", 'Basic realm="wharf", charset="UTF-8"'),)
+_NO_TOKEN = text(401, "A token is needed here. `wharf token create NAME` makes one; send it as the password.", _CHALLENGE)
+_BAD_TOKEN = text(401, "This token is not known here, or has expired or been revoked.", _CHALLENGE)
+_READ_ONLY = text(403, "This token may only read. `wharf token create NAME --scope publish` makes one that may upload.")
+_MISDIRECTED = text(421, "This server does not answer to that name. `wharf serve --allowed-host NAME` adds it.")
+_FOREIGN = text(403, "An upload that a web page of another site started is refused.")
+
+
+class Access:
+    """The rules of one server. `refresh` reads the tokens again if their file has changed."""
+
+    def __init__(self, tokens: Tokens, *, open_reading: bool, hosts: Iterable[str]) -> None:
+        self.open_reading = open_reading
+        self._hosts = {host.lower() for host in (*LOCAL_HOSTS, *hosts)}
+        self._hosts_seen: dict[bytes, bool] = {}
+        self._tokens = tokens
+        self._stamp: object = ()
+        self._by_digest: dict[str, Token] = {}
+        self._grants: dict[bytes, Token | None] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Obey the tokens as they are now. A file that cannot be read lets nobody in."""
+        stamp = self._tokens.stamp()
+        if stamp == self._stamp:
+            return
+        try:
+            self._by_digest = {token.sha256: token for token in self._tokens.all()}
+        except StorageError as error:
+            log.error("no token is accepted: %s", error.message)  # noqa: TRY400 - the cause is in the message
+            self._by_digest = {}
+        self._grants = {}
+        self._stamp = stamp
+
+    def refuse_reading(self, host: bytes, authorization: bytes | None) -> Answer | None:
+        """None if the client may read, else the answer that says why not."""
+        if self.open_reading:
+            known = self._hosts_seen.get(host)
+            if known is None:
+                known = _hostname(host) in self._hosts
+                if len(self._hosts_seen) < _KEPT:
+                    self._hosts_seen[host] = known
+            return None if known else _MISDIRECTED
+        if authorization is None:
+            return _NO_TOKEN
+        return None if self._token(authorization) else _BAD_TOKEN
+
+    def may_upload(
+        self, authorization: bytes | None, *, host: bytes, origin: bytes | None, fetch_site: bytes | None
+    ) -> Token | Answer:
+        """The token that allows the upload, or the answer that says why not."""
+        if fetch_site == b"cross-site" or (origin is not None and not _same_site(origin, host)):
+            return _FOREIGN
+        if authorization is None:
+            return _NO_TOKEN
+        token = self._token(authorization)
+        if token is None:
+            return _BAD_TOKEN
+        return token if token.scope == "publish" else _READ_ONLY
+
+    def _token(self, authorization: bytes) -> Token | None:
+        key = hashlib.sha256(authorization).digest()
+        try:
+            token = self._grants[key]
+        except KeyError:
+            found = (self._by_digest.get(secret.sha256()) for secret in _secrets(authorization))
+            token = next((each for each in found if each), None)
+            if len(self._grants) >= _KEPT:
+                self._grants.clear()
+            self._grants[key] = token
+        if token is not None and token.expires is not None and token.expires <= datetime.now(UTC):
+            return None
+        return token
+
+
+def _secrets(authorization: bytes) -> list[Secret]:
+    """What may be the token: a bearer token; the password or, as some clients do it, the user name of Basic (RFC 7617)."""
+    scheme, _, value = authorization.partition(b" ")
+    value = value.strip()
+    if scheme.lower() == b"bearer":
+        return [Secret(value.decode("latin-1"))]
+    if scheme.lower() != b"basic":
+        return []
+    try:
+        user, _, password = base64.b64decode(value, validate=True).decode("utf-8", "replace").partition(":")
+    except binascii.Error:
+        return []
+    return [Secret(each) for each in (password, user) if each]
+
+
+def _hostname(host: bytes) -> str:
+    """A Host header without its port, in lower case."""
+    name = host.decode("latin-1").lower()
+    if name.startswith("["):
+        return name.partition("]")[0] + "]"
+    return name.partition(":")[0]
+
+
+def _same_site(origin: bytes, host: bytes) -> bool:
+    """Whether an Origin names the host that was asked. `null` is nobody's."""
+    return urlsplit(origin.decode("latin-1")).netloc.lower() == host.decode("latin-1").lower()

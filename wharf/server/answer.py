@@ -1,0 +1,122 @@
+"""Answers as values: status, headers and body, made once and sent as often as asked for. ASGI only carries them."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from wharf.errors import WharfError
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+_SAFE: Headers = ((b"x-content-type-options", b"nosniff"),)
+# A page runs nothing and loads nothing: whatever a hostile project name or yank reason smuggles into it stays text.
+_PAGE_SAFE: Headers = (*_SAFE, (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer. `etag` is its validator; `not_modified` the 304 that stands for it."""
+
+    status: int
+    headers: Headers
+    body: bytes = b""
+    etag: bytes = b""
+    not_modified: Answer | None = None
+    start: Mapping[str, object] = field(init=False)
+    rest: Mapping[str, object] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # The two ASGI messages that carry it, ready.
+        object.__setattr__(self, "start", {"type": "http.response.start", "status": self.status, "headers": list(self.headers)})
+        object.__setattr__(self, "rest", {"type": "http.response.body", "body": self.body})
+
+    def for_validator(self, if_none_match: bytes | None) -> Answer:
+        """The answer itself, or its 304 if the client has it already (RFC 9110, section 13.1.2)."""
+        if if_none_match is None or self.not_modified is None:
+            return self
+        if if_none_match == self.etag:
+            return self.not_modified
+        held = {each.strip().removeprefix(b"W/") for each in if_none_match.split(b",")}
+        return self.not_modified if self.etag in held or b"*" in held else self
+
+
+@dataclass(frozen=True, slots=True)
+class FileAnswer:
+    """A stored file to be streamed: where it lies, and the headers that go before it."""
+
+    path: Path
+    size: int
+    etag: bytes
+    headers: Headers
+    not_modified: Answer
+    start: Mapping[str, object] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "start", {"type": "http.response.start", "status": 200, "headers": list(self.headers)})
+
+
+def page(body: bytes, *, content_type: str, etag: str, cache_control: str, vary: str, zipped: bool) -> Answer:
+    """A page with its validator and its 304. With `zipped` the body is compressed here, once."""
+    shared: Headers = (
+        (b"etag", etag.encode()),
+        (b"cache-control", cache_control.encode()),
+        (b"vary", vary.encode()),
+    )
+    if zipped:
+        body = gzip.compress(body, 9, mtime=0)
+        shared = (*shared, (b"content-encoding", b"gzip"))
+    headers = (
+        (b"content-type", content_type.encode()),
+        (b"content-length", str(len(body)).encode()),
+        *shared,
+        *_PAGE_SAFE,
+    )
+    return Answer(200, headers, body, etag.encode(), Answer(304, shared))
+
+
+def stored_file(path: Path, *, size: int, sha256: str, cache_control: str) -> FileAnswer:
+    """A distribution, whose bytes can never change under its address."""
+    etag = f'"{sha256}"'.encode()
+    shared: Headers = ((b"etag", etag), (b"cache-control", cache_control.encode()))
+    headers = (
+        (b"content-type", b"application/octet-stream"),
+        (b"content-length", str(size).encode()),
+        (b"accept-ranges", b"bytes"),
+        *shared,
+        *_SAFE,
+    )
+    return FileAnswer(path, size, etag, headers, Answer(304, shared))
+
+
+def text(status: int, message: str, headers: Iterable[tuple[str, str]] = ()) -> Answer:
+    """A short answer in plain text, never kept by a cache."""
+    body = f"{message}\n".encode(errors="replace")
+    return Answer(
+        status,
+        (
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", str(len(body)).encode()),
+            (b"cache-control", b"no-store"),
+            *_SAFE,
+            *((name.encode(), value.encode()) for name, value in headers),
+        ),
+        body,
+    )
+
+
+def failure(error: WharfError) -> Answer:
+    """The one place where an error becomes an answer. A taken name begins as the uploaders expect it to."""
+    begin = "File already exists. " if error.http_status == 409 else ""
+    retry = (("retry-after", "5"),) if error.http_status == 503 else ()
+    return text(error.http_status, f"{begin}{error.message} {error.hint}".strip(), retry)
+
+
+def redirect(location: str) -> Answer:
+    """A permanent redirect to a relative address, so that it works behind any prefix."""
+    return text(301, f"Moved to {location}", (("location", location),))

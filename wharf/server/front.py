@@ -1,0 +1,161 @@
+"""The front: a plain ASGI path for pages and files, before FastAPI's router sees anything.
+
+`find` is the whole hot path: from method, path and the few headers that matter to a value that lies ready. Only what is not
+ready, or is for FastAPI, goes further.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, quote
+
+from starlette.responses import FileResponse
+
+from wharf.errors import StorageError, WharfError
+from wharf.model import is_name, is_sha256, normalize
+from wharf.pages import negotiate
+from wharf.server import answer
+from wharf.server.answer import Answer, FileAnswer
+from wharf.server.shelf import LIST
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from wharf.pages import Format
+    from wharf.server.access import Access
+    from wharf.server.shelf import Shelf
+
+log = logging.getLogger("wharf")
+
+_WANTED = frozenset({b"accept", b"accept-encoding", b"authorization", b"host", b"if-none-match", b"range"})
+_CHUNK = 256 << 10
+_NO_METHOD = answer.text(405, "Only GET and HEAD are answered here.", (("allow", "GET, HEAD"),))
+_NO_FORMAT = answer.text(406, "None of the formats of the simple API is acceptable to the client (PEP 691).")
+_NO_PROJECT = answer.text(404, "There is no project of that name in this index.")
+_NO_FILE = answer.text(404, "This index names no such file.")
+
+
+class Front:
+    """The ASGI application. Below `root_path`, if a proxy leaves it on the path or takes it off."""
+
+    def __init__(self, shelf: Shelf, access: Access, router: ASGIApp, *, root_path: str = "") -> None:
+        self._shelf = shelf
+        self._access = access
+        self._router = router
+        self._root = root_path.rstrip("/")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or hand it on."""
+        if scope["type"] != "http":
+            await self._router(scope, receive, send)
+            return
+        path: str = scope["path"]
+        if self._root and path.startswith(f"{self._root}/"):
+            path = path[len(self._root) :]
+        if not path.startswith(("/simple", "/files/")):
+            await self._router({**scope, "path": path, "root_path": ""}, receive, send)
+            return
+        try:
+            found = await self._find(scope, path)
+        except WharfError as error:
+            log.error("%s %s: %s", scope["method"], path, error.message)  # noqa: TRY400 - the cause is in the message
+            found = answer.failure(error)
+        if isinstance(found, Answer):
+            await send(found.start)  # type: ignore[arg-type]  # a ready message is not changed by who sends it
+            await send(found.rest)  # type: ignore[arg-type]
+        else:
+            await self._stream(found, scope, receive, send)
+
+    async def _find(self, scope: Scope, path: str) -> Answer | FileAnswer:
+        wanted = {name: value for name, value in scope["headers"] if name in _WANTED}
+        refused = self._access.refuse_reading(wanted.get(b"host", b""), wanted.get(b"authorization"))
+        if refused is not None:
+            return refused
+        if scope["method"] not in {"GET", "HEAD"}:
+            return _NO_METHOD
+        zipped = negotiate.takes_gzip(wanted.get(b"accept-encoding", b"").decode("latin-1"))
+        validator = wanted.get(b"if-none-match")
+        if path.startswith("/files/"):
+            return await self._find_file(path, validator, zipped=zipped)
+        form = _format(wanted.get(b"accept", b""), scope["query_string"])
+        if form is None:
+            return _NO_FORMAT
+        name = path[8:-1]
+        if path[7:8] != "/" or path[-1] != "/" or not (name == LIST or self._shelf.has(name)):
+            return self._elsewhere(path, scope["query_string"])
+        page = self._shelf.page(name, (form, zipped)) or await self._shelf.make_page(name, (form, zipped))
+        return _NO_PROJECT if page is None else page.for_validator(validator)
+
+    def _elsewhere(self, path: str, query: bytes) -> Answer:
+        """A redirect to where the page is (PEP 503: names are normalised, addresses end with a slash), or 404."""
+        if path in {"/simple", "/simple/"}:
+            location = "simple/"
+        else:
+            given = path[8:].removesuffix("/")
+            name = normalize(given)
+            if path[7:8] != "/" or not is_name(name) or (given == name and path.endswith("/")):
+                return _NO_PROJECT
+            location = f"../{name}/" if path.endswith("/") else f"{name}/"
+        return answer.redirect(location + (f"?{quote(query, safe='=&/+%')}" if query else ""))
+
+    async def _find_file(self, path: str, validator: bytes | None, *, zipped: bool) -> Answer | FileAnswer:
+        sha256, _, filename = path[7:].partition("/")
+        if not is_sha256(sha256):
+            return _NO_FILE
+        if filename.endswith(".metadata"):
+            filename = filename.removesuffix(".metadata")
+            ready = self._shelf.metadata(sha256, filename, zipped=zipped)
+            found = ready or await self._shelf.make_metadata(sha256, filename, zipped=zipped)
+            return _NO_FILE if found is None else found.for_validator(validator)
+        file = self._shelf.file(sha256, filename) or await self._shelf.make_file(sha256, filename)
+        if file is None:
+            return _NO_FILE
+        held = validator is not None and file.etag in {each.strip() for each in validator.split(b",")}
+        return file.not_modified if held else file
+
+    async def _stream(self, file: FileAnswer, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send a stored file; a part of it (Range) through Starlette, the whole of it in plain chunks."""
+        try:
+            handle = os.open(file.path, os.O_RDONLY)
+        except OSError as error:
+            log.error("%s: %s", file.path, error.strerror)  # noqa: TRY400 - the cause is in the message
+            gone = answer.failure(StorageError("The bytes of this file are not in the store.", "`wharf verify` tells more."))
+            await send(gone.start)  # type: ignore[arg-type]
+            await send(gone.rest)  # type: ignore[arg-type]
+            return
+        try:
+            if any(name == b"range" for name, _ in scope["headers"]):
+                headers = {name.decode(): value.decode() for name, value in file.headers if name != b"content-length"}
+                await FileResponse(file.path, headers=headers, stat_result=os.fstat(handle))(scope, receive, send)
+            elif scope["method"] == "HEAD":
+                await send(file.start)  # type: ignore[arg-type]
+                await send({"type": "http.response.body", "body": b""})
+            else:
+                await _send_whole(file, handle, send)
+        finally:
+            os.close(handle)
+
+
+async def _send_whole(file: FileAnswer, handle: int, send: Send) -> None:
+    await send(file.start)  # type: ignore[arg-type]
+    if file.size <= _CHUNK:
+        await send({"type": "http.response.body", "body": os.read(handle, file.size)})
+        return
+    sent = 0
+    while sent < file.size:
+        chunk = await asyncio.to_thread(os.pread, handle, min(_CHUNK * 4, file.size - sent), sent)
+        if not chunk:
+            break  # shorter than recorded: the server closes the connection, and the client sees that it is cut off
+        sent += len(chunk)
+        await send({"type": "http.response.body", "body": chunk, "more_body": sent < file.size})
+
+
+def _format(accept: bytes, query: bytes) -> Format | None:
+    if query:
+        named: list[Any] = parse_qs(query.decode("latin-1"), max_num_fields=10).get("format", [])
+        if named:
+            return negotiate.format_named(named[0])
+    return negotiate.format_of(accept.decode("latin-1"))

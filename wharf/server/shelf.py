@@ -1,0 +1,222 @@
+"""The shelf: answers that lie ready for one snapshot, made when first asked for, kept within a bound of bytes.
+
+A request that finds its answer costs dictionary look-ups. What is missing is made in a thread, once for all who wait, and is
+kept across commits for as long as the project's folder has the same git id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from wharf import pages
+from wharf.distribution.names import Name
+from wharf.errors import InvalidDistributionError
+from wharf.model import Project
+from wharf.pages import Format, document
+from wharf.server import answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wharf.folder import Folder
+    from wharf.server.answer import Answer, FileAnswer
+    from wharf.snapshot import Snapshot
+
+BUDGET = 96 << 20
+"""How many bytes of answers are kept at most, by a cautious estimate."""
+
+_FILE_WEIGHT = 1200  # bytes that a FileAnswer and its keys cost, roughly; measured at 1,000
+_ANSWER_WEIGHT = 2000
+LIST = ""
+"""The key of the list of projects: no project has that name."""
+
+Variant = tuple[Format, bool]
+"""A format, and whether it is compressed."""
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Shelved:
+    """What lies ready of one project, or of the list."""
+
+    tree: str
+    files: dict[str, FileAnswer] | None = None
+    variants: dict[Variant, Answer] = field(default_factory=dict)
+    metadata: dict[tuple[str, bool], Answer] = field(default_factory=dict)
+
+    def weight(self) -> int:
+        bodies = (*self.variants.values(), *self.metadata.values())
+        return sum(_ANSWER_WEIGHT + len(each.body) for each in bodies) + _FILE_WEIGHT * len(self.files or ())
+
+
+class Shelf:
+    """Answers for one index. All methods but the making of an answer run on the event loop's thread."""
+
+    def __init__(self, assets: Folder, *, private: bool, budget: int = BUDGET) -> None:
+        self._assets = assets
+        self._scope = "private" if private else "public"
+        self._budget = budget
+        self._used = 0
+        self._trees: dict[str, str] = {}
+        self._snapshot: Snapshot | None = None
+        self._shelved: OrderedDict[str, _Shelved] = OrderedDict()
+        self._making: dict[tuple[object, ...], asyncio.Task[Any]] = {}
+
+    def swap(self, snapshot: Snapshot, trees: dict[str, str]) -> None:
+        """Show another snapshot from now on, whole. `trees` are its `tree_ids`, read beforehand in a thread."""
+        digest = hashlib.sha256("\n".join(trees).encode()).hexdigest()[:40]
+        self._snapshot, self._trees = snapshot, {**trees, LIST: digest}
+        for name in [name for name, shelved in self._shelved.items() if self._trees.get(name) != shelved.tree]:
+            self._used -= self._shelved.pop(name).weight()
+
+    def has(self, name: str) -> bool:
+        """Whether the index has a project of that (normal) name; the empty name is the list."""
+        return name in self._trees
+
+    def page(self, name: str, variant: Variant) -> Answer | None:
+        """The page if it lies ready."""
+        shelved = self._shelved.get(name)
+        if shelved is None:
+            return None
+        self._shelved.move_to_end(name)
+        return shelved.variants.get(variant)
+
+    async def make_page(self, name: str, variant: Variant) -> Answer | None:
+        """The page, made if need be; None if there is no such project."""
+
+        def put(shelved: _Shelved, made: Answer) -> None:
+            shelved.variants[variant] = made
+
+        made = await self._once(name, ("page", variant), partial(self._render, name, variant), put)
+        return made
+
+    def file(self, sha256: str, filename: str) -> FileAnswer | None:
+        """The file if its project lies ready and names it."""
+        shelved = self._shelved.get(_project_of(filename))
+        return None if shelved is None or shelved.files is None else shelved.files.get(f"{sha256}/{filename}")
+
+    async def make_file(self, sha256: str, filename: str) -> FileAnswer | None:
+        """The file; None if the index does not name it with that digest."""
+
+        def put(shelved: _Shelved, made: dict[str, FileAnswer]) -> None:
+            shelved.files = made
+
+        name = _project_of(filename)
+        shelved = self._shelved.get(name)
+        files = shelved.files if shelved is not None else None
+        if files is None:
+            files = await self._once(name, ("files",), partial(self._load_files, name), put)
+        return None if files is None else files.get(f"{sha256}/{filename}")
+
+    def metadata(self, sha256: str, filename: str, *, zipped: bool) -> Answer | None:
+        """The core metadata of a file if it lies ready."""
+        shelved = self._shelved.get(_project_of(filename))
+        return None if shelved is None else shelved.metadata.get((f"{sha256}/{filename}", zipped))
+
+    async def make_metadata(self, sha256: str, filename: str, *, zipped: bool) -> Answer | None:
+        """The core metadata of a file, where it is announced; else None."""
+        key = (f"{sha256}/{filename}", zipped)
+
+        def put(shelved: _Shelved, made: Answer | None) -> None:
+            if made is not None:
+                shelved.metadata[key] = made
+
+        if await self.make_file(sha256, filename) is None:
+            return None
+        name = _project_of(filename)
+        make = partial(self._read_metadata, name, filename, zipped)
+        return self.metadata(sha256, filename, zipped=zipped) or await self._once(name, ("metadata", *key), make, put)
+
+    async def _once(
+        self, name: str, what: tuple[object, ...], make: Callable[[Snapshot, str], T], put: Callable[[_Shelved, T], None]
+    ) -> T | None:
+        """Make something of a project in a thread, once for all who ask meanwhile; None if there is no such project."""
+        snapshot, tree = self._snapshot, self._trees.get(name)
+        if snapshot is None or tree is None:
+            return None
+        key = (name, tree, *what)
+        task = self._making.get(key)
+        if task is None:
+            task = asyncio.create_task(self._make_and_put(name, snapshot, tree, make, put))
+            self._making[key] = task
+            task.add_done_callback(lambda _task: self._making.pop(key))
+        made: T = await asyncio.shield(task)  # a client that goes away takes nothing from the others
+        return made
+
+    async def _make_and_put(
+        self,
+        name: str,
+        snapshot: Snapshot,
+        tree: str,
+        make: Callable[[Snapshot, str], T],
+        put: Callable[[_Shelved, T], None],
+    ) -> T:
+        made = await asyncio.to_thread(make, snapshot, tree)
+        if self._trees.get(name) == tree:
+            shelved = self._shelved.setdefault(name, _Shelved(tree))
+            self._used -= shelved.weight()
+            put(shelved, made)
+            self._used += shelved.weight()
+            self._shelved.move_to_end(name)
+            while self._used > self._budget and len(self._shelved) > 1:
+                self._used -= self._shelved.popitem(last=False)[1].weight()
+        return made
+
+    def _render(self, name: str, variant: Variant, snapshot: Snapshot, tree: str) -> Answer:
+        form, zipped = variant
+        if name == LIST:
+            value = document.projects(snapshot.names())
+        else:
+            value = document.project(snapshot.project(name) or Project(name=name))
+        return answer.page(
+            pages.render(value, form),
+            content_type=form.content_type,
+            etag=f'"{tree[:20]}-{pages.CODE}-{form.name.lower()}{"-gz" if zipped else ""}"',
+            cache_control=f"{self._scope}, no-cache",
+            vary="Accept, Accept-Encoding",
+            zipped=zipped,
+        )
+
+    def _load_files(self, name: str, snapshot: Snapshot, _tree: str) -> dict[str, FileAnswer]:
+        project = snapshot.project(name)
+        if project is None or project.status.marker == "quarantined":
+            return {}
+        return {
+            f"{file.sha256}/{file.filename}": answer.stored_file(
+                self._assets.path(file.sha256, file.filename),
+                size=file.size,
+                sha256=file.sha256,
+                cache_control=f"{self._scope}, max-age=31536000, immutable",
+            )
+            for file in project.files
+        }
+
+    def _read_metadata(self, name: str, filename: str, zipped: bool, snapshot: Snapshot, _tree: str) -> Answer | None:
+        project = snapshot.project(name)
+        for release in project.releases if project else ():
+            file = release.file(filename)
+            data = snapshot.metadata(name, release.version, filename) if file and file.core_metadata else None
+            if data is not None:
+                return answer.page(
+                    data,
+                    content_type="text/plain; charset=utf-8",
+                    etag=f'"{hashlib.sha256(data).hexdigest()}{"-gz" if zipped else ""}"',
+                    cache_control=f"{self._scope}, max-age=31536000, immutable",
+                    vary="Accept-Encoding",
+                    zipped=zipped,
+                )
+        return None
+
+
+def _project_of(filename: str) -> str:
+    """The project that a file of that name belongs to; for what no distribution is called, a name that no project has."""
+    try:
+        return Name.parse(filename).project
+    except InvalidDistributionError:
+        return "-"

@@ -1,0 +1,138 @@
+"""`POST /legacy/`: the upload API that twine and `uv publish` speak, carried out by the same operation as the command."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+from python_multipart.exceptions import FormParserError
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from wharf.distribution.names import Name
+from wharf.errors import InvalidDistributionError, TooLargeError, UsageError
+from wharf.operations.publish import Input, Published, publish
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from starlette.datastructures import FormData
+    from starlette.requests import Request
+
+    from wharf.repository import Repository
+
+FORM_LIMIT = 32 << 20
+"""Bytes that the fields of a form may have beside the file: descriptions and attestations are the large ones."""
+_FIELDS = 10_000
+_FIELD_LIMIT = 8 << 20
+_DIGESTS = {"md5_digest": "md5", "sha256_digest": "sha256", "blake2_256_digest": "blake2b"}
+_REMEDY = "Upload with twine or `uv publish`, and build the file again if it persists."
+
+
+@dataclass(slots=True)
+class Uploads:
+    """Takes uploads for one repository, one at a time: they would only meet again at the branch. `limit` is in bytes a file."""
+
+    repository: Repository
+    limit: int
+    _turn: threading.Lock
+
+    async def take(self, request: Request, actor: str) -> Published:
+        """Publish the file of a request. Raises WharfError, and then nothing is published."""
+        _check_length(request, self.limit)
+        form = await _parse(request, self.limit + FORM_LIMIT)
+        try:
+            return await asyncio.to_thread(self._publish, form, actor)
+        finally:
+            await form.close()
+
+    def _publish(self, form: FormData, actor: str) -> Published:
+        content = form.get("content")
+        if form.get(":action") != "file_upload" or form.get("protocol_version", "1") != "1":
+            raise UsageError("The form is no upload: it must say :action=file_upload and protocol_version=1.", _REMEDY)
+        if not isinstance(content, UploadFile) or not content.filename:
+            raise UsageError("The upload has no file in its field `content`.", _REMEDY)
+        name = Name.parse(content.filename)
+        if content.size is not None and content.size > self.limit:
+            raise _too_large(self.limit)
+        _check_name(form, name.project, name.version)
+        _check_digests(form, content.file, content.filename)
+        with self._turn:
+            return publish(
+                self.repository,
+                [Input(content.filename, lambda: content.file)],
+                actor=actor,
+                limit=self.limit,
+            )
+
+
+def uploads(repository: Repository, limit: int) -> Uploads:
+    """Uploads into a repository."""
+    return Uploads(repository, limit, threading.Lock())
+
+
+def _check_length(request: Request, limit: int) -> None:
+    """Refuse by the announced length, before a byte of the body is taken."""
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > limit + FORM_LIMIT:
+        raise _too_large(limit)
+
+
+async def _parse(request: Request, limit: int) -> FormData:
+    async def bounded(stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        seen = 0
+        async for chunk in stream:
+            seen += len(chunk)
+            if seen > limit:
+                raise _too_large(limit - FORM_LIMIT)
+            yield chunk
+
+    try:
+        parser = MultiPartParser(
+            request.headers, bounded(request.stream()), max_files=1, max_fields=_FIELDS, max_part_size=_FIELD_LIMIT
+        )
+        return await parser.parse()
+    except (MultiPartException, FormParserError, KeyError, UnicodeDecodeError) as error:
+        raise UsageError(f"The body is not a form with a file (multipart/form-data): {error}.", _REMEDY) from error
+
+
+def _check_name(form: FormData, project: str, version: Version) -> None:
+    """Name and version, where the form gives them, must be those of the file."""
+    name, declared = form.get("name"), form.get("version")
+    if isinstance(name, str) and canonicalize_name(name) != project:
+        raise InvalidDistributionError(f"The form says name={name!r}, the file is of {project}.", _REMEDY)
+    try:
+        if isinstance(declared, str) and Version(declared) != version:
+            raise InvalidDistributionError(f"The form says version={declared!r}, the file is {version}.", _REMEDY)
+    except InvalidVersion as error:
+        raise InvalidDistributionError(f"The form says version={declared!r}, which is none.", _REMEDY) from error
+
+
+def _check_digests(form: FormData, file: BinaryIO, filename: str) -> None:
+    """Every digest that the form declares must be that of the bytes."""
+    declared = {field: value for field in _DIGESTS if isinstance(value := form.get(field), str) and value}
+    found = {}
+    for field in declared:
+        size = {"digest_size": 32} if field == "blake2_256_digest" else {}
+        # md5 is what old clients declare; here it tells a broken transfer, and guards nothing.
+        found[field] = hashlib.new(_DIGESTS[field], usedforsecurity=False, **size)  # type: ignore[arg-type]
+    while chunk := file.read(1 << 20) if found else b"":
+        for each in found.values():
+            each.update(chunk)
+    file.seek(0)
+    for field, value in declared.items():
+        if found[field].hexdigest() != value.lower():
+            raise InvalidDistributionError(
+                f"{filename!r} arrived with another {field} than declared.", "Upload it again; it was damaged on the way."
+            )
+
+
+def _too_large(limit: int) -> TooLargeError:
+    return TooLargeError(
+        f"The upload is larger than this server takes ({limit} bytes a file).", "`wharf serve --upload-limit` sets that."
+    )

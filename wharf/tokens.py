@@ -1,0 +1,126 @@
+"""wharf's own tokens: `tokens.json` (0600) in the data folder, holding digests only.
+
+A token is 256 random bits, so a plain sha256 of it can be stored: there is nothing to guess, and a check costs microseconds.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from wharf.errors import ConflictError, NotFoundError, StorageError, UsageError
+from wharf.secret import Secret
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Scope = Literal["read", "publish"]
+"""What a token may do; `publish` includes `read`."""
+
+
+class Token(BaseModel):
+    """A token as stored: everything but the token."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
+    scope: Scope
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    created: datetime
+    expires: datetime | None = None
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    version: Literal[1] = 1
+    tokens: list[Token] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of one store. Reads the file anew at every call; writers exclude each other."""
+
+    path: Path
+
+    def all(self) -> list[Token]:
+        """Every token, expired ones too. Raises StorageError if the file is broken."""
+        try:
+            with self.path.open("rb") as file:
+                return _File.model_validate_json(file.read(8 << 20)).tokens
+        except FileNotFoundError:
+            return []
+        except (ValidationError, OSError) as error:
+            raise StorageError(
+                f"{self.path} cannot be read as a list of tokens.",
+                "Restore it, or move it away and create the tokens again with `wharf token create`.",
+            ) from error
+
+    def create(self, name: str, scope: Scope, expires: datetime | None = None) -> Secret:
+        """Make a token; it is returned once and kept nowhere. Raises ConflictError if the name is taken by a valid one."""
+        secret = Secret(f"wharf_{secrets.token_urlsafe(32)}")
+        now = datetime.now(UTC)
+        try:
+            token = Token(name=name, scope=scope, sha256=secret.sha256(), created=now, expires=expires)
+        except ValidationError as error:
+            raise UsageError(
+                f"{name!r} cannot be the name of a token.", "Use letters, digits and . _ @ - (64 at most), as in ci-publish."
+            ) from error
+        with _Writer(self.path) as writer:
+            others = self.all()
+            if any(other.name == name and not (other.expires and other.expires <= now) for other in others):
+                raise ConflictError(f"There is a token {name!r} already.", f"`wharf token revoke {name}` ends it.")
+            writer.write([*(other for other in others if other.name != name), token])
+        return secret
+
+    def revoke(self, name: str) -> None:
+        """End a token. Raises NotFoundError."""
+        if not self.path.exists():
+            raise NotFoundError(f"There is no token {name!r}.", "`wharf token list` shows those there are.")
+        with _Writer(self.path) as writer:
+            tokens = self.all()
+            kept = [token for token in tokens if token.name != name]
+            if len(kept) == len(tokens):
+                raise NotFoundError(f"There is no token {name!r}.", "`wharf token list` shows those there are.")
+            writer.write(kept)
+
+    def stamp(self) -> tuple[int, int, int] | None:
+        """A value that is another one whenever the file is another one. Costs one system call."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+class _Writer:
+    """Replaces the file whole, one writer at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> _Writer:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = self._path.with_name(f"{self._path.name}.lock").open("ab")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.close()
+
+    def write(self, tokens: list[Token]) -> None:
+        text = json.dumps(_File(tokens=tokens).model_dump(mode="json", exclude_none=True), indent=2) + "\n"
+        temporary = self._path.with_name(f"{self._path.name}.{secrets.token_hex(8)}")
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._path)
