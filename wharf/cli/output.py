@@ -56,7 +56,7 @@ class State:
             click.echo(json.dumps(document, ensure_ascii=False))
         else:
             for line in lines:
-                click.echo(line)
+                click.echo(_printable(line))
 
     def say(self, text: str) -> None:
         """A message for people, on stderr."""
@@ -64,7 +64,7 @@ class State:
 
     def warn(self, text: str) -> None:
         """A warning, on stderr."""
-        click.echo(f"{click.style('warning:', fg='yellow')} {text}", err=True)
+        click.echo(f"{click.style('warning:', fg='yellow')} {_printable(text)}", err=True)
 
     def fail(self, code: str, message: str, hint: str, exit_code: int) -> int:
         """Tell of a failure; returns the exit code."""

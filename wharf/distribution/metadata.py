@@ -28,7 +28,10 @@ MAX_VALUE = 16_384
 
 MAX_WARNINGS = 20
 
-_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
+_MIME = frozenset({b"content-type", b"content-transfer-encoding"})
+"""Fields of e-mail, none of metadata; they would make the email parser look for parts, on which packaging 25.0 stumbles."""
+
+_FIELD = re.compile(rb"([!-9;-~]+):")
 _VERSION = re.compile(r"([12])\.(\d{1,3})", re.ASCII)
 _CORRECT = "Correct the project's metadata and rebuild it with `python -m build`."
 _NEEDED = ("metadata-version", "name", "version", "requires-python", "requires-dist", "provides-extra", "dynamic")
@@ -100,16 +103,21 @@ def header(data: bytes, filename: str, member: str) -> tuple[bytes, list[str]]:
     kept: list[bytes] = []
     fields: set[bytes] = set()
     warnings: list[str] = []
+    field = b""
     for number, line in enumerate(_lines(data), start=1):
         if not line:
             break
-        if not (kept and line[:1] in b" \t"):
+        if not (field and line[:1] in b" \t"):
             match = _FIELD.match(line)
             if match is None:
                 warnings.append(f"Line {number} of {member} is not a field; what follows it is not read as metadata.")
                 break
-            fields.add(match[1].lower())
-        kept.append(line)
+            field = match[1].lower()
+            fields.add(field)
+            if field in _MIME:
+                warnings.append(f"{member} has a field {field.decode()!r}, which is none of metadata.")
+        if field not in _MIME:
+            kept.append(line)
         if len(fields) > MAX_FIELDS or number > MAX_LINES:
             cause = f"{member} has more than {MAX_FIELDS} different fields or {MAX_LINES} lines of them"
             raise TooLargeError(f"{plain(filename)}: {cause}", _CORRECT)
@@ -132,7 +140,10 @@ def _is_utf8(data: bytes) -> bool:
 def _check_fields(raw: RawMetadata, filename: str, name: Name, member: str) -> tuple[int, int]:
     """Check the fields that installers resolve by; the version of the format."""
     values = [raw.get("metadata_version", ""), raw.get("name", ""), raw.get("version", ""), raw.get("requires_python", "")]
-    if any(len(value) > MAX_VALUE for value in (*values, *raw.get("requires_dist", []), *raw.get("provides_extra", []))):
+    # The last two are only worth a warning, but to parse them takes time that grows with the square of their length.
+    values += [*raw.get("requires_dist", []), *raw.get("provides_extra", [])]
+    values += [raw.get("description_content_type", ""), raw.get("license_expression", "")]
+    if any(len(value) > MAX_VALUE for value in values):
         raise TooLargeError(f"{plain(filename)}: a field in {member} is longer than {MAX_VALUE} characters", _CORRECT)
     match = _VERSION.fullmatch(raw.get("metadata_version", ""))
     if match is None:

@@ -33,7 +33,9 @@ def _from_zip(file: BinaryIO, filename: str) -> tuple[bytes | None, set[str]]:
     """PKG-INFO, if it is there, and the names at the top, no more than two of them."""
     with zips.opened(file, filename) as archive:
         members, seen = zips.members(archive, filename)
-        found = [info for name, info in members.items() if name.count("/") == 1 and name.endswith("/PKG-INFO")]
+        found = [info for path, info in members.items() if path.count("/") == 1 and path.endswith("/PKG-INFO")]
+        if found and found[0].is_dir():
+            raise invalid(filename, "PKG-INFO is not a regular file")
         return zips.read(archive, found[0], filename) if found else None, seen.tops
 
 

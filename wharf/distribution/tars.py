@@ -94,6 +94,8 @@ class Tar:
             self.seen.hard_link(parts, more.get("linkpath", info.linkname))
         elif info.type not in _REGULAR and not info.isdir():
             raise self._refuse(f"the member {plain(info.name)!r} is neither file, folder nor link (tar type {info.type!r})")
+        elif info.name.endswith("/") and not info.isdir():
+            raise self._refuse(f"the member {plain(info.name)!r} is a file with the name of a folder")
         if info.size < 0 or (info.size and info.type not in _REGULAR):
             # Readers disagree on whether data follows, and so on what the next member is.
             raise self._refuse(f"the member {plain(info.name)!r} has a size of {info.size}, which it cannot have")
@@ -110,7 +112,7 @@ class Tar:
             raise TooLargeError(f"{plain(self._filename)}: more than {3 * MAX_MEMBERS} headers", REBUILD)
         try:
             return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-        except (tarfile.TarError, ValueError) as error:
+        except tarfile.TarError as error:
             raise self._refuse(f"not a readable tar archive: {plain(str(error))}") from error
 
     def _extended(self, info: tarfile.TarInfo) -> bytes:

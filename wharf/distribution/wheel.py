@@ -30,7 +30,8 @@ def read(file: BinaryIO, filename: str, name: Name) -> tuple[bytes, metadata.Cor
         members, _ = zips.members(archive, filename)
         folder = _dist_info(members, filename, name)
         for member in ("METADATA", "WHEEL", "RECORD"):
-            if f"{folder}/{member}" not in members:
+            info = members.get(f"{folder}/{member}")
+            if info is None or info.filename != f"{folder}/{member}":  # a folder, or a spelling that installers do not find
                 raise invalid(filename, f"the wheel has no {folder}/{member}")
         data = zips.read(archive, members[f"{folder}/METADATA"], filename)
         about = zips.read(archive, members[f"{folder}/WHEEL"], filename)

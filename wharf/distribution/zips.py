@@ -40,10 +40,10 @@ _GARBAGE = (
     struct.error,
     NotImplementedError,
     OverflowError,
-    RuntimeError,  # a member that wants a password
-    ValueError,  # a negative offset, or a name that is not the UTF-8 which it claims to be
+    RuntimeError,
+    ValueError,  # a name that is not the UTF-8 which it claims to be, on some versions an offset
 )
-"""What zipfile raises on bytes that are no zip, found by fuzzing. An OSError is the disk's and stays one."""
+"""What zipfile raises on bytes that are no zip, and not more: an OSError is the disk's and stays one."""
 
 
 @contextlib.contextmanager
@@ -61,9 +61,9 @@ def opened(file: BinaryIO, filename: str) -> Iterator[zipfile.ZipFile]:
 
 
 def members(archive: zipfile.ZipFile, filename: str) -> tuple[dict[str, zipfile.ZipInfo], Members]:
-    """The members of `archive` by name, each checked, with what was seen of them together.
+    """The members of `archive` by path, `.` and empty parts removed, each checked, with what was seen of them together.
 
-    Refused are names that lead outside, a name given twice, links that lead outside, encryption, and compression other than
+    Refused are names that lead outside, a path given twice, links that lead outside, encryption, and compression other than
     deflate, the only one that every installer reads.
     """
     seen = Members(filename)
@@ -73,8 +73,11 @@ def members(archive: zipfile.ZipFile, filename: str) -> tuple[dict[str, zipfile.
         parts = seen.add(name)
         if info.filename != name:
             raise invalid(filename, f"the member {plain(name)!r} is also called {plain(info.filename)!r}")
-        if name in found:
+        path = "/".join(parts)
+        if path in found:
             raise invalid(filename, f"the member {plain(name)!r} is there twice")
+        if not 0 <= info.header_offset < archive.start_dir:  # a seek there could fail like a disk does
+            raise invalid(filename, f"the member {plain(name)!r} lies outside the zip archive")
         if info.flag_bits & _ENCRYPTED:
             raise invalid(filename, f"the member {plain(name)!r} is encrypted")
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -82,7 +85,7 @@ def members(archive: zipfile.ZipFile, filename: str) -> tuple[dict[str, zipfile.
         if stat.S_ISLNK(info.external_attr >> 16):
             target = read(archive, info, filename, MAX_PATH)
             seen.link(parts, target.decode("utf-8", "surrogateescape"))
-        found[name] = info
+        found[path] = info
     return found, seen
 
 

@@ -69,7 +69,7 @@ def publish(
         now = datetime.now(UTC)
         change = AddFiles(files=tuple(_new_file(each, now) for each in distributions))
         planned = change.apply(repository.branch.snapshot())
-        warnings = tuple(warning for each in distributions for warning in each.warnings)
+        warnings = tuple(f"{each.filename}: {warning}" for each in distributions for warning in each.warnings)
         if dry_run:
             return Published(commit=None, published=planned.changed, unchanged=planned.unchanged, warnings=warnings)
         for each, staged in read:

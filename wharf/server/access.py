@@ -45,7 +45,7 @@ class Access:
         self._tokens = tokens
         self._stamp: object = ()
         self._by_digest: dict[str, Token] = {}
-        self._grants: dict[bytes, Token | None] = {}
+        self._grants: dict[bytes, Token] = {}
         self.refresh()
 
     def refresh(self) -> None:
@@ -89,14 +89,15 @@ class Access:
 
     def _token(self, authorization: bytes) -> Token | None:
         key = hashlib.sha256(authorization).digest()
-        try:
-            token = self._grants[key]
-        except KeyError:
+        token = self._grants.get(key)
+        if token is None:
+            self.refresh()  # a token that was made a moment ago is good at once
             found = (self._by_digest.get(secret.sha256()) for secret in _secrets(authorization))
             token = next((each for each in found if each), None)
-            if len(self._grants) >= _KEPT:
-                self._grants.clear()
-            self._grants[key] = token
+            if token is not None:
+                if len(self._grants) >= _KEPT:
+                    self._grants.clear()
+                self._grants[key] = token
         if token is not None and token.expires is not None and token.expires <= datetime.now(UTC):
             return None
         return token

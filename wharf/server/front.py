@@ -84,14 +84,14 @@ class Front:
         if form is None:
             return _NO_FORMAT
         name = path[8:-1]
-        if path[7:8] != "/" or path[-1] != "/" or not (name == LIST or self._shelf.has(name)):
+        if path != "/simple/" and (path[7:8] != "/" or path[-1] != "/" or name == LIST or not self._shelf.has(name)):
             return self._elsewhere(path, scope["query_string"])
         page = self._shelf.page(name, (form, zipped)) or await self._shelf.make_page(name, (form, zipped))
         return _NO_PROJECT if page is None else page.for_validator(validator)
 
     def _elsewhere(self, path: str, query: bytes) -> Answer:
         """A redirect to where the page is (PEP 503: names are normalised, addresses end with a slash), or 404."""
-        if path in {"/simple", "/simple/"}:
+        if path == "/simple":
             location = "simple/"
         else:
             given = path[8:].removesuffix("/")

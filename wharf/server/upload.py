@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from wharf.repository import Repository
+
+# It warns of every odd byte of a form; what matters of that is in our answer.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 FORM_LIMIT = 32 << 20
 """Bytes that the fields of a form may have beside the file: descriptions and attestations are the large ones."""
@@ -98,7 +102,8 @@ async def _parse(request: Request, limit: int) -> FormData:
         )
         return await parser.parse()
     except (MultiPartException, FormParserError, KeyError, UnicodeDecodeError) as error:
-        raise UsageError(f"The body is not a form with a file (multipart/form-data): {error}.", _REMEDY) from error
+        why = str(error).rstrip(".")
+        raise UsageError(f"The body is not a form with a file (multipart/form-data): {why}.", _REMEDY) from error
 
 
 def _check_name(form: FormData, project: str, version: Version) -> None:

@@ -1,0 +1,251 @@
+"""The command line: what scripts may rely on, and what people see."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+from makers import make_sdist, make_wheel
+from test_branch import edit_by_hand
+
+from wharf.cli import _VERBS, cli, main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Run(Protocol):
+    def __call__(self, *words: object, code: int = 0) -> str: ...
+
+
+@pytest.fixture
+def run(store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `wharf …` on the store, checks the exit code and gives stdout. With --json that must be one document."""
+    monkeypatch.setenv("WHARF_REPO", str(store))
+
+    def run(*words: object, code: int = 0) -> str:
+        with pytest.raises(SystemExit) as left:
+            main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        assert left.value.code == code, err
+        assert "Traceback" not in err
+        if "--json" in words:
+            assert out.count("\n") == 1
+            json.loads(out)
+        return out if not code or "--json" in words else err
+
+    return run
+
+
+def document(text: str) -> Any:
+    return json.loads(text)
+
+
+def test_publish_tells_commit_and_files(run: Run, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path)
+    said = document(run("publish", "--json", wheel))
+    (file,) = said["published"]
+    assert set(said) == {"commit", "published", "unchanged"}
+    assert len(said["commit"]) == 40
+    assert set(file) == {"project", "version", "filename", "sha256", "size"}
+    assert (file["project"], file["version"], file["filename"]) == ("demo", "1.0", wheel.name)
+    assert file["size"] == wheel.stat().st_size
+    again = document(run("publish", "--json", wheel))
+    assert (again["commit"], again["published"], len(again["unchanged"])) == (None, [], 1)
+    assert "unchanged" in run("publish", wheel)
+
+
+def test_publish_warns_on_stderr_of_what_it_forgives(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wheel = make_wheel(tmp_path, metadata_version="2.1", fields=["License-Expression: MIT"])
+    with pytest.raises(SystemExit) as left:
+        main(["publish", str(wheel)])
+    out, err = capsys.readouterr()
+    assert left.value.code == 0
+    assert out.startswith("published")
+    assert f"warning: {wheel.name}" in err
+
+
+def test_every_failure_has_its_exit_code_and_its_document(run: Run, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path)
+    run("publish", wheel)
+    text = tmp_path / "notes.txt"
+    text.write_text("no wheel")
+    for words, code, name in (
+        (("publish", text), 3, "invalid-distribution"),
+        (("publish", tmp_path / "nothing.whl"), 2, "usage"),
+        (("publish", tmp_path), 2, "usage"),
+        (("publish",), 2, "usage"),
+        (("publish", make_wheel(tmp_path, content="other")), 5, "conflict"),
+        (("show", "nothing"), 4, "not-found"),
+        (("show", "demo==9"), 4, "not-found"),
+        (("show", "no/name"), 2, "usage"),
+        (("show", "demo==x"), 2, "usage"),
+        (("yank", "demo"), 2, "usage"),
+        (("yank", "demo==9"), 4, "not-found"),
+        (("remove", "demo==1.0"), 2, "usage"),
+        (("list", "--index", "nothing"), 4, "not-found"),
+        (("list", "--index", "No Name"), 2, "usage"),
+        (("list", "--index", "simple"), 2, "usage"),
+        (("list", "--repo", "owner/name"), 2, "usage"),
+        (("list", "--repo", "https://github.com/owner/name"), 2, "usage"),
+        (("list", "--repo", ""), 2, "usage"),
+        (("list", "--repo", text), 8, "storage"),
+        (("token", "create", "bad name"), 2, "usage"),
+        (("token", "create", "ok", "--expires", "soon"), 2, "usage"),
+        (("token", "revoke", "nothing"), 4, "not-found"),
+        (("serve", "--tls-cert", text), 2, "usage"),
+        (("serve", "--host", "0.0.0.0", "--port", "0"), 2, "usage"),
+        (("serve", "--host", "203.0.113.7"), 2, "usage"),
+        (("sevre",), 2, "usage"),
+    ):
+        said = document(run(*words, "--json", code=code))
+        assert set(said) == {"error"}
+        assert set(said["error"]) == {"code", "message", "hint"}
+        assert said["error"]["code"] == name, words
+        assert said["error"]["message"]
+        people = run(*words, code=code)
+        assert people.startswith("error: ")
+
+
+def test_common_options_stand_before_or_after_the_verb(run: Run, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    wheel = make_wheel(tmp_path)
+    run("--repo", other, "--index", "staging", "publish", wheel)
+    for words in (
+        ("--repo", other, "list", "--index", "staging"),
+        ("list", "--repo", other, "--index", "staging"),
+        ("--repo", tmp_path / "nowhere", "--index", "main", "list", "--repo", other, "--index", "staging"),
+    ):
+        assert run(*words) == "demo 1.0\n"
+        assert document(run("--json", *words)) == {"projects": [{"name": "demo", "versions": ["1.0"]}]}
+    assert document(run("list", "--json")) == {"projects": []}
+
+
+def test_list_and_show(run: Run, tmp_path: Path) -> None:
+    run("publish", make_wheel(tmp_path, version="1.10"), make_sdist(tmp_path, version="1.9"), make_wheel(tmp_path, "abc"))
+    said = document(run("list", "--json"))
+    assert said == {"projects": [{"name": "abc", "versions": ["1.0"]}, {"name": "demo", "versions": ["1.9", "1.10"]}]}
+    shown = document(run("show", "Demo", "--json"))
+    assert (shown["meta"], shown["name"], shown["versions"]) == ({"api-version": "1.4"}, "demo", ["1.9", "1.10"])
+    one = document(run("show", "demo==1.10.0", "--json"))
+    assert (one["versions"], len(one["files"])) == (["1.10"], 1)
+    assert "demo-1.10-py3-none-any.whl" in run("show", "demo")
+
+
+def test_log_says_who_when_what_and_why(run: Run, tmp_path: Path) -> None:
+    run("publish", make_wheel(tmp_path), make_wheel(tmp_path, "other"))
+    run("yank", "demo==1.0", "--reason", "loses data")
+    said = document(run("log", "--json"))["entries"]
+    assert [set(each) for each in said] == 3 * [{"commit", "time", "actor", "verb", "project", "version", "message"}]
+    assert [(each["verb"], each["project"]) for each in said] == [
+        ("yank", "demo"),
+        ("publish", "demo"),
+        ("publish", "other"),
+    ]
+    assert {each["actor"] for each in said} == {"Ada Example"}
+    assert said[0]["time"].endswith("Z")
+    assert "Ada Example  yank demo 1.0: loses data" in run("log", "Demo")
+    assert len(document(run("log", "other", "--json"))["entries"]) == 1
+
+
+def test_yank_and_unyank(run: Run, tmp_path: Path) -> None:
+    sdist = make_sdist(tmp_path)
+    run("publish", make_wheel(tmp_path), sdist)
+    said = document(run("yank", "demo==1.0", sdist.name, "--reason", "broken", "--json"))
+    assert [file["filename"] for file in said["changed"]] == [sdist.name]
+    assert "yanked: broken" in run("show", "demo")
+    assert "yanked demo-1.0-py3" in run("yank", "demo==1.0")
+    assert "unyanked" in run("unyank", "demo==1.0")
+    assert "yanked" not in run("show", "demo")
+
+
+def test_remove_asks_and_does_not_guess(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel = make_wheel(tmp_path)
+    run("publish", wheel)
+    assert "--yes" in run("remove", "demo==1.0", code=2)
+    monkeypatch.setattr("wharf.cli.edit.sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("click.confirm", lambda *_, **__: True)
+    assert run("remove", "demo==1.0") == f"removed {wheel.name}\n"
+    assert document(run("list", "--json")) == {"projects": []}
+    assert document(run("verify", "--json"))["ok"] is True
+
+
+def test_verify_has_an_exit_code_and_a_repair(run: Run, tmp_path: Path, store: Path) -> None:
+    run("publish", make_wheel(tmp_path))
+    assert document(run("verify", "--json")) == {"ok": True, "files": 1, "problems": [], "leftovers": []}
+    next((store / "assets").rglob("*.whl")).write_bytes(b"x")
+    said = document(run("verify", "--json", code=8))
+    assert said["ok"] is False
+    assert said["problems"][0]["kind"] == "other-bytes"
+
+
+def test_tokens_are_shown_once_and_listed_without_themselves(run: Run, store: Path) -> None:
+    said = document(run("token", "create", "ci", "--expires", "90d", "--json"))
+    assert set(said) == {"name", "token", "scope", "expires"}
+    assert (said["name"], said["scope"]) == ("ci", "publish")
+    assert said["expires"].endswith("Z")
+    assert run("token", "create", "dev", "--scope", "read").startswith("wharf_")
+    listed = run("token", "list", "--json")
+    assert [(each["name"], each["scope"]) for each in document(listed)["tokens"]] == [("ci", "publish"), ("dev", "read")]
+    assert said["token"] not in listed + (store / "tokens.json").read_text()
+    assert (store / "tokens.json").stat().st_mode & 0o777 == 0o600
+    assert document(run("token", "create", "ci", "--json", code=5))["error"]["code"] == "conflict"
+    run("token", "revoke", "ci")
+    assert "ci" not in run("token", "list")
+
+
+def test_the_embedded_store_lies_in_the_users_data_folder(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WHARF_REPO")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    run("publish", make_wheel(tmp_path))
+    assert sorted(path.name for path in (tmp_path / "data/wharf").iterdir()) == ["assets", "index.git", "lock", "staging"]
+
+
+def test_a_hostile_reason_does_not_reach_the_terminal_as_it_is(run: Run, tmp_path: Path, store: Path) -> None:
+    wheel = make_wheel(tmp_path)
+    run("publish", wheel)
+    assert "one line" in run("yank", "demo==1.0", "--reason", "a\x1b[2Jb", code=2)
+    text = document(run("show", "demo", "--json"))
+    record = {
+        **text,
+        "files": [{**text["files"][0], "url": wheel.name, "yanked": "\x1b]0;owned\x07"}],
+    }
+    edit_by_hand(store, "projects/de/demo/1.0/release.json", json.dumps(record).encode())
+    shown = run("show", "demo")
+    assert "\x1b" not in shown
+    assert "owned" in shown
+
+
+@pytest.mark.parametrize("verb", [*_VERBS, "token create", "token list", "token revoke"])
+def test_help_has_an_example(run: Run, verb: str) -> None:
+    text = run(*verb.split(), "--help")
+    assert "Example" in text
+    assert f"wharf {verb}" in text
+    assert "--json" in text
+
+
+def test_help_of_the_whole_names_every_verb_as_the_verb_does(run: Run) -> None:
+    text = run("--help")
+    for name, (_, line) in _VERBS.items():
+        assert f"{name} " in text
+        assert line in " ".join(text.split())
+        assert cli.get_command(None, name).name == name  # type: ignore[arg-type, union-attr]
+
+
+def test_no_verb_shows_the_help_and_is_wrong_use(run: Run) -> None:
+    assert "Commands:" in run(code=2)
+    assert run("--version").startswith("wharf, version ")
+
+
+def test_interrupted_is_told(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("wharf.operations.publish.publish", interrupt)
+    said = run("publish", make_wheel(tmp_path), "--json", code=130)
+    assert document(said)["error"]["code"] == "interrupted"

@@ -1,0 +1,254 @@
+"""The verbs on a real store: order, idempotence, repair."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+from makers import make_sdist, make_wheel
+from test_branch import edit_by_hand
+
+from wharf.errors import ConflictError, InvalidDistributionError, NotFoundError, StorageError, TooLargeError
+from wharf.folder import Folder
+from wharf.operations.publish import Input, Published, publish
+from wharf.operations.remove import remove
+from wharf.operations.verify import verify
+from wharf.operations.yank import set_yanked
+from wharf.repository import Repository, open_repository
+from wharf.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def put(repository: Repository, *paths: Path, dry_run: bool = False) -> Published:
+    inputs = [Input(path.name, partial(path.open, "rb")) for path in paths]
+    return publish(repository, inputs, actor="ada", dry_run=dry_run)
+
+
+def stored(store: Path) -> list[str]:
+    return sorted(path.name for path in (store / "assets").rglob("*") if path.is_file())
+
+
+def names(published: Published) -> tuple[list[str], list[str]]:
+    return (
+        [named.file.filename for named in published.published],
+        [named.file.filename for named in published.unchanged],
+    )
+
+
+def test_publish_stores_names_and_tells(repository: Repository, tmp_path: Path, store: Path) -> None:
+    wheel, sdist = make_wheel(tmp_path), make_sdist(tmp_path)
+    done = put(repository, wheel, sdist)
+    assert done.commit == repository.branch.tip()
+    assert names(done) == ([wheel.name, sdist.name], [])
+    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    assert (store / "assets" / sha256 / wheel.name).read_bytes() == wheel.read_bytes()
+    assert list((store / "staging").iterdir()) == []
+    again = put(repository, sdist, wheel, wheel)
+    assert (again.commit, names(again)) == (None, ([], [wheel.name, sdist.name]))
+
+
+def test_a_conflict_publishes_nothing_at_all(repository: Repository, tmp_path: Path, store: Path) -> None:
+    put(repository, make_wheel(tmp_path))
+    tip, before = repository.branch.tip(), stored(store)
+    fresh = make_wheel(tmp_path, "fresh")
+    with pytest.raises(ConflictError, match="demo-1.0-py3-none-any.whl"):
+        put(repository, fresh, make_wheel(tmp_path, content="other"))
+    assert (repository.branch.tip(), stored(store)) == (tip, before)
+
+
+def test_one_broken_file_publishes_nothing_at_all(repository: Repository, tmp_path: Path, store: Path) -> None:
+    broken = tmp_path / "broken-1.0-py3-none-any.whl"
+    broken.write_bytes(b"PK")
+    with pytest.raises(InvalidDistributionError, match=broken.name):
+        put(repository, make_wheel(tmp_path), broken)
+    assert repository.branch.tip() is None
+    assert stored(store) == []
+    assert list((store / "staging").iterdir()) == []
+
+
+def test_the_same_name_twice_with_different_bytes_is_a_conflict(repository: Repository, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    one, other = make_wheel(tmp_path / "a"), make_wheel(tmp_path / "b", content="other")
+    with pytest.raises(ConflictError, match="given twice"):
+        put(repository, one, other)
+    with pytest.raises(ConflictError, match="two names of one file"):
+        put(repository, make_sdist(tmp_path / "a"), make_sdist(tmp_path / "b", "demo", "1.0.0"))
+
+
+def test_a_dry_run_tells_the_same_and_leaves_no_trace(repository: Repository, tmp_path: Path, store: Path) -> None:
+    wheel = make_wheel(tmp_path)
+    assert names(put(repository, wheel, dry_run=True)) == ([wheel.name], [])
+    assert (repository.branch.tip(), stored(store)) == (None, [])
+    put(repository, wheel)
+    assert names(put(repository, wheel, dry_run=True)) == ([], [wheel.name])
+    with pytest.raises(ConflictError):
+        put(repository, make_wheel(tmp_path, content="other"), dry_run=True)
+
+
+def test_a_file_over_the_limit_is_refused(repository: Repository, tmp_path: Path, store: Path) -> None:
+    wheel = make_wheel(tmp_path)
+    with pytest.raises(TooLargeError, match=wheel.name):
+        publish(repository, [Input(wheel.name, partial(wheel.open, "rb"))], actor="ada", limit=100)
+    assert stored(store) == []
+
+
+def test_a_full_disk_is_told_and_nothing_is_published(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("wharf.folder.os.fsync", full)
+    with pytest.raises(StorageError, match="No space left") as caught:
+        put(repository, make_wheel(tmp_path))
+    assert "room" in caught.value.hint
+    assert repository.branch.tip() is None
+
+
+def test_publishing_again_heals_bytes_that_are_gone_or_damaged(
+    repository: Repository, tmp_path: Path, store: Path
+) -> None:
+    wheel, sdist = make_wheel(tmp_path), make_sdist(tmp_path)
+    put(repository, wheel, sdist)
+    next((store / "assets").rglob(wheel.name)).unlink()
+    next((store / "assets").rglob(sdist.name)).write_bytes(b"rotten")
+    found = verify(repository)
+    assert not found.ok
+    assert {each.kind for each in found.problems} == {"missing-bytes", "other-bytes"}
+    assert names(put(repository, wheel, sdist)) == ([], [wheel.name, sdist.name])
+    assert verify(repository).ok
+
+
+def test_verify_sees_damage_of_the_same_size(repository: Repository, tmp_path: Path, store: Path) -> None:
+    wheel = make_wheel(tmp_path)
+    put(repository, wheel)
+    kept = next((store / "assets").rglob(wheel.name))
+    kept.write_bytes(b"x" + kept.read_bytes()[1:])
+    assert [each.kind for each in verify(repository).problems] == ["other-bytes"]
+
+
+def test_verify_repairs_what_nobody_names_and_keeps_what_another_index_names(
+    repository: Repository, tmp_path: Path, store: Path
+) -> None:
+    put(repository, make_wheel(tmp_path))
+    with open_repository(Settings(folder=store, index="staging")) as staging:
+        put(staging, make_wheel(tmp_path, "candidate"))
+    orphan = store / "assets" / ("f" * 64) / "orphan-1.0.tar.gz"
+    orphan.parent.mkdir()
+    orphan.write_bytes(b"x")
+    (store / "staging" / "dead").mkdir()
+    (store / "staging" / "dead" / "1").write_bytes(b"half")
+    found = verify(repository)
+    assert ([each.kind for each in found.problems], found.ok) == (["unnamed-bytes"], False)
+    assert [each.path for each in found.leftovers] == ["staging/dead"]
+    assert orphan.exists()
+    repaired = verify(repository, repair=True)
+    assert repaired.ok
+    assert all(each.repaired for each in (*repaired.problems, *repaired.leftovers))
+    assert not orphan.parent.exists()
+    assert list((store / "staging").iterdir()) == []
+    assert verify(repository).problems == ()
+    assert len(stored(store)) == 2
+
+
+def test_leftovers_alone_are_no_problem(repository: Repository, store: Path) -> None:
+    (store / "staging" / "dead").mkdir()
+    found = verify(repository)
+    assert (found.ok, len(found.leftovers)) == (True, 1)
+
+
+def test_bytes_of_a_publisher_at_work_are_no_problem_and_are_not_swept(
+    repository: Repository, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wharf.operations.verify.PATIENCE", 0.0)
+    about_to_be_named = store / "assets" / ("f" * 64) / "new-1.0.tar.gz"
+    about_to_be_named.parent.mkdir()
+    about_to_be_named.write_bytes(b"x")
+    with Folder(store).publishing():
+        found = verify(repository, repair=True)
+    assert found.ok
+    assert [each.kind for each in found.leftovers] == ["unnamed-bytes"]
+    assert about_to_be_named.exists()
+
+
+def test_nothing_is_swept_while_a_record_cannot_be_read(
+    repository: Repository, tmp_path: Path, store: Path
+) -> None:
+    wheel = make_wheel(tmp_path)
+    put(repository, wheel)
+    edit_by_hand(store, "projects/de/demo/1.0/release.json", b"{oops")
+    found = verify(repository, repair=True)
+    assert not found.ok
+    assert {each.kind for each in found.problems} == {"broken-record", "unnamed-bytes"}
+    assert stored(store) == [wheel.name]
+
+
+def test_verify_checks_core_metadata(repository: Repository, tmp_path: Path, store: Path) -> None:
+    wheel = make_wheel(tmp_path)
+    put(repository, wheel)
+    edit_by_hand(store, f"projects/de/demo/1.0/{wheel.name}.metadata", b"Name: evil\n")
+    assert [each.kind for each in verify(repository).problems] == ["other-metadata"]
+
+
+def test_remove_takes_the_record_then_the_bytes(repository: Repository, tmp_path: Path, store: Path) -> None:
+    wheel, sdist = make_wheel(tmp_path), make_sdist(tmp_path)
+    put(repository, wheel, sdist)
+    done = remove(repository, "demo", "1.0", wheel.name, reason="secret inside", actor="bob")
+    assert [named.file.filename for named in done.removed] == [wheel.name]
+    assert stored(store) == [sdist.name]
+    assert verify(repository).ok
+    assert [each.message for each in repository.branch.history()][0].endswith("secret inside")
+    with pytest.raises(NotFoundError):
+        remove(repository, "demo", "1.0", wheel.name, reason="", actor="bob")
+    assert put(repository, wheel).commit
+    assert stored(store) == [wheel.name, sdist.name]
+
+
+def test_remove_leaves_bytes_that_another_index_names(repository: Repository, tmp_path: Path, store: Path) -> None:
+    wheel = make_wheel(tmp_path)
+    put(repository, wheel)
+    with open_repository(Settings(folder=store, index="staging")) as staging:
+        put(staging, wheel)
+        done = remove(staging, "demo", "1.0", None, reason="", actor="bob")
+        assert [named.file.filename for named in done.kept] == [wheel.name]
+        assert staging.branch.snapshot().overview() == {}
+    assert stored(store) == [wheel.name]
+    assert remove(repository, "demo", "1.0", None, reason="", actor="bob").kept == ()
+    assert stored(store) == []
+
+
+def test_remove_leaves_the_bytes_while_a_publisher_is_at_work(
+    repository: Repository, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wharf.operations.remove.PATIENCE", 0.0)
+    put(repository, make_wheel(tmp_path))
+    with Folder(store).publishing():
+        done = remove(repository, "demo", "1.0", None, reason="", actor="bob")
+    assert "publish is under way" in done.reason
+    assert len(stored(store)) == 1
+    assert verify(repository, repair=True).ok
+    assert stored(store) == []
+
+
+def test_yank_is_recorded_with_its_reason(repository: Repository, tmp_path: Path) -> None:
+    put(repository, make_wheel(tmp_path))
+    done = set_yanked(repository, "demo", "1.0", None, reason="loses data", actor="bob")
+    assert done.commit
+    project = repository.branch.snapshot().project("demo")
+    assert project is not None
+    assert [file.yanked for file in project.files] == ["loses data"]
+    assert set_yanked(repository, "demo", "1.0", None, reason="loses data", actor="bob").commit is None
+    assert set_yanked(repository, "demo", "1.0", None, reason=None, actor="bob").commit
+
+
+def test_a_quarantined_or_archived_project_is_closed(repository: Repository, tmp_path: Path, store: Path) -> None:
+    put(repository, make_wheel(tmp_path))
+    state = b'{"project-status":{"status":"archived","reason":"moved"}}'
+    edit_by_hand(store, "projects/de/demo/project.json", state)
+    with pytest.raises(Exception, match="archived: moved"):
+        put(repository, make_wheel(tmp_path, version="2.0"))
