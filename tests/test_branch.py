@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from test_change import A, B, SDIST, WHEEL, add, new
+from test_change import SDIST, WHEEL, A, B, add, new
 
 from wharf.branch import STALE_LOCK, Branch, Message
 from wharf.change import SetYanked
@@ -198,9 +198,9 @@ def test_an_index_of_another_format_is_neither_read_nor_written(branch: Branch, 
     branch.commit(add(new()), WHY)
     edit_by_hand(tmp_path, "wharf.toml", text)
     tip = branch.tip()
-    with pytest.raises(StorageError, match="wharf.toml"):
+    with pytest.raises(StorageError, match=r"wharf.toml"):
         branch.snapshot()
-    with pytest.raises(StorageError, match="wharf.toml"):
+    with pytest.raises(StorageError, match=r"wharf.toml"):
         branch.commit(add(new(SDIST, B)), WHY)
     assert branch.tip() == tip
 

@@ -173,7 +173,7 @@ def test_an_archived_project_takes_no_files() -> None:
 def test_a_broken_record_is_not_written_over() -> None:
     tip = Tip()
     tip.files["projects/de/demo/1.0/release.json"] = b"{"
-    with pytest.raises(RecordError, match="projects/de/demo/1.0/release.json"):
+    with pytest.raises(RecordError, match=r"projects/de/demo/1.0/release.json"):
         tip.apply(add(new()))
 
 
@@ -197,14 +197,14 @@ def test_no_order_of_changes_ever_gives_a_name_other_bytes(moves: list[tuple[str
     tip = Tip()
     seen: dict[str, str] = {}
     for verb, filename, sha256 in moves:
-        change: Change = {
+        changes: dict[str, Change] = {
             "add": add(new(filename, sha256)),
             "remove": RemoveFiles(project="demo", version="1.0", filename=filename),
             "yank": SetYanked(project="demo", version="1.0", filename=filename, reason="x"),
             "unyank": SetYanked(project="demo", version="1.0", filename=filename, reason=None),
-        }[verb]
+        }
         try:
-            tip.apply(change)
+            tip.apply(changes[verb])
         except (ConflictError, NotFoundError):
             continue
         release = tip.release("demo", "1.0")

@@ -56,9 +56,7 @@ def test_publish_tells_commit_and_files(run: Run, tmp_path: Path) -> None:
     assert "unchanged" in run("publish", wheel)
 
 
-def test_publish_warns_on_stderr_of_what_it_forgives(
-    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_publish_warns_on_stderr_of_what_it_forgives(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wheel = make_wheel(tmp_path, metadata_version="2.1", fields=["License-Expression: MIT"])
     with pytest.raises(SystemExit) as left:
         main(["publish", str(wheel)])
@@ -197,9 +195,7 @@ def test_tokens_are_shown_once_and_listed_without_themselves(run: Run, store: Pa
     assert "ci" not in run("token", "list")
 
 
-def test_the_embedded_store_lies_in_the_users_data_folder(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_embedded_store_lies_in_the_users_data_folder(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WHARF_REPO")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     run("publish", make_wheel(tmp_path))

@@ -70,11 +70,7 @@ def test_imports_point_down(path: Path) -> None:
 
 @pytest.mark.parametrize("client", ONE_FILE)
 def test_a_third_party_client_lives_in_one_file(client: str) -> None:
-    users = {
-        str(path.relative_to(ROOT))
-        for path in MODULES
-        if any(name.split(".")[0] == client for name in _imports(path))
-    }
+    users = {str(path.relative_to(ROOT)) for path in MODULES if any(name.split(".")[0] == client for name in _imports(path))}
     assert users == {ONE_FILE[client]}
 
 

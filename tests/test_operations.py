@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from functools import partial
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def put(repository: Repository, *paths: Path, dry_run: bool = False) -> Published:
-    inputs = [Input(path.name, partial(path.open, "rb")) for path in paths]
+    inputs = [Input.of(path) for path in paths]
     return publish(repository, inputs, actor="ada", dry_run=dry_run)
 
 
@@ -51,11 +52,27 @@ def test_publish_stores_names_and_tells(repository: Repository, tmp_path: Path, 
     assert (again.commit, names(again)) == (None, ([], [wheel.name, sdist.name]))
 
 
+def _pour(path: Path, pipe: int) -> None:
+    with os.fdopen(pipe, "wb") as into:
+        into.write(path.read_bytes())
+
+
+def test_a_file_is_read_once_and_what_was_checked_is_what_is_kept(repository: Repository, tmp_path: Path) -> None:
+    """From a pipe nothing can be read a second time."""
+    wheel = make_wheel(tmp_path)
+    reading, writing = os.pipe()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(_pour, wheel, writing)
+        done = publish(repository, [Input(wheel.name, lambda: os.fdopen(reading, "rb"))], actor="ada")
+    assert done.published[0].file.sha256 == hashlib.sha256(wheel.read_bytes()).hexdigest()
+    assert verify(repository).ok
+
+
 def test_a_conflict_publishes_nothing_at_all(repository: Repository, tmp_path: Path, store: Path) -> None:
     put(repository, make_wheel(tmp_path))
     tip, before = repository.branch.tip(), stored(store)
     fresh = make_wheel(tmp_path, "fresh")
-    with pytest.raises(ConflictError, match="demo-1.0-py3-none-any.whl"):
+    with pytest.raises(ConflictError, match=r"demo-1.0-py3-none-any.whl"):
         put(repository, fresh, make_wheel(tmp_path, content="other"))
     assert (repository.branch.tip(), stored(store)) == (tip, before)
 
@@ -93,7 +110,7 @@ def test_a_dry_run_tells_the_same_and_leaves_no_trace(repository: Repository, tm
 def test_a_file_over_the_limit_is_refused(repository: Repository, tmp_path: Path, store: Path) -> None:
     wheel = make_wheel(tmp_path)
     with pytest.raises(TooLargeError, match=wheel.name):
-        publish(repository, [Input(wheel.name, partial(wheel.open, "rb"))], actor="ada", limit=100)
+        publish(repository, [Input.of(wheel)], actor="ada", limit=100)
     assert stored(store) == []
 
 
@@ -110,9 +127,7 @@ def test_a_full_disk_is_told_and_nothing_is_published(
     assert repository.branch.tip() is None
 
 
-def test_publishing_again_heals_bytes_that_are_gone_or_damaged(
-    repository: Repository, tmp_path: Path, store: Path
-) -> None:
+def test_publishing_again_heals_bytes_that_are_gone_or_damaged(repository: Repository, tmp_path: Path, store: Path) -> None:
     wheel, sdist = make_wheel(tmp_path), make_sdist(tmp_path)
     put(repository, wheel, sdist)
     next((store / "assets").rglob(wheel.name)).unlink()
@@ -176,9 +191,7 @@ def test_bytes_of_a_publisher_at_work_are_no_problem_and_are_not_swept(
     assert about_to_be_named.exists()
 
 
-def test_nothing_is_swept_while_a_record_cannot_be_read(
-    repository: Repository, tmp_path: Path, store: Path
-) -> None:
+def test_nothing_is_swept_while_a_record_cannot_be_read(repository: Repository, tmp_path: Path, store: Path) -> None:
     wheel = make_wheel(tmp_path)
     put(repository, wheel)
     edit_by_hand(store, "projects/de/demo/1.0/release.json", b"{oops")
@@ -202,7 +215,7 @@ def test_remove_takes_the_record_then_the_bytes(repository: Repository, tmp_path
     assert [named.file.filename for named in done.removed] == [wheel.name]
     assert stored(store) == [sdist.name]
     assert verify(repository).ok
-    assert [each.message for each in repository.branch.history()][0].endswith("secret inside")
+    assert next(repository.branch.history()).message.endswith("secret inside")
     with pytest.raises(NotFoundError):
         remove(repository, "demo", "1.0", wheel.name, reason="", actor="bob")
     assert put(repository, wheel).commit

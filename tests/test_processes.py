@@ -87,9 +87,7 @@ def _deaths(count: int, tries: int = 24) -> Iterator[int]:
     yield from sorted({1 + round(number * (count - 1) / (tries - 1)) for number in range(tries)})
 
 
-def test_a_publisher_killed_at_any_step_leaves_the_old_index_whole_and_can_be_run_again(
-    tmp_path: Path, store: Path
-) -> None:
+def test_a_publisher_killed_at_any_step_leaves_the_old_index_whole_and_can_be_run_again(tmp_path: Path, store: Path) -> None:
     old, wheel, sdist = make_wheel(tmp_path, "old"), make_wheel(tmp_path), make_sdist(tmp_path)
     words = ["publish", "--json", str(wheel), str(sdist)]
     died = 0
@@ -164,7 +162,7 @@ def test_a_reader_never_sees_half_of_a_commit(tmp_path: Path, store: Path) -> No
         publisher = subprocess.Popen(
             [sys.executable, "-m", "wharf", "--repo", str(store), "publish", *map(str, files)], stdout=subprocess.DEVNULL
         )
-        seen = set()
+        seen: set[int] = set()
         with httpx.Client(headers={"Accept": "application/vnd.pypi.simple.v1+json"}) as client:
             end = time.monotonic() + 30
             while len(seen) < 2:

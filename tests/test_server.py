@@ -12,8 +12,7 @@ import socket
 import threading
 import time
 from contextlib import contextmanager
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 import httpx
@@ -27,6 +26,7 @@ from test_branch import edit_by_hand
 from wharf.operations.publish import Input, publish
 from wharf.operations.remove import remove
 from wharf.operations.yank import set_yanked
+from wharf.pages import Format
 from wharf.repository import Repository, open_repository
 from wharf.server.app import Rules, make_app
 from wharf.server.shelf import Shelf
@@ -35,6 +35,8 @@ from wharf.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from wharf.server.answer import Answer
 
 JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
 LIMIT = 1 << 20
@@ -76,7 +78,7 @@ def client(repository: Repository) -> Iterator[httpx.Client]:
 @pytest.fixture
 def put(repository: Repository) -> Callable[..., None]:
     def put(*paths: Path) -> None:
-        publish(repository, [Input(path.name, partial(path.open, "rb")) for path in paths], actor="ada")
+        publish(repository, [Input.of(path) for path in paths], actor="ada")
 
     return put
 
@@ -92,7 +94,7 @@ def within_a_second(check: Callable[[], bool]) -> None:
         assert time.monotonic() < end, "not within a second"
 
 
-def form(path: Path, **more: str) -> dict[str, object]:
+def form(path: Path, **more: str) -> dict[str, Any]:
     """What twine sends, in short."""
     data = {":action": "file_upload", "protocol_version": "1", "filetype": "bdist_wheel", "metadata_version": "2.1", **more}
     return {"data": data, "files": {"content": (path.name, path.read_bytes())}}
@@ -182,9 +184,7 @@ def test_names_are_normalised_by_a_redirect_that_works_behind_a_prefix(
         assert client.get(path).status_code == 404, path
 
 
-def test_files_answer_ranges_validators_and_head(
-    client: httpx.Client, put: Callable[..., None], tmp_path: Path
-) -> None:
+def test_files_answer_ranges_validators_and_head(client: httpx.Client, put: Callable[..., None], tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, content="#" + "x" * 3_000_000)
     put(wheel)
     data = wheel.read_bytes()
@@ -281,50 +281,48 @@ def test_an_upload_is_a_publish_that_is_visible_at_once(
     wheel = make_wheel(tmp_path)
     sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
     sent = form(wheel, name="Demo", version="1.0", sha256_digest=sha256)
-    done = client.post("/legacy/", auth=token, **sent)  # type: ignore[arg-type]
+    done = client.post("/legacy/", auth=token, **sent)
     assert (done.status_code, done.text) == (200, "OK\n")
     assert client.get("/simple/demo/", headers=JSON).json()["versions"] == ["1.0"]
     assert next(repository.branch.history()).actor == "ci"
-    again = client.post("/legacy/", auth=token, **sent)  # type: ignore[arg-type]
+    again = client.post("/legacy/", auth=token, **sent)
     assert again.status_code == 200
     other = form(make_wheel(tmp_path, content="other"))
-    conflict = client.post("/legacy/", auth=token, **other)  # type: ignore[arg-type]
+    conflict = client.post("/legacy/", auth=token, **other)
     assert conflict.status_code == 409
     assert conflict.text.startswith("File already exists")
 
 
 @pytest.mark.parametrize("how", ["password", "user", "bearer"])
-def test_a_token_comes_in_many_clothes(
-    client: httpx.Client, token: tuple[str, str], tmp_path: Path, how: str
-) -> None:
+def test_a_token_comes_in_many_clothes(client: httpx.Client, token: tuple[str, str], tmp_path: Path, how: str) -> None:
     secret = token[1]
     basic = base64.b64encode(f"{secret}:".encode() if how == "user" else f"any:{secret}".encode()).decode()
     header = f"Bearer {secret}" if how == "bearer" else f"Basic {basic}"
-    done = client.post("/legacy/", headers={"Authorization": header}, **form(make_wheel(tmp_path)))  # type: ignore[arg-type]
+    done = client.post("/legacy/", headers={"Authorization": header}, **form(make_wheel(tmp_path)))
     assert done.status_code == 200
 
 
 def test_who_may_not_upload(client: httpx.Client, repository: Repository, token: tuple[str, str], tmp_path: Path) -> None:
     sent = form(make_wheel(tmp_path))
     reader = repository.tokens.create("dev", "read").reveal()
-    within_a_second(lambda: client.post("/legacy/", auth=("x", reader), **sent).status_code == 403)  # type: ignore[arg-type]
-    nobody = client.post("/legacy/", **sent)  # type: ignore[arg-type]
+    within_a_second(lambda: client.post("/legacy/", auth=("x", reader), **sent).status_code == 403)
+    nobody = client.post("/legacy/", **sent)
     assert nobody.status_code == 401
     assert nobody.headers["www-authenticate"].startswith("Basic ")
     for header in ("Basic !!!", "Basic", "Digest x", f"Basic {base64.b64encode(b'a:b').decode()}", "Bearer x"):
-        answer = client.post("/legacy/", headers={"Authorization": header}, **sent)  # type: ignore[arg-type]
+        answer = client.post("/legacy/", headers={"Authorization": header}, **sent)
         assert answer.status_code == 401, header
     for headers in (
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
         {"Sec-Fetch-Site": "cross-site"},
     ):
-        answer = client.post("/legacy/", auth=token, headers=headers, **sent)  # type: ignore[arg-type]
+        answer = client.post("/legacy/", auth=token, headers=headers, **sent)
         assert answer.status_code == 403, headers
     own = {"Origin": str(client.base_url).rstrip("/"), "Sec-Fetch-Site": "same-origin"}
-    assert client.post("/legacy/", auth=token, headers=own, **sent).status_code == 200  # type: ignore[arg-type]
+    assert client.post("/legacy/", auth=token, headers=own, **sent).status_code == 200
     repository.tokens.revoke("ci")
-    within_a_second(lambda: client.post("/legacy/", auth=token, **sent).status_code == 401)  # type: ignore[arg-type]
+    within_a_second(lambda: client.post("/legacy/", auth=token, **sent).status_code == 401)
 
 
 def test_what_an_upload_may_not_be(client: httpx.Client, token: tuple[str, str], tmp_path: Path) -> None:
@@ -347,7 +345,7 @@ def test_what_an_upload_may_not_be(client: httpx.Client, token: tuple[str, str],
         ({"content": b"{}", "headers": {"Content-Type": "application/json"}}, "multipart"),
         (hostile, "file name"),
     ):
-        answer = client.post("/legacy/", auth=token, **sent)  # type: ignore[arg-type]
+        answer = client.post("/legacy/", auth=token, **sent)
         assert (answer.status_code, says in answer.text) == (400, True), (says, answer.text)
     assert client.get("/simple/", headers=JSON).json()["projects"] == []
 
@@ -360,10 +358,10 @@ def test_an_upload_over_the_limit_is_refused_before_its_body_is_taken(
     basic = base64.b64encode(":".join(token).encode()).decode()
     assert b" 413 " in _early_answer(host, port, {**headers, "Authorization": f"Basic {basic}"})
     assert b" 401 " in _early_answer(host, port, headers)
-    large = client.post("/legacy/", auth=token, **form(make_wheel(tmp_path, files={"big": bytes(LIMIT) + b"x"})))  # type: ignore[arg-type]
+    large = client.post("/legacy/", auth=token, **form(make_wheel(tmp_path, files={"big": bytes(LIMIT) + b"x"})))
     assert large.status_code == 200, "zeros compress"
     noise = hashlib.shake_256(b"noise").digest(LIMIT + 1)
-    large = client.post("/legacy/", auth=token, **form(make_wheel(tmp_path, "large", files={"large/big": noise})))  # type: ignore[arg-type]
+    large = client.post("/legacy/", auth=token, **form(make_wheel(tmp_path, "large", files={"large/big": noise})))
     assert large.status_code == 413
 
 
@@ -420,9 +418,7 @@ def test_open_reading_answers_only_to_its_own_names(repository: Repository) -> N
             assert client.get("/simple/", headers={"Host": host}).status_code == status, host
 
 
-def test_reading_with_tokens_is_private(
-    repository: Repository, put: Callable[..., None], tmp_path: Path
-) -> None:
+def test_reading_with_tokens_is_private(repository: Repository, put: Callable[..., None], tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
     put(wheel)
     secret = repository.tokens.create("dev", "read").reveal()
@@ -461,7 +457,12 @@ def test_many_first_askers_are_one_reading(
     put(make_wheel(tmp_path))
     rendered = []
     render = Shelf._render
-    monkeypatch.setattr(Shelf, "_render", lambda *words: rendered.append(1) or render(*words))
+
+    def counted(self: Shelf, *words: Any) -> Answer:
+        rendered.append(words)
+        return render(self, *words)
+
+    monkeypatch.setattr(Shelf, "_render", counted)
 
     async def ask(base: httpx.URL) -> list[int]:
         async with httpx.AsyncClient(base_url=base) as many:
@@ -473,9 +474,7 @@ def test_many_first_askers_are_one_reading(
     assert len(rendered) == 1
 
 
-def test_the_shelf_stays_within_its_budget(
-    repository: Repository, put: Callable[..., None], tmp_path: Path
-) -> None:
+def test_the_shelf_stays_within_its_budget(repository: Repository, put: Callable[..., None], tmp_path: Path) -> None:
     put(*(make_wheel(tmp_path, f"p{number}") for number in range(20)))
     snapshot = repository.branch.snapshot()
 
@@ -484,8 +483,7 @@ def test_the_shelf_stays_within_its_budget(
         shelf.swap(snapshot, snapshot.tree_ids())
         for _ in range(2):
             for name in snapshot.names():
-                variant = (next(iter(_formats())), False)
-                page = await shelf.make_page(name, variant)
+                page = await shelf.make_page(name, (Format.JSON, False))
                 assert page is not None
                 assert json.loads(page.body)["name"] == name
         return shelf
@@ -496,16 +494,10 @@ def test_the_shelf_stays_within_its_budget(
     assert shelf._used == sum(each.weight() for each in shelf._shelved.values())
 
 
-def _formats() -> list[object]:
-    from wharf.pages import Format
-
-    return [Format.JSON]
-
-
 def test_two_indexes_of_one_store_are_two_lists(repository: Repository, tmp_path: Path, store: Path) -> None:
     wheel = make_wheel(tmp_path)
     with open_repository(Settings(folder=store, index="staging")) as staging:
-        publish(staging, [Input(wheel.name, partial(wheel.open, "rb"))], actor="ada")
+        publish(staging, [Input.of(wheel)], actor="ada")
         with serving(staging, Rules(open_reading=True, upload_limit=LIMIT)) as client:
             assert client.get("/simple/demo/").status_code == 200
     with serving(repository, Rules(open_reading=True, upload_limit=LIMIT)) as client:

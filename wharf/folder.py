@@ -35,10 +35,10 @@ class Staging:
 
     @contextlib.contextmanager
     def new(self) -> Iterator[tuple[Path, BinaryIO]]:
-        """A new file, open for writing until the end of the context. Raises StorageError for a full disk and its like."""
+        """A new file, open for writing and reading until the end of the context. Raises StorageError, as for a full disk."""
         self._count += 1
         path = self._folder / str(self._count)
-        with _told(path), path.open("xb") as file:
+        with _told(path), path.open("x+b") as file:
             yield path, file
             file.flush()
             os.fsync(file.fileno())

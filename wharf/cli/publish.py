@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import click
 
@@ -36,7 +35,7 @@ def publish_command(state: State, files: tuple[Path, ...], dry_run: bool) -> Non
     from wharf.objects import identity
     from wharf.operations.publish import Input, publish
 
-    inputs = [Input(path.name, partial(_open, path)) for path in files]
+    inputs = [Input.of(path) for path in files]
     total = sum(path.stat().st_size for path in files)
     with state.repository() as repository, progress("publishing", total, show=not state.json) as (_, advance):
         done = publish(repository, inputs, actor=identity(), dry_run=dry_run, progress=advance)
@@ -50,10 +49,6 @@ def publish_command(state: State, files: tuple[Path, ...], dry_run: bool) -> Non
         },
         _lines(done, dry_run=dry_run),
     )
-
-
-def _open(path: Path) -> BinaryIO:
-    return path.open("rb")
 
 
 def _lines(done: Published, *, dry_run: bool) -> list[str]:

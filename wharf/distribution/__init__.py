@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from wharf.distribution import sdist, wheel
-from wharf.distribution.names import Kind, Name, identity, invalid, plain
+from wharf.distribution.names import Kind, Name, invalid, plain
 from wharf.errors import TooLargeError
 
 if TYPE_CHECKING:
     from wharf.distribution.metadata import CoreMetadata
 
-__all__ = ["DEFAULT_LIMIT", "Distribution", "Name", "identity", "read"]
+__all__ = ["DEFAULT_LIMIT", "Distribution", "Name", "read"]
 
 DEFAULT_LIMIT = (2 << 30) - 1
 """Bytes of one distribution: a release asset has to be under 2 GiB."""
@@ -47,15 +47,15 @@ class Distribution:
     warnings: tuple[str, ...]
 
 
-def read(file: BinaryIO, filename: str, *, tee: BinaryIO | None = None, limit: int = DEFAULT_LIMIT) -> Distribution:
+def read(file: BinaryIO, filename: str, *, limit: int = DEFAULT_LIMIT) -> Distribution:
     """The distribution in `file`, which is seekable, stands at its beginning and stays open.
 
-    The file name is checked first, then all bytes are read once, for their sha256 and into `tee`, then the structure.
+    The file name is checked first, then all bytes are read once for their sha256, then the structure is.
     Raises InvalidDistributionError for what is no wheel or sdist or contradicts itself, TooLargeError for more than `limit`
-    bytes or for a part over its own limit; an OSError of `file` or `tee` passes through.
+    bytes or for a part over its own limit; an OSError of `file` passes through.
     """
     name = Name.parse(filename)
-    sha256, size = _digest(file, filename, tee, limit)
+    sha256, size = _digest(file, filename, limit)
     if not size:
         raise invalid(filename, "the file is empty", "Build or download it again.")
     file.seek(0)
@@ -79,8 +79,8 @@ def read(file: BinaryIO, filename: str, *, tee: BinaryIO | None = None, limit: i
     )
 
 
-def _digest(file: BinaryIO, filename: str, tee: BinaryIO | None, limit: int) -> tuple[str, int]:
-    """The sha256 and the number of the bytes that are left in `file`, which go to `tee` on the way."""
+def _digest(file: BinaryIO, filename: str, limit: int) -> tuple[str, int]:
+    """The sha256 and the number of the bytes that are left in `file`."""
     digest = hashlib.sha256()
     size = 0
     while chunk := file.read(_CHUNK):
@@ -88,6 +88,4 @@ def _digest(file: BinaryIO, filename: str, tee: BinaryIO | None, limit: int) -> 
         if size > limit:
             raise TooLargeError(f"{plain(filename)}: larger than {limit} bytes", "Leave large files out of the distribution.")
         digest.update(chunk)
-        if tee is not None:
-            tee.write(chunk)
     return digest.hexdigest(), size

@@ -58,11 +58,6 @@ class Name:
         return _parse(filename)
 
 
-def identity(filename: str) -> Name:
-    """A hashable key, equal for two file names that parse to the same file: `Foo-1.0.tar.gz` and `foo-1.0.0.tar.gz`."""
-    return _parse(filename)
-
-
 def plain(text: str, limit: int = 300) -> str:
     """`text` fit for a message: what does not print is escaped, and what is over `limit` characters cut off."""
     cut = text if len(text) <= limit else text[:limit] + "…"

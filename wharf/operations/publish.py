@@ -28,12 +28,20 @@ if TYPE_CHECKING:
     from wharf.repository import Repository
 
 
+_CHUNK = 1 << 20
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """A file to publish: the name it is to have, and how to open it for reading, at its beginning."""
 
     filename: str
     open: Callable[[], BinaryIO]
+
+    @staticmethod
+    def of(path: Path) -> Input:
+        """The file at a path, under its own name."""
+        return Input(path.name, lambda: path.open("rb"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,26 +92,21 @@ def publish(
 def _read(
     each: Input, staging: Staging | None, limit: int, progress: Callable[[int], None]
 ) -> tuple[Distribution, Path | None]:
-    """Check one file; the pass that takes its digest fills the staging file too, so that what was checked is what is kept."""
+    """Check one file. It is read once, into the store's staging: what is checked is the copy, so that it is what is kept."""
+    Name.parse(each.filename)  # no byte of what is no distribution is copied
     with each.open() as file:
         if staging is None:
-            return distribution.read(file, each.filename, tee=_Meter(progress), limit=limit), None
+            found = distribution.read(file, each.filename, limit=limit)
+            progress(found.size)
+            return found, None
         with staging.new() as (path, copy):
-            return distribution.read(file, each.filename, tee=_Meter(progress, copy), limit=limit), path
-
-
-class _Meter:
-    """Passes bytes on, and tells how many."""
-
-    def __init__(self, progress: Callable[[int], None], copy: BinaryIO | None = None) -> None:
-        self._progress = progress
-        self._copy = copy
-
-    def write(self, data: bytes) -> int:
-        if self._copy is not None:
-            self._copy.write(data)
-        self._progress(len(data))
-        return len(data)
+            left = limit + 1
+            while left and (chunk := file.read(min(_CHUNK, left))):
+                copy.write(chunk)
+                left -= len(chunk)
+                progress(len(chunk))
+            copy.seek(0)
+            return distribution.read(copy, each.filename, limit=limit), path
 
 
 def _distinct(

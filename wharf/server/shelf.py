@@ -93,8 +93,7 @@ class Shelf:
         def put(shelved: _Shelved, made: Answer) -> None:
             shelved.variants[variant] = made
 
-        made = await self._once(name, ("page", variant), partial(self._render, name, variant), put)
-        return made
+        return await self._once(name, ("page", variant), partial(self._render, name, variant), put)
 
     def file(self, sha256: str, filename: str) -> FileAnswer | None:
         """The file if its project lies ready and names it."""
