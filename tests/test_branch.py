@@ -213,6 +213,15 @@ def test_a_large_object_does_not_fill_the_memory(branch: Branch, tmp_path: Path)
     assert branch.snapshot().names() == ("demo",)
 
 
+def test_reading_goes_on_after_the_process_that_reads_has_died(branch: Branch) -> None:
+    branch.commit(add(new()), WHY)
+    process = branch._objects._process
+    assert process is not None
+    process.proc.kill()  # type: ignore[union-attr]
+    process.proc.wait()  # type: ignore[union-attr]
+    assert branch.snapshot().names() == ("demo",)
+
+
 def test_two_processes_may_make_one_repository_at_once(tmp_path: Path) -> None:
     def make(_number: int) -> None:
         with Branch(tmp_path / "index.git", "main") as opened:

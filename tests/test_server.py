@@ -448,6 +448,18 @@ def test_below_a_root_path_with_or_without_the_prefix(repository: Repository) ->
         assert client.get("/packagessimple/").status_code == 404
 
 
+def test_the_first_page_tells_people_how_to_use_it(repository: Repository) -> None:
+    rules = Rules(open_reading=True, hosts=("x.example",), upload_limit=LIMIT, root_path="/pkg")
+    with serving(repository, rules) as client:
+        page = client.get("/", headers={"Host": "x.example"})
+        assert "pip install --index-url http://x.example/pkg/simple/ PROJECT" in page.text
+        assert client.get("/pkg/").status_code == 200
+        assert client.head("/").status_code == 200
+        assert client.get("/", headers={"Host": "evil.example"}).status_code == 421
+    with serving(repository, Rules(open_reading=False, upload_limit=LIMIT)) as client:
+        assert client.get("/").status_code == 401
+
+
 # What lies ready
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 _MAX_OBJECT = 64 << 20  # bytes of one object that are kept in memory; the rest is read and thrown away
+_FSCK = "`git fsck` there tells whether the repository is sound."
 _WINDOW = 200  # objects asked for at once: their ids fit into a pipe, so that neither side waits for the other
 _CONFIG = {
     # What a person's own configuration says about hooks is about their repositories, not about this one.
@@ -112,8 +113,14 @@ class Objects:
         found: list[Object | None] = []
         waiting = iter(names)
         with self._lock:
-            while window := list(itertools.islice(waiting, _WINDOW)):
-                found.extend(self._window(window))
+            try:
+                while window := list(itertools.islice(waiting, _WINDOW)):
+                    found.extend(self._window(window))
+            except BaseException as error:
+                self._process = None  # answers that nobody read must not be taken for those to the next question
+                if isinstance(error, OSError):
+                    raise StorageError(f"git cat-file ended in {self._program.git_dir}: {error}.", _FSCK) from error
+                raise
         return found
 
     def one(self, name: str) -> Object | None:
@@ -151,7 +158,7 @@ class Objects:
         if len(words) != 3 or not words[2].isdigit():
             if header.endswith((b" missing\n", b" ambiguous\n")):
                 return None
-            raise StorageError(f"git cat-file ended in {self._program.git_dir}.", "`git fsck` there tells more.")
+            raise StorageError(f"git cat-file ended in {self._program.git_dir}.", _FSCK)
         size = int(words[2])
         data = stdout.read(min(size, _MAX_OBJECT))
         left = size - len(data) + 1

@@ -49,9 +49,34 @@ _PAGE = """\
 """
 
 
+_HOME = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>A Python package index</title>
+</head>
+<body>
+<h1>A Python package index</h1>
+<p>Its projects are listed at <a href="simple/">{{ address }}/simple/</a>. To install one of them:</p>
+<pre>pip install --index-url {{ address }}/simple/ PROJECT
+uv pip install --default-index {{ address }}/simple/ PROJECT</pre>
+<p>To upload, with a token as the password (or UV_PUBLISH_TOKEN):</p>
+<pre>twine upload --repository-url {{ address }}/legacy/ -u __token__ dist/*
+uv publish --publish-url {{ address }}/legacy/ dist/*</pre>
+</body>
+</html>
+"""
+
+
 @functools.cache
-def _template() -> Template:
-    return Environment(autoescape=True, undefined=StrictUndefined).from_string(_PAGE)
+def _template(text: str) -> Template:
+    return Environment(autoescape=True, undefined=StrictUndefined).from_string(text)
+
+
+def render_home(address: str) -> str:
+    """What a person sees who opens the server's address (given without a slash at its end): how to use it."""
+    return _template(_HOME).render(address=address)
 
 
 def render(document: Mapping[str, Json]) -> str:
@@ -59,4 +84,4 @@ def render(document: Mapping[str, Json]) -> str:
     names = dict(document)
     if "project-status" in names:
         names["status"] = names.pop("project-status")
-    return _template().render(names)
+    return _template(_PAGE).render(names)

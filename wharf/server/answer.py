@@ -80,6 +80,17 @@ def page(body: bytes, *, content_type: str, etag: str, cache_control: str, vary:
     return Answer(200, headers, body, etag.encode(), Answer(304, shared))
 
 
+def passing_page(body: bytes) -> Answer:
+    """A page for people that no cache keeps."""
+    headers = (
+        (b"content-type", b"text/html; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        *_PAGE_SAFE,
+    )
+    return Answer(200, headers, body)
+
+
 def stored_file(path: Path, *, size: int, sha256: str, cache_control: str) -> FileAnswer:
     """A distribution, whose bytes can never change under its address."""
     etag = f'"{sha256}"'.encode()

@@ -13,12 +13,13 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from wharf.errors import StorageError, WharfError
+from wharf.pages import html
 from wharf.server import answer
 from wharf.server.access import Access
 from wharf.server.answer import Answer
 from wharf.server.front import Front
 from wharf.server.shelf import Shelf
-from wharf.server.upload import uploads
+from wharf.server.upload import Uploads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -57,17 +58,17 @@ class Refresher:
     async def refresh(self) -> None:
         """Show the tip. What cannot be read leaves the last whole index in its place, and is told by /healthz."""
         async with self._turn:
-            self._access.refresh()
-            stamp = self._branch.stamp()
-            if stamp == self._stamp:
-                return
             try:
+                self._access.refresh()
+                stamp = self._branch.stamp()
+                if stamp == self._stamp:
+                    return
                 snapshot = await asyncio.to_thread(self._branch.snapshot, self._snapshot)
                 trees = await asyncio.to_thread(snapshot.tree_ids)
-            except StorageError as error:
-                if error.message != self.problem:
-                    log.error("the index stays as it was: %s", error.message)  # noqa: TRY400 - the cause is in the message
-                self.problem = error.message
+            except (StorageError, OSError) as error:
+                if str(error) != self.problem:
+                    log.error("the index stays as it was: %s", error)  # noqa: TRY400 - the cause is in the message
+                self.problem = str(error)
                 return
             self._shelf.swap(snapshot, trees)
             self._snapshot, self._stamp, self.problem = snapshot, stamp, None
@@ -94,7 +95,7 @@ def make_app(repository: Repository, rules: Rules) -> Front:
     app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     app.add_exception_handler(WharfError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_error)
-    taking = uploads(repository, rules.upload_limit)
+    taking = Uploads(repository, rules.upload_limit)
 
     @app.post("/legacy/")
     async def upload(request: Request) -> Response:
@@ -111,6 +112,16 @@ def make_app(repository: Repository, rules: Rules) -> Front:
         await refresher.refresh()
         lines = [*done.warnings, *(f"{each.file.filename} is in the index already." for each in done.unchanged)]
         return _response(answer.text(200, "\n".join(lines) or "OK"))
+
+    @app.api_route("/", methods=["GET", "HEAD"])
+    async def home(request: Request) -> Response:
+        host, authorization = request.headers.get("host", ""), request.headers.get("authorization")
+        credentials = None if authorization is None else authorization.encode("latin-1")
+        refused = access.refuse_reading(host.encode("latin-1"), credentials)
+        if refused is not None:
+            return _response(refused)
+        body = html.render_home(f"{request.url.scheme}://{host}{rules.root_path.rstrip('/')}")
+        return _response(answer.passing_page(body.encode()))
 
     @app.api_route("/healthz", methods=["GET", "HEAD"])
     async def healthz() -> Response:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from packaging.utils import canonicalize_name
@@ -38,20 +36,21 @@ _DIGESTS = {"md5_digest": "md5", "sha256_digest": "sha256", "blake2_256_digest":
 _REMEDY = "Upload with twine or `uv publish`, and build the file again if it persists."
 
 
-@dataclass(slots=True)
 class Uploads:
     """Takes uploads for one repository, one at a time: they would only meet again at the branch. `limit` is in bytes a file."""
 
-    repository: Repository
-    limit: int
-    _turn: threading.Lock
+    def __init__(self, repository: Repository, limit: int) -> None:
+        self._repository = repository
+        self._limit = limit
+        self._turn = asyncio.Lock()  # who waits for it holds no thread: those are for the readers
 
     async def take(self, request: Request, actor: str) -> Published:
         """Publish the file of a request. Raises WharfError, and then nothing is published."""
-        _check_length(request, self.limit)
-        form = await _parse(request, self.limit + FORM_LIMIT)
+        _check_length(request, self._limit)
+        form = await _parse(request, self._limit + FORM_LIMIT)
         try:
-            return await asyncio.to_thread(self._publish, form, actor)
+            async with self._turn:
+                return await asyncio.to_thread(self._publish, form, actor)
         finally:
             await form.close()
 
@@ -62,22 +61,12 @@ class Uploads:
         if not isinstance(content, UploadFile) or not content.filename:
             raise UsageError("The upload has no file in its field `content`.", _REMEDY)
         name = Name.parse(content.filename)
-        if content.size is not None and content.size > self.limit:
-            raise _too_large(self.limit)
+        if content.size is not None and content.size > self._limit:
+            raise _too_large(self._limit)
         _check_name(form, name.project, name.version)
         _check_digests(form, content.file, content.filename)
-        with self._turn:
-            return publish(
-                self.repository,
-                [Input(content.filename, lambda: content.file)],
-                actor=actor,
-                limit=self.limit,
-            )
-
-
-def uploads(repository: Repository, limit: int) -> Uploads:
-    """Uploads into a repository."""
-    return Uploads(repository, limit, threading.Lock())
+        given = Input(content.filename, lambda: content.file)
+        return publish(self._repository, [given], actor=actor, limit=self._limit)
 
 
 def _check_length(request: Request, limit: int) -> None:
