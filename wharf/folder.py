@@ -14,20 +14,22 @@ import os
 import secrets
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, BinaryIO
 
 from wharf.errors import StorageError
 from wharf.model import is_filename, is_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _CHUNK = 1 << 20
+_SYNCS_AT_ONCE = 16
 
 
 class Staging:
-    """A folder for files under way into the store, that no index can name. Bytes are on the disk before they get a name."""
+    """A folder for files under way into the store, that no index can name."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -40,8 +42,6 @@ class Staging:
         path = self._folder / str(self._count)
         with _told(path), path.open("x+b") as file:
             yield path, file
-            file.flush()
-            os.fsync(file.fileno())
 
 
 class Folder:
@@ -89,13 +89,23 @@ class Folder:
         finally:
             shutil.rmtree(folder)
 
-    def put(self, staged: Path, sha256: str, filename: str) -> None:
-        """Keep staged bytes, whose digest is `sha256`, under `filename`. Doing it again changes nothing."""
+    def put(self, staged: Iterable[tuple[Path, str, str]]) -> None:
+        """Keep staged files, each with the digest of its bytes and the name it is to have. Doing it again changes nothing.
+
+        When this returns, bytes and names are on the disk. Files are synced side by side: a file system writes its journal once
+        for all who wait, so that a thousand small files cost a fraction of a thousand syncs.
+        """
+        with ThreadPoolExecutor(_SYNCS_AT_ONCE) as pool:
+            for _ in pool.map(self._put_one, staged):
+                pass
+        _sync(self._assets)
+
+    def _put_one(self, each: tuple[Path, str, str]) -> None:
+        staged, sha256, filename = each
         target = self.path(sha256, filename)
         with _told(target):
-            if not target.parent.is_dir():
-                target.parent.mkdir(exist_ok=True)
-                _sync(self._assets)
+            _sync(staged)  # before it gets its name: a name never stands for bytes that a power cut can take away
+            target.parent.mkdir(exist_ok=True)
             staged.replace(target)
             _sync(target.parent)
 
@@ -176,9 +186,9 @@ def _told(path: Path) -> Iterator[None]:
         raise StorageError(f"{path.parent} cannot be used: {error.strerror}.", remedy) from error
 
 
-def _sync(folder: Path) -> None:
-    """Make a new name in a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Make the bytes of a file, or the names in a folder, survive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -80,9 +80,9 @@ def publish(
         warnings = tuple(f"{each.filename}: {warning}" for each in distributions for warning in each.warnings)
         if dry_run:
             return Published(commit=None, published=planned.changed, unchanged=planned.unchanged, warnings=warnings)
-        for each, staged in read:
-            if staged is not None:
-                _store(repository, each, staged)
+        repository.assets.put((staged, each.sha256, each.filename) for each, staged in read if staged is not None)
+        for each in distributions:
+            _check_stored(repository, each)
         done = repository.branch.commit(change, Message(verb="publish", actor=actor))
         return Published(
             commit=done.commit, published=done.outcome.changed, unchanged=done.outcome.unchanged, warnings=warnings
@@ -145,8 +145,7 @@ def _new_file(each: Distribution, now: datetime) -> NewFile:
     )
 
 
-def _store(repository: Repository, each: Distribution, staged: Path) -> None:
-    repository.assets.put(staged, each.sha256, each.filename)
+def _check_stored(repository: Repository, each: Distribution) -> None:
     size = repository.assets.size(each.sha256, each.filename)
     if size != each.size:
         raise StorageError(
