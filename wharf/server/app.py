@@ -12,12 +12,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from wharf.errors import StorageError, WharfError
+from wharf.errors import WharfError
 from wharf.pages import html
 from wharf.server import answer
 from wharf.server.access import Access
 from wharf.server.answer import Answer
 from wharf.server.front import Front
+from wharf.server.refresher import Refresher
 from wharf.server.shelf import Shelf
 from wharf.server.upload import Uploads
 
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wharf")
 
-EVERY = 0.25
-"""Seconds between two looks at the branch and at the tokens: two or three system calls each."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
@@ -40,44 +38,6 @@ class Rules:
     hosts: tuple[str, ...] = ()
     upload_limit: int
     root_path: str = ""
-
-
-class Refresher:
-    """Keeps the shelf at the tip of the branch, and the access at the tokens."""
-
-    def __init__(self, repository: Repository, shelf: Shelf, access: Access) -> None:
-        self.problem: str | None = None
-        self._branch = repository.branch
-        self._shelf = shelf
-        self._access = access
-        self._snapshot = self._branch.snapshot()
-        self._stamp: object = None
-        self._turn = asyncio.Lock()
-        shelf.swap(self._snapshot, self._snapshot.tree_ids())
-
-    async def refresh(self) -> None:
-        """Show the tip. What cannot be read leaves the last whole index in its place, and is told by /healthz."""
-        async with self._turn:
-            try:
-                self._access.refresh()
-                stamp = self._branch.stamp()
-                if stamp == self._stamp:
-                    return
-                snapshot = await asyncio.to_thread(self._branch.snapshot, self._snapshot)
-                trees = await asyncio.to_thread(snapshot.tree_ids)
-            except (StorageError, OSError) as error:
-                if str(error) != self.problem:
-                    log.error("the index stays as it was: %s", error)  # noqa: TRY400 - the cause is in the message
-                self.problem = str(error)
-                return
-            self._shelf.swap(snapshot, trees)
-            self._snapshot, self._stamp, self.problem = snapshot, stamp, None
-
-    async def forever(self) -> None:
-        """Refresh until cancelled."""
-        while True:
-            await self.refresh()
-            await asyncio.sleep(EVERY)
 
 
 def make_app(repository: Repository, rules: Rules) -> Front:
@@ -92,43 +52,58 @@ def make_app(repository: Repository, rules: Rules) -> Front:
         yield
         task.cancel()
 
+    routes = _Routes(access, refresher, Uploads(repository, rules.upload_limit), rules.root_path.rstrip("/"))
     app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     app.add_exception_handler(WharfError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_error)
-    taking = Uploads(repository, rules.upload_limit)
+    app.add_api_route("/", routes.home, methods=["GET", "HEAD"])
+    app.add_api_route("/legacy/", routes.upload, methods=["POST"])
+    app.add_api_route("/healthz", routes.healthz, methods=["GET", "HEAD"])
+    return Front(shelf, access, app, root_path=rules.root_path)
 
-    @app.post("/legacy/")
-    async def upload(request: Request) -> Response:
-        headers = {name: value.encode("latin-1") for name, value in request.headers.items()}
-        allowed = access.may_upload(
-            headers.get("authorization"),
-            host=headers.get("host", b""),
-            origin=headers.get("origin"),
-            fetch_site=headers.get("sec-fetch-site"),
+
+@dataclass(frozen=True, slots=True)
+class _Routes:
+    """What FastAPI answers: whatever is not asked for thousands of times a second."""
+
+    access: Access
+    refresher: Refresher
+    uploads: Uploads
+    root_path: str
+
+    async def upload(self, request: Request) -> Response:
+        """Take an upload (the legacy upload API), for whoever has a token that may publish."""
+        allowed = self.access.may_upload(
+            _header(request, "authorization"),
+            host=_header(request, "host") or b"",
+            origin=_header(request, "origin"),
+            fetch_site=_header(request, "sec-fetch-site"),
         )
         if isinstance(allowed, Answer):
             return _response(allowed)
-        done = await taking.take(request, allowed.name)
-        await refresher.refresh()
+        done = await self.uploads.take(request, allowed.name)
+        await self.refresher.refresh()
         lines = [*done.warnings, *(f"{each.file.filename} is in the index already." for each in done.unchanged)]
         return _response(answer.text(200, "\n".join(lines) or "OK"))
 
-    @app.api_route("/", methods=["GET", "HEAD"])
-    async def home(request: Request) -> Response:
-        host, authorization = request.headers.get("host", ""), request.headers.get("authorization")
-        credentials = None if authorization is None else authorization.encode("latin-1")
-        refused = access.refuse_reading(host.encode("latin-1"), credentials)
+    async def home(self, request: Request) -> Response:
+        """Tell a person how to use this index."""
+        host = _header(request, "host") or b""
+        refused = self.access.refuse_reading(host, _header(request, "authorization"))
         if refused is not None:
             return _response(refused)
-        body = html.render_home(f"{request.url.scheme}://{host}{rules.root_path.rstrip('/')}")
+        body = html.render_home(f"{request.url.scheme}://{host.decode('latin-1')}{self.root_path}")
         return _response(answer.passing_page(body.encode()))
 
-    @app.api_route("/healthz", methods=["GET", "HEAD"])
-    async def healthz() -> Response:
-        status = "ok" if refresher.problem is None else "stale"
+    async def healthz(self) -> Response:
+        """Tell a monitor whether the index is at its tip. Names nothing: anyone may ask."""
+        status = "ok" if self.refresher.problem is None else "stale"
         return JSONResponse({"status": status}, headers={"cache-control": "no-store"})
 
-    return Front(shelf, access, app, root_path=rules.root_path)
+
+def _header(request: Request, name: str) -> bytes | None:
+    value = request.headers.get(name)
+    return None if value is None else value.encode("latin-1")
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
