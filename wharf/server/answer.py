@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
+
+    from starlette.types import Message
 
     from wharf.errors import WharfError
 
@@ -28,22 +30,13 @@ class Answer:
     body: bytes = b""
     etag: bytes = b""
     not_modified: Answer | None = None
-    start: Mapping[str, object] = field(init=False)
-    rest: Mapping[str, object] = field(init=False)
+    start: Message = field(init=False)
+    rest: Message = field(init=False)
 
     def __post_init__(self) -> None:
         # The two ASGI messages that carry it, ready.
         object.__setattr__(self, "start", {"type": "http.response.start", "status": self.status, "headers": list(self.headers)})
         object.__setattr__(self, "rest", {"type": "http.response.body", "body": self.body})
-
-    def for_validator(self, if_none_match: bytes | None) -> Answer:
-        """The answer itself, or its 304 if the client has it already (RFC 9110, section 13.1.2)."""
-        if if_none_match is None or self.not_modified is None:
-            return self
-        if if_none_match == self.etag:
-            return self.not_modified
-        held = {each.strip().removeprefix(b"W/") for each in if_none_match.split(b",")}
-        return self.not_modified if self.etag in held or b"*" in held else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +48,20 @@ class FileAnswer:
     etag: bytes
     headers: Headers
     not_modified: Answer
-    start: Mapping[str, object] = field(init=False)
+    start: Message = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "start", {"type": "http.response.start", "status": 200, "headers": list(self.headers)})
+
+
+def validated(value: Answer | FileAnswer, if_none_match: bytes | None) -> Answer | FileAnswer:
+    """The answer, or its 304 if the client has it already (RFC 9110, section 13.1.2)."""
+    if if_none_match is None or value.not_modified is None:
+        return value
+    if if_none_match == value.etag:
+        return value.not_modified
+    held = {each.strip().removeprefix(b"W/") for each in if_none_match.split(b",")}
+    return value.not_modified if value.etag in held or b"*" in held else value
 
 
 def page(body: bytes, *, content_type: str, etag: str, cache_control: str, vary: str, zipped: bool) -> Answer:

@@ -1,7 +1,7 @@
 """The front: a plain ASGI path for pages and files, before FastAPI's router sees anything.
 
-`find` is the whole hot path: from method, path and the few headers that matter to a value that lies ready. Only what is not
-ready, or is for FastAPI, goes further.
+`find` is the whole hot path: from path and the few headers that matter to an answer that was given before. `_seek` is the long
+way, for what is asked the first time since a commit; only what is neither page nor file goes on to FastAPI.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wharf")
 
-_WANTED = frozenset({b"accept", b"accept-encoding", b"authorization", b"host", b"if-none-match", b"range"})
+_READING = frozenset({"GET", "HEAD"})
 _CHUNK = 256 << 10
 _NO_METHOD = answer.text(405, "Only GET and HEAD are answered here.", (("allow", "GET, HEAD"),))
 _NO_FORMAT = answer.text(406, "None of the formats of the simple API is acceptable to the client (PEP 691).")
@@ -52,42 +52,61 @@ class Front:
         if scope["type"] != "http":
             await self._router(scope, receive, send)
             return
-        path: str = scope["path"]
-        if self._root and path.startswith(f"{self._root}/"):
-            path = path[len(self._root) :]
-        if not path.startswith(("/simple", "/files/")):
-            await self._router({**scope, "path": path, "root_path": ""}, receive, send)
-            return
-        try:
-            found = await self._find(scope, path)
-        except WharfError as error:
-            log.error("%s %s: %s", scope["method"], path, error.message)  # noqa: TRY400 - the cause is in the message
-            found = answer.failure(error)
+        found = self.find(scope)
+        if found is None:
+            path: str = scope["path"]
+            if self._root and path.startswith(f"{self._root}/"):
+                path = path[len(self._root) :]
+            if not path.startswith(("/simple", "/files/")):
+                await self._router({**scope, "path": path, "root_path": ""}, receive, send)
+                return
+            found = await self._seek(scope, path)
         if isinstance(found, Answer):
-            await send(found.start)  # type: ignore[arg-type]  # a ready message is not changed by who sends it
-            await send(found.rest)  # type: ignore[arg-type]
+            await send(found.start)
+            await send(found.rest)
         else:
             await self._stream(found, scope, receive, send)
 
-    async def _find(self, scope: Scope, path: str) -> Answer | FileAnswer:
-        wanted = {name: value for name, value in scope["headers"] if name in _WANTED}
-        refused = self._access.refuse_reading(wanted.get(b"host", b""), wanted.get(b"authorization"))
+    def find(self, scope: Scope) -> Answer | FileAnswer | None:
+        """The answer if the same was asked before, of the same index; else None."""
+        headers = dict(scope["headers"])
+        found = self._shelf.ready.get((scope["path"], headers.get(b"accept"), headers.get(b"accept-encoding")))
+        if found is None or scope["query_string"] or scope["method"] not in _READING:
+            return None
+        refused = self._access.refuse_reading(headers.get(b"host", b""), headers.get(b"authorization"))
+        return refused or answer.validated(found, headers.get(b"if-none-match"))
+
+    async def _seek(self, scope: Scope, path: str) -> Answer | FileAnswer:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        refused = self._access.refuse_reading(headers.get(b"host", b""), headers.get(b"authorization"))
         if refused is not None:
             return refused
-        if scope["method"] not in {"GET", "HEAD"}:
+        if scope["method"] not in _READING:
             return _NO_METHOD
-        zipped = negotiate.takes_gzip(wanted.get(b"accept-encoding", b"").decode("latin-1"))
-        validator = wanted.get(b"if-none-match")
-        if path.startswith("/files/"):
-            return await self._find_file(path, validator, zipped=zipped)
-        form = _format(wanted.get(b"accept", b""), scope["query_string"])
+        index = self._shelf.index
+        accept, encoding = headers.get(b"accept"), headers.get(b"accept-encoding")
+        try:
+            zipped = negotiate.takes_gzip((encoding or b"").decode("latin-1"))
+            if path.startswith("/files/"):
+                found = await self._seek_file(path, zipped=zipped)
+            else:
+                found = await self._seek_page(path, accept or b"", scope["query_string"], zipped=zipped)
+        except WharfError as error:
+            log.error("%s %s: %s", scope["method"], path, error.message)  # noqa: TRY400 - the cause is in the message
+            return answer.failure(error)
+        if not scope["query_string"]:
+            self._shelf.remember(index, (scope["path"], accept, encoding), found)
+        return answer.validated(found, headers.get(b"if-none-match"))
+
+    async def _seek_page(self, path: str, accept: bytes, query: bytes, *, zipped: bool) -> Answer:
+        form = _format(accept, query)
         if form is None:
             return _NO_FORMAT
         name = path[8:-1]
         if path != "/simple/" and (path[7:8] != "/" or path[-1] != "/" or name == LIST or not self._shelf.has(name)):
-            return self._elsewhere(path, scope["query_string"])
+            return self._elsewhere(path, query)
         page = self._shelf.page(name, (form, zipped)) or await self._shelf.make_page(name, (form, zipped))
-        return _NO_PROJECT if page is None else page.for_validator(validator)
+        return page or _NO_PROJECT
 
     def _elsewhere(self, path: str, query: bytes) -> Answer:
         """A redirect to where the page is (PEP 503: names are normalised, addresses end with a slash), or 404."""
@@ -101,20 +120,15 @@ class Front:
             location = f"../{name}/" if path.endswith("/") else f"{name}/"
         return answer.redirect(location + (f"?{quote(query, safe='=&/+%')}" if query else ""))
 
-    async def _find_file(self, path: str, validator: bytes | None, *, zipped: bool) -> Answer | FileAnswer:
+    async def _seek_file(self, path: str, *, zipped: bool) -> Answer | FileAnswer:
         sha256, _, filename = path[7:].partition("/")
         if not is_sha256(sha256):
             return _NO_FILE
         if filename.endswith(".metadata"):
             filename = filename.removesuffix(".metadata")
             ready = self._shelf.metadata(sha256, filename, zipped=zipped)
-            found = ready or await self._shelf.make_metadata(sha256, filename, zipped=zipped)
-            return _NO_FILE if found is None else found.for_validator(validator)
-        file = self._shelf.file(sha256, filename) or await self._shelf.make_file(sha256, filename)
-        if file is None:
-            return _NO_FILE
-        held = validator is not None and file.etag in {each.strip() for each in validator.split(b",")}
-        return file.not_modified if held else file
+            return ready or await self._shelf.make_metadata(sha256, filename, zipped=zipped) or _NO_FILE
+        return self._shelf.file(sha256, filename) or await self._shelf.make_file(sha256, filename) or _NO_FILE
 
     async def _stream(self, file: FileAnswer, scope: Scope, receive: Receive, send: Send) -> None:
         """Send a stored file; a part of it (Range) through Starlette, the whole of it in plain chunks."""
@@ -123,15 +137,15 @@ class Front:
         except OSError as error:
             log.error("%s: %s", file.path, error.strerror)  # noqa: TRY400 - the cause is in the message
             gone = answer.failure(StorageError("The bytes of this file are not in the store.", "`wharf verify` tells more."))
-            await send(gone.start)  # type: ignore[arg-type]
-            await send(gone.rest)  # type: ignore[arg-type]
+            await send(gone.start)
+            await send(gone.rest)
             return
         try:
             if any(name == b"range" for name, _ in scope["headers"]):
                 headers = {name.decode(): value.decode() for name, value in file.headers if name != b"content-length"}
                 await FileResponse(file.path, headers=headers, stat_result=os.fstat(handle))(scope, receive, send)
             elif scope["method"] == "HEAD":
-                await send(file.start)  # type: ignore[arg-type]
+                await send(file.start)
                 await send({"type": "http.response.body", "body": b""})
             else:
                 await _send_whole(file, handle, send)
@@ -140,7 +154,7 @@ class Front:
 
 
 async def _send_whole(file: FileAnswer, handle: int, send: Send) -> None:
-    await send(file.start)  # type: ignore[arg-type]
+    await send(file.start)
     if file.size <= _CHUNK:
         await send({"type": "http.response.body", "body": os.read(handle, file.size)})
         return

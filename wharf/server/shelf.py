@@ -35,6 +35,11 @@ _ANSWER_WEIGHT = 2000
 LIST = ""
 """The key of the list of projects: no project has that name."""
 
+_REMEMBERED = 8192  # requests whose answer is remembered by their very words
+_WORDS = 600  # bytes of path and headers beyond which a request is not remembered
+
+Asked = tuple[str, bytes | None, bytes | None]
+"""What a request says: path, Accept and Accept-Encoding, as they came."""
 Variant = tuple[Format, bool]
 """A format, and whether it is compressed."""
 
@@ -56,13 +61,18 @@ class _Shelved:
 
 
 class Shelf:
-    """Answers for one index. All methods but the making of an answer run on the event loop's thread."""
+    """Answers for one index. All methods but the making of an answer run on the event loop's thread.
+
+    `ready` has the answers that were given to the index shown now, by the words of the request; `index` counts the swaps.
+    """
 
     def __init__(self, assets: Folder, *, private: bool, budget: int = BUDGET) -> None:
         self._assets = assets
         self._scope = "private" if private else "public"
         self._budget = budget
         self._used = 0
+        self.ready: dict[Asked, Answer | FileAnswer] = {}
+        self.index = 0
         self._trees: dict[str, str] = {}
         self._snapshot: Snapshot | None = None
         self._shelved: OrderedDict[str, _Shelved] = OrderedDict()
@@ -72,8 +82,18 @@ class Shelf:
         """Show another snapshot from now on, whole. `trees` are its `tree_ids`, read beforehand in a thread."""
         digest = hashlib.sha256("\n".join(trees).encode()).hexdigest()[:40]
         self._snapshot, self._trees = snapshot, {**trees, LIST: digest}
+        self.index += 1
+        self.ready.clear()
         for name in [name for name, shelved in self._shelved.items() if self._trees.get(name) != shelved.tree]:
             self._used -= self._shelved.pop(name).weight()
+
+    def remember(self, index: int, asked: Asked, given: Answer | FileAnswer) -> None:
+        """Give the same answer at once next time, if the index is still the one that it was made of."""
+        short = sum(len(each or b"") for each in asked) <= _WORDS
+        if index == self.index and short and given.not_modified is not None:
+            if len(self.ready) >= _REMEMBERED:
+                self.ready.clear()
+            self.ready[asked] = given
 
     def has(self, name: str) -> bool:
         """Whether the index has a project of that (normal) name; the empty name is the list."""
@@ -164,6 +184,7 @@ class Shelf:
             self._used += shelved.weight()
             self._shelved.move_to_end(name)
             while self._used > self._budget and len(self._shelved) > 1:
+                self.ready.clear()  # or what leaves the shelf would stay in memory
                 self._used -= self._shelved.popitem(last=False)[1].weight()
         return made
 

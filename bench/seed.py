@@ -1,0 +1,67 @@
+"""Large indexes, made quickly: through the project's own changes and branch, without the bytes of the files."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import zlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from wheels import core_metadata
+
+from wharf.branch import Branch, Message
+from wharf.change import AddFiles, NewFile
+from wharf.folder import Folder
+from wharf.model import File
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_BATCH = 5000  # files a commit
+_MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+_SEEDED = "seeded"
+
+
+def store(folder: Path, projects: int, versions: int) -> Path:
+    """A store with that many releases of one wheel each in a subfolder of `folder`; one from an earlier run is used again."""
+    target = folder / f"{projects}x{versions}"
+    if not (target / _SEEDED).exists():
+        Folder(target).create()
+        names = (f"{_initials(number)}-project-{number:05}" for number in range(projects))
+        _commit(target, (_file(name, f"1.{version}") for name in names for version in range(versions)))
+        (target / _SEEDED).touch()
+    return target
+
+
+def add_project(target: Path, name: str, files: int) -> None:
+    """A project of that many releases of one wheel each, whose bytes are not there."""
+    Folder(target).create()
+    _commit(target, (_file(name, f"1.{version}") for version in range(files)))
+
+
+def _commit(target: Path, files: Iterator[NewFile]) -> None:
+    with Branch(target / "index.git", "main") as branch:
+        branch.create()
+        while batch := tuple(itertools.islice(files, _BATCH)):
+            branch.commit(AddFiles(files=batch), Message(verb="publish", actor="bench"))
+
+
+def _file(project: str, version: str) -> NewFile:
+    filename = f"{project.replace('-', '_')}-{version}-py3-none-any.whl"
+    metadata = core_metadata(project, version, 1000 + zlib.crc32(filename.encode()) % 3000)
+    file = File(
+        filename=filename,
+        sha256=hashlib.sha256(filename.encode()).hexdigest(),
+        size=20_000,
+        upload_time=_MOMENT,
+        requires_python=">=3.9",
+        core_metadata=hashlib.sha256(metadata).hexdigest(),
+    )
+    return NewFile(project=project, version=version, file=file, metadata=metadata)
+
+
+def _initials(number: int) -> str:
+    """Two letters, so that the projects spread over folders as real names do."""
+    return chr(97 + number % 26) + chr(97 + number // 26 % 26)

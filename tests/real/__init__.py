@@ -1,0 +1,1 @@
+"""Real packages, real installers and uploaders, real processes: `pytest -m real`."""
