@@ -43,7 +43,7 @@ def add_project(target: Path, name: str, files: int) -> None:
 
 def _commit(target: Path, files: Iterator[NewFile]) -> None:
     with Branch(target / "index.git", "main") as branch:
-        branch.create()
+        branch.create(Folder(target).scratch())
         while batch := tuple(itertools.islice(files, _BATCH)):
             branch.commit(AddFiles(files=batch), Message(verb="publish", actor="bench"))
 

@@ -26,7 +26,7 @@ WHY = Message(verb="publish", actor="ada")
 @pytest.fixture
 def branch(tmp_path: Path) -> Iterator[Branch]:
     with Branch(tmp_path / "index.git", "main") as opened:
-        opened.create()
+        opened.create(tmp_path / "scratch")
         yield opened
 
 
@@ -35,7 +35,7 @@ def git(tmp_path: Path, *words: str, data: bytes | None = None) -> str:
     return subprocess.run(command, input=data, capture_output=True, check=True).stdout.decode().strip()
 
 
-def edit_by_hand(tmp_path: Path, path: str, data: bytes) -> None:
+def edit_by_hand(tmp_path: Path, path: str, data: bytes, *, message: str = "by hand", date: str = "@1800000000 +0000") -> None:
     """What a person with a clone and an editor can do to the branch."""
     blob = git(tmp_path, "hash-object", "-w", "--stdin", data=data)
     env = {**os.environ, "GIT_INDEX_FILE": str(tmp_path / "by-hand")}
@@ -45,8 +45,8 @@ def edit_by_hand(tmp_path: Path, path: str, data: bytes) -> None:
     subprocess.run([*base, "update-index", "--add", "--cacheinfo", f"100644,{blob},{path}"], env=env, check=True)
     tree = subprocess.run([*base, "write-tree"], env=env, check=True, capture_output=True, text=True).stdout.strip()
     commit = subprocess.run(
-        [*base, *who, "commit-tree", tree, "-p", "wharf/main", "-m", "by hand"],
-        check=True, capture_output=True, text=True,
+        [*base, *who, "commit-tree", tree, "-p", "wharf/main", "-m", message],
+        env={**os.environ, "GIT_COMMITTER_DATE": date}, check=True, capture_output=True, text=True,
     ).stdout.strip()  # fmt: skip
     git(tmp_path, "update-ref", "refs/heads/wharf/main", commit)
 
@@ -170,19 +170,95 @@ def test_a_record_that_does_not_parse_is_reported_by_name_and_left_out(
     branch.commit(add(new(), new("demo-2.0.tar.gz", B, "2.0")), WHY)
     edit_by_hand(tmp_path, "projects/de/demo/2.0/release.json", b"{oops")
     edit_by_hand(tmp_path, "projects/de/demo/not a version/release.json", b"{}")
-    edit_by_hand(tmp_path, "projects/de/demo/3.0/nothing", b"")
+    edit_by_hand(tmp_path, "projects/de/demo/1.0.0/release.json", b"{}")
+    spelled_again = git(tmp_path, "show", "wharf/main:projects/de/demo/1.0/release.json").replace('"1.0"', '"1.0.0.0"')
+    edit_by_hand(tmp_path, "projects/de/demo/1.0.0.0/release.json", spelled_again.encode())
     edit_by_hand(tmp_path, "projects/de/Upper_Case/1.0/release.json", b"{}")
     edit_by_hand(tmp_path, "projects/xx/strayed/1.0/release.json", b"{}")
     with caplog.at_level(logging.WARNING):
         project = branch.snapshot().project("demo")
     assert project is not None
-    assert project.versions == ("1.0",)
+    assert project.versions == ("1.0.0.0",)
     assert branch.snapshot().names() == ("demo",)
     told = "\n".join(caplog.messages)
-    for name in ("projects/de/demo/2.0/release.json", "not a version", "projects/de/demo/3.0"):
+    for name in (
+        "projects/de/demo/2.0/release.json",
+        "not a version/release.json",
+        "projects/de/demo/1.0.0/release.json",
+        "projects/de/demo/1.0/release.json: another",
+    ):
         assert name in told
     with pytest.raises(RecordError):
         branch.snapshot().release("demo", "2.0")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["README.md", "projects/README.md", "projects/de/README.md", "projects/de/demo/NOTES.md",
+     "projects/de/demo/3.0/nothing", "projects/de/demo/1.0/notes"],
+)  # fmt: skip
+def test_every_other_path_is_ignored(branch: Branch, tmp_path: Path, path: str) -> None:
+    branch.commit(add(new()), WHY)
+    edit_by_hand(tmp_path, path, b"what people put beside things")
+    before = branch.snapshot()
+    before.tree_ids()
+    branch.commit(add(new(SDIST, B)), WHY)
+    snapshot = branch.snapshot(before)
+    assert snapshot.names() == ("demo",)
+    assert snapshot.overview() == {"demo": ("1.0",)}
+    assert [isinstance(each, RecordError) for each in snapshot.records("demo") or ()] == [False]
+    assert len(list(branch.history("demo"))) >= 2
+
+
+def damage(tmp_path: Path, name: str) -> None:
+    """What a power cut can leave of an object."""
+    object_id = git(tmp_path, "rev-parse", name)
+    loose = tmp_path / "index.git/objects" / object_id[:2] / object_id[2:]
+    loose.chmod(0o644)
+    loose.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    "name", ["wharf/main", "wharf/main^{tree}", "wharf/main:projects", "wharf/main:projects/de", "wharf/main:wharf.toml"]
+)
+def test_damage_is_never_taken_for_absence(tmp_path: Path, name: str) -> None:
+    with Branch(tmp_path / "index.git", "main") as branch:
+        branch.create(tmp_path / "scratch")
+        branch.commit(add(new()), WHY)
+    damage(tmp_path, name)
+    with Branch(tmp_path / "index.git", "main") as branch:
+        with pytest.raises(StorageError):
+            branch.snapshot().names()
+        with pytest.raises(StorageError):
+            branch.commit(add(new(SDIST, B)), WHY)
+
+
+def test_a_damaged_record_is_not_written_over_and_a_damaged_state_opens_nothing(branch: Branch, tmp_path: Path) -> None:
+    branch.commit(add(new()), WHY)
+    edit_by_hand(tmp_path, "projects/de/demo/project.json", b'{"project-status":{"status":"archived"}}')
+    damage(tmp_path, "wharf/main:projects/de/demo/project.json")
+    with pytest.raises(StorageError):
+        branch.commit(add(new(SDIST, B)), WHY)
+    edit_by_hand(tmp_path, "projects/de/demo/project.json", b"{}")
+    damage(tmp_path, "wharf/main:projects/de/demo/1.0/release.json")
+    with pytest.raises(StorageError):
+        branch.commit(add(new(sha256=B)), WHY)
+    found = (branch.snapshot().records("demo") or [])[0]
+    assert isinstance(found, RecordError)
+    assert "damaged" in found.message
+
+
+def test_history_stands_odd_commits(branch: Branch, tmp_path: Path) -> None:
+    branch.commit(add(new()), WHY)
+    edit_by_hand(tmp_path, "wharf.toml", b"format = 1\n#\n", message="Wharf-Actor: me", date="@999999999999 +0000")
+    assert [(each.actor, each.verb) for each in branch.history()] == [("me", "edit"), ("ada", "publish")]
+
+
+def test_a_person_who_prefers_other_hashes_gets_the_same_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_DEFAULT_HASH", "sha256")
+    with Branch(tmp_path / "index.git", "main") as branch:
+        branch.create(tmp_path / "scratch")
+        assert len(branch.commit(add(new()), WHY).commit or "") == 40
 
 
 def test_a_status_that_cannot_be_read_quarantines(branch: Branch, tmp_path: Path) -> None:
@@ -223,9 +299,9 @@ def test_reading_goes_on_after_the_process_that_reads_has_died(branch: Branch) -
 
 
 def test_two_processes_may_make_one_repository_at_once(tmp_path: Path) -> None:
-    def make(_number: int) -> None:
+    def make(number: int) -> None:
         with Branch(tmp_path / "index.git", "main") as opened:
-            opened.create()
+            opened.create(tmp_path / f"scratch{number}")
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(make, range(8)))
@@ -235,4 +311,4 @@ def test_two_processes_may_make_one_repository_at_once(tmp_path: Path) -> None:
 def test_a_missing_git_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with Branch(tmp_path / "index.git", "main") as branch, pytest.raises(StorageError, match="not installed"):
-        branch.create()
+        branch.create(tmp_path / "scratch")

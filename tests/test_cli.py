@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -10,6 +11,8 @@ from makers import make_sdist, make_wheel
 from test_branch import edit_by_hand
 
 from wharf.cli import _VERBS, cli, main
+from wharf.repository import open_repository
+from wharf.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,6 +101,9 @@ def test_every_failure_has_its_exit_code_and_its_document(run: Run, tmp_path: Pa
         (("serve", "--host", "0.0.0.0", "--port", "0"), 2, "usage"),
         (("serve", "--host", "203.0.113.7"), 2, "usage"),
         (("sevre",), 2, "usage"),
+        (("serve", "--trusted-proxy", "nonsense"), 2, "usage"),
+        (("log", "nothing"), 4, "not-found"),
+        (("remove", "demo==1.0", "--yes", "--reason", "a\udcff"), 2, "usage"),
     ):
         said = document(run(*words, "--json", code=code))
         assert set(said) == {"error"}
@@ -149,6 +155,15 @@ def test_log_says_who_when_what_and_why(run: Run, tmp_path: Path) -> None:
     assert len(document(run("log", "other", "--json"))["entries"]) == 1
 
 
+def test_who_did_it_is_one_line_whatever_the_account_is_called(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LOGNAME", "eve\nWharf-Actor: ada")
+    run("publish", make_wheel(tmp_path))
+    assert document(run("log", "--json"))["entries"][0]["actor"] == "unknown"
+
+
 def test_yank_and_unyank(run: Run, tmp_path: Path) -> None:
     sdist = make_sdist(tmp_path)
     run("publish", make_wheel(tmp_path), sdist)
@@ -193,6 +208,13 @@ def test_tokens_are_shown_once_and_listed_without_themselves(run: Run, store: Pa
     assert document(run("token", "create", "ci", "--json", code=5))["error"]["code"] == "conflict"
     run("token", "revoke", "ci")
     assert "ci" not in run("token", "list")
+
+
+def test_a_store_whose_tokens_have_all_expired_is_not_served_to_others(run: Run, store: Path) -> None:
+    with open_repository(Settings(folder=store)) as repository:
+        repository.tokens.create("old", "read", datetime(2020, 1, 1, tzinfo=UTC))
+    assert "no valid token" in run("serve", "--host", "0.0.0.0", "--port", "0", code=2)
+    assert "expired" in run("token", "list")
 
 
 def test_the_embedded_store_lies_in_the_users_data_folder(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from makers import make_sdist, make_wheel
-from test_branch import edit_by_hand
+from test_branch import damage, edit_by_hand, git
 
 from wharf.errors import ConflictError, InvalidDistributionError, NotFoundError, StorageError, TooLargeError
 from wharf.folder import Folder
@@ -199,6 +199,54 @@ def test_nothing_is_swept_while_a_record_cannot_be_read(repository: Repository, 
     assert not found.ok
     assert {each.kind for each in found.problems} == {"broken-record", "unnamed-bytes"}
     assert stored(store) == [wheel.name]
+
+
+@pytest.mark.parametrize("name", ["wharf/main", "wharf/main:projects", "wharf/main:projects/de/demo"])
+def test_nothing_is_swept_while_git_is_damaged(repository: Repository, tmp_path: Path, store: Path, name: str) -> None:
+    wheel = make_wheel(tmp_path)
+    put(repository, wheel)
+    damage(store, name)
+    with open_repository(Settings(folder=store)) as again, pytest.raises(StorageError):
+        verify(again, repair=True)
+    with open_repository(Settings(folder=store, index="other")) as other:
+        assert not verify(other, repair=True).ok
+    assert stored(store) == [wheel.name]
+
+
+def test_a_branch_beside_the_indexes_that_is_none_stops_nothing_and_loses_nothing(
+    repository: Repository, tmp_path: Path, store: Path
+) -> None:
+    wheel = make_wheel(tmp_path)
+    put(repository, wheel)
+    edit_by_hand(store, "wharf.toml", b"format = 2")
+    git(store, "branch", "wharf/later", "wharf/main")
+    edit_by_hand(store, "wharf.toml", b"format = 1")
+    assert verify(repository).ok
+    done = remove(repository, "demo", "1.0", None, reason="", actor="bob")
+    assert [named.file.filename for named in done.kept] == [wheel.name]
+    assert not verify(repository, repair=True).ok
+    assert stored(store) == [wheel.name]
+
+
+def test_what_others_leave_in_the_folders_stops_no_repair(repository: Repository, tmp_path: Path, store: Path) -> None:
+    wheel = make_wheel(tmp_path)
+    put(repository, wheel)
+    (store / "staging" / ".DS_Store").write_bytes(b"x")
+    (store / "staging" / "link").symlink_to(tmp_path)
+    (store / "assets" / ".DS_Store").write_bytes(b"x")
+    (store / "assets" / ("e" * 64)).write_bytes(b"x")
+    (store / "assets" / ("f" * 64) / "demo-1.0.tar.gz").mkdir(parents=True)
+    found = verify(repository, repair=True)
+    assert found.ok
+    assert {each.path: each.repaired for each in found.leftovers} == {
+        "staging/.DS_Store": True,
+        "staging/link": True,
+        "assets/.DS_Store": False,
+        f"assets/{'e' * 64}": False,
+        f"assets/{'f' * 64}/demo-1.0.tar.gz": False,
+    }
+    assert wheel.exists()
+    assert stored(store).count(wheel.name) == 1
 
 
 def test_verify_checks_core_metadata(repository: Repository, tmp_path: Path, store: Path) -> None:

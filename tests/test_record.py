@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wharf import record
+from wharf.distribution.names import Name
 from wharf.errors import RecordError
 from wharf.model import File, Release, Status
 
@@ -64,6 +65,16 @@ _files = st.builds(
     location=_unknown,
     extra=_unknown,
 )
+
+
+def _apart(release: Release) -> Release:
+    """A file is in a release or removed from it, not both; one file has not two names."""
+    files = {Name.parse(file.filename): file for file in release.files}
+    removed = {name: sha for name, sha in release.removed.items() if Name.parse(name) not in files}
+    kept = tuple(sorted(files.values(), key=lambda file: file.filename))
+    return dataclasses.replace(release, files=kept, removed=removed)
+
+
 _releases = st.builds(
     Release,
     project=st.just("demo"),
@@ -74,7 +85,7 @@ _releases = st.builds(
     removed=st.dictionaries(_names, _digests, max_size=2),
     origin=_unknown,
     extra=_unknown,
-)
+).map(_apart)
 
 
 @given(_releases)
@@ -123,13 +134,38 @@ def _mutated(**changes: object) -> bytes:
         (_mutated(top_versions=["2.0"]), "path"),
         (_mutated(top_meta={"api-version": "2.0"}), "api-version"),
         (_mutated(top_files=2 * json.loads(record.render(RELEASE))["files"]), "twice"),
-        (_mutated(top__wharf={"removed": {"../x": "a" * 64}}), "removed"),
+        (_mutated(top__wharf={"removed": {"../x": "a" * 64}}), "../x"),
+        (_mutated(top__wharf={"removed": {"nonsense": "a" * 64}}), "nonsense"),
+        (_mutated(top__wharf={"removed": {"demo-1.0.tar.gz": "short"}}), "sha256"),
+        (_mutated(top__wharf={"removed": {FILE.filename: "c" * 64}}), "both there and removed"),
+        (_mutated(top_versions=[]), "path"),
+        (_mutated(upload_time="0001-01-01T00:00:00+14:00"), "cannot be"),
+        (_mutated(size=10**4000), "size"),
+        (_mutated(size=2**53), "size"),
+        (json.dumps({**json.loads(_mutated()), "\x1b[31mFORGED\nerror": 1, "name": 2}).encode(), "name"),
     ],
 )  # fmt: skip
 def test_a_broken_record_is_refused_by_its_path_with_the_reason(data: bytes, says: str) -> None:
     with pytest.raises(RecordError, match=r"^projects/de/demo/1.0/release.json: ") as caught:
         _parse(data)
     assert says in caught.value.message
+
+
+def test_two_names_of_one_file_are_refused() -> None:
+    document = json.loads(record.render(RELEASE))
+    entry = document["files"][0]
+    other = "demo-1.0.0-py3-none-any.whl"
+    document["files"].append({**entry, "filename": other, "url": other})
+    with pytest.raises(RecordError, match="stands twice"):
+        _parse(json.dumps(document).encode())
+
+
+def test_nothing_of_a_record_reaches_a_log_as_control_characters() -> None:
+    document = json.loads(record.render(RELEASE))
+    document["files"][0]["hashes"] = {"\x1b[31mFORGED\nerror: x": 3}
+    with pytest.raises(RecordError) as caught:
+        _parse(json.dumps(document).encode())
+    assert caught.value.message.isprintable()
 
 
 @given(st.binary(max_size=300))

@@ -11,6 +11,7 @@ import json
 import socket
 import threading
 import time
+import tracemalloc
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
@@ -272,6 +273,81 @@ def test_a_branch_that_breaks_leaves_the_last_whole_index_and_is_told(
     within_a_second(lambda: client.get("/healthz").json() == {"status": "ok"})
 
 
+def test_the_server_outlives_odd_commits_and_a_fault_of_its_own(
+    client: httpx.Client, repository: Repository, put: Callable[..., None], tmp_path: Path, store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    put(make_wheel(tmp_path))
+    edit_by_hand(store, "projects/README.md", b"# what this is")
+    within_a_second(lambda: client.get("/simple/demo/").status_code == 200)
+    stamp = repository.branch.stamp
+    monkeypatch.setattr(repository.branch, "stamp", lambda: 1 / 0)
+    within_a_second(lambda: client.get("/healthz").json() == {"status": "stale"})
+    assert client.get("/simple/demo/").status_code == 200
+    monkeypatch.setattr(repository.branch, "stamp", stamp)
+    put(make_wheel(tmp_path, "other"))
+    within_a_second(lambda: client.get("/simple/other/").status_code == 200)
+    within_a_second(lambda: client.get("/healthz").json() == {"status": "ok"})
+
+
+def test_odd_requests_have_clean_answers(client: httpx.Client, put: Callable[..., None], tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path)
+    put(wheel)
+    within_a_second(lambda: client.get("/simple/demo/").status_code == 200)
+    fields = "&".join(f"a{number}=b" for number in range(50))
+    assert client.get(f"/simple/demo/?{fields}").status_code == 200
+    assert client.get("/simple/demo/", headers={"Accept": "x" * 50_000}).status_code == 406
+    assert client.post("/legacy/", headers={"Origin": "http://["}).status_code == 403
+    for path in ("/legacy", "/healthz/"):
+        answer = client.post(path) if path == "/legacy" else client.get(path)
+        assert (answer.status_code, answer.headers.get("location")) == (404, None)
+    address = f"/files/{hashlib.sha256(wheel.read_bytes()).hexdigest()}/{wheel.name}"
+    for unit in ("items=0-1", "bytes=abc", "bytes=", "bytes"):
+        assert client.get(address, headers={"Range": unit}).content == wheel.read_bytes()
+    for validator in ("*", f'W/"{hashlib.sha256(wheel.read_bytes()).hexdigest()}"'):
+        assert client.get(address, headers={"If-None-Match": validator}).status_code == 304
+
+
+def test_what_strangers_make_up_is_not_remembered(repository: Repository, put: Callable[..., None], tmp_path: Path) -> None:
+    put(make_wheel(tmp_path))
+    app = make_app(repository, Rules(open_reading=True, upload_limit=LIMIT))
+
+    async def ask() -> None:
+        for number in range(300):
+            long = f"{number}".encode() * 5000
+            tags = ".".join(f"p{number}x{each}" for each in range(30))
+            for path in ("/simple/demo/", "/simple/nothing/", f"/files/{'a' * 64}/demo-1.0-{tags}-none-any.whl"):
+                for headers in ([(b"host", long)], [(b"host", b"localhost"), (b"accept", long), (b"accept-encoding", long)]):
+                    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers}
+                    await app(scope, _no_body, _ignore)
+
+    tracemalloc.start()
+    asyncio.run(ask())
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert kept < 4 << 20
+
+
+async def _no_body() -> dict[str, Any]:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _ignore(_message: Any) -> None:
+    pass
+
+
+def test_failures_of_the_store_are_told_to_its_operator_only(
+    client: httpx.Client, token: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Path
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("wharf.folder.os.fsync", full)
+    answer = client.post("/legacy/", auth=token, **form(make_wheel(tmp_path)))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert str(store) not in answer.text
+
+
 # Uploads
 
 
@@ -322,7 +398,7 @@ def test_who_may_not_upload(client: httpx.Client, repository: Repository, token:
     own = {"Origin": str(client.base_url).rstrip("/"), "Sec-Fetch-Site": "same-origin"}
     assert client.post("/legacy/", auth=token, headers=own, **sent).status_code == 200
     repository.tokens.revoke("ci")
-    within_a_second(lambda: client.post("/legacy/", auth=token, **sent).status_code == 401)
+    assert client.post("/legacy/", auth=token, **sent).status_code == 401
 
 
 def test_what_an_upload_may_not_be(client: httpx.Client, token: tuple[str, str], tmp_path: Path) -> None:
@@ -342,6 +418,7 @@ def test_what_an_upload_may_not_be(client: httpx.Client, token: tuple[str, str],
         ({"content": b"--x\r\ngarbage", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}, "file_upload"),
         ({"content": b"garbage", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}, "multipart"),
         ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, "multipart"),
+        ({"content": b"x", "headers": {"Content-Type": "multipart/form-data; boundary=x; charset=undefined"}}, "multipart"),
         ({"content": b"{}", "headers": {"Content-Type": "application/json"}}, "multipart"),
         (hostile, "file name"),
     ):

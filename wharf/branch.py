@@ -95,17 +95,16 @@ class Branch:
         """End the git process that reads."""
         self._objects.close()
 
-    def create(self) -> None:
-        """Make the bare repository if it is not there; two processes may do so at once."""
+    def create(self, scratch: Path) -> None:
+        """Make the bare repository, at `scratch` first, if it is not there; two processes may do so at once."""
         target = self._git.git_dir
         if (target / "HEAD").is_file():
             return
-        made = target.with_name(f"{target.name}.{secrets.token_hex(8)}.new")
-        Git(made).run("init", "--quiet", "--bare", "--template=", "--initial-branch=wharf/main")
+        Git(scratch).run("init", "--quiet", "--bare", "--template=", "--initial-branch=wharf/main")
         try:
-            made.rename(target)
+            scratch.rename(target)
         except OSError:
-            shutil.rmtree(made)
+            shutil.rmtree(scratch)
             if not (target / "HEAD").is_file():
                 raise
 
@@ -130,6 +129,8 @@ class Branch:
     def tip(self) -> str | None:
         """The commit that the branch is at, or None."""
         found = self._objects.one(self.ref)
+        if found is None and self._git.attempt("rev-parse", "--verify", "--quiet", self.ref)[0] == 0:
+            raise StorageError(f"The commit that {self.ref} names is missing or damaged.", "`git fsck` there tells more.")
         return None if found is None else found.id
 
     def snapshot(self, previous: Snapshot | None = None) -> Snapshot:
@@ -236,4 +237,4 @@ def _parse_message(text: str, author: str) -> tuple[str, str, str]:
     if not lines or not lines[-1].startswith(f"{_ACTOR}: "):
         return "edit", author, text.strip()
     actor = lines.pop().removeprefix(f"{_ACTOR}: ")
-    return lines[0].partition(" ")[0], actor, "\n".join(lines).strip()
+    return (lines[0].partition(" ")[0] if lines else "edit"), actor, "\n".join(lines).strip()

@@ -19,8 +19,6 @@ from wharf.model import File, Release, Status, same_version
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from wharf.model import Json
-
 
 class Records(Protocol):
     """What a change may read of the tip."""
@@ -79,7 +77,6 @@ class AddFiles:
     """Files of any mix of projects, all or none."""
 
     files: tuple[NewFile, ...]
-    origin: Mapping[str, Json] = field(default_factory=dict)
 
     def apply(self, records: Records) -> Outcome:
         """Same bytes under a name that is there are `unchanged`; other bytes are a ConflictError."""
@@ -119,7 +116,7 @@ class AddFiles:
                 spellings.append(spelled)
             if spelled not in touched:
                 found = records.release(project, spelled)
-                release = found or Release(project=project, version=spelled, origin=self.origin)
+                release = found or Release(project=project, version=spelled)
                 touched[spelled] = (release, release)
             before, after = touched[spelled]
             touched[spelled] = (before, _added(after, new.file))
@@ -162,6 +159,12 @@ def _refuse_closed(project: str, status: Status) -> None:
         )
 
 
+def check_reason(reason: str) -> None:
+    """A reason is one line of text, so that no commit message and no page can be made to say something else."""
+    if not reason.isprintable():
+        raise UsageError("The reason holds a control character or a line break.", "Give it as one line of text.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetYanked:
     """Yank a release or one file of it with a reason (PEP 592), or take that back (`reason` None)."""
@@ -172,8 +175,7 @@ class SetYanked:
     reason: str | None
 
     def __post_init__(self) -> None:
-        if self.reason is not None and not self.reason.isprintable():
-            raise UsageError("The reason holds a control character or a line break.", "Give it as one line of text.")
+        check_reason(self.reason or "")
 
     def apply(self, records: Records) -> Outcome:
         """Files that are in that state already are `unchanged`."""

@@ -84,6 +84,10 @@ class StorageError(WharfError):
 
 
 class RecordError(StorageError):
-    """A record on the index branch that does not follow docs/index-format.md."""
+    """A record on the index branch, at `path`, that does not follow docs/index-format.md."""
 
     code = "broken-record"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}", "Mend or revert that file on the index branch; until then it is left out.")
+        self.path = path

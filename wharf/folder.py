@@ -81,7 +81,7 @@ class Folder:
     @contextlib.contextmanager
     def stage(self) -> Iterator[Staging]:
         """A place for files under way; what was not `put` by the end is deleted."""
-        folder = self._staging / secrets.token_hex(16)
+        folder = self.scratch()
         with _told(folder):
             folder.mkdir()
         try:
@@ -119,7 +119,7 @@ class Folder:
         """The size in bytes as stored, or None where nothing is."""
         try:
             return self.path(sha256, filename).stat().st_size
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def digest(self, sha256: str, filename: str) -> str | None:
@@ -130,27 +130,31 @@ class Folder:
             with _told(path), path.open("rb", buffering=0) as file:
                 while chunk := file.read(_CHUNK):
                     found.update(chunk)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         return found.hexdigest()
 
     def assets(self) -> Iterator[tuple[str, str]]:
         """Digest (the folder's name) and file name of everything stored."""
-        for folder in sorted(self._assets.iterdir()) if self._assets.is_dir() else []:
+        for folder in _inside(self._assets):
             if is_sha256(folder.name):
-                for file in sorted(folder.iterdir()):
-                    if is_filename(file.name):
+                for file in _inside(folder):
+                    if is_filename(file.name) and not file.is_dir():
                         yield folder.name, file.name
 
     def leftovers(self) -> list[Path]:
         """Temporary files, of publishers at work or of such as died; and what no version of wharf put into `assets/`."""
-        found = list(self._staging.iterdir()) if self._staging.is_dir() else []
-        for folder in self._assets.iterdir() if self._assets.is_dir() else []:
-            if not is_sha256(folder.name):
+        found = _inside(self._staging)
+        for folder in _inside(self._assets):
+            if not is_sha256(folder.name) or not folder.is_dir():
                 found.append(folder)
             else:
-                found.extend(file for file in folder.iterdir() if not is_filename(file.name))
+                found += [file for file in _inside(folder) if not is_filename(file.name) or file.is_dir()]
         return sorted(found)
+
+    def scratch(self) -> Path:
+        """A path in `staging/` that nothing has yet, for what is made elsewhere and renamed into its place."""
+        return self._staging / secrets.token_hex(16)
 
     def delete(self, sha256: str, filename: str) -> None:
         """Delete stored bytes that no index names. To be called while `alone`."""
@@ -162,9 +166,12 @@ class Folder:
 
     def delete_temporary(self) -> list[Path]:
         """Delete what publishers that died left in `staging/`; what was deleted. To be called while `alone`."""
-        found = sorted(self._staging.iterdir())
+        found = _inside(self._staging)
         for path in found:
-            shutil.rmtree(path)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
         return found
 
     @contextlib.contextmanager
@@ -174,12 +181,20 @@ class Folder:
             yield
 
 
+def _inside(folder: Path) -> list[Path]:
+    """What is in a folder, sorted; nothing for one that is gone meanwhile, or is none."""
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 @contextlib.contextmanager
 def _told(path: Path) -> Iterator[None]:
     """Turn a full disk and its like into a StorageError that names the place."""
     try:
         yield
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise
     except OSError as error:
         remedy = "Free some room there." if error.errno in {errno.ENOSPC, errno.EDQUOT} else "Check the folder's rights."

@@ -11,7 +11,7 @@ import itertools
 import os
 import subprocess
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +58,8 @@ class Git:
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": "",
             "GIT_COMMON_DIR": str(git_dir),
             "GIT_NAMESPACE": "",
+            "GIT_DEFAULT_HASH": "sha1",
+            "GIT_DEFAULT_REF_FORMAT": "files",
             "GIT_TERMINAL_PROMPT": "0",
         }
 
@@ -96,8 +98,8 @@ def identity() -> str:
     """The person's name as git knows it, else the name of the account."""
     program = Git(Path(os.devnull))
     status, out, _ = program.attempt("config", "--global", "user.name")
-    name = out.decode(errors="replace").strip() if status == 0 else ""
-    return name if name.isprintable() and name else getpass.getuser()
+    names = (out.decode(errors="replace").strip() if status == 0 else "", getpass.getuser())
+    return next((name for name in names if name and name.isprintable()), "unknown")
 
 
 class Objects:
@@ -127,9 +129,19 @@ class Objects:
         """One object, or None."""
         return self.read([name])[0]
 
-    def tree(self, name: str) -> dict[str, str]:
-        """The entries of a tree: ids by name. Nothing for a tree that is not there; names that are not UTF-8 are left out."""
-        return entries(self.one(name))
+    def must(self, names: Iterable[str]) -> list[Object]:
+        """Objects that a ref or a tree names: one that is not there is damage, never absence. Raises StorageError."""
+        asked = list(names)
+        found = []
+        for name, each in zip(asked, self.read(asked), strict=True):
+            if each is None:
+                raise StorageError(f"The git object {name} in {self._program.git_dir} is missing or damaged.", _FSCK)
+            found.append(each)
+        return found
+
+    def trees(self, names: Iterable[str]) -> list[Tree]:
+        """The trees of those ids, all of which must be there. Raises StorageError."""
+        return [parse_tree(each) for each in self.must(names)]
 
     def paths(self, tree: str) -> list[str]:
         """The paths of all blobs below a tree."""
@@ -164,26 +176,44 @@ class Objects:
         left = size - len(data) + 1
         while left:
             left -= len(stdout.read(min(left, 1 << 20))) or left
-        return Object(id=words[0].decode(), data=data)
+        return Object(id=words[0].decode(), kind=words[1].decode(), data=data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Object:
-    """An object of the repository: its id in hex, and its content, cut off after 64 MiB."""
+    """An object of the repository: its id in hex, its kind (blob, tree, …), and its content, cut off after 64 MiB."""
 
     id: str
+    kind: str
     data: bytes
 
 
-def entries(tree: Object | None) -> dict[str, str]:
-    """A tree's bytes as ids by name (git's format: mode, blank, name, NUL, the id's 20 or 32 bytes)."""
-    found: dict[str, str] = {}
-    if tree is None:
-        return found
-    width, data, at = len(tree.id) // 2, tree.data, 0
-    while (space := data.find(b" ", at)) >= 0:
-        end = data.index(b"\0", space)
-        name = data[space + 1 : end].decode(errors="replace")
-        found[name] = data[end + 1 : end + 1 + width].hex()
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A folder: the ids of the folders and of the files in it, by name."""
+
+    folders: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+
+
+def parse_tree(found: Object) -> Tree:
+    """A tree's content (git's format: mode, blank, name, NUL, the id's 20 or 32 bytes). Submodules are left out.
+
+    Raises StorageError for what is no tree, or a broken one.
+    """
+    tree = Tree()
+    width, data, at = len(found.id) // 2, found.data, 0
+    while found.kind == "tree" and at < len(data):
+        space = data.find(b" ", at)
+        end = data.find(b"\0", space)
+        if space < 0 or end < 0:
+            break
+        mode, name = data[at:space], data[space + 1 : end].decode(errors="replace")
         at = end + 1 + width
-    return found
+        if mode == b"40000":
+            tree.folders[name] = data[end + 1 : at].hex()
+        elif mode.startswith(b"100"):
+            tree.files[name] = data[end + 1 : at].hex()
+    if found.kind != "tree" or at != len(data):
+        raise StorageError(f"The git object {found.id} is no whole tree.", _FSCK)
+    return tree

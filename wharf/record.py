@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from wharf.distribution.names import Name
+from wharf.distribution.names import Name, plain
 from wharf.errors import InvalidDistributionError, RecordError
-from wharf.model import STATUSES, File, Release, Status, is_filename, is_sha256, same_version
+from wharf.model import STATUSES, File, Release, Status, is_sha256, same_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,7 +38,7 @@ class _Entry(BaseModel):
     filename: str
     url: str
     hashes: dict[str, str]
-    size: Annotated[int, Field(ge=0)]
+    size: Annotated[int, Field(ge=0, lt=1 << 53)]
     upload_time: Annotated[str, Field(alias="upload-time")]
     requires_python: Annotated[str | None, Field(alias="requires-python")] = None
     yanked: bool | str = False
@@ -57,7 +57,7 @@ class _Private(BaseModel):
 class _Meta(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
 
-    api_version: Annotated[str, Field(alias="api-version", pattern=r"^1\.\d+$")]
+    api_version: Annotated[str, Field(alias="api-version", pattern=r"^1\.4$")]
 
 
 class _Document(BaseModel):
@@ -109,14 +109,16 @@ def parse(data: bytes, *, project: str, version: str) -> Release:
     where = path(project, version)
     try:
         document = _Document.model_validate_json(_bounded(data))
-        if document.name != project or document.versions not in ([version], []):
-            raise ValueError("name or versions do not agree with its path")
+        if document.name != project or document.versions != ([version] if document.files else []):
+            raise ValueError("name or versions do not agree with its path and files")
         files = tuple(_file(entry, project, version) for entry in document.files)
-        if len({file.filename for file in files}) != len(files):
-            raise ValueError("a file name stands twice")
+        if len({Name.parse(file.filename) for file in files}) != len(files):
+            raise ValueError("a file stands twice, maybe by two names")
         for filename, sha256 in document.private.removed.items():
-            if not is_filename(filename) or not is_sha256(sha256):
+            if not is_sha256(sha256):
                 raise ValueError("an entry of removed is not a file name with a sha256")
+            if Name.parse(filename) in {Name.parse(file.filename) for file in files}:
+                raise ValueError(f"{filename!r} is both there and removed")
     except (ValidationError, ValueError, InvalidDistributionError) as error:
         raise _broken(where, error) from error
     return Release(
@@ -222,6 +224,8 @@ def _file(value: _Entry, project: str, version: str) -> File:
 
 def _time(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
+    if not 1980 <= moment.year <= 9000:
+        raise ValueError(f"the time {text!r} cannot be")
     if moment.tzinfo is None:
         raise ValueError(f"the time {text!r} has no zone")
     return moment.astimezone(UTC)
@@ -248,10 +252,7 @@ def _broken(where: str, error: Exception) -> RecordError:
         reason = f"{'.'.join(map(str, first['loc'])) or 'document'}: {first['msg']}"
     else:
         reason = str(error)
-    return RecordError(
-        f"{where}: {reason}",
-        "Mend or revert that file on the index branch; until then it is left out.",
-    )
+    return RecordError(where, plain(reason))
 
 
 def _dumps(value: Json | Iterable[Json]) -> str:

@@ -49,7 +49,7 @@ def open_repository(settings: Settings, *, reading: bool = False) -> Iterator[Re
     branch = Branch(folder / "index.git", settings.index)
     try:
         assets.create()
-        branch.create()
+        branch.create(assets.scratch())
     except OSError as error:
         raise StorageError(
             f"The folder {folder} cannot be used as a store: {error.strerror}.", "Name another one with --repo or WHARF_REPO."

@@ -11,9 +11,11 @@ from packaging.version import Version
 from wharf import record, settings
 from wharf.errors import RecordError, StorageError
 from wharf.model import Project, Release, Status, is_name, version_of
-from wharf.objects import entries
+from wharf.objects import Tree, parse_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from wharf.objects import Object, Objects
 
 log = logging.getLogger("wharf")
@@ -22,30 +24,33 @@ log = logging.getLogger("wharf")
 class Snapshot:
     """An index at one commit: a Source, and the Records that changes are applied to. Reads what it is asked for, when asked.
 
-    `commit` is None for an index that has no commit yet: it is empty.
+    `commit` is None for an index that has no commit yet: it is empty. What is absent is what the folder above does not name;
+    an object that is named and cannot be read is damage, and never taken for absence: a StorageError, or in the place of one
+    record a RecordError.
     """
 
     def __init__(self, objects: Objects, commit: str | None, previous: Snapshot | None = None) -> None:
         self.commit = commit
         self._objects = objects
-        self._shards: dict[str, str] | None = None
-        self._trees: dict[str, dict[str, str]] = {}
-        self._names: tuple[str, ...] | None = None
+        self._shards: dict[str, str] = {}
+        self._projects: dict[str, dict[str, str]] = {}
         self._previous = previous
+        self._names: tuple[str, ...] | None = None
         if commit is not None:
-            found = objects.one(f"{commit}:{settings.INDEX_FILE}")
-            if found is None:
+            root = objects.trees([f"{commit}^{{tree}}"])[0]
+            if settings.INDEX_FILE not in root.files:
                 raise StorageError(
                     f"The branch at {commit[:12]} has no {settings.INDEX_FILE}: it is no index of wharf's.",
                     "Name another index with --index.",
                 )
-            settings.check_index_file(found.data)
+            settings.check_index_file(objects.must([root.files[settings.INDEX_FILE]])[0].data)
+            if "projects" in root.folders:
+                self._shards = objects.trees([root.folders["projects"]])[0].folders
 
     def names(self) -> tuple[str, ...]:
         """The PEP 503 names of all projects, sorted."""
         if self._names is None:
-            self._load()
-            self._names = tuple(sorted(name for shard in self._trees.values() for name in shard))
+            self._names = tuple(sorted(self.tree_ids()))
         return self._names
 
     def overview(self) -> dict[str, tuple[str, ...]]:
@@ -60,8 +65,9 @@ class Snapshot:
 
     def tree_ids(self) -> dict[str, str]:
         """The git id of each project's folder, by name: it changes when, and only when, the project does."""
-        self._load()
-        return {name: tree for shard in self._trees.values() for name, tree in shard.items()}
+        self._load(self._shards)
+        self._previous = None
+        return {name: tree for shard in self._projects.values() for name, tree in shard.items()}
 
     def project(self, name: str) -> Project | None:
         """One project; records that do not parse are logged by name and left out."""
@@ -83,54 +89,69 @@ class Snapshot:
         return Project(name=name, releases=tuple(sorted(releases, key=_by_version)), status=status)
 
     def records(self, name: str) -> list[Release | RecordError] | None:
-        """All records of one project, a RecordError in the place of each that does not parse; None: no such project."""
-        if not is_name(name) or self.commit is None:
+        """All records of one project, a RecordError in the place of each that cannot be read; None: no such project."""
+        folder = self._folder(name)
+        if folder is None:
             return None
-        tree = self._objects.one(f"{self.commit}:{record.folder(name)}")
-        if tree is None:
-            return None
-        folders = {each: tree_id for each, tree_id in entries(tree).items() if each != "project.json"}
-        blobs = self._objects.read(f"{tree_id}:release.json" for tree_id in folders.values())
-        return [_parsed(name, version, blob) for version, blob in zip(folders, blobs, strict=True)]
+        versions = list(folder.folders.items())
+        trees = self._objects.read(tree for _, tree in versions)
+        blobs = [None if tree is None else parse_tree(tree).files.get("release.json") for tree in trees]
+        data = iter(self._objects.read(blob for blob in blobs if blob is not None))
+        found: list[Release | RecordError] = []
+        seen: set[Version] = set()
+        for (version, _), tree, blob in zip(versions, trees, blobs, strict=True):
+            if tree is None or blob is not None:
+                found.append(_parsed(name, version, None if blob is None else next(data), seen))
+        return found
 
     def versions(self, project: str) -> list[str]:
-        """The spellings of all versions that have a record."""
-        if self.commit is None:
-            return []
-        folders = self._objects.tree(f"{self.commit}:{record.folder(project)}")
-        return [version for version in folders if _is_spelling(version)]
+        """The spellings of all versions that have a folder."""
+        folder = self._folder(project)
+        return [] if folder is None else [version for version in folder.folders if _is_spelling(version)]
 
     def release(self, project: str, version: str) -> Release | None:
         """The record at exactly that spelling, or None. Raises RecordError."""
-        found = None if self.commit is None else self._objects.one(f"{self.commit}:{record.path(project, version)}")
-        return None if found is None else record.parse(found.data, project=project, version=version)
+        data = self._file(project, version, "release.json")
+        return None if data is None else record.parse(data, project=project, version=version)
 
     def status(self, project: str) -> Status:
         """The project's status. Raises RecordError."""
-        where = f"{self.commit}:{record.folder(project)}/project.json"
-        found = None if self.commit is None else self._objects.one(where)
-        return Status() if found is None else record.parse_status(found.data, project=project)
+        folder = self._folder(project)
+        if folder is None or "project.json" not in folder.files:
+            return Status()
+        return record.parse_status(self._objects.must([folder.files["project.json"]])[0].data, project=project)
 
     def metadata(self, name: str, version: str, filename: str) -> bytes | None:
         """The core metadata kept for one file, byte for byte, or None."""
-        if self.commit is None:
-            return None
-        found = self._objects.one(f"{self.commit}:{record.metadata_path(name, version, filename)}")
-        return None if found is None else found.data
+        return self._file(name, version, f"{filename}.metadata")
 
-    def _load(self) -> None:
-        """Read the folders' ids; those of shards that the previous snapshot had as they are come from there."""
-        if self._shards is not None:
-            return
-        shards = {} if self.commit is None else self._objects.tree(f"{self.commit}:projects")
-        known = self._previous._shards or {} if self._previous else {}
-        same = {shard for shard, tree in shards.items() if known.get(shard) == tree}
-        fresh = [shard for shard in shards if shard not in same]
-        read = self._objects.read(shards[shard] for shard in fresh)
-        trees = {shard: self._previous._trees[shard] for shard in same} if self._previous else {}
-        for shard, tree in zip(fresh, read, strict=True):
-            trees[shard] = {name: id_ for name, id_ in entries(tree).items() if is_name(name) and name[:2] == shard}
-        self._trees, self._shards, self._previous = trees, shards, None
+    def _load(self, shards: Iterable[str]) -> None:
+        """Read the folders' ids of those shards; what the previous snapshot had as it is comes from there."""
+        for shard in shards:
+            before = self._previous
+            if before is not None and before._shards.get(shard) == self._shards[shard] and shard in before._projects:
+                self._projects[shard] = before._projects[shard]
+        fresh = [shard for shard in shards if shard not in self._projects]
+        for shard, tree in zip(fresh, self._objects.trees(self._shards[shard] for shard in fresh), strict=True):
+            names = {name: id_ for name, id_ in tree.folders.items() if is_name(name) and name[:2] == shard}
+            self._projects[shard] = names
+
+    def _folder(self, name: str) -> Tree | None:
+        """The folder of a project, or None."""
+        shard = name[:2]
+        if not is_name(name) or shard not in self._shards:
+            return None
+        self._load([shard])
+        tree = self._projects[shard].get(name)
+        return None if tree is None else self._objects.trees([tree])[0]
+
+    def _file(self, name: str, version: str, filename: str) -> bytes | None:
+        """The bytes of one file in a version's folder, or None."""
+        folder = self._folder(name)
+        if folder is None or version not in folder.folders:
+            return None
+        blob = self._objects.trees([folder.folders[version]])[0].files.get(filename)
+        return None if blob is None else self._objects.must([blob])[0].data
 
 
 def _is_spelling(version: str) -> bool:
@@ -138,14 +159,20 @@ def _is_spelling(version: str) -> bool:
     return bool(re.fullmatch(r"[A-Za-z0-9.!+_-]{1,200}", version)) and version_of(version) is not None
 
 
-def _parsed(name: str, version: str, blob: Object | None) -> Release | RecordError:
-    if not _is_spelling(version) or blob is None:
-        why = "has no release.json" if blob is None else "is not a version"
-        return RecordError(f"{record.folder(name)}/{ascii(version)[1:-1]} {why}", "Mend or revert it on the index branch.")
+def _parsed(name: str, version: str, blob: Object | None, seen: set[Version]) -> Release | RecordError:
+    where = f"{record.folder(name)}/{ascii(version)[1:-1]}/release.json"
+    if blob is None:
+        return RecordError(where, "the git object is missing or damaged")
+    if not _is_spelling(version):
+        return RecordError(where, "its folder is not named as a version")
+    if Version(version) in seen:
+        return RecordError(where, "another folder has the same version in another spelling")
     try:
-        return record.parse(blob.data, project=name, version=version)
+        release = record.parse(blob.data, project=name, version=version)
     except RecordError as error:
         return error
+    seen.add(Version(version))
+    return release
 
 
 def _by_version(release: Release) -> tuple[Version, str]:

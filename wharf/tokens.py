@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from wharf.errors import ConflictError, NotFoundError, StorageError, UsageError
 from wharf.secret import Secret
@@ -33,8 +33,12 @@ class Token(BaseModel):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
     scope: Scope
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    created: datetime
-    expires: datetime | None = None
+    created: AwareDatetime
+    expires: AwareDatetime | None = None
+
+    def valid(self, moment: datetime) -> bool:
+        """Whether it is good at that moment."""
+        return self.expires is None or self.expires > moment
 
 
 class _File(BaseModel):
@@ -75,7 +79,7 @@ class Tokens:
             ) from error
         with _Writer(self.path) as writer:
             others = self.all()
-            if any(other.name == name and not (other.expires and other.expires <= now) for other in others):
+            if any(other.name == name and other.valid(now) for other in others):
                 raise ConflictError(f"There is a token {name!r} already.", f"`wharf token revoke {name}` ends it.")
             writer.write([*(other for other in others if other.name != name), token])
         return secret
@@ -117,7 +121,8 @@ class _Writer:
 
     def write(self, tokens: list[Token]) -> None:
         text = json.dumps(_File(tokens=tokens).model_dump(mode="json", exclude_none=True), indent=2) + "\n"
-        temporary = self._path.with_name(f"{self._path.name}.{secrets.token_hex(8)}")
+        temporary = self._path.with_name(f"{self._path.name}.new")  # one writer at a time, so one name is enough
+        temporary.unlink(missing_ok=True)
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from wharf.branch import Entry
     from wharf.model import Json, Project
 
+_LAST = 253_402_300_799  # 9999-12-31T23:59:59Z
+
 
 @click.command("list", epilog="\b\nExamples:\n  wharf list\n  wharf list --json --index staging\n")
 @common
@@ -74,9 +76,13 @@ def _project_lines(project: Project) -> list[str]:
 def log_command(state: State, project: str | None) -> None:
     """Show who changed what, when and why, newest first: the git history of the index."""
     from wharf.cli.spec import parse_name
+    from wharf.errors import NotFoundError
 
     with state.repository(reading=True) as repository:
-        entries = list(repository.branch.history(None if project is None else parse_name(project)))
+        name = None if project is None else parse_name(project)
+        entries = list(repository.branch.history(name))
+    if name is not None and not entries:
+        raise NotFoundError(f"The index never had a project {name!r}.", "`wharf log` without a name shows all.")
     state.result({"entries": [_entry_document(entry) for entry in entries]}, map(_entry_line, entries))
 
 
@@ -91,4 +97,5 @@ def _entry_line(entry: Entry) -> str:
 
 
 def _moment(entry: Entry) -> datetime:
-    return datetime.fromtimestamp(entry.time, UTC)
+    # Anyone can date a commit: beyond what a calendar has, the last year will do.
+    return datetime.fromtimestamp(min(max(entry.time, 0), _LAST), UTC)

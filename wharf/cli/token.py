@@ -86,7 +86,7 @@ def _document(token: Token) -> dict[str, Json]:
 def _expiry(token: Token) -> str:
     if token.expires is None:
         return "does not expire"
-    return f"{'expired' if token.expires <= datetime.now(UTC) else 'expires'} {token.expires:%Y-%m-%d %H:%M} UTC"
+    return f"{'expires' if token.valid(datetime.now(UTC)) else 'expired'} {token.expires:%Y-%m-%d %H:%M} UTC"
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -1,7 +1,8 @@
 """Zip archives: opened only after their directory proved to be small, whole and unambiguous.
 
-The structures are those of PKWARE's APPNOTE 6.3: the end record (4.3.16), its 64-bit form (4.3.14, 4.3.15) and the entries of
-the central directory (4.3.12). What stands in them is bytes, little endian.
+The structures are those of PKWARE's APPNOTE 6.3: the end record (4.3.16), its 64-bit form (4.3.14, 4.3.15), the entries of the
+central directory (4.3.12), and the local header (4.3.7) and descriptor (4.3.9) of each member. What stands in them is bytes,
+little endian.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ _END = struct.Struct("<4s4H2LH")
 _LOCATOR = struct.Struct("<4sLQL")
 _END64 = struct.Struct("<4sQ2H2L4Q")
 _ENTRY = struct.Struct("<4s24x3H12x")
+_LOCAL = struct.Struct("<4s4xH16x2H")
+_DESCRIPTORS = {12, 16, 20, 24}  # with or without a signature, sizes of 32 or 64 bits
+_DESCRIBED = 0x8
+"""The bit of the general purpose flags that announces a descriptor."""
 _END_SIGNATURE = b"PK\x05\x06"
 _MAX_COMMENT = 0xFFFF
 _ENCRYPTED = 0x41
@@ -86,7 +91,32 @@ def members(archive: zipfile.ZipFile, filename: str) -> tuple[dict[str, zipfile.
             target = read(archive, info, filename, MAX_PATH)
             seen.link(parts, target.decode("utf-8", "surrogateescape"))
         found[path] = info
+    _check_locals(archive, filename)
     return found, seen
+
+
+def _check_locals(archive: zipfile.ZipFile, filename: str) -> None:
+    """Check that the members, each with the name that the directory has for it, fill the archive up to the directory.
+
+    Some tools read the directory, some the local headers one after the other: then they see the same members, and nothing
+    stands in front of the archive or between its members.
+    """
+    file = archive.fp
+    if file is None:
+        raise ValueError("the archive is closed")
+    infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
+    ends = [*(info.header_offset for info in infos[1:]), archive.start_dir]
+    if infos and infos[0].header_offset:
+        raise invalid(filename, "bytes stand in front of the zip archive")
+    for info, end in zip(infos, ends, strict=True):
+        file.seek(info.header_offset)
+        signature, method, name, extra = _LOCAL.unpack(file.read(_LOCAL.size))
+        wanted = info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437")
+        if signature != b"PK\x03\x04" or method != info.compress_type or file.read(name) != wanted:
+            raise invalid(filename, f"the member {plain(info.filename)!r} calls itself something else than the directory does")
+        left = end - info.header_offset - _LOCAL.size - int(name) - int(extra) - info.compress_size
+        if left != 0 if not info.flag_bits & _DESCRIBED else left not in _DESCRIPTORS:
+            raise invalid(filename, f"bytes that belong to no member follow the member {plain(info.filename)!r}")
 
 
 def read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, filename: str, limit: int = MAX_METADATA) -> bytes:
@@ -102,8 +132,7 @@ def read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, filename: str, limit: 
 def _check_directory(file: BinaryIO, filename: str) -> None:
     """Check the end records and count the entries, as zipfile believes the former and loads all of the latter.
 
-    The directory has to end where the end record begins: then there is one way to read the archive, and no second archive or
-    foreign bytes stand in front of it or behind it.
+    The directory has to end where the end record begins: then nothing stands behind the archive.
     """
     entries, size, offset, end = _directory(file, filename)
     if entries > MAX_MEMBERS:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wharf.branch import Message
-from wharf.change import Named, RemoveFiles
+from wharf.change import Named, RemoveFiles, check_reason
+from wharf.errors import StorageError
 from wharf.model import Release
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ class Removed:
 
 
 def remove(repository: Repository, project: str, version: str, filename: str | None, *, reason: str, actor: str) -> Removed:
-    """Take a release, or one file of it, out of the index, and delete the bytes. Raises NotFoundError."""
+    """Take a release, or one file of it, out of the index, and delete the bytes. Raises NotFoundError or UsageError."""
+    check_reason(reason)
     change = RemoveFiles(project=project, version=version, filename=filename)
     done = repository.branch.commit(change, Message(verb="remove", actor=actor, reason=reason))
     removed = done.outcome.changed
@@ -48,14 +50,18 @@ def remove(repository: Repository, project: str, version: str, filename: str | N
 
 def _still_named(repository: Repository, files: Sequence[Named]) -> tuple[Named, ...]:
     """Those files that some index names, or may name in a record that cannot be read."""
-    held = []
+    held: dict[str, Named] = {}
     with repository.every_index() as branches:
-        snapshots = [branch.snapshot() for branch in branches]
-        for named in files:
-            found = [each for snapshot in snapshots for each in snapshot.records(named.project) or ()]
-            if any(not isinstance(each, Release) or _names(each, named) for each in found):
-                held.append(named)
-    return tuple(held)
+        for branch in branches:
+            try:
+                snapshot = branch.snapshot()
+                for named in files:
+                    found = snapshot.records(named.project) or ()
+                    if any(not isinstance(each, Release) or _names(each, named) for each in found):
+                        held[named.file.filename] = named
+            except StorageError:
+                return tuple(files)
+    return tuple(held.values())
 
 
 def _names(release: Release, named: Named) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from wharf import record
-from wharf.errors import RecordError
+from wharf.errors import RecordError, StorageError
 from wharf.model import Release
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def verify(repository: Repository, *, repair: bool = False, progress: Progress |
     releases: list[Release] = []
     for each in _records(snapshot):
         if isinstance(each, RecordError):
-            problems.append(Finding(kind="broken-record", path=each.message.split(":")[0], detail=each.message))
+            problems.append(Finding(kind="broken-record", path=each.path, detail=each.message))
         else:
             releases.append(each)
     progress.total(sum(file.size for release in releases for file in release.files))
@@ -146,7 +146,11 @@ def _sweep(repository: Repository, *, repair: bool) -> tuple[list[Finding], tupl
             leftovers = tuple(dataclasses.replace(each, repaired=each.path in deleted) for each in leftovers)
             for each in unnamed if certain else ():
                 repository.assets.delete(*each)
-    detail = "no index names these bytes" if certain else "no record that can be read names these bytes"
+    detail = (
+        "no index names these bytes"
+        if certain
+        else "no record that can be read names these bytes; they stay, because some cannot be read"
+    )
     return [
         Finding(kind="unnamed-bytes", path=_asset(each), detail=detail, repaired=repair and certain) for each in unnamed
     ], leftovers
@@ -158,11 +162,14 @@ def _unnamed(repository: Repository) -> tuple[set[tuple[str, str]], bool]:
     certain = True
     with repository.every_index() as branches:
         for branch in branches:
-            for each in _records(branch.snapshot()):
-                if isinstance(each, RecordError):
-                    certain = False
-                else:
-                    stored -= {(file.sha256, file.filename) for file in each.files}
+            try:
+                for each in _records(branch.snapshot()):
+                    if isinstance(each, RecordError):
+                        certain = False
+                    else:
+                        stored -= {(file.sha256, file.filename) for file in each.files}
+            except StorageError:
+                certain = False  # an index of a later format, or damaged: whatever it names stays
     return stored, certain
 
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import ssl
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -49,6 +50,13 @@ class Options:
         except ValueError:
             return self.host == "localhost"
 
+    def __post_init__(self) -> None:
+        for proxy in self.trusted_proxies:
+            try:
+                ipaddress.ip_network(proxy)
+            except ValueError as error:
+                raise UsageError(f"{proxy!r} is no address of a proxy.", "Write it as in --trusted-proxy 10.0.0.5.") from error
+
 
 def serve(repository: Repository, options: Options, *, ready: Callable[[str], None], warn: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT. `ready` is told the address once it answers.
@@ -56,14 +64,17 @@ def serve(repository: Repository, options: Options, *, ready: Callable[[str], No
     Raises UsageError for an address that cannot be had, a broken certificate, or one beyond loopback without tokens.
     """
     open_reading = options.loopback or options.public
-    if not open_reading and not repository.tokens.all():
+    if not open_reading and not any(token.valid(datetime.now(UTC)) for token in repository.tokens.all()):
         raise UsageError(
-            f"On {options.host} others can connect, and there is no token that they could be asked for.",
+            f"On {options.host} others can connect, and there is no valid token that they could be asked for.",
             "`wharf token create NAME --scope read` makes one; --public lets everybody read.",
         )
     if not options.loopback and options.tls_cert is None:
         warn("Without TLS, tokens and files travel in the open: use --tls-cert and --tls-key, or a proxy that has them.")
-    own = () if options.host in {"0.0.0.0", "::"} else (_bracketed(options.host),)  # noqa: S104 - compared, not bound
+    everywhere = options.host in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+    own = () if everywhere else (_bracketed(options.host),)
+    if options.public and everywhere and not options.allowed_hosts:
+        warn("Without a token it answers to local names only: --allowed-host NAME adds the name that clients ask for.")
     rules = Rules(
         open_reading=open_reading,
         hosts=(*own, *options.allowed_hosts),

@@ -12,7 +12,6 @@ import hashlib
 import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from wharf.errors import StorageError
 from wharf.secret import Secret
@@ -40,7 +39,7 @@ class Access:
 
     def __init__(self, tokens: Tokens, *, open_reading: bool, hosts: Iterable[str]) -> None:
         self.open_reading = open_reading
-        self._hosts = {host.lower() for host in (*LOCAL_HOSTS, *hosts)}
+        self._hosts = {_hostname(host.encode()) for host in (*LOCAL_HOSTS, *hosts)}
         self._hosts_seen: dict[bytes, bool] = {}
         self._tokens = tokens
         self._stamp: object = ()
@@ -67,7 +66,7 @@ class Access:
             known = self._hosts_seen.get(host)
             if known is None:
                 known = _hostname(host) in self._hosts
-                if len(self._hosts_seen) < _KEPT:
+                if len(host) <= 255 and len(self._hosts_seen) < _KEPT:
                     self._hosts_seen[host] = known
             return None if known else _MISDIRECTED
         if authorization is None:
@@ -89,18 +88,16 @@ class Access:
 
     def _token(self, authorization: bytes) -> Token | None:
         key = hashlib.sha256(authorization).digest()
+        self.refresh()  # a token that was made or revoked a moment ago is that at once: this costs one system call
         token = self._grants.get(key)
         if token is None:
-            self.refresh()  # a token that was made a moment ago is good at once
             found = (self._by_digest.get(secret.sha256()) for secret in _secrets(authorization))
             token = next((each for each in found if each), None)
             if token is not None:
                 if len(self._grants) >= _KEPT:
                     self._grants.clear()
                 self._grants[key] = token
-        if token is not None and token.expires is not None and token.expires <= datetime.now(UTC):
-            return None
-        return token
+        return token if token is not None and token.valid(datetime.now(UTC)) else None
 
 
 def _secrets(authorization: bytes) -> list[Secret]:
@@ -123,9 +120,10 @@ def _hostname(host: bytes) -> str:
     name = host.decode("latin-1").lower()
     if name.startswith("["):
         return name.partition("]")[0] + "]"
-    return name.partition(":")[0]
+    return name.partition(":")[0] if name.count(":") < 2 else f"[{name}]"
 
 
 def _same_site(origin: bytes, host: bytes) -> bool:
     """Whether an Origin names the host that was asked. `null` is nobody's."""
-    return urlsplit(origin.decode("latin-1")).netloc.lower() == host.decode("latin-1").lower()
+    _, _, site = origin.decode("latin-1").partition("://")
+    return bool(site) and site.lower() == host.decode("latin-1").lower()

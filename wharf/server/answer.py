@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from wharf.errors import WharfError
 
+_OUT_OF_ORDER = "The store cannot be read or written just now. The server's log says why."
+
 Headers = tuple[tuple[bytes, bytes], ...]
 
 _SAFE: Headers = ((b"x-content-type-options", b"nosniff"),)
@@ -125,10 +127,14 @@ def text(status: int, message: str, headers: Iterable[tuple[str, str]] = ()) -> 
 
 
 def failure(error: WharfError) -> Answer:
-    """The one place where an error becomes an answer. A taken name begins as the uploaders expect it to."""
+    """The one place where an error becomes an answer. A taken name begins as the uploaders expect it to.
+
+    What went wrong in the store is for its operator, with paths and all: the client is told that it did.
+    """
+    if error.http_status >= 500:
+        return text(error.http_status, _OUT_OF_ORDER, (("retry-after", "5"),))
     begin = "File already exists. " if error.http_status == 409 else ""
-    retry = (("retry-after", "5"),) if error.http_status == 503 else ()
-    return text(error.http_status, f"{begin}{error.message} {error.hint}".strip(), retry)
+    return text(error.http_status, f"{begin}{error.message} {error.hint}".strip())
 
 
 def redirect(location: str) -> Answer:

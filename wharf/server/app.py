@@ -53,7 +53,7 @@ def make_app(repository: Repository, rules: Rules) -> Front:
         task.cancel()
 
     routes = _Routes(access, refresher, Uploads(repository, rules.upload_limit), rules.root_path.rstrip("/"))
-    app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(lifespan=lifespan, redirect_slashes=False, openapi_url=None, docs_url=None, redoc_url=None)
     app.add_exception_handler(WharfError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_api_route("/", routes.home, methods=["GET", "HEAD"])

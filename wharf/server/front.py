@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wharf")
 
+_HEADER = negotiate.MAX_HEADER + 1  # what is remembered by its text is cut before it is remembered
+_RANGE = re.compile(rb"bytes=(\d+-\d*|-\d+)(\s*,\s*(\d+-\d*|-\d+))*", re.ASCII)
 _READING = frozenset({"GET", "HEAD"})
 _CHUNK = 256 << 10
 _NO_METHOD = answer.text(405, "Only GET and HEAD are answered here.", (("allow", "GET, HEAD"),))
@@ -86,7 +89,7 @@ class Front:
         index = self._shelf.index
         accept, encoding = headers.get(b"accept"), headers.get(b"accept-encoding")
         try:
-            zipped = negotiate.takes_gzip((encoding or b"").decode("latin-1"))
+            zipped = negotiate.takes_gzip((encoding or b"")[:_HEADER].decode("latin-1"))
             if path.startswith("/files/"):
                 found = await self._seek_file(path, zipped=zipped)
             else:
@@ -141,7 +144,7 @@ class Front:
             await send(gone.rest)
             return
         try:
-            if any(name == b"range" for name, _ in scope["headers"]):
+            if any(name == b"range" and _RANGE.fullmatch(value) for name, value in scope["headers"]):
                 headers = {name.decode(): value.decode() for name, value in file.headers if name != b"content-length"}
                 await FileResponse(file.path, headers=headers, stat_result=os.fstat(handle))(scope, receive, send)
             elif scope["method"] == "HEAD":
@@ -169,7 +172,7 @@ async def _send_whole(file: FileAnswer, handle: int, send: Send) -> None:
 
 def _format(accept: bytes, query: bytes) -> Format | None:
     if query:
-        named: list[Any] = parse_qs(query.decode("latin-1"), max_num_fields=10).get("format", [])
+        named: list[Any] = parse_qs(query[:_HEADER].decode("latin-1")).get("format", [])
         if named:
             return negotiate.format_named(named[0])
-    return negotiate.format_of(accept.decode("latin-1"))
+    return negotiate.format_of(accept[:_HEADER].decode("latin-1"))

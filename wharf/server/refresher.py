@@ -51,7 +51,12 @@ class Refresher:
             self._snapshot, self._stamp, self.problem = snapshot, stamp, None
 
     async def forever(self) -> None:
-        """Refresh until cancelled."""
+        """Refresh until cancelled. Not even a fault of our own ends it: an index that stands still unseen is worse."""
         while True:
-            await self.refresh()
+            turn = asyncio.create_task(self.refresh())
+            await asyncio.wait({turn})
+            fault = turn.exception()
+            if fault is not None and str(fault) != self.problem:
+                self.problem = str(fault)
+                log.error("the index stays as it was", exc_info=fault)
             await asyncio.sleep(EVERY)

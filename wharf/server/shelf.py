@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from wharf import pages
 from wharf.distribution.names import Name
-from wharf.errors import InvalidDistributionError
-from wharf.model import Project
+from wharf.model import Project, is_filename, normalize, same_version
 from wharf.pages import Format, document
 from wharf.server import answer
 
@@ -218,10 +217,11 @@ class Shelf:
         }
 
     def _read_metadata(self, name: str, filename: str, zipped: bool, snapshot: Snapshot, _tree: str) -> Answer | None:
-        project = snapshot.project(name)
-        for release in project.releases if project else ():
-            file = release.file(filename)
-            data = snapshot.metadata(name, release.version, filename) if file and file.core_metadata else None
+        version = str(Name.parse(filename).version)  # the index names the file: make_file said so
+        for spelled in snapshot.versions(name):
+            release = snapshot.release(name, spelled) if same_version(spelled, version) else None
+            file = release.file(filename) if release else None
+            data = snapshot.metadata(name, spelled, filename) if file and file.core_metadata else None
             if data is not None:
                 return answer.page(
                     data,
@@ -236,7 +236,8 @@ class Shelf:
 
 def _project_of(filename: str) -> str:
     """The project that a file of that name belongs to; for what no distribution is called, a name that no project has."""
-    try:
-        return Name.parse(filename).project
-    except InvalidDistributionError:
+    if not is_filename(filename):
         return "-"
+    # Not Name.parse: that expands a wheel's tags, up to 1,000 of them, and remembers them, for whatever a client makes up.
+    stem = filename.removesuffix(".tar.gz").removesuffix(".zip")
+    return normalize(filename.partition("-")[0] if filename.endswith(".whl") else stem.rpartition("-")[0])

@@ -12,6 +12,7 @@ from packaging.version import InvalidVersion, Version
 from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
 
 from wharf.distribution.names import Name
 from wharf.errors import InvalidDistributionError, TooLargeError, UsageError
@@ -90,7 +91,7 @@ async def _parse(request: Request, limit: int) -> FormData:
             request.headers, bounded(request.stream()), max_files=1, max_fields=_FIELDS, max_part_size=_FIELD_LIMIT
         )
         return await parser.parse()
-    except (MultiPartException, FormParserError, KeyError, UnicodeDecodeError) as error:
+    except (MultiPartException, FormParserError, ClientDisconnect, KeyError, UnicodeError) as error:
         why = str(error).rstrip(".")
         raise UsageError(f"The body is not a form with a file (multipart/form-data): {why}.", _REMEDY) from error
 
