@@ -213,6 +213,10 @@ def test_every_other_path_is_ignored(branch: Branch, tmp_path: Path, path: str) 
 def damage(tmp_path: Path, name: str) -> None:
     """What a power cut can leave of an object."""
     object_id = git(tmp_path, "rev-parse", name)
+    for pack in (tmp_path / "index.git/objects/pack").glob("*.pack"):
+        aside = pack.rename(tmp_path / pack.name)
+        pack.with_suffix(".idx").unlink()
+        git(tmp_path, "unpack-objects", "-q", data=aside.read_bytes())
     loose = tmp_path / "index.git/objects" / object_id[:2] / object_id[2:]
     loose.chmod(0o644)
     loose.write_bytes(b"")
@@ -246,6 +250,34 @@ def test_a_damaged_record_is_not_written_over_and_a_damaged_state_opens_nothing(
     found = (branch.snapshot().records("demo") or [])[0]
     assert isinstance(found, RecordError)
     assert "damaged" in found.message
+
+
+@pytest.mark.slow
+def test_readers_and_writers_go_on_while_git_tidies_up(branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """git is asked after every commit, and has many small packs to merge meanwhile."""
+    monkeypatch.setattr("wharf.branch._GC_SHARE", 1.0)
+    count, seen = 120, 0
+
+    def publish(publisher: int) -> None:
+        with Branch(tmp_path / "index.git", "main") as mine:
+            for number in range(count // 2):
+                name = f"p{publisher}-{number}"
+                mine.commit(add(new(f"p{publisher}_{number}-1.0.tar.gz", A, "1.0", name)), WHY)
+
+    with ThreadPoolExecutor(2) as pool:
+        publishers = [pool.submit(publish, publisher) for publisher in range(2)]
+        snapshot = branch.snapshot()
+        while not all(publisher.done() for publisher in publishers):
+            snapshot = branch.snapshot(snapshot)
+            for name in snapshot.names()[-5:]:
+                assert snapshot.project(name).files  # type: ignore[union-attr]
+            assert len(snapshot.names()) >= seen
+            seen = len(snapshot.names())
+        for publisher in publishers:
+            publisher.result()
+    assert len(branch.snapshot(snapshot).names()) == count
+    assert git(tmp_path, "rev-list", "--count", "wharf/main") == str(count)
+    assert git(tmp_path, "fsck", "--full", "--no-dangling") == ""
 
 
 def test_history_stands_odd_commits(branch: Branch, tmp_path: Path) -> None:

@@ -127,10 +127,11 @@ class Branch:
         return loose, packed
 
     def tip(self) -> str | None:
-        """The commit that the branch is at, or None."""
+        """The commit that the branch is at, or None. Raises StorageError if the branch names a commit that is damaged."""
         found = self._objects.one(self.ref)
         if found is None and self._git.attempt("rev-parse", "--verify", "--quiet", self.ref)[0] == 0:
-            raise StorageError(f"The commit that {self.ref} names is missing or damaged.", "`git fsck` there tells more.")
+            # It has a commit: made a moment ago, or one that cannot be read. The second look tells.
+            found = self._objects.must([self.ref])[0]
         return None if found is None else found.id
 
     def snapshot(self, previous: Snapshot | None = None) -> Snapshot:

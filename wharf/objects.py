@@ -33,7 +33,10 @@ _CONFIG = {
     "core.hooksPath": os.devnull,
     "core.fsync": "committed,reference",
     "core.filesRefLockTimeout": "1000",
-    "fastimport.unpackLimit": "500",
+    # A commit's objects stay together in one small pack: one sync instead of one an object. git merges the small packs when it
+    # tidies up, and leaves those alone that have grown beyond the threshold.
+    "fastimport.unpackLimit": "1",
+    "gc.bigPackThreshold": "32m",
     "gc.packRefs": "false",
 }
 
