@@ -98,6 +98,7 @@ def test_every_failure_has_its_exit_code_and_its_document(run: Run, tmp_path: Pa
         (("token", "create", "ok", "--expires", "soon"), 2, "usage"),
         (("token", "revoke", "nothing"), 4, "not-found"),
         (("serve", "--tls-cert", text), 2, "usage"),
+        (("serve", "--port", "0", "--tls-cert", text, "--tls-key", text), 2, "usage"),
         (("serve", "--host", "0.0.0.0", "--port", "0"), 2, "usage"),
         (("serve", "--host", "203.0.113.7"), 2, "usage"),
         (("sevre",), 2, "usage"),

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from starlette.types import ASGIApp
+
     from wharf.repository import Repository
 
 BACKLOG = 2048
@@ -81,11 +83,17 @@ def serve(repository: Repository, options: Options, *, ready: Callable[[str], No
         upload_limit=options.upload_limit,
         root_path=options.root_path,
     )
+    app = make_app(repository, rules)
     listener = _listen(options)
     scheme = "http" if options.tls_cert is None else "https"
     address = f"{scheme}://{_bracketed(options.host)}:{listener.getsockname()[1]}"
-    config = uvicorn.Config(
-        make_app(repository, rules),
+    server = _Server(_config(app, options), lambda: ready(address))
+    _run(server, listener, options)
+
+
+def _config(app: ASGIApp, options: Options) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
         http="httptools",
         loop="uvloop",
         ws="none",
@@ -100,7 +108,6 @@ def serve(repository: Repository, options: Options, *, ready: Callable[[str], No
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE,
     )
-    _run(_Server(config, lambda: ready(address)), listener, options)
 
 
 class _Server(uvicorn.Server):
