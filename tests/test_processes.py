@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from makers import make_sdist, make_wheel
 
@@ -132,8 +134,6 @@ def test_a_removal_killed_at_any_step_never_leaves_a_record_without_bytes(tmp_pa
 
 
 def test_the_server_stops_gracefully_and_tells_its_address_when_it_answers(tmp_path: Path, store: Path) -> None:
-    import httpx
-
     result(wharf(store, "publish", "--json", make_wheel(tmp_path)))
     command = [sys.executable, "-m", "wharf", "--repo", str(store), "serve", "--port", "0", "--json"]
     for stop in (signal.SIGTERM, signal.SIGINT):
@@ -148,10 +148,40 @@ def test_the_server_stops_gracefully_and_tells_its_address_when_it_answers(tmp_p
         assert (process.returncode, out, err) == (0, "", "")
 
 
+@contextmanager
+def served(store: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The address of a `wharf serve` with those options, reached through loopback, and the process."""
+    command = [sys.executable, "-m", "wharf", "--repo", str(store), "serve", "--port", "0", "--json", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        port = json.loads(process.stdout.readline())["url"].rpartition(":")[2]
+        yield f"http://127.0.0.1:{port}", process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(15)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_forwarded_headers_are_believed_only_of_a_trusted_proxy(store: Path, trusted: bool) -> None:
+    options = ["--trusted-proxy", "127.0.0.1"] if trusted else []
+    with served(store, *options) as (url, process):
+        page = httpx.get(url, headers={"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example"})
+        assert (f"https{url.removeprefix('http')}/simple/" in page.text) is trusted
+        assert "evil.example" not in page.text
+    process.communicate()
+
+
+def test_a_public_server_warns_and_answers_to_the_names_that_it_was_given(store: Path) -> None:
+    with served(store, "--host", "0.0.0.0", "--public", "--allowed-host", "pkg.example") as (url, process):
+        for host, status in (("pkg.example", 200), ("other.example", 421)):
+            assert httpx.get(f"{url}/simple/", headers={"Host": host}).status_code == status
+        assert httpx.get(f"{url}/simple/").status_code == 200
+    assert "Without TLS" in process.communicate()[1]
+
+
 def test_a_reader_never_sees_half_of_a_commit(tmp_path: Path, store: Path) -> None:
     """One command publishes ten projects; whoever sees one of them sees all."""
-    import httpx
-
     files = [make_wheel(tmp_path, f"p{number}") for number in range(10)]
     result(wharf(store, "publish", "--json", make_wheel(tmp_path, "old")))
     command = [sys.executable, "-m", "wharf", "--repo", str(store), "serve", "--port", "0", "--json"]
