@@ -160,7 +160,7 @@ def test_history_has_an_entry_per_commit_and_release(branch: Branch, tmp_path: P
         ("ada", "publish", "other", "2.0"),
     ]
     assert [each.commit for each in entries][1:3] == [second, first]
-    assert entries[1].message == "yank demo 1.0\n\nloses data"
+    assert entries[1].message == f"yank demo 1.0 ({WHEEL})\n\nloses data"
     assert [each.verb for each in branch.history("demo")] == ["yank", "publish"]
 
 
@@ -235,6 +235,26 @@ def test_damage_is_never_taken_for_absence(tmp_path: Path, name: str) -> None:
             branch.snapshot().names()
         with pytest.raises(StorageError):
             branch.commit(add(new(SDIST, B)), WHY)
+
+
+@pytest.mark.parametrize("left", [b"", b"garbage\n", b"0" * 40 + b"\n", b"1" * 40 + b"\n", None])
+def test_a_lost_ref_is_not_an_empty_index(branch: Branch, tmp_path: Path, left: bytes | None) -> None:
+    commit = branch.commit(add(new()), WHY).commit
+    ref = tmp_path / "index.git/refs/heads/wharf/main"
+    if left is None:
+        ref.unlink()
+    else:
+        ref.write_bytes(left)
+    assert branch.indexes() == ["main"]
+    for act in (branch.tip, branch.snapshot, lambda: branch.commit(add(new(SDIST, B)), WHY)):
+        with pytest.raises(StorageError, match="lost or damaged") as caught:
+            act()
+    assert commit is not None
+    assert commit in (tmp_path / "index.git/logs/refs/heads/wharf/main").read_text()
+    ref.unlink(missing_ok=True)
+    assert "update-ref refs/heads/wharf/main COMMIT" in caught.value.hint
+    git(tmp_path, "update-ref", "refs/heads/wharf/main", commit)
+    assert branch.snapshot().names() == ("demo",)
 
 
 def test_a_damaged_record_is_not_written_over_and_a_damaged_state_opens_nothing(branch: Branch, tmp_path: Path) -> None:

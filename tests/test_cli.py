@@ -103,6 +103,10 @@ def test_every_failure_has_its_exit_code_and_its_document(run: Run, tmp_path: Pa
         (("serve", "--host", "203.0.113.7"), 2, "usage"),
         (("sevre",), 2, "usage"),
         (("serve", "--trusted-proxy", "nonsense"), 2, "usage"),
+        (("serve", "--public", "--private"), 2, "usage"),
+        (("serve", "--private", "--port", "0"), 2, "usage"),
+        (("serve", "--allowed-host", "http://pkg.example/"), 2, "usage"),
+        (("list", "--repo", "git@github.com:owner/name"), 2, "usage"),
         (("log", "nothing"), 4, "not-found"),
         (("remove", "demo==1.0", "--yes", "--reason", "a\udcff"), 2, "usage"),
     ):
@@ -152,7 +156,7 @@ def test_log_says_who_when_what_and_why(run: Run, tmp_path: Path) -> None:
     ]
     assert {each["actor"] for each in said} == {"Ada Example"}
     assert said[0]["time"].endswith("Z")
-    assert "Ada Example  yank demo 1.0: loses data" in run("log", "Demo")
+    assert "Ada Example  yank demo 1.0 (demo-1.0-py3-none-any.whl): loses data" in run("log", "Demo")
     assert len(document(run("log", "other", "--json"))["entries"]) == 1
 
 
@@ -181,9 +185,12 @@ def test_remove_asks_and_does_not_guess(run: Run, tmp_path: Path, monkeypatch: p
     run("publish", wheel)
     assert "--yes" in run("remove", "demo==1.0", code=2)
     monkeypatch.setattr("wharf.cli.edit.sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("click.confirm", lambda *_, **__: False)
+    assert "Nothing was removed." in run("remove", "demo==1.0", code=130)
     monkeypatch.setattr("click.confirm", lambda *_, **__: True)
     assert run("remove", "demo==1.0") == f"removed {wheel.name}\n"
     assert document(run("list", "--json")) == {"projects": []}
+    assert f"{wheel.name}  removed" in run("show", "demo")
     assert document(run("verify", "--json"))["ok"] is True
 
 

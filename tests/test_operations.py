@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -210,6 +211,38 @@ def test_nothing_is_swept_while_git_is_damaged(repository: Repository, tmp_path:
         verify(again, repair=True)
     with open_repository(Settings(folder=store, index="other")) as other:
         assert not verify(other, repair=True).ok
+    assert stored(store) == [wheel.name]
+
+
+@pytest.mark.parametrize("index", ["main", "staging"])
+@pytest.mark.parametrize("lost", ["emptied", "deleted"])
+def test_nothing_is_swept_when_a_ref_is_lost(
+    repository: Repository, tmp_path: Path, store: Path, index: str, lost: str
+) -> None:
+    wheel = make_wheel(tmp_path)
+    with open_repository(Settings(folder=store, index=index)) as other:
+        put(other, wheel)
+    ref = store / "index.git/refs/heads/wharf" / index
+    if lost == "emptied":
+        ref.write_bytes(b"")
+    else:
+        ref.unlink()
+    if index == "main":
+        with pytest.raises(StorageError):
+            verify(repository, repair=True)
+    else:
+        found = verify(repository, repair=True)
+        assert not found.ok
+        assert "unread-index" in {each.kind for each in found.leftovers}
+    assert stored(store) == [wheel.name]
+
+
+def test_a_store_whose_index_is_gone_is_not_taken_for_a_new_one(repository: Repository, tmp_path: Path, store: Path) -> None:
+    wheel = make_wheel(tmp_path)
+    put(repository, wheel)
+    shutil.rmtree(store / "index.git")
+    with pytest.raises(StorageError, match="the index is lost"), open_repository(Settings(folder=store)):
+        pass
     assert stored(store) == [wheel.name]
 
 

@@ -172,6 +172,17 @@ def test_forwarded_headers_are_believed_only_of_a_trusted_proxy(store: Path, tru
     process.communicate()
 
 
+def test_a_private_server_asks_for_a_token_on_this_machine_too(store: Path) -> None:
+    token = result(wharf(store, "token", "create", "dev", "--scope", "read", "--json"))["token"]
+    with served(store, "--private") as (url, process):
+        assert httpx.get(f"{url}/simple/").status_code == 401
+        assert httpx.get(f"{url}/simple/", auth=("x", token)).status_code == 200
+    process.communicate()
+    with served(store, "--trusted-proxy", "127.0.0.1") as (url, process):
+        assert httpx.get(f"{url}/simple/").status_code == 200
+    assert "--private" in process.communicate()[1]
+
+
 def test_a_public_server_warns_and_answers_to_the_names_that_it_was_given(store: Path) -> None:
     with served(store, "--host", "0.0.0.0", "--public", "--allowed-host", "pkg.example") as (url, process):
         for host, status in (("pkg.example", 200), ("other.example", 421)):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from wharf.change import Change, Outcome
+    from wharf.change import Change, Named, Outcome
 
 REFUSALS_AT_MOST: Final = 100
 """How often one change is applied again to a newer tip before it is given up."""
@@ -35,6 +35,7 @@ STALE_LOCK: Final = 10.0
 
 _GC_SHARE = 1 / 32  # of the commits after which git is asked whether it wants to tidy up: asking costs a process
 _ACTOR = "Wharf-Actor"
+_SETTLE = 1.0  # seconds in which a ref that is being written for the first time is there
 _ZERO = "0" * 40
 
 
@@ -46,11 +47,14 @@ class Message:
     actor: str
     reason: str = ""
 
-    def text(self, releases: Sequence[tuple[str, str]]) -> str:
-        """The commit's message: verb and releases, the reason, and the actor as a trailer."""
+    def text(self, changed: Sequence[Named]) -> str:
+        """The commit's message: verb and releases, the file if it is one, the reason, and the actor as a trailer."""
+        releases = list(dict.fromkeys((named.project, named.version) for named in changed))
         what = ", ".join(f"{project} {version}" for project, version in releases[:3])
         if len(releases) > len(releases[:3]):
             what = f"{len(releases)} releases of {len({project for project, _ in releases})} projects"
+        if len(changed) == 1:
+            what += f" ({changed[0].file.filename})"
         body = f"\n{self.reason}\n" if self.reason else ""
         return f"{self.verb} {what}\n{body}\n{_ACTOR}: {self.actor}\n"
 
@@ -109,10 +113,16 @@ class Branch:
                 raise
 
     def indexes(self) -> list[str]:
-        """The names of all indexes in the repository."""
+        """The names of all indexes in the repository, also of those whose ref is lost or damaged, which git passes over."""
         prefix = "refs/heads/wharf/"
-        out = self._git.run("for-each-ref", "--format=%(refname)", prefix)
-        return [line.removeprefix(prefix) for line in out.decode().splitlines()]
+        names = {
+            line.removeprefix(prefix)
+            for line in self._git.run("for-each-ref", "--format=%(refname)", prefix).decode().splitlines()
+        }
+        for folder in (self._git.git_dir / prefix, self._git.git_dir / "logs" / prefix):
+            if folder.is_dir():
+                names |= {path.name for path in folder.iterdir() if path.suffix != ".lock"}
+        return sorted(names)
 
     def stamp(self) -> object:
         """A value that is another one whenever the tip may have moved. Costs two system calls, no process."""
@@ -127,11 +137,20 @@ class Branch:
         return loose, packed
 
     def tip(self) -> str | None:
-        """The commit that the branch is at, or None. Raises StorageError if the branch names a commit that is damaged."""
+        """The commit that the branch is at, or None. Raises StorageError if it had one that is lost or damaged."""
         found = self._objects.one(self.ref)
-        if found is None and self._git.attempt("rev-parse", "--verify", "--quiet", self.ref)[0] == 0:
-            # It has a commit: made a moment ago, or one that cannot be read. The second look tells.
-            found = self._objects.must([self.ref])[0]
+        traces = (self._git.git_dir / self.ref, self._git.git_dir / "logs" / self.ref)
+        end = time.monotonic() + _SETTLE
+        while found is None and any(trace.exists() for trace in traces):
+            # It has or had a commit: the first one is being made at this moment, or its ref or commit is damaged.
+            if time.monotonic() > end:
+                raise StorageError(
+                    f"{self.ref} in {self._git.git_dir} is lost or damaged.",
+                    f"{traces[1]} has the commits that it was at: delete what is left of the ref, then "
+                    f"`git --git-dir={self._git.git_dir} update-ref {self.ref} COMMIT` sets it again.",
+                )
+            time.sleep(0.02)
+            found = self._objects.one(self.ref)
         return None if found is None else found.id
 
     def snapshot(self, previous: Snapshot | None = None) -> Snapshot:
@@ -187,11 +206,10 @@ class Branch:
 
     def _write(self, tip: str | None, outcome: Outcome, message: Message) -> str:
         """The commit's objects, named by no ref yet: a crash from here on shows nothing to anyone."""
-        releases = list(dict.fromkeys((named.project, named.version) for named in outcome.changed))
         edits = dict(outcome.edits)
         if tip is None:
             edits[settings.INDEX_FILE] = settings.NEW_INDEX_FILE
-        text = message.text(releases).encode()
+        text = message.text(outcome.changed).encode()
         who = re.sub(r"[<>\s]+", " ", message.actor).strip() or "unknown"
         scratch = f"refs/wharf/{secrets.token_hex(8)}"
         script = [

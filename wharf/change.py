@@ -129,6 +129,11 @@ def _added(release: Release, file: File) -> Release:
     for other in release.files:
         if other.filename == file.filename and other.sha256 == file.sha256:
             return release
+        if Name.parse(other.filename) == key and other.sha256 == file.sha256:
+            raise ConflictError(
+                f"The bytes of {file.filename} are in the index already, as {other.filename}.",
+                "Nothing is to be done: installers take both names for the same file.",
+            )
         if Name.parse(other.filename) == key:
             taken = "" if other.filename == file.filename else f" as {other.filename}"
             raise ConflictError(

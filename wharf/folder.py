@@ -176,7 +176,9 @@ class Folder:
 
     @contextlib.contextmanager
     def _flock(self, kind: int) -> Iterator[None]:
-        with self._lock.open("ab") as file:
+        with _told(self._lock):
+            file = self._lock.open("ab")
+        with file:
             fcntl.flock(file, kind)  # given back when the file is closed, also by the death of the process
             yield
 
@@ -197,7 +199,11 @@ def _told(path: Path) -> Iterator[None]:
     except (FileNotFoundError, NotADirectoryError):
         raise
     except OSError as error:
-        remedy = "Free some room there." if error.errno in {errno.ENOSPC, errno.EDQUOT} else "Check the folder's rights."
+        remedy = (
+            "Free some room there."
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}
+            else "Run it as the store's owner, or check the rights."
+        )
         raise StorageError(f"{path.parent} cannot be used: {error.strerror}.", remedy) from error
 
 

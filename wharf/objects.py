@@ -33,6 +33,7 @@ _CONFIG = {
     "core.hooksPath": os.devnull,
     "core.fsync": "committed,reference",
     "core.filesRefLockTimeout": "1000",
+    "core.logAllRefUpdates": "always",  # tells a branch that was lost from one that never was
     # A commit's objects stay together in one small pack: one sync instead of one an object. git merges the small packs when it
     # tidies up, and leaves those alone that have grown beyond the threshold.
     "fastimport.unpackLimit": "1",

@@ -49,6 +49,11 @@ def open_repository(settings: Settings, *, reading: bool = False) -> Iterator[Re
     branch = Branch(folder / "index.git", settings.index)
     try:
         assets.create()
+        if not (folder / "index.git").exists() and next(assets.assets(), None) is not None:
+            raise StorageError(
+                f"{folder} has files in assets/ and no index.git: the index is lost.",
+                "Restore index.git from a backup; or move assets/ away, and publish the files in it again.",
+            )
         branch.create(assets.scratch())
     except OSError as error:
         raise StorageError(

@@ -25,7 +25,7 @@ format = {FORMAT}
 
 _INDEX = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 _RESERVED = frozenset({"simple", "files", "legacy", "pypi", "healthz", "static", "api", "metrics"})
-_ON_GITHUB = re.compile(r"https?://.*|[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+", re.ASCII)
+_ON_GITHUB = re.compile(r"https?://.*|git@.*|github:.*|[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ def _folder(address: str) -> Path:
     if _ON_GITHUB.fullmatch(address) and not path.is_dir():
         raise UsageError(
             f"{address!r} looks like a repository on GitHub, which this version does not reach yet.",
-            f"For a folder of that name type `--repo ./{address}`." if "://" not in address else "Name a folder.",
+            f"For a folder of that name type `--repo ./{address}`." if ":" not in address else "Name a folder.",
         )
     return path.absolute()
 

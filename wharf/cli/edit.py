@@ -57,9 +57,10 @@ def _document(done: Committed) -> dict[str, Json]:
 
 
 def _lines(done: Committed, verb: str) -> list[str]:
+    already = "it is not yanked" if verb == "unyanked" else "it is yanked with that reason already"
     return [
         *(f"{verb} {named.file.filename}" for named in done.outcome.changed),
-        *(f"unchanged {named.file.filename}: it is {verb} already" for named in done.outcome.unchanged),
+        *(f"unchanged {named.file.filename}: {already}" for named in done.outcome.unchanged),
     ]
 
 
@@ -84,7 +85,9 @@ def remove_command(state: State, spec: str, file: str | None, reason: str, yes: 
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError("Nobody is here to confirm the removal.", "Say --yes to remove without being asked.")
-        click.confirm(f"Delete {file or f'{project} {version} with all its files'} for good?", abort=True, err=True)
+        if not click.confirm(f"Delete {file or f'{project} {version} with all its files'} for good?", err=True):
+            state.say("Nothing was removed.")
+            raise click.exceptions.Exit(130)
     with state.repository(reading=True) as repository:
         done = remove(repository, project, version, file, reason=reason, actor=identity())
     if done.kept:

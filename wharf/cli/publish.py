@@ -22,7 +22,7 @@ Examples:
   wharf publish --index staging dist/*
 """,
 )
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, readable=True, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Check everything, publish nothing.")
 @common
 @pass_state
@@ -32,9 +32,13 @@ def publish_command(state: State, files: tuple[Path, ...], dry_run: bool) -> Non
     Bytes that are there already are no error. Other bytes under a name that is taken are: then nothing is published (exit
     code 5). A file that is neither wheel nor sdist, or is broken, is exit code 3.
     """
+    from wharf.errors import UsageError
     from wharf.objects import identity
     from wharf.operations.publish import Input, publish
 
+    for path in files:
+        if not path.is_file():
+            raise UsageError(f"{path} is no regular file.", "Name the files themselves, as in `wharf publish dist/*`.")
     inputs = [Input.of(path) for path in files]
     total = sum(path.stat().st_size for path in files)
     with state.repository() as repository, progress("publishing", total, show=not state.json) as (_, advance):

@@ -23,13 +23,13 @@ _LAST = 253_402_300_799  # 9999-12-31T23:59:59Z
 def list_command(state: State) -> None:
     """Show the projects of the index and their versions, oldest first."""
     with state.repository(reading=True) as repository:
-        found = repository.branch.snapshot().overview()
+        found, folder = repository.branch.snapshot().overview(), repository.folder
     state.result(
         {"projects": [{"name": name, "versions": list(versions)} for name, versions in found.items()]},
         [f"{name} {', '.join(versions)}" for name, versions in found.items()],
     )
     if not found and not state.json:
-        state.say("The index is empty. `wharf publish dist/*` fills it.")
+        state.say(f"The index in {folder} is empty. `wharf publish dist/*` fills it.")
 
 
 @click.command("show", epilog="\b\nExamples:\n  wharf show demo\n  wharf show demo==1.0 --json\n")
@@ -60,12 +60,12 @@ def _project_lines(project: Project) -> list[str]:
     if project.status.reason:
         lines.append(f"  {project.status.reason}")
     for release in project.releases:
-        if release.files:
-            lines.append(f"{release.version}")
+        lines.append(release.version)
+        lines += [f"  {name}  removed; only the same bytes may come back" for name in sorted(release.removed)]
         for file in release.files:
             yanked = "" if file.yanked is None else f"  yanked{': ' if file.yanked else ''}{file.yanked}"
             python = f"  Python {file.requires_python}" if file.requires_python else ""
-            lines.append(f"  {file.filename}  {size_text(file.size)}  {file.upload_time:%Y-%m-%d %H:%M}{python}{yanked}")
+            lines.append(f"  {file.filename}  {size_text(file.size)}  {file.upload_time:%Y-%m-%d %H:%M} UTC{python}{yanked}")
     return lines
 
 
@@ -92,8 +92,11 @@ def _entry_document(entry: Entry) -> dict[str, Json]:
 
 def _entry_line(entry: Entry) -> str:
     what = f"{entry.project} {entry.version}".strip() or "the index's settings"
-    reason = entry.message.partition("\n")[2].strip().replace("\n", " ")
-    return f"{_moment(entry):%Y-%m-%d %H:%M}  {entry.actor}  {entry.verb} {what}{': ' if reason else ''}{reason}"
+    subject, _, rest = entry.message.partition("\n")
+    if subject.endswith(")"):
+        what += " (" + subject.rpartition("(")[2]  # the one file that it was about
+    reason = rest.strip().replace("\n", " ")
+    return f"{_moment(entry):%Y-%m-%d %H:%M} UTC  {entry.actor}  {entry.verb} {what}{': ' if reason else ''}{reason}"
 
 
 def _moment(entry: Entry) -> datetime:

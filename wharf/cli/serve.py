@@ -25,6 +25,7 @@ Examples:
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="The port; 0 takes a free one.")
 @click.option("--public", is_flag=True, help="Let everybody read, beyond this machine too.")
+@click.option("--private", is_flag=True, help="Ask for a token on this machine too, as behind a proxy.")
 @click.option("--allowed-host", "hosts", multiple=True, metavar="NAME", help="A host name that open reading answers to.")
 @click.option("--tls-cert", type=_FILE, help="The certificate chain (PEM).")
 @click.option("--tls-key", type=_FILE, help="Its private key (PEM).")
@@ -45,6 +46,7 @@ def serve_command(
     host: str,
     port: int,
     public: bool,
+    private: bool,
     hosts: tuple[str, ...],
     tls_cert: Path | None,
     tls_key: Path | None,
@@ -67,6 +69,7 @@ def serve_command(
         host=host,
         port=port,
         public=public,
+        private=private,
         allowed_hosts=hosts,
         tls_cert=tls_cert,
         tls_key=tls_key,
@@ -75,12 +78,16 @@ def serve_command(
         upload_limit=upload_limit,
     )
 
-    def ready(address: str) -> None:
-        if state.json:
-            click.echo(json.dumps({"url": address}))
-        else:
-            click.echo(f"Serving {address}/simple/ (stop with Ctrl-C)")
-            click.echo(f"  pip install --index-url {address}/simple/ PROJECT")
-
     with state.repository() as repository:
-        serve(repository, options, ready=ready, warn=state.warn)
+        if repository.branch.tip() is None:
+            state.say(f"The index {repository.branch.index!r} is empty until something is published to it.")
+        where = f"the index {repository.branch.index!r} of {repository.folder}"
+        serve(repository, options, ready=lambda address: _tell(state, where, address), warn=state.warn)
+
+
+def _tell(state: State, where: str, address: str) -> None:
+    if state.json:
+        click.echo(json.dumps({"url": address}))
+        return
+    click.echo(f"Serving {where} at {address}/simple/ (stop with Ctrl-C)")
+    click.echo(f"  pip install --index-url {address}/simple/ PROJECT")

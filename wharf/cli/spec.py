@@ -13,7 +13,9 @@ def parse_name(text: str) -> str:
     try:
         return str(canonicalize_name(text, validate=True))
     except InvalidName as error:
-        raise UsageError(f"{text!r} is not the name of a project.", "Names look like demo or my-project.") from error
+        raise UsageError(
+            f"{text!r} is not the name of a project.", "Write a name as in my-project, or a release as in my-project==1.0."
+        ) from error
 
 
 def parse_spec(text: str) -> tuple[str, str | None]:

@@ -28,6 +28,7 @@ def verify_command(state: State, repair: bool) -> None:
         for what, findings in (("problem", found.problems), ("leftover", found.leftovers))
         for each in findings
     ]
+    open_problems = sum(not each.repaired for each in found.problems)
     state.result(
         {
             "ok": found.ok,
@@ -35,7 +36,7 @@ def verify_command(state: State, repair: bool) -> None:
             "problems": [dataclasses.asdict(each) for each in found.problems],
             "leftovers": [dataclasses.asdict(each) for each in found.leftovers],
         },
-        [*lines, f"{found.files} files: {'all is well' if found.ok else 'not all is well'}"],
+        [*lines, f"{found.files} file(s) checked, {open_problems or 'no'} problem(s)"],
     )
     if not found.ok:
         raise click.exceptions.Exit(StorageError.exit_code)

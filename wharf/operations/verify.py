@@ -22,7 +22,14 @@ PATIENCE = 10.0
 """Seconds to wait for publishers at work."""
 
 Kind = Literal[
-    "missing-bytes", "other-bytes", "missing-metadata", "other-metadata", "broken-record", "unnamed-bytes", "temporary"
+    "missing-bytes",
+    "other-bytes",
+    "missing-metadata",
+    "other-metadata",
+    "broken-record",
+    "unnamed-bytes",
+    "unread-index",
+    "temporary",
 ]
 
 
@@ -138,7 +145,7 @@ def _sweep(repository: Repository, *, repair: bool) -> tuple[list[Finding], tupl
             detail = "a publisher is at work and may be about to name it"
             waiting = [Finding(kind="unnamed-bytes", path=_asset(each), detail=detail) for each in sorted(before)]
             return [], (*waiting, *_temporary(repository))
-        after, certain = _unnamed(repository)
+        after, certain, unread = _unnamed(repository)
         unnamed = sorted(before & after)
         leftovers = _temporary(repository)
         if repair:
@@ -151,16 +158,18 @@ def _sweep(repository: Repository, *, repair: bool) -> tuple[list[Finding], tupl
         if certain
         else "no record that can be read names these bytes; they stay, because some cannot be read"
     )
-    return [
-        Finding(kind="unnamed-bytes", path=_asset(each), detail=detail, repaired=repair and certain) for each in unnamed
-    ], leftovers
+    return [Finding(kind="unnamed-bytes", path=_asset(each), detail=detail, repaired=repair and certain) for each in unnamed], (
+        *unread,
+        *leftovers,
+    )
 
 
-def _unnamed(repository: Repository) -> tuple[set[tuple[str, str]], bool]:
-    """Stored files that no index names, and whether every record of every index could be read."""
+def _unnamed(repository: Repository) -> tuple[set[tuple[str, str]], bool, tuple[Finding, ...]]:
+    """Stored files that no index names, whether every record of every index could be read, and the indexes that could not."""
     stored = set(repository.assets.assets())
-    certain = True
+    unread: list[Finding] = []
     with repository.every_index() as branches:
+        certain = bool(branches)  # bytes and not one index: then it is the indexes that are lost
         for branch in branches:
             try:
                 for each in _records(branch.snapshot()):
@@ -168,9 +177,11 @@ def _unnamed(repository: Repository) -> tuple[set[tuple[str, str]], bool]:
                         certain = False
                     else:
                         stored -= {(file.sha256, file.filename) for file in each.files}
-            except StorageError:
-                certain = False  # an index of a later format, or damaged: whatever it names stays
-    return stored, certain
+            except StorageError as error:
+                # An index of a later format, or a damaged one: whatever it names stays.
+                certain = False
+                unread.append(Finding(kind="unread-index", path=f"wharf/{branch.index}", detail=error.message))
+    return stored, certain, tuple(unread)
 
 
 def _temporary(repository: Repository) -> tuple[Finding, ...]:

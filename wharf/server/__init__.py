@@ -37,6 +37,7 @@ class Options:
     host: str
     port: int
     public: bool = False
+    private: bool = False
     allowed_hosts: tuple[str, ...] = ()
     tls_cert: Path | None = None
     tls_key: Path | None = None
@@ -53,6 +54,11 @@ class Options:
             return self.host == "localhost"
 
     def __post_init__(self) -> None:
+        if self.public and self.private:
+            raise UsageError("--public and --private contradict each other.", "Say one of them.")
+        for host in self.allowed_hosts:
+            if "/" in host:
+                raise UsageError(f"{host!r} is no host name.", "Give the name alone, as in --allowed-host pkg.example.org.")
         for proxy in self.trusted_proxies:
             try:
                 ipaddress.ip_network(proxy)
@@ -65,14 +71,16 @@ def serve(repository: Repository, options: Options, *, ready: Callable[[str], No
 
     Raises UsageError for an address that cannot be had, a broken certificate, or one beyond loopback without tokens.
     """
-    open_reading = options.loopback or options.public
+    open_reading = not options.private and (options.loopback or options.public)
     if not open_reading and not any(token.valid(datetime.now(UTC)) for token in repository.tokens.all()):
         raise UsageError(
-            f"On {options.host} others can connect, and there is no valid token that they could be asked for.",
+            f"Reading on {options.host} needs a token here, and there is no valid token that could be asked for.",
             "`wharf token create NAME --scope read` makes one; --public lets everybody read.",
         )
     if not options.loopback and options.tls_cert is None:
         warn("Without TLS, tokens and files travel in the open: use --tls-cert and --tls-key, or a proxy that has them.")
+    if open_reading and not options.public and (options.trusted_proxies or options.root_path or options.allowed_hosts):
+        warn("Whoever reaches a proxy in front of this server can read: --private asks for a token, --public says it is meant.")
     everywhere = options.host in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
     own = () if everywhere else (_bracketed(options.host),)
     if options.public and everywhere and not options.allowed_hosts:

@@ -39,6 +39,7 @@ class Access:
 
     def __init__(self, tokens: Tokens, *, open_reading: bool, hosts: Iterable[str]) -> None:
         self.open_reading = open_reading
+        self.problem: str | None = None
         self._hosts = {_hostname(host.encode()) for host in (*LOCAL_HOSTS, *hosts)}
         self._hosts_seen: dict[bytes, bool] = {}
         self._tokens = tokens
@@ -52,11 +53,13 @@ class Access:
         stamp = self._tokens.stamp()
         if stamp == self._stamp:
             return
+        self.problem = None
         try:
             self._by_digest = {token.sha256: token for token in self._tokens.all()}
         except StorageError as error:
             log.error("no token is accepted: %s", error.message)  # noqa: TRY400 - the cause is in the message
             self._by_digest = {}
+            self.problem = error.message
         self._grants = {}
         self._stamp = stamp
 

@@ -97,7 +97,7 @@ class _Routes:
 
     async def healthz(self) -> Response:
         """Tell a monitor whether the index is at its tip. Names nothing: anyone may ask."""
-        status = "ok" if self.refresher.problem is None else "stale"
+        status = "ok" if self.refresher.problem is None and self.access.problem is None else "stale"
         return JSONResponse({"status": status}, headers={"cache-control": "no-store"})
 
 
