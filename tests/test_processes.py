@@ -172,6 +172,15 @@ def test_forwarded_headers_are_believed_only_of_a_trusted_proxy(store: Path, tru
     process.communicate()
 
 
+def test_an_output_that_cannot_be_written_is_an_exit_code_and_no_traceback(store: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    command = [sys.executable, "-m", "wharf", "--repo", str(store), "list", "--json"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30)
+    assert (done.returncode, "Traceback" in done.stderr) == (8, False)
+
+
 def test_a_private_server_asks_for_a_token_on_this_machine_too(store: Path) -> None:
     token = result(wharf(store, "token", "create", "dev", "--scope", "read", "--json"))["token"]
     with served(store, "--private") as (url, process):

@@ -88,11 +88,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = state.fail("interrupted", "Interrupted.", "Nothing is half done: run the same command again.", 130)
     except WharfError as error:
         code = state.fail(error.code, error.message, error.hint, error.exit_code)
-    except BrokenPipeError:
-        # Whoever read our output has gone (`wharf list | head`); Python would complain again when it flushes at the end.
-        sys.stdout = None
-        code = 0
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
-        code = state.fail(StorageError.code, f"{error.strerror or error}{place}.", "", StorageError.exit_code)
+        code = StorageError.exit_code
+        try:
+            state.fail(StorageError.code, f"{error.strerror or error}{place}.", "", code)
+        except OSError:
+            sys.stdout = None  # it is the output itself that fails: the exit code is all that can be told
     sys.exit(code if isinstance(code, int) else 0)

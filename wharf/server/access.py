@@ -13,9 +13,9 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from wharf.errors import StorageError
+from wharf.errors import NotAllowedError, StorageError
 from wharf.secret import Secret
-from wharf.server.answer import Answer, text
+from wharf.server.answer import Answer, failure, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,9 +29,11 @@ _KEPT = 4096  # credentials remembered, by digest
 _CHALLENGE = (("www-authenticate", 'Basic realm="wharf", charset="UTF-8"'),)
 _NO_TOKEN = text(401, "A token is needed here. `wharf token create NAME` makes one; send it as the password.", _CHALLENGE)
 _BAD_TOKEN = text(401, "This token is not known here, or has expired or been revoked.", _CHALLENGE)
-_READ_ONLY = text(403, "This token may only read. `wharf token create NAME --scope publish` makes one that may upload.")
+_READ_ONLY = failure(
+    NotAllowedError("This token may only read.", "`wharf token create NAME --scope publish` makes one that may upload.")
+)
 _MISDIRECTED = text(421, "This server does not answer to that name. `wharf serve --allowed-host NAME` adds it.")
-_FOREIGN = text(403, "An upload that a web page of another site started is refused.")
+_FOREIGN = failure(NotAllowedError("An upload that a web page of another site started is refused."))
 
 
 class Access:
