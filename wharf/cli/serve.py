@@ -60,6 +60,7 @@ def serve_command(
     can reach, reading needs one too, unless --public is said. A commit of another process is visible within a second.
     """
     from wharf.server import Options, serve
+    from wharf.settings import DEFAULT_INDEX
 
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key go together.")
@@ -79,8 +80,8 @@ def serve_command(
     )
 
     with state.repository() as repository:
-        if repository.branch.tip() is None:
-            state.say(f"The index {repository.branch.index!r} is empty until something is published to it.")
+        if repository.branch.index != DEFAULT_INDEX and repository.branch.tip() is None:
+            state.warn(f"The index {repository.branch.index!r} is empty until something is published to it.")
         where = f"the index {repository.branch.index!r} of {repository.folder}"
         serve(repository, options, ready=lambda address: _tell(state, where, address), warn=state.warn)
 
