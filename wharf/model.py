@@ -9,13 +9,13 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -97,22 +97,6 @@ class Project:
     def release(self, version: str) -> Release | None:
         """The release whose version equals `version`, in whatever spelling (1.0 is 1.0.0), or None."""
         return next((release for release in self.releases if same_version(release.version, version)), None)
-
-
-class Source(Protocol):
-    """What answers the three questions of a reader: which projects, one project, one file."""
-
-    def names(self) -> Sequence[str]:
-        """The PEP 503 names of all projects, sorted."""
-        ...
-
-    def project(self, name: str) -> Project | None:
-        """One project with all its releases, or None."""
-        ...
-
-    def metadata(self, name: str, version: str, filename: str) -> bytes | None:
-        """The core metadata kept for one file, byte for byte, or None."""
-        ...
 
 
 def is_name(text: str) -> bool:

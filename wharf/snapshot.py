@@ -22,7 +22,7 @@ log = logging.getLogger("wharf")
 
 
 class Snapshot:
-    """An index at one commit: a Source, and the Records that changes are applied to. Reads what it is asked for, when asked.
+    """An index at one commit, also the Records that changes are applied to. Reads what it is asked for, when it is asked.
 
     `commit` is None for an index that has no commit yet: it is empty. What is absent is what the folder above does not name;
     an object that is named and cannot be read is damage, and never taken for absence: a StorageError, or in the place of one
