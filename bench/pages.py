@@ -56,7 +56,7 @@ def _prepare(store: Path, folder: Path) -> dict[str, str]:
     contents = {_SMALL: secrets.token_bytes(5000), _LARGE: secrets.token_bytes(50_000_000)}
     paths = [make_wheel(folder, name, content=content) for name, content in contents.items()]
     inputs = [Input(path.name, lambda path=path: path.open("rb")) for path in paths]  # type: ignore[misc]  # a default
-    with open_repository(Settings(folder=store)) as repository:
+    with open_repository(Settings(place=store)) as repository:
         done = publish(repository, inputs, actor="bench")
     return {each.project: f"/files/{each.file.sha256}/{each.file.filename}" for each in done.published}
 

@@ -32,5 +32,5 @@ def store(tmp_path: Path) -> Path:
 @pytest.fixture
 def repository(store: Path) -> Iterator[Repository]:
     """An empty embedded store, open."""
-    with open_repository(Settings(folder=store)) as opened:
+    with open_repository(Settings(place=store)) as opened:
         yield opened

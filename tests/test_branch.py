@@ -229,6 +229,7 @@ def test_damage_is_never_taken_for_absence(tmp_path: Path, name: str) -> None:
     with Branch(tmp_path / "index.git", "main") as branch:
         branch.create(tmp_path / "scratch")
         branch.commit(add(new()), WHY)
+    edit_by_hand(tmp_path, "wharf.toml", b"# ours\nformat = 1\n")  # what every new index has needs no reading
     damage(tmp_path, name)
     with Branch(tmp_path / "index.git", "main") as branch:
         with pytest.raises(StorageError):

@@ -90,8 +90,7 @@ def test_every_failure_has_its_exit_code_and_its_document(run: Run, tmp_path: Pa
         (("list", "--index", "nothing"), 4, "not-found"),
         (("list", "--index", "No Name"), 2, "usage"),
         (("list", "--index", "simple"), 2, "usage"),
-        (("list", "--repo", "owner/name"), 2, "usage"),
-        (("list", "--repo", "https://github.com/owner/name"), 2, "usage"),
+        (("list", "--repo", "http://example.org/owner/name"), 2, "usage"),
         (("list", "--repo", ""), 2, "usage"),
         (("list", "--repo", text), 8, "storage"),
         (("token", "create", "bad name"), 2, "usage"),
@@ -103,8 +102,8 @@ def test_every_failure_has_its_exit_code_and_its_document(run: Run, tmp_path: Pa
         (("serve", "--host", "203.0.113.7"), 2, "usage"),
         (("sevre",), 2, "usage"),
         (("serve", "--trusted-proxy", "nonsense"), 2, "usage"),
-        (("serve", "--public", "--private"), 2, "usage"),
-        (("serve", "--private", "--port", "0"), 2, "usage"),
+        (("serve", "--auth", "github"), 2, "usage"),
+        (("serve", "--auth", "tokens", "--port", "0"), 2, "usage"),
         (("serve", "--allowed-host", "http://pkg.example/"), 2, "usage"),
         (("list", "--repo", "git@github.com:owner/name"), 2, "usage"),
         (("log", "nothing"), 4, "not-found"),
@@ -219,7 +218,7 @@ def test_tokens_are_shown_once_and_listed_without_themselves(run: Run, store: Pa
 
 
 def test_a_store_whose_tokens_have_all_expired_is_not_served_to_others(run: Run, store: Path) -> None:
-    with open_repository(Settings(folder=store)) as repository:
+    with open_repository(Settings(place=store)) as repository:
         repository.tokens.create("old", "read", datetime(2020, 1, 1, tzinfo=UTC))
     assert "no valid token" in run("serve", "--host", "0.0.0.0", "--port", "0", code=2)
     assert "expired" in run("token", "list")

@@ -14,13 +14,17 @@ ROOT = Path(wharf.__file__).parent
 # From the ground up. What is not named here has no room yet.
 LAYERS = (
     {"errors", "model", "secret"},
-    {"distribution", "record", "change", "settings", "pages"},
-    {"objects", "snapshot", "branch", "folder", "tokens", "repository"},
+    {"address", "distribution", "record", "change", "settings", "pages", "quota", "replies", "listing"},
+    {
+        *("objects", "snapshot", "branch", "folder", "tokens", "repository"),
+        *("credentials", "github", "remote", "releases", "shipment", "store"),
+    },
     {"operations"},
     {"cli", "server"},
 )
 ONE_FILE = {
     "git": "objects.py",
+    "httpx": "github.py",
     "jinja2": "pages/html.py",
     "mimeparse": "pages/negotiate.py",
     "platformdirs": "cli/output.py",

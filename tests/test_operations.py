@@ -20,6 +20,7 @@ from wharf.operations.verify import verify
 from wharf.operations.yank import set_yanked
 from wharf.repository import Repository, open_repository
 from wharf.settings import Settings
+from wharf.store import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,7 +153,7 @@ def test_verify_repairs_what_nobody_names_and_keeps_what_another_index_names(
     repository: Repository, tmp_path: Path, store: Path
 ) -> None:
     put(repository, make_wheel(tmp_path))
-    with open_repository(Settings(folder=store, index="staging")) as staging:
+    with open_repository(Settings(place=store, index="staging")) as staging:
         put(staging, make_wheel(tmp_path, "candidate"))
     orphan = store / "assets" / ("f" * 64) / "orphan-1.0.tar.gz"
     orphan.parent.mkdir()
@@ -181,14 +182,14 @@ def test_leftovers_alone_are_no_problem(repository: Repository, store: Path) -> 
 def test_bytes_of_a_publisher_at_work_are_no_problem_and_are_not_swept(
     repository: Repository, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wharf.operations.verify.PATIENCE", 0.0)
+    monkeypatch.setattr("wharf.operations.audit_folder.PATIENCE", 0.0)
     about_to_be_named = store / "assets" / ("f" * 64) / "new-1.0.tar.gz"
     about_to_be_named.parent.mkdir()
     about_to_be_named.write_bytes(b"x")
-    with Folder(store).publishing():
+    with Folder(store).intake(Progress()):
         found = verify(repository, repair=True)
     assert found.ok
-    assert [each.kind for each in found.leftovers] == ["unnamed-bytes"]
+    assert [each.kind for each in found.leftovers] == ["unnamed-bytes", "temporary"]
     assert about_to_be_named.exists()
 
 
@@ -207,9 +208,9 @@ def test_nothing_is_swept_while_git_is_damaged(repository: Repository, tmp_path:
     wheel = make_wheel(tmp_path)
     put(repository, wheel)
     damage(store, name)
-    with open_repository(Settings(folder=store)) as again, pytest.raises(StorageError):
+    with open_repository(Settings(place=store)) as again, pytest.raises(StorageError):
         verify(again, repair=True)
-    with open_repository(Settings(folder=store, index="other")) as other:
+    with open_repository(Settings(place=store, index="other")) as other:
         assert not verify(other, repair=True).ok
     assert stored(store) == [wheel.name]
 
@@ -220,7 +221,7 @@ def test_nothing_is_swept_when_a_ref_is_lost(
     repository: Repository, tmp_path: Path, store: Path, index: str, lost: str
 ) -> None:
     wheel = make_wheel(tmp_path)
-    with open_repository(Settings(folder=store, index=index)) as other:
+    with open_repository(Settings(place=store, index=index)) as other:
         put(other, wheel)
     ref = store / "index.git/refs/heads/wharf" / index
     if lost == "emptied":
@@ -241,7 +242,7 @@ def test_a_store_whose_index_is_gone_is_not_taken_for_a_new_one(repository: Repo
     wheel = make_wheel(tmp_path)
     put(repository, wheel)
     shutil.rmtree(store / "index.git")
-    with pytest.raises(StorageError, match="the index is lost"), open_repository(Settings(folder=store)):
+    with pytest.raises(StorageError, match="the index is lost"), open_repository(Settings(place=store)):
         pass
     assert stored(store) == [wheel.name]
 
@@ -306,7 +307,7 @@ def test_remove_takes_the_record_then_the_bytes(repository: Repository, tmp_path
 def test_remove_leaves_bytes_that_another_index_names(repository: Repository, tmp_path: Path, store: Path) -> None:
     wheel = make_wheel(tmp_path)
     put(repository, wheel)
-    with open_repository(Settings(folder=store, index="staging")) as staging:
+    with open_repository(Settings(place=store, index="staging")) as staging:
         put(staging, wheel)
         done = remove(staging, "demo", "1.0", None, reason="", actor="bob")
         assert [named.file.filename for named in done.kept] == [wheel.name]
@@ -319,9 +320,9 @@ def test_remove_leaves_bytes_that_another_index_names(repository: Repository, tm
 def test_remove_leaves_the_bytes_while_a_publisher_is_at_work(
     repository: Repository, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wharf.operations.remove.PATIENCE", 0.0)
+    monkeypatch.setattr("wharf.folder.PATIENCE", 0.0)
     put(repository, make_wheel(tmp_path))
-    with Folder(store).publishing():
+    with Folder(store).intake(Progress()):
         done = remove(repository, "demo", "1.0", None, reason="", actor="bob")
     assert "publish is under way" in done.reason
     assert len(stored(store)) == 1

@@ -104,12 +104,12 @@ def test_a_publisher_killed_at_any_step_leaves_the_old_index_whole_and_can_be_ru
             assert listed == ["old"]
         else:
             assert listed == ["demo", "old"]  # it died after the one step that makes all visible
-        with open_repository(Settings(folder=folder)) as repository:
+        with open_repository(Settings(place=folder)) as repository:
             found = verify(repository)
             assert {each.kind for each in found.problems} <= {"unnamed-bytes"}
         again = result(wharf(folder, *words))
         assert len(again["published"]) + len(again["unchanged"]) == 2
-        with open_repository(Settings(folder=folder)) as repository:
+        with open_repository(Settings(place=folder)) as repository:
             assert verify(repository).ok
             assert verify(repository, repair=True).ok
             assert verify(repository).leftovers == ()
@@ -127,7 +127,7 @@ def test_a_removal_killed_at_any_step_never_leaves_a_record_without_bytes(tmp_pa
         folder = store / str(step)
         result(wharf(folder, "publish", "--json", wheel))
         wharf(folder, *words, step=step)
-        with open_repository(Settings(folder=folder)) as repository:
+        with open_repository(Settings(place=folder)) as repository:
             assert "missing-bytes" not in {each.kind for each in verify(repository).problems}
             assert verify(repository, repair=True).ok
         assert wharf(folder, *words).returncode in {0, 4}
@@ -183,17 +183,17 @@ def test_an_output_that_cannot_be_written_is_an_exit_code_and_no_traceback(store
 
 def test_a_private_server_asks_for_a_token_on_this_machine_too(store: Path) -> None:
     token = result(wharf(store, "token", "create", "dev", "--scope", "read", "--json"))["token"]
-    with served(store, "--private") as (url, process):
+    with served(store, "--auth", "tokens") as (url, process):
         assert httpx.get(f"{url}/simple/").status_code == 401
         assert httpx.get(f"{url}/simple/", auth=("x", token)).status_code == 200
     process.communicate()
     with served(store, "--trusted-proxy", "127.0.0.1") as (url, process):
         assert httpx.get(f"{url}/simple/").status_code == 200
-    assert "--private" in process.communicate()[1]
+    assert "--auth tokens" in process.communicate()[1]
 
 
 def test_a_public_server_warns_and_answers_to_the_names_that_it_was_given(store: Path) -> None:
-    with served(store, "--host", "0.0.0.0", "--public", "--allowed-host", "pkg.example") as (url, process):
+    with served(store, "--host", "0.0.0.0", "--auth", "public", "--allowed-host", "pkg.example") as (url, process):
         for host, status in (("pkg.example", 200), ("other.example", 421)):
             assert httpx.get(f"{url}/simple/", headers={"Host": host}).status_code == status
         assert httpx.get(f"{url}/simple/").status_code == 200

@@ -29,7 +29,7 @@ from wharf.operations.remove import remove
 from wharf.operations.yank import set_yanked
 from wharf.pages import Format
 from wharf.repository import Repository, open_repository
-from wharf.server.app import Rules, make_app
+from wharf.server.app import Rules, file_answers, make_app
 from wharf.server.shelf import Shelf
 from wharf.settings import Settings
 
@@ -568,7 +568,7 @@ def test_the_shelf_stays_within_its_budget(repository: Repository, put: Callable
     snapshot = repository.branch.snapshot()
 
     async def fill() -> Shelf:
-        shelf = Shelf(repository.assets, private=False, budget=20_000)
+        shelf = Shelf(file_answers(repository, Rules(open_reading=True, upload_limit=LIMIT)), private=False, budget=20_000)
         shelf.swap(snapshot, snapshot.tree_ids())
         for _ in range(2):
             for name in snapshot.names():
@@ -585,7 +585,7 @@ def test_the_shelf_stays_within_its_budget(repository: Repository, put: Callable
 
 def test_two_indexes_of_one_store_are_two_lists(repository: Repository, tmp_path: Path, store: Path) -> None:
     wheel = make_wheel(tmp_path)
-    with open_repository(Settings(folder=store, index="staging")) as staging:
+    with open_repository(Settings(place=store, index="staging")) as staging:
         publish(staging, [Input.of(wheel)], actor="ada")
         with serving(staging, Rules(open_reading=True, upload_limit=LIMIT)) as client:
             assert client.get("/simple/demo/").status_code == 200

@@ -47,36 +47,15 @@ def test_a_secret_is_shown_by_nothing_but_reveal() -> None:
     assert len({secret, Secret("hunter2")}) == 1
 
 
-def _resolve(repo: str | None = None, index: str | None = None, **environ: str) -> settings.Settings:
-    return settings.resolve(repo=repo, index=index, environ=environ, default_folder=Path("/data/wharf"))
-
-
-def test_the_option_comes_before_the_environment_and_that_before_the_data_folder(tmp_path: Path) -> None:
-    assert _resolve().folder == Path("/data/wharf")
-    assert _resolve(WHARF_REPO="/env").folder == Path("/env")
-    assert _resolve("/option", WHARF_REPO="/env").folder == Path("/option")
-    assert _resolve(WHARF_REPO="").folder == Path("/data/wharf")
-    assert _resolve("./a/b").folder == Path.cwd() / "a/b"
-    assert _resolve("~/store").folder == Path.home() / "store"
-    assert _resolve(str(tmp_path)).folder == tmp_path
-    assert (_resolve().index, _resolve(WHARF_INDEX="dev").index, _resolve(index="x", WHARF_INDEX="dev").index) == (
-        "main",
-        "dev",
-        "x",
-    )
-
-
-@pytest.mark.parametrize("address", ["", " ", "owner/name", "https://github.com/owner/name", "http://x/y", "a\0b"])
-def test_an_address_that_is_no_folder_is_told(address: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        _resolve(address)
-    assert caught.value.hint
+def _resolve(index: str | None = None) -> settings.Settings:
+    options = {} if index is None else {"index": index}
+    return settings.resolve(options, {}, (), data=Path("/data/wharf"), cache=Path("/cache/wharf"))
 
 
 @pytest.mark.parametrize("index", ["", "Main", "a/b", "../x", "simple", "files", "legacy", "pypi", "healthz", "-x", "a b"])
 def test_an_index_name_that_cannot_be_is_told(index: str) -> None:
     with pytest.raises(UsageError):
-        _resolve(index=index)
+        _resolve(index)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from wharf import record, settings
+from wharf.change import Outcome
 from wharf.errors import StorageError
 from wharf.objects import Git, Objects
 from wharf.snapshot import Snapshot
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from wharf.change import Change, Named, Outcome
+    from wharf.change import Change, Named
+    from wharf.github import GitHub
 
 REFUSALS_AT_MOST: Final = 100
 """How often one change is applied again to a newer tip before it is given up."""
@@ -50,7 +52,7 @@ class Message:
     def text(self, changed: Sequence[Named]) -> str:
         """The commit's message: verb and releases, the file if it is one, the reason, and the actor as a trailer."""
         releases = list(dict.fromkeys((named.project, named.version) for named in changed))
-        what = ", ".join(f"{project} {version}" for project, version in releases[:3])
+        what = ", ".join(f"{project} {version}" for project, version in releases[:3]) or "the index"
         if len(releases) > len(releases[:3]):
             what = f"{len(releases)} releases of {len({project for project, _ in releases})} projects"
         if len(changed) == 1:
@@ -112,6 +114,14 @@ class Branch:
             if not (target / "HEAD").is_file():
                 raise
 
+    def sibling(self, index: str, github: GitHub | None = None) -> Branch:
+        """Another index of the same repository, to be closed by whoever asked; on GitHub maybe with another client."""
+        del github
+        return Branch(self._git.git_dir, index)
+
+    def fetch(self) -> None:
+        """Bring the tip from where it is kept. Here it is kept in this very repository."""
+
     def indexes(self) -> list[str]:
         """The names of all indexes in the repository, also of those whose ref is lost or damaged, which git passes over."""
         prefix = "refs/heads/wharf/"
@@ -157,6 +167,11 @@ class Branch:
         """The index as it is now. Given a snapshot from before, only what changed since is read."""
         return Snapshot(self._objects, self.tip(), previous)
 
+    def prepared(self, change: Change) -> Snapshot:
+        """The index as it is now, with what the change is going to read at hand."""
+        del change
+        return self.snapshot()
+
     def commit(self, change: Change, message: Message) -> Committed:
         """Carry out a change as one commit on whatever the tip is by then; an outcome without edits makes none.
 
@@ -164,19 +179,21 @@ class Branch:
         """
         started = time.monotonic()
         for tries in range(REFUSALS_AT_MOST):
-            snapshot = self.snapshot()
+            snapshot = self.prepared(change)
             outcome = change.apply(snapshot)
             if not outcome.edits:
                 return Committed(commit=None, outcome=outcome)
-            commit = self._write(snapshot.commit, outcome, message)
-            if self._advance(snapshot.commit, commit):
-                if random.random() < _GC_SHARE:  # noqa: S311 - spreads a cost, guards nothing
-                    self._git.run("gc", "--auto", "--quiet")
+            commit = self._land(snapshot.commit, outcome, message)
+            if commit is not None:
                 return Committed(commit=commit, outcome=outcome)
             if time.monotonic() - started > PATIENCE:
                 break
             time.sleep(random.uniform(0, min(0.01 * 2**tries, 0.5)))  # noqa: S311 - spreads writers, guards nothing
         raise StorageError(f"Others kept writing to {self.ref} for a minute.", "Nothing is lost: run the same command again.")
+
+    def begin(self, actor: str) -> str | None:
+        """Make the index, with its settings and nothing else. None: it is there, or somebody is making it at this moment."""
+        return None if self.tip() else self._land(None, Outcome(), Message(verb="begin", actor=actor))
 
     def history(self, project: str | None = None) -> Iterator[Entry]:
         """The audit log, newest first: one entry per commit and release that it touched."""
@@ -204,11 +221,18 @@ class Branch:
                     message=message,
                 )
 
+    def _land(self, tip: str | None, outcome: Outcome, message: Message) -> str | None:
+        """One commit on `tip` that becomes the branch's, or None if somebody was quicker."""
+        commit = self._write(tip, outcome, message)
+        if not self._advance(tip, commit):
+            return None
+        if random.random() < _GC_SHARE:  # noqa: S311 - spreads a cost, guards nothing
+            self._git.run("gc", "--auto", "--quiet")
+        return commit
+
     def _write(self, tip: str | None, outcome: Outcome, message: Message) -> str:
         """The commit's objects, named by no ref yet: a crash from here on shows nothing to anyone."""
-        edits = dict(outcome.edits)
-        if tip is None:
-            edits[settings.INDEX_FILE] = settings.NEW_INDEX_FILE
+        edits = edits_of(tip, outcome)
         text = message.text(outcome.changed).encode()
         who = re.sub(r"[<>\s]+", " ", message.actor).strip() or "unknown"
         scratch = f"refs/wharf/{secrets.token_hex(8)}"
@@ -240,6 +264,11 @@ class Branch:
         except FileNotFoundError:
             pass
         return False
+
+
+def edits_of(tip: str | None, outcome: Outcome) -> dict[str, bytes | None]:
+    """What a commit on `tip` puts where; the first one of an index brings its settings too."""
+    return {**outcome.edits, **({settings.INDEX_FILE: settings.NEW_INDEX_FILE} if tip is None else {})}
 
 
 def _release_of(path: str) -> tuple[str, str]:

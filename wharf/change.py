@@ -67,6 +67,11 @@ class Outcome:
 class Change(Protocol):
     """A change to an index."""
 
+    @property
+    def touched(self) -> Iterable[tuple[str, str]]:
+        """The releases, as project and version, whose records it may read."""
+        ...
+
     def apply(self, records: Records) -> Outcome:
         """The outcome on one tip. Raises ConflictError, NotFoundError, RefusedError or RecordError: nothing is to be done."""
         ...
@@ -77,6 +82,11 @@ class AddFiles:
     """Files of any mix of projects, all or none."""
 
     files: tuple[NewFile, ...]
+
+    @property
+    def touched(self) -> Iterable[tuple[str, str]]:
+        """Every release that gets a file."""
+        return {(new.project, new.version) for new in self.files}
 
     def apply(self, records: Records) -> Outcome:
         """Same bytes under a name that is there are `unchanged`; other bytes are a ConflictError."""
@@ -104,6 +114,17 @@ class AddFiles:
                 if len(after.files) != len(before.files):
                     edits[record.path(project, after.version)] = record.render(after)
         return Outcome(edits=edits, changed=tuple(changed), unchanged=tuple(unchanged))
+
+    def located(self, stored: Iterable[Named]) -> AddFiles:
+        """Those of the files that were stored, with the locations at which they were."""
+        places = {named.file.filename: named.file.location for named in stored}
+        return AddFiles(
+            files=tuple(
+                dataclasses.replace(new, file=dataclasses.replace(new.file, location=places[new.file.filename]))
+                for new in self.files
+                if new.file.filename in places
+            )
+        )
 
     def _releases(self, project: str, files: Iterable[NewFile], records: Records) -> Iterable[tuple[Release, Release]]:
         """Each release that is touched, before and after."""
@@ -182,6 +203,11 @@ class SetYanked:
     def __post_init__(self) -> None:
         check_reason(self.reason or "")
 
+    @property
+    def touched(self) -> Iterable[tuple[str, str]]:
+        """The one release."""
+        return ((self.project, self.version),)
+
     def apply(self, records: Records) -> Outcome:
         """Files that are in that state already are `unchanged`."""
 
@@ -198,6 +224,11 @@ class RemoveFiles:
     project: str
     version: str
     filename: str | None = None
+
+    @property
+    def touched(self) -> Iterable[tuple[str, str]]:
+        """The one release."""
+        return ((self.project, self.version),)
 
     def apply(self, records: Records) -> Outcome:
         """The removed files are `changed`."""

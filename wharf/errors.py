@@ -91,3 +91,44 @@ class RecordError(StorageError):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}", "Mend or revert that file on the index branch; until then it is left out.")
         self.path = path
+
+
+class QuotaError(StorageError):
+    """GitHub wants a wait that is longer than allowed here. `retry_after` is in seconds."""
+
+    code = "quota"
+
+    def __init__(self, message: str, hint: str, retry_after: float) -> None:
+        super().__init__(message, hint)
+        self.retry_after = retry_after
+
+
+class RejectedError(StorageError):
+    """GitHub understood a request and refused it (409, 422). `codes` are the `code` and `field` of each of its errors."""
+
+    code = "rejected"
+
+    def __init__(self, message: str, hint: str, status: int, codes: tuple[tuple[str, str], ...]) -> None:
+        super().__init__(message, hint)
+        self.status = status
+        self.codes = codes
+
+    def says(self, code: str) -> bool:
+        """Whether one of GitHub's errors has that code."""
+        return any(each == code for each, _ in self.codes)
+
+
+class UncertainError(StorageError):
+    """The answer to a request that writes did not come: whether it was carried out has to be looked up."""
+
+    code = "uncertain"
+
+
+class GraphQLError(StorageError):
+    """GitHub's GraphQL API answered with errors, of these types."""
+
+    code = "graphql"
+
+    def __init__(self, message: str, types: tuple[str, ...]) -> None:
+        super().__init__(message, "")
+        self.types = types

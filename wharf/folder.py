@@ -21,27 +21,57 @@ from wharf.errors import StorageError
 from wharf.model import is_filename, is_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from wharf.change import Named
+    from wharf.store import Incoming, Progress, Recorded, Source
+
+PATIENCE = 10.0
+"""Seconds to wait for publishers at work before bytes are left to `wharf verify --repair`."""
 
 _CHUNK = 1 << 20
 _SYNCS_AT_ONCE = 16
 
 
 class Staging:
-    """A folder for files under way into the store, that no index can name."""
+    """One publish into the folder: files are copied to where no index names them, checked there, and renamed into the store."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, store: Folder, folder: Path, progress: Progress) -> None:
+        self._store = store
         self._folder = folder
-        self._count = 0
+        self._progress = progress
+        self._paths: dict[Source, Path] = {}
 
     @contextlib.contextmanager
-    def new(self) -> Iterator[tuple[Path, BinaryIO]]:
-        """A new file, open for writing and reading until the end of the context. Raises StorageError, as for a full disk."""
-        self._count += 1
-        path = self._folder / str(self._count)
-        with _told(path), path.open("x+b") as file:
-            yield path, file
+    def take(self, source: Source, limit: int) -> Iterator[tuple[BinaryIO, Source]]:
+        """A copy of the file, so that what is checked is what is kept. Raises StorageError, as for a full disk."""
+        path = self._folder / str(len(self._paths))
+
+        def again() -> BinaryIO:
+            return path.open("rb")
+
+        self._paths[again] = path
+        with source() as file, _told(path), path.open("x+b") as copy:
+            left = limit + 1
+            while left and (chunk := file.read(min(_CHUNK, left))):
+                copy.write(chunk)
+                left -= len(chunk)
+            copy.seek(0)
+            yield copy, again
+
+    def put(self, new: Sequence[Incoming], known: Sequence[Incoming], recorded: Recorded, tip: str | None) -> Sequence[Named]:
+        """Keep the files; those that are in the index already too, which mends what was lost or damaged."""
+        del recorded, tip
+        files = [(self._paths[each.source], each.named.file) for each in (*new, *known)]
+        self._store.put((path, file.sha256, file.filename) for path, file in files)
+        for _, file in files:
+            size = self._store.size(file.sha256, file.filename)
+            if size != file.size:
+                raise StorageError(
+                    f"{file.filename} was stored with {size} bytes instead of {file.size}.", "Run the same command again."
+                )
+        return [each.named for each in new]
 
 
 class Folder:
@@ -58,10 +88,27 @@ class Folder:
         self._staging.mkdir(exist_ok=True)
 
     @contextlib.contextmanager
-    def publishing(self) -> Iterator[None]:
-        """Hold the lock that publishers share, from the first byte staged to the commit."""
+    def intake(self, progress: Progress) -> Iterator[Staging]:
+        """Begin a publish. Publishers share a lock from the first byte staged to the commit; what was not `put` is deleted."""
         with self._flock(fcntl.LOCK_SH):
-            yield
+            folder = self.scratch()
+            with _told(folder):
+                folder.mkdir()
+            try:
+                yield Staging(self, folder, progress)
+            finally:
+                shutil.rmtree(folder)
+
+    def erase(self, files: Sequence[Named], named: Callable[[], Sequence[Named]]) -> tuple[Sequence[Named], str]:
+        """Delete the bytes of files that left the index, but those that an index still names. Those still stored, and why."""
+        with self.alone(PATIENCE) as alone:
+            if not alone:
+                return files, "a publish is under way; `wharf verify --repair` deletes the bytes later"
+            still = named()
+            for each in files:
+                if each not in still:
+                    self.delete(each.file.sha256, each.file.filename)
+        return still, "another index or record may name them" if still else ""
 
     @contextlib.contextmanager
     def alone(self, patience: float) -> Iterator[bool]:
@@ -77,17 +124,6 @@ class Folder:
                     break
                 time.sleep(0.02)
         yield False
-
-    @contextlib.contextmanager
-    def stage(self) -> Iterator[Staging]:
-        """A place for files under way; what was not `put` by the end is deleted."""
-        folder = self.scratch()
-        with _told(folder):
-            folder.mkdir()
-        try:
-            yield Staging(folder)
-        finally:
-            shutil.rmtree(folder)
 
     def put(self, staged: Iterable[tuple[Path, str, str]]) -> None:
         """Keep staged files, each with the digest of its bytes and the name it is to have. Doing it again changes nothing.

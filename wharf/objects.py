@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import itertools
 import os
+import re
 import subprocess
 import threading
 from dataclasses import dataclass, field
@@ -22,11 +23,14 @@ import git
 from wharf.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import BinaryIO
+
+    from wharf.secret import Secret
 
 _MAX_OBJECT = 64 << 20  # bytes of one object that are kept in memory; the rest is read and thrown away
 _FSCK = "`git fsck` there tells whether the repository is sound."
+_ID = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _WINDOW = 200  # objects asked for at once: their ids fit into a pipe, so that neither side waits for the other
 _CONFIG = {
     # What a person's own configuration says about hooks is about their repositories, not about this one.
@@ -43,20 +47,19 @@ _CONFIG = {
 
 
 class Git:
-    """The git program on one bare repository, through GitPython, with nothing of the caller's own git environment."""
+    """The git program on one bare repository, through GitPython, with nothing of the caller's own git environment.
 
-    def __init__(self, git_dir: Path) -> None:
+    `config` is more configuration for these commands, in order. `header` is sent with each HTTP request (it may hold a token):
+    it reaches git by its environment only, never as an argument or in a file.
+    """
+
+    def __init__(self, git_dir: Path, config: Iterable[tuple[str, str]] = (), header: Secret | None = None) -> None:
         self.git_dir = git_dir
         self._git = git.Git()
-        config = {
-            f"GIT_CONFIG_{part}_{number}": text
-            for number, pair in enumerate(_CONFIG.items())
-            for part, text in zip(("KEY", "VALUE"), pair, strict=True)
-        }
+        self._config = (*_CONFIG.items(), *config)
+        self._header = header
         # A hook or an alias that runs wharf sets some of these, and they would lead git to another repository.
         self._env: dict[str, str] = {
-            **config,
-            "GIT_CONFIG_COUNT": str(len(_CONFIG)),
             "GIT_CONFIG_PARAMETERS": "",
             "GIT_OBJECT_DIRECTORY": str(git_dir / "objects"),
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": "",
@@ -65,6 +68,8 @@ class Git:
             "GIT_DEFAULT_HASH": "sha1",
             "GIT_DEFAULT_REF_FORMAT": "files",
             "GIT_TERMINAL_PROMPT": "0",
+            "GIT_ASKPASS": "",
+            "LC_ALL": "C.UTF-8",  # what git says is read below, in English
         }
 
     def start(self, *words: str) -> git.Git.AutoInterrupt:
@@ -73,13 +78,24 @@ class Git:
         try:
             # A session of its own: an interrupt from the terminal is wharf's to handle, also in the middle of a commit.
             process = self._git.execute(
-                command, as_process=True, istream=subprocess.PIPE, env=self._env, start_new_session=True
+                command, as_process=True, istream=subprocess.PIPE, env=self._environment(), start_new_session=True
             )
         except git.GitCommandNotFound as error:
             raise StorageError("The program git is not installed.", "Install git, 2.30 or later.") from error
         if not isinstance(process, git.Git.AutoInterrupt):
             raise TypeError(f"GitPython gave {type(process).__name__} for a process")
         return process
+
+    def _environment(self) -> dict[str, str]:
+        pairs = list(self._config)
+        if self._header is not None:
+            pairs += [("http.extraHeader", ""), ("http.extraHeader", self._header.reveal())]  # an empty one drops those before
+        config = {
+            f"GIT_CONFIG_{part}_{number}": text
+            for number, pair in enumerate(pairs)
+            for part, text in zip(("KEY", "VALUE"), pair, strict=True)
+        }
+        return {**self._env, **config, "GIT_CONFIG_COUNT": str(len(pairs))}
 
     def attempt(self, *words: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
         """Exit status, output, and what git said on stderr."""
@@ -107,15 +123,29 @@ def identity() -> str:
 
 
 class Objects:
-    """Reads objects through one `git cat-file --batch` that lives as long as the value. Safe to use from several threads."""
+    """Reads objects through one `git cat-file --batch` that lives as long as the value. Safe to use from several threads.
 
-    def __init__(self, program: Git) -> None:
+    `bring` is for a clone that has not all objects: it is given the ids of those that are missing, and may get them.
+    """
+
+    def __init__(self, program: Git, bring: Callable[[list[str]], None] | None = None) -> None:
         self._program = program
+        self._bring = bring
         self._lock = threading.Lock()
         self._process: git.Git.AutoInterrupt | None = None
 
     def read(self, names: Iterable[str]) -> list[Object | None]:
         """Each object, in order; None where there is none of that name."""
+        asked = list(names)
+        found = self._read(asked)
+        missing = [name for name, each in zip(asked, found, strict=True) if each is None and _ID.fullmatch(name)]
+        if self._bring is None or not missing:
+            return found
+        self._bring(missing)
+        again = iter(self._read(missing))
+        return [next(again) if each is None and _ID.fullmatch(name) else each for name, each in zip(asked, found, strict=True)]
+
+    def _read(self, names: Iterable[str]) -> list[Object | None]:
         found: list[Object | None] = []
         waiting = iter(names)
         with self._lock:

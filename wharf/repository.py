@@ -3,48 +3,102 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from wharf.branch import Branch
-from wharf.errors import NotFoundError, StorageError
+from wharf.errors import NotAllowedError, NotFoundError, StorageError
 from wharf.folder import Folder
 from wharf.settings import DEFAULT_INDEX, Settings
 from wharf.tokens import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping
+
+    from wharf.address import Address
+    from wharf.github import GitHub
+    from wharf.releases import Releases
+    from wharf.remote import RemoteBranch
+    from wharf.secret import Secret
+
+Fetch = Literal["must", "may", "later"]
+"""Whether opening a repository on GitHub brings its tip: it must; it may fail if there is an older one; another does later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who is told what happens: warnings, waits (reason and seconds), and notes about what was chosen and why."""
+
+    warn: Callable[[str], None] = lambda _text: None
+    wait: Callable[[str, float], None] = lambda _reason, _seconds: None
+    note: Callable[[str], None] = lambda _text: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
-    """The embedded store: `index.git`, `assets/` and `tokens.json` in one folder."""
+    """An index and its files. `where` names it for people; `github` is None for an embedded store, `folder` for the others."""
 
-    folder: Path
+    where: str
     branch: Branch
-    assets: Folder
+    assets: Folder | Releases
     tokens: Tokens
+    folder: Path | None = None
+    github: GitHub | None = field(default=None, repr=False)
 
     @contextmanager
     def every_index(self) -> Iterator[list[Branch]]:
         """A branch per index of the repository: assets are shared by all of them."""
-        branches = [Branch(self.folder / "index.git", name) for name in self.branch.indexes()]
+        branches = [self.branch.sibling(name) for name in self.branch.indexes()]
         try:
             yield branches
         finally:
             for branch in branches:
                 branch.close()
 
+    @contextmanager
+    def acting_as(self, token: Secret) -> Iterator[Repository]:
+        """The same repository on GitHub, asked and written to with another token."""
+        if self.github is None:
+            raise TypeError("an embedded store knows no tokens of GitHub's")
+        from wharf.releases import Releases
+
+        github = self.github.with_token(token)
+        with self.branch.sibling(self.branch.index, github) as branch:
+            assets = self.assets.acting_as(github) if isinstance(self.assets, Releases) else self.assets
+            yield replace(self, branch=branch, assets=assets, github=github)
+
 
 @contextmanager
-def open_repository(settings: Settings, *, reading: bool = False) -> Iterator[Repository]:
-    """The repository that the settings name, made on first use.
+def open_repository(
+    settings: Settings,
+    environ: Mapping[str, str] | None = None,
+    watch: Watch | None = None,
+    *,
+    reading: bool = False,
+    whole: bool = False,
+    fetch: Fetch = "must",
+) -> Iterator[Repository]:
+    """The repository that the settings name; an embedded store is made on first use.
 
-    Raises StorageError if the folder cannot be used. With `reading`, an index that is not there is a NotFoundError, except
-    for the default one, which is empty until something is published.
+    Raises StorageError if it cannot be reached or used. With `reading`, an index that is not there is a NotFoundError, except
+    for the default one of a folder, which is empty until something is published. `whole`: with all records at hand.
     """
-    folder = settings.folder
+    if isinstance(settings.place, Path):
+        opened = _open_folder(settings.place, settings)
+    else:
+        opened = _open_github(settings.place, settings, environ or {}, watch or Watch(), whole=whole, fetch=fetch)
+    with opened as repository:
+        if reading and (settings.index != DEFAULT_INDEX or repository.github) and repository.branch.tip() is None:
+            raise NotFoundError(
+                f"There is no index {settings.index!r} in {repository.where}.",
+                f"Publishing to it makes it: wharf publish --index {settings.index} dist/*",
+            )
+        yield repository
+
+
+@contextmanager
+def _open_folder(folder: Path, settings: Settings) -> Iterator[Repository]:
     assets = Folder(folder)
     branch = Branch(folder / "index.git", settings.index)
     try:
@@ -60,9 +114,44 @@ def open_repository(settings: Settings, *, reading: bool = False) -> Iterator[Re
             f"The folder {folder} cannot be used as a store: {error.strerror}.", "Name another one with --repo or WHARF_REPO."
         ) from error
     with branch:
-        if reading and settings.index != DEFAULT_INDEX and branch.tip() is None:
-            raise NotFoundError(
-                f"There is no index {settings.index!r} in {folder}.",
-                f"Publishing to it makes it: wharf publish --index {settings.index} dist/*",
+        tokens = Tokens(folder / "tokens.json")
+        yield Repository(where=str(folder), branch=branch, assets=assets, tokens=tokens, folder=folder)
+
+
+@contextmanager
+def _open_github(
+    address: Address, settings: Settings, environ: Mapping[str, str], watch: Watch, *, whole: bool, fetch: Fetch
+) -> Iterator[Repository]:
+    from wharf import credentials
+    from wharf.github import GitHub
+    from wharf.quota import Waiting
+    from wharf.releases import Releases
+    from wharf.remote import RemoteBranch
+
+    found = credentials.find(settings, environ)
+    watch.note(f"token: from {found.source}" if found else "token: none found")
+    waiting = Waiting(settings.max_wait, watch.wait)
+    name = Path(address.host, address.owner.lower(), address.name.lower())
+    with GitHub(address, found.token if found else None, waiting=waiting, warn=watch.warn) as github:
+        clone = settings.cache / name
+        with RemoteBranch(clone, settings.index, github, depth="whole" if whole else "trees", way=settings.commit) as branch:
+            if fetch != "later":
+                _fetch(branch, watch, needed=fetch == "must")
+            yield Repository(
+                where=str(address),
+                branch=branch,
+                assets=Releases(github, settings.index, settings.repositories),
+                tokens=Tokens(settings.data / "tokens" / name / "tokens.json"),
+                github=github,
             )
-        yield Repository(folder=folder, branch=branch, assets=assets, tokens=Tokens(folder / "tokens.json"))
+
+
+def _fetch(branch: RemoteBranch, watch: Watch, *, needed: bool) -> None:
+    try:
+        branch.fetch()
+    except (NotFoundError, NotAllowedError):
+        raise
+    except StorageError as error:
+        if needed or branch.tip() is None:
+            raise
+        watch.warn(f"{error.message} This is the index as it was fetched last.")

@@ -1,17 +1,27 @@
-"""Settings: which repository, which index, and what the index says about itself. Pure: text and mappings in, values out."""
+"""Settings: which repository, which index, how to write to it; and what the index says about itself.
+
+Pure: text and mappings in, values out. Where several places name a repository, the one nearest to the person's hands wins.
+"""
 
 from __future__ import annotations
 
+import difflib
+import hashlib
 import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
 
+from wharf.address import GITHUB, Address, parse
 from wharf.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+Way: TypeAlias = Literal["auto", "git", "api"]
+"""How a commit gets to GitHub: a git push, the API, or a push with the API where a push is not allowed."""
 
 DEFAULT_INDEX = "main"
 FORMAT = 1
@@ -22,45 +32,180 @@ NEW_INDEX_FILE = f"""\
 # The settings of this index, reviewed as text (wharf: docs/index-format.md).
 format = {FORMAT}
 """.encode()
+NEW_INDEX_FILE_ID = hashlib.sha1(b"blob %d\0%b" % (len(NEW_INDEX_FILE), NEW_INDEX_FILE), usedforsecurity=False).hexdigest()
+"""The id under which git keeps it."""
 
 _INDEX = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 _RESERVED = frozenset({"simple", "files", "legacy", "pypi", "healthz", "static", "api", "metrics"})
-_ON_GITHUB = re.compile(r"https?://.*|git@.*|github:.*|[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+", re.ASCII)
+_KEYS = {"repo": str, "index": str, "commit": str, "max-wait": float, "repositories": list}
+_LONGEST = 10_000_000  # seconds that can be allowed for waiting
+_OWN_KEYS = frozenset({"max-wait", "repositories"})  # what a file that others may have written must not say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a command works on: the folder of an embedded store, and the name of an index in it."""
+    """What a command works on, and how.
 
-    folder: Path
-    index: str = DEFAULT_INDEX
-
-
-def resolve(*, repo: str | None, index: str | None, environ: Mapping[str, str], default_folder: Path) -> Settings:
-    """The settings of a command: the option, else `WHARF_REPO`, else the embedded store in the user's data folder.
-
-    Raises UsageError for an address or an index name that cannot be.
+    `place` is a repository on GitHub or the folder of an embedded store, `source` says in a few words who named it, and
+    `trusted` whether a token may be sent to its host. `max_wait` is in seconds: how long GitHub's limits may keep a command
+    waiting in all. `repositories` (owner/name) are others of that host that records may place files in. `cache` and `data` are
+    the person's folders for what can be had again and for what cannot.
     """
-    address = repo if repo is not None else environ.get("WHARF_REPO") or None
-    name = index if index is not None else environ.get("WHARF_INDEX") or DEFAULT_INDEX
+
+    place: Address | Path
+    index: str = DEFAULT_INDEX
+    source: str = "the default"
+    trusted: bool = True
+    commit: Way = "auto"
+    max_wait: float = 3600.0
+    repositories: tuple[str, ...] = ()
+    cache: Path = Path()
+    data: Path = Path()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings in one file. `own`: it is the person's, not one of a working tree that anybody may have written."""
+
+    path: Path
+    table: Mapping[str, Any]
+    own: bool
+
+    @property
+    def source(self) -> str:
+        """The file in words."""
+        return str(self.path) if self.own else f"[tool.wharf] in {self.path}"
+
+
+def parse_config(data: bytes, path: Path, *, own: bool) -> Config | None:
+    """The settings in a `config.toml` (`own`), or in the table `[tool.wharf]` of a `pyproject.toml`, None if it has none.
+
+    Raises UsageError, which names file and key, for what is no setting.
+    """
+    try:
+        found = tomllib.loads(data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not TOML: {error}.", "Mend it; wharf reads its settings there.") from error
+    tool = found if own else found.get("tool", {})
+    table = tool if own or not isinstance(tool, dict) else tool.get("wharf")
+    if table is None:
+        return None
+    if not isinstance(table, dict):
+        raise UsageError(f"tool.wharf in {path} is no table.", 'Write [tool.wharf] and below it, say, repo = "owner/name".')
+    config = Config(path, table, own)
+    for key, value in table.items():
+        _check(config, key, value)
+    return config
+
+
+def _check(config: Config, key: str, value: object) -> None:
+    kind = _KEYS.get(key)
+    if kind is None:
+        near = difflib.get_close_matches(key, _KEYS, 1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(_KEYS)}."
+        raise UsageError(f"{config.source} has a setting {key!r}, which is none.", hint)
+    if key in _OWN_KEYS and not config.own:
+        raise UsageError(
+            f"{config.source} may not say {key!r}: anybody who changes that file could.", "Say it in your own config.toml."
+        )
+    texts = isinstance(value, list) and all(isinstance(each, str) for each in value)
+    number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _LONGEST
+    if not (texts if kind is list else number if kind is float else isinstance(value, str)):
+        wanted = {str: "a text", float: "a number of seconds", list: "a list of owner/name"}[kind]
+        raise UsageError(f"{key!r} in {config.source} must be {wanted}, not {value!r}.", "Mend it there.")
+    if key == "commit" and value not in get_args(Way):
+        raise UsageError(
+            f"{key!r} in {config.source} must be one of {', '.join(get_args(Way))}, not {value!r}.", "Mend it there."
+        )
+    if isinstance(value, list) and (wrong := [each for each in value if not isinstance(_place(each, Path()), Address)]):
+        raise UsageError(f"{key!r} in {config.source} names {wrong[0]!r}, which is no owner/name.", "Mend it there.")
+
+
+def resolve(
+    options: Mapping[str, str], environ: Mapping[str, str], configs: Sequence[Config], *, data: Path, cache: Path
+) -> Settings:
+    """The settings of a command. `options` are those of the command line, `configs` the files, the nearest one first.
+
+    The repository: the option, `WHARF_REPO`, the files, the repository of an Actions job, the embedded store in `data`.
+    Raises UsageError for an address, a name or a number that cannot be.
+    """
+    text, source, base, own = _named(options, environ, configs)
+    place = data if text is None else _place(text, base)
+
+    def setting(key: str, variable: str = "") -> str | None:
+        values = (options.get(key), environ.get(variable) or None, *(config.table.get(key) for config in configs))
+        return next((str(value) for value in values if value is not None), None)
+
+    way = setting("commit") or "auto"
+    if way not in get_args(Way):
+        raise UsageError(f"{way!r} is no way to commit.", f"There are: {', '.join(get_args(Way))}.")
+    others: list[str] = next((config.table["repositories"] for config in configs if "repositories" in config.table), [])
+    return Settings(
+        place=place,
+        index=_index(setting("index", "WHARF_INDEX")),
+        source=source,
+        trusted=own or not isinstance(place, Address) or place.host in _own_hosts(environ, configs),
+        commit=cast("Way", way),
+        max_wait=_seconds(setting("max-wait")),
+        repositories=tuple(others),
+        cache=cache,
+        data=data,
+    )
+
+
+def _named(
+    options: Mapping[str, str], environ: Mapping[str, str], configs: Sequence[Config]
+) -> tuple[str | None, str, Path, bool]:
+    """The repository's address (None: the embedded store), who says so, where a path starts, and whether it is the person."""
+    here = Path()
+    if "repo" in options:
+        return options["repo"], "the option --repo", here, True
+    if environ.get("WHARF_REPO"):
+        return environ["WHARF_REPO"], "WHARF_REPO", here, True
+    for config in configs:
+        if "repo" in config.table:
+            return config.table["repo"], config.source, config.path.parent, config.own
+    if environ.get("GITHUB_ACTIONS") == "true" and environ.get("GITHUB_REPOSITORY"):
+        server = environ.get("GITHUB_SERVER_URL") or f"https://{GITHUB}"
+        return f"{server.rstrip('/')}/{environ['GITHUB_REPOSITORY']}", "the Actions job (GITHUB_REPOSITORY)", here, True
+    return None, "the default: your data folder", here, True
+
+
+def _own_hosts(environ: Mapping[str, str], configs: Sequence[Config]) -> set[str]:
+    """github.com, and the hosts that the person, or whoever set up the job, names somewhere."""
+    texts = [config.table["repo"] for config in configs if config.own and "repo" in config.table]
+    if environ.get("GITHUB_ACTIONS") == "true" and environ.get("GITHUB_SERVER_URL"):
+        texts.append(f"{environ['GITHUB_SERVER_URL'].rstrip('/')}/owner/name")
+    found = [_place(text, Path()) for text in texts]
+    return {GITHUB, *(each.host for each in found if isinstance(each, Address))}
+
+
+def _place(text: str, base: Path) -> Address | Path:
+    if not text.strip() or "\0" in text:
+        raise UsageError("The address of the repository is empty.", "Name one, as in `--repo owner/name` or `--repo ./store`.")
+    path = base / Path(text).expanduser()
+    if "://" not in text and path.is_dir():
+        return path.absolute()
+    return parse(text) or path.absolute()
+
+
+def _index(name: str | None) -> str:
+    if name is None:
+        return DEFAULT_INDEX
     if not _INDEX.fullmatch(name) or name in _RESERVED:
         raise UsageError(
             f"{name!r} cannot be the name of an index.",
             f"Use lower-case letters, digits and hyphens, and none of: {', '.join(sorted(_RESERVED))}.",
         )
-    return Settings(folder=default_folder if address is None else _folder(address), index=name)
+    return name
 
 
-def _folder(address: str) -> Path:
-    if not address.strip() or "\0" in address:
-        raise UsageError("The address of the repository is empty.", "Name a folder, as in `--repo ./store`.")
-    path = Path(address).expanduser()
-    if _ON_GITHUB.fullmatch(address) and not path.is_dir():
-        raise UsageError(
-            f"{address!r} looks like a repository on GitHub, which this version does not reach yet.",
-            f"For a folder of that name type `--repo ./{address}`." if ":" not in address else "Name a folder.",
-        )
-    return path.absolute()
+def _seconds(text: str | None) -> float:
+    if text is None:
+        return 3600.0
+    if not re.fullmatch(r"[0-9]{1,7}(\.[0-9]+)?", text):
+        raise UsageError(f"{text!r} is no number of seconds.", "Write it as in --max-wait 600.")
+    return float(text)
 
 
 def check_index_file(data: bytes) -> None:

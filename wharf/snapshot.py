@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from packaging.version import Version
 
 from wharf import record, settings
 from wharf.errors import RecordError, StorageError
-from wharf.model import Project, Release, Status, is_name, version_of
+from wharf.model import Project, Release, Status, is_name, same_version, version_of
 from wharf.objects import Tree, parse_tree
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class Snapshot:
                     f"The branch at {commit[:12]} has no {settings.INDEX_FILE}: it is no index of wharf's.",
                     "Name another index with --index.",
                 )
-            settings.check_index_file(objects.must([root.files[settings.INDEX_FILE]])[0].data)
+            if root.files[settings.INDEX_FILE] != settings.NEW_INDEX_FILE_ID:  # a clone without files need not bring that one
+                settings.check_index_file(objects.must([root.files[settings.INDEX_FILE]])[0].data)
             if "projects" in root.folders:
                 self._shards = objects.trees([root.folders["projects"]])[0].folders
 
@@ -108,6 +110,17 @@ class Snapshot:
         """The spellings of all versions that have a folder."""
         folder = self._folder(project)
         return [] if folder is None else [version for version in folder.folders if _is_spelling(version)]
+
+    def bring(self, releases: Iterable[tuple[str, str]]) -> None:
+        """Read the records of releases (project, version) and their projects' states at once, where a clone lacks them."""
+        wanted: list[str] = []
+        for project, versions in itertools.groupby(sorted(releases), key=lambda each: each[0]):
+            folder = self._folder(project)
+            if folder is not None:
+                same = [name for _, version in versions for name in folder.folders if same_version(name, version)]
+                found = [tree.files.get("release.json") for tree in self._objects.trees(folder.folders[name] for name in same)]
+                wanted += [blob for blob in (*found, folder.files.get("project.json")) if blob]
+        self._objects.read(wanted)
 
     def release(self, project: str, version: str) -> Release | None:
         """The record at exactly that spelling, or None. Raises RecordError."""

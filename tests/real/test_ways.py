@@ -38,7 +38,7 @@ def secure(full: Full, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
 @pytest.mark.parametrize("simple", ["/simple/", "/simple"])
 def test_pip_and_uv_install_from_below_a_path(full: Full, machine: Machine, strip: bool, simple: str) -> None:
     with (
-        serving(machine, full.store, "--root-path", "/packages", warns="--private") as served,
+        serving(machine, full.store, "--root-path", "/packages", warns="--auth tokens") as served,
         proxied(served, "/packages", strip=strip) as proxy,
     ):
         python = machine.environment("by-pip")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -14,10 +17,13 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from rich.progress import TaskID
+
     from wharf.change import Named
     from wharf.model import Json
-    from wharf.repository import Repository
-    from wharf.settings import Settings
+    from wharf.repository import Fetch, Repository
+    from wharf.settings import Config, Settings
+    from wharf.store import Progress
 
     F = TypeVar("F", bound=Callable[..., object])
 
@@ -27,28 +33,46 @@ class State:
     """The common options, wherever on the line they stood; the last word counts."""
 
     json: bool = False
+    verbose: bool = False
     options: dict[str, str] = field(default_factory=dict)
 
     def settings(self) -> Settings:
-        """The settings that the options and the environment come to. Raises UsageError."""
+        """The settings that the options, the environment and the files come to. Raises UsageError."""
         import platformdirs
 
         from wharf import settings
 
-        return settings.resolve(
-            repo=self.options.get("repo"),
-            index=self.options.get("index"),
-            environ=os.environ,
-            default_folder=platformdirs.user_data_path("wharf", appauthor=False),
+        found = settings.resolve(
+            self.options,
+            os.environ,
+            _configs(platformdirs.user_config_path("wharf", appauthor=False) / "config.toml"),
+            data=platformdirs.user_data_path("wharf", appauthor=False),
+            cache=platformdirs.user_cache_path("wharf", appauthor=False),
         )
+        if self.verbose:
+            self.say(f"repository: {found.place} (from {found.source}), index {found.index!r}, commit way {found.commit}")
+        return found
 
     @contextmanager
-    def repository(self, *, reading: bool = False) -> Iterator[Repository]:
-        """The repository that the command works on."""
-        from wharf.repository import open_repository
+    def repository(
+        self, *, reading: bool = False, whole: bool = False, fetch: Fetch = "must", patient: bool = True
+    ) -> Iterator[Repository]:
+        """The repository that the command works on.
 
-        with open_repository(self.settings(), reading=reading) as repository:
+        `whole`: with every record at hand, not only those asked for. Not `patient`: it fails where GitHub's limits want a wait.
+        """
+        from wharf.repository import Watch, open_repository
+
+        watch = Watch(warn=self.warn, wait=self._waiting, note=self.say if self.verbose else lambda _text: None)
+        settings = self.settings()
+        if not patient:
+            settings = dataclasses.replace(settings, max_wait=0.0)
+        with open_repository(settings, os.environ, watch, reading=reading, whole=whole, fetch=fetch) as repository:
             yield repository
+
+    def _waiting(self, reason: str, seconds: float) -> None:
+        end = time.strftime("%H:%M:%S", time.localtime(time.time() + seconds))
+        self.say(f"waiting {seconds:.0f} s, until {end}: {reason}")
 
     def result(self, document: Mapping[str, Json], lines: Iterable[str]) -> None:
         """Print the result on stdout: the document with --json, else the lines."""
@@ -81,24 +105,44 @@ pass_state = click.make_pass_decorator(State)
 
 
 def common(function: F) -> F:
-    """Give a command --repo, --index and --json. They stand before or after the verb."""
+    """Give a command --repo, --index, --max-wait, -v and --json. They stand before or after the verb."""
 
     def keep(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
         state = ctx.find_object(State)
         if state is not None and value is not None and parameter.name is not None:
-            if parameter.name == "json":
-                state.json = state.json or bool(value)
+            if parameter.name in {"json", "verbose"}:
+                setattr(state, parameter.name, getattr(state, parameter.name) or bool(value))
             else:
-                state.options[parameter.name] = str(value)
+                state.options[parameter.name.replace("_", "-")] = str(value)
 
     for names, text, more in (
         (("--json",), "Print one JSON document on stdout.", {"is_flag": True}),
+        (("-v", "--verbose"), "Say which repository and which token are used, and why.", {"is_flag": True}),
+        (("--max-wait",), "How long GitHub's limits may keep it waiting (default: 3600).", {"metavar": "SECONDS"}),
         (("--index",), "The index in that repository (default: main).", {"metavar": "NAME"}),
-        (("--repo",), "The repository: a folder (default: your data folder).", {"metavar": "ADDRESS"}),
+        (("--repo",), "owner/name, https://HOST/owner/name or a folder (default: your data folder).", {"metavar": "ADDRESS"}),
     ):
         option = click.option(*names, help=text, expose_value=False, callback=keep, is_eager=True, **more)
         function = option(function)
     return function
+
+
+def _configs(own: Path) -> list[Config]:
+    """The files that may say something: the nearest pyproject.toml with a table of ours, then the person's config.toml."""
+    from wharf.settings import parse_config
+
+    found: list[Config | None] = []
+    here = Path.cwd()
+    top = next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
+    for folder in (here, *here.parents):
+        path = folder / "pyproject.toml"
+        if path.is_file():
+            found.append(parse_config(path.read_bytes(), path, own=False))
+        if found[-1:] not in ([], [None]) or folder == top:
+            break  # beyond the working tree it is somebody else's
+    if own.is_file():
+        found.append(parse_config(own.read_bytes(), own, own=True))
+    return [each for each in found if each is not None]
 
 
 def terminal() -> bool:
@@ -113,12 +157,43 @@ def progress(what: str, total: int | None, *, show: bool) -> Iterator[tuple[Call
         yield (lambda _total: None), (lambda _count: None)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bars
 
     columns = (TextColumn(what), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield (lambda value: bar.update(task, total=value)), (lambda count: bar.advance(task, count))
+
+
+@contextmanager
+def transfer(sizes: Mapping[str, int], *, show: bool) -> Iterator[Progress]:
+    """Bars for a publish on stderr: one for the checks, one for each file while it is sent, one for all that is sent."""
+    from wharf.store import Progress
+
+    if not show or not terminal():
+        yield Progress()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        total = sum(sizes.values())
+        checked = bars.add_task("checking", total=total)
+        sending: dict[str, TaskID] = {}
+
+        def sent(name: str, count: int) -> None:
+            if not sending:
+                sending[""] = bars.add_task("sending all", total=total)
+            if name not in sending:
+                sending[name] = bars.add_task(name, total=sizes.get(name))
+            bars.advance(sending[name], count)
+            bars.advance(sending[""], count)
+            bars.update(sending[name], visible=not bars.tasks[bars.task_ids.index(sending[name])].finished)
+
+        yield Progress(read=lambda _name, count: bars.advance(checked, count), sent=sent)
 
 
 def file_document(named: Named) -> dict[str, Json]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wharf.cli.output import State, common, file_document, pass_state, progress, size_text
+from wharf.cli.output import State, common, file_document, pass_state, size_text, transfer
 
 if TYPE_CHECKING:
     from wharf.operations.publish import Published
@@ -40,9 +40,9 @@ def publish_command(state: State, files: tuple[Path, ...], dry_run: bool) -> Non
         if not path.is_file():
             raise UsageError(f"{path} is no regular file.", "Name the files themselves, as in `wharf publish dist/*`.")
     inputs = [Input.of(path) for path in files]
-    total = sum(path.stat().st_size for path in files)
-    with state.repository() as repository, progress("publishing", total, show=not state.json) as (_, advance):
-        done = publish(repository, inputs, actor=identity(), dry_run=dry_run, progress=advance)
+    sizes = {path.name: path.stat().st_size for path in files}
+    with state.repository(fetch="later") as repository, transfer(sizes, show=not state.json) as progress:
+        done = publish(repository, inputs, actor=identity(), dry_run=dry_run, progress=progress)
     for warning in done.warnings:
         state.warn(warning)
     state.result(

@@ -22,14 +22,14 @@ _LAST = 253_402_300_799  # 9999-12-31T23:59:59Z
 @pass_state
 def list_command(state: State) -> None:
     """Show the projects of the index and their versions, oldest first."""
-    with state.repository(reading=True) as repository:
-        found, folder = repository.branch.snapshot().overview(), repository.folder
+    with state.repository(reading=True, fetch="may") as repository:
+        found, where = repository.branch.snapshot().overview(), repository.where
     state.result(
         {"projects": [{"name": name, "versions": list(versions)} for name, versions in found.items()]},
         [f"{name} {', '.join(versions)}" for name, versions in found.items()],
     )
     if not found and not state.json:
-        state.say(f"The index in {folder} is empty. `wharf publish dist/*` fills it.")
+        state.say(f"The index in {where} is empty. `wharf publish dist/*` fills it.")
 
 
 @click.command("show", epilog="\b\nExamples:\n  wharf show demo\n  wharf show demo==1.0 --json\n")
@@ -43,7 +43,7 @@ def show_command(state: State, spec: str) -> None:
     from wharf.pages import document
 
     name, version = parse_spec(spec)
-    with state.repository(reading=True) as repository:
+    with state.repository(reading=True, fetch="may") as repository:
         project = repository.branch.snapshot().project(name)
     if project is None:
         raise NotFoundError(f"There is no project {name!r} in this index.", "`wharf list` shows those there are.")
@@ -78,7 +78,7 @@ def log_command(state: State, project: str | None) -> None:
     from wharf.cli.spec import parse_name
     from wharf.errors import NotFoundError
 
-    with state.repository(reading=True) as repository:
+    with state.repository(reading=True, fetch="may") as repository:
         name = None if project is None else parse_name(project)
         entries = list(repository.branch.history(name))
     if name is not None and not entries:

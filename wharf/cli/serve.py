@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from wharf.cli.output import State, common, pass_state
+
+if TYPE_CHECKING:
+    from wharf.server import Auth
 
 _FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
@@ -24,8 +29,11 @@ Examples:
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="The port; 0 takes a free one.")
-@click.option("--public", is_flag=True, help="Let everybody read, beyond this machine too.")
-@click.option("--private", is_flag=True, help="Ask for a token on this machine too, as behind a proxy.")
+@click.option(
+    "--auth",
+    type=click.Choice(["local", "tokens", "public", "github"]),
+    help="Who may read: everybody on this machine; wharf's tokens; everybody; or whoever GitHub lets read the repository.",
+)
 @click.option("--allowed-host", "hosts", multiple=True, metavar="NAME", help="A host name that open reading answers to.")
 @click.option("--tls-cert", type=_FILE, help="The certificate chain (PEM).")
 @click.option("--tls-key", type=_FILE, help="Its private key (PEM).")
@@ -39,26 +47,39 @@ Examples:
     metavar="BYTES",
     help="The largest file that an upload may have.",
 )
+@click.option("--stream", is_flag=True, help="Pass GitHub's files through, for clients that cannot reach its storage.")
+@click.option(
+    "--cache-size",
+    type=click.IntRange(min=0),
+    default=4 << 30,
+    show_default="4 GiB",
+    metavar="BYTES",
+    help="How much of the files that pass through is kept on disk.",
+)
 @common
 @pass_state
 def serve_command(
     state: State,
     host: str,
     port: int,
-    public: bool,
-    private: bool,
+    auth: Auth | None,
     hosts: tuple[str, ...],
     tls_cert: Path | None,
     tls_key: Path | None,
     root_path: str,
     proxies: tuple[str, ...],
     upload_limit: int,
+    stream: bool,
+    cache_size: int,
 ) -> None:
     """Serve the index to pip, uv and twine.
 
-    On this machine everybody may read; uploading always needs a token (`wharf token create NAME`). On an address that others
-    can reach, reading needs one too, unless --public is said. A commit of another process is visible within a second.
+    Over a folder everybody on this machine may read, and uploading always needs a token (`wharf token create NAME`); on an
+    address that others can reach, reading needs one too. Over a private repository on GitHub clients send a token of GitHub's
+    that may read it. A commit is visible within a second, one that was pushed to GitHub within seconds; with a webhook
+    (WHARF_WEBHOOK_SECRET) at once.
     """
+    from wharf.secret import Secret
     from wharf.server import Options, serve
     from wharf.settings import DEFAULT_INDEX
 
@@ -69,20 +90,23 @@ def serve_command(
     options = Options(
         host=host,
         port=port,
-        public=public,
-        private=private,
+        auth=auth,
         allowed_hosts=hosts,
         tls_cert=tls_cert,
         tls_key=tls_key,
         root_path=root_path,
         trusted_proxies=proxies,
         upload_limit=upload_limit,
+        stream=stream,
+        cache=state.settings().cache / "files",
+        cache_budget=cache_size,
+        webhook=Secret(webhook) if (webhook := os.environ.get("WHARF_WEBHOOK_SECRET")) else None,
     )
 
-    with state.repository() as repository:
-        if repository.branch.index != DEFAULT_INDEX and repository.branch.tip() is None:
+    with state.repository(whole=True, fetch="later", patient=False) as repository:
+        if repository.github is None and repository.branch.index != DEFAULT_INDEX and repository.branch.tip() is None:
             state.warn(f"The index {repository.branch.index!r} is empty until something is published to it.")
-        where = f"the index {repository.branch.index!r} of {repository.folder}"
+        where = f"the index {repository.branch.index!r} of {repository.where}"
         serve(repository, options, ready=lambda address: _tell(state, where, address), warn=state.warn)
 
 

@@ -38,7 +38,7 @@ def token_command() -> None:
 def create_command(state: State, name: str, scope: Literal["read", "publish"], expires: str | None) -> None:
     """Make a token and show it, once."""
     until = None if expires is None else _until(expires)
-    with state.repository() as repository:
+    with state.repository(fetch="later") as repository:
         secret = repository.tokens.create(name, scope, until)
     if not state.json:
         state.say(f"The token {name!r} may {scope}; it is shown this once. Use it as a password, with any user name.")
@@ -53,7 +53,7 @@ def create_command(state: State, name: str, scope: Literal["read", "publish"], e
 @pass_state
 def list_command(state: State) -> None:
     """Show the names of all tokens, what they may do, and until when."""
-    with state.repository() as repository:
+    with state.repository(fetch="later") as repository:
         tokens = repository.tokens.all()
     state.result(
         {"tokens": [_document(token) for token in tokens]},
@@ -67,7 +67,7 @@ def list_command(state: State) -> None:
 @pass_state
 def revoke_command(state: State, name: str) -> None:
     """End a token; a running server obeys within a second."""
-    with state.repository() as repository:
+    with state.repository(fetch="later") as repository:
         repository.tokens.revoke(name)
     state.result({"revoked": name}, [f"revoked {name}"])
 

@@ -19,7 +19,7 @@ def verify_command(state: State, repair: bool) -> None:
     from wharf.operations.verify import Progress, verify
 
     with (
-        state.repository(reading=True) as repository,
+        state.repository(reading=True, whole=True) as repository,
         progress("verifying", None, show=not state.json) as (total, advance),
     ):
         found = verify(repository, repair=repair, progress=Progress(total, advance))

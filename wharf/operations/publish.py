@@ -7,6 +7,7 @@ commit for all. Until the commit nobody sees anything, and running the same comm
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,19 +17,17 @@ from wharf import distribution
 from wharf.branch import Message
 from wharf.change import AddFiles, Named, NewFile
 from wharf.distribution.names import Name
-from wharf.errors import ConflictError, StorageError
+from wharf.errors import ConflictError
 from wharf.model import File
+from wharf.store import Incoming, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from wharf.distribution import Distribution
-    from wharf.folder import Staging
     from wharf.repository import Repository
-
-
-_CHUNK = 1 << 20
+    from wharf.store import AssetStore, Intake, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,59 +60,61 @@ def publish(
     actor: str,
     dry_run: bool = False,
     limit: int = distribution.DEFAULT_LIMIT,
-    progress: Callable[[int], None] = lambda _count: None,
+    progress: Progress | None = None,
 ) -> Published:
-    """Publish files of any mix of projects, all or none. `progress` is told the bytes read; `limit` is in bytes a file.
+    """Publish files of any mix of projects, all or none. `limit` is in bytes a file.
 
     Raises InvalidDistributionError, ConflictError, RefusedError or StorageError, and then nothing is published.
     """
+    progress = progress or Progress()
     with ExitStack() as stack:
-        staging = None
+        intake: Intake | None = None
         if not dry_run:
-            stack.enter_context(repository.assets.publishing())
-            staging = stack.enter_context(repository.assets.stage())
-        read = _distinct(_read(each, staging, limit, progress) for each in inputs)
-        distributions = [each for each, _ in read]
+            store: AssetStore = repository.assets
+            intake = stack.enter_context(store.intake(progress))
+        # While the files are read, the tip is on its way.
+        fetched = stack.enter_context(ThreadPoolExecutor(1)).submit(repository.branch.fetch)
+        read = _distinct(_read(each, intake, limit, progress) for each in inputs)
         now = datetime.now(UTC)
-        change = AddFiles(files=tuple(_new_file(each, now) for each in distributions))
-        planned = change.apply(repository.branch.snapshot())
-        warnings = tuple(f"{each.filename}: {warning}" for each in distributions for warning in each.warnings)
-        if dry_run:
+        change = AddFiles(files=tuple(_new_file(each, now) for each, _ in read))
+        fetched.result()
+        snapshot = repository.branch.prepared(change)
+        planned = change.apply(snapshot)
+        warnings = tuple(f"{each.filename}: {warning}" for each, _ in read for warning in each.warnings)
+        if intake is None:
             return Published(commit=None, published=planned.changed, unchanged=planned.unchanged, warnings=warnings)
-        repository.assets.put((staged, each.sha256, each.filename) for each, staged in read if staged is not None)
-        for each in distributions:
-            _check_stored(repository, each)
-        done = repository.branch.commit(change, Message(verb="publish", actor=actor))
+        if repository.github and snapshot.commit is None and planned.changed:
+            repository.branch.begin(actor)  # a release needs a commit to point at
+        sources = {each.filename: source for each, source in read}
+        new, known = (
+            [Incoming(named, sources[named.file.filename]) for named in some] for some in (planned.changed, planned.unchanged)
+        )
+        stored = intake.put(new, known, snapshot.release, snapshot.commit or repository.branch.tip())
+        done = repository.branch.commit(change.located(stored), Message(verb="publish", actor=actor))
         return Published(
-            commit=done.commit, published=done.outcome.changed, unchanged=done.outcome.unchanged, warnings=warnings
+            commit=done.commit,
+            published=done.outcome.changed,
+            unchanged=(*planned.unchanged, *done.outcome.unchanged),
+            warnings=warnings,
         )
 
 
-def _read(
-    each: Input, staging: Staging | None, limit: int, progress: Callable[[int], None]
-) -> tuple[Distribution, Path | None]:
-    """Check one file. It is read once, into the store's staging: what is checked is the copy, so that it is what is kept."""
+def _read(each: Input, intake: Intake | None, limit: int, progress: Progress) -> tuple[Distribution, Source]:
+    """Check one file, as the store takes it in."""
     Name.parse(each.filename)  # no byte of what is no distribution is copied
-    with each.open() as file:
-        if staging is None:
-            found = distribution.read(file, each.filename, limit=limit)
-            progress(found.size)
-            return found, None
-        with staging.new() as (path, copy):
-            left = limit + 1
-            while left and (chunk := file.read(min(_CHUNK, left))):
-                copy.write(chunk)
-                left -= len(chunk)
-                progress(len(chunk))
-            copy.seek(0)
-            return distribution.read(copy, each.filename, limit=limit), path
+    with ExitStack() as stack:
+        if intake is None:
+            file, source = stack.enter_context(each.open()), each.open
+        else:
+            file, source = stack.enter_context(intake.take(each.open, limit))
+        found = distribution.read(file, each.filename, limit=limit)
+    progress.read(found.filename, found.size)
+    return found, source
 
 
-def _distinct(
-    read: Iterable[tuple[Distribution, Path | None]],
-) -> Sequence[tuple[Distribution, Path | None]]:
+def _distinct(read: Iterable[tuple[Distribution, Source]]) -> Sequence[tuple[Distribution, Source]]:
     """The same file given twice counts once; two files that claim one name are a conflict."""
-    kept: dict[object, tuple[Distribution, Path | None]] = {}
+    kept: dict[object, tuple[Distribution, Source]] = {}
     for each in read:
         key = Name.parse(each[0].filename)
         other = kept.setdefault(key, each)[0]
@@ -143,11 +144,3 @@ def _new_file(each: Distribution, now: datetime) -> NewFile:
         ),
         metadata=each.metadata,
     )
-
-
-def _check_stored(repository: Repository, each: Distribution) -> None:
-    size = repository.assets.size(each.sha256, each.filename)
-    if size != each.size:
-        raise StorageError(
-            f"{each.filename} was stored with {size} bytes instead of {each.size}.", "Run the same command again."
-        )

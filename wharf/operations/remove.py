@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
     from wharf.repository import Repository
 
-PATIENCE = 10.0
-"""Seconds to wait for publishers at work before the bytes are left to `wharf verify --repair`."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removed:
@@ -35,17 +32,8 @@ def remove(repository: Repository, project: str, version: str, filename: str | N
     change = RemoveFiles(project=project, version=version, filename=filename)
     done = repository.branch.commit(change, Message(verb="remove", actor=actor, reason=reason))
     removed = done.outcome.changed
-    with repository.assets.alone(PATIENCE) as alone:
-        if not alone:
-            why = "a publish is under way; `wharf verify --repair` deletes the bytes later"
-            return Removed(commit=done.commit, removed=removed, kept=removed, reason=why)
-        kept = _still_named(repository, removed)
-        for named in removed:
-            if named not in kept:
-                repository.assets.delete(named.file.sha256, named.file.filename)
-    return Removed(
-        commit=done.commit, removed=removed, kept=kept, reason="another index or record may name them" if kept else ""
-    )
+    kept, why = repository.assets.erase(removed, lambda: _still_named(repository, removed)) if removed else ((), "")
+    return Removed(commit=done.commit, removed=removed, kept=tuple(kept), reason=why)
 
 
 def _still_named(repository: Repository, files: Sequence[Named]) -> tuple[Named, ...]:

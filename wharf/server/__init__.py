@@ -9,12 +9,12 @@ import socket
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import uvicorn
 
-from wharf.errors import UsageError
-from wharf.server.app import Rules, make_app
+from wharf.errors import NotAllowedError, NotFoundError, StorageError, UsageError
+from wharf.server.app import CACHE_BUDGET, Rules, make_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from wharf.repository import Repository
+    from wharf.secret import Secret
+
+Auth = Literal["local", "tokens", "public", "github"]
+"""Who may read: everybody on this machine; wharf's tokens; everybody; or whom GitHub lets read the repository."""
 
 BACKLOG = 2048
 """Connections that may wait: uv opens dozens at once, and a short queue costs it seconds."""
@@ -36,14 +40,17 @@ class Options:
 
     host: str
     port: int
-    public: bool = False
-    private: bool = False
+    auth: Auth | None = None
     allowed_hosts: tuple[str, ...] = ()
     tls_cert: Path | None = None
     tls_key: Path | None = None
     root_path: str = ""
     trusted_proxies: tuple[str, ...] = ()
     upload_limit: int
+    stream: bool = False
+    cache: Path | None = None
+    cache_budget: int = CACHE_BUDGET
+    webhook: Secret | None = None
 
     @property
     def loopback(self) -> bool:
@@ -54,8 +61,6 @@ class Options:
             return self.host == "localhost"
 
     def __post_init__(self) -> None:
-        if self.public and self.private:
-            raise UsageError("--public and --private contradict each other.", "Say one of them.")
         for host in self.allowed_hosts:
             if "/" in host:
                 raise UsageError(f"{host!r} is no host name.", "Give the name alone, as in --allowed-host pkg.example.org.")
@@ -71,25 +76,25 @@ def serve(repository: Repository, options: Options, *, ready: Callable[[str], No
 
     Raises UsageError for an address that cannot be had, a broken certificate, or one beyond loopback without tokens.
     """
-    open_reading = not options.private and (options.loopback or options.public)
-    if not open_reading and not any(token.valid(datetime.now(UTC)) for token in repository.tokens.all()):
-        raise UsageError(
-            f"Reading on {options.host} needs a token here, and there is no valid token that could be asked for.",
-            "`wharf token create NAME --scope read` makes one; --public lets everybody read.",
-        )
-    if not options.loopback and options.tls_cert is None:
-        warn("Without TLS, tokens and files travel in the open: use --tls-cert and --tls-key, or a proxy that has them.")
-    if open_reading and not options.public and (options.trusted_proxies or options.root_path or options.allowed_hosts):
-        warn("Whoever reaches a proxy in front of this server can read: --private asks for a token, --public says it is meant.")
+    private = _first_look(repository, options, warn)
+    auth = options.auth or ("local" if repository.github is None else "github" if private else "public")
+    if auth == "github" and repository.github is None:
+        raise UsageError("--auth github is for a repository on GitHub.", "Name one with --repo, or use --auth tokens.")
+    open_reading = auth == "public" or (auth == "local" and options.loopback)
+    _check_tokens(repository, options, auth, open_reading=open_reading)
+    _warn(options, auth, warn, open_reading=open_reading, private=private)
     everywhere = options.host in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
     own = () if everywhere else (_bracketed(options.host),)
-    if options.public and everywhere and not options.allowed_hosts:
-        warn("Without a token it answers to local names only: --allowed-host NAME adds the name that clients ask for.")
     rules = Rules(
         open_reading=open_reading,
         hosts=(*own, *options.allowed_hosts),
         upload_limit=options.upload_limit,
         root_path=options.root_path,
+        by_github=auth == "github",
+        stream=options.stream,
+        cache=options.cache,
+        cache_budget=options.cache_budget,
+        webhook=options.webhook,
     )
     app = make_app(repository, rules)
     listener = _listen(options)
@@ -97,6 +102,52 @@ def serve(repository: Repository, options: Options, *, ready: Callable[[str], No
     address = f"{scheme}://{_bracketed(options.host)}:{listener.getsockname()[1]}"
     server = _Server(_config(app, options), lambda: ready(address))
     _run(server, listener, options)
+
+
+def _first_look(repository: Repository, options: Options, warn: Callable[[str], None]) -> bool:
+    """Bring the index, and tell whether the repository is private, as far as GitHub can be asked; else it counts as private."""
+    github = repository.github
+    if github is None:
+        return False
+    if github.token is None and options.auth in {None, "github"}:
+        try:
+            found = github.call("GET", "{repo}").data
+        except NotFoundError:
+            warn("There is no token, so the first client that GitHub lets read lends its own, which is kept in memory only.")
+            return True
+    try:
+        repository.branch.fetch()
+        found = github.call("GET", "{repo}").data
+    except (NotFoundError, NotAllowedError):
+        raise
+    except StorageError as error:
+        warn(f"{error.message} Served is the index as it was fetched last.")
+        return True
+    return not isinstance(found, dict) or found.get("private") is not False
+
+
+def _check_tokens(repository: Repository, options: Options, auth: str, *, open_reading: bool) -> None:
+    if auth == "github" or open_reading or any(token.valid(datetime.now(UTC)) for token in repository.tokens.all()):
+        return
+    raise UsageError(
+        f"Reading on {options.host} needs a token here, and there is no valid token that could be asked for.",
+        "`wharf token create NAME --scope read` makes one; --auth public lets everybody read.",
+    )
+
+
+def _warn(options: Options, auth: str, warn: Callable[[str], None], *, open_reading: bool, private: bool) -> None:
+    if not options.loopback and options.tls_cert is None:
+        warn("Without TLS, tokens and files travel in the open: use --tls-cert and --tls-key, or a proxy that has them.")
+    behind = options.trusted_proxies or options.root_path or options.allowed_hosts
+    if open_reading and auth != "public" and behind:
+        warn(
+            "Whoever reaches a proxy in front of this server can read: "
+            "--auth tokens asks for a token, --auth public says it is meant."
+        )
+    if open_reading and private:
+        warn("The repository is private on GitHub, and whoever reaches this server can read it.")
+    if auth == "public" and options.host in {"0.0.0.0", "::"} and not options.allowed_hosts:  # noqa: S104 - compared, not bound
+        warn("Without a token it answers to local names only: --allowed-host NAME adds the name that clients ask for.")
 
 
 def _config(app: ASGIApp, options: Options) -> uvicorn.Config:

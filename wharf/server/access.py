@@ -10,8 +10,9 @@ import base64
 import binascii
 import hashlib
 import logging
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from wharf.errors import NotAllowedError, StorageError
 from wharf.secret import Secret
@@ -36,8 +37,44 @@ _MISDIRECTED = text(421, "This server does not answer to that name. `wharf serve
 _FOREIGN = failure(NotAllowedError("An upload that a web page of another site started is refused."))
 
 
-class Access:
-    """The rules of one server. `refresh` reads the tokens again if their file has changed."""
+ASK = text(401, "The client's token is still to be asked about.")
+"""In the place of an answer: whether the client may read is known only after `ask`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uploader:
+    """Who uploads, and the token of GitHub's that does it (None: the server's own, or there is no GitHub)."""
+
+    name: str
+    token: Secret | None = None
+
+
+class Access(Protocol):
+    """The rules of one server. `problem` says why nobody is let in, where that is not meant."""
+
+    problem: str | None
+
+    def refresh(self) -> None:
+        """Obey the rules as they are now."""
+        ...
+
+    def refuse_reading(self, host: bytes, authorization: bytes | None) -> Answer | None:
+        """None if the client may read, else the answer that says why not; or ASK."""
+        ...
+
+    async def ask(self, authorization: bytes | None) -> Answer | None:
+        """None if the client may read, else the answer that says why not."""
+        ...
+
+    async def uploader(
+        self, authorization: bytes | None, *, host: bytes, origin: bytes | None, fetch_site: bytes | None
+    ) -> Uploader | Answer:
+        """Who uploads, or the answer that says why not."""
+        ...
+
+
+class TokenAccess(Access):
+    """Reading is open, or for wharf's own tokens; uploading is for such as may publish."""
 
     def __init__(self, tokens: Tokens, *, open_reading: bool, hosts: Iterable[str]) -> None:
         self.open_reading = open_reading
@@ -78,25 +115,30 @@ class Access:
             return _NO_TOKEN
         return None if self._token(authorization) else _BAD_TOKEN
 
-    def may_upload(
+    async def ask(self, authorization: bytes | None) -> Answer | None:
+        """What `refuse_reading` says at once; here nobody else has to be asked."""
+        return None if authorization is not None and self._token(authorization) else _BAD_TOKEN
+
+    async def uploader(
         self, authorization: bytes | None, *, host: bytes, origin: bytes | None, fetch_site: bytes | None
-    ) -> Token | Answer:
-        """The token that allows the upload, or the answer that says why not."""
-        if fetch_site == b"cross-site" or (origin is not None and not _same_site(origin, host)):
-            return _FOREIGN
+    ) -> Uploader | Answer:
+        """By the token that allows the upload."""
+        foreign = refuse_foreign(host, origin, fetch_site)
+        if foreign is not None:
+            return foreign
         if authorization is None:
             return _NO_TOKEN
         token = self._token(authorization)
         if token is None:
             return _BAD_TOKEN
-        return token if token.scope == "publish" else _READ_ONLY
+        return Uploader(token.name) if token.scope == "publish" else _READ_ONLY
 
     def _token(self, authorization: bytes) -> Token | None:
         key = hashlib.sha256(authorization).digest()
         self.refresh()  # a token that was made or revoked a moment ago is that at once: this costs one system call
         token = self._grants.get(key)
         if token is None:
-            found = (self._by_digest.get(secret.sha256()) for secret in _secrets(authorization))
+            found = (self._by_digest.get(secret.sha256()) for secret in secrets_of(authorization))
             token = next((each for each in found if each), None)
             if token is not None:
                 if len(self._grants) >= _KEPT:
@@ -105,7 +147,12 @@ class Access:
         return token if token is not None and token.valid(datetime.now(UTC)) else None
 
 
-def _secrets(authorization: bytes) -> list[Secret]:
+def refuse_foreign(host: bytes, origin: bytes | None, fetch_site: bytes | None) -> Answer | None:
+    """The refusal of an upload that a web page of another site started."""
+    return _FOREIGN if fetch_site == b"cross-site" or (origin is not None and not _same_site(origin, host)) else None
+
+
+def secrets_of(authorization: bytes) -> list[Secret]:
     """What may be the token: a bearer token; the password or, as some clients do it, the user name of Basic (RFC 7617)."""
     scheme, _, value = authorization.partition(b" ")
     value = value.strip()

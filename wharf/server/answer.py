@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +17,23 @@ if TYPE_CHECKING:
 _OUT_OF_ORDER = "The store cannot be read or written just now. The server's log says why."
 
 Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class Validated(Protocol):
+    """What has a validator, and, if it has, the 304 that stands for it."""
+
+    @property
+    def etag(self) -> bytes:
+        """As in the header ETag."""
+        ...
+
+    @property
+    def not_modified(self) -> Answer | None:
+        """None where there is no validator."""
+        ...
+
+
+V = TypeVar("V", bound=Validated)
 
 _SAFE: Headers = ((b"x-content-type-options", b"nosniff"),)
 # A page runs nothing and loads nothing: whatever a hostile project name or yank reason smuggles into it stays text.
@@ -55,8 +72,13 @@ class FileAnswer:
     def __post_init__(self) -> None:
         object.__setattr__(self, "start", {"type": "http.response.start", "status": 200, "headers": list(self.headers)})
 
+    @property
+    def head(self) -> Answer:
+        """What is answered to HEAD, without a look at the bytes."""
+        return Answer(200, self.headers)
 
-def validated(value: Answer | FileAnswer, if_none_match: bytes | None) -> Answer | FileAnswer:
+
+def validated(value: V, if_none_match: bytes | None) -> V | Answer:
     """The answer, or its 304 if the client has it already (RFC 9110, section 13.1.2)."""
     if if_none_match is None or value.not_modified is None:
         return value
@@ -140,3 +162,15 @@ def failure(error: WharfError) -> Answer:
 def redirect(location: str) -> Answer:
     """A permanent redirect to a relative address, so that it works behind any prefix."""
     return text(301, f"Moved to {location}", (("location", location),))
+
+
+def passing_redirect(location: str) -> Answer:
+    """A redirect to an address that holds for a while, or for some clients only: no cache keeps it."""
+    headers = (
+        (b"location", location.encode("ascii", "replace")),
+        (b"content-length", b"0"),
+        (b"cache-control", b"no-store"),
+        (b"referrer-policy", b"no-referrer"),
+        *_SAFE,
+    )
+    return Answer(302, headers)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import logging
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
@@ -13,38 +16,66 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from wharf.errors import WharfError
+from wharf.folder import Folder
 from wharf.pages import html
 from wharf.server import answer
-from wharf.server.access import Access
+from wharf.server.access import ASK, Access, TokenAccess
 from wharf.server.answer import Answer
+from wharf.server.fetching import Fetching
 from wharf.server.front import Front
+from wharf.server.links import Linked, Links
+from wharf.server.members import Members
 from wharf.server.refresher import Refresher
-from wharf.server.shelf import Shelf
+from wharf.server.shelf import Shelf, Stored
+from wharf.server.through import Through
 from wharf.server.upload import Uploads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
+    from wharf.model import File
     from wharf.repository import Repository
+    from wharf.secret import Secret
 
 log = logging.getLogger("wharf")
+
+CACHE_BUDGET = 4 << 30
+"""Bytes on disk that files may take which pass through the server."""
+WEBHOOK_LIMIT = 26 << 20
+"""Bytes of a webhook message: GitHub's have at most 25 MB ("Webhook events and payloads")."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How a server answers. `hosts` are names beyond the local ones that open reading answers to; `upload_limit` in bytes."""
+    """How a server answers. `hosts` are names beyond the local ones that open reading answers to; sizes are in bytes.
+
+    `by_github`: GitHub decides who may read and upload. `stream`: files of GitHub's go through the server, and a cache in the
+    folder `cache`. `webhook` is the secret that GitHub signs its messages with (None: there are none).
+    """
 
     open_reading: bool
     hosts: tuple[str, ...] = ()
     upload_limit: int
     root_path: str = ""
+    by_github: bool = False
+    stream: bool = False
+    cache: Path | None = None
+    cache_budget: int = CACHE_BUDGET
+    webhook: Secret | None = None
 
 
 def make_app(repository: Repository, rules: Rules) -> Front:
     """The application. The index is read here: when this returns, the first request can be answered."""
-    access = Access(repository.tokens, open_reading=rules.open_reading, hosts=rules.hosts)
-    shelf = Shelf(repository.assets, private=not rules.open_reading)
-    refresher = Refresher(repository, shelf, access)
+    refresher: Refresher
+    fetching = _fetching(repository, rules, public=lambda: refresher.public)
+    shelf = Shelf(file_answers(repository, rules), private=not rules.open_reading)
+    refresher = Refresher(repository, shelf)
+    access: Access
+    if rules.by_github and repository.github is not None:
+        access = Members(repository.github, repository.branch.ref, refresher.lend)
+    else:
+        access = TokenAccess(repository.tokens, open_reading=rules.open_reading, hosts=rules.hosts)
+    refresher.access = access
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -52,14 +83,40 @@ def make_app(repository: Repository, rules: Rules) -> Front:
         yield
         task.cancel()
 
-    routes = _Routes(access, refresher, Uploads(repository, rules.upload_limit), rules.root_path.rstrip("/"))
+    root_path = rules.root_path.rstrip("/")
+    routes = _Routes(access, refresher, Uploads(repository, rules.upload_limit), root_path, rules.webhook)
     app = FastAPI(lifespan=lifespan, redirect_slashes=False, openapi_url=None, docs_url=None, redoc_url=None)
     app.add_exception_handler(WharfError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_api_route("/", routes.home, methods=["GET", "HEAD"])
     app.add_api_route("/legacy/", routes.upload, methods=["POST"])
     app.add_api_route("/healthz", routes.healthz, methods=["GET", "HEAD"])
-    return Front(shelf, access, app, root_path=rules.root_path)
+    if rules.webhook is not None:
+        app.add_api_route("/-/webhook/github", routes.webhook, methods=["POST"])
+    return Front(shelf, access, app, root_path=rules.root_path, fetching=fetching)
+
+
+def file_answers(repository: Repository, rules: Rules) -> Stored:
+    """How a file of the index is answered."""
+    assets = repository.assets
+    if isinstance(assets, Folder):
+        return lambda file, cache_control: answer.stored_file(
+            assets.path(file.sha256, file.filename), size=file.size, sha256=file.sha256, cache_control=cache_control
+        )
+    cache = rules.cache or Path()
+
+    def linked(file: File, cache_control: str) -> Linked:
+        held = answer.stored_file(cache / file.sha256, size=file.size, sha256=file.sha256, cache_control=cache_control)
+        return Linked(assets.place(file), held)
+
+    return linked
+
+
+def _fetching(repository: Repository, rules: Rules, public: Callable[[], bool]) -> Fetching | None:
+    if isinstance(repository.assets, Folder):
+        return None
+    links = None if rules.stream else Links(repository.assets, public=public)
+    return Fetching(links, Through(repository.assets, rules.cache or Path(), rules.cache_budget))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +127,11 @@ class _Routes:
     refresher: Refresher
     uploads: Uploads
     root_path: str
+    secret: Secret | None
 
     async def upload(self, request: Request) -> Response:
         """Take an upload (the legacy upload API), for whoever has a token that may publish."""
-        allowed = self.access.may_upload(
+        allowed = await self.access.uploader(
             _header(request, "authorization"),
             host=_header(request, "host") or b"",
             origin=_header(request, "origin"),
@@ -81,7 +139,7 @@ class _Routes:
         )
         if isinstance(allowed, Answer):
             return _response(allowed)
-        done = await self.uploads.take(request, allowed.name)
+        done = await self.uploads.take(request, allowed)
         await self.refresher.refresh()
         lines = [*done.warnings, *(f"{each.file.filename} is in the index already." for each in done.unchanged)]
         return _response(answer.text(200, "\n".join(lines) or "OK"))
@@ -89,7 +147,10 @@ class _Routes:
     async def home(self, request: Request) -> Response:
         """Tell a person how to use this index."""
         host = _header(request, "host") or b""
-        refused = self.access.refuse_reading(host, _header(request, "authorization"))
+        authorization = _header(request, "authorization")
+        refused = self.access.refuse_reading(host, authorization)
+        if refused is ASK:
+            refused = await self.access.ask(authorization)
         if refused is not None:
             return _response(refused)
         body = html.render_home(f"{request.url.scheme}://{host.decode('latin-1')}{self.root_path}")
@@ -98,7 +159,24 @@ class _Routes:
     async def healthz(self) -> Response:
         """Tell a monitor whether the index is at its tip. Names nothing: anyone may ask."""
         status = "ok" if self.refresher.problem is None and self.access.problem is None else "stale"
-        return JSONResponse({"status": status}, headers={"cache-control": "no-store"})
+        age = self.refresher.age
+        found = {"status": status} if age is None else {"status": status, "seconds_since_github": int(age)}
+        return JSONResponse(found, headers={"cache-control": "no-store"})
+
+    async def webhook(self, request: Request) -> Response:
+        """Ask GitHub at once when it says that something was pushed ("Validating webhook deliveries")."""
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > WEBHOOK_LIMIT:
+                return _response(answer.text(413, "That is longer than any message of GitHub's."))
+        key = self.secret.reveal().encode() if self.secret else b""
+        expected = f"sha256={hmac.new(key, body, hashlib.sha256).hexdigest()}"
+        if not key or not hmac.compare_digest(expected.encode(), _header(request, "x-hub-signature-256") or b""):
+            return _response(answer.text(403, "The signature is not that of the configured secret."))
+        if request.headers.get("x-github-event") == "push":
+            self.refresher.wake()
+        return Response(status_code=202)
 
 
 def _header(request: Request, name: str) -> bytes | None:

@@ -19,14 +19,18 @@ from wharf.errors import StorageError, WharfError
 from wharf.model import is_name, is_sha256, normalize
 from wharf.pages import negotiate
 from wharf.server import answer
+from wharf.server.access import ASK
 from wharf.server.answer import Answer, FileAnswer
+from wharf.server.links import Linked
 from wharf.server.shelf import LIST
+from wharf.server.through import Growing
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from wharf.pages import Format
     from wharf.server.access import Access
+    from wharf.server.fetching import Fetching
     from wharf.server.shelf import Shelf
 
 log = logging.getLogger("wharf")
@@ -44,9 +48,12 @@ _NO_FILE = answer.text(404, "This index names no such file.")
 class Front:
     """The ASGI application. Below `root_path`, if a proxy leaves it on the path or takes it off."""
 
-    def __init__(self, shelf: Shelf, access: Access, router: ASGIApp, *, root_path: str = "") -> None:
+    def __init__(
+        self, shelf: Shelf, access: Access, router: ASGIApp, *, root_path: str = "", fetching: Fetching | None = None
+    ) -> None:
         self._shelf = shelf
         self._access = access
+        self._fetching = fetching
         self._router = router
         self._root = root_path.rstrip("/")
 
@@ -55,7 +62,7 @@ class Front:
         if scope["type"] != "http":
             await self._router(scope, receive, send)
             return
-        found = self.find(scope)
+        found: Answer | FileAnswer | Growing | None = self.find(scope)
         if found is None:
             path: str = scope["path"]
             if self._root and path.startswith(f"{self._root}/"):
@@ -67,6 +74,8 @@ class Front:
         if isinstance(found, Answer):
             await send(found.start)
             await send(found.rest)
+        elif isinstance(found, Growing):
+            await _send_growing(found, scope, send)
         else:
             await self._stream(found, scope, receive, send)
 
@@ -77,11 +86,20 @@ class Front:
         if found is None or scope["query_string"] or scope["method"] not in _READING:
             return None
         refused = self._access.refuse_reading(headers.get(b"host", b""), headers.get(b"authorization"))
+        if refused is ASK:
+            return None
+        if isinstance(found, Linked):
+            redirect = self._fetching.ready(found) if self._fetching else None
+            if refused is None and (redirect is None or b"if-none-match" in headers):
+                return None
+            return refused or redirect
         return refused or answer.validated(found, headers.get(b"if-none-match"))
 
-    async def _seek(self, scope: Scope, path: str) -> Answer | FileAnswer:
+    async def _seek(self, scope: Scope, path: str) -> Answer | FileAnswer | Growing:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         refused = self._access.refuse_reading(headers.get(b"host", b""), headers.get(b"authorization"))
+        if refused is ASK:
+            refused = await self._access.ask(headers.get(b"authorization"))
         if refused is not None:
             return refused
         if scope["method"] not in _READING:
@@ -94,12 +112,21 @@ class Front:
                 found = await self._seek_file(path, zipped=zipped)
             else:
                 found = await self._seek_page(path, accept or b"", scope["query_string"], zipped=zipped)
+            if not scope["query_string"]:
+                self._shelf.remember(index, (scope["path"], accept, encoding), found)
+            known = answer.validated(found, headers.get(b"if-none-match"))
+            if isinstance(known, Linked):
+                return await self._fetch(known, head=scope["method"] == "HEAD")
         except WharfError as error:
             log.error("%s %s: %s", scope["method"], path, error.message)  # noqa: TRY400 - the cause is in the message
             return answer.failure(error)
-        if not scope["query_string"]:
-            self._shelf.remember(index, (scope["path"], accept, encoding), found)
-        return answer.validated(found, headers.get(b"if-none-match"))
+        return known
+
+    async def _fetch(self, linked: Linked, *, head: bool) -> Answer | FileAnswer | Growing:
+        """A file that lies at GitHub: the way to it, or the bytes."""
+        if self._fetching is None:
+            raise StorageError("There is no way to a file at GitHub.", "This is a fault of wharf's.")
+        return await self._fetching.fetch(linked, head=head)
 
     async def _seek_page(self, path: str, accept: bytes, query: bytes, *, zipped: bool) -> Answer:
         form = _format(accept, query)
@@ -123,7 +150,7 @@ class Front:
             location = f"../{name}/" if path.endswith("/") else f"{name}/"
         return answer.redirect(location + (f"?{quote(query, safe='=&/+%')}" if query else ""))
 
-    async def _seek_file(self, path: str, *, zipped: bool) -> Answer | FileAnswer:
+    async def _seek_file(self, path: str, *, zipped: bool) -> Answer | FileAnswer | Linked:
         sha256, _, filename = path[7:].partition("/")
         if not is_sha256(sha256):
             return _NO_FILE
@@ -154,6 +181,28 @@ class Front:
                 await _send_whole(file, handle, send)
         finally:
             os.close(handle)
+
+
+async def _send_growing(growing: Growing, scope: Scope, send: Send) -> None:
+    """Send a file while it comes. If it fails before its first byte, that is told; else the connection ends too early."""
+    try:
+        await growing.beyond(0)
+    except WharfError as error:
+        gone = answer.failure(error)
+        await send(gone.start)
+        await send(gone.rest)
+        return
+    await send(growing.file.start)
+    sent = growing.file.size if scope["method"] == "HEAD" else 0
+    while sent < growing.file.size:
+        try:
+            available = await growing.beyond(sent)
+        except WharfError:
+            return  # the server closes the connection, and the client sees that it is cut off
+        chunk = await asyncio.to_thread(os.pread, growing.handle, min(_CHUNK * 4, available - sent), sent)
+        sent += len(chunk)
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _send_whole(file: FileAnswer, handle: int, send: Send) -> None:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from wharf import pages
 from wharf.distribution.names import Name
+from wharf.errors import StorageError
 from wharf.model import Project, is_filename, normalize, same_version
 from wharf.pages import Format, document
 from wharf.server import answer
@@ -22,8 +24,9 @@ from wharf.server import answer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wharf.folder import Folder
+    from wharf.model import File
     from wharf.server.answer import Answer, FileAnswer
+    from wharf.server.links import Linked
     from wharf.snapshot import Snapshot
 
 BUDGET = 96 << 20
@@ -42,7 +45,12 @@ Asked = tuple[str, bytes | None, bytes | None]
 Variant = tuple[Format, bool]
 """A format, and whether it is compressed."""
 
+Stored: TypeAlias = "Callable[[File, str], FileAnswer | Linked]"
+"""How a file of the index is answered, given its Cache-Control. Raises StorageError."""
+
 T = TypeVar("T")
+
+log = logging.getLogger("wharf")
 
 
 @dataclass(slots=True)
@@ -50,7 +58,7 @@ class _Shelved:
     """What lies ready of one project, or of the list."""
 
     tree: str
-    files: dict[str, FileAnswer] | None = None
+    files: dict[str, FileAnswer | Linked] | None = None
     variants: dict[Variant, Answer] = field(default_factory=dict)
     metadata: dict[tuple[str, bool], Answer] = field(default_factory=dict)
 
@@ -65,12 +73,12 @@ class Shelf:
     `ready` has the answers that were given to the index shown now, by the words of the request; `index` counts the swaps.
     """
 
-    def __init__(self, assets: Folder, *, private: bool, budget: int = BUDGET) -> None:
-        self._assets = assets
+    def __init__(self, stored: Stored, *, private: bool, budget: int = BUDGET) -> None:
+        self._stored = stored
         self._scope = "private" if private else "public"
         self._budget = budget
         self._used = 0
-        self.ready: dict[Asked, Answer | FileAnswer] = {}
+        self.ready: dict[Asked, Answer | FileAnswer | Linked] = {}
         self.index = 0
         self._trees: dict[str, str] = {}
         self._snapshot: Snapshot | None = None
@@ -86,7 +94,7 @@ class Shelf:
         for name in [name for name, shelved in self._shelved.items() if self._trees.get(name) != shelved.tree]:
             self._used -= self._shelved.pop(name).weight()
 
-    def remember(self, index: int, asked: Asked, given: Answer | FileAnswer) -> None:
+    def remember(self, index: int, asked: Asked, given: Answer | FileAnswer | Linked) -> None:
         """Give the same answer at once next time, if the index is still the one that it was made of."""
         short = sum(len(each or b"") for each in asked) <= _WORDS
         if index == self.index and short and given.not_modified is not None:
@@ -114,15 +122,15 @@ class Shelf:
 
         return await self._once(name, ("page", variant), partial(self._render, name, variant), put)
 
-    def file(self, sha256: str, filename: str) -> FileAnswer | None:
+    def file(self, sha256: str, filename: str) -> FileAnswer | Linked | None:
         """The file if its project lies ready and names it."""
         shelved = self._shelved.get(_project_of(filename))
         return None if shelved is None or shelved.files is None else shelved.files.get(f"{sha256}/{filename}")
 
-    async def make_file(self, sha256: str, filename: str) -> FileAnswer | None:
+    async def make_file(self, sha256: str, filename: str) -> FileAnswer | Linked | None:
         """The file; None if the index does not name it with that digest."""
 
-        def put(shelved: _Shelved, made: dict[str, FileAnswer]) -> None:
+        def put(shelved: _Shelved, made: dict[str, FileAnswer | Linked]) -> None:
             shelved.files = made
 
         name = _project_of(filename)
@@ -202,19 +210,18 @@ class Shelf:
             zipped=zipped,
         )
 
-    def _load_files(self, name: str, snapshot: Snapshot, _tree: str) -> dict[str, FileAnswer]:
+    def _load_files(self, name: str, snapshot: Snapshot, _tree: str) -> dict[str, FileAnswer | Linked]:
         project = snapshot.project(name)
         if project is None or project.status.marker == "quarantined":
             return {}
-        return {
-            f"{file.sha256}/{file.filename}": answer.stored_file(
-                self._assets.path(file.sha256, file.filename),
-                size=file.size,
-                sha256=file.sha256,
-                cache_control=f"{self._scope}, max-age=31536000, immutable",
-            )
-            for file in project.files
-        }
+        cache_control = f"{self._scope}, max-age=31536000, immutable"
+        found = {}
+        for file in project.files:
+            try:
+                found[f"{file.sha256}/{file.filename}"] = self._stored(file, cache_control)
+            except StorageError as error:
+                log.warning("left out: %s", error.message)
+        return found
 
     def _read_metadata(self, name: str, filename: str, zipped: bool, snapshot: Snapshot, _tree: str) -> Answer | None:
         version = str(Name.parse(filename).version)  # the index names the file: make_file said so

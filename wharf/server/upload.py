@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import os
+from contextlib import ExitStack
+from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, BinaryIO
 
 from packaging.utils import canonicalize_name
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from wharf.repository import Repository
+    from wharf.server.access import Uploader
 
 # It warns of every odd byte of a form; what matters of that is in our answer.
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
@@ -45,17 +49,17 @@ class Uploads:
         self._limit = limit
         self._turn = asyncio.Lock()  # who waits for it holds no thread: those are for the readers
 
-    async def take(self, request: Request, actor: str) -> Published:
-        """Publish the file of a request. Raises WharfError, and then nothing is published."""
+    async def take(self, request: Request, uploader: Uploader) -> Published:
+        """Publish the file of a request, with the uploader's own token on GitHub. Raises WharfError: nothing is published."""
         _check_length(request, self._limit)
         form = await _parse(request, self._limit + FORM_LIMIT)
         try:
             async with self._turn:
-                return await asyncio.to_thread(self._publish, form, actor)
+                return await asyncio.to_thread(self._publish, form, uploader)
         finally:
             await form.close()
 
-    def _publish(self, form: FormData, actor: str) -> Published:
+    def _publish(self, form: FormData, uploader: Uploader) -> Published:
         content = form.get("content")
         if form.get(":action") != "file_upload" or form.get("protocol_version", "1") != "1":
             raise UsageError("The form is no upload: it must say :action=file_upload and protocol_version=1.", _REMEDY)
@@ -66,8 +70,12 @@ class Uploads:
             raise _too_large(self._limit)
         _check_name(form, name.project, name.version)
         _check_digests(form, content.file, content.filename)
-        given = Input(content.filename, lambda: content.file)
-        return publish(self._repository, [given], actor=actor, limit=self._limit)
+        given = Input(content.filename, lambda: _again(content.file))
+        with ExitStack() as stack:
+            repository = self._repository
+            if uploader.token is not None:
+                repository = stack.enter_context(repository.acting_as(uploader.token))
+            return publish(repository, [given], actor=uploader.name, limit=self._limit)
 
 
 def _check_length(request: Request, limit: int) -> None:
@@ -125,6 +133,15 @@ def _check_digests(form: FormData, file: BinaryIO, filename: str) -> None:
             raise InvalidDistributionError(
                 f"{filename!r} arrived with another {field} than declared.", "Upload it again; it was damaged on the way."
             )
+
+
+def _again(file: BinaryIO) -> BinaryIO:
+    """The form's file from its beginning, to be closed without closing the form's."""
+    if isinstance(file, SpooledTemporaryFile):
+        file.rollover()
+    again = os.fdopen(os.dup(file.fileno()), "rb")
+    again.seek(0)
+    return again
 
 
 def _too_large(limit: int) -> TooLargeError:

@@ -1,0 +1,109 @@
+"""The token for a repository: found where the person keeps it, and sent to no host but the one that it belongs to."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from wharf.address import GITHUB, Address
+from wharf.errors import NotAllowedError, UsageError
+from wharf.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wharf.settings import Settings
+
+_PATIENCE = 10  # seconds that another program has to find a token
+# What another program must not see: with a token in its environment, gh or a helper would answer with that one, whatever host
+# it belongs to; and the rest would let a working tree, as that of a hook that runs wharf, say where a token comes from.
+_NOT_FOR_OTHERS = re.compile(r"(?:GH|GITHUB)_(?:ENTERPRISE_)?TOKEN|WHARF_TOKEN|GIT_(?!SSL_|TRACE).*", re.ASCII)
+_NO_QUESTIONS = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "",
+    "SSH_ASKPASS": "",
+    "GCM_INTERACTIVE": "never",
+    "GH_PROMPT_DISABLED": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A token, and in a few words where it was found."""
+
+    token: Secret
+    source: str
+
+
+def find(settings: Settings, environ: Mapping[str, str]) -> Credential | None:
+    """The token for the repository that the settings name; None if there is none, or the repository is a folder.
+
+    `WHARF_TOKEN`, `GH_TOKEN`, `GITHUB_TOKEN`, what `gh` and what git's credential helper have for exactly that host. Raises
+    UsageError if only a file of the working tree names the host: whoever wrote that file would get the token.
+    """
+    address = settings.place
+    if not isinstance(address, Address):
+        return None
+    if not settings.trusted:
+        raise UsageError(
+            f"{settings.source} names a repository on {address.host}; no token is sent to a host that only a file here names.",
+            f"If it is yours, say so yourself: export WHARF_REPO={address.web}",
+        )
+    named = ["WHARF_TOKEN", *(("GH_TOKEN", "GITHUB_TOKEN") if address.host == _host_of_actions(environ) else ())]
+    for name in named:
+        if environ.get(name):
+            return _credential(environ[name], name)
+    return _from_gh(address, environ) or _from_git(address, environ)
+
+
+def _host_of_actions(environ: Mapping[str, str]) -> str:
+    """The host that GH_TOKEN and GITHUB_TOKEN are for: that of the Actions job, else github.com."""
+    server = environ.get("GITHUB_SERVER_URL") if environ.get("GITHUB_ACTIONS") == "true" else None
+    return urlsplit(server).netloc.lower() if server else GITHUB
+
+
+def _from_gh(address: Address, environ: Mapping[str, str]) -> Credential | None:
+    out = _asked(["gh", "auth", "token", "--hostname", address.host], "", environ)
+    return _credential(out, f"gh auth token --hostname {address.host}") if out else None
+
+
+def _from_git(address: Address, environ: Mapping[str, str]) -> Credential | None:
+    question = f"protocol={address.scheme}\nhost={address.host}\n\n"
+    out = _asked(["git", "-c", "credential.interactive=false", "credential", "fill"], question, environ)
+    found = dict(line.partition("=")[::2] for line in out.splitlines())
+    # A helper that was asked for one host and answers for another is not believed.
+    if not found.get("password") or found.get("host", address.host) != address.host:
+        return None
+    return _credential(found["password"], "git's credential helper")
+
+
+def _asked(command: list[str], question: str, environ: Mapping[str, str]) -> str:
+    """What a program answers; nothing if it is not there, knows nothing, or does not answer in time."""
+    try:
+        done = subprocess.run(
+            command,
+            input=question,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={name: value for name, value in environ.items() if not _NOT_FOR_OTHERS.fullmatch(name)} | _NO_QUESTIONS,
+            cwd=os.path.sep,  # the settings of a working tree have no say in where a token comes from
+            timeout=_PATIENCE,
+            check=False,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # without a terminal nobody can be asked
+        )
+    except (FileNotFoundError, PermissionError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _credential(value: str, source: str) -> Credential:
+    token = value.strip()
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise NotAllowedError(f"What {source} gives is no token: it holds a character that none has.", "Set it again.")
+    return Credential(Secret(token), source)

@@ -1,0 +1,132 @@
+"""Releases and assets as GitHub's answers tell of them, and which of them are wharf's. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wharf.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wharf.model import File, Json
+
+MOST_ASSETS = 1000
+"""Assets that a release can have ("About releases")."""
+
+_MARK = re.compile(r"<!-- wharf index=([a-z0-9-]+) files=([0-9a-f]{64}) -->")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """An asset. `sha256` is None where GitHub tells no digest; the times are as GitHub writes them."""
+
+    id: int
+    name: str
+    state: str
+    size: int
+    sha256: str | None
+    updated: str
+
+    def holds(self, file: File) -> bool:
+        """Whether these are the file's bytes, by GitHub's own digest."""
+        return self.state == "uploaded" and self.size == file.size and self.sha256 == file.sha256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A release. `mark` is the digest of the files that a publish of wharf's made it for; None: it is not wharf's."""
+
+    id: int
+    tag: str
+    draft: bool
+    immutable: bool
+    upload_url: str
+    created: str
+    mark: str | None
+    assets: tuple[Stored, ...]
+
+    def find(self, file: File) -> Stored | None:
+        """The asset that holds a file's bytes."""
+        return next((each for each in self.assets if each.holds(file)), None)
+
+
+def mark(files: Iterable[File]) -> str:
+    """What a set of files is known by, whoever publishes it."""
+    lines = sorted(f"{file.filename} {file.sha256}\n" for file in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def text(index: str, project: str, version: str, files: Iterable[File]) -> str:
+    """The text of a release: for people, and the mark."""
+    return (
+        f"Files of {project} {version}, published by wharf to the index `{index}` (branch `wharf/{index}`). "
+        "Install them through the index.\n\n"
+        f"<!-- wharf index={index} files={mark(files)} -->\n"
+    )
+
+
+def stored_name(filename: str) -> str:
+    """The name that GitHub gives an asset of that file name, as far as that is known."""
+    return re.sub(r"[^A-Za-z0-9._+!-]", ".", filename)
+
+
+def number_of(tag: str, base: str) -> int | None:
+    """1 for the tag `base` itself, N for `base_N`; None for any other."""
+    if tag == base:
+        return 1
+    rest = tag.removeprefix(f"{base}_")
+    return int(rest) if rest != tag and re.fullmatch(r"[1-9][0-9]{0,5}", rest) and int(rest) > 1 else None
+
+
+def numbered(base: str, number: int) -> str:
+    """The tag of that number."""
+    return base if number == 1 else f"{base}_{number}"
+
+
+def release(data: Json) -> Listed:
+    """A release out of an answer. Raises StorageError."""
+    try:
+        if not isinstance(data, dict):
+            raise TypeError("it is no object")
+        assets = data["assets"]
+        found = _MARK.search(str(data.get("body") or "")[:4096])
+        return Listed(
+            id=_int(data["id"]),
+            tag=str(data["tag_name"]),
+            draft=data["draft"] is True,
+            immutable=data.get("immutable") is True,
+            upload_url=str(data["upload_url"]),
+            created=str(data["created_at"]),
+            mark=found[2] if found else None,
+            assets=tuple(asset(each) for each in assets) if isinstance(assets, list) else (),
+        )
+    except (KeyError, TypeError) as error:
+        raise StorageError(f"GitHub described a release in a way that is not understood: {error}.", "Update wharf.") from error
+
+
+def asset(data: Json) -> Stored:
+    """An asset out of an answer. Raises StorageError."""
+    try:
+        if not isinstance(data, dict):
+            raise TypeError("it is no object")
+        kind, _, digest = str(data.get("digest") or "").partition(":")
+        return Stored(
+            id=_int(data["id"]),
+            name=str(data["name"]),
+            state=str(data["state"]),
+            size=_int(data["size"]),
+            sha256=digest if kind == "sha256" else None,
+            updated=str(data["updated_at"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise StorageError(f"GitHub described an asset in a way that is not understood: {error}.", "Update wharf.") from error
+
+
+def _int(value: Json) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{value!r} is no number")
+    return value

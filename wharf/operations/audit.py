@@ -1,0 +1,107 @@
+"""What `verify` finds, and what it needs of a store to find it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from wharf.errors import RecordError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wharf.model import File, Release
+    from wharf.repository import Repository
+    from wharf.snapshot import Snapshot
+
+Kind = Literal[
+    "missing-bytes",
+    "other-bytes",
+    "missing-metadata",
+    "other-metadata",
+    "broken-record",
+    "unnamed-bytes",
+    "unread-index",
+    "temporary",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that is not as it should be: its kind, the path that it is about (on the branch or in the store), and why."""
+
+    kind: Kind
+    path: str
+    detail: str
+    repaired: bool = False
+
+
+Findings = tuple[list[Finding], tuple[Finding, ...]]
+"""Problems, and leftovers, which harm nobody."""
+
+
+class Audit(Protocol):
+    """One look at a whole store."""
+
+    def path(self, file: File) -> str:
+        """What findings call a file's bytes."""
+        ...
+
+    def check(self, release: Release, file: File) -> Iterator[Finding]:
+        """What is wrong with the bytes of a file that the index names."""
+        ...
+
+    def sweep(self, *, repair: bool) -> Findings:
+        """Bytes that no index names, and what publishers left; with `repair` they are deleted, as far as that is safe."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFiles:
+    """The files that all indexes of a repository name. `certain`: each record of each index could be read."""
+
+    files: tuple[File, ...]
+    certain: bool
+    unread: tuple[Finding, ...]
+
+
+def records(snapshot: Snapshot) -> Iterator[Release | RecordError]:
+    """Every record of an index, and an error in the place of each, or of a project's state, that cannot be read."""
+    for name in snapshot.names():
+        yield from snapshot.records(name) or ()
+        try:
+            snapshot.status(name)
+        except RecordError as error:
+            yield error
+
+
+def named_files(repository: Repository) -> NamedFiles:
+    """What must not be deleted."""
+    files: list[File] = []
+    unread: list[Finding] = []
+    with repository.every_index() as branches:
+        certain = bool(branches)  # bytes and not one index: then it is the indexes that are lost
+        for branch in branches:
+            try:
+                for each in records(branch.snapshot()):
+                    if isinstance(each, RecordError):
+                        certain = False
+                    else:
+                        files += each.files
+            except StorageError as error:
+                # An index of a later format, or a damaged one: whatever it names stays.
+                certain = False
+                unread.append(Finding(kind="unread-index", path=f"wharf/{branch.index}", detail=error.message))
+    return NamedFiles(tuple(files), certain, tuple(unread))
+
+
+def unnamed_detail(*, certain: bool) -> str:
+    """Why bytes that nobody names are a finding, and whether they may go."""
+    if certain:
+        return "no index names these bytes"
+    return "no record that can be read names these bytes; they stay, because some cannot be read"
+
+
+Told = Callable[[int], None]
+"""Told a number of bytes."""

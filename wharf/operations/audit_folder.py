@@ -1,0 +1,79 @@
+"""The look at a folder: every file is read and hashed; what no index names is swept under the lock that publishers share."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from wharf.operations.audit import Finding, Findings, named_files, unnamed_detail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from wharf.folder import Folder
+    from wharf.model import File, Release
+    from wharf.operations.audit import NamedFiles
+    from wharf.repository import Repository
+
+PATIENCE = 10.0
+"""Seconds to wait for publishers at work."""
+
+
+class FolderAudit:
+    """The files in `assets/` against those that the indexes name."""
+
+    def __init__(self, repository: Repository, folder: Path, store: Folder) -> None:
+        self._repository = repository
+        self._folder = folder
+        self._store = store
+
+    def path(self, file: File) -> str:
+        """Below the store's folder."""
+        return _path((file.sha256, file.filename))
+
+    def check(self, release: Release, file: File) -> Iterator[Finding]:
+        """Read the bytes."""
+        found = self._store.digest(file.sha256, file.filename)
+        path = self.path(file)
+        if found is None:
+            named = f"{release.project} {release.version} names {file.filename}"
+            yield Finding(kind="missing-bytes", path=path, detail=f"{named}, whose bytes are gone; publish the same file again")
+        elif found != file.sha256 or self._store.size(file.sha256, file.filename) != file.size:
+            detail = f"the bytes of {file.filename} have another digest or size ({found}); publish the same file again"
+            yield Finding(kind="other-bytes", path=path, detail=detail)
+
+    def sweep(self, *, repair: bool) -> Findings:
+        """Bytes are deleted only if no index named them before and after the lock was had that publishers share."""
+        before, _ = self._unnamed()
+        with self._store.alone(PATIENCE) as alone:
+            if not alone:
+                detail = "a publisher is at work and may be about to name it"
+                waiting = [Finding(kind="unnamed-bytes", path=_path(each), detail=detail) for each in sorted(before)]
+                return [], (*waiting, *self._temporary())
+            after, named = self._unnamed()
+            unnamed = sorted(before & after)
+            leftovers = self._temporary()
+            if repair:
+                deleted = {str(path.relative_to(self._folder)) for path in self._store.delete_temporary()}
+                leftovers = tuple(dataclasses.replace(each, repaired=each.path in deleted) for each in leftovers)
+                for each in unnamed if named.certain else ():
+                    self._store.delete(*each)
+        detail = unnamed_detail(certain=named.certain)
+        gone = repair and named.certain
+        problems = [Finding(kind="unnamed-bytes", path=_path(each), detail=detail, repaired=gone) for each in unnamed]
+        return problems, (*named.unread, *leftovers)
+
+    def _unnamed(self) -> tuple[set[tuple[str, str]], NamedFiles]:
+        stored = set(self._store.assets())  # before the indexes: what is stored later is not looked at
+        named = named_files(self._repository)
+        return stored - {(file.sha256, file.filename) for file in named.files}, named
+
+    def _temporary(self) -> tuple[Finding, ...]:
+        detail = "left by a publisher, or of one at work"
+        paths = (str(path.relative_to(self._folder)) for path in self._store.leftovers())
+        return tuple(Finding(kind="temporary", path=path, detail=detail) for path in paths)
+
+
+def _path(each: tuple[str, str]) -> str:
+    return "assets/" + "/".join(each)

@@ -1,0 +1,111 @@
+"""The look at GitHub releases: one list of all of them tells names, sizes and digests, so that nothing is downloaded.
+
+Only where GitHub tells no digest, which it does not for old assets, the bytes are fetched and hashed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from wharf.errors import NotFoundError, StorageError
+from wharf.operations.audit import Finding, Findings, named_files, unnamed_detail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wharf.github import GitHub
+    from wharf.listing import Listed, Stored
+    from wharf.model import File, Release
+    from wharf.releases import Releases
+    from wharf.repository import Repository
+
+AGE: Final = timedelta(hours=24)
+"""Longer than a publish may last: what is younger may be about to be named."""
+
+
+class ReleasesAudit:
+    """The assets of wharf's releases against those that the indexes name."""
+
+    def __init__(self, repository: Repository, releases: Releases) -> None:
+        self._repository = repository
+        self._releases = releases
+        self._github: GitHub = releases.github
+        self._all = list(releases.all())
+        self._assets = {asset.id: (listed, asset) for listed in self._all for asset in listed.assets}
+
+    def path(self, file: File) -> str:
+        """Tag and stored name."""
+        return f"releases/{file.location.get('tag')}/{file.location.get('name')}"
+
+    def check(self, release: Release, file: File) -> Iterator[Finding]:
+        """Compare with GitHub's digest, or with the bytes where there is none."""
+        again = f"`wharf remove {release.project}=={release.version} {file.filename}`, then publish the same file again"
+        try:
+            place = self._releases.place(file)
+            if place.repository is not None:
+                with self._github.asset(place.asset, slug=place.repository):
+                    return  # it is there; another repository's digests are its own affair
+        except (StorageError, NotFoundError) as error:
+            yield Finding(kind="missing-bytes", path=self.path(file), detail=f"{error.message} {error.hint}")
+            return
+        listed, stored = self._assets.get(place.asset, (None, None))
+        if listed is None or stored is None or listed.draft or stored.state != "uploaded":
+            state = "is gone" if stored is None else "is in a draft, or was not uploaded whole"
+            detail = f"{release.project} {release.version} names {file.filename}, whose asset {state}: {again}"
+            yield Finding(kind="missing-bytes", path=self.path(file), detail=detail)
+        elif stored.size != file.size or (stored.sha256 or self._hashed(stored)) != file.sha256:
+            detail = f"the bytes of {file.filename} have another digest or size: {again}"
+            yield Finding(kind="other-bytes", path=self.path(file), detail=detail)
+
+    def sweep(self, *, repair: bool) -> Findings:
+        """Only what is wharf's, unnamed before and after the list was made, and a day old, is deleted."""
+        self._repository.branch.fetch()
+        named = named_files(self._repository)
+        ids = {file.location.get("asset") for file in named.files if "repository" not in file.location}
+        ours = [listed for listed in self._all if listed.mark is not None]
+        drafts = [self._draft(listed, repair=repair) for listed in ours if listed.draft]
+        unnamed = [
+            self._unnamed(listed, asset, repair=repair and named.certain, certain=named.certain)
+            for listed in ours
+            for asset in listed.assets
+            if not listed.draft and asset.id not in ids
+        ]
+        problems = [each for each in unnamed if each.kind == "unnamed-bytes"]
+        return problems, (*named.unread, *drafts, *(each for each in unnamed if each.kind != "unnamed-bytes"))
+
+    def _draft(self, listed: Listed, *, repair: bool) -> Finding:
+        old = self._old(listed.created)
+        detail = "a draft of a publish that died" if old else "a draft, maybe of a publish at work"
+        if repair and old:
+            self._github.call("DELETE", f"{{repo}}/releases/{listed.id}", allow=(404,))
+        return Finding(
+            kind="temporary", path=f"releases/{listed.tag} (draft {listed.id})", detail=detail, repaired=repair and old
+        )
+
+    def _unnamed(self, listed: Listed, asset: Stored, *, repair: bool, certain: bool) -> Finding:
+        path = f"releases/{listed.tag}/{asset.name}"
+        if not self._old(asset.updated):
+            return Finding(kind="temporary", path=path, detail="no index names it yet; a publisher may be about to")
+        if listed.immutable:
+            detail = "no index names it; the release is immutable, and nothing in it can be deleted"
+            return Finding(kind="temporary", path=path, detail=detail)
+        if repair:
+            self._github.call("DELETE", f"{{repo}}/releases/assets/{asset.id}", allow=(404,))
+        return Finding(kind="unnamed-bytes", path=path, detail=unnamed_detail(certain=certain), repaired=repair)
+
+    def _old(self, moment: str) -> bool:
+        return self._github.now() - datetime.fromisoformat(moment) > AGE
+
+    def _hashed(self, stored: Stored) -> str:
+        found = hashlib.sha256()
+        with self._github.asset(stored.id) as answer:
+            if isinstance(answer, str):
+                with self._github.open(answer) as download:
+                    for chunk in download.chunks:
+                        found.update(chunk)
+            else:
+                for chunk in answer.chunks:
+                    found.update(chunk)
+        return found.hexdigest()

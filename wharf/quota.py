@@ -1,0 +1,232 @@
+"""GitHub's limits as arithmetic: when the next request may go, and what an answer says about waiting. Pure.
+
+"Rate limits for the REST API": besides the primary limit, which every answer's headers tell, there are secondary ones that no
+header tells before they are hit: 80 content-creating requests a minute and 500 an hour, and 900 points a minute, of which a
+request that reads costs 1 and one that writes 5.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from wharf.errors import QuotaError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+READ, WRITE = 1, 5
+"""Points of a request."""
+FIRST_WAIT = 60.0
+"""Seconds to wait after a refusal that does not say how long; doubled each time."""
+
+_SHORT = 1.0  # seconds that are not worth a word
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Seconds, and the reason in words."""
+
+    seconds: float
+    reason: str
+
+
+@dataclass(slots=True)
+class Window:
+    """At most `limit` units in any `seconds`. Bursts are allowed: nothing waits until the window is full."""
+
+    limit: int
+    seconds: float
+    reason: str
+    _booked: deque[tuple[float, int]] = field(default_factory=deque)
+    _used: int = 0
+
+    def earliest(self, now: float, units: int) -> float:
+        """When `units` more fit, not before `now`."""
+        while self._booked and self._booked[0][0] + self.seconds <= now:
+            self._used -= self._booked.popleft()[1]
+        over, moment = self._used + units - self.limit, now
+        for then, count in self._booked:
+            if over <= 0:
+                break
+            over, moment = over - count, max(moment, then + self.seconds)
+        return moment
+
+    def book(self, moment: float, units: int) -> None:
+        """Count `units` at a moment, which is not before those booked already."""
+        self._booked.append((moment, units))
+        self._used += units
+
+
+class Pace:
+    """The secondary limits of one token. The caller serialises the calls; times are in seconds of any steady clock."""
+
+    def __init__(self) -> None:
+        self._creating = (
+            Window(80, 60, "GitHub takes 80 new contents a minute"),
+            Window(500, 3600, "GitHub takes 500 new contents an hour"),
+        )
+        self._points = Window(900, 60, "GitHub takes 900 points of requests a minute")
+        self._last = 0.0
+
+    def next(self, now: float, *, points: int, creates: bool) -> Wait:
+        """How long from `now` a request has to wait for its place, and why. It has it when it is booked."""
+        moment, reason = max(now, self._last), ""
+        for window, units in self._windows(points, creates=creates):
+            earliest = window.earliest(moment, units)
+            if earliest > moment:
+                moment, reason = earliest, window.reason
+        return Wait(moment - now, reason)
+
+    def book(self, moment: float, *, points: int, creates: bool) -> None:
+        """Count a request at the moment that `next` gave."""
+        for window, units in self._windows(points, creates=creates):
+            window.book(moment, units)
+        self._last = moment
+
+    def _windows(self, points: int, *, creates: bool) -> list[tuple[Window, int]]:
+        return [(self._points, points), *((each, 1) for each in self._creating if creates)]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """The primary limit as an answer told it: requests an hour, those left, and seconds from the answer to the next hour."""
+
+    resource: str
+    limit: int
+    remaining: int
+    reset_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What to do about waits: the most seconds in all, who is told (reason, seconds), and how time is read and spent."""
+
+    at_most: float = 3600.0
+    tell: Callable[[str, float], None] = lambda _reason, _seconds: None
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+class Turns:
+    """Who may send when, for all threads that use one token. No lock is held while anybody waits."""
+
+    def __init__(self, waiting: Waiting) -> None:
+        self.waiting = waiting
+        self._lock = threading.Lock()
+        self._pace = Pace()
+        self._rates: dict[str, Rate] = {}
+        self.skew = 0.0  # seconds that GitHub's clock is ahead of ours
+        self._closed_until = 0.0
+        self._waited = 0.0
+        self._waited_until = 0.0
+
+    @property
+    def rates(self) -> Mapping[str, Rate]:
+        """The primary limits as last told, by resource."""
+        with self._lock:
+            return dict(self._rates)
+
+    def take(self, points: int, *, creates: bool) -> None:
+        """Wait until the limits allow one request more. Raises QuotaError if that is too long."""
+        booked = False
+        while True:
+            with self._lock:
+                now = self.waiting.clock()
+                if self._closed_until > now:
+                    wait = Wait(self._closed_until - now, "GitHub's limits are reached")
+                elif booked:
+                    return
+                else:
+                    wait = self._pace.next(now, points=points, creates=creates)
+                    self._allow(wait, now)
+                    self._pace.book(now + wait.seconds, points=points, creates=creates)
+                    booked = True
+            if wait.seconds > 0:
+                self._wait(wait)
+
+    def close(self, wait: Wait) -> None:
+        """Let nobody send before a wait is over, and wait. Raises QuotaError if that is too long."""
+        with self._lock:
+            self._closed_until = max(self._closed_until, self.waiting.clock() + wait.seconds)
+        self._wait(wait)
+
+    def learn(self, headers: Mapping[str, str]) -> None:
+        """Remember what an answer's headers tell of the primary limit, and of the time at GitHub."""
+        now = time.time()
+        told = rate(headers, now)
+        with self._lock:
+            self.skew = _moment(headers, now) - now
+            if told is not None:
+                self._rates[told.resource] = told
+
+    def _wait(self, wait: Wait) -> None:
+        """Wait and tell about it. Threads that wait at the same time are counted, and told about, once."""
+        with self._lock:
+            now = self.waiting.clock()
+            more = self._allow(wait, now)
+            self._waited += more
+            self._waited_until = max(self._waited_until, now + wait.seconds)
+        if more > _SHORT:
+            self.waiting.tell(wait.reason, wait.seconds)
+        self.waiting.sleep(wait.seconds)
+
+    def _allow(self, wait: Wait, now: float) -> float:
+        """The seconds that a wait adds to those spent. Raises QuotaError if that is more than allowed in all."""
+        if wait.seconds <= _SHORT:
+            return 0.0
+        more = max(0.0, now + wait.seconds - max(now, self._waited_until))
+        if self._waited + more > self.waiting.at_most:
+            raise _too_long(wait)
+        return more
+
+
+def rate(headers: Mapping[str, str], now: float) -> Rate | None:
+    """What an answer's headers (in lower case) say of the primary limit. `now` (seconds since 1970) is for want of a date."""
+    try:
+        reset = float(headers["x-ratelimit-reset"]) - _moment(headers, now)
+        limit, remaining = int(headers["x-ratelimit-limit"]), int(headers["x-ratelimit-remaining"])
+    except (KeyError, ValueError):
+        return None
+    return Rate(headers.get("x-ratelimit-resource", "core"), limit, remaining, min(max(reset, 0.0), 3600.0))
+
+
+def wait_after(status: int, headers: Mapping[str, str], message: str, *, tries: int, now: float) -> Wait | None:
+    """How long a refused request has to wait, if a limit refused it; None if it was something else.
+
+    Headers are in lower case, `tries` counts the waits before this one.
+    """
+    if status not in {403, 429}:
+        return None
+    after = headers.get("retry-after", "")
+    if after.isdecimal():
+        # One that says "now" again and again must not be asked without end, and none is believed to last for more than a day.
+        seconds = min(max(float(after), 2.0**tries - 1), 86400.0)
+        return Wait(seconds, "GitHub asks for a pause (a secondary limit)")
+    primary = rate(headers, now)
+    if primary is not None and primary.remaining == 0:
+        return Wait(primary.reset_in + 1, f"the {primary.limit} requests of this hour are used up")
+    if status == 429 or "secondary rate limit" in message.lower() or "abuse" in message.lower():
+        return Wait(FIRST_WAIT * 2.0**tries, "GitHub asks for a pause (a secondary limit) and does not say how long")
+    return None
+
+
+def _moment(headers: Mapping[str, str], now: float) -> float:
+    """GitHub's own time where it tells it: the clock here may be wrong."""
+    try:
+        return parsedate_to_datetime(headers["date"]).timestamp()
+    except (KeyError, ValueError):
+        return now
+
+
+def _too_long(wait: Wait) -> QuotaError:
+    moment = time.strftime("%H:%M:%S", time.localtime(time.time() + wait.seconds))
+    return QuotaError(
+        f"{wait.reason[:1].upper()}{wait.reason[1:]}: it goes on at {moment}, and that is too long to wait here.",
+        "What is done stays done: run the same command again then, or allow more with --max-wait SECONDS.",
+        wait.seconds,
+    )

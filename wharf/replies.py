@@ -1,0 +1,96 @@
+"""GitHub's answers as values, and what is wrong where one is a refusal. Pure.
+
+"Troubleshooting the REST API" has the meaning of the statuses: a private repository that a token may not see is 404.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wharf.errors import NotAllowedError, NotFoundError, RejectedError, StorageError, WharfError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wharf.model import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer: its headers' names are in lower case, `data` is the JSON body, or None."""
+
+    status: int
+    headers: Mapping[str, str]
+    data: Json = None
+
+    @property
+    def message(self) -> str:
+        """GitHub's own words, in one line and not too many of them."""
+        text = self.data.get("message") if isinstance(self.data, dict) else None
+        words = str(text) if isinstance(text, str) else f"status {self.status}"
+        details = "; ".join(_detail(each) for each in self._errors())
+        return " ".join(f"{words} ({details})".split() if details else words.split())[:500]
+
+    @property
+    def codes(self) -> tuple[tuple[str, str], ...]:
+        """Code and field of each of its errors."""
+        found = [each for each in self._errors() if isinstance(each, dict)]
+        return tuple((str(each.get("code", "")), str(each.get("field", ""))) for each in found)
+
+    def _errors(self) -> list[Json]:
+        errors = self.data.get("errors") if isinstance(self.data, dict) else None
+        return errors[:5] if isinstance(errors, list) else []
+
+
+def refusal(method: str, what: str, reply: Reply, *, token: bool) -> WharfError:
+    """The error that an answer stands for. `what` names the repository and the request; `token`: whether one was sent."""
+    said = reply.message
+    if reply.status == 401:
+        return NotAllowedError(
+            f"GitHub does not know the token for {what}: {said}.", "It is wrong, expired or revoked: make a new one and set it."
+        )
+    if reply.status == 403 or (reply.status == 404 and method not in {"GET", "HEAD"}):
+        sso = reply.headers.get("x-github-sso", "")
+        hint = (
+            "Authorise the token for the organisation (SAML single sign-on) in its settings on GitHub."
+            if sso
+            else "Reading needs the permission `contents: read`, writing `contents: write` (classic tokens: `repo`)."
+        )
+        if "archived" in said.lower():
+            hint = "An archived repository takes no changes: unarchive it in its settings on GitHub."
+        return NotAllowedError(f"GitHub does not allow this for {what}: {said}.", hint)
+    if reply.status == 404:
+        hint = "Check the address; `wharf init ADDRESS` makes a repository." + (
+            " If it is private: does the token reach it?" if token else " If it is private, it needs a token: set WHARF_TOKEN."
+        )
+        return NotFoundError(f"GitHub shows no such thing as {what}.", hint)
+    if reply.status in {409, 422}:
+        return RejectedError(f"GitHub refused {what}: {said}.", "", reply.status, reply.codes)
+    return StorageError(f"GitHub answered {reply.status} for {what}: {said}.", "If it persists, see GitHub's status page.")
+
+
+def limited(reply: Reply) -> bool:
+    """Whether a GraphQL answer is a refusal by the limit: those come with status 200."""
+    errors = reply.data.get("errors") if isinstance(reply.data, dict) else None
+    return isinstance(errors, list) and any(isinstance(each, dict) and each.get("type") == "RATE_LIMITED" for each in errors)
+
+
+def body_json(headers: Mapping[str, str], body: bytes) -> Json:
+    """The value of a JSON body; None for any other, or a broken one."""
+    if "json" not in headers.get("content-type", "") or not body:
+        return None
+    try:
+        data: Json = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return data
+
+
+def _detail(error: Json) -> str:
+    if not isinstance(error, dict):
+        return str(error)
+    if error.get("message"):
+        return str(error["message"])
+    return " ".join(str(error[key]) for key in ("field", "code") if error.get(key))

@@ -1,0 +1,163 @@
+"""Who may read and upload where GitHub decides: a client's own token is asked there whether it may read the index branch.
+
+A verdict holds for a minute and for that token only. While GitHub does not answer, who was let in within the last hour still
+is, so that installs go on; nobody new is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from wharf.errors import NotAllowedError, NotFoundError, QuotaError, StorageError
+from wharf.server.access import ASK, Access, Uploader, refuse_foreign, secrets_of
+from wharf.server.answer import Answer, failure, text
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from wharf.github import GitHub
+    from wharf.secret import Secret
+
+HOLDS: Final = 60.0
+"""Seconds for which a yes or no of GitHub's is remembered."""
+GRACE: Final = 3600.0
+"""Seconds after a yes in which it still holds while GitHub does not answer."""
+
+_KEPT = 4096
+_AT_ONCE = 8  # tokens that are asked about at the same time
+_CHALLENGE = (("www-authenticate", 'Basic realm="wharf", charset="UTF-8"'),)
+_NO_TOKEN = text(401, "A token of GitHub's that may read this index is needed here: send it as the password.", _CHALLENGE)
+_BAD_TOKEN = text(401, "GitHub does not know this token: it is wrong, expired or revoked.", _CHALLENGE)
+_NO_RIGHT = failure(
+    NotAllowedError("GitHub does not let this token read the index.", "It needs the permission contents: read.")
+)
+_READ_ONLY = failure(NotAllowedError("GitHub does not let this token upload.", "It needs the permission contents: write."))
+_NOT_HERE = text(404, "There is nothing here for this token.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """`refusal` None is a yes; `confirmed` is when GitHub last said yes, `until` when it has to be asked again."""
+
+    refusal: Answer | None
+    until: float
+    confirmed: float = 0.0
+    token: Secret | None = None
+    etag: str | None = None
+
+
+class Members(Access):
+    """`ref` is the index branch. `lend` is given each token that may read, for a server that has none of its own."""
+
+    def __init__(
+        self,
+        github: GitHub,
+        ref: str,
+        lend: Callable[[Secret], Awaitable[None]],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.problem: str | None = None
+        self._github = github
+        self._ref = ref.removeprefix("refs/")
+        self._lend = lend
+        self._clock = clock
+        self._verdicts: OrderedDict[bytes, _Verdict] = OrderedDict()
+        self._asking: dict[bytes, asyncio.Task[_Verdict]] = {}
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+
+    def refresh(self) -> None:
+        """Nothing is kept here that could be out of date for longer than a verdict holds."""
+
+    def refuse_reading(self, host: bytes, authorization: bytes | None) -> Answer | None:
+        """As it was decided before; ASK if that has to be done first."""
+        del host
+        if authorization is None:
+            return _NO_TOKEN
+        verdict = self._verdicts.get(hashlib.sha256(authorization).digest())
+        return ASK if verdict is None or verdict.until <= self._clock() else verdict.refusal
+
+    async def ask(self, authorization: bytes | None) -> Answer | None:
+        """None if the client may read, else the answer that says why not."""
+        if authorization is None:
+            return _NO_TOKEN
+        return (await self._verdict(authorization)).refusal
+
+    async def uploader(
+        self, authorization: bytes | None, *, host: bytes, origin: bytes | None, fetch_site: bytes | None
+    ) -> Uploader | Answer:
+        """Whoever may read and, as far as GitHub tells of a token, write. Whether that is so, its own calls will show."""
+        foreign = refuse_foreign(host, origin, fetch_site)
+        if foreign is not None:
+            return foreign
+        if authorization is None:
+            return _NO_TOKEN
+        verdict = await self._verdict(authorization)
+        if verdict.refusal is not None or verdict.token is None:
+            return verdict.refusal or _NO_TOKEN
+        return await asyncio.to_thread(self._role, verdict.token)
+
+    def _role(self, token: Secret) -> Uploader | Answer:
+        github = self._github.with_token(token)
+        found = github.call("GET", "{repo}").data
+        rights = found.get("permissions") if isinstance(found, dict) else None
+        who = github.call("GET", "/user", allow=(401, 403, 404))
+        name = who.data.get("login") if isinstance(who.data, dict) and who.status == 200 else None
+        # What GitHub says here of a person holds for each of the person's tokens at most; of an app's it says nothing.
+        if name is not None and isinstance(rights, dict) and rights.get("push") is False:
+            return _READ_ONLY
+        return Uploader(str(name or "an app on GitHub"), token)
+
+    async def _verdict(self, authorization: bytes) -> _Verdict:
+        key = hashlib.sha256(authorization).digest()
+        known = self._verdicts.get(key)
+        if known is not None and known.until > self._clock():
+            return known
+        task = self._asking.get(key)
+        if task is None:
+            task = asyncio.create_task(self._decide(key, authorization, known))
+            self._asking[key] = task
+            task.add_done_callback(lambda _task: self._asking.pop(key))
+        return await asyncio.shield(task)
+
+    async def _decide(self, key: bytes, authorization: bytes, known: _Verdict | None) -> _Verdict:
+        async with self._turns:
+            verdict = await asyncio.to_thread(self._asked, authorization, known)
+        if verdict.token is not None and verdict.refusal is None:
+            await self._lend(verdict.token)
+        self._verdicts[key] = verdict
+        self._verdicts.move_to_end(key)
+        while len(self._verdicts) > _KEPT:
+            self._verdicts.popitem(last=False)
+        return verdict
+
+    def _asked(self, authorization: bytes, known: _Verdict | None) -> _Verdict:
+        """GitHub's verdict on whatever in the header may be a token: the password, else the user name."""
+        now = self._clock()
+        refusal: Answer = _BAD_TOKEN
+        for token in secrets_of(authorization):
+            etag = known.etag if known is not None and known.token == token else None
+            try:
+                github = self._github.with_token(token)
+                reply = github.call("GET", f"{{repo}}/git/ref/{self._ref}", allow=(401, 403, 404), etag=etag)
+            except NotAllowedError:
+                continue  # it cannot be a token at all
+            except (StorageError, NotFoundError) as error:
+                if known is not None and known.refusal is None and now < known.confirmed + GRACE:
+                    return _Verdict(None, now + HOLDS, known.confirmed, known.token, known.etag)
+                wait = error.retry_after if isinstance(error, QuotaError) else 5
+                return _Verdict(_away(wait), now + 1)
+            if reply.status in {200, 304}:
+                return _Verdict(None, now + HOLDS, now, token, reply.headers.get("etag", etag))
+            if reply.status != 401:
+                refusal = _NO_RIGHT if reply.status == 403 else _NOT_HERE
+        return _Verdict(refusal, now + HOLDS)
+
+
+def _away(seconds: float) -> Answer:
+    return text(503, "GitHub cannot be asked about this token just now.", (("retry-after", str(int(seconds) + 1)),))

@@ -1,0 +1,64 @@
+"""What the verbs need of a place for bytes, whichever it is: a folder, or the releases of a repository on GitHub."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+    from wharf.change import Named
+    from wharf.model import Release
+
+Source: TypeAlias = "Callable[[], BinaryIO]"
+"""Opens a file for reading, at its beginning."""
+Recorded: TypeAlias = "Callable[[str, str], Release | None]"
+"""The record of a project's version as the index has it now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A checked file on its way into the store."""
+
+    named: Named
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Who wants to know how far a publish is: told the file's name and the bytes, as they are read and as they are sent."""
+
+    read: Callable[[str, int], None] = lambda _name, _bytes: None
+    sent: Callable[[str, int], None] = lambda _name, _bytes: None
+
+
+class Intake(Protocol):
+    """One publish under way."""
+
+    def take(self, source: Source, limit: int) -> AbstractContextManager[tuple[BinaryIO, Source]]:
+        """The bytes to check, of which no more than `limit` + 1 matter, and where the same bytes are had again to be `put`."""
+        ...
+
+    def put(self, new: Sequence[Incoming], known: Sequence[Incoming], recorded: Recorded, tip: str | None) -> Sequence[Named]:
+        """Store the `new` files; each with its location, stored and verified when this returns.
+
+        `known` ones are in the index already, `tip` is its commit. Raises StorageError, and then the index shows nothing.
+        """
+        ...
+
+
+class AssetStore(Protocol):
+    """A place for the bytes of distributions."""
+
+    def intake(self, progress: Progress) -> AbstractContextManager[Intake]:
+        """Begin a publish."""
+        ...
+
+    def erase(self, files: Sequence[Named], named: Callable[[], Sequence[Named]]) -> tuple[Sequence[Named], str]:
+        """Delete the bytes of files that have left the index, except those that `named` gives when nobody publishes.
+
+        The files whose bytes are still stored, and why.
+        """
+        ...
