@@ -1,0 +1,10 @@
+"""A GitHub to test against: real git over HTTP, the REST and GraphQL answers that wharf relies on, and every fault on demand.
+
+Laid out as an Enterprise Server: one host with the API under /api/v3, uploads under /api/uploads, git and downloads beside
+them; a second one stands for the storage behind signed addresses.
+"""
+
+from simulator.hub import Hub
+from simulator.state import Asset, Call, Clock, Release, Repo
+
+__all__ = ["Asset", "Call", "Clock", "Hub", "Release", "Repo"]

@@ -1,0 +1,167 @@
+"""The simulator itself: its state, its two servers, and who a request comes from."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import threading
+from typing import TYPE_CHECKING
+
+from simulator import gitweb, graphql, plumbing, rest, storage, webhook
+from simulator.answers import Answer, Refusal, Request, error
+from simulator.faults import Faults
+from simulator.limits import Limits
+from simulator.server import Server
+from simulator.state import KINDS, LEVELS, Call, Clock, Repo, Token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+
+class Hub:
+    """A GitHub with the layout of an Enterprise Server: `url`/api/v3, /api/graphql, /api/uploads, /owner/name.git."""
+
+    def __init__(self, root: Path, latency: float = 0.0) -> None:
+        self.root = root
+        self.latency = latency  # seconds, slept once in each request
+        self.lock = threading.RLock()
+        self.clock = Clock()
+        self.limits = Limits(self.clock)
+        self.faults = Faults()
+        self.calls: list[Call] = []
+        self.repos: dict[str, Repo] = {}
+        self.moved: dict[str, Repo] = {}
+        self.tokens: dict[str, Token] = {}
+        self.down = False
+        self.storage_down = False
+        self.key = secrets.token_bytes(16)
+        self.posts: list[threading.Thread] = []
+        self._id = 1000
+        (root / "repos").mkdir(parents=True, exist_ok=True)
+        (root / "assets").mkdir(exist_ok=True)
+        self._server = Server(self, storage=False)
+        self._storage = Server(self, storage=True)
+        self.url = self._server.url
+        self.host = self.url.removeprefix("http://")
+        self.storage_url = self._storage.url
+        self.api = self.url + "/api/v3"
+
+    def __enter__(self) -> Hub:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error_: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._server.stop()
+        self._storage.stop()
+        for thread in self.posts:
+            thread.join(10)
+
+    def next_id(self) -> int:
+        with self.lock:
+            self._id += 1
+            return self._id
+
+    def create(
+        self, slug: str, *, private: bool = True, auto_init: bool = True, immutable: bool = False, creator: str | None = None
+    ) -> Repo:
+        """A repository; with `auto_init` it has a first commit on `main`."""
+        number = self.next_id()
+        git_dir = self.root / "repos" / f"{number}.git"
+        plumbing.create(git_dir)
+        if auto_init:
+            readme = f"# {slug.partition('/')[2]}\n".encode()
+            author = creator or slug.partition("/")[0]
+            plumbing.commit_files(
+                git_dir, "main", None, "Initial commit", author, self.clock.now(), additions=[("README.md", readme)]
+            )
+        now = self.clock.text()
+        repo = Repo(
+            hub=self, id=number, slug=slug, private=private, git_dir=git_dir, immutable=immutable, created_at=now, pushed_at=now
+        )
+        with self.lock:
+            self.repos[slug.lower()] = repo
+            self.moved.pop(slug.lower(), None)
+        return repo
+
+    def token(self, login: str, rights: Mapping[str, str], *, kind: str = "classic", contents: bool = True) -> str:
+        """A new token. `contents=False`: may see the repositories, but not what is in them."""
+        if kind not in KINDS or not LEVELS.keys() >= set(rights.values()):
+            raise ValueError(f"no such token: {kind} {dict(rights)}")
+        prefix = {"classic": "ghp_", "fine-grained": "github_pat_"}.get(kind, "ghs_")
+        secret = prefix + secrets.token_hex(18)
+        lower = {slug.lower(): level for slug, level in rights.items()}
+        with self.lock:
+            self.tokens[secret] = Token(login=login, rights=lower, kind=kind, secret=secret, contents=contents)
+        return secret
+
+    def revoke(self, token: str) -> None:
+        with self.lock:
+            self.tokens.pop(token, None)
+
+    def count(self, kind: str) -> int:
+        """How many requests of this kind came since `calls` was last cleared."""
+        return sum(call.kind == kind for call in list(self.calls))
+
+    def fault(self, where: str, how: str, *, times: int = 1, after: int = 0) -> None:
+        """The next `times` requests that match, `after` so many that pass, fail in this way."""
+        self.faults.add(where, how, times, after)
+
+    def before(self, where: str, callback: Callable[[], object]) -> None:
+        """Calls back once, in the moment before the next matching request is carried out."""
+        self.faults.add_before(where, callback)
+
+    def webhook(self, repo: Repo, url: str, secret: str) -> None:
+        """From now on every change of a ref of `repo` is told to `url`, signed."""
+        repo.hooks.append((url, secret.encode()))
+
+    def ref_changed(self, repo: Repo, ref: str, old: str, new: str, login: str) -> None:
+        """For the handlers: a ref moved."""
+        repo.pushed_at = self.clock.text()
+        webhook.send(self, repo, ref, old, new, login)
+
+    def find(self, slug: str) -> Repo | None:
+        with self.lock:
+            return self.repos.get(slug.lower())
+
+    def level(self, token: Token | None, repo: Repo) -> int:
+        """What the request's sender may do with `repo`, as in LEVELS."""
+        given = LEVELS[token.rights.get(repo.slug.lower(), "none")] if token else 0
+        return given if repo.private else max(1, given)
+
+    def login(self, request: Request) -> Token | None:
+        """The token of the Authorization header, None without one. Raises Refusal (401)."""
+        header = request.headers.get("authorization")
+        if header is None:
+            return None
+        scheme, _, value = header.partition(" ")
+        words = [value.strip()]
+        if scheme.lower() == "basic":
+            name, _, password = base64.b64decode(value + "==").decode(errors="replace").partition(":")
+            words = [password, name]
+        with self.lock:
+            found = next((self.tokens[word] for word in words if word in self.tokens), None)
+        if found is None:
+            raise Refusal(error(401, "Bad credentials"))
+        request.token = found
+        return found
+
+    def answer(self, request: Request, *, storage: bool) -> Answer:
+        """What a request gets."""
+        try:
+            return _HANDLERS["storage" if storage else request.kind](self, request)
+        except Refusal as refusal:
+            return refusal.answer
+
+
+_HANDLERS: dict[str, Callable[[Hub, Request], Answer]] = {
+    "api": rest.handle,
+    "upload": rest.handle_upload,
+    "graphql": graphql.handle,
+    "git": gitweb.handle,
+    "web": storage.handle_web,
+    "storage": storage.handle,
+}

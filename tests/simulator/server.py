@@ -1,0 +1,305 @@
+"""The HTTP servers: bytes in and out, the faults that are about bytes, and the list of calls."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import socket
+import tempfile
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import IO, TYPE_CHECKING, cast
+from urllib.parse import parse_qsl
+
+from simulator.answers import Answer, Refusal, Request, error, secondary, text
+from simulator.state import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from simulator.hub import Hub
+
+_PIECE = 1 << 16
+_SPOOL = 1 << 20
+
+
+class Server(ThreadingHTTPServer):
+    """Threads that are daemons, and a close that ends the connections that clients keep open."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 512
+
+    def __init__(self, hub: Hub, *, storage: bool) -> None:
+        self.hub = hub
+        self.storage = storage
+        self._open: dict[socket.socket, threading.Thread] = {}
+        self._guard = threading.Lock()
+        super().__init__(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def opened(self, connection: socket.socket) -> None:
+        with self._guard:
+            self._open[connection] = threading.current_thread()
+
+    def closed(self, connection: socket.socket) -> None:
+        with self._guard:
+            self._open.pop(connection, None)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away is no news; anything else is a fault of the simulator and is printed."""
+        import sys
+
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+    def stop(self) -> None:
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
+        with self._guard:
+            left = dict(self._open)
+        for connection in left:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue
+        for thread in left.values():
+            thread.join(2)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "GitHub.com"
+    sys_version = ""
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    server: Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.opened(self.connection)
+
+    def finish(self) -> None:
+        try:
+            super().finish()
+        finally:
+            self.server.closed(self.connection)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Nothing: `hub.calls` is the log."""
+
+    def handle_expect_100(self) -> bool:
+        super().handle_expect_100()
+        self.wfile.flush()
+        return True
+
+    def _serve(self) -> None:
+        hub = self.server.hub
+        if hub.storage_down if self.server.storage else hub.down:
+            self.close_connection = True
+            return
+        try:
+            request = self._read()
+        except Refusal as refusal:
+            self.close_connection = True
+            self._send(refusal.answer, slow=None, short=False)
+            return
+        if request is None:
+            self.close_connection = True
+            return
+        if hub.latency:
+            time.sleep(hub.latency)
+        with request.body:
+            self._carry_out(request)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
+
+    def _carry_out(self, request: Request) -> None:
+        hub = self.server.hub
+        line = f"{request.method} {request.path}"
+        hub.faults.run_before(line)
+        how = hub.faults.take(line)
+        if how == "drop":
+            self._record(request, 0)
+            self.close_connection = True
+            return
+        if how is not None:
+            request.faults.append(how)
+        answer = _refused(request, how) or hub.answer(request, storage=self.server.storage)
+        if how == "lose":
+            if not isinstance(answer.body, (bytes, tuple)):
+                for _ in answer.body:
+                    pass
+            self._record(request, 0)
+            self.close_connection = True
+            return
+        self._record(request, answer.status)
+        slow = float(how.partition(":")[2] or 2) if how is not None and how.startswith("slow") else None
+        self._send(answer, slow=slow, short=how == "short")
+
+    def _record(self, request: Request, status: int) -> None:
+        call = Call(
+            kind=request.kind,
+            method=request.method,
+            path=request.path,
+            login=request.token.login if request.token else None,
+            status=status,
+            query=dict(request.query),
+            headers=dict(request.headers),
+        )
+        self.server.hub.calls.append(call)
+
+    def _read(self) -> Request | None:
+        path, _, raw_query = self.path.partition("?")
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        if headers.get("content-length", "0").isdigit() is False:
+            raise Refusal(error(400))
+        kind = "storage" if self.server.storage else kind_of(path)
+        if kind == "upload" and int(headers.get("content-length", "0")) >= 1 << 31:
+            raise Refusal(
+                error(
+                    422,
+                    errors=[
+                        {
+                            "resource": "ReleaseAsset",
+                            "code": "custom",
+                            "field": "size",
+                            "message": "size must be less than 2147483648",
+                        }
+                    ],
+                )
+            )
+        body = _spool()
+        digest = hashlib.sha256()
+        size = 0
+        for piece in self._pieces(headers):
+            if not piece:  # the client went away in the middle
+                body.close()
+                return None
+            size += len(piece)
+            digest.update(piece)
+            body.write(piece)
+        body.seek(0)
+        if kind == "git" and headers.get("content-encoding") in {"gzip", "x-gzip"}:
+            with body:
+                data = gzip.decompress(body.read())
+            body = _spool()
+            body.write(data)
+            body.seek(0)
+            size = len(data)
+        return Request(
+            kind=kind,
+            method=self.command,
+            path=path,
+            raw_query=raw_query,
+            query=dict(parse_qsl(raw_query, keep_blank_values=True)),
+            headers=headers,
+            body=body,
+            size=size,
+            sha256=digest.hexdigest(),
+        )
+
+    def _pieces(self, headers: dict[str, str]) -> Iterator[bytes]:
+        """The body's bytes; an empty piece says that it ended too early."""
+        if headers.get("transfer-encoding", "").lower() == "chunked":
+            while length := int(self.rfile.readline().partition(b";")[0].strip() or b"0", 16):
+                yield self.rfile.read(length)
+                self.rfile.readline()
+            while self.rfile.readline().strip():
+                pass
+            return
+        left = int(headers.get("content-length", "0"))
+        while left:
+            piece = self.rfile.read(min(left, _PIECE))
+            left -= len(piece)
+            yield piece
+            if not piece:
+                return
+
+    def _send(self, answer: Answer, *, slow: float | None, short: bool) -> None:
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        length = _length(answer)
+        chunked = length is None
+        if chunked:
+            self.send_header("transfer-encoding", "chunked")
+        elif answer.status not in {204, 304}:
+            self.send_header("content-length", str(length))
+        if self.close_connection:
+            self.send_header("connection", "close")
+        self.end_headers()
+        if self.command != "HEAD" and answer.status not in {204, 304}:
+            self._send_body(answer, length, slow=slow, short=short)
+        self.wfile.flush()
+
+    def _send_body(self, answer: Answer, length: int | None, *, slow: float | None, short: bool) -> None:
+        stop = (length or 0) // 2 if short else None
+        pause = slow / 20 if slow is not None else 0.0
+        sent = 0
+        for piece in _split(answer, max(1, (length or _PIECE) // 20) if slow is not None else _PIECE):
+            part = piece if stop is None else piece[: max(0, stop - sent)]
+            sent += len(part)
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part) if length is None and part else part)
+            if pause:
+                self.wfile.flush()
+                time.sleep(pause)
+            if stop is not None and (sent >= stop):
+                self.close_connection = True
+                return
+        if length is None:
+            self.wfile.write(b"0\r\n\r\n")
+
+
+def _spool() -> IO[bytes]:
+    return cast("IO[bytes]", tempfile.SpooledTemporaryFile(_SPOOL))
+
+
+def kind_of(path: str) -> str:
+    """What a path of the first server asks."""
+    for prefix, kind in (("/api/v3", "api"), ("/api/graphql", "graphql"), ("/api/uploads/", "upload")):
+        if path.startswith(prefix):
+            return kind
+    return "git" if ".git/" in path else "web"
+
+
+def _refused(request: Request, how: str | None) -> Answer | None:
+    """The answer of a fault that leaves the request undone."""
+    if how is None:
+        return None
+    if how.startswith("secondary"):
+        return secondary(int(how.partition(":")[2] or 1))
+    if how.isdigit():
+        plain = request.kind in {"git", "storage", "web"}
+        return text(int(how), "fault") if plain else error(int(how))
+    return None
+
+
+def _length(answer: Answer) -> int | None:
+    if isinstance(answer.body, bytes):
+        return len(answer.body)
+    return answer.body[2] if isinstance(answer.body, tuple) else None
+
+
+def _split(answer: Answer, size: int) -> Iterator[bytes]:
+    if isinstance(answer.body, bytes):
+        for start in range(0, len(answer.body), size):
+            yield answer.body[start : start + size]
+    elif isinstance(answer.body, tuple):
+        path, start, left = answer.body
+        with path.open("rb") as file:
+            file.seek(start)
+            while left and (piece := file.read(min(left, size))):
+                left -= len(piece)
+                yield piece
+    else:
+        yield from answer.body

@@ -1,0 +1,146 @@
+"""What the simulator knows: repositories with their releases, tokens with their rights, requests, and the time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from simulator.hub import Hub
+
+KINDS = ("classic", "fine-grained", "actions", "installation")
+LEVELS = {"none": 0, "read": 1, "write": 2, "admin": 3}
+
+
+class Clock:
+    """The simulator's time, in seconds since 1970, which a test can move on."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def now(self) -> float:
+        return time.time() + self.ahead
+
+    def forward(self, seconds: float) -> None:
+        self.ahead += seconds
+
+    def text(self) -> str:
+        return datetime.fromtimestamp(self.now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(kw_only=True)
+class Token:
+    """`rights` by repository in lower case; one without `contents` sees the repository and nothing in it."""
+
+    login: str
+    rights: dict[str, str]
+    kind: str = "classic"
+    secret: str = field(repr=False)
+    contents: bool = True
+
+    @property
+    def integration(self) -> bool:
+        return self.kind in {"actions", "installation"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One request. `status` 0: it was not answered."""
+
+    kind: str
+    method: str
+    path: str
+    login: str | None
+    status: int
+    query: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class Asset:
+    id: int
+    name: str
+    label: str | None
+    state: str
+    size: int
+    digest: str | None
+    data: Path
+    content_type: str
+    uploader: str
+    created_at: str
+    downloads: int = 0
+
+
+@dataclass(kw_only=True)
+class Release:
+    id: int
+    tag_name: str
+    target_commitish: str
+    author: str
+    created_at: str
+    name: str | None = None
+    body: str | None = None
+    draft: bool = True
+    prerelease: bool = False
+    immutable: bool = False
+    latest: bool = True
+    published_at: str | None = None
+    assets: list[Asset] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class Repo:
+    hub: Hub
+    id: int
+    slug: str
+    private: bool
+    git_dir: Path
+    immutable: bool
+    created_at: str
+    pushed_at: str
+    description: str | None = None
+    archived: bool = False
+    digests: bool = True
+    protected: set[str] = field(default_factory=set)
+    signed: set[str] = field(default_factory=set)
+    releases: list[Release] = field(default_factory=list)
+    burned: set[str] = field(default_factory=set)
+    publishing: set[str] = field(default_factory=set)
+    verified: set[str] = field(default_factory=set)
+    hooks: list[tuple[str, bytes]] = field(default_factory=list)
+    size: int = 1
+
+    @property
+    def owner(self) -> str:
+        return self.slug.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        return self.slug.partition("/")[2]
+
+    @property
+    def default_branch(self) -> str:
+        return (self.git_dir / "HEAD").read_text().strip().removeprefix("ref: refs/heads/")
+
+    def rename(self, to: str) -> None:
+        """The old name redirects from now on; tokens keep their rights."""
+        with self.hub.lock:
+            old = self.slug.lower()
+            del self.hub.repos[old]
+            self.hub.moved[old] = self
+            self.hub.moved.pop(to.lower(), None)
+            self.hub.repos[to.lower()] = self
+            self.slug = to
+            for token in self.hub.tokens.values():
+                if old in token.rights:
+                    token.rights[to.lower()] = token.rights[old]
+
+    def delete(self) -> None:
+        with self.hub.lock:
+            self.hub.repos.pop(self.slug.lower(), None)
+            for old in [old for old, repo in self.hub.moved.items() if repo is self]:
+                del self.hub.moved[old]
