@@ -54,6 +54,7 @@ _NO_RIGHT = re.compile(r"error: 40[13]|Authentication failed|could not read User
 _ELSEWHERE = re.compile(r"error: 30[1278]|redirect|not found|error: 404")
 _BROKEN = re.compile(
     r"corrupt|bad object|inflate|missing (?:blob|tree|commit)|did not send all necessary|unable to read [0-9a-f]"
+    r"|bad (?:config|shallow)|not a git repository|Unable to create '.*File exists"
 )
 _MUTATION = """
 mutation($input: CreateCommitOnBranchInput!) { createCommitOnBranch(input: $input) { commit { oid } } }
@@ -70,7 +71,8 @@ class RemoteBranch(Branch):
         self._folder = folder
         self._way = way
         self._git = Git(self._git.git_dir, _CLONE)
-        self._objects = Objects(self._git, None if depth == "whole" else self._bring)
+        self._objects = Objects(self._git, self._bring)
+        self._damaged = self._git.git_dir / "damaged"
         self._turn = threading.RLock()
         self._held = 0
 
@@ -84,9 +86,11 @@ class RemoteBranch(Branch):
         Raises NotFoundError, NotAllowedError or StorageError, and then what the clone held before can still be read.
         """
         with self._locked():
-            self._make()
+            if not self._sound():
+                self._renew()
+                return
             # Only the first time without history: what was fetched once needs one question less to be found unchanged.
-            first = ["--depth=1"] if super().tip() is None and self.depth != "history" else []
+            first = ["--depth=1"] if self.tip() is None and self.depth != "history" else []
             if not self._fetch(*first, f"+{self.ref}:{self.ref}"):
                 self._git.run("update-ref", "-d", self.ref)  # the branch is not there, or not any more
             self._tidy()
@@ -94,7 +98,8 @@ class RemoteBranch(Branch):
     def indexes(self) -> list[str]:
         """The names of all indexes of the repository, brought to where they are on GitHub."""
         with self._locked():
-            self._make()
+            if not self._sound():
+                self._renew()
             self._fetch("--prune", "--depth=1", "+refs/heads/wharf/*:refs/heads/wharf/*")
         return super().indexes()
 
@@ -116,7 +121,8 @@ class RemoteBranch(Branch):
 
     def tip(self) -> str | None:
         """The commit that the branch was at when it was fetched last, or None."""
-        return super().tip() if (self._git.git_dir / "HEAD").is_file() else None
+        found = self._objects.one(self.ref) if (self._git.git_dir / "HEAD").is_file() else None
+        return None if found is None else found.id
 
     def history(self, project: str | None = None) -> Iterator[Entry]:
         """The audit log, newest first, from a clone that has all commits."""
@@ -134,6 +140,8 @@ class RemoteBranch(Branch):
         return snapshot
 
     def _land(self, tip: str | None, outcome: Outcome, message: Message) -> str | None:
+        if tip is None:
+            self._check_room()
         if self._way == "api":
             return self._land_by_api(tip, outcome, message)
         try:
@@ -143,8 +151,24 @@ class RemoteBranch(Branch):
                 raise
             try:
                 return self._land_by_api(tip, outcome, message)
-            except StorageError as error:
+            except (NotAllowedError, StorageError) as error:
                 raise refused from error
+
+    def _check_room(self) -> None:
+        """Raise StorageError where the index branch must not or cannot be made."""
+        where = self.github.address
+        found = self.github.call("GET", "{repo}/git/matching-refs/heads/wharf", allow=(409,))
+        if found.status == 409:
+            raise StorageError(
+                f"{where} is empty: the first branch that it gets becomes its default one, which an index must not be.",
+                f"`wharf init {where}` makes its first commit.",
+            )
+        refs = found.data if isinstance(found.data, list) else []
+        if any(isinstance(each, dict) and each.get("ref") == "refs/heads/wharf" for each in refs):
+            raise StorageError(
+                f"{where} has a branch named wharf, and beside it git has no room for wharf/{self.index}.",
+                "Rename or delete that branch.",
+            )
 
     def _push(self, tip: str | None, outcome: Outcome, message: Message) -> str | None:
         commit = self._write(tip, outcome, message)
@@ -162,40 +186,62 @@ class RemoteBranch(Branch):
                 self.fetch()
                 return None
             self._explain("push", err)
-            self.fetch()  # the answer may have been lost on its way back
+            landed = self._landed(tip, commit)
             if self.tip() != tip:
-                return commit if self.tip() == commit else None
+                return landed
         raise StorageError(f"git push to {self.github.address} failed: {_said(err)}", "Run the same command again.")
+
+    def _landed(self, tip: str | None, mine: str) -> str | None:
+        """The commit as which `mine` landed although no answer came: it stands on `tip` and has the very same tree."""
+        self.fetch()
+        now = self.tip()
+        if now is None or now == tip:
+            return None
+        first = self._git.run("rev-list", "--reverse", now, *([f"^{tip}"] if tip else [])).decode().split()[:1]
+        trees = {self._git.run("rev-parse", f"{each}^{{tree}}") for each in (*first, mine)}
+        return first[0] if first and len(trees) == 1 else None
 
     def _land_by_api(self, tip: str | None, outcome: Outcome, message: Message) -> str | None:
         edits = edits_of(tip, outcome)
-        headline, _, body = message.text(outcome.changed).partition("\n")
-        try:
-            if tip is None:
-                return self._first_by_api(edits, f"{headline}\n{body}")
-            variables: dict[str, Json] = {
-                "branch": {"repositoryNameWithOwner": self.github.address.slug, "branchName": f"wharf/{self.index}"},
-                "message": {"headline": headline, "body": body.strip()},
-                "expectedHeadOid": tip,
-                "fileChanges": {
-                    "additions": [
-                        {"path": path, "contents": base64.b64encode(data).decode()}
-                        for path, data in edits.items()
-                        if data is not None
-                    ],
-                    "deletions": [{"path": path} for path, data in edits.items() if data is None],
-                },
-            }
-            done = self.github.graphql(_MUTATION, {"input": variables}).get("createCommitOnBranch")
-        except GraphQLError as error:
-            if "STALE_DATA" not in error.types:
-                raise
-            done = None
-        except UncertainError:
-            done = None  # the next look at the tip tells whether it was carried out
-        self.fetch()
+        text = message.text(outcome.changed).strip()
+        for _ in range(_NETWORK_TRIES):
+            try:
+                commit = self._first_by_api(edits, text) if tip is None else self._commit_by_api(tip, edits, text)
+            except UncertainError as error:
+                lost = error
+                landed = self._landed(tip, self._write(tip, outcome, message))
+                if self.tip() != tip:
+                    return landed
+            except GraphQLError as error:
+                self.fetch()
+                if self.tip() == tip and "STALE_DATA" not in error.types:
+                    raise self._refusal(error.message, error.types) from error
+                return None
+            else:
+                self.fetch()
+                return commit
+        raise StorageError(f"Committing to {self.github.address} failed: {lost.message}", "Run the same command again.")
+
+    def _commit_by_api(self, tip: str, edits: dict[str, bytes | None], text: str) -> str:
+        headline, _, body = text.partition("\n")
+        variables: dict[str, Json] = {
+            "branch": {"repositoryNameWithOwner": self.github.address.slug, "branchName": f"wharf/{self.index}"},
+            "message": {"headline": headline, "body": body.strip()},
+            "expectedHeadOid": tip,
+            "fileChanges": {
+                "additions": [
+                    {"path": path, "contents": base64.b64encode(data).decode()}
+                    for path, data in edits.items()
+                    if data is not None
+                ],
+                "deletions": [{"path": path} for path, data in edits.items() if data is None],
+            },
+        }
+        done = self.github.graphql(_MUTATION, {"input": variables}).get("createCommitOnBranch")
         commit = done.get("commit") if isinstance(done, dict) else None
-        return str(commit["oid"]) if isinstance(commit, dict) else None
+        if not isinstance(commit, dict):
+            raise UncertainError("GitHub did not say which commit it made.", "")
+        return str(commit["oid"])
 
     def _first_by_api(self, edits: dict[str, bytes | None], text: str) -> str | None:
         """The first commit of an index, through the Git database API: createCommitOnBranch needs a branch to stand on."""
@@ -205,32 +251,76 @@ class RemoteBranch(Branch):
             blob = self.github.call("POST", "{repo}/git/blobs", body=dict(encoded)).data
             entries.append({"path": path, "mode": "100644", "type": "blob", "sha": _sha(blob)})
         tree = _sha(self.github.call("POST", "{repo}/git/trees", body={"tree": entries}).data)
-        commit = _sha(self.github.call("POST", "{repo}/git/commits", body={"message": text, "tree": tree, "parents": []}).data)
+        body: dict[str, Json] = {"message": f"{text}\n", "tree": tree, "parents": []}
+        commit = _sha(self.github.call("POST", "{repo}/git/commits", body=body).data)
         try:
             self.github.call("POST", "{repo}/git/refs", body={"ref": self.ref, "sha": commit})
-        except RejectedError:
-            commit = ""  # somebody made the branch meanwhile
-        self.fetch()
-        return commit or None
+        except RejectedError as error:
+            if "already exists" in error.message:  # somebody made the branch meanwhile
+                return None
+            raise self._refusal(error.message, ()) from error
+        return commit
+
+    def _refusal(self, said: str, types: tuple[str, ...]) -> NotAllowedError | StorageError:
+        """What the API's refusal of a commit means."""
+        if "archived" in said:
+            return NotAllowedError(said, "Unarchive it in its settings on GitHub.")
+        if "FORBIDDEN" in types:
+            return NotAllowedError(said, "Writing needs the permission `contents: write` (classic tokens: `repo`).")
+        if "NOT_FOUND" in types:
+            return StorageError(said, "Is the address of the repository right?")
+        return NotAllowedError(f"wharf/{self.index}: {said}", f"Exempt wharf/{self.index} from the branch's rules.")
 
     def _bring(self, ids: list[str]) -> None:
-        """Get objects that a clone without files lacks, all at once."""
+        """Get objects that a clone without files lacks, all at once. What is still missing then is damage."""
         with self._locked():
-            self._fetch("--stdin", stdin="".join(f"{each}\n" for each in ids).encode())
+            names = "".join(f"{each}\n" for each in ids).encode()
+            if self.depth != "whole":
+                # Nothing is said of the commits that are here: GitHub would leave out what it takes for known from them.
+                self._fetch("--stdin", stdin=names)
+            if b" missing\n" in self._git.run("cat-file", "--batch-check", stdin=names):
+                self._damaged.touch()  # the next fetch heals it, also that of another process
 
-    def _fetch(self, *words: str, stdin: bytes = b"") -> bool:
+    def _sound(self) -> bool:
+        """Whether there is a clone whose tip can be read."""
+        if not (self._git.git_dir / "HEAD").is_file() or self._damaged.exists():
+            return False
+        try:
+            tip = self.tip()
+            if tip is not None:
+                self._objects.trees([f"{tip}^{{tree}}"])
+        except StorageError:
+            return False
+        return tip is not None or not (self._git.git_dir / self.ref).exists()
+
+    def _renew(self) -> None:
+        """Fetch a new clone beside the one that is damaged or missing, then put it in its place: a bad one outlives none."""
+        fresh, old = (self._git.git_dir.with_suffix(suffix) for suffix in (".new", ".old"))
+        for path in (fresh, old):
+            shutil.rmtree(path, ignore_errors=True)
+        Git(fresh).run("init", "--quiet", "--bare", "--template=", "--initial-branch=wharf/main")
+        first = [] if self.depth == "history" else ["--depth=1"]
+        self._fetch(*first, f"+{self.ref}:{self.ref}", into=fresh)
+        with contextlib.suppress(FileNotFoundError):
+            self._git.git_dir.rename(old)
+        fresh.rename(self._git.git_dir)
+        self._objects.close()  # the process that reads has the old one open
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _fetch(self, *words: str, stdin: bytes = b"", into: Path | None = None) -> bool:
         """Whether there is what was asked for."""
         for again in range(_NETWORK_TRIES):
-            status, _, err = self._remote().attempt(
-                "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *words[:-1], *_origin(words[-1]), stdin=stdin
+            status, _, err = self._remote(into).attempt(
+                *(["-c", "fetch.negotiationAlgorithm=noop"] if stdin else []),
+                *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *words[:-1], *_origin(words[-1])),
+                stdin=stdin,
             )
             if status == 0 or (status == 1 and not err):  # 1: there is no such branch, and with a depth git ends so
                 return True
             if "couldn't find remote ref" in err:
                 return False
-            if _BROKEN.search(err) and not stdin:
-                shutil.rmtree(self._git.git_dir)  # it is a cache: fetched again it is whole
-                self._make()
+            if _BROKEN.search(err) and into is None and not stdin:
+                self._renew()
             else:
                 self._explain("fetch", err)
             if again:
@@ -252,17 +342,13 @@ class RemoteBranch(Branch):
                     "Reading needs the permission `contents: read`, writing `contents: write` (classic tokens: `repo`).",
                 )
 
-    def _make(self) -> None:
-        if not (self._git.git_dir / "HEAD").is_file():
-            self._git.run("init", "--quiet", "--bare", "--template=", "--initial-branch=wharf/main")
-
     def _tidy(self) -> None:
         packs = self._git.git_dir / "objects" / "pack"
         if sum(path.suffix == ".pack" for path in packs.iterdir()) > _PACKS:
             # Whoever reads an older commit in this clone at this moment has an hour to finish.
             self._remote().run("gc", "--quiet", "--prune=1.hour.ago")
 
-    def _remote(self) -> Git:
+    def _remote(self, git_dir: Path | None = None) -> Git:
         """Git with the way to GitHub in its environment: neither the address nor the token is ever in the clone's files."""
         token = self.github.token
         header = None
@@ -280,7 +366,7 @@ class RemoteBranch(Branch):
         ]
         if self.depth != "whole":
             config += [("remote.origin.promisor", "true"), ("remote.origin.partialclonefilter", "blob:none")]
-        return Git(self._git.git_dir, config, header)
+        return Git(git_dir or self._git.git_dir, config, header)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

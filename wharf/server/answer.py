@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from wharf.errors import QuotaError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -154,7 +157,8 @@ def failure(error: WharfError) -> Answer:
     What went wrong in the store is for its operator, with paths and all: the client is told that it did.
     """
     if error.http_status >= 500:
-        return text(error.http_status, _OUT_OF_ORDER, (("retry-after", "5"),))
+        wait = error.retry_after if isinstance(error, QuotaError) else 5
+        return text(error.http_status, _OUT_OF_ORDER, (("retry-after", str(math.ceil(wait))),))
     begin = "File already exists. " if error.http_status == 409 else ""
     return text(error.http_status, f"{begin}{error.message} {error.hint}".strip())
 

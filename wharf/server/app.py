@@ -72,6 +72,7 @@ def make_app(repository: Repository, rules: Rules) -> Front:
     refresher = Refresher(repository, shelf)
     access: Access
     if rules.by_github and repository.github is not None:
+        refresher.borrows = repository.github.token is None
         access = Members(repository.github, repository.branch.ref, refresher.lend)
     else:
         access = TokenAccess(repository.tokens, open_reading=rules.open_reading, hosts=rules.hosts)

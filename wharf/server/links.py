@@ -12,6 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from wharf.errors import NotAllowedError, NotFoundError, StorageError
 from wharf.server import answer
 
 if TYPE_CHECKING:
@@ -82,8 +83,12 @@ class Links:
         return None if address is None else self._keep(place, answer.passing_redirect(address), asked + LIFE - MARGIN)
 
     def _address(self, place: Place) -> str | None:
-        with self._releases.github.asset(place.asset, slug=place.repository) as found:
-            return found if isinstance(found, str) else None
+        try:
+            with self._releases.github.asset(place.asset, slug=place.repository) as found:
+                return found if isinstance(found, str) else None
+        except (NotAllowedError, NotFoundError) as error:
+            # The client may read: it is the server's token that may not, or the asset that is gone.
+            raise StorageError(error.message, error.hint) from error
 
     def _keep(self, place: Place, redirect: Answer, until: float) -> Answer:
         self._signed[place] = (redirect, until)

@@ -32,6 +32,7 @@ class Refresher:
         self.problem: str | None = None
         self.access: Access | None = None
         self.public = False
+        self.borrows = False  # the token is some client's: until there is one, GitHub is not asked
         self._repository = repository
         self._branch = repository.branch
         self._shelf = shelf
@@ -39,7 +40,6 @@ class Refresher:
         self._stamp: object = None
         self._etag: str | None = None
         self._asked = 0.0
-        self._lent = False
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
         shelf.swap(self._snapshot, self._snapshot.tree_ids())
@@ -69,9 +69,8 @@ class Refresher:
     async def lend(self, token: Secret) -> None:
         """Take a client's token for the clone and the files, if the server has none of its own."""
         github = self._repository.github
-        if github is not None and (github.token is None or self._lent):
-            first, self._lent = github.token is None, True
-            github.token = token
+        if github is not None and self.borrows:
+            first, github.token = github.token is None, token
             if first:
                 await self.ask()
 
@@ -94,7 +93,7 @@ class Refresher:
     def _ask(self) -> None:
         """By a question that costs nothing if the answer is no; without a token there is none, and git has to ask."""
         github = self._repository.github
-        if github is None:
+        if github is None or (self.borrows and github.token is None):
             return
         if github.token is not None:
             ref = self._branch.ref.removeprefix("refs/")

@@ -116,7 +116,7 @@ class Through:
             growing.tell(whole=True)
         except WharfError as error:
             log.error("%s: %s", growing.file.path.name, error.message)  # noqa: TRY400 - the cause is in the message
-            growing.tell(error=error)
+            growing.tell(error=StorageError(error.message, error.hint))  # whatever it is, it is not the client's fault
         finally:
             part.unlink(missing_ok=True)
 
