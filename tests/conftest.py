@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from simulator import Hub
+from simulator.openapi import Description
 
 from wharf.repository import Repository, open_repository
 from wharf.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from simulator.answers import Answer, Request
+
+
+TOKENS = ("WHARF_TOKEN", "GH_TOKEN", "GITHUB_TOKEN", "GITHUB_ACTIONS", "GITHUB_REPOSITORY", "GITHUB_SERVER_URL")
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +27,7 @@ def _nobodys_configuration(tmp_path_factory: pytest.TempPathFactory, monkeypatch
     home = tmp_path_factory.mktemp("home")
     (home / ".gitconfig").write_text("[user]\n\tname = Ada Example\n\temail = ada@example.org\n")
     monkeypatch.setenv("HOME", str(home))
-    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "WHARF_REPO", "WHARF_INDEX", "NETRC"):
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "WHARF_REPO", "WHARF_INDEX", "NETRC", *TOKENS):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -34,3 +42,28 @@ def repository(store: Path) -> Iterator[Repository]:
     """An empty embedded store, open."""
     with open_repository(Settings(place=store)) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def _described() -> Description | None:
+    """GitHub's description of its API, where this machine has it (docs/testing.md)."""
+    place = os.environ.get("WHARF_GITHUB_OPENAPI")
+    return Description(Path(place)) if place else None
+
+
+@pytest.fixture(autouse=True)
+def _as_github_describes_it(_described: Description | None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever a simulator answers in any test has to be an answer that GitHub describes."""
+    wrong: list[str] = []
+
+    def observe(request: Request, answer: Answer) -> None:
+        path = request.path.removeprefix("/api/v3").replace("/api/uploads", "")
+        # Moved repositories answer by their number, and old recordings ask with a slash at the end: neither is described.
+        known = not path.startswith("/repositories/") and not path.endswith("/")
+        if _described is not None and isinstance(answer.body, bytes) and known:
+            kind = answer.headers.get("content-type", "")
+            wrong.extend(_described.problems(request.method, path, answer.status, kind, answer.body))
+
+    monkeypatch.setattr(Hub, "observer", staticmethod(observe))
+    yield
+    assert wrong == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from simulator import gitweb, graphql, plumbing, rest, storage, webhook
 from simulator.answers import Answer, Refusal, Request, error
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 class Hub:
     """A GitHub with the layout of an Enterprise Server: `url`/api/v3, /api/graphql, /api/uploads, /owner/name.git."""
+
+    observer: ClassVar[Callable[[Request, Answer], None] | None] = None
+    """Told every answer of the REST API of every hub."""
 
     def __init__(self, root: Path, latency: float = 0.0) -> None:
         self.root = root

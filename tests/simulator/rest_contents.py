@@ -59,8 +59,10 @@ def get(context: Context) -> Answer:
         data = plumbing.git(git_dir, "cat-file", "blob", one)
     except GitError:
         return error(404)
-    if "raw" in context.request.headers.get("accept", ""):
-        return Answer(200, data, {"content-type": "application/vnd.github.raw; charset=utf-8"})
+    accept = context.request.headers.get("accept", "")
+    if "raw" in accept:
+        kind = "application/vnd.github.v3.raw" if ".v3." in accept else "application/vnd.github.raw"
+        return Answer(200, data, {"content-type": f"{kind}; charset=utf-8"})
     content = {"content": base64.encodebytes(data).decode(), "encoding": "base64"}
     return reply(200, _shape(context, path, "file", one, len(data), ref) | content)
 

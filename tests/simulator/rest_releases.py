@@ -20,8 +20,8 @@ MOST_ASSETS = 1000
 def page(context: Context, items: Sequence[object], path: str) -> Answer:
     """One page of a list, with the Link header."""
     query = context.request.query
-    size = min(100, max(1, int(query.get("per_page", "30") or 30)))
-    number = max(1, int(query.get("page", "1") or 1))
+    size = min(100, max(1, _number(query.get("per_page"), 30)))
+    number = max(1, _number(query.get("page"), 1))
     last = max(1, -(-len(items) // size))
     links = []
     for relation, target in (("prev", number - 1), ("next", number + 1), ("last", last), ("first", 1)):
@@ -31,6 +31,10 @@ def page(context: Context, items: Sequence[object], path: str) -> Answer:
             links.append(f'<{url}>; rel="{relation}"')
     headers = {"link": ", ".join(links)} if links else {}
     return reply(200, items[(number - 1) * size : number * size], headers)
+
+
+def _number(text: str | None, default: int) -> int:
+    return int(text) if text and text.isdecimal() else default
 
 
 def _shape(context: Context, release: Release) -> dict[str, Any]:
@@ -103,7 +107,11 @@ def _publish(context: Context, release: Release) -> None:
     tag = release.tag_name
     with hub.lock:
         owned = {each.tag_name for each in repo.releases if not each.draft and each is not release}
-        if tag in owned | repo.burned | repo.publishing:
+        if tag in repo.burned:
+            words = ("tag_name was used by an immutable release", "Published releases must have a valid tag")
+            entries = [{"resource": "Release", "code": "custom", "message": each} for each in words]
+            raise Refusal(error(422, errors=[{**entries[0], "field": "tag_name"}, entries[1]]))
+        if tag in owned | repo.publishing:
             raise Refusal(invalid("Release", "tag_name", "already_exists"))
         repo.publishing.add(tag)
     try:
@@ -279,4 +287,4 @@ def upload(context: Context) -> Answer:
     except Refusal:
         path.unlink()
         raise
-    return error(502) if starter else reply(201, shape, {"location": shape["url"]})
+    return error(502) if starter else reply(201, shape)

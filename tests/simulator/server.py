@@ -135,6 +135,8 @@ class Handler(BaseHTTPRequestHandler):
         if how is not None:
             request.faults.append(how)
         answer = _refused(request, how) or hub.answer(request, storage=self.server.storage)
+        if hub.observer is not None and request.kind in {"api", "upload"}:
+            hub.observer(request, answer)
         if how == "lose":
             if not isinstance(answer.body, (bytes, tuple)):
                 for _ in answer.body:

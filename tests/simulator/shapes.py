@@ -56,9 +56,37 @@ _ROOT = {
     "user_url": "/users/{user}",
 }
 
+# The names of the other addresses in GitHub's root document: no client of these tests follows them.
+_ROOT_MORE = (
+    "authorizations",
+    "code_search",
+    "commit_search",
+    "current_user_authorizations_html",
+    "emails",
+    "feeds",
+    "followers",
+    "following",
+    "gists",
+    "hub",
+    "issue_search",
+    "issues",
+    "keys",
+    "label_search",
+    "notifications",
+    "organization_teams",
+    "public_gists",
+    "repository_search",
+    "starred_gists",
+    "starred",
+    "topic_search",
+    "user_organizations",
+    "user_repositories",
+    "user_search",
+)
+
 
 def root(hub: Hub) -> Object:
-    return {name: hub.api + path for name, path in _ROOT.items()}
+    return {f"{name}_url": f"{hub.api}/{name}" for name in _ROOT_MORE} | {name: hub.api + path for name, path in _ROOT.items()}
 
 
 def node_id(kind: str, number: object) -> str:
