@@ -17,7 +17,7 @@ LAYERS = (
     {"address", "distribution", "record", "change", "settings", "pages", "quota", "replies", "listing"},
     {
         *("objects", "snapshot", "branch", "folder", "tokens", "repository"),
-        *("credentials", "github", "remote", "releases", "shipment", "store"),
+        *("clone", "credentials", "github", "remote", "releases", "shipment", "store"),
     },
     {"operations"},
     {"cli", "server"},

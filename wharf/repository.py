@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from wharf.branch import Branch
-from wharf.errors import NotAllowedError, NotFoundError, StorageError
+from wharf.errors import NotAllowedError, NotFoundError, StorageError, UsageError
 from wharf.folder import Folder
 from wharf.settings import DEFAULT_INDEX, Settings
 from wharf.tokens import Tokens
@@ -102,6 +102,10 @@ def _open_folder(folder: Path, settings: Settings) -> Iterator[Repository]:
     assets = Folder(folder)
     branch = Branch(folder / "index.git", settings.index)
     try:
+        if folder.is_dir() and not any((folder / name).exists() for name in ("index.git", "assets")) and any(folder.iterdir()):
+            raise UsageError(
+                f"{folder} holds other things, and is no store of wharf's.", "Name a folder of its own, as in `--repo ./store`."
+            )
         assets.create()
         if not (folder / "index.git").exists() and next(assets.assets(), None) is not None:
             raise StorageError(
@@ -131,9 +135,8 @@ def _open_github(
     found = credentials.find(settings, environ)
     watch.note(f"token: from {found.source}" if found else "token: none found")
     waiting = Waiting(settings.max_wait, watch.wait)
-    name = Path(address.host, address.owner.lower(), address.name.lower())
     with GitHub(address, found.token if found else None, waiting=waiting, warn=watch.warn) as github:
-        clone = settings.cache / name
+        clone = settings.cache / folder_of(address)
         with RemoteBranch(clone, settings.index, github, depth="whole" if whole else "trees", way=settings.commit) as branch:
             if fetch != "later":
                 _fetch(branch, watch, needed=fetch == "must")
@@ -141,9 +144,14 @@ def _open_github(
                 where=str(address),
                 branch=branch,
                 assets=Releases(github, settings.index, settings.repositories),
-                tokens=Tokens(settings.data / "tokens" / name / "tokens.json"),
+                tokens=Tokens(settings.data / "tokens" / folder_of(address) / "tokens.json"),
                 github=github,
             )
+
+
+def folder_of(address: Address) -> Path:
+    """Where, in a folder for all repositories, things of this one are."""
+    return Path(address.host, address.owner.lower(), address.name.lower())
 
 
 def _fetch(branch: RemoteBranch, watch: Watch, *, needed: bool) -> None:

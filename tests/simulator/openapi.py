@@ -87,7 +87,10 @@ def _nullable(value: Any) -> Any:
         return [_nullable(each) for each in value]
     if not isinstance(value, dict):
         return value
-    found = {key: _nullable(each) for key, each in value.items() if key not in {"nullable", "example", "examples"}}
+    # GitHub's alternatives overlap, so that "one of" cannot be meant: a plain error is also a rule violation, for example.
+    words = {"oneOf": "anyOf"}
+    kept = {key: each for key, each in value.items() if key not in {"nullable", "example", "examples"}}
+    found = {words.get(key, key): _nullable(each) for key, each in kept.items()}
     if value.get("nullable") is True:
         return {"anyOf": [{"type": "null"}, found]}
     return found

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Name: module and the line that `wharf --help` shows, so that help imports none of them.
 _VERBS = {
+    "init": ("init", "Make the repository and the index in it."),
     "publish": ("publish", "Upload wheels and sdists, all or none."),
     "serve": ("serve", "Serve the index to pip, uv and twine."),
     "list": ("read", "Show the projects of the index."),
@@ -29,6 +30,7 @@ _VERBS = {
     "unyank": ("edit", "Take a yank back."),
     "remove": ("edit", "Delete a release or a file for good."),
     "verify": ("verify", "Check that index and files agree."),
+    "doctor": ("doctor", "Tell what is found, what is wrong, and what to do about it."),
     "token": ("token", "Make, list and revoke tokens."),
 }
 

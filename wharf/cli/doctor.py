@@ -1,0 +1,44 @@
+"""`wharf doctor`."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from wharf.cli.output import State, common, pass_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wharf.operations.doctor import Diagnosis
+
+
+@click.command("doctor", epilog="\b\nExamples:\n  wharf doctor\n  wharf doctor --repo acme/packages --json\n")
+@common
+@pass_state
+def doctor_command(state: State) -> None:
+    """Tell what is found, what is wrong, and what to do about it. Exit code 8 if something prevents work.
+
+    Repository and token with the places that named them, what the token may do, requests left, limits that are near, git, the
+    cache. No token is shown, and nothing is changed on GitHub.
+    """
+    from wharf.errors import StorageError
+    from wharf.operations.doctor import diagnose
+
+    found = diagnose(state.settings(), os.environ)
+    state.result({"ok": found.ok, "findings": [dataclasses.asdict(each) for each in found.findings]}, _lines(found))
+    if not found.ok:
+        raise click.exceptions.Exit(StorageError.exit_code)
+
+
+def _lines(found: Diagnosis) -> Iterator[str]:
+    width = max(len(each.what) for each in found.findings)
+    for each in found.findings:
+        yield f"{each.state:<7}  {each.what:<{width}}  {each.detail}"
+        if each.hint:
+            yield f"{'':<7}  {'':<{width}}  -> {each.hint}"
+    count = {state: sum(each.state == state for each in found.findings) for state in ("problem", "warning")}
+    yield f"{count['problem'] or 'no'} problem(s), {count['warning'] or 'no'} warning(s)"

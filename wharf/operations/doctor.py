@@ -1,0 +1,167 @@
+"""doctor: what a command would work on and with, what is wrong with it, and what to do about it.
+
+Nothing is written but the cache. Whatever fails while it looks is itself a finding.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from wharf.errors import NotAllowedError, WharfError
+from wharf.objects import Git
+from wharf.quota import Waiting
+from wharf.settings import DEFAULT_INDEX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from wharf.settings import Settings
+
+_GIT = (2, 30)
+_LITTLE = 1 << 30  # bytes free below which it is said
+_IMPATIENT = Waiting(at_most=0.0)  # a look that has to wait is a finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One fact: a word for it, how it is (a problem prevents work), in words, and what to do about it (may be empty)."""
+
+    what: str
+    state: Literal["ok", "warning", "problem"] = "ok"
+    detail: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """All findings."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing prevents work."""
+        return not any(each.state == "problem" for each in self.findings)
+
+
+def diagnose(settings: Settings, environ: Mapping[str, str], waiting: Waiting = _IMPATIENT) -> Diagnosis:
+    """Look at everything that the settings name. Raises nothing for what it finds."""
+    named = f"{settings.place}, named by {settings.source}; index {settings.index!r}"
+    found = [Finding(what="address", detail=named), *told("git", _git)]
+    if isinstance(settings.place, Path):
+        place = settings.place
+        found += told("folder", lambda: _folder(place, settings))
+        found += told("folder", lambda: room("folder", place))
+    else:
+        from wharf.operations.doctor_github import Visit
+        from wharf.repository import folder_of
+
+        clone = settings.cache / folder_of(settings.place)
+        cache = told("cache", lambda: _cache(clone, settings.index))  # before the visit, which may refresh it
+        found += Visit(settings.place, settings, environ).findings(waiting)
+        found += [*cache, *told("cache", lambda: room("cache", clone))]
+    return Diagnosis(tuple(found))
+
+
+def told(what: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    """What a look finds; an error that ends it is the last finding."""
+    found: list[Finding] = []
+    try:
+        found.extend(look())
+    except NotAllowedError as error:
+        found.append(Finding(what="token", state="problem", detail=error.message, hint=error.hint))
+    except WharfError as error:
+        found.append(Finding(what=what, state="problem", detail=error.message, hint=error.hint))
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        found.append(Finding(what=what, state="problem", detail=f"{place}{error.strerror or error}.", hint="Check its rights."))
+    return found
+
+
+def room(what: str, folder: Path) -> Iterator[Finding]:
+    """Whether something can be written below a folder, which need not be there yet, and how much."""
+    base = next(path for path in (folder, *folder.parents) if path.exists())
+    if not base.is_dir():
+        yield Finding(what=what, state="problem", detail=f"{base} is no folder.", hint="Name another one, or move it away.")
+        return
+    if not os.access(base, os.W_OK | os.X_OK):
+        yield Finding(what=what, state="problem", detail=f"{base} cannot be written to.", hint="Check who owns it.")
+        return
+    free = shutil.disk_usage(base).free
+    text = f"{base} can be written to; {free / 1e9:.1f} GB are free"
+    if free < _LITTLE:
+        yield Finding(what=what, state="warning", detail=text, hint="Free some room there.")
+    else:
+        yield Finding(what=what, detail=text)
+
+
+def _git() -> Iterator[Finding]:
+    words = Git(Path(os.devnull)).run("version").decode(errors="replace").strip()
+    version = re.search(r"(\d+)\.(\d+)", words)
+    if version is None or (int(version[1]), int(version[2])) < _GIT:
+        hint = f"Install git {_GIT[0]}.{_GIT[1]} or later."
+        yield Finding(what="git", state="problem", detail=f"{words} is too old, or no git.", hint=hint)
+    else:
+        yield Finding(what="git", detail=words)
+
+
+def _folder(folder: Path, settings: Settings) -> Iterator[Finding]:
+    """What is said of an embedded store. It is opened only if there is one: opening makes what is not there."""
+    from wharf.repository import open_repository
+
+    if not any((folder / name).exists() for name in ("index.git", "assets")):
+        detail = f"there is no store in {folder} yet"
+        yield Finding(what="index", detail=detail, hint="`wharf init`, or the first publish, makes it.")
+        return
+    with open_repository(settings) as repository:
+        tip, others = repository.branch.tip(), repository.branch.indexes()
+    if tip is not None:
+        yield Finding(what="index", detail=f"the index {settings.index!r} is there, at commit {tip[:12]}")
+    elif settings.index == DEFAULT_INDEX:
+        yield Finding(what="index", detail="the index is empty", hint="`wharf publish dist/*` fills it.")
+    else:
+        yield no_index(settings.index, others)
+
+
+def no_index(index: str, others: Iterable[str]) -> Finding:
+    """An index that is not there may be a typing error."""
+    there = ", ".join(sorted(others)) or "none"
+    return Finding(
+        what="index",
+        state="warning",
+        detail=f"there is no index {index!r} yet (there are: {there})",
+        hint=f"`wharf init --index {index}`, or the first publish to it, makes it.",
+    )
+
+
+def _cache(clone: Path, index: str) -> Iterator[Finding]:
+    """What the cache holds of this repository. Its clones can be thrown away at any time."""
+    heads = [path for ref in (f"refs/heads/wharf/{index}", "packed-refs") for path in clone.glob(f"*.git/{ref}")]
+    moments = [path.stat().st_mtime for path in heads]
+    if not moments:
+        yield Finding(what="cache", detail=f"nothing yet in {clone}")
+        return
+    size = sum(_sizes(clone))
+    age = _age(time.time() - max(moments))
+    yield Finding(what="cache", detail=f"{size / 1e6:.1f} MB in {clone}; the index in it changed last {age} ago")
+
+
+def _sizes(folder: Path) -> Iterator[int]:
+    for where, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):  # git tidies up while it is looked at
+                yield Path(where, name).stat().st_size
+
+
+def _age(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} seconds"

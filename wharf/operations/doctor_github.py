@@ -1,0 +1,254 @@
+"""What doctor asks GitHub. Every request reads; what can only be known by writing is said to be unknown."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from wharf import credentials, listing
+from wharf.github import GitHub
+from wharf.operations.doctor import Finding, no_index, told
+from wharf.remote import RemoteBranch
+from wharf.repository import folder_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from wharf.address import Address
+    from wharf.credentials import Credential
+    from wharf.model import Json
+    from wharf.quota import Waiting
+    from wharf.replies import Reply
+    from wharf.secret import Secret
+    from wharf.settings import Settings
+
+_MANY_ASSETS = 900
+_LARGE, _LARGEST = 8.0, 10  # GB; "Repository limits"
+_SKEW = 60.0  # seconds
+_FEW = 0.1  # of the requests of an hour
+
+# "About authentication to GitHub", the section "GitHub's token formats".
+_KINDS = {
+    "ghp_": "a personal access token (classic)",
+    "gho_": "a token of an app that its user logged in to",
+    "github_pat_": "a fine-grained personal access token",
+    "ghs_": "a token of an app or an Actions job",
+    "ghu_": "a token of an app for its user",
+}
+_SCOPED = ("ghp_", "gho_")  # may do what their user may, within their scopes
+_OF_APPS = "ghs_"  # have no user
+
+
+class Visit:
+    """One round of questions about one repository."""
+
+    def __init__(self, address: Address, settings: Settings, environ: Mapping[str, str]) -> None:
+        self._address = address
+        self._settings = settings
+        self._environ = environ
+
+    def findings(self, waiting: Waiting) -> list[Finding]:
+        """What was learned, up to the first thing that makes further questions useless."""
+        return told("token", lambda: self._visit(waiting))
+
+    def _visit(self, waiting: Waiting) -> Iterator[Finding]:
+        found = credentials.find(self._settings, self._environ)
+        with GitHub(self._address, found.token if found else None, waiting=waiting) as github:
+            yield self._token(found)
+            yield from told("github", lambda: self._ask(github))
+
+    def _token(self, found: Credential | None) -> Finding:
+        if found is None:
+            host = self._address.host
+            hint = f"Set WHARF_TOKEN, or log in: gh auth login --hostname {host}. Without one, only what is public can be read."
+            return Finding(what="token", state="warning", detail=f"none was found for {host}", hint=hint)
+        return Finding(what="token", detail=f"{_KINDS.get(_prefix(found.token), 'a token')}, from {found.source}")
+
+    def _ask(self, github: GitHub) -> Iterator[Finding]:
+        quota = _quota(github)  # first: it costs nothing, and without any left nothing else is answered
+        yield quota
+        yield _clock(github)
+        if quota.state == "problem":
+            return
+        reply = github.call("GET", "{repo}", allow=(404,))
+        if reply.status == 404 or not isinstance(reply.data, dict):
+            yield self._missing(github)
+            return
+        about = reply.data
+        yield from self._about(github, about)
+        readable = [*self._contents(github, about)]
+        yield from readable
+        yield _writing(github.token, reply, about)
+        if any(each.what == "reading" and each.state == "problem" for each in readable):
+            return
+        yield from told("releases", lambda: _releases(github))
+        yield from told("immutable", lambda: _immutable(github))
+        if any(each.what == "index" and each.state == "ok" for each in readable):
+            yield from told("fetch", lambda: self._fetch(github))
+
+    def _missing(self, github: GitHub) -> Finding:
+        hint = f"`wharf init {github.address}` makes it. If it is there and private: "
+        hint += "give the token access to it." if github.token else "it needs a token: set WHARF_TOKEN."
+        detail = f"GitHub shows no repository {github.address}" + (" to this token" if github.token else " without a token")
+        return Finding(what="repository", state="problem", detail=detail, hint=hint)
+
+    def _about(self, github: GitHub, about: dict[str, Json]) -> Iterator[Finding]:
+        kind = "private" if about.get("private") else "public: everybody can read it"
+        yield Finding(what="repository", detail=f"{github.address} is {kind}")
+        if github.address.slug.lower() != self._address.slug.lower():
+            detail = f"{self._address} is called {github.address} now"
+            yield Finding(what="name", state="warning", detail=detail, hint="Change the address where you configured it.")
+        if about.get("archived"):
+            hint = "Unarchive it in its settings on GitHub."
+            yield Finding(what="archived", state="problem", detail="it is archived: it takes no changes", hint=hint)
+        default = str(about.get("default_branch"))
+        if default.startswith("wharf/"):
+            yield Finding(
+                what="default-branch",
+                state="warning",
+                detail=f"{default} is the default branch: whoever clones the repository gets the index",
+                hint="Make another branch, and make that the default one in the settings on GitHub.",
+            )
+        size = about.get("size")
+        if isinstance(size, int):
+            large = size / 1e6 >= _LARGE
+            yield Finding(
+                what="size",
+                state="warning" if large else "ok",
+                detail=f"git holds {size / 1e6:.2f} GB of at most {_LARGEST} GB (files of releases do not count)",
+                hint="Look for large files on its branches: an index alone never grows so large." if large else "",
+            )
+
+    def _contents(self, github: GitHub, about: dict[str, Json]) -> Iterator[Finding]:
+        """Whether contents may be read, proved by reading, and whether the index is there."""
+        index = self._settings.index
+        reply = github.call("GET", f"{{repo}}/git/ref/heads/wharf/{index}", allow=(403, 404, 409))
+        if reply.status == 409:
+            hint = f"`wharf init {github.address}` makes a first commit, and the index."
+            yield Finding(what="index", state="problem", detail="the repository is empty: it has no commit", hint=hint)
+            return
+        if reply.status == 404:
+            default = quote(str(about.get("default_branch")))
+            proof = github.call("GET", f"{{repo}}/git/ref/heads/{default}", allow=(403, 404, 409))
+        else:
+            proof = reply
+        if proof.status != 200:
+            yield Finding(
+                what="reading",
+                state="problem",
+                detail=f"the repository is shown, but not what is in it: {proof.message}",
+                hint="Give the token the permission `contents: read` (an Actions job: `permissions: contents: read`).",
+            )
+            return
+        yield Finding(what="reading", detail="its contents may be read" if github.token else "everybody may read its contents")
+        if reply.status == 200:
+            yield Finding(what="index", detail=f"the index {index!r} is there: branch wharf/{index}, commit {_commit(reply)}")
+        else:
+            yield self._no_index(github)
+
+    def _no_index(self, github: GitHub) -> Finding:
+        listed = github.call("GET", "{repo}/git/matching-refs/heads/wharf", query={"per_page": "100"}, allow=(404, 409)).data
+        names = [str(each.get("ref")) for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+        if "refs/heads/wharf" in names:
+            address = github.address
+            return Finding(
+                what="index",
+                state="problem",
+                detail=f"a branch is named `wharf`: git allows no branch wharf/{self._settings.index} beside it",
+                hint=f"Rename it on GitHub ({address.web}/branches), or delete it: git push {address.git} :wharf",
+            )
+        prefix = "refs/heads/wharf/"
+        return no_index(self._settings.index, [name.removeprefix(prefix) for name in names if name.startswith(prefix)])
+
+    def _fetch(self, github: GitHub) -> Iterator[Finding]:
+        """Git goes its own way to GitHub, with settings of its own: it is tried, too."""
+        clone, index = self._settings.cache / folder_of(self._address), self._settings.index
+        started = time.monotonic()
+        with RemoteBranch(clone, index, github) as branch:
+            branch.fetch()
+        yield Finding(what="fetch", detail=f"git fetched wharf/{index} in {time.monotonic() - started:.1f} s")
+
+
+def _quota(github: GitHub) -> Finding:
+    """What is left of the hour's requests ("Get rate limit status for the authenticated user")."""
+    reply = github.call("GET", "/rate_limit", allow=(404,))
+    resources = reply.data.get("resources") if isinstance(reply.data, dict) else None
+    core = resources.get("core") if isinstance(resources, dict) else None
+    if not isinstance(core, dict):  # an Enterprise Server need not have limits
+        return Finding(what="quota", detail=f"{github.address.host} tells of no limit")
+    limit, left, reset = (_number(core.get(key)) for key in ("limit", "remaining", "reset"))
+    detail = f"{left} of {limit} requests are left until {time.strftime('%H:%M:%S', time.localtime(reset))}"
+    if left == 0:
+        hint = "Wait until then." if github.token else "Wait until then, or set WHARF_TOKEN: with a token there are more."
+        return Finding(what="quota", state="problem", detail=detail, hint=hint)
+    few = left < limit * _FEW
+    hint = "Large publishes will wait for the next hour, if --max-wait allows." if few else ""
+    return Finding(what="quota", state="warning" if few else "ok", detail=detail, hint=hint)
+
+
+def _writing(token: Secret | None, reply: Reply, about: dict[str, Json]) -> Finding:
+    """What can be known of writing without doing it: `permissions` tells what the user may, not what the token may."""
+    if token is None:
+        return Finding(what="writing", state="warning", detail="without a token nothing can be published", hint="Set one.")
+    if _prefix(token) == _OF_APPS:
+        hint = "An Actions job needs `permissions: contents: write`, an app the permission `contents: write`."
+        return Finding(what="writing", detail="whether this token may write shows only by writing", hint=hint)
+    rights = about.get("permissions")
+    if not isinstance(rights, dict) or not rights.get("push"):
+        hint = "For publishing, ask for the role Write in the repository's settings on GitHub."
+        return Finding(what="writing", state="warning", detail="the token's user may not write to it", hint=hint)
+    scopes = {each.strip() for each in reply.headers.get("x-oauth-scopes", "").split(",")}
+    if _prefix(token) in _SCOPED and "x-oauth-scopes" in reply.headers:
+        if "repo" in scopes or ("public_repo" in scopes and not about.get("private")):
+            return Finding(what="writing", detail="the token's user may write, and its scopes suffice")
+        detail = f"the token's user may write, but its scopes ({', '.join(sorted(scopes)) or 'none'}) do not suffice"
+        return Finding(what="writing", state="warning", detail=detail, hint="Give the token the scope `repo`.")
+    detail = "the token's user may write; whether the token may shows only by writing"
+    return Finding(what="writing", detail=detail, hint="It needs the permission `contents: write`.")
+
+
+def _prefix(token: Secret) -> str:
+    """By which the kind of a token is known; it tells nothing of the token."""
+    return next((prefix for prefix in _KINDS if token.reveal().startswith(prefix)), "")
+
+
+def _clock(github: GitHub) -> Finding:
+    skew = (github.now() - datetime.now(UTC)).total_seconds()
+    if abs(skew) < _SKEW:
+        return Finding(what="clock", detail="right to a minute, by GitHub's")
+    detail = f"this machine's clock is {abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} GitHub's"
+    return Finding(what="clock", state="warning", detail=detail, hint="Set it: tokens and upload times depend on it.")
+
+
+def _releases(github: GitHub) -> Iterator[Finding]:
+    found = [listing.release(each) for each in github.pages("{repo}/releases", at_most=1)]
+    if not found:
+        yield Finding(what="releases", detail="there are none yet")
+        return
+    fullest = max(found, key=lambda each: len(each.assets))
+    count = len(fullest.assets)
+    detail = f"of the newest {len(found)}, {fullest.tag} has most files: {count} of at most {listing.MOST_ASSETS}"
+    if count < _MANY_ASSETS:
+        yield Finding(what="releases", detail=detail)
+    else:
+        yield Finding(what="releases", state="warning", detail=detail, hint="Further files go to a release of their own.")
+
+
+def _immutable(github: GitHub) -> Iterator[Finding]:
+    reply = github.call("GET", "{repo}/immutable-releases", allow=(401, 403, 404))
+    if reply.status == 200 and isinstance(reply.data, dict) and reply.data.get("enabled"):
+        hint = "Publish all files of a release at once; files that come later go to a release of their own."
+        yield Finding(what="immutable", detail="releases are immutable: no published file can be deleted", hint=hint)
+    else:
+        yield Finding(what="immutable", detail="releases are not immutable, or this token may not know")
+
+
+def _number(value: Json) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _commit(reply: Reply) -> str:
+    target = reply.data.get("object") if isinstance(reply.data, dict) else None
+    return str(target.get("sha"))[:12] if isinstance(target, dict) else "unknown"

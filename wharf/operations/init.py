@@ -1,0 +1,171 @@
+"""init: the repository, a first commit on its default branch, and the index, each made only where it is not there."""
+
+from __future__ import annotations
+
+import base64
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+from urllib.parse import quote
+
+from wharf.errors import ConflictError, NotAllowedError, RejectedError, StorageError, UncertainError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wharf.address import Address
+    from wharf.github import GitHub
+    from wharf.model import Json
+    from wharf.repository import Repository
+
+Step: TypeAlias = Literal["repository", "first-commit", "index"]
+
+_LOOKS = 5  # at a repository that was made a moment ago: its first commit may come after the answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Initialised:
+    """What was made, in order; nothing if all was there. `private` is None for a folder, which has no default branch either."""
+
+    made: tuple[Step, ...] = ()
+    private: bool | None = None
+    default_branch: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def initialise(
+    repository: Repository, *, private: bool | None, actor: str, sleep: Callable[[float], None] = time.sleep
+) -> Initialised:
+    """Make what an index needs. `private`: of a repository to be made (None: yes), and expected of one that is there.
+
+    Raises ConflictError for a branch `wharf`, NotAllowedError for want of a token or a right, RejectedError or StorageError.
+    """
+    if repository.github is None:
+        warnings = () if private is None else ("A folder is neither private nor public: its rights say who may read it.",)
+        done = Initialised(warnings=warnings)
+    else:
+        done = _on_github(repository.github, repository.branch.index, private, sleep)
+    repository.branch.fetch()
+    if repository.branch.tip() is not None:
+        return done
+    if repository.github is not None:
+        _need_token(repository.github)
+    if repository.branch.begin(actor) is not None:
+        return replace(done, made=(*done.made, "index"))
+    if repository.branch.tip() is None:
+        raise StorageError(f"The index was not made in {repository.where}.", "Run the same command again.")
+    return done
+
+
+def _on_github(github: GitHub, index: str, private: bool | None, sleep: Callable[[float], None]) -> Initialised:
+    """All but the index."""
+    made: list[Step] = []
+    about = _about(github)
+    if about is None:
+        about, ours = _create(github, private=private is not False)
+        made += ["repository"] if ours else []
+        _settle(github, str(about.get("default_branch")), sleep)
+    blocked = github.call("GET", "{repo}/git/ref/heads/wharf", allow=(404, 409))
+    if blocked.status == 200:
+        raise _in_the_way(github.address, index)
+    if blocked.status == 409 and _first_commit(github, index):  # 409: the repository is empty
+        made.append("first-commit")
+    default = str(about.get("default_branch"))
+    is_private = bool(about.get("private"))
+    warnings = []
+    if private is not None and is_private != private:
+        there, wanted = ("private", "public") if is_private else ("public", "private")
+        warnings.append(f"{github.address} is {there}, not {wanted}, and stays so: only its settings on GitHub change that.")
+    if default.startswith("wharf/"):
+        warnings.append(
+            f"{default} is the default branch of {github.address}: whoever clones it gets the index. "
+            "Make another branch, and make that the default one in the settings on GitHub."
+        )
+    return Initialised(made=tuple(made), private=is_private, default_branch=default, warnings=tuple(warnings))
+
+
+def _about(github: GitHub) -> dict[str, Json] | None:
+    """What GitHub says of the repository ("Get a repository"), or None if it shows none."""
+    reply = github.call("GET", "{repo}", allow=(404,))
+    return reply.data if reply.status == 200 and isinstance(reply.data, dict) else None
+
+
+def _create(github: GitHub, *, private: bool) -> tuple[dict[str, Json], bool]:
+    """Make the repository ("Create a repository for the authenticated user", "Create an organization repository").
+
+    What GitHub says of it, and whether it was made here: somebody else may do so at this moment.
+    """
+    address = github.address
+    _need_token(github)
+    user = github.call("GET", "/user", allow=(403, 404))
+    login = user.data.get("login") if user.status == 200 and isinstance(user.data, dict) else None
+    if not isinstance(login, str):
+        raise NotAllowedError(
+            f"GitHub shows no repository {address}, and a token of an app or an Actions job cannot make one.",
+            f"Make it on GitHub with a README, and let the token reach it; or `wharf init {address}` with a token of yours.",
+        )
+    path = "/user/repos" if login.lower() == address.owner.lower() else f"/orgs/{address.owner}/repos"
+    try:
+        made = github.call("POST", path, body={"name": address.name, "private": private, "auto_init": True}).data
+    except (RejectedError, UncertainError) as error:
+        about = _about(github)
+        if about is not None:
+            return about, isinstance(error, UncertainError)
+        if isinstance(error, RejectedError) and "already exists" in error.message:
+            raise NotAllowedError(
+                f"{address} is there, but the token does not reach it.", "Give the token access to that repository."
+            ) from error
+        raise
+    except NotAllowedError as error:
+        if "single sign-on" in error.hint:
+            raise
+        raise NotAllowedError(
+            f"The token may not make a repository for {address.owner}: {error.message}",
+            f"{address.owner} must be {login} or an organisation where you may make repositories; the token needs "
+            "`Administration: write` (classic tokens: `repo`). Or make it on GitHub with a README, and init again.",
+        ) from error
+    return (made if isinstance(made, dict) else {}), True
+
+
+def _settle(github: GitHub, default: str, sleep: Callable[[float], None]) -> None:
+    """Wait until a new repository shows its first commit; not for ever: without one it is handled as an empty one."""
+    for again in range(_LOOKS):
+        if github.call("GET", f"{{repo}}/git/ref/heads/{quote(default)}", allow=(404, 409)).status == 200:
+            return
+        sleep(0.25 * 2**again)
+
+
+def _first_commit(github: GitHub, index: str) -> bool:
+    """Give an empty repository a README, so that the index branch never becomes the default one. False: it is not empty."""
+    _need_token(github)
+    name = github.address.name
+    text = f"# {name}\n\nA Python package index, kept by wharf: files at its releases, records on the branch `wharf/{index}`.\n"
+    reply = github.call(
+        "PUT",
+        "{repo}/contents/README.md",
+        body={"message": "Add a README", "content": base64.b64encode(text.encode()).decode()},
+        allow=(409, 422),
+    )
+    if reply.status in {200, 201}:
+        return True
+    if github.call("GET", "{repo}/git/ref/heads/wharf", allow=(404, 409)).status == 409:
+        raise StorageError(
+            f"{github.address} is empty, and GitHub takes no first commit: {reply.message}.",
+            "Add a file to it on GitHub, and run the same command again.",
+        )
+    return False
+
+
+def _need_token(github: GitHub) -> None:
+    if github.token is None:
+        raise NotAllowedError(
+            f"Something has to be made in {github.address}, and no token for {github.address.host} was found.",
+            f"Set WHARF_TOKEN, or log in: gh auth login --hostname {github.address.host}",
+        )
+
+
+def _in_the_way(address: Address, index: str) -> ConflictError:
+    return ConflictError(
+        f"{address} has a branch named `wharf`: git allows no branch wharf/{index} beside it.",
+        f"Rename it on GitHub ({address.web}/branches), or delete it: git push {address.git} :wharf",
+    )
