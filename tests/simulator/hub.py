@@ -48,7 +48,8 @@ class Hub:
         self._storage = Server(self, storage=True)
         self.url = self._server.url
         self.host = self.url.removeprefix("http://")
-        self.storage_url = self._storage.url
+        # Another name, as it is another host in earnest: what a client keeps for the one must not go to the other.
+        self.storage_url = self._storage.url.replace("127.0.0.1", "localhost")
         self.api = self.url + "/api/v3"
 
     def __enter__(self) -> Hub:
