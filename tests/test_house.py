@@ -17,14 +17,14 @@ LAYERS = (
     {"address", "distribution", "record", "change", "settings", "pages", "quota", "replies", "listing"},
     {
         *("objects", "snapshot", "branch", "folder", "tokens", "repository"),
-        *("clone", "credentials", "github", "remote", "releases", "shipment", "store"),
+        *("clone", "credentials", "github", "remote", "releases", "shipment", "store", "wire"),
     },
     {"operations"},
     {"cli", "server"},
 )
 ONE_FILE = {
     "git": "objects.py",
-    "httpx": "github.py",
+    "httpx": "wire.py",
     "jinja2": "pages/html.py",
     "mimeparse": "pages/negotiate.py",
     "platformdirs": "cli/output.py",

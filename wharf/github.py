@@ -1,4 +1,4 @@
-"""The GitHub API: requests that obey its limits, tell their waits, and are read within bounds. httpx is used here only.
+"""The GitHub API, of one repository: REST, GraphQL, uploads and downloads.
 
 Why no whole client library: several threads upload at once through one connection pool, a redirect must never carry the token
 to another host, every body is bounded, and a person has to see what a command waits for.
@@ -7,23 +7,16 @@ to another host, every body is bounded, and a person has to see what a command w
 from __future__ import annotations
 
 import json
-import logging
 import re
 import threading
-import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote, urlsplit
 
-import httpx
-
-from wharf import __version__
-from wharf.errors import GraphQLError, NotAllowedError, StorageError, UncertainError
-from wharf.quota import FIRST_WAIT, READ, WRITE, Turns, Wait, Waiting, wait_after
-from wharf.replies import Reply, body_json, limited, refusal
+from wharf.errors import GraphQLError, NotAllowedError, StorageError
+from wharf.quota import FIRST_WAIT, READ, WRITE, Turns, Wait, Waiting
+from wharf.replies import limited, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -32,39 +25,18 @@ if TYPE_CHECKING:
     from wharf.address import Address
     from wharf.model import Json
     from wharf.quota import Rate
+    from wharf.replies import Reply
     from wharf.secret import Secret
+    from wharf.wire import Client, Download, Wire
 
-    Headers = dict[str, str]
     Sink = Callable[[bytes], None]
 
-MAX_BODY = 32 << 20
-"""Bytes of an answer beyond which it is not read."""
-TRIES = 4
-"""How often a request is sent that fails for other reasons than a limit."""
-CONNECTIONS = 20
 CHUNK = 256 << 10
-
-_HOPS = 5  # redirects
-_AS_IT_IS = {"accept-encoding": "identity"}  # the bytes of a file are never packed on the way
+_TRIES = 4  # of a query that a limit refuses
+_HOPS = 5  # redirects of the API
 _TOKEN = re.compile(r"[!-~]{1,1000}", re.ASCII)
 _MOVED = re.compile(r"/repositories/\d+")
-_TIMEOUT = httpx.Timeout(60, connect=10)
-_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-# Signed addresses are as good as a token while they live: no log names them.
-logging.getLogger("httpx").setLevel(logging.WARNING)
-logging.getLogger("httpcore").setLevel(logging.WARNING)
-
-
-class _BrokenOffError(StorageError):
-    """An answer that began and did not end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Download:
-    """Bytes on their way: how many there will be, if that is known, and the bytes."""
-
-    size: int | None
-    chunks: Iterator[bytes]
+_REDIRECTS = frozenset({301, 302, 307, 308})
 
 
 class GitHub:
@@ -77,22 +49,17 @@ class GitHub:
         *,
         waiting: Waiting | None = None,
         warn: Callable[[str], None] = lambda _text: None,
-        client: httpx.Client | None = None,
+        client: Client | None = None,
     ) -> None:
         if token is not None and not _TOKEN.fullmatch(token.reveal()):
             raise NotAllowedError("What was given as a token cannot be one of GitHub's.", "Set the token again.")
         self.address = address
         self.token = token
+        self._warn = warn
+        self._given = client
+        self._made: Wire | None = None
         self._turns = Turns(waiting or Waiting())
         self._lock = threading.Lock()
-        self.calls = 0
-        self._warn = warn
-        self._client = client or httpx.Client(
-            timeout=_TIMEOUT,
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # one client's answers say nothing about another's
-            follow_redirects=False,
-            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=15),
-        )
 
     def __enter__(self) -> Self:
         return self
@@ -102,7 +69,22 @@ class GitHub:
 
     def close(self) -> None:
         """Close the connections, also those of what `with_token` gave."""
-        self._client.close()
+        if self._made is not None:
+            self._made.client.close()
+
+    @property
+    def _wire(self) -> Wire:
+        with self._lock:
+            if self._made is None:
+                from wharf.wire import Wire
+
+                self._made = Wire(self._turns, self._given)
+            return self._made
+
+    @property
+    def calls(self) -> int:
+        """How many requests were sent."""
+        return 0 if self._made is None else self._made.calls
 
     @property
     def rates(self) -> Mapping[str, Rate]:
@@ -115,7 +97,7 @@ class GitHub:
 
     def with_token(self, token: Secret | None) -> GitHub:
         """The same repository and connections, with another token and its own limits."""
-        return GitHub(self.address, token, waiting=self._turns.waiting, warn=self._warn, client=self._client)
+        return GitHub(self.address, token, waiting=self._turns.waiting, warn=self._warn, client=self._wire.client)
 
     def call(
         self,
@@ -140,7 +122,7 @@ class GitHub:
             url = self.address.api + self._path(path)
             url += "?" + "&".join(f"{key}={quote(value, safe='')}" for key, value in query.items()) if query else ""
             reply = self._send(method, url, headers, content, points=READ if method in {"GET", "HEAD"} else WRITE)
-            if reply.status not in {301, 302, 307, 308}:
+            if reply.status not in _REDIRECTS:
                 break
             moved = self._moved(path, reply.headers.get("location", ""))
             path, query = moved, query if moved == path else None
@@ -165,7 +147,7 @@ class GitHub:
         writes = query.lstrip().startswith("mutation")
         content = json.dumps({"query": query, "variables": dict(variables)}).encode()
         points = WRITE if writes else READ
-        for _ in range(TRIES):
+        for _ in range(_TRIES):
             reply = self._send("POST", self.address.graphql, {}, content, points=points, creates=writes, repeat=not writes)
             if not limited(reply):
                 break
@@ -196,11 +178,15 @@ class GitHub:
         headers = {"content-type": "application/octet-stream", "content-length": str(size)}
 
         def pieces() -> Iterator[bytes]:
-            sent = sink()
+            sent, left = sink(), size
             file.seek(0)  # each try begins at the beginning
-            while chunk := file.read(CHUNK):
-                yield chunk
-                sent(chunk)
+            while chunk := file.read(min(CHUNK, left + 1)):
+                left -= len(chunk)
+                if left >= 0:
+                    yield chunk
+                    sent(chunk)
+            if left:
+                raise StorageError("A file changed while it was sent.", "Run the same command again.")
 
         reply = self._send("POST", f"{url}?name={quote(name, safe='')}", headers, pieces, points=WRITE, creates=True)
         if reply.status != 201:
@@ -210,21 +196,23 @@ class GitHub:
     @contextmanager
     def asset(self, asset_id: int, *, slug: str | None = None) -> Iterator[str | Download]:
         """Where the bytes of an asset are: an address that is valid for minutes and needs no token, or the bytes themselves."""
-        path = f"/repos/{slug}" if slug else "{repo}"
-        path += f"/releases/assets/{asset_id}"
+        from wharf import wire
+
+        path = (f"/repos/{slug}" if slug else "{repo}") + f"/releases/assets/{asset_id}"
+        headers = {"accept": "application/octet-stream", **wire.AS_IT_IS}
         for _ in range(_HOPS):
             url = self.address.api + self._path(path)
-            headers = {"accept": "application/octet-stream", **_AS_IT_IS}
-            with self._open("GET", url, headers, None, READ, creates=False, repeat=True) as answer:
+            asked = wire.Outgoing(method="GET", url=url, token=self.token, headers=headers, points=READ, repeat=True)
+            with self._wire.open(asked) as answer:
                 if answer.status_code == 200:
-                    yield _download(answer)
+                    yield wire.download(answer)
                     return
                 location = answer.headers.get("location", "")
                 if answer.status_code in {302, 307} and not _MOVED.search(urlsplit(location).path):
                     yield location
                     return
-                reply = _reply(answer)
-            if reply.status not in {301, 302, 307, 308}:
+                reply = wire.reply(answer)
+            if reply.status not in _REDIRECTS:
                 break
             path = self._moved(path, location)
         raise refusal("GET", f"asset {asset_id} of {slug or self.address}", reply, token=self.token is not None)
@@ -232,20 +220,8 @@ class GitHub:
     @contextmanager
     def open(self, signed: str) -> Iterator[Download]:
         """Fetch a signed address. No token goes there. Raises StorageError."""
-        for _ in range(_HOPS):
-            if not signed.startswith(f"{self.address.scheme}://"):
-                raise StorageError("GitHub's storage gave an address that is not https.", "Try again later.")
-            try:
-                with self._client.stream("GET", signed, headers={**_agent(), **_AS_IT_IS}) as answer:
-                    if answer.status_code == 200:
-                        yield _download(answer)
-                        return
-                    if not answer.is_redirect:
-                        raise StorageError(f"GitHub's storage answered {answer.status_code}.", "Try again later.")
-                    signed = str(answer.next_request.url if answer.next_request else "")
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
-                raise StorageError(f"GitHub's storage failed: {type(error).__name__}.", "Try again later.") from None
-        raise StorageError("GitHub's storage redirects without an end.", "Try again later.")
+        with self._wire.fetch(signed, self.address.scheme) as found:
+            yield found
 
     def _path(self, path: str) -> str:
         return path.replace("{repo}", f"/repos/{self.address.slug}", 1)
@@ -275,125 +251,23 @@ class GitHub:
         self,
         method: str,
         url: str,
-        headers: Headers,
+        headers: Mapping[str, str],
         content: bytes | Callable[[], Iterator[bytes]] | None,
         *,
         points: int,
-        creates: bool = False,
+        creates: bool | None = None,
         repeat: bool | None = None,
     ) -> Reply:
-        creating = creates or (method == "POST" and not url.endswith("/graphql"))
-        again = method not in {"POST", "PATCH"} if repeat is None else repeat
-        for tries in range(TRIES):
-            try:
-                with self._open(method, url, headers, content, points, creates=creating, repeat=again) as answer:
-                    return _reply(answer)
-            except _BrokenOffError as error:
-                if not again:
-                    raise UncertainError(error.message, error.hint) from None
-                if tries + 1 == TRIES:
-                    raise
-        raise AssertionError("unreachable")
+        from wharf.wire import Outgoing
 
-    @contextmanager
-    def _open(
-        self,
-        method: str,
-        url: str,
-        extra: Headers,
-        content: bytes | Callable[[], Iterator[bytes]] | None,
-        points: int,
-        *,
-        creates: bool,
-        repeat: bool,
-    ) -> Iterator[httpx.Response]:
-        """Send a request until it is answered by something else than a limit or a passing failure; the answer, not yet read."""
-        waits = fails = 0
-        while True:
-            self._turns.take(points, creates=creates)
-            answer = self._try(method, url, extra, content, repeat=repeat, last=fails + 1 >= TRIES)
-            if answer is None or (answer.status_code >= 500 and repeat and fails + 1 < TRIES):
-                if answer is not None:
-                    answer.close()
-                fails += 1
-                self._turns.waiting.sleep(0.25 * 2**fails)
-                continue
-            try:
-                headers = dict(answer.headers)
-                self._turns.learn(headers)
-                said = _reply(answer).message if answer.status_code in {403, 429} else ""
-                wait = wait_after(answer.status_code, headers, said, tries=waits, now=time.time())
-                if wait is None:
-                    if answer.status_code >= 500 and not repeat:
-                        raise UncertainError(
-                            f"GitHub answered {answer.status_code} to a change of {self.address}.", "Try again."
-                        )
-                    yield answer
-                    return
-            finally:
-                answer.close()
-            waits += 1
-            self._turns.close(wait)
-
-    def _try(
-        self,
-        method: str,
-        url: str,
-        headers: Headers,
-        content: bytes | Callable[[], Iterator[bytes]] | None,
-        *,
-        repeat: bool,
-        last: bool,
-    ) -> httpx.Response | None:
-        """One try; None if it failed in a way that allows another."""
-        sent = {**_agent(), **headers}
-        if self.token is not None:
-            sent["authorization"] = f"Bearer {self.token.reveal()}"
-        body = content() if callable(content) else content
-        with self._lock:
-            self.calls += 1
-        try:
-            return self._client.send(self._client.build_request(method, url, headers=sent, content=body), stream=True)
-        except httpx.LocalProtocolError:
-            raise StorageError("A file changed while it was sent.", "Run the same command again.") from None
-        except httpx.HTTPError as error:
-            if not last and (repeat or isinstance(error, _NEVER_SENT)):
-                return None
-            why = f"{urlsplit(url).netloc} does not answer ({type(error).__name__})"
-            if repeat or isinstance(error, _NEVER_SENT):
-                raise StorageError(f"{why}.", "Is the network there? Is GitHub up?") from None
-            raise UncertainError(f"{why} to a change of {self.address}.", "Run the same command again.") from None
-
-
-def _agent() -> Headers:
-    return {"user-agent": f"wharf/{__version__}"}
-
-
-def _reply(answer: httpx.Response) -> Reply:
-    """An answer as a whole, read once and within bounds. Raises StorageError for a body that is too large or breaks off."""
-    if "wharf" not in answer.extensions:
-        body = bytearray()
-        try:
-            for chunk in answer.iter_bytes(CHUNK):
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise StorageError(f"GitHub's answer is larger than {MAX_BODY >> 20} MiB.", "It is not read any further.")
-        except httpx.HTTPError as error:
-            raise _BrokenOffError(
-                f"GitHub's answer broke off ({type(error).__name__}).", "Run the same command again."
-            ) from None
-        headers = {key.lower(): value for key, value in answer.headers.items()}
-        answer.extensions["wharf"] = Reply(status=answer.status_code, headers=headers, data=body_json(headers, bytes(body)))
-    reply: Reply = answer.extensions["wharf"]
-    return reply
-
-
-def _download(answer: httpx.Response) -> Download:
-    def chunks() -> Iterator[bytes]:
-        try:
-            yield from answer.iter_raw(CHUNK)
-        except httpx.HTTPError as error:
-            raise StorageError(f"A download broke off ({type(error).__name__}).", "Try again.") from None
-
-    length = answer.headers.get("content-length", "")
-    return Download(int(length) if length.isdecimal() else None, chunks())
+        asked = Outgoing(
+            method=method,
+            url=url,
+            token=self.token,
+            headers=headers,
+            content=content,
+            points=points,
+            creates=method == "POST" if creates is None else creates,
+            repeat=method not in {"POST", "PATCH"} if repeat is None else repeat,
+        )
+        return self._wire.send(asked)
