@@ -20,6 +20,7 @@ from wharf.replies import limited, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from typing import Self
 
     from wharf.address import Address
@@ -94,6 +95,10 @@ class GitHub:
     def now(self) -> datetime:
         """The time at GitHub, by its last answer."""
         return datetime.now(UTC) + timedelta(seconds=self._turns.skew)
+
+    def interrupted(self) -> AbstractContextManager[None]:
+        """While it lasts, nobody waits for GitHub's limits: who does gets a StorageError."""
+        return self._turns.interrupted()
 
     def with_token(self, token: Secret | None) -> GitHub:
         """The same repository and connections, with another token and its own limits."""

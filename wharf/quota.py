@@ -10,14 +10,15 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from wharf.errors import QuotaError
+from wharf.errors import QuotaError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 READ, WRITE = 1, 5
 """Points of a request."""
@@ -104,12 +105,15 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What to do about waits: the most seconds in all, who is told (reason, seconds), and how time is read and spent."""
+    """What to do about waits: the most seconds in all, who is told (reason, seconds), and how time is read and spent.
+
+    Without a `sleep` of its own a wait ends when it is interrupted.
+    """
 
     at_most: float = 3600.0
     tell: Callable[[str, float], None] = lambda _reason, _seconds: None
     clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] | None = None
 
 
 class Turns:
@@ -121,6 +125,7 @@ class Turns:
         self._pace = Pace()
         self._rates: dict[str, Rate] = {}
         self.skew = 0.0  # seconds that GitHub's clock is ahead of ours
+        self._ended = threading.Event()
         self._closed_until = 0.0
         self._waited = 0.0
         self._waited_until = 0.0
@@ -173,7 +178,23 @@ class Turns:
             self._waited_until = max(self._waited_until, now + wait.seconds)
         if more > _SHORT:
             self.waiting.tell(wait.reason, wait.seconds)
-        self.waiting.sleep(wait.seconds)
+        self.pause(wait.seconds)
+
+    def pause(self, seconds: float) -> None:
+        """Wait, and no longer than until `interrupted`: then a StorageError."""
+        if self.waiting.sleep is not None:
+            self.waiting.sleep(seconds)
+        elif self._ended.wait(seconds):
+            raise StorageError("It was interrupted while it waited.", "Run the same command again: it goes on from there.")
+
+    @contextmanager
+    def interrupted(self) -> Iterator[None]:
+        """Let nobody wait any longer while the threads that do are brought to their end."""
+        self._ended.set()
+        try:
+            yield
+        finally:
+            self._ended.clear()
 
     def _allow(self, wait: Wait, now: float) -> float:
         """The seconds that a wait adds to those spent. Raises QuotaError if that is more than allowed in all."""

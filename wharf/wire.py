@@ -111,7 +111,7 @@ class Wire:
                 if answer is not None:
                     answer.close()
                 fails += 1
-                self._turns.waiting.sleep(0.25 * 2**fails)
+                self._turns.pause(0.25 * 2**fails)
                 continue
             try:
                 headers = dict(answer.headers)
