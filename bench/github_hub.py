@@ -1,0 +1,173 @@
+"""The simulator of GitHub that the tests bring (tests/simulator), in a process of its own, and how a benchmark steers it.
+
+`python github_hub.py FOLDER LATENCY` reads one JSON array a line, a verb and its arguments, and answers each with a line of
+JSON. It shares no interpreter with what is measured.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import servers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from simulator import Hub
+
+LATENCY = 0.05
+"""Seconds that every request takes besides the work that it makes."""
+
+_TESTS = Path(__file__).parent.parent / "tests"
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Requests that a simulator got."""
+
+    rest: int
+    """Calls of the REST API, uploads and GraphQL among them."""
+    fetches: int
+    pushes: int
+    assets: int
+    """Calls that ask where an asset is."""
+    refused: int
+    """Answers 403 and 429."""
+
+
+class Steering:
+    """One simulator, seen from the benchmark's process."""
+
+    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+        self.url = url
+        self._process = process
+
+    def create(self, slug: str) -> str:
+        """A private repository with a first commit; its address."""
+        self._do("create", slug)
+        return f"{self.url}/{slug}"
+
+    def token(self, slug: str, kind: str = "classic") -> str:
+        """A token that may write to a repository."""
+        return str(self._do("token", slug, kind))
+
+    def enforce(self, *, limits: bool) -> None:
+        """Whether it refuses what is beyond GitHub's limits."""
+        self._do("enforce", limits)
+
+    def latency(self, seconds: float) -> None:
+        """From now on every request takes that long."""
+        self._do("latency", seconds)
+
+    def forward(self, seconds: float) -> None:
+        """Move its clock on."""
+        self._do("forward", seconds)
+
+    def used(self, token: str) -> int:
+        """The calls of this hour as GitHub counts them against a token: an upload is two."""
+        return int(str(self._do("used", token)))
+
+    def clear(self) -> None:
+        """Forget the calls."""
+        self._do("clear")
+
+    def calls(self) -> Calls:
+        """The calls since they were last forgotten."""
+        lines = self._do("calls")
+        if not isinstance(lines, list):
+            raise TypeError("the simulator gave no list of calls")
+        return _counted([str(line) for line in lines])
+
+    def _do(self, *words: object) -> object:
+        if self._process.stdin is None or self._process.stdout is None:
+            raise RuntimeError("the simulator has no pipes")
+        self._process.stdin.write(f"{json.dumps(words)}\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the simulator ended")
+        return json.loads(line)
+
+
+@contextlib.contextmanager
+def simulator(folder: Path, latency: float = LATENCY) -> Iterator[Steering]:
+    """A simulator that keeps its repositories in `folder`, for as long as the context lasts; it obeys no limits at first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, __file__, str(folder), str(latency)]
+    env = {**servers.environment(), "PYTHONPATH": str(_TESTS)}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, text=True) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if not line:
+                raise RuntimeError("the simulator did not start")
+            yield Steering(process, json.loads(line))
+        finally:
+            if process.stdin is not None:
+                process.stdin.close()  # its end is that of the process
+            process.wait(30)
+
+
+def environment(folder: Path, address: str, token: str) -> dict[str, str]:
+    """The environment of a person who works with a repository of the simulator and has nothing but that."""
+    home = folder / "home"
+    home.mkdir(parents=True, exist_ok=True)
+    kept = {name: value for name, value in servers.environment().items() if not name.startswith(("XDG_", "GH_", "GITHUB_"))}
+    return {**kept, "HOME": str(home), "WHARF_REPO": address, "WHARF_TOKEN": token}
+
+
+def _counted(lines: list[str]) -> Calls:
+    """Calls from lines of kind, method, path, service of git and status."""
+    split = [line.split(" ") for line in lines]
+    git = [service for kind, _, path, service, _ in split if kind == "git" and path.endswith("/info/refs")]
+    return Calls(
+        rest=sum(each[0] in {"api", "upload", "graphql"} for each in split),
+        fetches=git.count("git-upload-pack"),
+        pushes=git.count("git-receive-pack"),
+        assets=sum(each[0] == "api" and "/releases/assets/" in each[2] for each in split),
+        refused=sum(each[4] in {"403", "429"} for each in split),
+    )
+
+
+def _verbs(hub: Hub) -> dict[str, Callable[..., object]]:
+    """What a line may ask for; the values given back are JSON."""
+
+    def used(token: str) -> int:
+        with hub.lock:
+            return hub.limits.state(hub.limits.key(hub.tokens[token], "core"))["used"]
+
+    def calls() -> list[str]:
+        return [f"{each.kind} {each.method} {each.path} {each.query.get('service', '-')} {each.status}" for each in hub.calls]
+
+    return {
+        "create": lambda slug: hub.create(slug).slug,
+        "token": lambda slug, kind: hub.token("bench", {slug: "write"}, kind=kind),
+        "enforce": lambda limits: setattr(hub.limits, "enforced", limits),
+        "latency": lambda seconds: setattr(hub, "latency", seconds),
+        "forward": hub.clock.forward,
+        "used": used,
+        "clear": hub.calls.clear,
+        "calls": calls,
+    }
+
+
+def main() -> None:
+    """Serve until stdin ends."""
+    from simulator import Hub
+
+    with Hub(Path(sys.argv[1]), float(sys.argv[2])) as hub:
+        hub.limits.enforced = False
+        verbs = _verbs(hub)
+        print(json.dumps(hub.url), flush=True)
+        for line in sys.stdin:
+            verb, *words = json.loads(line)
+            print(json.dumps(verbs[verb](*words)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
