@@ -20,8 +20,10 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[0-9]{1,5})?", re.ASCII)
 _SHORT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[A-Za-z0-9._-]+", re.ASCII)
 _NOT_HERE = re.compile(
-    r"(?:git|ssh|ftp|file)://.*|[^/\s]+@[^/\s]+:.*|github:.*|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+/[^/]+/[^/]+", re.ASCII
+    r"[A-Za-z][A-Za-z0-9+.-]*://.*|[^/\s]+@[^/\s]+:.*|github:.*|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+/[^/]+/[^/]+/?",
+    re.ASCII | re.DOTALL,
 )
+_MEANT = re.compile(r"(?:@|//|^)([A-Za-z0-9.-]+)(?::[0-9]+/|[:/]+)([^/\s:@]+/[^/\s@]+?)(?:\.git)?/?$", re.ASCII)
 _REMEDY = "Write owner/name, https://HOST/owner/name, or the path of a folder."
 
 
@@ -68,6 +70,8 @@ class Address:
 
     def may_upload_to(self, url: str) -> bool:
         """Whether an upload_url of the API's may be followed, token in hand: on the API's host or its `uploads.` sibling."""
+        if not url.isascii() or not url.isprintable():
+            return False  # urlsplit leaves out line ends: it would judge another address than the one that is sent to
         try:
             parts = urlsplit(url)
         except ValueError:
@@ -92,7 +96,7 @@ def parse(text: str) -> Address | None:
     if text.lower().startswith(("http://", "https://")):
         return _parse_url(text)
     if _NOT_HERE.fullmatch(text):
-        found = re.search(r"(?:@|//|^)([A-Za-z0-9.-]+)[:/]+([^/\s:]+/[^/\s]+?)(?:\.git)?/?$", text)
+        found = _MEANT.search(text)
         spelled = f"https://{found[1]}/{found[2]}" if found and "." in found[1] else ""
         raise UsageError(
             f"{_shown(text)} is no address of a repository here: git goes over https.",
@@ -105,15 +109,15 @@ def _parse_url(text: str) -> Address:
     try:
         parts = urlsplit(text)
         port_fits = parts.port is None or 0 < parts.port < 65536
-    except ValueError as error:
-        raise UsageError(f"{_shown(text.rpartition('@')[2])} is no address of a repository: {error}.", _REMEDY) from None
+    except ValueError:
+        raise UsageError(f"{_shown(text)} is no address of a repository: its host or port is none.", _REMEDY) from None
     if "@" in parts.netloc:
         raise UsageError(
             "The repository's address holds a user name or token before the @: those leak.",
             "Leave it out, and give the token as WHARF_TOKEN.",
         )
     host = GITHUB if _host(parts) == "www.github.com" else _host(parts)
-    if not port_fits or not _HOST.fullmatch(host) or parts.query or parts.fragment:
+    if not text.isprintable() or not port_fits or not _HOST.fullmatch(host) or parts.query or parts.fragment:
         raise UsageError(f"{_shown(text)} is no address of a repository.", _REMEDY)
     if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
         raise UsageError(f"{_shown(text)} would carry the token in the open.", f"Write https://{host}{parts.path}.")
@@ -140,4 +144,6 @@ def _is_loopback(host: str) -> bool:
 
 
 def _shown(text: str) -> str:
+    """For a message, without the places where people put tokens: before an @, and in a query."""
+    text = re.sub(r"([?#]).+", r"\1…", re.sub(r"(^|/)[^/]*@", r"\1…@", text), flags=re.DOTALL)
     return repr(text if len(text) <= 200 else f"{text[:200]}…")

@@ -7,9 +7,8 @@ import re
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from wharf.address import GITHUB, Address
+from wharf.address import GITHUB, Address, parse
 from wharf.errors import NotAllowedError, UsageError
 from wharf.secret import Secret
 
@@ -63,7 +62,10 @@ def find(settings: Settings, environ: Mapping[str, str]) -> Credential | None:
 def _host_of_actions(environ: Mapping[str, str]) -> str:
     """The host that GH_TOKEN and GITHUB_TOKEN are for: that of the Actions job, else github.com."""
     server = environ.get("GITHUB_SERVER_URL") if environ.get("GITHUB_ACTIONS") == "true" else None
-    return urlsplit(server).netloc.lower() if server else GITHUB
+    if not server:
+        return GITHUB
+    job = parse(f"{server.rstrip('/')}/owner/name")
+    return job.host if job else ""
 
 
 def _from_gh(address: Address, environ: Mapping[str, str]) -> Credential | None:
@@ -74,7 +76,7 @@ def _from_gh(address: Address, environ: Mapping[str, str]) -> Credential | None:
 def _from_git(address: Address, environ: Mapping[str, str]) -> Credential | None:
     question = f"protocol={address.scheme}\nhost={address.host}\n\n"
     out = _asked(["git", "-c", "credential.interactive=false", "credential", "fill"], question, environ)
-    found = dict(line.partition("=")[::2] for line in out.splitlines())
+    found = dict(line.partition("=")[::2] for line in out.split("\n"))
     # A helper that was asked for one host and answers for another is not believed.
     if not found.get("password") or found.get("host", address.host) != address.host:
         return None
@@ -97,13 +99,15 @@ def _asked(command: list[str], question: str, environ: Mapping[str, str]) -> str
             errors="replace",
             start_new_session=True,  # without a terminal nobody can be asked
         )
-    except (FileNotFoundError, PermissionError, subprocess.TimeoutExpired):
+    except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def _credential(value: str, source: str) -> Credential:
     token = value.strip()
-    if not token.isascii() or not token.isprintable() or " " in token:
-        raise NotAllowedError(f"What {source} gives is no token: it holds a character that none has.", "Set it again.")
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise NotAllowedError(
+            f"What {source} gives is no token: it is empty, or holds a character that none has.", "Set it again."
+        )
     return Credential(Secret(token), source)

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from wharf.errors import GraphQLError, NotAllowedError, StorageError
 from wharf.quota import FIRST_WAIT, READ, WRITE, Turns, Wait, Waiting
-from wharf.replies import limited, refusal
+from wharf.replies import limited, plain, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -37,6 +37,7 @@ _TRIES = 4  # of a query that a limit refuses
 _HOPS = 5  # redirects of the API
 _TOKEN = re.compile(r"[!-~]{1,1000}", re.ASCII)
 _MOVED = re.compile(r"/repositories/\d+")
+_JSON = {"content-type": "application/json"}
 _REDIRECTS = frozenset({301, 302, 307, 308})
 
 
@@ -123,6 +124,8 @@ class GitHub:
         if etag:
             headers["if-none-match"] = etag
         content = None if body is None else json.dumps(body).encode()
+        if content is not None:
+            headers |= _JSON
         for _ in range(_HOPS):
             url = self.address.api + self._path(path)
             url += "?" + "&".join(f"{key}={quote(value, safe='')}" for key, value in query.items()) if query else ""
@@ -152,9 +155,9 @@ class GitHub:
         writes = query.lstrip().startswith("mutation")
         content = json.dumps({"query": query, "variables": dict(variables)}).encode()
         points = WRITE if writes else READ
-        for _ in range(_TRIES):
-            reply = self._send("POST", self.address.graphql, {}, content, points=points, creates=writes, repeat=not writes)
-            if not limited(reply):
+        for tries in range(_TRIES):
+            reply = self._send("POST", self.address.graphql, _JSON, content, points=points, creates=writes, repeat=not writes)
+            if not limited(reply) or tries + 1 == _TRIES:
                 break
             left = self.rates.get("graphql")
             self._turns.close(Wait(left.reset_in + 1 if left else FIRST_WAIT, "the GraphQL points of this hour are used up"))
@@ -163,7 +166,7 @@ class GitHub:
         errors = reply.data.get("errors")
         if isinstance(errors, list) and errors:
             found = [each for each in errors if isinstance(each, dict)]
-            said = "; ".join(str(each.get("message", "")) for each in found)[:500]
+            said = plain("; ".join(str(each.get("message", "")) for each in found))
             types = tuple(str(each.get("type", "")) for each in found)
             raise GraphQLError(f"GitHub refused a change of {self.address}: {said}.", types)
         data = reply.data.get("data")
@@ -213,7 +216,7 @@ class GitHub:
                     yield wire.download(answer)
                     return
                 location = answer.headers.get("location", "")
-                if answer.status_code in {302, 307} and not _MOVED.search(urlsplit(location).path):
+                if answer.status_code in {302, 307} and not _MOVED.search(location.partition("?")[0]):
                     yield location
                     return
                 reply = wire.reply(answer)
@@ -234,7 +237,10 @@ class GitHub:
     def _moved(self, path: str, location: str) -> str:
         """Learn the repository's new name from a redirect on the API's own host; the path to ask for now."""
         api = urlsplit(self.address.api)
-        target = urlsplit(location)
+        try:
+            target = urlsplit(location)
+        except ValueError:
+            raise StorageError(f"{self.address.host} redirects to what is no address.", "Try again later.") from None
         if (target.scheme, target.netloc) not in {(api.scheme, api.netloc), ("", "")}:
             raise StorageError(
                 f"{self.address.host} redirects to another host, where the token is not sent.", "Try again later."
@@ -272,7 +278,7 @@ class GitHub:
             headers=headers,
             content=content,
             points=points,
-            creates=method == "POST" if creates is None else creates,
+            creates=method in {"POST", "PATCH", "PUT"} if creates is None else creates,
             repeat=method not in {"POST", "PATCH"} if repeat is None else repeat,
         )
         return self._wire.send(asked)

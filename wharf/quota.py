@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import insort
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ READ, WRITE = 1, 5
 FIRST_WAIT = 60.0
 """Seconds to wait after a refusal that does not say how long; doubled each time."""
 
+_LATE = 1.0  # seconds that one request may be longer on its way than another: GitHub counts when they come
 _SHORT = 1.0  # seconds that are not worth a word
 
 
@@ -47,9 +49,7 @@ class Window:
     _used: int = 0
 
     def earliest(self, now: float, units: int) -> float:
-        """When `units` more fit, not before `now`."""
-        while self._booked and self._booked[0][0] + self.seconds <= now:
-            self._used -= self._booked.popleft()[1]
+        """When `units` more fit beside all that is booked, not before `now`, which may be a moment to come."""
         over, moment = self._used + units - self.limit, now
         for then, count in self._booked:
             if over <= 0:
@@ -57,10 +57,21 @@ class Window:
             over, moment = over - count, max(moment, then + self.seconds)
         return moment
 
+    def forget(self, now: float) -> None:
+        """Drop what counts no longer. Not for a moment to come: a request that gives up its place must not make room."""
+        while self._booked and self._booked[0][0] + self.seconds <= now:
+            self._used -= self._booked.popleft()[1]
+
     def book(self, moment: float, units: int) -> None:
-        """Count `units` at a moment, which is not before those booked already."""
-        self._booked.append((moment, units))
+        """Count `units` at a moment."""
+        insort(self._booked, (moment, units))
         self._used += units
+
+    def give_back(self, moment: float, units: int) -> None:
+        """Count what was booked no more: it was refused."""
+        if (moment, units) in self._booked:
+            self._booked.remove((moment, units))
+            self._used -= units
 
 
 class Pace:
@@ -68,16 +79,16 @@ class Pace:
 
     def __init__(self) -> None:
         self._creating = (
-            Window(80, 60, "GitHub takes 80 new contents a minute"),
-            Window(500, 3600, "GitHub takes 500 new contents an hour"),
+            Window(80, 60 + _LATE, "GitHub takes 80 new contents a minute"),
+            Window(500, 3600 + _LATE, "GitHub takes 500 new contents an hour"),
         )
-        self._points = Window(900, 60, "GitHub takes 900 points of requests a minute")
-        self._last = 0.0
+        self._points = Window(900, 60 + _LATE, "GitHub takes 900 points of requests a minute")
 
     def next(self, now: float, *, points: int, creates: bool) -> Wait:
         """How long from `now` a request has to wait for its place, and why. It has it when it is booked."""
-        moment, reason = max(now, self._last), ""
+        moment, reason = now, ""
         for window, units in self._windows(points, creates=creates):
+            window.forget(now)
             earliest = window.earliest(moment, units)
             if earliest > moment:
                 moment, reason = earliest, window.reason
@@ -87,7 +98,11 @@ class Pace:
         """Count a request at the moment that `next` gave."""
         for window, units in self._windows(points, creates=creates):
             window.book(moment, units)
-        self._last = moment
+
+    def give_back(self, moment: float, *, points: int, creates: bool) -> None:
+        """Count a request no more that was booked and refused: its next try is booked anew."""
+        for window, units in self._windows(points, creates=creates):
+            window.give_back(moment, units)
 
     def _windows(self, points: int, *, creates: bool) -> list[tuple[Window, int]]:
         return [(self._points, points), *((each, 1) for each in self._creating if creates)]
@@ -136,23 +151,31 @@ class Turns:
         with self._lock:
             return dict(self._rates)
 
-    def take(self, points: int, *, creates: bool) -> None:
-        """Wait until the limits allow one request more. Raises QuotaError if that is too long."""
-        booked = False
+    def take(self, points: int, *, creates: bool) -> float:
+        """Wait until the limits allow one request more; the moment that it is booked for. Raises QuotaError."""
+        booked: float | None = None
         while True:
             with self._lock:
                 now = self.waiting.clock()
                 if self._closed_until > now:
                     wait = Wait(self._closed_until - now, "GitHub's limits are reached")
-                elif booked:
-                    return
+                    if booked is not None:  # it goes later than that, and is counted then
+                        self._pace.give_back(booked, points=points, creates=creates)
+                        booked = None
+                elif booked is not None:
+                    return booked
                 else:
                     wait = self._pace.next(now, points=points, creates=creates)
                     self._allow(wait, now)
-                    self._pace.book(now + wait.seconds, points=points, creates=creates)
-                    booked = True
+                    booked = now + wait.seconds
+                    self._pace.book(booked, points=points, creates=creates)
             if wait.seconds > 0:
                 self._wait(wait)
+
+    def give_back(self, booked: float, points: int, *, creates: bool) -> None:
+        """Take back what was booked for a request that a limit refused."""
+        with self._lock:
+            self._pace.give_back(booked, points=points, creates=creates)
 
     def close(self, wait: Wait) -> None:
         """Let nobody send before a wait is over, and wait. Raises QuotaError if that is too long."""
@@ -209,9 +232,9 @@ class Turns:
 def rate(headers: Mapping[str, str], now: float) -> Rate | None:
     """What an answer's headers (in lower case) say of the primary limit. `now` (seconds since 1970) is for want of a date."""
     try:
-        reset = float(headers["x-ratelimit-reset"]) - _moment(headers, now)
+        reset = float(int(headers["x-ratelimit-reset"])) - _moment(headers, now)
         limit, remaining = int(headers["x-ratelimit-limit"]), int(headers["x-ratelimit-remaining"])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         return None
     return Rate(headers.get("x-ratelimit-resource", "core"), limit, remaining, min(max(reset, 0.0), 3600.0))
 
@@ -230,6 +253,9 @@ def wait_after(status: int, headers: Mapping[str, str], message: str, *, tries: 
         return Wait(seconds, "GitHub asks for a pause (a secondary limit)")
     primary = rate(headers, now)
     if primary is not None and primary.remaining == 0:
+        return Wait(primary.reset_in + 1, f"the {primary.limit} requests of this hour are used up")
+    if primary is not None and "rate limit exceeded" in message.lower() and "secondary" not in message.lower():
+        # What is left is not enough: an upload counts twice.
         return Wait(primary.reset_in + 1, f"the {primary.limit} requests of this hour are used up")
     if status == 429 or "secondary rate limit" in message.lower() or "abuse" in message.lower():
         return Wait(FIRST_WAIT * 2.0**tries, "GitHub asks for a pause (a secondary limit) and does not say how long")

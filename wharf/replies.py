@@ -31,7 +31,7 @@ class Reply:
         text = self.data.get("message") if isinstance(self.data, dict) else None
         words = str(text) if isinstance(text, str) else f"status {self.status}"
         details = "; ".join(_detail(each) for each in self._errors())
-        return " ".join(f"{words} ({details})".split() if details else words.split())[:500]
+        return plain(f"{words} ({details})" if details else words)
 
     @property
     def codes(self) -> tuple[tuple[str, str], ...]:
@@ -42,6 +42,11 @@ class Reply:
     def _errors(self) -> list[Json]:
         errors = self.data.get("errors") if isinstance(self.data, dict) else None
         return errors[:5] if isinstance(errors, list) else []
+
+
+def plain(text: str) -> str:
+    """A server's words for a message of ours: one line, not too long, and nothing that a terminal obeys."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:500]
 
 
 def refusal(method: str, what: str, reply: Reply, *, token: bool) -> WharfError:

@@ -24,6 +24,8 @@ Way: TypeAlias = Literal["auto", "git", "api"]
 """How a commit gets to GitHub: a git push, the API, or a push with the API where a push is not allowed."""
 
 DEFAULT_INDEX = "main"
+LONGEST_WAIT = 3700.0
+"""Seconds, a little more than GitHub's hour, that its limits may keep a command waiting unless it is told otherwise."""
 FORMAT = 1
 """The format of the index branch that this version reads and writes (docs/index-format.md)."""
 
@@ -57,7 +59,7 @@ class Settings:
     source: str = "the default"
     trusted: bool = True
     commit: Way = "auto"
-    max_wait: float = 3600.0
+    max_wait: float = LONGEST_WAIT
     repositories: tuple[str, ...] = ()
     cache: Path = Path()
     data: Path = Path()
@@ -202,7 +204,7 @@ def _index(name: str | None) -> str:
 
 def _seconds(text: str | None) -> float:
     if text is None:
-        return 3600.0
+        return LONGEST_WAIT
     if not re.fullmatch(r"[0-9]{1,7}(\.[0-9]+)?", text):
         raise UsageError(f"{text!r} is no number of seconds.", "Write it as in --max-wait 600.")
     return float(text)

@@ -105,7 +105,7 @@ class Wire:
         """Send until it is answered by something else than a limit or a passing failure; the answer, not yet read."""
         waits = fails = 0
         while True:
-            self._turns.take(request.points, creates=request.creates)
+            booked = self._turns.take(request.points, creates=request.creates)
             answer = self._try(request, last=fails + 1 >= TRIES)
             if answer is None or (answer.status_code >= 500 and request.repeat and fails + 1 < TRIES):
                 if answer is not None:
@@ -128,6 +128,7 @@ class Wire:
             finally:
                 answer.close()
             waits += 1
+            self._turns.give_back(booked, request.points, creates=request.creates)
             self._turns.close(wait)
 
     @contextmanager

@@ -35,6 +35,7 @@ class State:
     json: bool = False
     verbose: bool = False
     options: dict[str, str] = field(default_factory=dict)
+    told: str = ""
 
     def settings(self) -> Settings:
         """The settings that the options, the environment and the files come to. Raises UsageError."""
@@ -49,8 +50,10 @@ class State:
             data=platformdirs.user_data_path("wharf", appauthor=False),
             cache=platformdirs.user_cache_path("wharf", appauthor=False),
         )
-        if self.verbose:
-            self.say(f"repository: {found.place} (from {found.source}), index {found.index!r}, commit way {found.commit}")
+        told = f"repository: {found.place} (from {found.source}), index {found.index!r}, commit way {found.commit}"
+        if self.verbose and told != self.told:
+            self.say(told)
+            self.told = told
         return found
 
     @contextmanager
@@ -118,7 +121,7 @@ def common(function: F) -> F:
     for names, text, more in (
         (("--json",), "Print one JSON document on stdout.", {"is_flag": True}),
         (("-v", "--verbose"), "Say which repository and which token are used, and why.", {"is_flag": True}),
-        (("--max-wait",), "How long GitHub's limits may keep it waiting (default: 3600).", {"metavar": "SECONDS"}),
+        (("--max-wait",), "How long GitHub's limits may keep it waiting (default: 3700).", {"metavar": "SECONDS"}),
         (("--index",), "The index in that repository (default: main).", {"metavar": "NAME"}),
         (("--repo",), "owner/name, https://HOST/owner/name or a folder (default: your data folder).", {"metavar": "ADDRESS"}),
     ):
