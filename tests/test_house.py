@@ -17,7 +17,7 @@ LAYERS = (
     {"address", "distribution", "record", "change", "settings", "pages", "quota", "replies", "listing"},
     {
         *("objects", "snapshot", "branch", "folder", "tokens", "repository"),
-        *("clone", "credentials", "github", "remote", "releases", "shipment", "store", "wire"),
+        *("clone", "credentials", "github", "remote", "releases", "shipment", "store", "upload", "wire"),
     },
     {"operations"},
     {"cli", "server"},

@@ -38,14 +38,17 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """A release. `mark` is the digest of the files that a publish of wharf's made it for; None: it is not wharf's."""
+    """A release. `mark` is the digest of the files that a publish of wharf's made it for; None: it is not wharf's.
+
+    `touched` is when it or one of its assets was changed last: the creation that GitHub tells of can be the tagged commit's.
+    """
 
     id: int
     tag: str
     draft: bool
     immutable: bool
     upload_url: str
-    created: str
+    touched: str
     mark: str | None
     assets: tuple[Stored, ...]
 
@@ -93,6 +96,8 @@ def release(data: Json) -> Listed:
         if not isinstance(data, dict):
             raise TypeError("it is no object")
         assets = data["assets"]
+        stored = tuple(asset(each) for each in assets) if isinstance(assets, list) else ()
+        times = (str(data["created_at"]), str(data.get("updated_at") or ""), *(each.updated for each in stored))
         found = _MARK.search(str(data.get("body") or "")[:4096])
         return Listed(
             id=_int(data["id"]),
@@ -100,9 +105,9 @@ def release(data: Json) -> Listed:
             draft=data["draft"] is True,
             immutable=data.get("immutable") is True,
             upload_url=str(data["upload_url"]),
-            created=str(data["created_at"]),
+            touched=max(times),
             mark=found[2] if found else None,
-            assets=tuple(asset(each) for each in assets) if isinstance(assets, list) else (),
+            assets=stored,
         )
     except (KeyError, TypeError) as error:
         raise StorageError(f"GitHub described a release in a way that is not understood: {error}.", "Update wharf.") from error

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wharf import listing
-from wharf.errors import NotAllowedError, RejectedError, StorageError
+from wharf.errors import NotAllowedError, StorageError
 from wharf.shipment import Shipment
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Releases:
                 if place.repository is not None:
                     raise StorageError("it lies in another repository, which is not touched", "")
                 self.github.call("DELETE", f"{{repo}}/releases/assets/{place.asset}", allow=(404,))
-            except (RejectedError, NotAllowedError, StorageError) as error:
+            except (NotAllowedError, StorageError) as error:
                 still.append(each)
                 immutable = "immutable" in error.message.lower()
                 why = (

@@ -1,24 +1,18 @@
-"""The index branch of a repository on GitHub: a bare shallow clone to read from, and two ways to commit.
+"""The index branch of a repository on GitHub: a clone to read from, and two ways to commit.
 
-`RemoteBranch` reads from a clone in the cache folder, which can be thrown away at any time. It lands a commit by a plain push,
-which GitHub refuses if the branch is not at the commit's parent any more; or by the API, where a push is not allowed.
+A commit lands by a plain push, which GitHub refuses if the branch is not at the commit's parent any more; or by the API, where
+a push is not allowed.
 """
 
 from __future__ import annotations
 
 import base64
-import contextlib
-import fcntl
 import re
-import shutil
-import threading
-import time
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING
 
 from wharf.branch import Branch, Committed, Message, edits_of
+from wharf.clone import TRIES, Clone, said
 from wharf.errors import GraphQLError, NotAllowedError, RejectedError, StorageError, UncertainError
-from wharf.objects import Git, Objects
-from wharf.secret import Secret
 from wharf.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -27,35 +21,13 @@ if TYPE_CHECKING:
 
     from wharf.branch import Entry
     from wharf.change import Change, Outcome
+    from wharf.clone import Depth
     from wharf.github import GitHub
     from wharf.model import Json
     from wharf.settings import Way
 
-Depth = Literal["trees", "whole", "history"]
-"""What a clone holds: the folders of the last commit; its files too; or the folders of all commits."""
-
-LOCK_PATIENCE: Final = 120.0
-"""Seconds to wait for other processes of this machine that use the same clone."""
-
-PAUSE: Final = 0.2
-"""Seconds before a fetch that failed is tried again; doubled each time."""
-
-_NETWORK_TRIES = 3
-_PACKS = 40  # packs after which a clone is tidied up: every fetch that brings something adds one
-_CLONE = (
-    ("core.logAllRefUpdates", "false"),  # a clone has no history of its own, and old commits may go
-    ("core.fsync", "none"),  # what a power cut takes away is fetched again
-    ("gc.auto", "0"),
-    ("maintenance.auto", "false"),
-)
 _STALE = re.compile(r"fetch first|non-fast-forward|stale info|failed to update ref|cannot lock ref|reference already exists")
 _REFUSED = re.compile(r"GH006|GH013|protected branch|pre-receive hook declined|hook declined|verified signature", re.IGNORECASE)
-_NO_RIGHT = re.compile(r"error: 40[13]|Authentication failed|could not read Username|Permission to .* denied|archived")
-_ELSEWHERE = re.compile(r"error: 30[1278]|redirect|not found|error: 404")
-_BROKEN = re.compile(
-    r"corrupt|bad object|inflate|missing (?:blob|tree|commit)|did not send all necessary|unable to read [0-9a-f]"
-    r"|bad (?:config|shallow)|not a git repository|Unable to create '.*File exists"
-)
 _MUTATION = """
 mutation($input: CreateCommitOnBranchInput!) { createCommitOnBranch(input: $input) { commit { oid } } }
 """
@@ -67,50 +39,34 @@ class RemoteBranch(Branch):
     def __init__(self, folder: Path, index: str, github: GitHub, *, depth: Depth = "trees", way: Way = "auto") -> None:
         super().__init__(folder / f"{depth}.git", index)
         self.github = github
-        self.depth = depth
-        self._folder = folder
+        self._clone = Clone(folder, depth, self.ref, github)
+        self._git, self._objects = self._clone.git, self._clone.objects
         self._way = way
-        self._git = Git(self._git.git_dir, _CLONE)
-        self._objects = Objects(self._git, self._bring)
-        self._damaged = self._git.git_dir / "damaged"
-        self._turn = threading.RLock()
-        self._held = 0
 
     def sibling(self, index: str, github: GitHub | None = None) -> RemoteBranch:
         """As for any branch, over the same clone."""
-        return RemoteBranch(self._folder, index, github or self.github, depth=self.depth, way=self._way)
+        return RemoteBranch(self._clone.folder, index, github or self.github, depth=self._clone.depth, way=self._way)
 
     def fetch(self) -> None:
         """Bring the index branch to where it is on GitHub.
 
         Raises NotFoundError, NotAllowedError or StorageError, and then what the clone held before can still be read.
         """
-        with self._locked():
-            if not self._sound():
-                self._renew()
-                return
-            # Only the first time without history: what was fetched once needs one question less to be found unchanged.
-            first = ["--depth=1"] if self.tip() is None and self.depth != "history" else []
-            if not self._fetch(*first, f"+{self.ref}:{self.ref}"):
-                self._git.run("update-ref", "-d", self.ref)  # the branch is not there, or not any more
-            self._tidy()
+        self._clone.fetch()
 
     def indexes(self) -> list[str]:
         """The names of all indexes of the repository, brought to where they are on GitHub."""
-        with self._locked():
-            if not self._sound():
-                self._renew()
-            self._fetch("--prune", "--depth=1", "+refs/heads/wharf/*:refs/heads/wharf/*")
+        self._clone.fetch_all()
         return super().indexes()
 
     def commit(self, change: Change, message: Message) -> Committed:
         """As for any branch. Publishers on one machine queue up, so that they need not refuse each other's pushes."""
-        with self._locked():
+        with self._clone.locked():
             return super().commit(change, message)
 
     def begin(self, actor: str) -> str | None:
         """As for any branch."""
-        with self._locked():
+        with self._clone.locked():
             return super().begin(actor)
 
     def snapshot(self, previous: Snapshot | None = None) -> Snapshot:
@@ -121,15 +77,14 @@ class RemoteBranch(Branch):
 
     def tip(self) -> str | None:
         """The commit that the branch was at when it was fetched last, or None."""
-        found = self._objects.one(self.ref) if (self._git.git_dir / "HEAD").is_file() else None
-        return None if found is None else found.id
+        return self._clone.tip()
 
     def history(self, project: str | None = None) -> Iterator[Entry]:
         """The audit log, newest first, from a clone that has all commits."""
-        if self.depth == "history":
+        if self._clone.depth == "history":
             yield from super().history(project)
             return
-        with RemoteBranch(self._folder, self.index, self.github, depth="history") as branch:
+        with RemoteBranch(self._clone.folder, self.index, self.github, depth="history") as branch:
             branch.fetch()
             yield from branch.history(project)
 
@@ -172,51 +127,48 @@ class RemoteBranch(Branch):
 
     def _push(self, tip: str | None, outcome: Outcome, message: Message) -> str | None:
         commit = self._write(tip, outcome, message)
-        for _ in range(_NETWORK_TRIES):
-            status, _, err = self._remote().attempt("push", "--quiet", "origin", f"{commit}:{self.ref}")
+        for _ in range(TRIES):
+            status, _, err = self._clone.remote(fetching=False).attempt("push", "--quiet", "origin", f"{commit}:{self.ref}")
             if status == 0:
-                self._git.run("update-ref", self.ref, commit)
+                self._clone.landed(commit)
                 return commit
             if _REFUSED.search(err):
                 raise NotAllowedError(
-                    f"GitHub does not let git push to {self.ref} of {self.github.address}: {_said(err)}",
+                    f"GitHub does not let git push to {self.ref} of {self.github.address}: {said(err)}",
                     f"Exempt wharf/{self.index} from the branch's rules, or set commit = 'api' to commit by the API.",
                 )
-            if _STALE.search(err):
-                self.fetch()
-                return None
-            self._explain("push", err)
-            landed = self._landed(tip, commit)
-            if self.tip() != tip:
+            stale = _STALE.search(err)
+            if not stale:
+                self._clone.explain("push", err)
+            landed = self._landed(tip, commit)  # also if it is stale: below git, a push whose answer was lost is sent again
+            if stale or self.tip() != tip:
                 return landed
-        raise StorageError(f"git push to {self.github.address} failed: {_said(err)}", "Run the same command again.")
+        raise StorageError(f"git push to {self.github.address} failed: {said(err)}", "Run the same command again.")
 
     def _landed(self, tip: str | None, mine: str) -> str | None:
-        """The commit as which `mine` landed although no answer came: it stands on `tip` and has the very same tree."""
+        """The commit as which `mine` landed although no answer said so: it stands on `tip`, with the same tree and message."""
         self.fetch()
         now = self.tip()
         if now is None or now == tip:
             return None
         first = self._git.run("rev-list", "--reverse", now, *([f"^{tip}"] if tip else [])).decode().split()[:1]
-        trees = {self._git.run("rev-parse", f"{each}^{{tree}}") for each in (*first, mine)}
-        return first[0] if first and len(trees) == 1 else None
+        same = {self._git.run("log", "-1", "--format=%T %B", each).strip() for each in (*first, mine)}
+        return first[0] if first and len(same) == 1 else None
 
     def _land_by_api(self, tip: str | None, outcome: Outcome, message: Message) -> str | None:
         edits = edits_of(tip, outcome)
         text = message.text(outcome.changed).strip()
-        for _ in range(_NETWORK_TRIES):
+        for _ in range(TRIES):
             try:
                 commit = self._first_by_api(edits, text) if tip is None else self._commit_by_api(tip, edits, text)
-            except UncertainError as error:
-                lost = error
+            except (UncertainError, GraphQLError) as error:
+                stale = isinstance(error, GraphQLError) and "STALE_DATA" in error.types
                 landed = self._landed(tip, self._write(tip, outcome, message))
-                if self.tip() != tip:
+                if stale or self.tip() != tip:
                     return landed
-            except GraphQLError as error:
-                self.fetch()
-                if self.tip() == tip and "STALE_DATA" not in error.types:
+                if isinstance(error, GraphQLError):
                     raise self._refusal(error.message, error.types) from error
-                return None
+                lost = error
             else:
                 self.fetch()
                 return commit
@@ -262,158 +214,17 @@ class RemoteBranch(Branch):
         return commit
 
     def _refusal(self, said: str, types: tuple[str, ...]) -> NotAllowedError | StorageError:
-        """What the API's refusal of a commit means."""
+        """What the API's refusal of a commit means; `types` are those of a GraphQL error."""
         if "archived" in said:
             return NotAllowedError(said, "Unarchive it in its settings on GitHub.")
         if "FORBIDDEN" in types:
             return NotAllowedError(said, "Writing needs the permission `contents: write` (classic tokens: `repo`).")
-        if "NOT_FOUND" in types:
-            return StorageError(said, "Is the address of the repository right?")
+        if types and "UNPROCESSABLE" not in types:
+            return StorageError(said, "Run the same command again. If it persists, see GitHub's status page.")
         return NotAllowedError(f"wharf/{self.index}: {said}", f"Exempt wharf/{self.index} from the branch's rules.")
-
-    def _bring(self, ids: list[str]) -> None:
-        """Get objects that a clone without files lacks, all at once. What is still missing then is damage."""
-        with self._locked():
-            names = "".join(f"{each}\n" for each in ids).encode()
-            if self.depth != "whole":
-                # Nothing is said of the commits that are here: GitHub would leave out what it takes for known from them.
-                self._fetch("--stdin", stdin=names)
-            if b" missing\n" in self._git.run("cat-file", "--batch-check", stdin=names):
-                self._damaged.touch()  # the next fetch heals it, also that of another process
-
-    def _sound(self) -> bool:
-        """Whether there is a clone whose tip can be read."""
-        if not (self._git.git_dir / "HEAD").is_file() or self._damaged.exists():
-            return False
-        try:
-            tip = self.tip()
-            if tip is not None:
-                self._objects.trees([f"{tip}^{{tree}}"])
-        except StorageError:
-            return False
-        return tip is not None or not (self._git.git_dir / self.ref).exists()
-
-    def _renew(self) -> None:
-        """Fetch a new clone beside the one that is damaged or missing, then put it in its place: a bad one outlives none."""
-        fresh, old = (self._git.git_dir.with_suffix(suffix) for suffix in (".new", ".old"))
-        for path in (fresh, old):
-            shutil.rmtree(path, ignore_errors=True)
-        Git(fresh).run("init", "--quiet", "--bare", "--template=", "--initial-branch=wharf/main")
-        first = [] if self.depth == "history" else ["--depth=1"]
-        self._fetch(*first, f"+{self.ref}:{self.ref}", into=fresh)
-        with contextlib.suppress(FileNotFoundError):
-            self._git.git_dir.rename(old)
-        fresh.rename(self._git.git_dir)
-        self._objects.close()  # the process that reads has the old one open
-        shutil.rmtree(old, ignore_errors=True)
-
-    def _fetch(self, *words: str, stdin: bytes = b"", into: Path | None = None) -> bool:
-        """Whether there is what was asked for."""
-        for again in range(_NETWORK_TRIES):
-            status, _, err = self._remote(into).attempt(
-                *(["-c", "fetch.negotiationAlgorithm=noop"] if stdin else []),
-                *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *words[:-1], *_origin(words[-1])),
-                stdin=stdin,
-            )
-            if status == 0 or (status == 1 and not err):  # 1: there is no such branch, and with a depth git ends so
-                return True
-            if "couldn't find remote ref" in err:
-                return False
-            if _BROKEN.search(err) and into is None and not stdin:
-                self._renew()
-            else:
-                self._explain("fetch", err)
-            if again:
-                time.sleep(PAUSE * 2**again)
-        raise StorageError(f"git fetch from {self.github.address} failed: {_said(err)}", "Is the network there? Is GitHub up?")
-
-    def _explain(self, verb: str, err: str) -> None:
-        """Raise what GitHub's API says of a failure that is not a passing one; it also resolves a new name."""
-        if "No space left" in err or "Disk quota" in err:
-            raise StorageError(f"The disk is full at {self._folder}: {_said(err)}", "Free some room there.")
-        if _ELSEWHERE.search(err) or _NO_RIGHT.search(err):
-            before = self.github.address
-            found = self.github.call("GET", "{repo}").data
-            if isinstance(found, dict) and found.get("archived") and verb == "push":
-                raise NotAllowedError(f"{before} is archived: it takes no changes.", "Unarchive it in its settings on GitHub.")
-            if self.github.address == before and _NO_RIGHT.search(err):
-                raise NotAllowedError(
-                    f"GitHub does not allow git to {verb} {before}: {_said(err)}",
-                    "Reading needs the permission `contents: read`, writing `contents: write` (classic tokens: `repo`).",
-                )
-
-    def _tidy(self) -> None:
-        packs = self._git.git_dir / "objects" / "pack"
-        if sum(path.suffix == ".pack" for path in packs.iterdir()) > _PACKS:
-            # Whoever reads an older commit in this clone at this moment has an hour to finish.
-            self._remote().run("gc", "--quiet", "--prune=1.hour.ago")
-
-    def _remote(self, git_dir: Path | None = None) -> Git:
-        """Git with the way to GitHub in its environment: neither the address nor the token is ever in the clone's files."""
-        token = self.github.token
-        header = None
-        if token is not None:
-            pair = base64.b64encode(f"x-access-token:{token.reveal()}".encode()).decode()
-            header = Secret(f"Authorization: Basic {pair}")
-        config = [
-            *_CLONE,
-            ("remote.origin.url", self.github.address.git),
-            ("http.followRedirects", "false"),  # git would send the token on to wherever it is sent
-            ("credential.helper", ""),
-            ("http.lowSpeedLimit", "1000"),
-            ("http.lowSpeedTime", "60"),
-            ("push.negotiate", "false"),
-        ]
-        if self.depth != "whole":
-            config += [("remote.origin.promisor", "true"), ("remote.origin.partialclonefilter", "blob:none")]
-        return Git(git_dir or self._git.git_dir, config, header)
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the clone, among threads and processes; again within itself, too."""
-        with self._turn:
-            if self._held:
-                yield
-                return
-            try:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                file = (self._folder / f"{self.depth}.lock").open("ab")
-            except OSError as error:
-                raise StorageError(
-                    f"{self._folder} cannot be used as a cache: {error.strerror}.", "Check room and rights."
-                ) from error
-            with file:
-                _acquire(file.fileno(), self._folder)
-                self._held += 1
-                try:
-                    yield
-                finally:
-                    self._held -= 1
-
-
-def _acquire(handle: int, folder: Path) -> None:
-    end = time.monotonic() + LOCK_PATIENCE
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > end:
-                raise StorageError(f"Others keep using {folder}.", "Run the same command again.") from None
-            time.sleep(0.01)
-        else:
-            return
-
-
-def _origin(word: str) -> tuple[str, ...]:
-    return ("--stdin", "origin") if word == "--stdin" else ("origin", word)
 
 
 def _sha(data: Json) -> str:
     if not isinstance(data, dict) or not isinstance(data.get("sha"), str):
         raise StorageError("GitHub gave no id for a new object.", "Run the same command again.")
     return str(data["sha"])
-
-
-def _said(err: str) -> str:
-    """What git said, in one line."""
-    return " ".join(err.split())[-400:]

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import threading
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
 from wharf import listing
-from wharf.errors import RejectedError, StorageError, UncertainError
+from wharf.errors import NotAllowedError, RejectedError, StorageError, UncertainError
 from wharf.listing import MOST_ASSETS, Listed, Stored
+from wharf.upload import PAUSE, ClosedError, Upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,27 +31,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-UPLOADS: Final = 8
+UPLOADS: Final = 12
 """Files that are sent at the same time."""
-STALE: Final = timedelta(minutes=5)
-"""After that, an upload that was begun and has no bytes is one that died."""
 
 _RELEASES = 6  # releases that are worked on at the same time
-_TRIES = 4  # of one upload
+_TRIES = 4  # of one call that may have been carried out, and of one tag
 _TAGS_AT_ONCE = 200  # looked up in one query
 _TAGS_AT_MOST = 50  # tries to find one that nothing has
-
-
-class _ClosedError(Exception):
-    """The release takes no more files from us."""
-
-
-@dataclass(slots=True)
-class _Sent:
-    """What went out in one try of an upload."""
-
-    count: int = 0
-    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
 
 @dataclass(slots=True)
@@ -64,6 +49,7 @@ class _Load:
     incoming: Sequence[Incoming]
     number: int
     into: Listed | None = None
+    moved: bool = False  # the tag that it was planned with is taken
 
     @property
     def base(self) -> str:
@@ -95,8 +81,9 @@ class Shipment:
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._stop.set()
-        for pool in (self._releases, self._uploads):
-            pool.shutdown(cancel_futures=True)
+        with self._github.interrupted() if error else contextlib.nullcontext():  # who gives up does not wait for limits
+            for pool in (self._releases, self._uploads):
+                pool.shutdown(cancel_futures=True)
 
     @contextlib.contextmanager
     def take(self, source: Source, limit: int) -> Iterator[tuple[BinaryIO, Source]]:
@@ -179,6 +166,7 @@ class Shipment:
             taken = self._existing([load.tag for load in waiting])
             waiting = [load for load in waiting if load.tag in taken]
             for load in waiting:
+                load.moved = True
                 while load.tag in used:
                     load.number += 1
                 used.add(load.tag)
@@ -200,10 +188,16 @@ class Shipment:
 
     def _carry_out(self, load: _Load, tip: str) -> list[Named]:
         """Put a load into its release and make that visible; the files with their locations."""
+        twin = self._twin(load) if load.moved and load.into is None else None
+        if twin is not None:
+            return _found_in(twin, load)
         release = load.into or self._create(load, tip)
         try:
             stored = self._fill(release, load)
-        except _ClosedError:
+        except ClosedError:
+            twin = self._twin(load)
+            if twin is not None:
+                return _found_in(twin, load)
             # Published or filled up meanwhile, or somebody else is filling it at this moment: a release of our own.
             self._number([load])
             release = self._create(load, tip)
@@ -212,7 +206,7 @@ class Shipment:
             return [_located(each.named, release.id, release.tag, stored[each.named.file.filename]) for each in load.incoming]
         published = self._publish(release, load, tip)
         if published.id != release.id:
-            stored = {file.filename: one for file in load.files if (one := published.find(file))}
+            return _found_in(published, load)
         return [_located(each.named, published.id, published.tag, stored[each.named.file.filename]) for each in load.incoming]
 
     def _create(self, load: _Load, tip: str) -> Listed:
@@ -237,87 +231,23 @@ class Shipment:
 
     def _fill(self, release: Listed, load: _Load) -> dict[str, Stored]:
         """The assets of a load by file name, uploaded as far as they are not there."""
-        stored = {}
-        jobs = []
+        stored: dict[str, Stored] = {}
+        jobs: list[Callable[[], Stored]] = []
+        missing: list[str] = []
         for each in load.incoming:
             found = release.find(each.named.file)
             if found is None:
-                jobs.append(partial(self._upload, release, each))
+                upload = Upload(self._github, release, each, self._progress, self._stop)
+                jobs.append(upload.carry_out)
+                missing.append(each.named.file.filename)
             else:
                 stored[each.named.file.filename] = found
                 self._progress.sent(each.named.file.filename, each.named.file.size)
-        return stored | dict(self._all(self._uploads, jobs))
-
-    def _upload(self, release: Listed, incoming: Incoming) -> tuple[str, Stored]:
-        """Upload one file, whatever an earlier try has left. Raises _ClosedError if it has to go into another release."""
-        file = incoming.named.file
-        own = False
-        for _ in range(_TRIES):
-            try:
-                return file.filename, self._send(release, incoming)
-            except UncertainError as error:
-                own, failure = True, StorageError(error.message, error.hint)
-            except RejectedError as error:
-                failure = error
-                if (
-                    "immutable" in error.message.lower()
-                    or ("custom", "file_count") in error.codes
-                    or "file_count" in error.message
-                ):
-                    raise _ClosedError from error
-                if not error.says("already_exists"):
-                    raise
-            other = self._namesake(release, file)
-            if other is not None and other.holds(file):
-                return file.filename, other
-            if other is not None:
-                if not own and not (release.draft and other.state == "uploaded") and not self._stale(other):
-                    raise _ClosedError
-                self._github.call("DELETE", f"{{repo}}/releases/assets/{other.id}", allow=(404,))
-        raise failure
-
-    def _send(self, release: Listed, incoming: Incoming) -> Stored:
-        file = incoming.named.file
-        tries: list[_Sent] = []
-
-        def sink() -> Callable[[bytes], None]:
-            if tries:
-                self._progress.sent(file.filename, -tries[-1].count)
-            tries.append(_Sent())
-            return sent
-
-        def sent(chunk: bytes) -> None:
-            if self._stop.is_set():
-                raise StorageError("The upload was stopped.", "Run the same command again: it goes on from there.")
-            tries[-1].digest.update(chunk)
-            tries[-1].count += len(chunk)
-            self._progress.sent(file.filename, len(chunk))
-
-        with incoming.source() as opened:
-            reply = self._github.upload(release.upload_url, file.filename, opened, file.size, sink=sink)
-        stored = listing.asset(reply.data)
-        arrived = stored.sha256 or tries[-1].digest.hexdigest()  # an old server tells no digest: then what was sent has to do
-        if arrived != file.sha256 or stored.size != file.size:
-            self._github.call("DELETE", f"{{repo}}/releases/assets/{stored.id}", allow=(404,))
-            raise StorageError(
-                f"{file.filename} arrived at GitHub with other bytes than were checked (sha256 {arrived}).",
-                "Did the file change meanwhile? Run the same command again.",
-            )
-        return stored
-
-    def _namesake(self, release: Listed, file: File) -> Stored | None:
-        """The asset of a release that has the file's bytes, else the one that has its name."""
-        assets = [listing.asset(each) for each in self._github.pages(f"{{repo}}/releases/{release.id}/assets")]
-        names = {file.filename, listing.stored_name(file.filename)}
-        return next((each for each in assets if each.holds(file)), None) or next(
-            (each for each in assets if each.name in names), None
-        )
-
-    def _stale(self, stored: Stored) -> bool:
-        return stored.state != "uploaded" and self._github.now() - datetime.fromisoformat(stored.updated) > STALE
+        return stored | dict(zip(missing, self._all(self._uploads, jobs), strict=True))
 
     def _publish(self, release: Listed, load: _Load, tip: str) -> Listed:
         """Make a filled draft visible; or the release that is it, if another publisher of the same files was quicker."""
+        path = f"{{repo}}/releases/{release.id}"
         for _ in range(_TRIES):
             body: dict[str, Json] = {
                 "tag_name": load.tag,
@@ -327,23 +257,50 @@ class Shipment:
                 "make_latest": "false",
             }
             try:
-                return listing.release(self._github.call("PATCH", f"{{repo}}/releases/{release.id}", body=body).data)
-            except (UncertainError, RejectedError) as error:
+                return listing.release(self._github.call("PATCH", path, body=body).data)
+            except (UncertainError, RejectedError, NotAllowedError) as error:
                 failure = error
-                now = listing.release(self._github.call("GET", f"{{repo}}/releases/{release.id}").data)
-                if not now.draft:
+                reply = self._github.call("GET", path, allow=(404,))
+                now = listing.release(reply.data) if reply.status == 200 else None
+                if now is not None and not now.draft:
                     return now
                 if isinstance(error, UncertainError):
                     continue
-                if not error.says("already_exists"):
+                if now is not None and not _tag_is_taken(error):
                     raise
-            twin = next((each for each in self._list() if each.tag == load.tag and not each.draft and each.mark), None)
-            if twin is not None and all(twin.find(file) for file in load.files):
-                self._github.call("DELETE", f"{{repo}}/releases/{release.id}", allow=(404,))
+            twin = self._twin(load, release.id)
+            if twin is not None:
+                self._github.call("DELETE", path, allow=(404,))
                 return twin
+            if now is None:
+                raise StorageError(f"The draft of {load.tag} was deleted meanwhile.", "Run the same command again.")
             load.number += 1  # the tag is somebody else's, or one that was burned with a deleted release
             self._number([load])
         raise failure
+
+    def _twin(self, load: _Load, own: int | None = None) -> Listed | None:
+        """The release in which another publisher has published the same files since the plan was made.
+
+        Where another draft for them is seen, it is given a moment: it may be the one that just took the tag.
+        """
+        wanted = listing.mark(load.files)
+        for tries in range(_TRIES):
+            listed = self._list()
+            for each in listed:
+                ours = each.mark and not each.draft and listing.number_of(each.tag, load.base)
+                if ours and all(each.find(file) for file in load.files):
+                    return each
+            if not any(each.draft and each.mark == wanted and each.id != own for each in listed):
+                break
+            self._stop.wait(PAUSE * 2**tries)
+        return None
+
+
+def _tag_is_taken(error: Exception) -> bool:
+    """By another release, or for good by an immutable one that was deleted (GitHub has no code for that)."""
+    return isinstance(error, RejectedError) and (
+        error.says("already_exists") or "used by an immutable release" in error.message
+    )
 
 
 def _open_release(ours: Iterable[Listed], files: Sequence[File]) -> Listed | None:
@@ -360,6 +317,12 @@ def _draft_for(ours: Iterable[Listed], files: Sequence[File]) -> Listed | None:
     """A draft that an earlier publish of exactly these files began."""
     wanted = listing.mark(files)
     return next((each for each in ours if each.draft and each.mark == wanted), None)
+
+
+def _found_in(release: Listed, load: _Load) -> list[Named]:
+    """The files of a load, all of which a release has."""
+    found = ((each.named, release.find(each.named.file)) for each in load.incoming)
+    return [_located(named, release.id, release.tag, stored) for named, stored in found if stored is not None]
 
 
 def _located(named: Named, release: int, tag: str, stored: Stored) -> Named:

@@ -44,7 +44,10 @@ def handle(hub: Hub, request: Request) -> Answer:
         except Refusal as refusal:
             refusal.answer.headers |= hub.limits.headers(key)
             raise
-    answer = reply(200, _execute(hub, request, query, asked.get("variables") or {}))
+    done = _execute(hub, request, query, asked.get("variables") or {})
+    if "internal" in request.faults:  # it was done, and GitHub says that something went wrong
+        done = {"data": None, "errors": [{"type": "INTERNAL", "message": "Something went wrong while executing your query."}]}
+    answer = reply(200, done)
     with hub.lock:
         answer.headers |= hub.limits.headers(key)
     return answer

@@ -97,6 +97,10 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Nothing: `hub.calls` is the log."""
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """By the simulator's clock."""
+        return super().date_time_string(self.server.hub.clock.now() if timestamp is None else timestamp)
+
     def handle_expect_100(self) -> bool:
         super().handle_expect_100()
         self.wfile.flush()
@@ -135,8 +139,9 @@ class Handler(BaseHTTPRequestHandler):
         if how is not None:
             request.faults.append(how)
         answer = _refused(request, how) or hub.answer(request, storage=self.server.storage)
-        if hub.observer is not None and request.kind in {"api", "upload"}:
-            hub.observer(request, answer)
+        observe = type(hub).observer
+        if observe is not None and request.kind in {"api", "upload"}:
+            observe(request, answer)
         if how == "lose":
             if not isinstance(answer.body, (bytes, tuple)):
                 for _ in answer.body:

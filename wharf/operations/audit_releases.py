@@ -9,7 +9,8 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from wharf.errors import NotFoundError, StorageError
+from wharf import listing
+from wharf.errors import NotAllowedError, NotFoundError, StorageError
 from wharf.operations.audit import Finding, Findings, named_files, unnamed_detail
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class ReleasesAudit:
             if place.repository is not None:
                 with self._github.asset(place.asset, slug=place.repository):
                     return  # it is there; another repository's digests are its own affair
-        except (StorageError, NotFoundError) as error:
+        except (StorageError, NotFoundError, NotAllowedError) as error:
             yield Finding(kind="missing-bytes", path=self.path(file), detail=f"{error.message} {error.hint}")
             return
         listed, stored = self._assets.get(place.asset, (None, None))
@@ -76,7 +77,11 @@ class ReleasesAudit:
         return problems, (*named.unread, *drafts, *(each for each in unnamed if each.kind != "unnamed-bytes"))
 
     def _draft(self, listed: Listed, *, repair: bool) -> Finding:
-        old = self._old(listed.created)
+        old = self._old(listed.touched)
+        if repair and old:  # the list may be minutes old, and the publish that died may have been taken up again
+            reply = self._github.call("GET", f"{{repo}}/releases/{listed.id}", allow=(404,))
+            now = listing.release(reply.data) if reply.status == 200 else None
+            old = now is None or (now.draft and self._old(now.touched))
         detail = "a draft of a publish that died" if old else "a draft, maybe of a publish at work"
         if repair and old:
             self._github.call("DELETE", f"{{repo}}/releases/{listed.id}", allow=(404,))

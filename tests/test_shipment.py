@@ -1,0 +1,930 @@
+"""Publishing into GitHub releases: whole or not at all, resumable from wherever it stopped, and what bad weather does to it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+from makers import make_sdist, make_wheel
+from simulator import Asset, Hub, Release, plumbing, rest_releases
+from test_remote import git
+
+from wharf import clone, quota, shipment, upload
+from wharf.address import parse
+from wharf.errors import ConflictError, NotAllowedError, QuotaError, StorageError
+from wharf.objects import Git
+from wharf.operations.publish import Input, Published, publish
+from wharf.operations.remove import remove
+from wharf.operations.verify import verify
+from wharf.operations.yank import set_yanked
+from wharf.repository import Repository, Watch, open_repository
+from wharf.settings import Settings
+from wharf.shipment import UPLOADS
+from wharf.store import Progress
+from wharf.wire import Outgoing, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from simulator import Repo
+
+    from wharf.model import Release as Recorded
+
+DAY = 24 * 3600.0
+
+
+class World:
+    """A repository on the simulator, and the machines and people that use it."""
+
+    def __init__(self, hub: Hub, repo: Repo, root: Path) -> None:
+        self.hub = hub
+        self.repo = repo
+        self.root = root
+        self.token = hub.token("alice", {repo.slug: "write"})
+        self.waits: list[tuple[str, float]] = []
+
+    @contextlib.contextmanager
+    def open(
+        self,
+        token: str | None = None,
+        *,
+        machine: str = "home",
+        index: str = "main",
+        max_wait: float = 3600.0,
+        slug: str | None = None,
+    ) -> Iterator[Repository]:
+        address = parse(f"{self.hub.url}/{slug or self.repo.slug}")
+        assert address is not None
+        folder = self.root / machine
+        settings = Settings(place=address, index=index, cache=folder / "cache", data=folder / "data", max_wait=max_wait)
+        watch = Watch(wait=lambda reason, seconds: self.waits.append((reason, seconds)))
+        with open_repository(settings, {"WHARF_TOKEN": token or self.token}, watch, whole=True) as repository:
+            yield repository
+
+    def put(
+        self, *paths: Path, token: str | None = None, machine: str = "home", index: str = "main", max_wait: float = 3600.0
+    ) -> Published:
+        with self.open(token, machine=machine, index=index, max_wait=max_wait) as repository:
+            return publish(repository, [Input.of(path) for path in paths], actor="ada")
+
+    def record(self, version: str = "1.0", *, project: str = "demo", index: str = "main") -> Recorded:
+        with self.open(machine="reader", index=index) as repository:
+            found = repository.branch.snapshot().release(project, version)
+        assert found is not None
+        return found
+
+    @property
+    def tags(self) -> list[str]:
+        return [ref.removeprefix("refs/tags/") for ref in plumbing.refs(self.repo.git_dir, "refs/tags/")]
+
+    @property
+    def published(self) -> list[Release]:
+        return [release for release in self.repo.releases if not release.draft]
+
+    @property
+    def drafts(self) -> list[Release]:
+        return [release for release in self.repo.releases if release.draft]
+
+    @property
+    def commits(self) -> int:
+        return len(git(self.repo.git_dir, "rev-list", "wharf/main").split())
+
+    def uploads(self) -> int:
+        """Those that GitHub took, also where nobody heard of it."""
+        return sum(call.kind == "upload" and call.status in {0, 201} for call in self.hub.calls)
+
+    def check(self, *paths: Path, version: str = "1.0", tags: tuple[str, ...] = ("demo-1.0",)) -> None:
+        """The index has these files, and each is in a published release as it is recorded."""
+        record = self.record(version)
+        assert {file.filename for file in record.files} >= {path.name for path in paths}
+        for file in record.files:
+            release = next(one for one in self.published if one.id == file.location["release"])
+            asset = next(one for one in release.assets if one.id == file.location["asset"])
+            assert (release.tag_name, asset.name) == (file.location["tag"], file.location["name"])
+            assert asset.data.read_bytes() == next(path for path in paths if path.name == file.filename).read_bytes()
+        assert [release.tag_name for release in self.published] == list(tags)
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clone, "PAUSE", 0.0)
+    for each in (upload, shipment):
+        monkeypatch.setattr(each, "PAUSE", 0.0)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Waits move the simulator's clock and take no time."""
+    with Hub(tmp_path / "hub") as hub:
+        waiting = partial(quota.Waiting, clock=hub.clock.now, sleep=hub.clock.forward)
+        monkeypatch.setattr(quota, "Waiting", waiting)
+        yield World(hub, hub.create("acme/pkgs"), tmp_path)
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> tuple[Path, Path]:
+    return make_wheel(tmp_path / "dist"), make_sdist(tmp_path / "dist")
+
+
+# The plain way.
+
+
+def test_a_release_is_drafted_filled_published_and_recorded(world: World, two: tuple[Path, Path]) -> None:
+    done = world.put(*two)
+    assert sorted(named.file.filename for named in done.published) == sorted(path.name for path in two)
+    world.check(*two)
+    (release,) = world.repo.releases
+    assert (release.tag_name, release.name, release.latest, release.author) == ("demo-1.0", "demo-1.0", False, "alice")
+    first = git(world.repo.git_dir, "rev-list", "--max-parents=0", "wharf/main").strip()
+    assert git(world.repo.git_dir, "rev-parse", "demo-1.0").strip() == first != done.commit
+    posted = [f"{call.method} {call.path.rpartition('/')[2]}" for call in world.hub.calls if call.kind in {"api", "upload"}]
+    assert posted[-1].startswith("PATCH")
+    assert world.commits == 2
+    record = world.record()
+    assert [sorted(file.location) for file in record.files] == [["asset", "name", "release", "tag"]] * 2
+
+
+def test_a_release_of_two_files_is_cheap(world: World, two: tuple[Path, Path], tmp_path: Path) -> None:
+    world.put(*two)
+    world.hub.calls.clear()
+    with world.open(machine="home") as repository:
+        before = world.hub.count("git")
+        publish(
+            repository,
+            [Input.of(make_wheel(tmp_path, "demo", "2.0")), Input.of(make_sdist(tmp_path, "demo", "2.0"))],
+            actor="a",
+        )
+    assert world.hub.count("api") + world.hub.count("upload") + world.hub.count("graphql") <= 6
+    assert world.hub.count("git") - before <= 4  # one fetch and one push
+
+
+def test_many_releases_are_one_commit(world: World, tmp_path: Path) -> None:
+    world.put(make_wheel(tmp_path))
+    world.hub.calls.clear()
+    paths = [make_wheel(tmp_path, f"p{number % 4}", f"1.{number}") for number in range(8)]
+    done = world.put(*paths)
+    assert len(done.published) == 8
+    assert world.commits == 3
+    assert [release.tag_name for release in world.drafts] == []
+    assert len(world.published) == 9
+    assert world.hub.count("api") + world.hub.count("upload") + world.hub.count("graphql") <= 8 * 3 + 2
+
+
+def test_what_is_there_is_unchanged_and_nothing_is_sent(world: World, two: tuple[Path, Path]) -> None:
+    world.put(*two)
+    world.hub.calls.clear()
+    again = world.put(*two, machine="another")
+    assert (again.commit, len(again.unchanged), again.published) == (None, 2, ())
+    assert all(call.method == "GET" or call.kind == "git" for call in world.hub.calls)
+    assert (world.commits, len(world.repo.releases)) == (2, 1)
+
+
+def test_a_conflict_is_known_before_any_byte_is_sent(world: World, two: tuple[Path, Path], tmp_path: Path) -> None:
+    world.put(*two)
+    world.hub.calls.clear()
+    with pytest.raises(ConflictError, match=two[0].name):
+        world.put(make_wheel(tmp_path / "new", "fresh"), make_wheel(tmp_path / "new", content="other"))
+    assert all(call.method == "GET" or call.kind == "git" for call in world.hub.calls)
+    assert (world.commits, len(world.repo.releases)) == (2, 1)
+
+
+@pytest.mark.parametrize("version", ["1.0+cpu.x86", "1!2.0", "1.0rc1.post2.dev3"])
+@pytest.mark.parametrize("strict", [False, True], ids=["as today", "if GitHub changed more"])
+def test_names_are_recorded_as_github_answers_them(
+    world: World, tmp_path: Path, version: str, monkeypatch: pytest.MonkeyPatch, *, strict: bool
+) -> None:
+    mangled = rest_releases.mangled
+    if strict:
+        monkeypatch.setattr(rest_releases, "mangled", lambda name: mangled(name).replace("+", ".").replace("!", "."))
+    wheel, sdist = make_wheel(tmp_path, "demo", version), make_sdist(tmp_path, "demo", version)
+    world.put(wheel)
+    world.put(sdist)
+    world.check(wheel, sdist, version=version, tags=(f"demo-{version}",))
+    names = [file.location["name"] for file in world.record(version).files]
+    assert names == sorted(
+        (mangled(path.name) if not strict else path.name.replace("+", ".").replace("!", ".")) for path in (wheel, sdist)
+    )
+    assert world.put(wheel, sdist, machine="another").published == ()
+    with world.open() as repository:
+        assert verify(repository).ok
+        links = [repository.assets.place(file).link for file in world.record(version).files]  # type: ignore[union-attr]
+    assert all("!" not in link and "+" not in link for link in links) or "+" not in version
+
+
+def test_progress_tells_every_byte_once(world: World, two: tuple[Path, Path]) -> None:
+    sent: dict[str, int] = {}
+
+    def tell(name: str, count: int) -> None:
+        sent[name] = sent.get(name, 0) + count
+
+    world.hub.fault(r"POST .*/assets$", "502")
+    with world.open() as repository:
+        publish(repository, [Input.of(path) for path in two], actor="ada", progress=Progress(sent=tell))
+    assert sent == {path.name: path.stat().st_size for path in two}
+
+
+def test_another_index_of_the_repository_uses_the_same_assets(world: World, two: tuple[Path, Path]) -> None:
+    world.put(*two)
+    world.put(*two, index="staging", machine="another")
+    assert world.record(index="staging").files[0].location == world.record().files[0].location
+    assert (world.uploads(), len(world.repo.releases)) == (2, 1)
+
+
+# A second file for a release that is out, and tags that are taken.
+
+
+@pytest.mark.parametrize("immutable", [False, True])
+def test_a_file_that_comes_later(world: World, two: tuple[Path, Path], *, immutable: bool) -> None:
+    world.repo.immutable = immutable
+    world.put(two[0])
+    world.put(two[1], machine="another")
+    world.check(*two, tags=("demo-1.0", "demo-1.0_2") if immutable else ("demo-1.0",))
+    third = make_wheel(two[0].parent, tag="cp311-cp311-linux_x86_64")
+    world.put(third)
+    tags = ("demo-1.0", "demo-1.0_2", "demo-1.0_3") if immutable else ("demo-1.0",)
+    world.check(*two, third, tags=tags)
+    assert world.tags == list(tags)
+
+
+def test_a_release_that_is_older_than_the_list_is_found_by_its_record(world: World, two: tuple[Path, Path]) -> None:
+    world.put(two[0])
+    number = world.repo.releases[0].id
+    for other in range(150):
+        world.repo.releases.append(foreign(world, f"v{other}"))
+    world.put(two[1])
+    assert {file.location["release"] for file in world.record().files} == {number}
+
+
+def foreign(world: World, tag: str, *, draft: bool = False) -> Release:
+    """A release that somebody made by hand."""
+    return Release(
+        id=world.hub.next_id(),
+        tag_name=tag,
+        target_commitish="main",
+        author="bob",
+        created_at=world.hub.clock.text(),
+        draft=draft,
+        body="Notes",
+    )
+
+
+@pytest.mark.parametrize("released", [False, True])
+def test_a_tag_that_is_not_ours_is_left_alone(world: World, two: tuple[Path, Path], *, released: bool) -> None:
+    main = git(world.repo.git_dir, "rev-parse", "main").strip()
+    plumbing.update_ref(world.repo.git_dir, "refs/tags/demo-1.0", main)
+    plumbing.update_ref(world.repo.git_dir, "refs/tags/demo-1.0_2", main)
+    if released:
+        world.repo.releases.append(foreign(world, "demo-1.0"))
+    world.put(*two)
+    ours = [release for release in world.published if release.author == "alice"]
+    assert [release.tag_name for release in ours] == ["demo-1.0_3"]
+    assert git(world.repo.git_dir, "rev-parse", "demo-1.0").strip() == main
+    assert {file.location["tag"] for file in world.record().files} == {"demo-1.0_3"}
+    assert all(not release.assets for release in world.published if release.author == "bob")
+
+
+def test_a_tag_that_is_taken_in_the_last_moment(world: World, two: tuple[Path, Path]) -> None:
+    world.hub.before(r"PATCH .*/releases/", lambda: world.repo.releases.append(foreign(world, "demo-1.0")))
+    world.put(*two)
+    assert {file.location["tag"] for file in world.record().files} == {"demo-1.0_2"}
+    assert (world.uploads(), world.drafts) == (2, [])
+
+
+def test_a_tag_that_was_burned_with_an_immutable_release(world: World, two: tuple[Path, Path]) -> None:
+    world.repo.burned |= {"demo-1.0", "demo-1.0_2"}
+    world.put(*two)
+    world.check(*two, tags=("demo-1.0_3",))
+    assert world.uploads() == 2
+
+
+def fill(world: World, release: Release, count: int) -> None:
+    for number in range(count):
+        asset = Asset(
+            id=world.hub.next_id(),
+            name=f"filler-{number}",
+            label=None,
+            state="uploaded",
+            size=0,
+            digest=None,
+            data=world.root / "nothing",
+            content_type="",
+            uploader="bob",
+            created_at=world.hub.clock.text(),
+        )
+        release.assets.append(asset)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["known before", "filled up meanwhile"])
+def test_a_release_with_a_thousand_assets_is_full(world: World, two: tuple[Path, Path], *, late: bool) -> None:
+    world.put(two[0])
+    if late:
+        world.hub.before(r"POST .*/assets$", lambda: fill(world, world.repo.releases[0], 999))
+    else:
+        fill(world, world.repo.releases[0], 999)
+    world.put(two[1], machine="another")
+    world.check(*two, tags=("demo-1.0", "demo-1.0_2"))
+
+
+# Publishes that died, at every step.
+
+
+class Killed(BaseException):
+    """What a test kills a publish with: nothing in wharf catches it."""
+
+
+class Reaper:
+    """Kills the publish at its nth step outside, before or after that was carried out."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, step: int, *, after: bool) -> None:
+        self.step = step
+        self.after = after
+        self.seen: list[str] = []
+        self._lock = threading.Lock()
+        self.dead = False
+        send, attempt = Wire._try, Git.attempt
+
+        def counted_send(wire: Wire, request: Outgoing, *, last: bool) -> object:
+            return self._count(f"{request.method} {request.url}", lambda: send(wire, request, last=last))
+
+        def counted_attempt(program: Git, *words: str, stdin: bytes = b"") -> object:
+            act = partial(attempt, program, *words, stdin=stdin)
+            return self._count("git push", act) if words[0] == "push" else act()
+
+        monkeypatch.setattr(Wire, "_try", counted_send)
+        monkeypatch.setattr(Git, "attempt", counted_attempt)
+
+    def _count(self, what: str, act: object) -> object:
+        with self._lock:
+            if self.dead:
+                raise Killed
+            self.seen.append(what)
+            hit = len(self.seen) == self.step
+            self.dead = hit and not self.after
+        if hit and not self.after:
+            raise Killed
+        result = act()  # type: ignore[operator]
+        if hit:
+            self.dead = True
+            raise Killed
+        return result
+
+
+STEPS = 9  # list, begin's look, begin, tags, create, two uploads, publish, commit
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", range(1, STEPS + 1))
+def test_a_publish_that_was_killed_is_finished_by_the_same_command(
+    world: World, two: tuple[Path, Path], step: int, monkeypatch: pytest.MonkeyPatch, *, after: bool
+) -> None:
+    with monkeypatch.context() as patch:
+        reaper = Reaper(patch, step, after=after)
+        with pytest.raises(Killed):
+            world.put(*two)
+        assert len(reaper.seen) >= step
+    done = world.put(*two)
+    world.check(*two)
+    assert world.drafts == []
+    assert world.uploads() == 2
+    assert world.commits == 2
+    assert len(done.published) == (0 if step == STEPS and after else 2)
+
+
+def test_no_step_is_missed(world: World, two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        reaper = Reaper(patch, 0, after=False)
+        world.put(*two)
+    assert len(reaper.seen) == STEPS, reaper.seen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "where",
+    [r"GET .*/releases$", r"POST .*/graphql", r"POST .*/releases$", r"POST .*/assets$", r"PATCH .*", r"POST .*receive-pack"],
+)
+def test_a_process_that_was_killed_leaves_nothing_that_the_next_one_cannot_finish(
+    world: World, two: tuple[Path, Path], where: str
+) -> None:
+    environ = {**os.environ, "WHARF_REPO": f"{world.hub.url}/acme/pkgs", "WHARF_TOKEN": world.token}
+    command = [sys.executable, "-m", "wharf", "publish", *map(str, two)]
+    process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    reached = threading.Event()
+
+    def kill() -> None:
+        process.send_signal(signal.SIGKILL)
+        reached.set()
+
+    world.hub.before(where, kill)
+    assert process.wait(60) == -signal.SIGKILL
+    assert reached.wait(10)
+    assert subprocess.run(command, env=environ, check=False).returncode == 0
+    world.check(*two)
+    assert world.drafts == []
+
+
+def test_what_a_killed_publish_left_is_swept_a_day_later(
+    world: World, two: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_wheel(tmp_path, "demo", "2.0")
+    world.put(make_wheel(tmp_path, "kept"))
+    for path, step in ((two[0], 5), (other, 6)):  # a draft with its asset; and a release that is out and not recorded
+        with monkeypatch.context() as patch:
+            Reaper(patch, step, after=False)
+            with pytest.raises(Killed):
+                world.put(path)
+    assert (len(world.drafts), len(world.published)) == (1, 2)
+    with world.open() as repository:
+        young = verify(repository, repair=True)
+        assert young.ok
+        assert sorted(each.kind for each in young.leftovers) == ["temporary", "temporary"]
+        assert not any(each.repaired for each in young.leftovers)
+        assert (len(world.drafts), len(world.published[1].assets)) == (1, 1)
+        world.hub.clock.forward(DAY + 60)
+        told = verify(repository)
+        assert [each.kind for each in told.problems] == ["unnamed-bytes"]
+        mended = verify(repository, repair=True)
+        assert mended.ok
+        assert all(each.repaired for each in (*mended.problems, *mended.leftovers))
+        assert (world.drafts, world.published[1].assets) == ([], [])
+        assert (verify(repository).problems, verify(repository).leftovers) == ((), ())
+    assert world.put(two[0], other).published
+    with world.open() as repository:
+        assert verify(repository).files == 3
+
+
+def test_a_draft_at_work_is_never_swept(world: World, two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """GitHub may tell the age of the tagged commit for that of the draft: the assets in it are young."""
+    with monkeypatch.context() as patch:
+        Reaper(patch, 8, after=False)
+        with pytest.raises(Killed):
+            world.put(*two)
+    world.drafts[0].created_at = "2020-01-01T00:00:00Z"
+    with world.open() as repository:
+        verify(repository, repair=True)
+        assert len(world.drafts) == 1
+        world.hub.clock.forward(DAY + 60)
+        world.hub.before(r"GET .*/releases/\d+$", lambda: starter(world, world.drafts[0], "taken-up-again.whl"))
+        verify(repository, repair=True)
+        assert len(world.drafts) == 1
+        world.hub.clock.forward(DAY + 60)
+        verify(repository, repair=True)
+        assert world.drafts == []
+
+
+# Bad weather.
+
+
+@pytest.mark.parametrize("fault", ["starter", "502", "drop", "lose", "short"])
+@pytest.mark.parametrize("immutable", [False, True])
+def test_an_upload_that_failed_is_sent_again_or_found(
+    world: World, two: tuple[Path, Path], fault: str, *, immutable: bool
+) -> None:
+    world.repo.immutable = immutable
+    world.hub.fault(r"POST .*/assets$", fault, times=2)
+    world.put(*two)
+    world.check(*two)
+    assert [asset.state for asset in world.published[0].assets] == ["uploaded"] * 2
+    assert world.drafts == []
+
+
+@pytest.mark.parametrize("fault", ["502", "lose", *(pytest.param(each, marks=pytest.mark.slow) for each in ("drop", "short"))])
+@pytest.mark.parametrize("where", [r"POST .*/releases$", r"PATCH .*/releases/\d+$", r"POST .*/graphql$", r"GET .*/releases$"])
+def test_a_call_that_failed_is_made_again_or_found_done(world: World, two: tuple[Path, Path], where: str, fault: str) -> None:
+    world.hub.fault(where, fault)
+    world.put(*two)
+    world.check(*two)
+    assert world.drafts == []
+    assert world.uploads() == 2
+
+
+@pytest.mark.parametrize(
+    "where", [r"POST .*/releases$", r"POST .*/assets$", r"PATCH .*/releases/\d+$", r"POST .*receive-pack$"]
+)
+def test_a_failure_that_lasts_is_told_and_the_same_command_goes_on(world: World, two: tuple[Path, Path], where: str) -> None:
+    world.hub.fault(where, "502", times=30, after=1 if "receive" in where else 0)  # the first push begins the index
+    with pytest.raises(StorageError) as caught:
+        world.put(*two)
+    assert "again" in caught.value.hint
+    assert world.commits == 1
+    world.hub.faults = type(world.hub.faults)()
+    world.put(*two)
+    world.check(*two)
+    assert world.drafts == []
+
+
+def starter(world: World, release: Release, name: str) -> Asset:
+    path = world.root / "starter"
+    path.write_bytes(b"")
+    asset = Asset(
+        id=world.hub.next_id(),
+        name=name,
+        label=None,
+        state="starter",
+        size=0,
+        digest=None,
+        data=path,
+        content_type="",
+        uploader="bob",
+        created_at=world.hub.clock.text(),
+    )
+    release.assets.append(asset)
+    return asset
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_an_upload_that_somebody_else_has_begun(
+    world: World, two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, *, old: bool
+) -> None:
+    """A fresh one is left alone, and gets no company; one that died long ago is replaced."""
+    with monkeypatch.context() as patch:
+        Reaper(patch, 6, after=False)
+        with pytest.raises(Killed):
+            world.put(*two)
+    (draft,) = world.drafts
+    left = starter(world, draft, two[0].name)
+    if old:
+        world.hub.clock.forward(600)
+    world.put(*two)
+    world.check(*two)
+    assert [release.id == draft.id for release in world.published] == [old]
+    assert world.drafts == ([] if old else [draft])
+    assert (left in draft.assets) is not old
+
+
+def test_a_file_that_changes_while_it_is_sent_is_not_published(world: World, two: tuple[Path, Path]) -> None:
+    data = two[0].read_bytes()
+    opened: list[bytes] = []
+
+    def changing() -> io.BytesIO:
+        opened.append(data)
+        return io.BytesIO(data if len(opened) == 1 else data[:-1] + b"!")
+
+    with world.open() as repository:
+        inputs = [Input(two[0].name, changing), Input.of(two[1])]
+        with pytest.raises(StorageError, match=rf"{two[0].name} arrived at GitHub with other bytes"):
+            publish(repository, inputs, actor="ada")
+    assert (world.published, world.commits) == ([], 1)
+    assert two[0].name not in {asset.name for draft in world.drafts for asset in draft.assets}
+    world.put(*two)
+    world.check(*two)
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_a_file_that_grows_or_shrinks_while_it_is_sent_is_not_published(
+    world: World, two: tuple[Path, Path], change: int
+) -> None:
+    data = two[0].read_bytes()
+    opened: list[bytes] = []
+
+    def changing() -> io.BytesIO:
+        opened.append(data)
+        return io.BytesIO(data if len(opened) == 1 else data[:-1] if change < 0 else data + b"!")
+
+    with world.open() as repository, pytest.raises(StorageError, match="changed"):
+        publish(repository, [Input(two[0].name, changing)], actor="ada")
+    assert world.published == []
+    world.put(*two)
+    with world.open() as repository:
+        assert verify(repository).ok
+
+
+def test_where_github_tells_no_digests(world: World, two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was sent counts, as hashed on its way; and what cannot be known for ours is sent again."""
+    world.repo.digests = False
+    with monkeypatch.context() as patch:
+        Reaper(patch, 8, after=False)
+        with pytest.raises(Killed):
+            world.put(*two)
+    world.put(*two)
+    world.check(*two)
+    assert world.drafts == []
+    with world.open() as repository:
+        world.hub.calls.clear()
+        world.hub.fault(r"GET .*/releases/assets/", "redirect200")  # GitHub may also give the bytes at once
+        assert verify(repository).ok
+        assert world.hub.count("storage") == 1
+        world.published[0].assets[0].data.write_bytes(b"x" * world.published[0].assets[0].size)
+        assert [each.kind for each in verify(repository).problems] == ["other-bytes"]
+
+
+def test_a_token_that_is_revoked_on_the_way(world: World, two: tuple[Path, Path]) -> None:
+    world.hub.before(r"PATCH .*/releases/", lambda: world.hub.revoke(world.token))
+    with pytest.raises(NotAllowedError, match="does not know the token") as caught:
+        world.put(*two)
+    assert world.token not in f"{caught.value} {caught.value.hint}"
+    assert (world.published, world.commits) == ([], 1)
+    fresh = world.hub.token("alice", {world.repo.slug: "write"})
+    world.put(*two, token=fresh)
+    world.token = fresh
+    world.check(*two)
+    assert (world.uploads(), world.drafts) == (2, [])
+
+
+def test_a_token_that_may_only_read_leaves_nothing_behind(world: World, two: tuple[Path, Path]) -> None:
+    world.put(make_wheel(two[0].parent, "other"))
+    reader = world.hub.token("bob", {world.repo.slug: "read"})
+    with pytest.raises(NotAllowedError) as caught:
+        world.put(*two, token=reader, machine="another")
+    assert "contents: write" in caught.value.hint
+    assert len(world.repo.releases) == 1
+
+
+def test_a_repository_that_was_renamed_takes_a_publish(world: World, two: tuple[Path, Path]) -> None:
+    world.put(two[0])
+    world.repo.rename("acme/renamed")
+    with world.open(machine="another", slug="acme/pkgs") as repository:
+        publish(repository, [Input.of(two[1])], actor="ada")
+    world.check(*two)
+
+
+# GitHub's limits.
+
+
+def test_secondary_limits_are_waited_for_and_told(world: World, two: tuple[Path, Path]) -> None:
+    for where in (r"GET .*/releases$", r"POST .*/graphql$", r"POST .*/releases$", r"POST .*/assets$", r"PATCH "):
+        world.hub.fault(where, "secondary:30")
+    world.put(*two)
+    world.check(*two)
+    assert world.uploads() == 2
+    assert len(world.waits) >= 4
+    assert all(seconds <= 31 and "secondary" in reason for reason, seconds in world.waits)
+
+
+def test_a_wait_that_is_too_long_is_an_error_and_the_same_command_goes_on_later(world: World, two: tuple[Path, Path]) -> None:
+    world.hub.fault(r"PATCH ", "secondary:600")
+    with pytest.raises(QuotaError) as caught:
+        world.put(*two, max_wait=60)
+    assert caught.value.retry_after == 600
+    assert "--max-wait" in caught.value.hint
+    world.put(*two, max_wait=60)
+    world.check(*two)
+    assert world.uploads() == 2
+
+
+def test_an_actions_token_whose_hour_is_used_up_waits_for_the_next(world: World, two: tuple[Path, Path]) -> None:
+    world.put(make_wheel(two[0].parent, "other"))
+    token = world.hub.token("github-actions[bot]", {world.repo.slug: "write"}, kind="actions")
+    world.hub.limits.actions = 6  # the list, a draft, and an upload counts twice
+    world.put(*two, token=token, machine="job", max_wait=4000)
+    world.check(*two, tags=("other-1.0", "demo-1.0"))
+    assert world.waits
+    assert all("this hour" in reason and seconds <= 3601 for reason, seconds in world.waits)
+
+
+def test_content_creation_stays_within_the_limits(world: World, tmp_path: Path) -> None:
+    """Ninety files are more than GitHub takes in a minute: the last ones wait."""
+    world.put(*(make_wheel(tmp_path, "demo", "1.0", build=str(number)) for number in range(90)))
+    # GitHub counts from a request's arrival: those that go the moment that a minute is over may be told to wait once more.
+    assert sum(call.status in {403, 429} for call in world.hub.calls) <= UPLOADS
+    assert len(world.record().files) == 90
+    assert sum(seconds for _, seconds in world.waits[:1]) <= 61
+
+
+# Several publishers.
+
+
+RACES = [
+    r"GET .*/releases$", r"POST .*/graphql$", r"POST .*/releases$", r"POST .*/assets$", r"PATCH .*/releases/\d+$",
+    r"POST .*receive-pack$",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("where", RACES)
+@pytest.mark.parametrize("immutable", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_rival_that_publishes_the_same_files_meanwhile(
+    world: World, two: tuple[Path, Path], where: str, *, immutable: bool
+) -> None:
+    world.put(make_wheel(two[0].parent, "other"))
+    world.repo.immutable = immutable
+    world.hub.before(where, lambda: world.put(*two, machine="rival"))
+    done = world.put(*two)
+    assert len(done.published) + len(done.unchanged) == 2
+    world.check(*two, tags=("other-1.0", "demo-1.0"))
+    assert world.drafts == []
+
+
+@pytest.mark.parametrize("where", RACES)
+@pytest.mark.parametrize("immutable", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_rival_that_publishes_another_file_of_the_version_meanwhile(
+    world: World, two: tuple[Path, Path], where: str, *, immutable: bool
+) -> None:
+    world.repo.immutable = immutable
+    world.put(make_wheel(two[0].parent, "other"))
+    world.hub.before(where, lambda: world.put(two[1], machine="rival"))
+    world.put(two[0])
+    assert len(world.record().files) == 2
+    assert world.drafts == []
+    assert world.uploads() == 3
+    tags = [release.tag_name for release in world.published]
+    assert sorted(tags[1:]) in (["demo-1.0"], ["demo-1.0", "demo-1.0_2"])
+    with world.open() as repository:
+        assert verify(repository).ok
+
+
+@pytest.mark.parametrize("immutable", [False, True])
+def test_publishers_of_the_same_files_at_once(
+    world: World, two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, *, immutable: bool
+) -> None:
+    monkeypatch.setattr(shipment, "PAUSE", 0.05)  # a tag is there a moment before its release is
+    world.repo.immutable = immutable
+    with ThreadPoolExecutor(3) as pool:
+        done = list(pool.map(lambda number: world.put(*two, machine=f"machine{number}"), range(3)))
+    assert all(len(each.published) + len(each.unchanged) == 2 for each in done)
+    assert sum(each.commit is not None for each in done) == 1
+    world.check(*two)
+    assert world.drafts == []
+
+
+@pytest.mark.parametrize("count", [4, pytest.param(16, marks=pytest.mark.slow)])
+def test_publishers_of_different_files_at_once(world: World, tmp_path: Path, count: int) -> None:
+    paths = [make_wheel(tmp_path, f"p{number}") for number in range(count)]
+    with ThreadPoolExecutor(count) as pool:
+        done = list(pool.map(lambda path: world.put(path, machine=path.stem), paths))
+    assert all(len(each.published) == 1 for each in done)
+    assert world.commits == count + 1
+    with world.open() as repository:
+        assert repository.branch.snapshot().names() == tuple(sorted(path.name.partition("-")[0] for path in paths))
+        assert verify(repository).files == count
+
+
+# The other verbs.
+
+
+def test_yank_and_unyank(world: World, two: tuple[Path, Path]) -> None:
+    world.put(*two)
+    world.hub.calls.clear()
+    with world.open() as repository:
+        assert set_yanked(repository, "demo", "1.0", None, reason="loses data", actor="bob").commit
+        assert {file.yanked for file in world.record().files} == {"loses data"}
+        assert set_yanked(repository, "demo", "1.0", two[0].name, reason=None, actor="bob").commit
+        assert {file.yanked for file in world.record().files} == {"loses data", None}
+        assert [entry.verb for entry in repository.branch.history("demo")] == ["unyank", "yank", "publish"]
+    assert all(call.kind == "git" for call in world.hub.calls)
+
+
+@pytest.mark.parametrize("immutable", [False, True])
+def test_remove_takes_the_record_first_and_then_what_can_go(world: World, two: tuple[Path, Path], *, immutable: bool) -> None:
+    world.repo.immutable = immutable
+    world.put(*two)
+    with world.open() as repository:
+        done = remove(repository, "demo", "1.0", two[1].name, reason="secret inside", actor="bob")
+    assert [named.file.filename for named in done.removed] == [two[1].name]
+    assert len(world.record().files) == 1
+    if immutable:
+        assert [named.file.filename for named in done.kept] == [two[1].name]
+        assert "immutable" in done.reason
+        assert "deleted" in done.reason
+    else:
+        assert (done.kept, len(world.published[0].assets)) == ((), 1)
+    with world.open() as repository:
+        found = verify(repository)
+        assert found.ok
+        world.hub.clock.forward(DAY + 60)
+        assert verify(repository, repair=True).ok
+    with pytest.raises(ConflictError):
+        world.put(make_sdist(two[0].parent / "other", content="other"))
+    uploads = world.uploads()
+    world.put(two[1])  # the same bytes may come back
+    world.check(*two)
+    assert world.uploads() - uploads == (0 if immutable else 1)
+
+
+def test_remove_leaves_what_another_index_names(world: World, two: tuple[Path, Path]) -> None:
+    world.put(*two)
+    world.put(two[0], index="staging")
+    with world.open() as repository:
+        done = remove(repository, "demo", "1.0", None, reason="", actor="bob")
+    assert [named.file.filename for named in done.kept] == [two[0].name]
+    assert [asset.name for asset in world.published[0].assets] == [two[0].name]
+    with world.open(index="staging") as repository:
+        assert verify(repository).ok
+
+
+def test_remove_with_a_token_that_lost_its_right_to_delete_says_so(world: World, two: tuple[Path, Path]) -> None:
+    world.put(*two)
+    world.hub.fault(r"DELETE ", "403", times=9)
+    with world.open() as repository:
+        done = remove(repository, "demo", "1.0", None, reason="", actor="bob")
+    assert (len(done.removed), len(done.kept)) == (2, 2)
+    assert "Forbidden" in done.reason
+
+
+def test_verify_downloads_nothing(world: World, two: tuple[Path, Path]) -> None:
+    world.put(*two)
+    world.hub.calls.clear()
+    with world.open() as repository:
+        found = verify(repository)
+    assert (found.ok, found.files, found.leftovers) == (True, 2, ())
+    assert (world.hub.count("storage"), world.hub.count("web"), world.hub.count("api")) == (0, 0, 1)
+
+
+def test_verify_finds_what_is_gone_and_what_is_other(world: World, two: tuple[Path, Path]) -> None:
+    third = make_wheel(two[0].parent, tag="cp311-cp311-linux_x86_64")
+    world.put(*two, third)
+    by_name = {asset.name: asset for asset in world.published[0].assets}
+    world.published[0].assets.remove(by_name[two[0].name])
+    by_name[two[1].name].digest = "sha256:" + "0" * 64
+    by_name[third.name].state = "starter"
+    with world.open() as repository:
+        found = verify(repository, repair=True)
+        assert {(each.path, each.kind) for each in found.problems} == {
+            (f"releases/demo-1.0/{two[0].name}", "missing-bytes"),
+            (f"releases/demo-1.0/{two[1].name}", "other-bytes"),
+            (f"releases/demo-1.0/{third.name}", "missing-bytes"),
+        }
+        assert all(f"wharf remove demo==1.0 {each.path.rpartition('/')[2]}" in each.detail for each in found.problems)
+        # The remedy that it tells helps.
+        for path in (*two, third):
+            remove(repository, "demo", "1.0", path.name, reason="", actor="bob")
+        publish(repository, [Input.of(path) for path in (*two, third)], actor="ada")
+        assert verify(repository).ok
+
+
+def edit_by_hand(world: World, path: str, data: bytes) -> None:
+    tip = git(world.repo.git_dir, "rev-parse", "wharf/main").strip()
+    plumbing.commit_files(world.repo.git_dir, "wharf/main", tip, "by hand", "bob", 1.8e9, additions=[(path, data)])
+
+
+def test_a_broken_record_is_named_and_left_out_and_nothing_is_swept(world: World, tmp_path: Path) -> None:
+    world.put(make_wheel(tmp_path), make_wheel(tmp_path, "demo", "2.0"), make_wheel(tmp_path, "other"))
+    edit_by_hand(world, "projects/de/demo/2.0/release.json", b"{oops")
+    world.hub.clock.forward(DAY + 60)
+    with world.open() as repository:
+        project = repository.branch.snapshot().project("demo")
+        assert project is not None
+        assert project.versions == ("1.0",)
+        found = verify(repository, repair=True)
+    assert {(each.kind, each.path, each.repaired) for each in found.problems} == {
+        ("broken-record", "projects/de/demo/2.0/release.json", False),
+        ("unnamed-bytes", "releases/demo-2.0/demo-2.0-py3-none-any.whl", False),
+    }
+    assert sum(len(release.assets) for release in world.published) == 3
+
+
+def test_an_index_that_cannot_be_read_keeps_its_bytes(world: World, two: tuple[Path, Path]) -> None:
+    world.put(two[0])
+    world.put(two[1], index="staging")
+    tip = git(world.repo.git_dir, "rev-parse", "wharf/staging").strip()
+    later = [("wharf.toml", b"format = 9\n")]
+    plumbing.commit_files(world.repo.git_dir, "wharf/staging", tip, "by hand", "bob", 1.8e9, additions=later)
+    world.hub.clock.forward(DAY + 60)
+    with world.open() as repository:
+        found = verify(repository, repair=True)
+        assert [each.kind for each in found.leftovers] == ["unread-index"]
+        assert [each.repaired for each in found.problems] == [False]
+        assert len(remove(repository, "demo", "1.0", None, reason="", actor="bob").kept) == 1
+    assert sum(len(release.assets) for release in world.published) == 2
+
+
+def test_what_is_not_wharfs_is_never_touched(world: World, two: tuple[Path, Path]) -> None:
+    world.put(*two)
+    theirs = foreign(world, "v1.0")
+    fill(world, theirs, 2)
+    world.repo.releases += [theirs, foreign(world, "demo-2.0", draft=True)]
+    world.hub.clock.forward(DAY * 30)
+    with world.open() as repository:
+        found = verify(repository, repair=True)
+    assert (found.problems, found.leftovers) == ((), ())
+    assert len(world.repo.releases) == 3
+
+
+def test_a_record_that_places_a_file_elsewhere_is_not_followed(world: World, two: tuple[Path, Path]) -> None:
+    """Whoever can push to the branch must not make another's token read for them."""
+    world.hub.create("acme/secrets")
+    world.put(two[0])
+    path = "projects/de/demo/1.0/release.json"
+    text = git(world.repo.git_dir, "show", f"wharf/main:{path}")
+    edit_by_hand(world, path, text.replace('"asset":', '"repository":"acme/secrets","asset":', 1).encode())
+    with world.open() as repository:
+        world.hub.calls.clear()
+        assert [each.kind for each in verify(repository).problems] == ["missing-bytes"]
+        with pytest.raises(StorageError, match="another repository"):
+            repository.assets.place(world.record().files[0])  # type: ignore[union-attr]
+        done = remove(repository, "demo", "1.0", None, reason="", actor="bob")
+        assert "another repository" in done.reason
+    assert not [call for call in world.hub.calls if "secrets" in call.path]
+
+
+def test_the_bytes_at_github_are_the_bytes_that_were_given(world: World, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path, files={"big.bin": os.urandom(3 << 20)})
+    world.put(wheel)
+    file = world.record().files[0]
+    with world.open() as repository:
+        assert repository.github is not None
+        with repository.github.asset(int(str(file.location["asset"]))) as where:
+            assert isinstance(where, str)
+            with repository.github.open(where) as download:
+                found = b"".join(download.chunks)
+    assert hashlib.sha256(found).hexdigest() == file.sha256 == hashlib.sha256(wheel.read_bytes()).hexdigest()
+    assert all("authorization" not in call.headers for call in world.hub.calls if call.kind == "storage")

@@ -1,0 +1,253 @@
+"""A bare shallow clone in the cache folder: a copy of what is on GitHub, which can be thrown away at any time.
+
+One that is damaged is fetched anew, beside the old one, which stays until the new one is whole.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import fcntl
+import re
+import shutil
+import threading
+import time
+from typing import TYPE_CHECKING, Final, Literal
+
+from wharf.errors import NotAllowedError, StorageError
+from wharf.objects import Git, Objects
+from wharf.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from wharf.github import GitHub
+
+Depth = Literal["trees", "whole", "history"]
+"""What a clone holds: the folders of the last commit; its files too; or the folders of all commits."""
+
+LOCK_PATIENCE: Final = 120.0
+"""Seconds to wait for other processes of this machine that use the same clone."""
+TRIES: Final = 4
+"""How often git is asked to reach GitHub before it is given up."""
+PAUSE: Final = 0.2
+"""Seconds before a fetch that failed is tried again; doubled each time."""
+
+_PACKS = 40  # packs after which a clone is tidied up: every fetch that brings something adds one
+_ALL = "+refs/heads/wharf/*:refs/heads/wharf/*"
+_CLONE = (
+    ("core.logAllRefUpdates", "false"),  # a clone has no history of its own, and old commits may go
+    ("core.fsync", "none"),  # what a power cut takes away is fetched again
+    ("gc.auto", "0"),
+    ("maintenance.auto", "false"),
+)
+_NO_RIGHT = re.compile(r"error: 40[13]|Authentication failed|could not read Username|Permission to .* denied|archived")
+_ELSEWHERE = re.compile(r"error: 30[1278]|redirect|not found|error: 404")
+_BROKEN = re.compile(
+    r"corrupt|bad object|inflate|missing (?:blob|tree|commit)|did not send all necessary|unable to read [0-9a-f]"
+    r"|bad (?:config|shallow)|not a git repository|refusing to fetch into|Unable to create '.*File exists"
+)
+
+
+class Clone:
+    """The clone of that depth in `folder`, for one index branch of it. Threads and processes share it under a lock."""
+
+    def __init__(self, folder: Path, depth: Depth, ref: str, github: GitHub) -> None:
+        self.folder = folder
+        self.depth = depth
+        self.ref = ref
+        self.github = github
+        self.git = Git(folder / f"{depth}.git", _CLONE)
+        self.objects = Objects(self.git, self._bring)
+        self._shallow = [] if depth == "history" else ["--depth=1"]
+        self._damaged = self.git.git_dir / "damaged"
+        self._turn = threading.RLock()
+        self._held = 0
+
+    def tip(self) -> str | None:
+        """The commit that the branch was at when it was fetched last, or None."""
+        found = self.objects.one(self.ref) if (self.git.git_dir / "HEAD").is_file() else None
+        return None if found is None else found.id
+
+    def fetch(self) -> None:
+        """Bring the branch to where it is on GitHub.
+
+        Raises NotFoundError, NotAllowedError or StorageError, and then what the clone held before can still be read.
+        """
+        with self.locked():
+            if not self._sound():
+                self._renew()
+                return
+            # Only the first time without history: what was fetched once needs one question less to be found unchanged.
+            first = self._shallow if self.tip() is None else []
+            if not self._fetch(*first, f"+{self.ref}:{self.ref}"):
+                self.git.run("update-ref", "-d", self.ref)  # the branch is not there, or not any more
+            self._tidy()
+
+    def fetch_all(self) -> None:
+        """Bring all index branches to where they are. Raises as `fetch` does."""
+        with self.locked():
+            if not self._sound():
+                self._renew()
+            self._fetch("--prune", *self._shallow, _ALL)
+
+    def landed(self, commit: str) -> None:
+        """Remember that a commit made here is the branch's on GitHub now. Raises as `fetch` does."""
+        if self.git.attempt("update-ref", self.ref, commit)[0]:
+            self._mark()
+            self.fetch()
+
+    def remote(self, git_dir: Path | None = None, *, fetching: bool = True) -> Git:
+        """Git with the way to GitHub in its environment: neither the address nor the token is ever in the clone's files.
+
+        `fetching` has it bring what is missing; a push must not, which would fetch whatever commit it finds there.
+        """
+        token = self.github.token
+        header = None
+        if token is not None:
+            pair = base64.b64encode(f"x-access-token:{token.reveal()}".encode()).decode()
+            header = Secret(f"Authorization: Basic {pair}")
+        config = [
+            *_CLONE,
+            ("remote.origin.url", self.github.address.git),
+            ("http.followRedirects", "false"),  # git would send the token on to wherever it is sent
+            ("credential.helper", ""),
+            ("http.lowSpeedLimit", "1000"),
+            ("http.lowSpeedTime", "60"),
+            ("push.negotiate", "false"),
+        ]
+        if self.depth != "whole" and fetching:
+            config += [("remote.origin.promisor", "true"), ("remote.origin.partialclonefilter", "blob:none")]
+        return Git(git_dir or self.git.git_dir, config, header)
+
+    def explain(self, verb: str, err: str) -> None:
+        """Raise what GitHub's API says of a failure that is not a passing one; it also resolves a new name."""
+        if "No space left" in err or "Disk quota" in err:
+            raise StorageError(f"The disk is full at {self.folder}: {said(err)}", "Free some room there.")
+        if _ELSEWHERE.search(err) or _NO_RIGHT.search(err):
+            before = self.github.address
+            found = self.github.call("GET", "{repo}").data
+            if isinstance(found, dict) and found.get("archived") and verb == "push":
+                raise NotAllowedError(f"{before} is archived: it takes no changes.", "Unarchive it in its settings on GitHub.")
+            if self.github.address == before and _NO_RIGHT.search(err):
+                raise NotAllowedError(
+                    f"GitHub does not allow git to {verb} {before}: {said(err)}",
+                    "Reading needs the permission `contents: read`, writing `contents: write` (classic tokens: `repo`).",
+                )
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the clone, among threads and processes; again within itself, too."""
+        with self._turn:
+            if self._held:
+                yield
+                return
+            try:
+                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # a private index is nobody else's to read
+                file = (self.folder / f"{self.depth}.lock").open("ab")
+            except OSError as error:
+                raise self._unusable(error) from error
+            with file:
+                _acquire(file.fileno(), self.folder)
+                self._held += 1
+                try:
+                    yield
+                finally:
+                    self._held -= 1
+
+    def _sound(self) -> bool:
+        """Whether there is a clone whose tip can be read."""
+        if not (self.git.git_dir / "HEAD").is_file() or self._damaged.exists():
+            return False
+        try:
+            tip = self.tip()
+            if tip is not None:
+                self.objects.trees([f"{tip}^{{tree}}"])
+        except StorageError:
+            return False
+        return tip is not None or not (self.git.git_dir / self.ref).exists()
+
+    def _renew(self) -> None:
+        """Fetch a new clone beside the one that is damaged or missing, then put it in its place: a bad one outlives none."""
+        fresh, old = (self.git.git_dir.with_suffix(suffix) for suffix in (".new", ".old"))
+        for path in (fresh, old):
+            shutil.rmtree(path, ignore_errors=True)
+        Git(fresh).run("init", "--quiet", "--bare", "--template=", "--initial-branch=wharf/main")
+        # Another process may be reading another index from the clone that goes: it finds its own in the new one, too.
+        what = _ALL if self.git.git_dir.is_dir() else f"+{self.ref}:{self.ref}"
+        self._fetch(*self._shallow, what, into=fresh)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                self.git.git_dir.rename(old)
+            fresh.rename(self.git.git_dir)
+        except OSError as error:
+            raise self._unusable(error) from error
+        self.objects.close()  # the process that reads has the old one open
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _bring(self, ids: list[str]) -> None:
+        """Get objects that a clone without files lacks, all at once. What is still missing then is damage."""
+        with self.locked():
+            names = "".join(f"{each}\n" for each in ids).encode()
+            if self.depth != "whole":
+                # Nothing is said of the commits that are here: GitHub would leave out what it takes for known from them.
+                self._fetch("--stdin", stdin=names)
+            status, out, _ = self.git.attempt("cat-file", "--batch-check", stdin=names)
+            if status or b" missing\n" in out:
+                self._mark()
+
+    def _fetch(self, *words: str, stdin: bytes = b"", into: Path | None = None) -> bool:
+        """Whether there is what was asked for."""
+        for again in range(TRIES):
+            status, _, err = self.remote(into).attempt(
+                *(["-c", "fetch.negotiationAlgorithm=noop"] if stdin else []),
+                *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *words[:-1], *_origin(words[-1])),
+                stdin=stdin,
+            )
+            if status == 0 or (status == 1 and not err):  # 1: there is no such branch, and with a depth git ends so
+                return True
+            if "couldn't find remote ref" in err:
+                return False
+            if _BROKEN.search(err) and into is None and not stdin:
+                self._renew()
+            else:
+                self.explain("fetch", err)
+            if 0 < again < TRIES - 1:
+                time.sleep(PAUSE * 2**again)
+        raise StorageError(f"git fetch from {self.github.address} failed: {said(err)}", "Is the network there? Is GitHub up?")
+
+    def _mark(self) -> None:
+        """Have the next fetch begin anew, also that of another process."""
+        with contextlib.suppress(OSError):
+            self._damaged.touch()
+
+    def _unusable(self, error: OSError) -> StorageError:
+        return StorageError(f"{self.folder} cannot be used as a cache: {error.strerror}.", "Check room and rights.")
+
+    def _tidy(self) -> None:
+        if len(list((self.git.git_dir / "objects" / "pack").glob("*.pack"))) > _PACKS:
+            # Whoever reads an older commit in this clone at this moment has an hour to finish.
+            self.remote().run("gc", "--quiet", "--prune=1.hour.ago")
+
+
+def said(err: str) -> str:
+    """What git said, in one sentence."""
+    return " ".join(err.split())[-400:].rstrip(".") + "."
+
+
+def _acquire(handle: int, folder: Path) -> None:
+    end = time.monotonic() + LOCK_PATIENCE
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise StorageError(f"Others keep using {folder}.", "Run the same command again.") from None
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _origin(word: str) -> tuple[str, ...]:
+    return ("--stdin", "origin") if word == "--stdin" else ("origin", word)
