@@ -121,8 +121,12 @@ def _first_look(repository: Repository, options: Options, warn: Callable[[str], 
     except (NotFoundError, NotAllowedError):
         raise
     except StorageError as error:
-        warn(f"{error.message} Served is the index as it was fetched last.")
+        cached = repository.branch.tip() is not None
+        told = "Served is the index as it was fetched last." if cached else "There is no index to serve until GitHub answers."
+        warn(f"{error.message} {told}")
         return True
+    if repository.branch.tip() is None:
+        warn(f"There is no index {repository.branch.index!r} in {repository.where} yet: `wharf init` makes it.")
     return not isinstance(found, dict) or found.get("private") is not False
 
 

@@ -6,9 +6,9 @@ import asyncio
 import hashlib
 import hmac
 import logging
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
@@ -23,6 +23,7 @@ from wharf.server.access import ASK, Access, TokenAccess
 from wharf.server.answer import Answer
 from wharf.server.fetching import Fetching
 from wharf.server.front import Front
+from wharf.server.lending import Lending
 from wharf.server.links import Linked, Links
 from wharf.server.members import Members
 from wharf.server.refresher import Refresher
@@ -32,6 +33,7 @@ from wharf.server.upload import Uploads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from wharf.model import File
     from wharf.repository import Repository
@@ -43,6 +45,7 @@ CACHE_BUDGET = 4 << 30
 """Bytes on disk that files may take which pass through the server."""
 WEBHOOK_LIMIT = 26 << 20
 """Bytes of a webhook message: GitHub's have at most 25 MB ("Webhook events and payloads")."""
+_TOO_LONG = answer.text(413, "That is longer than any message of GitHub's.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +53,8 @@ class Rules:
     """How a server answers. `hosts` are names beyond the local ones that open reading answers to; sizes are in bytes.
 
     `by_github`: GitHub decides who may read and upload. `stream`: files of GitHub's go through the server, and a cache in the
-    folder `cache`. `webhook` is the secret that GitHub signs its messages with (None: there are none).
+    folder `cache`, which a repository on GitHub always needs. `webhook` is the secret that GitHub signs its messages with
+    (None: there are none).
     """
 
     open_reading: bool
@@ -64,16 +68,19 @@ class Rules:
     webhook: Secret | None = None
 
 
-def make_app(repository: Repository, rules: Rules) -> Front:
-    """The application. The index is read here: when this returns, the first request can be answered."""
-    refresher: Refresher
-    fetching = _fetching(repository, rules, public=lambda: refresher.public)
+def make_app(repository: Repository, rules: Rules, *, clock: Callable[[], float] = time.monotonic) -> Front:
+    """The application. The index is read here: when this returns, the first request can be answered.
+
+    `clock` is in seconds: by it verdicts and addresses of GitHub's run out.
+    """
+    github = repository.github
+    lending = None if github is None else Lending(github, borrows=rules.by_github and github.token is None)
     shelf = Shelf(file_answers(repository, rules), private=not rules.open_reading)
-    refresher = Refresher(repository, shelf)
+    refresher = Refresher(repository, shelf, lending, clock=clock)
+    fetching = _fetching(repository, rules, lending, public=lambda: refresher.public, clock=clock)
     access: Access
-    if rules.by_github and repository.github is not None:
-        refresher.borrows = repository.github.token is None
-        access = Members(repository.github, repository.branch.ref, refresher.lend)
+    if rules.by_github and github is not None:
+        access = Members(github, repository.branch.ref, refresher.lend, clock=clock)
     else:
         access = TokenAccess(repository.tokens, open_reading=rules.open_reading, hosts=rules.hosts)
     refresher.access = access
@@ -104,7 +111,7 @@ def file_answers(repository: Repository, rules: Rules) -> Stored:
         return lambda file, cache_control: answer.stored_file(
             assets.path(file.sha256, file.filename), size=file.size, sha256=file.sha256, cache_control=cache_control
         )
-    cache = rules.cache or Path()
+    cache = _cache(repository, rules)
 
     def linked(file: File, cache_control: str) -> Linked:
         held = answer.stored_file(cache / file.sha256, size=file.size, sha256=file.sha256, cache_control=cache_control)
@@ -113,11 +120,26 @@ def file_answers(repository: Repository, rules: Rules) -> Stored:
     return linked
 
 
-def _fetching(repository: Repository, rules: Rules, public: Callable[[], bool]) -> Fetching | None:
-    if isinstance(repository.assets, Folder):
+def _cache(repository: Repository, rules: Rules) -> Path:
+    """A folder of each repository's own: whoever writes records in one must not get at files of another by their digest."""
+    if rules.cache is None or repository.github is None:
+        raise TypeError("files at GitHub need a folder that they can pass through")
+    address = repository.github.address
+    return rules.cache / address.host / address.owner.lower() / address.name.lower()
+
+
+def _fetching(
+    repository: Repository,
+    rules: Rules,
+    lending: Lending | None,
+    *,
+    public: Callable[[], bool],
+    clock: Callable[[], float],
+) -> Fetching | None:
+    if isinstance(repository.assets, Folder) or lending is None:
         return None
-    links = None if rules.stream else Links(repository.assets, public=public)
-    return Fetching(links, Through(repository.assets, rules.cache or Path(), rules.cache_budget))
+    links = None if rules.stream else Links(repository.assets, lending, public=public, clock=clock)
+    return Fetching(links, Through(repository.assets, lending, _cache(repository, rules), rules.cache_budget))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,20 +181,24 @@ class _Routes:
 
     async def healthz(self) -> Response:
         """Tell a monitor whether the index is at its tip. Names nothing: anyone may ask."""
-        status = "ok" if self.refresher.problem is None and self.access.problem is None else "stale"
+        status = "ok" if self.refresher.current and self.access.problem is None else "stale"
         age = self.refresher.age
         found = {"status": status} if age is None else {"status": status, "seconds_since_github": int(age)}
         return JSONResponse(found, headers={"cache-control": "no-store"})
 
     async def webhook(self, request: Request) -> Response:
         """Ask GitHub at once when it says that something was pushed ("Validating webhook deliveries")."""
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > WEBHOOK_LIMIT:
-                return _response(answer.text(413, "That is longer than any message of GitHub's."))
         key = self.secret.reveal().encode() if self.secret else b""
-        expected = f"sha256={hmac.new(key, body, hashlib.sha256).hexdigest()}"
+        signature, size = hmac.new(key, digestmod=hashlib.sha256), 0
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and int(length) > WEBHOOK_LIMIT:
+            return _response(_TOO_LONG)
+        async for chunk in request.stream():
+            signature.update(chunk)
+            size += len(chunk)
+            if size > WEBHOOK_LIMIT:
+                return _response(_TOO_LONG)
+        expected = f"sha256={signature.hexdigest()}"
         if not key or not hmac.compare_digest(expected.encode(), _header(request, "x-hub-signature-256") or b""):
             return _response(answer.text(403, "The signature is not that of the configured secret."))
         if request.headers.get("x-github-event") == "push":

@@ -42,6 +42,7 @@ _CHUNK = 256 << 10
 _NO_METHOD = answer.text(405, "Only GET and HEAD are answered here.", (("allow", "GET, HEAD"),))
 _NO_FORMAT = answer.text(406, "None of the formats of the simple API is acceptable to the client (PEP 691).")
 _NO_PROJECT = answer.text(404, "There is no project of that name in this index.")
+_BLIND = answer.text(503, "The index has not been brought from GitHub yet.", (("retry-after", "5"),))
 _NO_FILE = answer.text(404, "This index names no such file.")
 
 
@@ -86,14 +87,12 @@ class Front:
         if found is None or scope["query_string"] or scope["method"] not in _READING:
             return None
         refused = self._access.refuse_reading(headers.get(b"host", b""), headers.get(b"authorization"))
-        if refused is ASK:
-            return None
+        if refused is not None:
+            return None if refused is ASK else refused
+        validator = headers.get(b"if-none-match")
         if isinstance(found, Linked):
-            redirect = self._fetching.ready(found) if self._fetching else None
-            if refused is None and (redirect is None or b"if-none-match" in headers):
-                return None
-            return refused or redirect
-        return refused or answer.validated(found, headers.get(b"if-none-match"))
+            return None if self._fetching is None or validator is not None else self._fetching.ready(found)
+        return answer.validated(found, validator)
 
     async def _seek(self, scope: Scope, path: str) -> Answer | FileAnswer | Growing:
         headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -106,6 +105,8 @@ class Front:
             return _NO_METHOD
         index = self._shelf.index
         accept, encoding = headers.get(b"accept"), headers.get(b"accept-encoding")
+        if self._shelf.blind:
+            return _BLIND
         try:
             zipped = negotiate.takes_gzip((encoding or b"")[:_HEADER].decode("latin-1"))
             if path.startswith("/files/"):

@@ -10,23 +10,31 @@ import asyncio
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from wharf.errors import NotAllowedError, NotFoundError, StorageError
+from wharf.errors import NotAllowedError, NotFoundError, QuotaError, StorageError
 from wharf.server import answer
+from wharf.server.outside import Outside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wharf.releases import Place, Releases
     from wharf.server.answer import Answer, FileAnswer
+    from wharf.server.lending import Lending
 
 LIFE: Final = 300.0
 """Seconds that a signed address lives."""
 MARGIN: Final = 30.0
 """Seconds before its end in which it is not given out any more: who gets it has to begin with the download."""
+PATIENCE: Final = 10.0
+"""Seconds for which a client waits for an address."""
+PAUSE: Final = 5.0
+"""Seconds for which GitHub is not asked again when it did not answer: trying takes as long, and others would queue up."""
 
 _KEPT = 8192  # signed addresses, some 500 bytes each
+_AT_ONCE = 6  # asked for at the same time
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,51 +55,86 @@ class Linked:
         return self.file.not_modified
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """`redirect` None: GitHub gives the bytes and no address. A `public` one holds for as long as the repository is that."""
+
+    redirect: Answer | None
+    until: float
+    public: bool = False
+
+
 class Links:
     """Redirects for one repository. `public` tells whether everybody may use its public addresses."""
 
-    def __init__(self, releases: Releases, *, public: Callable[[], bool], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        releases: Releases,
+        lending: Lending,
+        *,
+        public: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._releases = releases
+        self._lending = lending
         self._public = public
         self._clock = clock
-        self._signed: OrderedDict[Place, tuple[Answer, float]] = OrderedDict()
+        self._kept: OrderedDict[Place, _Kept] = OrderedDict()
         self._making: dict[Place, asyncio.Task[Answer | None]] = {}
+        self._away: StorageError | None = None
+        self._away_until = 0.0
+        self._outside = Outside("sign", _AT_ONCE)
 
     def ready(self, linked: Linked) -> Answer | None:
         """The redirect, if there is one that still holds."""
-        kept = self._signed.get(linked.place)
-        return kept[0] if kept is not None and kept[1] > self._clock() else None
+        kept = self._kept.get(linked.place)
+        return kept.redirect if kept is not None and self._holds(kept) else None
 
     async def make(self, linked: Linked) -> Answer | None:
-        """The redirect; None if GitHub gives the bytes themselves instead of an address. Raises what GitHub's answers mean."""
+        """The redirect; None if GitHub gives the bytes themselves instead of an address. Raises StorageError."""
         place = linked.place
-        ready = self.ready(linked)
-        if ready is not None:
-            return ready
+        kept = self._kept.get(place)
+        if kept is not None and self._holds(kept):
+            return kept.redirect
         if self._public() and place.repository is None:
-            return self._keep(place, answer.passing_redirect(place.link), float("inf"))
+            return self._keep(place, _Kept(answer.passing_redirect(place.link), float("inf"), public=True))
         task = self._making.get(place)
         if task is None:
+            if self._away is not None and self._away_until > self._clock():
+                raise self._away.with_traceback(None)
             task = asyncio.create_task(self._sign(place))
             self._making[place] = task
             task.add_done_callback(lambda _task: self._making.pop(place))
-        return await asyncio.shield(task)
+        await asyncio.wait({task}, timeout=PATIENCE)
+        if not task.done():
+            raise StorageError("GitHub does not answer.", "The file is asked for on: try again.")
+        return task.result()
+
+    def _holds(self, kept: _Kept) -> bool:
+        return kept.until > self._clock() and (not kept.public or self._public())
 
     async def _sign(self, place: Place) -> Answer | None:
         asked = self._clock()
-        address = await asyncio.to_thread(self._address, place)
-        return None if address is None else self._keep(place, answer.passing_redirect(address), asked + LIFE - MARGIN)
-
-    def _address(self, place: Place) -> str | None:
+        question = partial(self._lending.run, partial(self._address, place))
         try:
-            with self._releases.github.asset(place.asset, slug=place.repository) as found:
-                return found if isinstance(found, str) else None
+            address = await self._outside.run(question)
         except (NotAllowedError, NotFoundError) as error:
             # The client may read: it is the server's token that may not, or the asset that is gone.
             raise StorageError(error.message, error.hint) from error
+        except StorageError as error:
+            wait = error.retry_after if isinstance(error, QuotaError) else PAUSE
+            self._away, self._away_until = error, self._clock() + wait
+            raise
+        redirect = None if address is None else answer.passing_redirect(address)
+        return self._keep(place, _Kept(redirect, asked + LIFE - MARGIN))
 
-    def _keep(self, place: Place, redirect: Answer, until: float) -> Answer:
-        self._signed[place] = (redirect, until)
-        while len(self._signed) > _KEPT:
-            self._signed.popitem(last=False)
-        return redirect
+    def _address(self, place: Place) -> str | None:
+        with self._releases.github.asset(place.asset, slug=place.repository) as found:
+            return found if isinstance(found, str) else None
+
+    def _keep(self, place: Place, kept: _Kept) -> Answer | None:
+        self._kept[place] = kept
+        self._kept.move_to_end(place)
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return kept.redirect

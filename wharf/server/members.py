@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import NotAllowedError, NotFoundError, QuotaError, StorageError
 from wharf.server.access import ASK, Access, Uploader, refuse_foreign, secrets_of
 from wharf.server.answer import Answer, failure, text
+from wharf.server.outside import Outside
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,8 +31,14 @@ HOLDS: Final = 60.0
 GRACE: Final = 3600.0
 """Seconds after a yes in which it still holds while GitHub does not answer."""
 
-_KEPT = 4096
-_AT_ONCE = 8  # tokens that are asked about at the same time
+PATIENCE: Final = 8.0
+"""Seconds for which a client waits for a verdict of GitHub's."""
+PAUSE: Final = 5.0
+"""Seconds for which GitHub is not asked again when it did not answer: trying takes as long, and others would queue up."""
+
+_KEPT = 4096  # verdicts of each kind: whoever makes up tokens drives out no member's
+_AT_ONCE = 6  # tokens that are asked about at the same time
+_SHORTEST = 20  # characters of a token of GitHub's; what is shorter is a user name, and GitHub locks out who tries too many
 _CHALLENGE = (("www-authenticate", 'Basic realm="wharf", charset="UTF-8"'),)
 _NO_TOKEN = text(401, "A token of GitHub's that may read this index is needed here: send it as the password.", _CHALLENGE)
 _BAD_TOKEN = text(401, "GitHub does not know this token: it is wrong, expired or revoked.", _CHALLENGE)
@@ -38,6 +47,7 @@ _NO_RIGHT = failure(
 )
 _READ_ONLY = failure(NotAllowedError("GitHub does not let this token upload.", "It needs the permission contents: write."))
 _NOT_HERE = text(404, "There is nothing here for this token.")
+_AWAY = "GitHub cannot be asked about this token just now."
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +77,11 @@ class Members(Access):
         self._ref = ref.removeprefix("refs/")
         self._lend = lend
         self._clock = clock
-        self._verdicts: OrderedDict[bytes, _Verdict] = OrderedDict()
+        self._yes: OrderedDict[bytes, _Verdict] = OrderedDict()
+        self._no: OrderedDict[bytes, _Verdict] = OrderedDict()
         self._asking: dict[bytes, asyncio.Task[_Verdict]] = {}
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._away_until = 0.0
+        self._outside = Outside("verdict", _AT_ONCE)
 
     def refresh(self) -> None:
         """Nothing is kept here that could be out of date for longer than a verdict holds."""
@@ -79,7 +91,7 @@ class Members(Access):
         del host
         if authorization is None:
             return _NO_TOKEN
-        verdict = self._verdicts.get(hashlib.sha256(authorization).digest())
+        verdict = self._known(hashlib.sha256(authorization).digest())
         return ASK if verdict is None or verdict.until <= self._clock() else verdict.refusal
 
     async def ask(self, authorization: bytes | None) -> Answer | None:
@@ -100,7 +112,7 @@ class Members(Access):
         verdict = await self._verdict(authorization)
         if verdict.refusal is not None or verdict.token is None:
             return verdict.refusal or _NO_TOKEN
-        return await asyncio.to_thread(self._role, verdict.token)
+        return await self._outside.run(partial(self._role, verdict.token))
 
     def _role(self, token: Secret) -> Uploader | Answer:
         github = self._github.with_token(token)
@@ -113,9 +125,21 @@ class Members(Access):
             return _READ_ONLY
         return Uploader(str(name or "an app on GitHub"), token)
 
+    def _known(self, key: bytes) -> _Verdict | None:
+        return self._yes.get(key) or self._no.get(key)
+
+    def _keep(self, key: bytes, verdict: _Verdict) -> _Verdict:
+        self._yes.pop(key, None)
+        self._no.pop(key, None)
+        kept = self._yes if verdict.refusal is None else self._no
+        kept[key] = verdict
+        while len(kept) > _KEPT:
+            kept.popitem(last=False)
+        return verdict
+
     async def _verdict(self, authorization: bytes) -> _Verdict:
         key = hashlib.sha256(authorization).digest()
-        known = self._verdicts.get(key)
+        known = self._known(key)
         if known is not None and known.until > self._clock():
             return known
         task = self._asking.get(key)
@@ -123,41 +147,45 @@ class Members(Access):
             task = asyncio.create_task(self._decide(key, authorization, known))
             self._asking[key] = task
             task.add_done_callback(lambda _task: self._asking.pop(key))
-        return await asyncio.shield(task)
+        await asyncio.wait({task}, timeout=PATIENCE)
+        if task.done():
+            return task.result()
+        return self._keep(key, self._without_github(known, PAUSE))  # the answer still counts when it comes
 
     async def _decide(self, key: bytes, authorization: bytes, known: _Verdict | None) -> _Verdict:
-        async with self._turns:
-            verdict = await asyncio.to_thread(self._asked, authorization, known)
+        if self._clock() < self._away_until:
+            return self._keep(key, self._without_github(known, PAUSE))
+        verdict = await self._outside.run(partial(self._asked, authorization, known))
         if verdict.token is not None and verdict.refusal is None:
             await self._lend(verdict.token)
-        self._verdicts[key] = verdict
-        self._verdicts.move_to_end(key)
-        while len(self._verdicts) > _KEPT:
-            self._verdicts.popitem(last=False)
-        return verdict
+        return self._keep(key, verdict)
 
     def _asked(self, authorization: bytes, known: _Verdict | None) -> _Verdict:
         """GitHub's verdict on whatever in the header may be a token: the password, else the user name."""
         now = self._clock()
-        refusal: Answer = _BAD_TOKEN
         for token in secrets_of(authorization):
+            if len(token.reveal()) < _SHORTEST:
+                continue
             etag = known.etag if known is not None and known.token == token else None
             try:
                 github = self._github.with_token(token)
                 reply = github.call("GET", f"{{repo}}/git/ref/{self._ref}", allow=(401, 403, 404), etag=etag)
             except NotAllowedError:
                 continue  # it cannot be a token at all
-            except (StorageError, NotFoundError) as error:
-                if known is not None and known.refusal is None and now < known.confirmed + GRACE:
-                    return _Verdict(None, now + HOLDS, known.confirmed, known.token, known.etag)
-                wait = error.retry_after if isinstance(error, QuotaError) else 5
-                return _Verdict(_away(wait), now + 1)
+            except QuotaError as error:  # the token's own limit
+                return self._without_github(known, error.retry_after)
+            except (StorageError, NotFoundError):
+                self._away_until = self._clock() + PAUSE
+                return self._without_github(known, PAUSE)
             if reply.status in {200, 304}:
                 return _Verdict(None, now + HOLDS, now, token, reply.headers.get("etag", etag))
             if reply.status != 401:
-                refusal = _NO_RIGHT if reply.status == 403 else _NOT_HERE
-        return _Verdict(refusal, now + HOLDS)
+                return _Verdict(_NO_RIGHT if reply.status == 403 else _NOT_HERE, now + HOLDS)
+        return _Verdict(_BAD_TOKEN, now + HOLDS)
 
-
-def _away(seconds: float) -> Answer:
-    return text(503, "GitHub cannot be asked about this token just now.", (("retry-after", str(int(seconds) + 1)),))
+    def _without_github(self, known: _Verdict | None, wait: float) -> _Verdict:
+        """What holds while GitHub does not answer: a yes of the last hour, and nothing else."""
+        now = self._clock()
+        if known is not None and known.refusal is None and now < known.confirmed + GRACE:
+            return _Verdict(None, now + HOLDS, known.confirmed, known.token, known.etag)
+        return _Verdict(text(503, _AWAY, (("retry-after", str(math.ceil(wait) or 1)),)), now + 1)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from wharf.errors import WharfError
+from wharf.server.outside import Outside
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wharf.github import GitHub
     from wharf.repository import Repository
     from wharf.secret import Secret
     from wharf.server.access import Access
+    from wharf.server.lending import Lending
     from wharf.server.shelf import Shelf
 
 log = logging.getLogger("wharf")
@@ -23,31 +30,59 @@ ASK_EVERY = 5.0
 """Seconds between two questions to GitHub: an answer that nothing has changed is free for who has a token."""
 ASK_AT_LEAST = 60.0
 """Seconds between two questions when GitHub does not answer, after a while."""
+LOOK_EVERY = 300.0
+"""Seconds between two looks at whether the repository is public: without a token there are 60 free questions an hour."""
 
 
 class Refresher:
     """Keeps the shelf at the tip of the branch, and the access at the tokens."""
 
-    def __init__(self, repository: Repository, shelf: Shelf) -> None:
-        self.problem: str | None = None
+    def __init__(
+        self,
+        repository: Repository,
+        shelf: Shelf,
+        lending: Lending | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.access: Access | None = None
         self.public = False
-        self.borrows = False  # the token is some client's: until there is one, GitHub is not asked
+        self._problems: dict[str, str] = {}  # by where they are: "here", or "there" at GitHub
         self._repository = repository
         self._branch = repository.branch
+        self._lending = lending
+        self._clock = clock
         self._shelf = shelf
         self._snapshot = self._branch.snapshot()
         self._stamp: object = None
         self._etag: str | None = None
+        self._about: str | None = None
+        self._looked = 0.0
         self._asked = 0.0
+        self._absent = lending is None  # there is no index: so it is here, or GitHub said so
+        self._first: asyncio.Task[bool] | None = None
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._outside = Outside("refresh", 1)
         shelf.swap(self._snapshot, self._snapshot.tree_ids())
+        shelf.blind = self._snapshot.commit is None and not self._absent
 
     @property
     def age(self) -> float | None:
         """Seconds since GitHub last confirmed what is shown; None for a store that is here, or if it never did."""
-        return time.monotonic() - self._asked if self._repository.github and self._asked else None
+        return self._clock() - self._asked if self._asked else None
+
+    @property
+    def problem(self) -> str | None:
+        """What keeps the index from being shown as it is."""
+        return next(iter(self._problems.values()), None)
+
+    @property
+    def current(self) -> bool:
+        """Whether what is shown is known to be the index as it is; before a client lent its token nothing else can be said."""
+        if self._lending is None or self._lending.waits:
+            return self.problem is None
+        return self.problem is None and self.age is not None and self.age < ASK_AT_LEAST + ASK_EVERY
 
     async def refresh(self) -> None:
         """Show the tip as it is here. What cannot be read leaves the last whole index in its place, and is told by /healthz."""
@@ -55,24 +90,34 @@ class Refresher:
             try:
                 if self.access is not None:
                     self.access.refresh()
-                stamp = self._branch.stamp()
+                stamp = self._branch.stamp(), self._absent
                 if stamp == self._stamp:
+                    self._problems.pop("here", None)
                     return
                 snapshot = await asyncio.to_thread(self._branch.snapshot, self._snapshot)
                 trees = await asyncio.to_thread(snapshot.tree_ids)
             except (WharfError, OSError) as error:
-                self._tell(error)
+                self._tell("here", error)
+                return
+            if snapshot.commit is None and not self._absent:
+                if self._snapshot.commit is not None:  # the clone went away, which says nothing of the index
+                    self.wake()
+                self._stamp = stamp
                 return
             self._shelf.swap(snapshot, trees)
-            self._snapshot, self._stamp, self.problem = snapshot, stamp, None
+            self._shelf.blind = False
+            self._snapshot, self._stamp = snapshot, stamp
+            self._problems.pop("here", None)
 
     async def lend(self, token: Secret) -> None:
-        """Take a client's token for the clone and the files, if the server has none of its own."""
-        github = self._repository.github
-        if github is not None and self.borrows:
-            first, github.token = github.token is None, token
-            if first:
-                await self.ask()
+        """Take a client's token for the clone and the files, if the server has none. The first clients wait for the index."""
+        if self._lending is None or not self._lending.borrows:
+            return
+        self._lending.take(token)
+        if not self._asked:
+            if self._first is None or self._first.done():
+                self._first = asyncio.create_task(self.ask())
+            await asyncio.shield(self._first)
 
     def wake(self) -> None:
         """Ask GitHub at once: it said itself that something changed."""
@@ -81,44 +126,55 @@ class Refresher:
 
     async def ask(self) -> bool:
         """Bring the tip from GitHub, and show it. False if that failed."""
+        lending = self._lending
+        if lending is None or lending.waits:
+            return True
         try:
-            await asyncio.to_thread(self._ask)
+            await self._outside.run(partial(lending.run, self._ask))
         except (WharfError, OSError) as error:
-            self._tell(error)
+            self._tell("there", error)
             return False
-        self.problem = None
+        self._problems.pop("there", None)
         await self.refresh()
         return True
 
     def _ask(self) -> None:
         """By a question that costs nothing if the answer is no; without a token there is none, and git has to ask."""
         github = self._repository.github
-        if github is None or (self.borrows and github.token is None):
+        if github is None:
             return
+        etag = None
         if github.token is not None:
             ref = self._branch.ref.removeprefix("refs/")
-            reply = github.call("GET", f"{{repo}}/git/ref/{ref}", etag=self._etag, allow=(404, 409))
-            if reply.status == 304:
-                self._asked = time.monotonic()
-                return
+            before = self._etag if self._branch.tip() is not None else None
+            reply = github.call("GET", f"{{repo}}/git/ref/{ref}", etag=before, allow=(404, 409))
+            etag = reply.headers.get("etag") if reply.status != 304 else before
+        if github.token is None or reply.status != 304:
             self._branch.fetch()
-            self._etag = reply.headers.get("etag")
-        else:
-            self._branch.fetch()
-        if not self._asked or not self.public:
-            found = github.call("GET", "{repo}").data
-            self.public = isinstance(found, dict) and found.get("private") is False
-        self._asked = time.monotonic()
+            self._absent = self._branch.tip() is None
+        self._etag = etag
+        self._look(github)
+        self._asked = self._clock()
 
-    def _tell(self, error: BaseException) -> None:
-        if str(error) != self.problem:
-            log.error("the index stays as it was: %s", error)
-        self.problem = str(error)
+    def _look(self, github: GitHub) -> None:
+        """See now and then whether everybody may read the repository: that can change."""
+        if self._looked and self._clock() < self._looked + LOOK_EVERY:
+            return
+        reply = github.call("GET", "{repo}", etag=self._about)
+        if reply.status != 304:
+            self.public = isinstance(reply.data, dict) and reply.data.get("private") is False
+            self._about = reply.headers.get("etag")
+        self._looked = self._clock()
+
+    def _tell(self, where: str, error: BaseException, *, fault: bool = False) -> None:
+        if str(error) != self._problems.get(where):
+            log.error("the index stays as it was: %s", error, exc_info=error if fault else None)
+        self._problems[where] = str(error)
 
     async def forever(self) -> None:
         """Refresh until cancelled."""
         tasks = [asyncio.create_task(self._watch_here())]
-        if self._repository.github is not None:
+        if self._lending is not None:
             tasks.append(asyncio.create_task(self._watch_github()))
         try:
             await asyncio.gather(*tasks)
@@ -131,10 +187,8 @@ class Refresher:
         while True:
             turn = asyncio.create_task(self.refresh())
             await asyncio.wait({turn})
-            fault = turn.exception()
-            if fault is not None and str(fault) != self.problem:
-                self.problem = str(fault)
-                log.error("the index stays as it was", exc_info=fault)
+            if (fault := turn.exception()) is not None:
+                self._tell("here", fault, fault=True)
             await asyncio.sleep(EVERY)
 
     async def _watch_github(self) -> None:
@@ -144,7 +198,7 @@ class Refresher:
             turn = asyncio.create_task(self.ask())
             await asyncio.wait({turn})
             if (fault := turn.exception()) is not None:
-                self.problem = str(fault)
-                log.error("the index stays as it was", exc_info=fault)
+                self._tell("there", fault, fault=True)
             pause = ASK_EVERY if fault is None and turn.result() else min(pause * 2, ASK_AT_LEAST)
-            await asyncio.wait({asyncio.create_task(self._wake.wait())}, timeout=pause)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), pause)

@@ -71,6 +71,7 @@ class Shelf:
     """Answers for one index. All methods but the making of an answer run on the event loop's thread.
 
     `ready` has the answers that were given to the index shown now, by the words of the request; `index` counts the swaps.
+    `blind`: no index was seen yet, so that nothing can be said to be missing in it.
     """
 
     def __init__(self, stored: Stored, *, private: bool, budget: int = BUDGET) -> None:
@@ -80,6 +81,7 @@ class Shelf:
         self._used = 0
         self.ready: dict[Asked, Answer | FileAnswer | Linked] = {}
         self.index = 0
+        self.blind = False
         self._trees: dict[str, str] = {}
         self._snapshot: Snapshot | None = None
         self._shelved: OrderedDict[str, _Shelved] = OrderedDict()

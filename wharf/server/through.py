@@ -12,10 +12,14 @@ import hashlib
 import logging
 import os
 import secrets
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import StorageError, WharfError
+from wharf.model import is_sha256
+from wharf.server.outside import Outside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,12 +27,15 @@ if TYPE_CHECKING:
 
     from wharf.releases import Releases
     from wharf.server.answer import FileAnswer
+    from wharf.server.lending import Lending
     from wharf.server.links import Linked
 
 log = logging.getLogger("wharf")
 
 DOWNLOADS: Final = 8
 """Files that are fetched at the same time."""
+DEAD: Final = 600.0
+"""Seconds after which a part that nobody wrote to is what a server that died left behind: a read waits for 60 at most."""
 
 
 class Growing:
@@ -72,53 +79,64 @@ class Growing:
 
 
 class Through:
-    """The cache in `folder`, of at most `budget` bytes."""
+    """The cache in `folder`, of at most `budget` bytes; a file for which there is no room in it passes through all the same."""
 
-    def __init__(self, releases: Releases, folder: Path, budget: int) -> None:
+    def __init__(self, releases: Releases, lending: Lending, folder: Path, budget: int) -> None:
         self._releases = releases
+        self._lending = lending
         self._folder = folder
         self._budget = budget
         self._growing: dict[Path, Growing] = {}
-        self._pool = ThreadPoolExecutor(DOWNLOADS, "download")
-
-    def path(self, sha256: str) -> Path:
-        """Where the bytes of that digest lie, if they do."""
-        return self._folder / sha256
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._outside = Outside("download", DOWNLOADS)
+        self._lock = threading.Lock()
+        self._coming = 0  # bytes of the files that are on their way and will be kept
 
     async def open(self, linked: Linked) -> FileAnswer | Growing:
         """The file as it lies in the cache, or as it comes. Raises StorageError, as for a full disk."""
         path = linked.file.path
         growing = self._growing.get(path)
-        if growing is not None:
+        if growing is not None and growing.error is None and not growing.whole:
             return growing
-        try:
-            os.utime(path)  # what is used stays
-        except FileNotFoundError:
-            pass
-        else:
-            return linked.file
         part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
         with _told(self._folder):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_size == linked.file.size:  # a crash of the machine can cut a file short
+                    os.utime(path)  # what is used stays
+                    return linked.file
             self._folder.mkdir(parents=True, exist_ok=True)
             handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         growing = self._growing[path] = Growing(linked.file, handle)
-        task = asyncio.get_running_loop().run_in_executor(self._pool, self._download, linked, growing, part)
-        task.add_done_callback(lambda _task: self._growing.pop(path))
+        task = asyncio.create_task(self._outside.run(partial(self._download, linked, growing, part)))
+        self._tasks.add(task)
+
+        def done(task: asyncio.Task[None]) -> None:
+            self._tasks.remove(task)
+            if self._growing.get(path) is growing:
+                del self._growing[path]
+
+        task.add_done_callback(done)
         return growing
 
     def _download(self, linked: Linked, growing: Growing, part: Path) -> None:
+        error: WharfError | None = StorageError("The download ended by a fault of wharf's.", "")
+        size, kept = growing.file.size, False
         try:
             with _told(self._folder):
-                self._write(linked, growing)
-                if growing.file.size <= self._budget:
-                    self._make_room(growing.file.size)
+                kept = self._make_room(size)
+                self._lending.run(lambda: self._write(linked, growing))
+                if kept:
                     part.rename(growing.file.path)
-            growing.tell(whole=True)
-        except WharfError as error:
-            log.error("%s: %s", growing.file.path.name, error.message)  # noqa: TRY400 - the cause is in the message
-            growing.tell(error=StorageError(error.message, error.hint))  # whatever it is, it is not the client's fault
+            error = None
+        except WharfError as failed:
+            log.error("%s: %s", growing.file.path.name, failed.message)  # noqa: TRY400 - the cause is in the message
+            error = StorageError(failed.message, failed.hint)  # whatever it is, it is not the client's fault
         finally:
+            if kept:
+                with self._lock:
+                    self._coming -= size
             part.unlink(missing_ok=True)
+            growing.tell(whole=error is None, error=error)
 
     def _write(self, linked: Linked, growing: Growing) -> None:
         digest, size = hashlib.sha256(), 0
@@ -143,19 +161,30 @@ class Through:
         with github.open(found) as download:
             yield from download.chunks
 
-    def _make_room(self, size: int) -> None:
-        """Delete what was not used for longest, and what a server that died left behind."""
-        kept = []
-        for path in self._folder.iterdir():
-            with contextlib.suppress(FileNotFoundError):
-                kept.append((path.stat().st_mtime, path.stat().st_size, path))
-        total = sum(each[1] for each in kept if each[2].suffix != ".part") + size
-        for _, one, path in sorted(kept):
-            if total <= self._budget:
-                return
-            if path.suffix != ".part":
+    def _make_room(self, size: int) -> bool:
+        """Book `size` bytes; for them, delete what was not used for longest. False: there is no room for so much.
+
+        What a server that died left behind is deleted too.
+        """
+        with self._lock:
+            if self._coming + size > self._budget:
+                return False
+            self._coming += size
+            kept = []
+            for path in self._folder.iterdir():
+                with contextlib.suppress(FileNotFoundError):
+                    found = path.stat()
+                    if path.suffix == ".part" and found.st_mtime < time.time() - DEAD:
+                        path.unlink()
+                    elif is_sha256(path.name):
+                        kept.append((found.st_mtime_ns, found.st_size, path))
+            total = sum(each[1] for each in kept) + self._coming
+            for _, one, path in sorted(kept):
+                if total <= self._budget:
+                    break
                 path.unlink(missing_ok=True)
                 total -= one
+            return True
 
 
 @contextlib.contextmanager

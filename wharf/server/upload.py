@@ -18,7 +18,14 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from wharf.distribution.names import Name
-from wharf.errors import InvalidDistributionError, TooLargeError, UsageError
+from wharf.errors import (
+    InvalidDistributionError,
+    NotAllowedError,
+    NotFoundError,
+    StorageError,
+    TooLargeError,
+    UsageError,
+)
 from wharf.operations.publish import Input, Published, publish
 
 if TYPE_CHECKING:
@@ -75,7 +82,13 @@ class Uploads:
             repository = self._repository
             if uploader.token is not None:
                 repository = stack.enter_context(repository.acting_as(uploader.token))
-            return publish(repository, [given], actor=uploader.name, limit=self._limit)
+            try:
+                return publish(repository, [given], actor=uploader.name, limit=self._limit)
+            except (NotAllowedError, NotFoundError) as error:
+                if uploader.token is not None or repository.github is None:
+                    raise
+                # The client may upload: it is the server's own token that GitHub refuses.
+                raise StorageError(error.message, error.hint) from error
 
 
 def _check_length(request: Request, limit: int) -> None:
