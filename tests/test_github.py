@@ -883,3 +883,13 @@ def test_the_token_is_in_no_text_whatever_goes_wrong(ada: Person, caplog: pytest
     shown = [whole(error) + error.hint for error in errors] + [repr(ada.github), str(ada.github), repr(ada.github.token)]
     assert not [text for text in shown if ada.token in text]
     assert ada.token not in caplog.text
+
+
+def test_no_proxy_comes_between_us_and_a_loopback_address(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    github, _, _ = connect(ada.hub, ada.repo, ada.token)
+    with github:
+        assert github.call("GET", "{repo}").status == 200

@@ -455,6 +455,16 @@ def test_a_public_repository_is_read_without_a_token(hub: Hub, tmp_path: Path) -
             branch.commit(number(1), WHY)
 
 
+def test_no_proxy_comes_between_git_and_a_loopback_address(
+    hub: Hub, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with clone(hub, tmp_path / "a", token) as branch:
+        branch.fetch()
+        assert branch.commit(add(new()), WHY).commit is not None
+
+
 # Bad weather.
 
 

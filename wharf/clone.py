@@ -111,6 +111,7 @@ class Clone:
         config = [
             *_CLONE,
             ("remote.origin.url", self.github.address.git),
+            *([("http.proxy", "")] if self.github.address.scheme == "http" else []),  # on this machine no proxy comes between
             ("http.followRedirects", "false"),  # git would send the token on to wherever it is sent
             ("credential.helper", ""),
             ("http.lowSpeedLimit", "1000"),

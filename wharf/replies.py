@@ -73,6 +73,10 @@ def refusal(method: str, what: str, reply: Reply, *, token: bool) -> WharfError:
         return NotFoundError(f"GitHub shows no such thing as {what}.", hint)
     if reply.status in {409, 422}:
         return RejectedError(f"GitHub refused {what}: {said}.", "", reply.status, reply.codes)
+    if reply.status in {301, 302, 307, 308}:
+        return StorageError(
+            f"{what[:1].upper()}{what[1:]} has another address since a moment ago.", "Run the same command again."
+        )
     return StorageError(f"GitHub answered {reply.status} for {what}: {said}.", "If it persists, see GitHub's status page.")
 
 

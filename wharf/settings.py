@@ -205,7 +205,7 @@ def _index(name: str | None) -> str:
 def _seconds(text: str | None) -> float:
     if text is None:
         return LONGEST_WAIT
-    if not re.fullmatch(r"[0-9]{1,7}(\.[0-9]+)?", text):
+    if not re.fullmatch(r"[0-9]{1,7}(\.[0-9]+)?(e-[0-9]+)?", text):
         raise UsageError(f"{text!r} is no number of seconds.", "Write it as in --max-wait 600.")
     return float(text)
 

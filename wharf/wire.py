@@ -81,6 +81,7 @@ class Wire:
             timeout=httpx.Timeout(60, connect=10),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # one client's answers say nothing about another's
             follow_redirects=False,
+            mounts={"http://": None},  # such an address is on this machine: no proxy comes between, and none sees the token
             limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=15),
         )
         self._turns = turns
