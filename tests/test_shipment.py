@@ -27,6 +27,7 @@ from wharf.operations.publish import Input, Published, publish
 from wharf.operations.remove import remove
 from wharf.operations.verify import verify
 from wharf.operations.yank import set_yanked
+from wharf.releases import Releases
 from wharf.repository import Repository, Watch, open_repository
 from wharf.settings import Settings
 from wharf.shipment import UPLOADS
@@ -218,7 +219,9 @@ def test_names_are_recorded_as_github_answers_them(
     assert world.put(wheel, sdist, machine="another").published == ()
     with world.open() as repository:
         assert verify(repository).ok
-        links = [repository.assets.place(file).link for file in world.record(version).files]  # type: ignore[union-attr]
+        releases = repository.assets
+        assert isinstance(releases, Releases)
+        links = [releases.link(releases.place(file)) for file in world.record(version).files]
     assert all("!" not in link and "+" not in link for link in links) or "+" not in version
 
 

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a file is: its asset, the public address, and the repository (owner/name) if it is another one."""
+    """Where a file is: its asset, the release's tag, the stored name, and the repository (owner/name) if it is another one."""
 
     asset: int
-    link: str
+    tag: str
+    name: str
     repository: str | None
 
 
@@ -64,13 +65,18 @@ class Releases:
                 "Remove it from the index and publish it again.",
             )
         if other is None:
-            return Place(asset, self.github.address.download(tag, name), None)
+            return Place(asset, tag, name, None)
         if not isinstance(other, str) or other.lower() not in self._others:
             raise StorageError(
                 f"The record of {file.filename} places it in another repository, {other!r}.",
                 "If that is meant, name it in `repositories` of your config.toml.",
             )
-        return Place(asset, self.github.address.moved(other).download(tag, name), other)
+        return Place(asset, tag, name, other)
+
+    def link(self, place: Place) -> str:
+        """Where everybody can fetch a file, if its repository is public and called as it is now."""
+        address = self.github.address if place.repository is None else self.github.address.moved(place.repository)
+        return address.download(place.tag, place.name)
 
     def all(self) -> Iterator[Listed]:
         """Every release of the repository, with its assets, the newest first."""

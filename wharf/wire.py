@@ -178,7 +178,7 @@ def download(answer: httpx.Response) -> Download:
 
     def chunks() -> Iterator[bytes]:
         try:
-            yield from answer.iter_raw(CHUNK)
+            yield from answer.iter_raw()
         except httpx.HTTPError as error:
             raise StorageError(f"A download broke off ({type(error).__name__}).", "Try again.") from None
 

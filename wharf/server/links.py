@@ -97,7 +97,7 @@ class Links:
         if kept is not None and self._holds(kept):
             return kept.redirect
         if self._public() and place.repository is None:
-            return self._keep(place, _Kept(answer.passing_redirect(place.link), float("inf"), public=True))
+            return self._keep(place, _Kept(answer.passing_redirect(self._releases.link(place)), float("inf"), public=True))
         task = self._making.get(place)
         if task is None:
             if self._away is not None and self._away_until > self._clock():
