@@ -129,6 +129,11 @@ def test_common_options_stand_before_or_after_the_verb(run: Run, tmp_path: Path)
     ):
         assert run(*words) == "demo 1.0\n"
         assert document(run("--json", *words)) == {"projects": [{"name": "demo", "versions": ["1.0"]}]}
+    assert "There is no store in" in run("list", code=4), "nothing was made where nothing was published"
+
+
+def test_the_store_that_nobody_named_is_empty_until_something_is_published(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WHARF_REPO")
     assert document(run("list", "--json")) == {"projects": []}
 
 

@@ -338,6 +338,7 @@ def test_yank_is_recorded_with_its_reason(repository: Repository, tmp_path: Path
     assert project is not None
     assert [file.yanked for file in project.files] == ["loses data"]
     assert set_yanked(repository, "demo", "1.0", None, reason="loses data", actor="bob").commit is None
+    assert set_yanked(repository, "demo", "1.0", None, reason="", actor="bob").commit is None, "the reason stays"
     assert set_yanked(repository, "demo", "1.0", None, reason=None, actor="bob").commit
 
 

@@ -486,6 +486,20 @@ def test_a_clone_is_kept_when_github_is_down(hub: Hub, repo: Repo, token: str, t
     assert len(git(repo.git_dir, "rev-list", "wharf/main").split()) == 2
 
 
+def test_the_history_is_kept_when_github_is_down(hub: Hub, token: str, tmp_path: Path) -> None:
+    with clone(hub, tmp_path / "a", token) as branch:
+        branch.fetch()
+        branch.commit(add(new()), WHY)
+        known = [entry.commit for entry in branch.history()]
+        hub.down = True
+        assert [entry.commit for entry in branch.history()] == known
+        hub.down = False
+        branch.commit(number(1), WHY)
+        hub.down = True
+        with pytest.raises(StorageError):
+            list(branch.history())  # an older one than the index that is shown
+
+
 @pytest.mark.parametrize("fault", ["drop", "500", "503", "short"])
 def test_a_passing_failure_of_git_passes(hub: Hub, repo: Repo, token: str, tmp_path: Path, fault: str) -> None:
     with clone(hub, tmp_path / "a", token) as branch:

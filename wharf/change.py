@@ -209,10 +209,11 @@ class SetYanked:
         return ((self.project, self.version),)
 
     def apply(self, records: Records) -> Outcome:
-        """Files that are in that state already are `unchanged`."""
+        """Files that are in that state already are `unchanged`; a yank without a reason takes none away."""
 
         def yank(file: File) -> File:
-            return file if file.yanked == self.reason else dataclasses.replace(file, yanked=self.reason)
+            same = file.yanked == self.reason or (self.reason == "" and file.yanked is not None)
+            return file if same else dataclasses.replace(file, yanked=self.reason)
 
         return _edit_files(records, self.project, self.version, self.filename, yank)
 

@@ -136,7 +136,8 @@ class GitHub:
             path, query = moved, query if moved == path else None
         if reply.status < 300 or reply.status == 304 or reply.status in allow:
             return reply
-        what = f"{method} {path.replace('{repo}', '').split('?')[0] or '/'} of {self.address}"
+        rest = path.replace("{repo}", "").split("?")[0]
+        what = f"{method} {rest} of {self.address}" if rest else f"the repository {self.address}"
         raise refusal(method, what, reply, token=self.token is not None)
 
     def pages(self, path: str, *, query: Mapping[str, str] | None = None, at_most: int | None = None) -> Iterator[Json]:

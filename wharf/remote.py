@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from wharf.branch import Branch, Committed, Message, edits_of
 from wharf.clone import TRIES, Clone, said
-from wharf.errors import GraphQLError, NotAllowedError, RejectedError, StorageError, UncertainError
+from wharf.errors import GraphQLError, NotAllowedError, NotFoundError, RejectedError, StorageError, UncertainError
 from wharf.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -85,7 +85,14 @@ class RemoteBranch(Branch):
             yield from super().history(project)
             return
         with RemoteBranch(self._clone.folder, self.index, self.github, depth="history") as branch:
-            branch.fetch()
+            try:
+                branch.fetch()
+            except (NotFoundError, NotAllowedError):
+                raise
+            except StorageError:
+                # Whoever may do with an older index was warned when it was opened; the history of that one will do as well.
+                if branch.tip() is None or branch.tip() != self.tip():
+                    raise
             yield from branch.history(project)
 
     def prepared(self, change: Change) -> Snapshot:

@@ -51,26 +51,28 @@ def plain(text: str) -> str:
 
 def refusal(method: str, what: str, reply: Reply, *, token: bool) -> WharfError:
     """The error that an answer stands for. `what` names the repository and the request; `token`: whether one was sent."""
-    said = reply.message
+    said = reply.message.rstrip(".")
     if reply.status == 401:
         return NotAllowedError(
-            f"GitHub does not know the token for {what}: {said}.", "It is wrong, expired or revoked: make a new one and set it."
+            f"GitHub does not know the token for {what}: {said}.",
+            "It is wrong, expired or revoked: make a new one and set it; `wharf doctor` says where this one was found.",
         )
     if reply.status == 403 or (reply.status == 404 and method not in {"GET", "HEAD"}):
         sso = reply.headers.get("x-github-sso", "")
         hint = (
             "Authorise the token for the organisation (SAML single sign-on) in its settings on GitHub."
             if sso
-            else "Reading needs the permission `contents: read`, writing `contents: write` (classic tokens: `repo`)."
+            else "Reading needs the permission `contents: read`, writing `contents: write` (classic tokens: `repo`), "
+            "and a role in the repository that has it: `wharf doctor` tells."
         )
         if "archived" in said.lower():
             hint = "An archived repository takes no changes: unarchive it in its settings on GitHub."
         return NotAllowedError(f"GitHub does not allow this for {what}: {said}.", hint)
     if reply.status == 404:
-        hint = "Check the address; `wharf init ADDRESS` makes a repository." + (
+        hint = "Check the spelling; `wharf init ADDRESS` makes a repository that is not there." + (
             " If it is private: does the token reach it?" if token else " If it is private, it needs a token: set WHARF_TOKEN."
         )
-        return NotFoundError(f"GitHub shows no such thing as {what}.", hint)
+        return NotFoundError(f"GitHub does not show {what}{' to this token' if token else ''}.", hint)
     if reply.status in {409, 422}:
         return RejectedError(f"GitHub refused {what}: {said}.", "", reply.status, reply.codes)
     if reply.status in {301, 302, 307, 308}:

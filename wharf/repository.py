@@ -85,6 +85,11 @@ def open_repository(
     for the default one of a folder, which is empty until something is published. `whole`: with all records at hand.
     """
     if isinstance(settings.place, Path):
+        if reading and settings.place != settings.data and not settings.place.exists():
+            raise NotFoundError(
+                f"There is no store in {settings.place}, which {settings.source} names.",
+                "Check the spelling; publishing to it makes it. A repository on GitHub is written owner/name.",
+            )
         opened = _open_folder(settings.place, settings)
     else:
         opened = _open_github(settings.place, settings, environ or {}, watch or Watch(), whole=whole, fetch=fetch)

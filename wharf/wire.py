@@ -167,10 +167,19 @@ class Wire:
             safe = request.repeat or isinstance(error, _NEVER_SENT)
             if not last and safe:
                 return None
-            why = f"{urlsplit(request.url).netloc} does not answer ({type(error).__name__})"
+            why = f"{urlsplit(request.url).netloc} does not answer: {_reason(error)}"
             if safe:
                 raise StorageError(f"{why}.", "Is the network there? Is GitHub up?") from None
             raise UncertainError(f"{why} to a change.", "Run the same command again.") from None
+
+
+def _reason(error: httpx.HTTPError) -> str:
+    """What went wrong with a connection, in words."""
+    if isinstance(error, httpx.TimeoutException):
+        return "it took too long"
+    if isinstance(error, httpx.ConnectError):
+        return f"there is no connection ({error})" if str(error).isprintable() and len(str(error)) < 200 else "no connection"
+    return "the connection broke off"
 
 
 def download(answer: httpx.Response) -> Download:

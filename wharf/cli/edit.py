@@ -57,7 +57,7 @@ def _document(done: Committed) -> dict[str, Json]:
 
 
 def _lines(done: Committed, verb: str) -> list[str]:
-    already = "it is not yanked" if verb == "unyanked" else "it is yanked with that reason already"
+    already = "it is not yanked" if verb == "unyanked" else "it is yanked already"
     return [
         *(f"{verb} {named.file.filename}" for named in done.outcome.changed),
         *(f"unchanged {named.file.filename}: {already}" for named in done.outcome.unchanged),

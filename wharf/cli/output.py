@@ -50,7 +50,8 @@ class State:
             data=platformdirs.user_data_path("wharf", appauthor=False),
             cache=platformdirs.user_cache_path("wharf", appauthor=False),
         )
-        told = f"repository: {found.place} (from {found.source}), index {found.index!r}, commit way {found.commit}"
+        way = {"auto": "git push, else the API", "git": "git push", "api": "the API"}[found.commit]
+        told = f"repository: {found.place} (from {found.source}); index {found.index!r}; commits by {way}"
         if self.verbose and told != self.told:
             self.say(told)
             self.told = told
@@ -123,7 +124,11 @@ def common(function: F) -> F:
         (("-v", "--verbose"), "Say which repository and which token are used, and why.", {"is_flag": True}),
         (("--max-wait",), "How long GitHub's limits may keep it waiting (default: 3700).", {"metavar": "SECONDS"}),
         (("--index",), "The index in that repository (default: main).", {"metavar": "NAME"}),
-        (("--repo",), "owner/name, https://HOST/owner/name or a folder (default: your data folder).", {"metavar": "ADDRESS"}),
+        (
+            ("--repo",),
+            "owner/name, https://HOST/owner/name, or a folder (default: as configured).",
+            {"metavar": "ADDRESS"},
+        ),
     ):
         option = click.option(*names, help=text, expose_value=False, callback=keep, is_eager=True, **more)
         function = option(function)

@@ -25,6 +25,7 @@ Examples:
   wharf serve --port 0 --json
   wharf token create team --scope read
   wharf serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem
+  wharf serve --repo owner/name
 """,
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
@@ -32,7 +33,8 @@ Examples:
 @click.option(
     "--auth",
     type=click.Choice(["local", "tokens", "public", "github"]),
-    help="Who may read: everybody on this machine; wharf's tokens; everybody; or whoever GitHub lets read the repository.",
+    help="Who may read: everybody on this machine; wharf's tokens; everybody; or whoever GitHub lets read the repository. "
+    "Default: local for a folder; on GitHub public for a public repository and github for a private one.",
 )
 @click.option("--allowed-host", "hosts", multiple=True, metavar="NAME", help="A host name that open reading answers to.")
 @click.option("--tls-cert", type=_FILE, help="The certificate chain (PEM).")
@@ -107,12 +109,15 @@ def serve_command(
         if repository.github is None and repository.branch.index != DEFAULT_INDEX and repository.branch.tip() is None:
             state.warn(f"The index {repository.branch.index!r} is empty until something is published to it.")
         where = f"the index {repository.branch.index!r} of {repository.where}"
-        serve(repository, options, ready=lambda address: _tell(state, where, address), warn=state.warn)
+        private = repository.github is not None and auth not in {"public", "local", "tokens"}
+        serve(repository, options, ready=lambda address: _tell(state, where, address, private=private), warn=state.warn)
 
 
-def _tell(state: State, where: str, address: str) -> None:
+def _tell(state: State, where: str, address: str, *, private: bool) -> None:
     if state.json:
         click.echo(json.dumps({"url": address}))
         return
     click.echo(f"Serving {where} at {address}/simple/ (stop with Ctrl-C)")
     click.echo(f"  pip install --index-url {address}/simple/ PROJECT")
+    if private:
+        click.echo("If the repository is private, clients send a token of GitHub's that may read it, as the password.")

@@ -26,6 +26,9 @@ AGE: Final = timedelta(hours=24)
 """Longer than a publish may last: what is younger may be about to be named."""
 
 
+_YOUNG = "no index names it, and it is less than a day old: publish the same files again, or leave it to a later --repair"
+
+
 class ReleasesAudit:
     """The assets of wharf's releases against those that the indexes name."""
 
@@ -92,7 +95,7 @@ class ReleasesAudit:
     def _unnamed(self, listed: Listed, asset: Stored, *, repair: bool, certain: bool) -> Finding:
         path = f"releases/{listed.tag}/{asset.name}"
         if not self._old(asset.updated):
-            return Finding(kind="temporary", path=path, detail="no index names it yet; a publisher may be about to")
+            return Finding(kind="temporary", path=path, detail=_YOUNG)
         if listed.immutable:
             detail = "no index names it; the release is immutable, and nothing in it can be deleted"
             return Finding(kind="temporary", path=path, detail=detail)

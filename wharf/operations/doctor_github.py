@@ -89,7 +89,7 @@ class Visit:
             yield from told("fetch", lambda: self._fetch(github))
 
     def _missing(self, github: GitHub) -> Finding:
-        hint = f"`wharf init {github.address}` makes it. If it is there and private: "
+        hint = f"Check the spelling; `wharf init {github.address}` makes it if it is not there. If it is there and private: "
         hint += "give the token access to it." if github.token else "it needs a token: set WHARF_TOKEN."
         detail = f"GitHub shows no repository {github.address}" + (" to this token" if github.token else " without a token")
         return Finding(what="repository", state="problem", detail=detail, hint=hint)

@@ -126,7 +126,8 @@ def _first_look(repository: Repository, options: Options, warn: Callable[[str], 
         warn(f"{error.message} {told}")
         return True
     if repository.branch.tip() is None:
-        warn(f"There is no index {repository.branch.index!r} in {repository.where} yet: `wharf init` makes it.")
+        index = repository.branch.index
+        warn(f"There is no index {index!r} in {repository.where} yet: `wharf init --index {index}` makes it.")
     return not isinstance(found, dict) or found.get("private") is not False
 
 
