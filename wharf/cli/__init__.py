@@ -79,6 +79,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     state = State(json="--json" in words[: words.index("--")] if "--" in words else "--json" in words)
     try:
+        code = _outcome(words, state)
+    except OSError:
+        sys.stdout = None  # it is the output itself that fails: the exit code is all that can be told
+        code = StorageError.exit_code
+    sys.exit(code)
+
+
+def _outcome(words: list[str], state: State) -> int:
+    """Run the command; its exit code, once what went wrong is told."""
+    try:
         code = cli.main(args=words, prog_name="wharf", standalone_mode=False, obj=state)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
@@ -92,9 +102,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = state.fail(error.code, error.message, error.hint, error.exit_code)
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
-        code = StorageError.exit_code
-        try:
-            state.fail(StorageError.code, f"{error.strerror or error}{place}.", "", code)
-        except OSError:
-            sys.stdout = None  # it is the output itself that fails: the exit code is all that can be told
-    sys.exit(code if isinstance(code, int) else 0)
+        code = state.fail(StorageError.code, f"{error.strerror or error}{place}.", "", StorageError.exit_code)
+    return code if isinstance(code, int) else 0
