@@ -14,15 +14,20 @@ ROOT = Path(wharf.__file__).parent
 # From the ground up. What is not named here has no room yet.
 LAYERS = (
     {"errors", "model", "secret"},
-    {"address", "distribution", "record", "change", "settings", "pages", "quota", "replies", "listing"},
+    {
+        *("address", "distribution", "record", "change", "settings", "index_file", "edits", "pages", "site"),
+        *("quota", "replies", "listing"),
+    },
     {
         *("objects", "snapshot", "branch", "folder", "tokens", "repository"),
         *("clone", "credentials", "github", "remote", "releases", "shipment", "store", "upload", "wire"),
+        *("upstream", "site_folder"),
     },
     {"operations"},
     {"cli", "server"},
 )
 ONE_FILE = {
+    "tomlkit": "edits.py",
     "git": "objects.py",
     "httpx": "wire.py",
     "jinja2": "pages/html.py",

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wharf.address import Address
-from wharf.errors import StorageError, UsageError
-from wharf.settings import INDEX_FILE, NEW_INDEX_FILE, Config, Settings, check_index_file, parse_config, resolve
+from wharf.errors import UsageError
+from wharf.settings import Config, Settings, parse_config, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -237,10 +237,11 @@ def test_a_host_that_the_person_names_as_well_is_trusted() -> None:
     assert settled({}, {}, project('repo = "./store"')).trusted, "a folder gets no token"
 
 
-def test_what_the_index_says_about_itself() -> None:
-    check_index_file(NEW_INDEX_FILE)
-    check_index_file(b"format = 1\nunknown = 5\n")
-    for wrong in (b"format = 2", b"format = '1'", b"", b"format =", b"\xff"):
-        with pytest.raises(StorageError, match=INDEX_FILE) as caught:
-            check_index_file(wrong)
-        assert caught.value.hint
+def test_the_port_of_a_repository_is_the_same_on_every_machine() -> None:
+    def port(repo: str, index: str = "main") -> int:
+        return settled({"repo": repo, "index": index}).loopback_port
+
+    assert port("acme/packages") == 24_541, "lock files depend on it: it must never change"
+    assert port("acme/packages") == port("https://github.com/Acme/Packages") != port("acme/packages", "staging")
+    assert len({port(f"acme/p{number}") for number in range(100)}) > 95
+    assert all(20_000 <= port(f"acme/p{number}") < 30_000 for number in range(100))

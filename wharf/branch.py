@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from wharf import record, settings
+from wharf import index_file, record
 from wharf.change import Outcome
 from wharf.errors import StorageError
 from wharf.objects import Git, Objects
@@ -268,7 +268,7 @@ class Branch:
 
 def edits_of(tip: str | None, outcome: Outcome) -> dict[str, bytes | None]:
     """What a commit on `tip` puts where; the first one of an index brings its settings too."""
-    return {**outcome.edits, **({settings.INDEX_FILE: settings.NEW_INDEX_FILE} if tip is None else {})}
+    return {**outcome.edits, **({index_file.PATH: index_file.NEW} if tip is None else {})}
 
 
 def _release_of(path: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Settings: which repository, which index, how to write to it; and what the index says about itself.
+"""Settings: which repository, which index, how to write to it.
 
 Pure: text and mappings in, values out. Where several places name a repository, the one nearest to the person's hands wins.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
 
 from wharf.address import GITHUB, Address, parse
-from wharf.errors import StorageError, UsageError
+from wharf.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,20 +26,11 @@ Way: TypeAlias = Literal["auto", "git", "api"]
 DEFAULT_INDEX = "main"
 LONGEST_WAIT = 3700.0
 """Seconds, a little more than GitHub's hour, that its limits may keep a command waiting unless it is told otherwise."""
-FORMAT = 1
-"""The format of the index branch that this version reads and writes (docs/index-format.md)."""
-
-INDEX_FILE = "wharf.toml"
-NEW_INDEX_FILE = f"""\
-# The settings of this index, reviewed as text (wharf: docs/index-format.md).
-format = {FORMAT}
-""".encode()
-NEW_INDEX_FILE_ID = hashlib.sha1(b"blob %d\0%b" % (len(NEW_INDEX_FILE), NEW_INDEX_FILE), usedforsecurity=False).hexdigest()
-"""The id under which git keeps it."""
-
 _INDEX = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 _RESERVED = frozenset({"simple", "files", "legacy", "pypi", "healthz", "static", "api", "metrics"})
 _KEYS = {"repo": str, "index": str, "commit": str, "max-wait": float, "repositories": list}
+_FIRST_PORT = 20_000
+_PORTS = 10_000
 _LONGEST = 10_000_000  # seconds that can be allowed for waiting
 _OWN_KEYS = frozenset({"max-wait", "repositories"})  # what a file that others may have written must not say
 
@@ -63,6 +54,16 @@ class Settings:
     repositories: tuple[str, ...] = ()
     cache: Path = Path()
     data: Path = Path()
+
+    @property
+    def loopback_port(self) -> int:
+        """The port at which `wharf run` serves this index: the same on every machine, so that lock files are the same too.
+
+        Below those that systems give out by themselves (Linux: from 32,768 on), and above where services are at home.
+        """
+        where = self.place.web.lower() if isinstance(self.place, Address) else str(self.place)
+        number = int.from_bytes(hashlib.sha256(f"{where} {self.index}".encode()).digest()[:8])
+        return _FIRST_PORT + number % _PORTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,18 +209,3 @@ def _seconds(text: str | None) -> float:
     if not re.fullmatch(r"[0-9]{1,7}(\.[0-9]+)?(e-[0-9]+)?", text):
         raise UsageError(f"{text!r} is no number of seconds.", "Write it as in --max-wait 600.")
     return float(text)
-
-
-def check_index_file(data: bytes) -> None:
-    """Check `wharf.toml` as found on a branch. Raises StorageError if it is broken or of a format not known here."""
-    try:
-        found = tomllib.loads(data.decode()).get("format")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise StorageError(
-            f"{INDEX_FILE} on the index branch is not TOML: {error}.", "Mend it there; `git log` shows who changed it."
-        ) from error
-    if found != FORMAT:
-        raise StorageError(
-            f"{INDEX_FILE} on the index branch says format = {found!r}; this version knows {FORMAT} only.",
-            "Update wharf, or mend the file if its number is wrong.",
-        )

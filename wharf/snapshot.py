@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from wharf import record, settings
+from wharf import index_file, record
 from wharf.errors import RecordError, StorageError
 from wharf.model import Project, Release, Status, is_name, same_version, version_of
 from wharf.objects import Tree, parse_tree
@@ -27,11 +27,13 @@ class Snapshot:
 
     `commit` is None for an index that has no commit yet: it is empty. What is absent is what the folder above does not name;
     an object that is named and cannot be read is damage, and never taken for absence: a StorageError, or in the place of one
-    record a RecordError.
+    record a RecordError. `settings` is what the index says about itself, `index_file` the same as it stands there.
     """
 
     def __init__(self, objects: Objects, commit: str | None, previous: Snapshot | None = None) -> None:
         self.commit = commit
+        self.index_file = index_file.NEW
+        self.settings = index_file.IndexSettings()
         self._objects = objects
         self._shards: dict[str, str] = {}
         self._projects: dict[str, dict[str, str]] = {}
@@ -39,13 +41,15 @@ class Snapshot:
         self._names: tuple[str, ...] | None = None
         if commit is not None:
             root = objects.trees([f"{commit}^{{tree}}"])[0]
-            if settings.INDEX_FILE not in root.files:
+            if index_file.PATH not in root.files:
                 raise StorageError(
-                    f"The branch at {commit[:12]} has no {settings.INDEX_FILE}: it is no index of wharf's.",
+                    f"The branch at {commit[:12]} has no {index_file.PATH}: it is no index of wharf's.",
                     "Name another index with --index.",
                 )
-            if root.files[settings.INDEX_FILE] != settings.NEW_INDEX_FILE_ID:  # a clone without files need not bring that one
-                settings.check_index_file(objects.must([root.files[settings.INDEX_FILE]])[0].data)
+            blob = root.files[index_file.PATH]
+            known = index_file.KNOWN.get(blob)
+            self.index_file = objects.must([blob])[0].data if known is None else known
+            self.settings = index_file.parse(self.index_file)
             if "projects" in root.folders:
                 self._shards = objects.trees([root.folders["projects"]])[0].folders
 

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 _VERBS = {
     "init": ("init", "Make the repository and the index in it."),
     "publish": ("publish", "Upload wheels and sdists, all or none."),
+    "run": ("run", "Run a command, such as pip or uv, with the index at its side."),
     "serve": ("serve", "Serve the index to pip, uv and twine."),
+    "build": ("build", "Write the index as a static site."),
+    "setup": ("setup", "Tell pip, uv, poetry, pdm or twine about the index."),
     "list": ("read", "Show the projects of the index."),
     "show": ("read", "Show a project: versions, files, what is yanked."),
     "log": ("read", "Show who changed what, when and why."),

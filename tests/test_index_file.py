@@ -1,0 +1,71 @@
+"""What an index says about itself, in `wharf.toml` on its branch."""
+
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wharf import index_file
+from wharf.errors import StorageError
+from wharf.index_file import KNOWN, NEW, NEW_WITH_METADATA_ASSETS, IndexSettings, parse, with_metadata_assets
+
+
+def test_a_new_index_says_nothing_but_its_format() -> None:
+    assert parse(NEW) == IndexSettings() == parse(b"format = 1\nunknown = 5\n")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *(b"format = 2", b"format = '1'", b"", b"format =", b"\xff"),
+        *(b"format = 1\nmetadata-assets = 'yes'", b"format = 1\nmetadata-assets = 1"),
+        *(b"format = 1\nreserved = 'acme-*'", b"format = 1\nreserved = ['a b']", b"format = 1\nreserved = [1]"),
+        b"format = 1\nreserved = ['" + b"a" * 300 + b"']",
+    ],
+)
+def test_what_is_not_understood_is_never_guessed(wrong: bytes) -> None:
+    with pytest.raises(StorageError, match=index_file.PATH) as caught:
+        parse(wrong)
+    assert caught.value.hint
+
+
+def test_what_wharf_writes_is_known_by_the_id_that_git_gives_it() -> None:
+    for blob, data in KNOWN.items():
+        found = subprocess.run(["git", "hash-object", "--stdin"], input=data, capture_output=True, check=True).stdout
+        assert found.decode().strip() == blob
+
+
+def test_metadata_assets_can_be_turned_on_and_the_rest_of_the_file_stays() -> None:
+    assert with_metadata_assets(NEW) == NEW_WITH_METADATA_ASSETS
+    assert parse(NEW_WITH_METADATA_ASSETS).metadata_assets
+    mine = b"format = 1  # ours\nmetadata-assets = false\nother = 'kept'\n\n[table]\nx = 1\n"
+    assert with_metadata_assets(mine) == mine.replace(b"false", b"true")
+    assert with_metadata_assets(b"format = 1\n\n[table]\nx = 1\n").startswith(b"format = 1\nmetadata-assets = true\n")
+
+
+@pytest.mark.parametrize(
+    ("globs", "name", "is_reserved"),
+    [
+        (["acme-*"], "acme-tools", True),
+        (["Acme_*"], "acme-tools", True),
+        (["acme-*"], "acme", False),
+        (["acme", "other*"], "other-thing", True),
+        (["acme"], "acme-tools", False),
+        (["lib?"], "liba", True),
+        (["lib[ab]"], "libc", False),
+        ([], "acme", False),
+    ],
+)
+def test_reserved_names(globs: list[str], name: str, is_reserved: bool) -> None:
+    found = parse(f"format = 1\nreserved = {globs!r}\n".encode())
+    assert found.reserves(name) is is_reserved
+
+
+@given(st.lists(st.from_regex(r"[A-Za-z0-9._*?\[\]!-]{1,20}", fullmatch=True), max_size=5), st.from_regex(r"[a-z0-9-]{1,20}"))
+def test_no_glob_breaks_the_question(globs: list[str], name: str) -> None:
+    settings = IndexSettings(reserved=tuple(globs))
+    if name in globs and not set(name) & set("[]!*?") and "--" not in name:
+        assert settings.reserves(name)
+    else:
+        assert settings.reserves(name) in {True, False}
