@@ -268,7 +268,7 @@ class Branch:
 
 def edits_of(tip: str | None, outcome: Outcome) -> dict[str, bytes | None]:
     """What a commit on `tip` puts where; the first one of an index brings its settings too."""
-    return {**outcome.edits, **({index_file.PATH: index_file.NEW} if tip is None else {})}
+    return {**({index_file.PATH: index_file.NEW} if tip is None else {}), **outcome.edits}
 
 
 def _release_of(path: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from wharf import record
+from wharf import index_file, record
 from wharf.distribution.names import Name
 from wharf.errors import ConflictError, NotFoundError, RefusedError, UsageError
 from wharf.model import File, Release, Status, same_version
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 
 class Records(Protocol):
-    """What a change may read of the tip."""
+    """What a change may read of the tip. `index_file` is its `wharf.toml`."""
+
+    @property
+    def index_file(self) -> bytes:
+        """The bytes of `wharf.toml`; of an index that is still to be made, those that it will have."""
+        ...
 
     def versions(self, project: str) -> Sequence[str]:
         """The spellings of all versions that have a record."""
@@ -57,11 +62,15 @@ class Named:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a change comes to on one tip: bytes by path (None: the path goes), and the files it made or found as they were."""
+    """What a change comes to on one tip: bytes by path (None: the path goes), and the files it made or found as they were.
+
+    `skipped` are those that it left out because their names are taken by other bytes.
+    """
 
     edits: Mapping[str, bytes | None] = field(default_factory=dict)
     changed: tuple[Named, ...] = ()
     unchanged: tuple[Named, ...] = ()
+    skipped: tuple[Named, ...] = ()
 
 
 class Change(Protocol):
@@ -79,9 +88,10 @@ class Change(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddFiles:
-    """Files of any mix of projects, all or none."""
+    """Files of any mix of projects, all or none; or, with `skip_existing`, all whose names are not taken."""
 
     files: tuple[NewFile, ...]
+    skip_existing: bool = False
 
     @property
     def touched(self) -> Iterable[tuple[str, str]]:
@@ -96,13 +106,14 @@ class AddFiles:
         edits: dict[str, bytes | None] = {}
         changed: list[Named] = []
         unchanged: list[Named] = []
+        skipped: list[Named] = []
         for project, files in by_project.items():
             _refuse_closed(project, records.status(project))
-            for before, after in self._releases(project, files, records):
+            for before, after in self._releases(project, files, records, skipped):
                 known = {file.filename for file in before.files}
                 wanted = {new.file.filename: new for new in files}
                 for file in after.files:
-                    if file.filename not in wanted:
+                    if file.filename not in wanted or file.sha256 != wanted[file.filename].file.sha256:
                         continue
                     named = Named(project=project, version=after.version, file=file)
                     if file.filename in known:
@@ -113,21 +124,24 @@ class AddFiles:
                     edits[where] = wanted[file.filename].metadata
                 if len(after.files) != len(before.files):
                     edits[record.path(project, after.version)] = record.render(after)
-        return Outcome(edits=edits, changed=tuple(changed), unchanged=tuple(unchanged))
+        return Outcome(edits=edits, changed=tuple(changed), unchanged=tuple(unchanged), skipped=tuple(skipped))
 
     def located(self, stored: Iterable[Named]) -> AddFiles:
         """Those of the files that were stored, with the locations at which they were."""
         places = {named.file.filename: named.file.location for named in stored}
-        return AddFiles(
+        return dataclasses.replace(
+            self,
             files=tuple(
                 dataclasses.replace(new, file=dataclasses.replace(new.file, location=places[new.file.filename]))
                 for new in self.files
                 if new.file.filename in places
-            )
+            ),
         )
 
-    def _releases(self, project: str, files: Iterable[NewFile], records: Records) -> Iterable[tuple[Release, Release]]:
-        """Each release that is touched, before and after."""
+    def _releases(
+        self, project: str, files: Iterable[NewFile], records: Records, skipped: list[Named]
+    ) -> Iterable[tuple[Release, Release]]:
+        """Each release that is touched, before and after; what is left out is added to `skipped`."""
         touched: dict[str, tuple[Release, Release]] = {}
         spellings = list(records.versions(project))
         for new in files:
@@ -140,8 +154,20 @@ class AddFiles:
                 release = found or Release(project=project, version=spelled)
                 touched[spelled] = (release, release)
             before, after = touched[spelled]
-            touched[spelled] = (before, _added(after, new.file))
+            if self.skip_existing and _is_taken(after, new.file):
+                skipped.append(Named(project=project, version=after.version, file=new.file))
+            else:
+                touched[spelled] = (before, _added(after, new.file))
         return touched.values()
+
+
+def _is_taken(release: Release, file: File) -> bool:
+    """Whether the release has that file with other bytes, or by another name."""
+    key = Name.parse(file.filename)
+    return any(
+        Name.parse(other.filename) == key and (other.filename, other.sha256) != (file.filename, file.sha256)
+        for other in release.files
+    )
 
 
 def _added(release: Release, file: File) -> Release:
@@ -234,6 +260,22 @@ class RemoveFiles:
     def apply(self, records: Records) -> Outcome:
         """The removed files are `changed`."""
         return _edit_files(records, self.project, self.version, self.filename, lambda _file: None)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnOnMetadataAssets:
+    """Store core metadata beside the files from now on, where the readers of a static site look for it."""
+
+    @property
+    def touched(self) -> Iterable[tuple[str, str]]:
+        """No release."""
+        return ()
+
+    def apply(self, records: Records) -> Outcome:
+        """Where it is on already, nothing is to be done."""
+        if index_file.parse(records.index_file).metadata_assets:
+            return Outcome()
+        return Outcome(edits={index_file.PATH: index_file.with_metadata_assets(records.index_file)})
 
 
 def _edit_files(

@@ -54,7 +54,20 @@ class Listed:
 
     def find(self, file: File) -> Stored | None:
         """The asset that holds a file's bytes."""
-        return next((each for each in self.assets if each.holds(file)), None)
+        return find(self.assets, file)
+
+
+def find(assets: Iterable[Stored], file: File) -> Stored | None:
+    """The asset that holds a file's bytes: the one of its name; or of another name, as GitHub may have changed it.
+
+    Core metadata is found by its name only: that of a version's wheels is often the same, byte for byte.
+    """
+    holding = [each for each in assets if each.holds(file)]
+    names = {file.filename, stored_name(file.filename)}
+    named = next((each for each in holding if each.name in names), None)
+    beside = metadata_name("")
+    others = (each for each in holding if not each.name.endswith(beside) and not file.filename.endswith(beside))
+    return named or next(others, None)
 
 
 def mark(files: Iterable[File]) -> str:
@@ -75,6 +88,11 @@ def text(index: str, project: str, version: str, files: Iterable[File]) -> str:
 def stored_name(filename: str) -> str:
     """The name that GitHub gives an asset of that file name, as far as that is known."""
     return re.sub(r"[^A-Za-z0-9._+!-]", ".", filename)
+
+
+def metadata_name(name: str) -> str:
+    """What the asset with a file's core metadata is called, by the stored name of the file (PEP 658, "Specification")."""
+    return f"{name}.metadata"
 
 
 def number_of(tag: str, base: str) -> int | None:

@@ -26,12 +26,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a file is: its asset, the release's tag, the stored name, and the repository (owner/name) if it is another one."""
+    """Where a file is: its asset, the release's tag, the stored name, and the repository (owner/name) if it is another one.
+
+    `metadata` is the asset with its core metadata, if that lies beside it.
+    """
 
     asset: int
     tag: str
     name: str
     repository: str | None
+    metadata: int | None = None
 
 
 class Releases:
@@ -58,6 +62,8 @@ class Releases:
         Whoever can push to the branch writes the records: without that list they could have a token read elsewhere for them.
         """
         asset, tag, name = (file.location.get(key) for key in ("asset", "tag", "name"))
+        beside = file.location.get("metadata")
+        metadata = beside if isinstance(beside, int) and not isinstance(beside, bool) else None
         other = file.location.get("repository")
         if not isinstance(asset, int) or isinstance(asset, bool) or not isinstance(tag, str) or not isinstance(name, str):
             raise StorageError(
@@ -65,13 +71,13 @@ class Releases:
                 "Remove it from the index and publish it again.",
             )
         if other is None:
-            return Place(asset, tag, name, None)
+            return Place(asset, tag, name, None, metadata)
         if not isinstance(other, str) or other.lower() not in self._others:
             raise StorageError(
                 f"The record of {file.filename} places it in another repository, {other!r}.",
                 "If that is meant, name it in `repositories` of your config.toml.",
             )
-        return Place(asset, tag, name, other)
+        return Place(asset, tag, name, other, metadata)
 
     def link(self, place: Place) -> str:
         """Where everybody can fetch a file, if its repository is public and called as it is now."""
@@ -95,7 +101,9 @@ class Releases:
                 place = self.place(each.file)
                 if place.repository is not None:
                     raise StorageError("it lies in another repository, which is not touched", "")
-                self.github.call("DELETE", f"{{repo}}/releases/assets/{place.asset}", allow=(404,))
+                for asset in (place.metadata, place.asset):
+                    if asset is not None:
+                        self.github.call("DELETE", f"{{repo}}/releases/assets/{asset}", allow=(404,))
             except (NotAllowedError, StorageError) as error:
                 still.append(each)
                 immutable = "immutable" in error.message.lower()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 from wharf import listing
 from wharf.errors import NotAllowedError, RejectedError, StorageError, UncertainError
 from wharf.listing import MOST_ASSETS, Listed, Stored
+from wharf.store import Progress
 from wharf.upload import PAUSE, ClosedError, Upload
 
 if TYPE_CHECKING:
@@ -27,13 +28,14 @@ if TYPE_CHECKING:
     from wharf.change import Named
     from wharf.github import GitHub
     from wharf.model import File, Json, Release
-    from wharf.store import Incoming, Progress, Recorded, Source
+    from wharf.store import Incoming, Recorded, Source
 
 T = TypeVar("T")
 
 UPLOADS: Final = 12
 """Files that are sent at the same time."""
 
+_UNSEEN: Final = Progress()  # of metadata, a few kilobytes that a person did not ask to be sent
 _RELEASES = 6  # releases that are worked on at the same time
 _TRIES = 4  # of one call that may have been carried out, and of one tag
 _TAGS_AT_ONCE = 200  # looked up in one query
@@ -62,6 +64,10 @@ class _Load:
     @property
     def files(self) -> list[File]:
         return [each.named.file for each in self.incoming]
+
+    @property
+    def beside(self) -> list[Incoming]:
+        return [each.beside for each in self.incoming if each.beside is not None]
 
 
 class Shipment:
@@ -142,17 +148,17 @@ class Shipment:
         number = max((listing.number_of(tag, base) or 0 for tag in tags), default=0) + 1
         done, rest = [], []
         for each in incoming:
-            release = next((one for one in ours.values() if not one.draft and one.find(each.named.file)), None)
-            stored = release.find(each.named.file) if release else None
-            if release is None or stored is None:
+            release = next((one for one in ours.values() if not one.draft and _has(one, each)), None)
+            if release is None:
                 rest.append(each)
             else:
-                done.append(_located(each.named, release.id, release.tag, stored))
+                done.append(_located(each, release, release.find(each.named.file)))
                 self._progress.sent(each.named.file.filename, each.named.file.size)
         loads = []
-        for at in range(0, len(rest), MOST_ASSETS):
-            load = _Load(project, version, rest[at : at + MOST_ASSETS], number + at // MOST_ASSETS)
-            load.into = _open_release(ours.values(), load.files) or _draft_for(ours.values(), load.files)
+        most = MOST_ASSETS // (2 if any(each.beside for each in rest) else 1)
+        for at in range(0, len(rest), most):
+            load = _Load(project, version, rest[at : at + most], number + at // most)
+            load.into = _open_release(ours.values(), load) or _draft_for(ours.values(), load.files)
             loads.append(load)
         return done, loads
 
@@ -202,12 +208,13 @@ class Shipment:
             self._number([load])
             release = self._create(load, tip)
             stored = self._fill(release, load)
-        if not release.draft:
-            return [_located(each.named, release.id, release.tag, stored[each.named.file.filename]) for each in load.incoming]
-        published = self._publish(release, load, tip)
-        if published.id != release.id:
-            return _found_in(published, load)
-        return [_located(each.named, published.id, published.tag, stored[each.named.file.filename]) for each in load.incoming]
+        if release.draft:
+            published = self._publish(release, load, tip)
+            if published.id != release.id:
+                return _found_in(published, load)
+            release = published
+        held = dataclasses.replace(release, assets=tuple(stored.values()))
+        return [_located(each, held, stored[each.named.file.filename]) for each in load.incoming]
 
     def _create(self, load: _Load, tip: str) -> Listed:
         """A draft for a load."""
@@ -234,15 +241,15 @@ class Shipment:
         stored: dict[str, Stored] = {}
         jobs: list[Callable[[], Stored]] = []
         missing: list[str] = []
-        for each in load.incoming:
+        for each, progress in (*((one, self._progress) for one in load.incoming), *((one, _UNSEEN) for one in load.beside)):
             found = release.find(each.named.file)
             if found is None:
-                upload = Upload(self._github, release, each, self._progress, self._stop)
+                upload = Upload(self._github, release, each, progress, self._stop)
                 jobs.append(upload.carry_out)
                 missing.append(each.named.file.filename)
             else:
                 stored[each.named.file.filename] = found
-                self._progress.sent(each.named.file.filename, each.named.file.size)
+                progress.sent(each.named.file.filename, each.named.file.size)
         return stored | dict(zip(missing, self._all(self._uploads, jobs), strict=True))
 
     def _publish(self, release: Listed, load: _Load, tip: str) -> Listed:
@@ -303,14 +310,23 @@ def _tag_is_taken(error: Exception) -> bool:
     )
 
 
-def _open_release(ours: Iterable[Listed], files: Sequence[File]) -> Listed | None:
-    """A published release that takes more files, and has room for these."""
-    names = {listing.stored_name(file.filename) for file in files}
+def _has(release: Listed, each: Incoming) -> bool:
+    """Whether a release holds a file, and what belongs beside it unless that can come no more."""
+    found = release.find(each.named.file) is not None
+    return found and (each.beside is None or release.immutable or release.find(each.beside.named.file) is not None)
+
+
+def _open_release(ours: Iterable[Listed], load: _Load) -> Listed | None:
+    """A published release that takes more files, and has room for these; best one that holds some of them already."""
+    files = [*load.files, *(each.named.file for each in load.beside)]
+    best: tuple[int, Listed | None] = (len(files) + 1, None)
     for each in ours:
+        missing = [file for file in files if each.find(file) is None]
         taken = {asset.name for asset in each.assets}
-        if not each.draft and not each.immutable and len(taken) + len(files) <= MOST_ASSETS and not taken & names:
-            return each
-    return None
+        room = len(taken) + len(missing) <= MOST_ASSETS and not taken & {listing.stored_name(file.filename) for file in missing}
+        if not each.draft and not each.immutable and room and len(missing) < best[0]:
+            best = len(missing), each
+    return best[1]
 
 
 def _draft_for(ours: Iterable[Listed], files: Sequence[File]) -> Listed | None:
@@ -321,11 +337,15 @@ def _draft_for(ours: Iterable[Listed], files: Sequence[File]) -> Listed | None:
 
 def _found_in(release: Listed, load: _Load) -> list[Named]:
     """The files of a load, all of which a release has."""
-    found = ((each.named, release.find(each.named.file)) for each in load.incoming)
-    return [_located(named, release.id, release.tag, stored) for named, stored in found if stored is not None]
+    return [_located(each, release, release.find(each.named.file)) for each in load.incoming]
 
 
-def _located(named: Named, release: int, tag: str, stored: Stored) -> Named:
+def _located(each: Incoming, release: Listed, stored: Stored | None) -> Named:
     """The file with its location, as GitHub told it."""
-    location: dict[str, Json] = {"release": release, "tag": tag, "asset": stored.id, "name": stored.name}
-    return dataclasses.replace(named, file=dataclasses.replace(named.file, location=location))
+    if stored is None:
+        raise TypeError(f"{release.tag} does not hold {each.named.file.filename}")
+    location: dict[str, Json] = {"release": release.id, "tag": release.tag, "asset": stored.id, "name": stored.name}
+    beside = release.find(each.beside.named.file) if each.beside else None
+    if beside is not None and beside.name == listing.metadata_name(stored.name):
+        location["metadata"] = beside.id
+    return dataclasses.replace(each.named, file=dataclasses.replace(each.named.file, location=location))

@@ -20,10 +20,11 @@ Recorded: TypeAlias = "Callable[[str, str], Release | None]"
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A checked file on its way into the store."""
+    """A checked file on its way into the store. `beside` is its core metadata, where the index wants that stored next to it."""
 
     named: Named
     source: Source
+    beside: Incoming | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,9 +119,7 @@ class Upload:
         file = self.incoming.named.file
         assets = [listing.asset(each) for each in self.github.pages(f"{{repo}}/releases/{self.release.id}/assets")]
         names = {file.filename, listing.stored_name(file.filename)}
-        return next((each for each in assets if each.holds(file)), None) or next(
-            (each for each in assets if each.name in names), None
-        )
+        return listing.find(assets, file) or next((each for each in assets if each.name in names), None)
 
     def _stale(self, stored: Stored) -> bool:
         return stored.state != "uploaded" and self.github.now() - datetime.fromisoformat(stored.updated) > STALE

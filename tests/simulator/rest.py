@@ -30,6 +30,7 @@ _ROUTES: list[tuple[str, re.Pattern[str], str, Handler]] = [
         ("GET", r"/immutable-releases", "admin", rest_repos.get_immutable),
         ("PUT", r"/immutable-releases", "admin", rest_repos.set_immutable),
         ("DELETE", r"/immutable-releases", "admin", rest_repos.set_immutable),
+        ("POST", r"/dispatches", "write", rest_repos.dispatch),
         ("GET", r"/contents/?(.*)", "read", rest_contents.get),
         ("PUT", r"/contents/(.+)", "write", rest_contents.put),
         ("GET", r"/branches/(.+)", "read", rest_git.get_branch),

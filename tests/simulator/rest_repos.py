@@ -111,3 +111,14 @@ def set_immutable(context: Context) -> Answer:
     """Holds for releases that are published from now on."""
     context.repo.immutable = context.request.method == "PUT"
     return Answer(204)
+
+
+def dispatch(context: Context) -> Answer:
+    """ "Create a repository dispatch event": what it starts is told by `repo.dispatches`."""
+    asked = context.request.json()
+    kind = asked.get("event_type")
+    if not isinstance(kind, str) or not 0 < len(kind) <= 100:
+        return invalid("RepositoryDispatch", "event_type", "missing_field")
+    with context.hub.lock:
+        context.repo.dispatches.append((kind, asked.get("client_payload") or {}))
+    return Answer(204)

@@ -113,6 +113,7 @@ class Repo:
     verified: set[str] = field(default_factory=set)
     hooks: list[tuple[str, bytes]] = field(default_factory=list)
     size: int = 1
+    dispatches: list[tuple[str, dict[str, object]]] = field(default_factory=list)
 
     @property
     def owner(self) -> str:

@@ -62,12 +62,16 @@ class ReleasesAudit:
         elif stored.size != file.size or (stored.sha256 or self._hashed(stored)) != file.sha256:
             detail = f"the bytes of {file.filename} have another digest or size: {again}"
             yield Finding(kind="other-bytes", path=self.path(file), detail=detail)
+        elif place.metadata is not None and place.metadata not in self._assets:
+            detail = f"the core metadata beside {file.filename} is gone, where sites announce it: {again}"
+            yield Finding(kind="missing-bytes", path=self.path(file), detail=detail)
 
     def sweep(self, *, repair: bool) -> Findings:
         """Only what is wharf's, unnamed before and after the list was made, and a day old, is deleted."""
         self._repository.branch.fetch()
         named = named_files(self._repository)
-        ids = {file.location.get("asset") for file in named.files if "repository" not in file.location}
+        here = [file.location for file in named.files if "repository" not in file.location]
+        ids = {location.get(key) for location in here for key in ("asset", "metadata")}
         ours = [listed for listed in self._all if listed.mark is not None]
         drafts = [self._draft(listed, repair=repair) for listed in ours if listed.draft]
         unnamed = [

@@ -6,16 +6,18 @@ commit for all. Until the commit nobody sees anything, and running the same comm
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import io
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
-from wharf import distribution
+from wharf import distribution, listing
 from wharf.branch import Message
-from wharf.change import AddFiles, Named, NewFile
+from wharf.change import AddFiles, Named, NewFile, Outcome
 from wharf.distribution.names import Name
 from wharf.errors import ConflictError
 from wharf.model import File
@@ -45,11 +47,15 @@ class Input:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """What came of a publish. `commit` is None where nothing was new, and in a dry run."""
+    """What came of a publish. `commit` is None where nothing was new, and in a dry run.
+
+    `skipped` are those whose names are taken by other bytes, where that was not to be a conflict.
+    """
 
     commit: str | None
     published: tuple[Named, ...]
     unchanged: tuple[Named, ...]
+    skipped: tuple[Named, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -59,10 +65,13 @@ def publish(
     *,
     actor: str,
     dry_run: bool = False,
+    skip_existing: bool = False,
     limit: int = distribution.DEFAULT_LIMIT,
     progress: Progress | None = None,
 ) -> Published:
     """Publish files of any mix of projects, all or none. `limit` is in bytes a file.
+
+    With `skip_existing`, a file whose name is taken by other bytes is left out instead of a ConflictError.
 
     Raises InvalidDistributionError, ConflictError, RefusedError or StorageError, and then nothing is published.
     """
@@ -76,27 +85,47 @@ def publish(
         fetched = stack.enter_context(ThreadPoolExecutor(1)).submit(repository.branch.fetch)
         read = _distinct(_read(each, intake, limit, progress) for each in inputs)
         now = datetime.now(UTC)
-        change = AddFiles(files=tuple(_new_file(each, now) for each, _ in read))
+        change = AddFiles(files=tuple(_new_file(each, now) for each, _ in read), skip_existing=skip_existing)
         fetched.result()
         snapshot = repository.branch.prepared(change)
         planned = change.apply(snapshot)
         warnings = tuple(f"{each.filename}: {warning}" for each, _ in read for warning in each.warnings)
         if intake is None:
-            return Published(commit=None, published=planned.changed, unchanged=planned.unchanged, warnings=warnings)
+            return _published(None, planned, planned, warnings)
         if repository.github and snapshot.commit is None and planned.changed:
             repository.branch.begin(actor)  # a release needs a commit to point at
-        sources = {each.filename: source for each, source in read}
+        sources = {each.filename: (each, source) for each, source in read}
+        beside = snapshot.settings.metadata_assets and repository.github is not None
         new, known = (
-            [Incoming(named, sources[named.file.filename]) for named in some] for some in (planned.changed, planned.unchanged)
+            [_incoming(named, *sources[named.file.filename], beside=beside) for named in some]
+            for some in (planned.changed, planned.unchanged)
         )
         stored = intake.put(new, known, snapshot.release, snapshot.commit or repository.branch.tip())
         done = repository.branch.commit(change.located(stored), Message(verb="publish", actor=actor))
-        return Published(
-            commit=done.commit,
-            published=done.outcome.changed,
-            unchanged=(*planned.unchanged, *done.outcome.unchanged),
-            warnings=warnings,
-        )
+        return _published(done.commit, planned, done.outcome, warnings)
+
+
+def _published(commit: str | None, planned: Outcome, done: Outcome, warnings: tuple[str, ...]) -> Published:
+    """The result, by the outcome that was planned, and the one that came of what was new (in a dry run the same)."""
+    later = Outcome() if done is planned else done
+    return Published(
+        commit=commit,
+        published=done.changed,
+        unchanged=(*planned.unchanged, *later.unchanged),
+        skipped=(*planned.skipped, *later.skipped),
+        warnings=warnings,
+    )
+
+
+def _incoming(named: Named, read: Distribution, source: Source, *, beside: bool) -> Incoming:
+    """A file for the store; `beside`: with its core metadata next to it, if that may be announced."""
+    digest = named.file.core_metadata
+    if not beside or digest is None:
+        return Incoming(named, source)
+    name = listing.metadata_name(named.file.filename)
+    file = File(filename=name, sha256=digest, size=len(read.metadata), upload_time=named.file.upload_time)
+    metadata = Incoming(dataclasses.replace(named, file=file), lambda: io.BytesIO(read.metadata))
+    return Incoming(named, source, metadata)
 
 
 def _read(each: Input, intake: Intake | None, limit: int, progress: Progress) -> tuple[Distribution, Source]:
