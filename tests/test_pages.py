@@ -87,6 +87,8 @@ def test_a_status_is_shown_and_quarantine_offers_nothing() -> None:
     metas = [attributes for tag, attributes in _html(archived).tags if tag == "meta"]
     assert {"name": "pypi:project-status", "content": "archived"} in metas
     assert {"name": "pypi:project-status-reason", "content": "<moved>"} in metas
+    silent = [attributes for tag, attributes in _html(dataclasses.replace(PROJECT, status=Status(marker="archived"))).tags]
+    assert {"name": "pypi:project-status", "content": "archived"} in silent, "a status needs no reason"
     closed = document.project(dataclasses.replace(PROJECT, status=Status(marker="quarantined")))
     assert closed["files"] == []
     assert closed["project-status"] == {"status": "quarantined"}

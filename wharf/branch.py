@@ -101,6 +101,11 @@ class Branch:
         """End the git process that reads."""
         self._objects.close()
 
+    @property
+    def git_dir(self) -> Path:
+        """The bare repository on this machine that is read."""
+        return self._git.git_dir
+
     def create(self, scratch: Path) -> None:
         """Make the bare repository, at `scratch` first, if it is not there; two processes may do so at once."""
         target = self._git.git_dir

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from wharf.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from wharf.model import File, Json
 
@@ -68,6 +68,44 @@ def find(assets: Iterable[Stored], file: File) -> Stored | None:
     beside = metadata_name("")
     others = (each for each in holding if not each.name.endswith(beside) and not file.filename.endswith(beside))
     return named or next(others, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a file is: its asset, the release's tag, the stored name, and the repository (owner/name) if it is another one.
+
+    `metadata` is the asset with its core metadata, if that lies beside it.
+    """
+
+    asset: int
+    tag: str
+    name: str
+    repository: str | None
+    metadata: int | None = None
+
+
+def place(file: File, others: Collection[str]) -> Place:
+    """Where a file is by its record; `others` are the repositories (owner/name, lower case) that it may name.
+
+    Raises StorageError if it does not say, or names another one.
+    """
+    asset, tag, name = (file.location.get(key) for key in ("asset", "tag", "name"))
+    beside = file.location.get("metadata")
+    metadata = beside if isinstance(beside, int) and not isinstance(beside, bool) else None
+    other = file.location.get("repository")
+    if not isinstance(asset, int) or isinstance(asset, bool) or not isinstance(tag, str) or not isinstance(name, str):
+        raise StorageError(
+            f"The record of {file.filename} does not say which asset it is.",
+            "Remove it from the index and publish it again.",
+        )
+    if other is None:
+        return Place(asset, tag, name, None, metadata)
+    if not isinstance(other, str) or other.lower() not in others:
+        raise StorageError(
+            f"The record of {file.filename} places it in another repository, {other!r}.",
+            "If that is meant, name it in `repositories` of your config.toml.",
+        )
+    return Place(asset, tag, name, other, metadata)
 
 
 def mark(files: Iterable[File]) -> str:

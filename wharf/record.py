@@ -69,7 +69,7 @@ class _Document(BaseModel):
     name: str
     versions: list[str]
     files: list[_Entry]
-    private: Annotated[_Private, Field(alias="_wharf")] = _Private()
+    private: Annotated[_Private, Field(alias="_wharf", default_factory=_Private)]
 
 
 class _ProjectState(BaseModel):

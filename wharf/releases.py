@@ -7,7 +7,6 @@ a `_`. Names, digests and states are recorded as GitHub answered them, never ass
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wharf import listing
@@ -19,23 +18,10 @@ if TYPE_CHECKING:
 
     from wharf.change import Named
     from wharf.github import GitHub
-    from wharf.listing import Listed
+    from wharf.listing import Listed, Place
     from wharf.model import File
     from wharf.store import Progress
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a file is: its asset, the release's tag, the stored name, and the repository (owner/name) if it is another one.
-
-    `metadata` is the asset with its core metadata, if that lies beside it.
-    """
-
-    asset: int
-    tag: str
-    name: str
-    repository: str | None
-    metadata: int | None = None
+    from wharf.wire import Download
 
 
 class Releases:
@@ -44,7 +30,7 @@ class Releases:
     def __init__(self, github: GitHub, index: str, others: Sequence[str] = ()) -> None:
         self.github = github
         self.index = index
-        self._others = {each.lower() for each in others}
+        self.others = frozenset(each.lower() for each in others)
 
     @contextlib.contextmanager
     def intake(self, progress: Progress) -> Iterator[Shipment]:
@@ -54,35 +40,29 @@ class Releases:
 
     def acting_as(self, github: GitHub) -> Releases:
         """The same releases, through another client."""
-        return Releases(github, self.index, tuple(self._others))
+        return Releases(github, self.index, tuple(self.others))
 
     def place(self, file: File) -> Place:
         """Where a file is by its record. Raises StorageError if that does not say, or names a repository not allowed here.
 
         Whoever can push to the branch writes the records: without that list they could have a token read elsewhere for them.
         """
-        asset, tag, name = (file.location.get(key) for key in ("asset", "tag", "name"))
-        beside = file.location.get("metadata")
-        metadata = beside if isinstance(beside, int) and not isinstance(beside, bool) else None
-        other = file.location.get("repository")
-        if not isinstance(asset, int) or isinstance(asset, bool) or not isinstance(tag, str) or not isinstance(name, str):
-            raise StorageError(
-                f"The record of {file.filename} does not say which asset it is.",
-                "Remove it from the index and publish it again.",
-            )
-        if other is None:
-            return Place(asset, tag, name, None, metadata)
-        if not isinstance(other, str) or other.lower() not in self._others:
-            raise StorageError(
-                f"The record of {file.filename} places it in another repository, {other!r}.",
-                "If that is meant, name it in `repositories` of your config.toml.",
-            )
-        return Place(asset, tag, name, other, metadata)
+        return listing.place(file, self.others)
 
     def link(self, place: Place) -> str:
         """Where everybody can fetch a file, if its repository is public and called as it is now."""
         address = self.github.address if place.repository is None else self.github.address.moved(place.repository)
         return address.download(place.tag, place.name)
+
+    @contextlib.contextmanager
+    def fetch(self, place: Place) -> Iterator[Download]:
+        """The bytes of a file, not compared with its digest yet. Raises StorageError, and what GitHub's answers mean."""
+        with self.github.asset(place.asset, slug=place.repository) as found:
+            if not isinstance(found, str):
+                yield found
+                return
+            with self.github.open(found) as download:
+                yield download
 
     def all(self) -> Iterator[Listed]:
         """Every release of the repository, with its assets, the newest first."""

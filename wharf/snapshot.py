@@ -15,7 +15,7 @@ from wharf.model import Project, Release, Status, is_name, same_version, version
 from wharf.objects import Tree, parse_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from wharf.objects import Object, Objects
 
@@ -77,38 +77,58 @@ class Snapshot:
 
     def project(self, name: str) -> Project | None:
         """One project; records that do not parse are logged by name and left out."""
-        found = self.records(name)
-        if found is None:
-            return None
-        releases = []
-        for each in found:
-            if isinstance(each, RecordError):
-                log.warning("left out: %s", each.message)
-            else:
-                releases.append(each)
-        try:
-            status = self.status(name)
-        except RecordError as error:
-            # What the project's state forbids cannot be known: the cautious reading is that nothing may be offered.
-            log.warning("quarantined: %s", error.message)
-            status = Status(marker="quarantined", reason="its project.json cannot be read")
-        return Project(name=name, releases=tuple(sorted(releases, key=_by_version)), status=status)
+        found, broken = next(iter(self.projects([name])), (None, ()))
+        for each in broken:
+            log.warning("left out: %s", each.message)
+        return found
+
+    def projects(self, names: Iterable[str]) -> Iterator[tuple[Project, list[RecordError]]]:
+        """Those projects of the names that there are, each with the records that cannot be read and are left out.
+
+        A project whose state cannot be read counts as quarantined, and its RecordError is among them. All are read at once.
+        """
+        folders = self._folders(names)
+        records = self._records(folders)
+        states = self._objects.read(blob for _, folder in folders if (blob := folder.files.get("project.json")) is not None)
+        state = iter(states)
+        for (name, folder), found in zip(folders, records, strict=True):
+            releases = [each for each in found if isinstance(each, Release)]
+            broken = [each for each in found if isinstance(each, RecordError)]
+            status = Status()
+            if "project.json" in folder.files:
+                try:
+                    status = _status(name, next(state))
+                except RecordError as error:
+                    # What the project's state forbids cannot be known: the cautious reading is that nothing may be offered.
+                    broken.append(error)
+                    status = Status(marker="quarantined", reason="its project.json cannot be read")
+            yield Project(name=name, releases=tuple(sorted(releases, key=_by_version)), status=status), broken
 
     def records(self, name: str) -> list[Release | RecordError] | None:
         """All records of one project, a RecordError in the place of each that cannot be read; None: no such project."""
         folder = self._folder(name)
-        if folder is None:
-            return None
-        versions = list(folder.folders.items())
-        trees = self._objects.read(tree for _, tree in versions)
-        blobs = [None if tree is None else parse_tree(tree).files.get("release.json") for tree in trees]
-        data = iter(self._objects.read(blob for blob in blobs if blob is not None))
-        found: list[Release | RecordError] = []
-        seen: set[Version] = set()
-        for (version, _), tree, blob in zip(versions, trees, blobs, strict=True):
-            if tree is None or blob is not None:
-                found.append(_parsed(name, version, None if blob is None else next(data), seen))
-        return found
+        return None if folder is None else self._records([(name, folder)])[0]
+
+    def _records(self, folders: Sequence[tuple[str, Tree]]) -> list[list[Release | RecordError]]:
+        """All records of some projects, read at once."""
+        trees = iter(self._objects.read([tree for _, folder in folders for tree in folder.folders.values()]))
+        found = [[(version, next(trees)) for version in folder.folders] for _, folder in folders]
+        blobs = [
+            [None if tree is None else parse_tree(tree).files.get("release.json") for _, tree in versions] for versions in found
+        ]
+        data = iter(self._objects.read([blob for each in blobs for blob in each if blob is not None]))
+        results = []
+        for (name, _), versions, some in zip(folders, found, blobs, strict=True):
+            seen: set[Version] = set()
+            # A folder without a record is none of a release; one that cannot be read may be.
+            results.append(
+                [
+                    _parsed(name, version, None if blob is None else next(data), seen)
+                    for (version, tree), blob in zip(versions, some, strict=True)
+                    if tree is None or blob is not None
+                ]
+            )
+        return results
 
     def versions(self, project: str) -> list[str]:
         """The spellings of all versions that have a folder."""
@@ -136,7 +156,7 @@ class Snapshot:
         folder = self._folder(project)
         if folder is None or "project.json" not in folder.files:
             return Status()
-        return record.parse_status(self._objects.must([folder.files["project.json"]])[0].data, project=project)
+        return _status(project, self._objects.must([folder.files["project.json"]])[0])
 
     def metadata(self, name: str, version: str, filename: str) -> bytes | None:
         """The core metadata kept for one file, byte for byte, or None."""
@@ -155,12 +175,15 @@ class Snapshot:
 
     def _folder(self, name: str) -> Tree | None:
         """The folder of a project, or None."""
-        shard = name[:2]
-        if not is_name(name) or shard not in self._shards:
-            return None
-        self._load([shard])
-        tree = self._projects[shard].get(name)
-        return None if tree is None else self._objects.trees([tree])[0]
+        found = self._folders([name])
+        return found[0][1] if found else None
+
+    def _folders(self, names: Iterable[str]) -> list[tuple[str, Tree]]:
+        """The folders of those projects of the names that there are."""
+        known = [name for name in names if is_name(name) and name[:2] in self._shards]
+        self._load({name[:2] for name in known})
+        ids = [(name, tree) for name in known if (tree := self._projects[name[:2]].get(name)) is not None]
+        return list(zip((name for name, _ in ids), self._objects.trees(tree for _, tree in ids), strict=True))
 
     def _file(self, name: str, version: str, filename: str) -> bytes | None:
         """The bytes of one file in a version's folder, or None."""
@@ -190,6 +213,12 @@ def _parsed(name: str, version: str, blob: Object | None, seen: set[Version]) ->
         return error
     seen.add(Version(version))
     return release
+
+
+def _status(name: str, blob: Object | None) -> Status:
+    if blob is None:
+        raise StorageError(f"The git object with the state of {name} is missing or damaged.", "`wharf verify` tells more.")
+    return record.parse_status(blob.data, project=name)
 
 
 def _by_version(release: Release) -> tuple[Version, str]:

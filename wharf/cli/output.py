@@ -10,12 +10,12 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from rich.progress import TaskID
 
@@ -172,6 +172,29 @@ def progress(what: str, total: int | None, *, show: bool) -> Iterator[tuple[Call
     with Bars(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield (lambda value: bar.update(task, total=value)), (lambda count: bar.advance(task, count))
+
+
+Count: TypeAlias = "tuple[Callable[[int], None], Callable[[int], None]]"
+"""Two functions: one that sets the total and one that advances."""
+
+
+@contextmanager
+def counting(what: Sequence[str], *, show: bool) -> Iterator[list[Count]]:
+    """A bar over a number of things for each of some words, on stderr, with an estimate."""
+    if not show or not terminal():
+        yield [((lambda _total: None), (lambda _count: None)) for _ in what]
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+
+        def of(task: TaskID) -> Count:
+            return (lambda total: bars.update(task, total=total, visible=total > 0)), (lambda count: bars.advance(task, count))
+
+        yield [of(bars.add_task(each, total=None, visible=False)) for each in what]
 
 
 @contextmanager

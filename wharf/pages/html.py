@@ -20,7 +20,7 @@ _PAGE = """\
 <meta name="pypi:repository-version" content="{{ meta['api-version'] }}">
 {% if status is defined and status.status != "active" -%}
 <meta name="pypi:project-status" content="{{ status.status }}">
-{% if status.reason -%}
+{% if "reason" in status -%}
 <meta name="pypi:project-status-reason" content="{{ status.reason }}">
 {% endif -%}
 {% endif -%}
@@ -69,6 +69,23 @@ uv publish --publish-url {{ address }}/legacy/ dist/*</pre>
 """
 
 
+_SITE_HOME = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>A Python package index</title>
+</head>
+<body>
+<h1>A Python package index</h1>
+<p>Its projects are listed at <a href="simple/">{{ address or "this address, then" }}/simple/</a>. To install one of them:</p>
+<pre>pip install --index-url {{ address or "ADDRESS" }}/simple/ PROJECT
+uv pip install --default-index {{ address or "ADDRESS" }}/simple/ PROJECT</pre>
+</body>
+</html>
+"""
+
+
 @functools.cache
 def _template(text: str) -> Template:
     return Environment(autoescape=True, undefined=StrictUndefined).from_string(text)
@@ -77,6 +94,11 @@ def _template(text: str) -> Template:
 def render_home(address: str) -> str:
     """What a person sees who opens the server's address (given without a slash at its end): how to use it."""
     return _template(_HOME).render(address=address)
+
+
+def render_site_home(address: str) -> str:
+    """The same for a static site, which takes no uploads; the address may be empty where it is not known."""
+    return _template(_SITE_HOME).render(address=address.rstrip("/"))
 
 
 def render(document: Mapping[str, Json]) -> str:

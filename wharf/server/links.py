@@ -20,7 +20,8 @@ from wharf.server.outside import Outside
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wharf.releases import Place, Releases
+    from wharf.listing import Place
+    from wharf.releases import Releases
     from wharf.server.answer import Answer, FileAnswer
     from wharf.server.lending import Lending
 

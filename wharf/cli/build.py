@@ -1,0 +1,71 @@
+"""`wharf build`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from wharf.cli.output import State, common, counting, pass_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wharf.operations.build import Built
+
+
+@click.command(
+    "build",
+    epilog="""\b
+Examples:
+  wharf build site
+  wharf build --repo owner/name --address https://packages.example.org site
+  wharf build --with-files /var/www/packages
+""",
+)
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--with-files", is_flag=True, help="Put the distributions into the site, so that it needs nothing else.")
+@click.option("--address", default="", metavar="URL", help="Where people will find the site; its home page says it.")
+@common
+@pass_state
+def build_command(state: State, out: Path, with_files: bool, address: str) -> None:
+    """Write the index as a static site into the folder OUT, or bring the site in it up to date.
+
+    Links lead to the public addresses of the files; what cannot be linked is left out and named, and the exit code is 7.
+    With --with-files any web server can serve the site, without network. Only what changed is written, and nothing is
+    replaced before all of it is there.
+    """
+    from wharf.errors import RefusedError, UsageError
+    from wharf.operations.build import Progress, build
+
+    if address and not address.startswith(("http://", "https://")):
+        raise UsageError(f"{address!r} is no address of a site.", "Write it as in --address https://packages.example.org.")
+    with (
+        state.repository(reading=True, whole=True) as repository,
+        counting(("pages", "files"), show=not state.json) as ((pages, page), (files, file)),
+    ):
+        done = build(repository, out, with_files=with_files, address=address, progress=Progress(pages, page, files, file))
+    for name, why in done.left_out:
+        state.warn(f"left out: {name}: {why}")
+    state.result(
+        {
+            "site": str(out),
+            "commit": done.commit,
+            "projects": done.projects,
+            "written": done.written,
+            "deleted": done.deleted,
+            "left_out": [{"name": name, "reason": why} for name, why in done.left_out],
+        },
+        _lines(done, out, with_files=with_files),
+    )
+    if done.left_out:
+        raise click.exceptions.Exit(RefusedError.exit_code)
+
+
+def _lines(done: Built, out: Path, *, with_files: bool) -> Iterator[str]:
+    changes = f"{done.written} written" + (f", {done.deleted} deleted" if done.deleted else "")
+    yield f"{out}: {done.projects} projects ({changes}), the index at {(done.commit or 'no commit yet')[:12]}"
+    if done.left_out:
+        more = "" if with_files else "; --with-files makes a site that has the files"
+        yield f"{len(done.left_out)} left out{more}"

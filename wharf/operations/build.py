@@ -1,0 +1,197 @@
+"""build: the index as a static site, by the same page functions as the server's; only what changed is written anew.
+
+Everything is staged beside the site before the first file of it is replaced. What the site was built from is kept in it, and
+says before anything is replaced what may be in between, so that a build that died is completed by the next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from wharf import pages, site
+from wharf.errors import NotFoundError, UsageError
+from wharf.operations import build_files, build_pages
+from wharf.pages import html
+from wharf.site import State
+from wharf.site_folder import SiteFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from wharf.repository import Repository
+    from wharf.site import Direct, LeftOut
+    from wharf.snapshot import Snapshot
+
+CODE: Final = "1"
+"""To be raised when the same index gives other files than before."""
+_UNKNOWN: Final = "0" * 40  # the git id of a folder whose pages may be in between
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Who wants to know how far it is: told the pages to make and those made, the files to fetch and those fetched."""
+
+    pages: Callable[[int], None] = lambda _count: None
+    page: Callable[[int], None] = lambda _count: None
+    files: Callable[[int], None] = lambda _count: None
+    file: Callable[[int], None] = lambda _count: None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What came of a build: the projects of the site, those written anew and those deleted, and what its pages do not show."""
+
+    commit: str | None
+    projects: int
+    written: int
+    deleted: int
+    left_out: tuple[LeftOut, ...]
+
+
+def build(
+    repository: Repository, out: Path, *, with_files: bool = False, address: str = "", progress: Progress | None = None
+) -> Built:
+    """Write the site into `out`. `with_files`: the distributions too, so that nothing else is needed to serve it.
+
+    `address` is where people will find it, for its home page. Raises UsageError for a folder that is no site of this index, or
+    where links could not work; StorageError, and then the old site is as it was.
+    """
+    direct = None if with_files else _direct(repository)
+    folder = SiteFolder(out)
+    with folder.opened():
+        return _carry_out(repository, folder, direct, address, progress or Progress())
+
+
+def _direct(repository: Repository) -> Direct:
+    """Links to the files where they lie, if everybody may fetch them there. Raises UsageError if not."""
+    from wharf.releases import Releases
+
+    github, releases = repository.github, repository.assets
+    if github is None or not isinstance(releases, Releases):
+        raise UsageError(
+            "The files of a folder have no address of their own that a site could link to.",
+            "--with-files makes a site that has them.",
+        )
+    about = github.call("GET", "{repo}").data
+    if not isinstance(about, dict) or about.get("private") is not False:
+        raise UsageError(
+            f"{github.address} is private: links from a static site to its files work for nobody.",
+            "Use `wharf run -- COMMAND` or `wharf serve`; or --with-files, and put the site behind a login of your own.",
+        )
+    public = []
+    for slug in releases.others:
+        try:
+            other = github.call("GET", f"/repos/{slug}").data
+        except NotFoundError:
+            continue
+        if isinstance(other, dict) and other.get("private") is False:
+            public.append(slug)
+    return site.Direct(github.address, frozenset(public))
+
+
+def _carry_out(repository: Repository, folder: SiteFolder, direct: Direct | None, address: str, progress: Progress) -> Built:
+    """One build into a folder that is taken."""
+    snapshot = repository.branch.snapshot()
+    plan = _plan(repository, snapshot, folder, direct)
+    progress.pages(len(plan.changed))
+    made = build_pages.Made()
+    if snapshot.commit is not None:
+        job = build_pages.Job(git_dir=repository.branch.git_dir, commit=snapshot.commit, staging=folder.staging, direct=direct)
+        made = build_pages.make(job, plan.changed, progress.page)
+    wanted = [file for file in made.files if not folder.has(site.file_path(file), file.size)]
+    progress.files(len(wanted))
+    build_files.bring(repository, wanted, folder.staging, progress.file)
+    kept = {name: told for name, told in plan.before.left_out.items() if name not in {*plan.changed, *plan.deleted}}
+    left_out = kept | {name: [list(each) for each in told] for name, told in made.left_out.items()}
+    after = plan.after.model_copy(update={"left_out": left_out})
+    own = {"": {"index.html": html.render_site_home(address).encode()}, "simple": site.list_pages(snapshot.names())}
+    paths = {site.file_path(file) for file in made.files}
+    _install(folder, plan, after, own, paths, _gone(folder, plan, paths))
+    return Built(
+        commit=snapshot.commit,
+        projects=len(after.trees),
+        written=len(plan.changed),
+        deleted=len(plan.deleted),
+        left_out=tuple((name, why) for _, told in sorted(left_out.items()) for name, why in told),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """The projects to write and to delete, between the state that the site is in and the one that it is to have."""
+
+    before: State
+    after: State
+    changed: list[str]
+    deleted: list[str]
+
+
+def _plan(repository: Repository, snapshot: Snapshot, folder: SiteFolder, direct: Direct | None) -> _Plan:
+    """Raises UsageError for the site of another index."""
+    after = State(
+        origin=_digest(repository.where if repository.github is None else repository.github.address.web.lower()),
+        index=repository.branch.index,
+        commit=snapshot.commit,
+        key=_digest(pages.CODE, CODE, direct.address.web if direct else "", *sorted(direct.others if direct else ())),
+        trees=snapshot.tree_ids(),
+    )
+    before = folder.state or after.model_copy(update={"key": "", "trees": {}})
+    if (before.origin, before.index) != (after.origin, after.index):
+        raise UsageError(
+            f"The site in {folder.out} was built from another index, and is not touched.",
+            "Name another folder, or delete that one.",
+        )
+    if before.key != after.key:
+        before = before.model_copy(update={"trees": dict.fromkeys(before.trees, _UNKNOWN), "left_out": {}})
+    changed = sorted(name for name, tree in after.trees.items() if before.trees.get(name) != tree)
+    return _Plan(before=before, after=after, changed=changed, deleted=sorted(before.trees.keys() - after.trees.keys()))
+
+
+def _gone(folder: SiteFolder, plan: _Plan, paths: set[str]) -> list[str]:
+    """The files of the site that its pages will not name any more."""
+    if not (folder.out / "files").is_dir():
+        return []
+    old = {path for name in (*plan.changed, *plan.deleted) for path in folder.old_files(name)}
+    return sorted((old | set(plan.before.gone)) - paths)
+
+
+def _install(
+    folder: SiteFolder,
+    plan: _Plan,
+    after: State,
+    own: Mapping[str, Mapping[str, bytes]],
+    paths: set[str],
+    gone: list[str],
+) -> None:
+    """Put what is staged into its place. Nothing but names changes from here on, so that no full disk comes in between."""
+    between = {**plan.before.trees, **dict.fromkeys(plan.changed, _UNKNOWN)}
+    states = {"between": after.model_copy(update={"trees": between, "gone": gone}), "after": after}
+    fresh = {
+        where: {name: data for name, data in files.items() if folder.differs(where, name, data)} for where, files in own.items()
+    }
+    if folder.state == after and not any(fresh.values()):
+        return
+    for name, state in states.items():
+        folder.stage(name, {site.STATE: site.render_state(state)})
+    for where, files in fresh.items():
+        folder.stage(f"own/{where}", files)
+    folder.begin("between")
+    folder.install_files(sorted(paths))
+    for name in plan.changed:
+        folder.install_project(name)
+    for name in plan.deleted:
+        folder.drop_project(name)
+    for where, files in fresh.items():
+        folder.install_own(where, files)
+    for path in gone:
+        folder.drop_file(path)
+    folder.end("after")
+
+
+def _digest(*texts: str) -> str:
+    """What stands for some texts and tells none of them: a public site says nothing of where it was built."""
+    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:32]

@@ -1,0 +1,151 @@
+"""The static site: where its pages lie, which files it can link to, and what it remembers of how it was built. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from wharf import listing, pages
+from wharf.errors import StorageError, UsageError
+from wharf.model import is_filename, is_name, is_sha256
+from wharf.pages import Format, document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from wharf.address import Address
+    from wharf.model import File, Json, Project
+
+STATE: Final = "wharf-site.json"
+FORMAT: Final = 1
+"""The format of that file which this version reads and writes."""
+PAGES: Final = {Format.JSON: "index.v1_json", Format.PLAIN_HTML: "index.html"}
+"""The file of each format; both kinds of HTML have the same bytes. A web server tells the content type by the suffix."""
+MAX_STATE: Final = 64 << 20
+"""Bytes of a state that are read: a project takes some 100."""
+
+_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
+
+LeftOut = tuple[str, str]
+"""What a page does not show, and why."""
+
+
+class State(BaseModel):
+    """What a site was built from.
+
+    `origin` and `index` say of which index it is; `commit` is where that was. `key` stands for all else that the pages depend
+    on. `trees` has the git id of each project's folder as its pages show it, `left_out` what they do not show. `gone` are
+    files (`<sha256>/<filename>`) that are still to be deleted by who finishes a build that died.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    format: int = FORMAT
+    origin: str
+    index: str
+    commit: str | None
+    key: str
+    trees: dict[str, str] = {}
+    left_out: Annotated[dict[str, list[list[str]]], Field(alias="left-out")] = {}
+    gone: list[str] = []
+
+
+def parse(data: bytes, where: str) -> State:
+    """The state of the site at `where`. Raises UsageError for what is no state of wharf's, or one of a newer format."""
+    try:
+        found = json.loads(data)
+        if isinstance(found, dict) and isinstance(found.get("format"), int) and found["format"] > FORMAT:
+            raise UsageError(
+                f"The site in {where} has the format {found['format']}; this version knows {FORMAT} only.",
+                "Update wharf, or name a new folder.",
+            )
+        state = State.model_validate_json(data)
+    except (ValueError, ValidationError) as error:
+        raise not_ours(where, f"its {STATE} is not wharf's") from error
+    names = all(is_name(name) and _ID.fullmatch(tree) for name, tree in state.trees.items())
+    if not names or not all(map(_is_file, state.gone)) or state.format != FORMAT:
+        raise not_ours(where, f"its {STATE} is not wharf's")
+    return state
+
+
+def not_ours(where: str, why: str) -> UsageError:
+    """The refusal of a folder that somebody else made."""
+    return UsageError(f"{where} is no site of wharf's ({why}), and is not touched.", "Name a folder that is not there yet.")
+
+
+def render_state(state: State) -> bytes:
+    """The bytes of a state: the same for the same."""
+    document: Json = state.model_dump(mode="json", by_alias=True)
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+def file_path(file: File) -> str:
+    """Where a site that has the files keeps one, below `files/`."""
+    return f"{file.sha256}/{file.filename}"
+
+
+def _is_file(path: str) -> bool:
+    sha256, _, filename = path.partition("/")
+    return is_sha256(sha256) and is_filename(filename)
+
+
+def files_of(page: bytes) -> Iterator[str]:
+    """The files that a project's JSON page of a site links to, as far as they lie in the site."""
+    try:
+        found = json.loads(page)
+        entries = [(each["hashes"]["sha256"], each["filename"]) for each in found["files"]]
+    except (ValueError, KeyError, TypeError):
+        return  # the page was damaged by somebody: what it linked to stays where it is
+    yield from (path for sha256, filename in entries if _is_file(path := f"{sha256}/{filename}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """Links to the files where they lie: `address` is the repository, `others` those that records may place files in."""
+
+    address: Address
+    others: frozenset[str] = frozenset()
+
+    def reachable(self, project: Project) -> tuple[Project, list[LeftOut]]:
+        """The project with what a site without a server can show of it: files by their own names, metadata beside them."""
+        left_out: list[LeftOut] = []
+        releases = []
+        for release in project.releases:
+            files = []
+            for file in release.files:
+                try:
+                    files.append(self._reachable(file))
+                except StorageError as error:
+                    left_out.append((file.filename, error.message))
+            releases.append(dataclasses.replace(release, files=tuple(files)))
+        return dataclasses.replace(project, releases=tuple(releases)), left_out
+
+    def link(self, file: File) -> str:
+        """The public address of a file. Raises StorageError for what has none."""
+        place = listing.place(file, self.others)
+        address = self.address if place.repository is None else self.address.moved(place.repository)
+        return address.download(place.tag, place.name)
+
+    def _reachable(self, file: File) -> File:
+        place = listing.place(file, self.others)
+        if place.name != file.filename:
+            # Installers take the last part of an address for the file's name.
+            raise StorageError(f"GitHub stores it as {place.name!r}, and installers want it under its own name", "")
+        return file if place.metadata is not None else dataclasses.replace(file, core_metadata=None)
+
+
+def project_pages(project: Project, direct: Direct | None) -> dict[str, bytes]:
+    """The pages of a project by file name; without `direct` the links lead to the site's own files."""
+    made = document.project(project, direct.link) if direct else document.project(project)
+    return {name: pages.render(made, form) for form, name in PAGES.items()}
+
+
+def list_pages(names: Iterable[str]) -> dict[str, bytes]:
+    """The pages of the list of projects."""
+    made = document.projects(names)
+    return {name: pages.render(made, form) for form, name in PAGES.items()}
