@@ -53,6 +53,10 @@ class Steering:
         self._do("create", slug)
         return f"{self.url}/{slug}"
 
+    def open_up(self, slug: str) -> Path:
+        """Make a repository public; where its bare git repository is."""
+        return Path(str(self._do("open_up", slug)))
+
     def token(self, slug: str, kind: str = "classic") -> str:
         """A token that may write to a repository."""
         return str(self._do("token", slug, kind))
@@ -144,7 +148,13 @@ def _verbs(hub: Hub) -> dict[str, Callable[..., object]]:
     def calls() -> list[str]:
         return [f"{each.kind} {each.method} {each.path} {each.query.get('service', '-')} {each.status}" for each in hub.calls]
 
+    def open_up(slug: str) -> str:
+        repo = hub.repos[slug.lower()]
+        repo.private = False
+        return str(repo.git_dir)
+
     return {
+        "open_up": open_up,
         "create": lambda slug: hub.create(slug).slug,
         "token": lambda slug, kind: hub.token("bench", {slug: "write"}, kind=kind),
         "enforce": lambda limits: setattr(hub.limits, "enforced", limits),

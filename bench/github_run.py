@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import github_publish
 import github_serve
+import run_start
 from figures import Row, document, show, tell
 from plan import Plan
 
@@ -21,6 +22,7 @@ BENCHES: dict[str, Callable[[Plan], list[Row]]] = {
     "gh-release": github_publish.run_release,
     "gh-many": github_publish.run_many,
     "gh-serve": github_serve.run,
+    "gh-run": run_start.run,
     "gh-actions": github_publish.run_actions,
     "gh-writers": github_publish.run_writers,
 }

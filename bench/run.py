@@ -14,6 +14,7 @@ import command
 import pages
 import servers
 import start
+import static
 import uploads
 from figures import Row, document, show, tell
 from plan import Plan
@@ -28,6 +29,7 @@ _BENCHES: dict[str, Callable[[Plan], list[Row]]] = {
     "publish-one": command.run_publish_one,
     "publish-1000": command.run_publish_1000,
     "uploads": uploads.run,
+    "build": static.run,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import zlib
@@ -16,8 +17,10 @@ from wharf.folder import Folder
 from wharf.model import File
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from wharf.model import Json
 
 _BATCH = 5000  # files a commit
 _MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -35,6 +38,30 @@ def store(folder: Path, projects: int, versions: int) -> Path:
     return target
 
 
+def repository(git_dir: Path, projects: int, versions: int) -> list[File]:
+    """As many releases in the index branch of a repository whose files lie at GitHub, their metadata beside them; the files."""
+    names = (f"{_initials(number)}-project-{number:05}" for number in range(projects))
+    return add_located(git_dir, ((name, f"1.{version}") for name in names for version in range(versions)))
+
+
+def add_located(git_dir: Path, releases: Iterable[tuple[str, str]]) -> list[File]:
+    """Releases of one wheel each, recorded as published to GitHub; the files."""
+    new = [_located(_file(name, version), number) for number, (name, version) in enumerate(releases, 1)]
+    _commit_to(git_dir, iter(new))
+    return [each.file for each in new]
+
+
+def _located(new: NewFile, number: int) -> NewFile:
+    location: dict[str, Json] = {
+        "release": number,
+        "tag": f"{new.project}-{new.version}",
+        "asset": 2 * number,
+        "name": new.file.filename,
+        "metadata": 2 * number + 1,
+    }
+    return dataclasses.replace(new, file=dataclasses.replace(new.file, location=location))
+
+
 def add_project(target: Path, name: str, files: int) -> None:
     """A project of that many releases of one wheel each, whose bytes are not there."""
     Folder(target).create()
@@ -44,6 +71,11 @@ def add_project(target: Path, name: str, files: int) -> None:
 def _commit(target: Path, files: Iterator[NewFile]) -> None:
     with Branch(target / "index.git", "main") as branch:
         branch.create(Folder(target).scratch())
+    _commit_to(target / "index.git", files)
+
+
+def _commit_to(git_dir: Path, files: Iterator[NewFile]) -> None:
+    with Branch(git_dir, "main") as branch:
         while batch := tuple(itertools.islice(files, _BATCH)):
             branch.commit(AddFiles(files=batch), Message(verb="publish", actor="bench"))
 

@@ -27,7 +27,7 @@ from test_shipment import _at_once, world  # noqa: F401 - fixtures
 
 from wharf import site, site_folder
 from wharf.cli import main
-from wharf.errors import StorageError, UsageError, WharfError
+from wharf.errors import NotFoundError, StorageError, UsageError, WharfError
 from wharf.operations import build_files, build_pages
 from wharf.operations.build import Built, build
 from wharf.operations.publish import Input, publish
@@ -418,8 +418,13 @@ def test_the_site_of_another_index_is_refused(repository: Repository, tmp_path: 
         put(another, make_wheel(tmp_path, "stranger"))
         with pytest.raises(UsageError, match="another index"):
             build(another, out, with_files=True)
-    with repository.branch.sibling("staging") as branch, pytest.raises(UsageError, match="another index"):
-        build(dataclasses.replace(repository, branch=branch), out, with_files=True)
+    with repository.branch.sibling("staging") as branch:
+        staging = dataclasses.replace(repository, branch=branch)
+        with pytest.raises(NotFoundError, match="staging"):
+            build(staging, out, with_files=True)
+        put(staging, make_wheel(tmp_path, "stranger"))
+        with pytest.raises(UsageError, match="another index"):
+            build(staging, out, with_files=True)
     assert tree(out) == before
 
 

@@ -49,9 +49,10 @@ def test_publish_tells_commit_and_files(run: Run, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
     said = document(run("publish", "--json", wheel))
     (file,) = said["published"]
-    assert set(said) == {"commit", "published", "unchanged"}
+    assert set(said) == {"commit", "published", "unchanged", "skipped"}
     assert len(said["commit"]) == 40
-    assert set(file) == {"project", "version", "filename", "sha256", "size"}
+    assert set(file) == {"project", "version", "filename", "sha256", "size", "address"}
+    assert file["address"] is None, "a folder has no addresses"
     assert (file["project"], file["version"], file["filename"]) == ("demo", "1.0", wheel.name)
     assert file["size"] == wheel.stat().st_size
     again = document(run("publish", "--json", wheel))

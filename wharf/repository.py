@@ -81,8 +81,8 @@ def open_repository(
 ) -> Iterator[Repository]:
     """The repository that the settings name; an embedded store is made on first use.
 
-    Raises StorageError if it cannot be reached or used. With `reading`, an index that is not there is a NotFoundError, except
-    for the default one of a folder, which is empty until something is published. `whole`: with all records at hand.
+    Raises StorageError if it cannot be reached or used. With `reading`, a folder or an index that is not there is a
+    NotFoundError (see `check_index`, which is the caller's to ask where it fetches later). `whole`: with all records at hand.
     """
     if isinstance(settings.place, Path):
         if reading and settings.place != settings.data and not settings.place.exists():
@@ -94,12 +94,19 @@ def open_repository(
     else:
         opened = _open_github(settings.place, settings, environ or {}, watch or Watch(), whole=whole, fetch=fetch)
     with opened as repository:
-        if reading and (settings.index != DEFAULT_INDEX or repository.github) and repository.branch.tip() is None:
-            raise NotFoundError(
-                f"There is no index {settings.index!r} in {repository.where}.",
-                f"Publishing to it makes it: wharf publish --index {settings.index} dist/*",
-            )
+        if reading and fetch != "later":
+            check_index(repository)
         yield repository
+
+
+def check_index(repository: Repository) -> None:
+    """Raise NotFoundError if there is no index; the default one of a folder is empty until something is published."""
+    index = repository.branch.index
+    if (index != DEFAULT_INDEX or repository.github) and repository.branch.tip() is None:
+        raise NotFoundError(
+            f"There is no index {index!r} in {repository.where}.",
+            f"Publishing to it makes it: wharf publish --index {index} dist/*",
+        )
 
 
 @contextmanager

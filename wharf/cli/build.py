@@ -42,7 +42,7 @@ def build_command(state: State, out: Path, with_files: bool, address: str) -> No
     if address and not address.startswith(("http://", "https://")):
         raise UsageError(f"{address!r} is no address of a site.", "Write it as in --address https://packages.example.org.")
     with (
-        state.repository(reading=True, whole=True) as repository,
+        state.repository(reading=True, whole=True, fetch="later") as repository,
         counting(("pages", "files"), show=not state.json) as ((pages, page), (files, file)),
     ):
         done = build(repository, out, with_files=with_files, address=address, progress=Progress(pages, page, files, file))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,7 @@ from wharf import pages, site
 from wharf.errors import NotFoundError, UsageError
 from wharf.operations import build_files, build_pages
 from wharf.pages import html
+from wharf.repository import check_index
 from wharf.site import State
 from wharf.site_folder import SiteFolder
 
@@ -58,9 +60,13 @@ def build(
     """Write the site into `out`. `with_files`: the distributions too, so that nothing else is needed to serve it.
 
     `address` is where people will find it, for its home page. Raises UsageError for a folder that is no site of this index, or
-    where links could not work; StorageError, and then the old site is as it was.
+    where links could not work; NotFoundError; StorageError, and then the old site is as it was.
     """
-    direct = None if with_files else _direct(repository)
+    with ThreadPoolExecutor(1) as pool:
+        fetched = pool.submit(repository.branch.fetch)  # while GitHub is asked whether the repository is public
+        direct = None if with_files else _direct(repository)
+        fetched.result()
+    check_index(repository)
     folder = SiteFolder(out)
     with folder.opened():
         return _carry_out(repository, folder, direct, address, progress or Progress())

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -70,6 +67,10 @@ def _alone(job: Job, chunks: Sequence[Sequence[str]]) -> Iterator[tuple[Sequence
 
 
 def _together(job: Job, chunks: Sequence[Sequence[str]]) -> Iterator[tuple[Sequence[str], Made]]:
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from concurrent.futures.process import BrokenProcessPool
+
     # Started anew, not forked: what other threads hold at that moment would be held for ever.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(_cores(), len(chunks)), mp_context=context) as pool:
