@@ -15,7 +15,7 @@ ROOT = Path(wharf.__file__).parent
 LAYERS = (
     {"errors", "model", "secret"},
     {
-        *("address", "distribution", "record", "change", "settings", "index_file", "edits", "pages", "site"),
+        *("address", "distribution", "record", "change", "settings", "index_file", "edits", "clients", "pages", "site"),
         *("quota", "replies", "listing"),
     },
     {
@@ -27,12 +27,14 @@ LAYERS = (
     {"cli", "server"},
 )
 ONE_FILE = {
+    "configupdater": "edits.py",
     "tomlkit": "edits.py",
     "git": "objects.py",
     "httpx": "wire.py",
     "jinja2": "pages/html.py",
     "mimeparse": "pages/negotiate.py",
     "platformdirs": "cli/output.py",
+    "pypi_simple": "upstream.py",
     "rich": "cli/output.py",
     "uvicorn": "server/__init__.py",
     "fastapi": "server/app.py",

@@ -1,0 +1,160 @@
+"""Web servers of others, in the foreground, with the configurations that docs/static-site.md shows."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+DOCS = Path(__file__).parents[1] / "docs" / "static-site.md"
+_PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_START = 20  # seconds
+_ROOT = "/var/www/packages"
+_NAME = "packages.example.org"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who may read a private index, with the digest of the password as `htpasswd -B` writes it."""
+
+    user: str
+    digest: str
+
+
+def blocks(language: str) -> list[str]:
+    """The configurations in that language, as they stand in the documentation."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", DOCS.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def program(name: str) -> str:
+    """The path of a server's program. Its absence is a failure: these are the tests' own tools."""
+    found = shutil.which(name, path=f"{os.environ['PATH']}:{_PROGRAMS}")
+    assert found, f"{name} is not installed (Debian: apt install --no-install-recommends {name})"
+    return found
+
+
+@contextmanager
+def serving(kind: str, site: Path, login: Login | None = None) -> Iterator[str]:
+    """The address of a server of that kind (nginx, caddy, apache) that serves the site as the documentation says.
+
+    It runs in the foreground, as this person; started by root, Apache gives up that right, so it gets a place that all may
+    enter and a copy of the site there.
+    """
+    with tempfile.TemporaryDirectory(prefix=f"wharf-{kind}-") as name:
+        place = Path(name)
+        place.chmod(0o755)
+        root = place / "site"
+        shutil.copytree(site, root)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port: int = free.getsockname()[1]
+        command = _KINDS[kind](place, root, port, login)
+        with (place / "log").open("w+", encoding="utf-8") as log:
+            environ = {
+                "PATH": os.environ["PATH"],
+                "HOME": str(place),
+                "XDG_DATA_HOME": str(place),
+                "XDG_CONFIG_HOME": str(place),
+            }
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environ, cwd=place)
+            try:
+                _wait(process, port, log.name)
+                yield f"http://127.0.0.1:{port}"
+            finally:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    process.wait(_START)
+                finally:
+                    process.kill()
+                    process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, log: str) -> None:
+    """Until it takes connections."""
+    end = time.monotonic() + _START
+    while time.monotonic() < end:
+        assert process.poll() is None, Path(log).read_text(encoding="utf-8")
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.02)
+    raise AssertionError(Path(log).read_text(encoding="utf-8"))
+
+
+def _put(text: str, old: str, new: str) -> str:
+    """The text with one thing replaced that is there exactly as often as it must be for the test to be about the docs."""
+    assert old in text, f"{old!r} is not in the configuration"
+    return text.replace(old, new)
+
+
+def _nginx(place: Path, root: Path, port: int, login: Login | None) -> list[str]:
+    config, private = blocks("nginx")[-2:]
+    config = _put(_put(config, "listen 80;", f"listen 127.0.0.1:{port};"), _ROOT, str(root))
+    if login:
+        (place / "htpasswd").write_text(f"{login.user}:{login.digest}\n", encoding="utf-8")
+        config = _put(config, "    # login\n", _put(private, "/etc/nginx/packages.htpasswd", str(place / "htpasswd")))
+    user = "user root;" if os.getuid() == 0 else ""
+    temporary = "".join(f"{each}_temp_path {place}/{each};" for each in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    (place / "nginx.conf").write_text(
+        f"{user} daemon off; master_process off; pid {place}/pid; error_log stderr;\n"
+        f"events {{}}\nhttp {{ include /etc/nginx/mime.types; access_log off; {temporary}\n{config}\n}}\n",
+        encoding="utf-8",
+    )
+    return [program("nginx"), "-p", str(place), "-c", str(place / "nginx.conf"), "-e", "stderr"]
+
+
+def _caddy(place: Path, root: Path, port: int, login: Login | None) -> list[str]:
+    config, private = blocks("caddyfile")[-2:]
+    config = _put(_put(config, f"{_NAME} {{", f"http://127.0.0.1:{port} {{"), _ROOT, str(root))
+    if login:
+        private = _put(private, "ada $2a$14$HASH", f"{login.user} {login.digest.replace('$2y$', '$2a$')}")
+        config = _put(config, "\t# login\n", private)
+    (place / "Caddyfile").write_text(f"{{\n\tadmin off\n\tauto_https off\n}}\n{config}", encoding="utf-8")
+    return [program("caddy"), "run", "--adapter", "caddyfile", "--config", str(place / "Caddyfile")]
+
+
+def _apache(place: Path, root: Path, port: int, login: Login | None) -> list[str]:
+    config, private = blocks("apache")[-2:]
+    config = _put(_put(config, "*:80", f"127.0.0.1:{port}"), _ROOT, str(root))
+    if login:
+        (place / "htpasswd").write_text(f"{login.user}:{login.digest}\n", encoding="utf-8")
+        config = _put(config, "        # login\n", _put(private, "/etc/apache2/packages.htpasswd", str(place / "htpasswd")))
+        config = _put(config, "        Require all granted\n", "")
+    names = ("mpm_event", "authz_core", "authz_user", "authn_core", "authn_file", "auth_basic", "negotiation", "headers")
+    modules = [*names, "deflate", "filter", "mime", "dir", "alias", "autoindex"]
+    lines = [f"LoadModule {each}_module /usr/lib/apache2/modules/mod_{each}.so" for each in modules]
+    lines += [
+        f"ServerRoot {place}",
+        f"PidFile {place}/pid",
+        f"Mutex file:{place}",
+        f"Listen 127.0.0.1:{port}",
+        "ErrorLog /dev/stderr",
+    ]
+    lines += [
+        "ServerName localhost",
+        "TypesConfig /etc/mime.types",
+        "<Directory />\nRequire all denied\nOptions Indexes\nAllowOverride All\n</Directory>",
+    ]  # as bad as it gets
+    lines.append("AddEncoding x-gzip .gz")  # as some distributions have it: it makes an sdist look compressed twice
+    if os.getuid() == 0:
+        lines.append("User www-data\nGroup www-data")
+    (place / "apache.conf").write_text("\n".join([*lines, config]), encoding="utf-8")
+    return [program("apache2"), "-f", str(place / "apache.conf"), "-D", "FOREGROUND"]
+
+
+_KINDS: dict[str, Callable[[Path, Path, int, Login | None], list[str]]] = {"nginx": _nginx, "caddy": _caddy, "apache": _apache}
+KINDS = tuple(_KINDS)

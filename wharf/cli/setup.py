@@ -1,0 +1,105 @@
+"""`wharf setup`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from wharf.cli.output import State, common, pass_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wharf.clients import Client, Place
+    from wharf.operations.setup import Written
+    from wharf.settings import Settings
+
+_CLIENTS = ("pip", "uv", "poetry", "pdm", "twine")
+
+
+@click.command(
+    "setup",
+    epilog="""\b
+Examples:
+  wharf setup uv
+  wharf setup pip --url https://wharf.example.com --write
+  wharf setup twine --url https://wharf.example.com --name acme
+""",
+)
+@click.argument("client", type=click.Choice(_CLIENTS))
+@click.option("--url", metavar="URL", help="Where a server or a static site has the index (default: where `wharf run` has it).")
+@click.option("--name", metavar="NAME", help="What uv, poetry or twine call the index (default: wharf).")
+@click.option("--write", is_flag=True, help="Edit the client's configuration file, instead of printing the text for it.")
+@click.option("--file", metavar="PATH", type=click.Path(path_type=Path), help="That file (default: where the client looks).")
+@common
+@pass_state
+def setup_command(state: State, client: Client, url: str | None, name: str | None, write: bool, file: Path | None) -> None:
+    """Tell pip, uv, poetry, pdm or twine about the index, in that client's own configuration.
+
+    It never holds a token: the output says where that goes. An edit keeps everything else in the file, comments too.
+    """
+    from wharf import clients
+    from wharf.operations import setup
+
+    settings = state.settings()
+    place = clients.parse_place(url) if url else clients.Place(root=f"http://127.0.0.1:{settings.loopback_port}/", run=True)
+    called = clients.check_name(name, client)
+    if not clients.needs_file(client, place):
+        file = None
+    elif file is None:
+        file = setup.find(client, os.environ, Path.cwd())
+    needed = clients.describe(client, place, called, str(file))
+    done: Written | None = None
+    if write and clients.needs_file(client, place):
+        if file is None:
+            raise click.UsageError(f"There is no pyproject.toml here: begin with `{client} init`, or name one by --file.")
+        done = setup.write(client, place, called, file)
+    notes = [*(done.notes if done else ()), *needed.notes, *_which_token(settings, place), *_above(client)]
+    state.result(
+        {
+            "client": client,
+            "file": str(file) if file else None,
+            "written": done is not None,
+            "changed": done is not None and done.changed,
+            "text": needed.text,
+            "environment": list(needed.environment),
+            "notes": list(notes),
+        },
+        _lines(needed.text, file, done, notes),
+    )
+
+
+def _lines(text: str, file: Path | None, done: Written | None, notes: list[str]) -> Iterator[str]:
+    if done is not None:
+        yield f"{'wrote' if done.changed else 'unchanged'}: {done.file}"
+    elif text:
+        yield f"# {file or 'pyproject.toml'}"
+        yield text
+    yield from (f"- {note}" for note in notes)
+
+
+def _which_token(settings: Settings, place: Place) -> Iterator[str]:
+    """Whose token is meant: that depends on the repository, not on the address."""
+    from wharf.address import Address
+
+    if place.run:
+        yield "No token is needed: `wharf run` makes a password for each command."
+    elif isinstance(settings.place, Address):
+        yield f"TOKEN is one of GitHub's that may read {settings.place} (`wharf doctor`), unless everybody may read the index."
+    elif settings.place.is_dir():
+        yield "TOKEN is one of wharf's (`wharf token create NAME`), unless everybody may read the index."
+    else:
+        yield (
+            "TOKEN is one of GitHub's for an index there, else one of wharf's (`wharf token create NAME`), unless everybody "
+            "may read the index."
+        )
+
+
+def _above(client: Client) -> Iterator[str]:
+    """What wins over a file of pip's."""
+    for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
+        if client == "pip" and name in os.environ:
+            yield f"{name} is set, and counts before any file: unset it."
