@@ -1,4 +1,4 @@
-"""`wharf run` over a clone that is there: how soon the command runs, how soon it has its first page, and how soon all is over."""
+"""`wharf run` over a clone that is there: how soon the command runs, has its first page, and is over."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from plan import Plan
 
 _SLUG = "acme/pkgs"
-_FILES = 50
+_FILES = 10
 _ROUNDS = 15
 _SPEAK = [sys.executable, "-I", "-S", "-c", "import time; print(time.time())"]
 _ASK = """

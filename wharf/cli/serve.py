@@ -5,16 +5,56 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from wharf.cli.output import State, common, pass_state
 
 if TYPE_CHECKING:
-    from wharf.server import Auth
+    from collections.abc import Callable
+
+    from wharf.server import Auth, Options
+    from wharf.upstream import PublicIndex
+
+    F = TypeVar("F", bound=Callable[..., object])
 
 _FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+
+
+def fall_through(function: F) -> F:
+    """Give a command --fall-through and --public-index, as one argument `public_index`.
+
+    It is False without --fall-through; True for the index that pip and uv ask by default, whose address takes a while to find.
+    """
+
+    def chosen(ctx: click.Context, _parameter: click.Parameter, passes_on: bool) -> PublicIndex | bool:
+        address = ctx.params.pop("address")
+        if not passes_on:
+            if ctx.get_parameter_source("address") is click.core.ParameterSource.COMMANDLINE:
+                raise click.UsageError("--public-index goes with --fall-through.")
+            return False
+        if address is None:
+            return True
+        from wharf import upstream
+
+        return upstream.parse(address)
+
+    function = click.option(
+        "--fall-through",
+        "public_index",
+        is_flag=True,
+        callback=chosen,
+        help="Send whoever asks for a project that is not, and not reserved, in the index on to the public index.",
+    )(function)
+    return click.option(
+        "--public-index",
+        "address",
+        metavar="URL",
+        envvar="WHARF_PUBLIC_INDEX",
+        is_eager=True,
+        help="The public index for --fall-through (default: the one that pip and uv ask).",
+    )(function)
 
 
 @click.command(
@@ -58,6 +98,7 @@ Examples:
     metavar="BYTES",
     help="How much of the files that pass through is kept on disk.",
 )
+@fall_through
 @common
 @pass_state
 def serve_command(
@@ -73,6 +114,7 @@ def serve_command(
     upload_limit: int,
     stream: bool,
     cache_size: int,
+    public_index: PublicIndex | bool,
 ) -> None:
     """Serve the index to pip, uv and twine.
 
@@ -81,6 +123,7 @@ def serve_command(
     that may read it. A commit is visible within a second, one that was pushed to GitHub within seconds; with a webhook
     (WHARF_WEBHOOK_SECRET) at once.
     """
+    from wharf import upstream
     from wharf.secret import Secret
     from wharf.server import Options, serve
     from wharf.settings import DEFAULT_INDEX
@@ -102,6 +145,7 @@ def serve_command(
         stream=stream,
         cache=state.settings().cache / "files",
         cache_budget=cache_size,
+        public_index=upstream.default() if public_index is True else public_index or None,
         webhook=Secret(webhook) if (webhook := os.environ.get("WHARF_WEBHOOK_SECRET")) else None,
     )
 
@@ -110,14 +154,20 @@ def serve_command(
             state.warn(f"The index {repository.branch.index!r} is empty until something is published to it.")
         where = f"the index {repository.branch.index!r} of {repository.where}"
         private = repository.github is not None and auth not in {"public", "local", "tokens"}
-        serve(repository, options, ready=lambda address: _tell(state, where, address, private=private), warn=state.warn)
+        serve(
+            repository, options, ready=lambda address: _tell(state, where, address, options, private=private), warn=state.warn
+        )
 
 
-def _tell(state: State, where: str, address: str, *, private: bool) -> None:
+def _tell(state: State, where: str, address: str, options: Options, *, private: bool) -> None:
     if state.json:
         click.echo(json.dumps({"url": address}))
         return
     click.echo(f"Serving {where} at {address}/simple/ (stop with Ctrl-C)")
     click.echo(f"  pip install --index-url {address}/simple/ PROJECT")
+    if options.public_index is not None:
+        click.echo(
+            f"Projects that are not in it are looked for at {options.public_index.address}, unless it reserves their names."
+        )
     if private:
         click.echo("If the repository is private, clients send a token of GitHub's that may read it, as the password.")

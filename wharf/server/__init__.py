@@ -1,7 +1,9 @@
-"""`wharf serve`: the ASGI application on uvicorn."""
+"""`wharf serve`, and the server beside the command of `wharf run`: the ASGI application on uvicorn."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ipaddress
 import logging
 import signal
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from wharf.repository import Repository
     from wharf.secret import Secret
+    from wharf.upstream import PublicIndex
 
 Auth = Literal["local", "tokens", "public", "github"]
 """Who may read: everybody on this machine; wharf's tokens; everybody; or whom GitHub lets read the repository."""
@@ -51,6 +54,7 @@ class Options:
     cache: Path | None = None
     cache_budget: int = CACHE_BUDGET
     webhook: Secret | None = None
+    public_index: PublicIndex | None = None
 
     @property
     def loopback(self) -> bool:
@@ -95,6 +99,7 @@ def serve(repository: Repository, options: Options, *, ready: Callable[[str], No
         cache=options.cache,
         cache_budget=options.cache_budget,
         webhook=options.webhook,
+        public_index=options.public_index,
     )
     app = make_app(repository, rules)
     listener = _listen(options)
@@ -185,6 +190,60 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+
+class Beside(_Server):
+    """The index beside a command, on a socket that listens already: `run` in a thread of its own, until `end`.
+
+    `rules` have the password. What is under way when it ends is cut off: nobody is left to want it.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        listener: socket.socket,
+        rules: Rules,
+        *,
+        ready: Callable[[], None],
+        warn: Callable[[str], None],
+    ) -> None:
+        options = Options(host="127.0.0.1", port=listener.getsockname()[1], upload_limit=rules.upload_limit)
+        super().__init__(_config(make_app(repository, rules, warn=warn), options), ready)
+        self._listener = listener
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._end = asyncio.Event()
+
+    def serve_until_end(self) -> None:
+        """Serve until another thread calls `end`."""
+        self.run(sockets=[self._listener])
+
+    def end(self) -> None:
+        """Stop at once, or as soon as it has started."""
+        self.should_exit = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended meanwhile
+                self._loop.call_soon_threadsafe(self._end.set)
+
+    async def main_loop(self) -> None:
+        """As uvicorn's, which looks ten times a second whether it is over: a command that has ended does not wait for that."""
+        self._loop = asyncio.get_running_loop()
+        ticking = asyncio.create_task(super().main_loop())
+        ended = asyncio.create_task(self._end.wait())
+        await asyncio.wait({ticking, ended}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (ticking, ended):
+            task.cancel()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Without uvicorn's patience for clients."""
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        for task in self.server_state.tasks:
+            task.cancel()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await self.lifespan.shutdown()  # the loop turns meanwhile, and lets go of the connections
 
 
 def _run(server: _Server, listener: socket.socket, options: Options) -> None:

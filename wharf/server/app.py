@@ -26,6 +26,7 @@ from wharf.server.front import Front
 from wharf.server.lending import Lending
 from wharf.server.links import Linked, Links
 from wharf.server.members import Members
+from wharf.server.one_time import OneTime
 from wharf.server.refresher import Refresher
 from wharf.server.shelf import Shelf, Stored
 from wharf.server.through import Through
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from wharf.model import File
     from wharf.repository import Repository
     from wharf.secret import Secret
+    from wharf.upstream import PublicIndex
 
 log = logging.getLogger("wharf")
 
@@ -54,7 +56,8 @@ class Rules:
 
     `by_github`: GitHub decides who may read and upload. `stream`: files of GitHub's go through the server, and a cache in the
     folder `cache`, which a repository on GitHub always needs. `webhook` is the secret that GitHub signs its messages with
-    (None: there are none).
+    (None: there are none). `public_index` is where clients are sent for names that the index does not own (None: nowhere).
+    With a `password` it is a server beside a command: only who has it may read, and nobody uploads.
     """
 
     open_reading: bool
@@ -66,20 +69,30 @@ class Rules:
     cache: Path | None = None
     cache_budget: int = CACHE_BUDGET
     webhook: Secret | None = None
+    public_index: PublicIndex | None = None
+    password: Secret | None = None
 
 
-def make_app(repository: Repository, rules: Rules, *, clock: Callable[[], float] = time.monotonic) -> Front:
+def make_app(
+    repository: Repository,
+    rules: Rules,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    warn: Callable[[str], None] = log.warning,
+) -> Front:
     """The application. The index is read here: when this returns, the first request can be answered.
 
-    `clock` is in seconds: by it verdicts and addresses of GitHub's run out.
+    `clock` is in seconds: by it verdicts and addresses of GitHub's run out. `warn` is told if a command is shown an old index.
     """
     github = repository.github
     lending = None if github is None else Lending(github, borrows=rules.by_github and github.token is None)
     shelf = Shelf(file_answers(repository, rules), private=not rules.open_reading)
-    refresher = Refresher(repository, shelf, lending, clock=clock)
+    refresher = Refresher(repository, shelf, lending, hasty=rules.password is not None, clock=clock)
     fetching = _fetching(repository, rules, lending, public=lambda: refresher.public, clock=clock)
     access: Access
-    if rules.by_github and github is not None:
+    if rules.password is not None:
+        access = OneTime(rules.password, refresher, warn)
+    elif rules.by_github and github is not None:
         access = Members(github, repository.branch.ref, refresher.lend, clock=clock)
     else:
         access = TokenAccess(repository.tokens, open_reading=rules.open_reading, hosts=rules.hosts)
@@ -101,7 +114,7 @@ def make_app(repository: Repository, rules: Rules, *, clock: Callable[[], float]
     app.add_api_route("/healthz", routes.healthz, methods=["GET", "HEAD"])
     if rules.webhook is not None:
         app.add_api_route("/-/webhook/github", routes.webhook, methods=["POST"])
-    return Front(shelf, access, app, root_path=rules.root_path, fetching=fetching)
+    return Front(shelf, access, app, root_path=rules.root_path, fetching=fetching, elsewhere=rules.public_index)
 
 
 def file_answers(repository: Repository, rules: Rules) -> Stored:

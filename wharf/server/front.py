@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from wharf.server.access import Access
     from wharf.server.fetching import Fetching
     from wharf.server.shelf import Shelf
+    from wharf.upstream import PublicIndex
 
 log = logging.getLogger("wharf")
 
@@ -42,21 +43,39 @@ _CHUNK = 256 << 10
 _NO_METHOD = answer.text(405, "Only GET and HEAD are answered here.", (("allow", "GET, HEAD"),))
 _NO_FORMAT = answer.text(406, "None of the formats of the simple API is acceptable to the client (PEP 691).")
 _NO_PROJECT = answer.text(404, "There is no project of that name in this index.")
+_NOT_PASSED_ON = answer.text(
+    404,
+    "There is no project of that name in this index. wharf passes on to no other, unless it is started with --fall-through.",
+)
+_RESERVED = answer.text(
+    404, "There is no project of that name in this index, which reserves the name: it is looked for nowhere else."
+)
 _BLIND = answer.text(503, "The index has not been brought from GitHub yet.", (("retry-after", "5"),))
 _NO_FILE = answer.text(404, "This index names no such file.")
 
 
 class Front:
-    """The ASGI application. Below `root_path`, if a proxy leaves it on the path or takes it off."""
+    """The ASGI application. Below `root_path`, if a proxy leaves it on the path or takes it off.
+
+    `elsewhere` is where a client is sent for a project that is not the index's (None: nowhere).
+    """
 
     def __init__(
-        self, shelf: Shelf, access: Access, router: ASGIApp, *, root_path: str = "", fetching: Fetching | None = None
+        self,
+        shelf: Shelf,
+        access: Access,
+        router: ASGIApp,
+        *,
+        root_path: str = "",
+        fetching: Fetching | None = None,
+        elsewhere: PublicIndex | None = None,
     ) -> None:
         self._shelf = shelf
         self._access = access
         self._fetching = fetching
         self._router = router
         self._root = root_path.rstrip("/")
+        self._public = elsewhere
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or hand it on."""
@@ -146,10 +165,18 @@ class Front:
         else:
             given = path[8:].removesuffix("/")
             name = normalize(given)
-            if path[7:8] != "/" or not is_name(name) or (given == name and path.endswith("/")):
+            if path[7:8] != "/" or not is_name(name):
                 return _NO_PROJECT
+            if given == name and path.endswith("/"):
+                return self._beyond(name, query)
             location = f"../{name}/" if path.endswith("/") else f"{name}/"
-        return answer.redirect(location + (f"?{quote(query, safe='=&/+%')}" if query else ""))
+        return answer.redirect(location + (f"?{_quoted(query)}" if query else ""))
+
+    def _beyond(self, name: str, query: bytes) -> Answer:
+        """What is said of a (normal) name that the index has no project of: the way to the public index, or 404."""
+        if self._shelf.reserves(name):
+            return _RESERVED
+        return _NOT_PASSED_ON if self._public is None else answer.passing_redirect(self._public.page(name, _quoted(query)))
 
     async def _seek_file(self, path: str, *, zipped: bool) -> Answer | FileAnswer | Linked:
         sha256, _, filename = path[7:].partition("/")
@@ -218,6 +245,11 @@ async def _send_whole(file: FileAnswer, handle: int, send: Send) -> None:
             break  # shorter than recorded: the server closes the connection, and the client sees that it is cut off
         sent += len(chunk)
         await send({"type": "http.response.body", "body": chunk, "more_body": sent < file.size})
+
+
+def _quoted(query: bytes) -> str:
+    """A query as it came, in the characters of an address."""
+    return quote(query, safe="=&/+%")
 
 
 def _format(accept: bytes, query: bytes) -> Format | None:

@@ -9,7 +9,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from wharf.errors import WharfError
+from wharf.errors import StorageError, WharfError
 from wharf.server.outside import Outside
 
 if TYPE_CHECKING:
@@ -35,7 +35,11 @@ LOOK_EVERY = 300.0
 
 
 class Refresher:
-    """Keeps the shelf at the tip of the branch, and the access at the tokens."""
+    """Keeps the shelf at the tip of the branch, and the access at the tokens.
+
+    `asked` is set as soon as GitHub was asked once, whatever came of it. `hasty`: that first time a question that fails is not
+    asked again, and what goes wrong is left in `problem`, for whoever shows the first page to tell; logged is what comes later.
+    """
 
     def __init__(
         self,
@@ -43,14 +47,17 @@ class Refresher:
         shelf: Shelf,
         lending: Lending | None = None,
         *,
+        hasty: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.access: Access | None = None
+        self.asked = asyncio.Event()
         self.public = False
         self._problems: dict[str, str] = {}  # by where they are: "here", or "there" at GitHub
         self._repository = repository
         self._branch = repository.branch
         self._lending = lending
+        self._hasty = hasty
         self._clock = clock
         self._shelf = shelf
         self._snapshot = self._branch.snapshot()
@@ -76,6 +83,11 @@ class Refresher:
     def problem(self) -> str | None:
         """What keeps the index from being shown as it is."""
         return next(iter(self._problems.values()), None)
+
+    @property
+    def blind(self) -> bool:
+        """Whether no index was seen yet."""
+        return self._shelf.blind
 
     @property
     def current(self) -> bool:
@@ -147,7 +159,8 @@ class Refresher:
         if github.token is not None:
             ref = self._branch.ref.removeprefix("refs/")
             before = self._etag if self._branch.tip() is not None else None
-            reply = github.call("GET", f"{{repo}}/git/ref/{ref}", etag=before, allow=(404, 409))
+            with _once(github) if self._hasty and not self.asked.is_set() else contextlib.nullcontext(github) as client:
+                reply = client.call("GET", f"{{repo}}/git/ref/{ref}", etag=before, allow=(404, 409))
             etag = reply.headers.get("etag") if reply.status != 304 else before
         if github.token is None or reply.status != 304:
             self._branch.fetch()
@@ -167,14 +180,17 @@ class Refresher:
         self._looked = self._clock()
 
     def _tell(self, where: str, error: BaseException, *, fault: bool = False) -> None:
-        if str(error) != self._problems.get(where):
+        told = self._hasty and (where in self._problems or not self.asked.is_set())
+        if str(error) != self._problems.get(where) and (fault or not told):
             log.error("the index stays as it was: %s", error, exc_info=error if fault else None)
         self._problems[where] = str(error)
 
     async def forever(self) -> None:
         """Refresh until cancelled."""
         tasks = [asyncio.create_task(self._watch_here())]
-        if self._lending is not None:
+        if self._lending is None:
+            self.asked.set()
+        else:
             tasks.append(asyncio.create_task(self._watch_github()))
         try:
             await asyncio.gather(*tasks)
@@ -199,6 +215,18 @@ class Refresher:
             await asyncio.wait({turn})
             if (fault := turn.exception()) is not None:
                 self._tell("there", fault, fault=True)
+            self.asked.set()
             pause = ASK_EVERY if fault is None and turn.result() else min(pause * 2, ASK_AT_LEAST)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), pause)
+
+
+def _once(github: GitHub) -> GitHub:
+    """The same repository and token, without a second try of what fails."""
+    from wharf.github import GitHub
+    from wharf.quota import Waiting
+
+    def give_up(_seconds: float) -> None:
+        raise StorageError(f"{github.address.host} does not answer.", "Is the network there? Is GitHub up?")
+
+    return GitHub(github.address, github.token, waiting=Waiting(0.0, sleep=give_up))

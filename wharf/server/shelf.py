@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from wharf import pages
 from wharf.distribution.names import Name
 from wharf.errors import StorageError
+from wharf.index_file import IndexSettings
 from wharf.model import Project, is_filename, normalize, same_version
 from wharf.pages import Format, document
 from wharf.server import answer
@@ -84,6 +85,7 @@ class Shelf:
         self.blind = False
         self._trees: dict[str, str] = {}
         self._snapshot: Snapshot | None = None
+        self._settings = IndexSettings()
         self._shelved: OrderedDict[str, _Shelved] = OrderedDict()
         self._making: dict[tuple[object, ...], asyncio.Task[Any]] = {}
 
@@ -91,6 +93,7 @@ class Shelf:
         """Show another snapshot from now on, whole. `trees` are its `tree_ids`, read beforehand in a thread."""
         digest = hashlib.sha256("\n".join(trees).encode()).hexdigest()[:40]
         self._snapshot, self._trees = snapshot, {**trees, LIST: digest}
+        self._settings = snapshot.settings
         self.index += 1
         self.ready.clear()
         for name in [name for name, shelved in self._shelved.items() if self._trees.get(name) != shelved.tree]:
@@ -107,6 +110,10 @@ class Shelf:
     def has(self, name: str) -> bool:
         """Whether the index has a project of that (normal) name; the empty name is the list."""
         return name in self._trees
+
+    def reserves(self, name: str) -> bool:
+        """Whether a (normal) name belongs to the index, whether or not it has a project of it."""
+        return self._settings.reserves(name)
 
     def page(self, name: str, variant: Variant) -> Answer | None:
         """The page if it lies ready."""

@@ -1,0 +1,232 @@
+"""`wharf run`: an index on this machine for as long as one command runs.
+
+The command is started first. What the index needs is imported and opened in a thread meanwhile; connections that come before it
+is there wait in the socket's queue.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from wharf.cli.output import State, common, pass_state
+from wharf.cli.serve import fall_through
+
+if TYPE_CHECKING:
+    from wharf.repository import Repository
+    from wharf.secret import Secret
+    from wharf.server import Beside
+    from wharf.settings import Settings
+    from wharf.upstream import PublicIndex
+
+_BACKLOG = 2048  # connections that may wait: uv opens dozens at once, some before anybody answers
+_PATIENCE = 1.0  # seconds for a server that answers to end
+
+
+@click.command(
+    "run",
+    context_settings={"allow_interspersed_args": False},
+    options_metavar="[OPTIONS] [--]",
+    epilog="""\b
+Examples:
+  wharf run -- uv sync
+  wharf run --fall-through -- pip install demo
+  wharf run --repo owner/name -- poetry lock
+  wharf run --shell
+""",
+)
+@click.option("--shell", is_flag=True, help="Run your shell ($SHELL) instead of a command.")
+@fall_through
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@common
+@pass_state
+def run_command(state: State, command: tuple[str, ...], *, shell: bool, public_index: PublicIndex | bool) -> int:
+    """Run a command, such as pip or uv, with the index at its side.
+
+    pip, uv, poetry, pdm, pipenv and hatch find the index and a password for it in their environment; it is on this machine, for
+    nobody else, and gone when the command ends. What has no index in its environment finds it in WHARF_INDEX_URL. The exit code
+    is that of the command. Without GitHub the index is served as it was fetched last.
+    """
+    from wharf.cli import child
+    from wharf.secret import Secret
+
+    if shell == bool(command):
+        raise click.UsageError(
+            "--shell runs your shell, and no other command." if shell else "Which command? As in: wharf run -- uv sync"
+        )
+    words = command or (os.environ.get("SHELL") or "/bin/sh",)
+    settings = state.settings()
+    password = Secret(secrets.token_urlsafe(24))
+    _warn_of_pipenv(state, words[0])
+    with contextlib.ExitStack() as stack:
+        repository = None
+        if not _is_here(settings):  # what is wrong with the address or the token is told before the command is run
+            repository = stack.enter_context(state.repository(reading=True, whole=True, patient=False))
+        listener = stack.enter_context(_listen(state, settings.loopback_port))
+        port = listener.getsockname()[1]
+        what = f"the index {settings.index!r} of {settings.place} at http://{child.LOOPBACK}:{port}/simple/"
+        if shell:
+            state.say(f"This shell has {what} at its side. `exit` ends both.")
+        elif state.verbose:
+            state.say(f"serving {what}")
+        started = child.Child(words, child.environment(os.environ, port, password))
+        started.start()
+        index = _Index(state, repository, listener, password, public_index)
+        index.start()
+        code = started.wait()
+        index.end()
+        if index.is_alive():
+            _leave(code)  # it is still being imported or opened, and what has ended waits for nothing
+    return code if code >= 0 else child.die_of(-code)
+
+
+class _Index(threading.Thread):
+    """The server, from its imports to its end."""
+
+    def __init__(
+        self,
+        state: State,
+        repository: Repository | None,
+        listener: socket.socket,
+        password: Secret,
+        public_index: PublicIndex | bool,
+    ) -> None:
+        super().__init__(name="index", daemon=True)
+        self._state = state
+        self._repository = repository
+        self._listener = listener
+        self._password = password
+        self._public_index = public_index
+        self._lock = threading.Lock()
+        self._ended = False
+        self._server: Beside | None = None
+
+    def run(self) -> None:
+        """Serve, and say so if that is not possible: the tools find nobody there, and the command goes its way."""
+        from wharf.errors import WharfError
+
+        try:
+            with contextlib.ExitStack() as stack:
+                repository = self._repository
+                if repository is None:
+                    repository = stack.enter_context(self._state.repository(whole=True, fetch="later", patient=False))
+                self._serve(repository)
+        except (WharfError, OSError) as error:
+            hint = error.hint if isinstance(error, WharfError) else ""
+            self._state.warn(f"The index cannot be served: {error} {hint}".rstrip())
+        finally:
+            self._listener.close()  # or connections would wait in its queue for an answer
+
+    def end(self) -> None:
+        """Stop serving, if it has begun; without waiting for more than that."""
+        with self._lock:
+            self._ended = True
+            server = self._server
+        if server is not None:
+            server.end()
+            self.join(_PATIENCE)
+
+    def _serve(self, repository: Repository) -> None:
+        from wharf import upstream
+        from wharf.server import Beside
+        from wharf.server.app import Rules
+
+        public = upstream.default() if self._public_index is True else self._public_index or None
+        rules = Rules(
+            open_reading=False,
+            upload_limit=1,
+            cache=self._state.settings().cache / "files",
+            public_index=public,
+            password=self._password,
+        )
+        server = Beside(repository, self._listener, rules, ready=lambda: None, warn=self._state.warn)
+        with self._lock:
+            if self._ended:
+                return
+            self._server = server
+        server.serve_until_end()
+
+
+def _is_here(settings: Settings) -> bool:
+    """Whether there is an index on this machine that can be served at once; without starting git, or importing what does.
+
+    If what is there turns out to be damaged, the server brings it anew. Whom no token is sent to is told so beforehand.
+    """
+    from wharf.address import Address
+
+    if not settings.trusted:
+        return False
+
+    if isinstance(settings.place, Address):
+        place = settings.place
+        git_dir = settings.cache / place.host / place.owner.lower() / place.name.lower() / "whole.git"
+    else:
+        git_dir = settings.place / "index.git"
+    return (
+        (git_dir / "HEAD").is_file()
+        and not (git_dir / "damaged").exists()
+        and _has(git_dir, f"refs/heads/wharf/{settings.index}")
+    )
+
+
+def _has(git_dir: Path, ref: str) -> bool:
+    if (git_dir / ref).is_file():
+        return True
+    try:
+        return f" {ref}\n" in (git_dir / "packed-refs").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+
+
+def _listen(state: State, port: int) -> socket.socket:
+    """A socket that takes connections from now on: at that port, else at a free one."""
+    from wharf.cli.child import LOOPBACK
+
+    try:
+        return _bound((LOOPBACK, port))
+    except OSError as error:
+        listener = _bound((LOOPBACK, 0))
+        state.warn(
+            f"Port {port}, at which this index is on every machine, cannot be had ({error.strerror}); "
+            f"it is at {listener.getsockname()[1]}, and addresses in lock files that are written now will differ."
+        )
+        return listener
+
+
+def _bound(address: tuple[str, int]) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _warn_of_pipenv(state: State, program: str) -> None:
+    here = Path.cwd()
+    if Path(program).name == "pipenv" and not any((folder / "Pipfile").exists() for folder in (here, *here.parents)):
+        state.warn(
+            "There is no Pipfile here. pipenv writes the index into a new one, with the password of this run, which lets in "
+            "nobody later: write the Pipfile first (docs/run.md)."
+        )
+
+
+def _leave(code: int) -> None:
+    """End the process with no look back: threads that are in the midst of something would keep it, and own nothing."""
+    from wharf.cli import child
+
+    if code < 0:
+        child.die_of(-code)
+    sys.stderr.flush()
+    os._exit(code)

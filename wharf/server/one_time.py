@@ -1,0 +1,107 @@
+"""Who may read beside a command: whoever has the password that was made for it. Nobody uploads.
+
+The first answer waits until GitHub was asked for the index, and no longer than people like to wait for a command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import time
+from typing import TYPE_CHECKING, Final
+
+from wharf.errors import NotAllowedError
+from wharf.server.access import ASK, Access, Uploader, refuse_foreign, secrets_of
+from wharf.server.answer import Answer, failure, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wharf.secret import Secret
+    from wharf.server.refresher import Refresher
+
+PATIENCE: Final = 2.0
+"""Seconds from the server's beginning for which the first answer waits for GitHub."""
+
+_KEPT = 64  # headers with the right password: every tool has a user name of its own
+_CHALLENGE = (("www-authenticate", 'Basic realm="wharf", charset="UTF-8"'),)
+_NO_PASSWORD = text(
+    401,
+    "This index is here for one command of `wharf run`, which finds the password in its environment (UV_INDEX_WHARF_PASSWORD).",
+    _CHALLENGE,
+)
+_NO_UPLOAD = failure(NotAllowedError("Nothing is uploaded through `wharf run`.", "`wharf publish FILES` publishes."))
+
+
+class OneTime(Access):
+    """`warn` is told, once, if an index is shown that may not be the newest."""
+
+    def __init__(
+        self,
+        password: Secret,
+        refresher: Refresher,
+        warn: Callable[[str], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.problem: str | None = None
+        self._password = password
+        self._refresher = refresher
+        self._warn = warn
+        self._clock = clock
+        self._until = clock() + PATIENCE
+        self._waits = True
+        self._known: set[bytes] = set()
+
+    def refresh(self) -> None:
+        """The password is the same to the end."""
+
+    def refuse_reading(self, host: bytes, authorization: bytes | None) -> Answer | None:
+        """None with the password; before the first answer ASK."""
+        del host  # a web page that points its own name here does not have the password
+        if not self._lets_in(authorization):
+            return _NO_PASSWORD
+        return ASK if self._waits else None
+
+    async def ask(self, authorization: bytes | None) -> Answer | None:
+        """None with the password, once the index is as new as can be had in time."""
+        if not self._lets_in(authorization):
+            return _NO_PASSWORD
+        if self._waits:
+            left = max(0.0, self._until - self._clock())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._refresher.asked.wait(), left)
+            self._tell()
+        return None
+
+    async def uploader(
+        self, authorization: bytes | None, *, host: bytes, origin: bytes | None, fetch_site: bytes | None
+    ) -> Uploader | Answer:
+        """Nobody."""
+        if not self._lets_in(authorization):
+            return _NO_PASSWORD
+        return refuse_foreign(host, origin, fetch_site) or _NO_UPLOAD
+
+    def _tell(self) -> None:
+        """The wait is over, for all who waited."""
+        if not self._waits:
+            return
+        self._waits = False
+        problem = self._refresher.problem
+        if not self._refresher.asked.is_set():
+            problem = f"GitHub did not say within {PATIENCE:g} seconds what is new."
+        if problem is not None:
+            shown = "There is no index until it does." if self._refresher.blind else "This is the index as it was fetched last."
+            self._warn(f"{problem} {shown}")
+
+    def _lets_in(self, authorization: bytes | None) -> bool:
+        if authorization is None:
+            return False
+        key = hashlib.sha256(authorization).digest()
+        if key in self._known:
+            return True
+        right = any(each == self._password for each in secrets_of(authorization))  # in a time that tells nothing
+        if right and len(self._known) < _KEPT:
+            self._known.add(key)
+        return right
