@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from wharf.cli.output import State, common, pass_state
+from wharf.errors import UsageError
 
 if TYPE_CHECKING:
-    from wharf.operations.init import Initialised
+    from wharf.operations.init import Initialised, Step
+    from wharf.operations.workflow import Plan
     from wharf.repository import Repository
+
+FILE = ".github/workflows/wharf.yml"  # as in wharf.operations.workflow, which is not imported to show the help
 
 
 @click.command(
@@ -21,25 +27,38 @@ Examples:
   wharf init acme/packages
   wharf init --public https://github.example.com/acme/packages
   wharf init --index staging --json acme/packages
+  wharf init --workflow acme/demo
 """,
 )
 @click.argument("address", required=False)
 @click.option("--private/--public", default=None, help="Who may see a repository that has to be made (default: --private).")
+@click.option("--workflow", is_flag=True, help=f"Write {FILE}, by which GitHub publishes the project's tags.")
+@click.option("--site/--no-site", default=None, help="Whether it deploys a site, too (default: if the repository is public).")
 @common
 @pass_state
-def init_command(state: State, address: str | None, private: bool | None) -> None:
+def init_command(state: State, address: str | None, private: bool | None, workflow: bool, site: bool | None) -> None:
     """Make the repository if it is missing, and the index in it.
 
     What is there already stays as it is, so that it can be said again at any time. ADDRESS is as for --repo.
+
+    With --workflow the project that you are in gets a workflow that builds and publishes each tag v*: into its own
+    repository, or into that of ADDRESS, if that is another one.
     """
     from wharf.objects import identity
     from wharf.operations.init import initialise
 
     if address is not None and state.options.setdefault("repo", address) != address:
         raise click.UsageError("ADDRESS and --repo name two repositories: name one.")
+    if site is not None and not workflow:
+        raise click.UsageError("--site and --no-site are about the file that --workflow writes.")
+    actor = identity()
     with state.repository(fetch="later") as repository:
-        done = initialise(repository, private=private, actor=identity())
-        lines, steps = _lines(repository, done), _next(repository)
+        plan = _plan(repository, site=site) if workflow else None
+        done = initialise(repository, private=private, actor=actor, site=bool(site))
+        if plan is not None:
+            plan, done = _with_workflow(repository, plan, done, actor)
+        lines = [*_lines(repository, done), *(plan.lines() if plan else ())]
+        steps = (*(plan.steps() if plan else ()), *_next(repository))
     for warning in done.warnings:
         state.warn(warning)
     state.result(
@@ -49,11 +68,36 @@ def init_command(state: State, address: str | None, private: bool | None) -> Non
             "default_branch": done.default_branch or None,
             "index": repository.branch.index,
             "made": list(done.made),
+            "workflow": {"file": str(plan.tree.path), "site": plan.site} if plan else None,
             "warnings": list(done.warnings),
             "next": list(steps),
         },
         [*lines, "Next:", *(f"  {step}" for step in steps)],
     )
+
+
+def _plan(repository: Repository, *, site: bool | None) -> Plan:
+    """What is asked for, checked before anything is made."""
+    from wharf.operations.workflow import Plan, find
+
+    tree = find(Path.cwd())
+    if repository.github is None:
+        origin = f" {tree.origin[1]}" if tree.origin else " owner/name"
+        raise UsageError(
+            f"Workflows are GitHub's, and {repository.where} is a folder.", f"Name a repository: wharf init --workflow{origin}"
+        )
+    return Plan.of(tree, repository.github.address, index=repository.branch.index, site=site)
+
+
+def _with_workflow(repository: Repository, plan: Plan, done: Initialised, actor: str) -> tuple[Plan, Initialised]:
+    """Write the file, and have the index made ready for a site."""
+    from wharf.operations.init import for_a_site
+
+    plan = plan.settled(private=bool(done.private))
+    made: list[Step] = ["workflow"] if plan.write() else []
+    if plan.site and plan.own and for_a_site(repository, actor):
+        made.append("metadata-assets")
+    return plan, replace(done, made=(*done.made, *made), warnings=(*done.warnings, *plan.warnings()))
 
 
 def _lines(repository: Repository, done: Initialised) -> list[str]:
@@ -69,6 +113,8 @@ def _lines(repository: Repository, done: Initialised) -> list[str]:
         lines.append(f"made a first commit on {done.default_branch}: it was empty")
     branch = f"branch wharf/{index}" if repository.github else where
     lines.append(f"made the index {index!r} ({branch})" if "index" in done.made else f"the index {index!r} is there ({branch})")
+    if "metadata-assets" in done.made:
+        lines.append("from now on core metadata is stored beside each file, where the site's readers look for it")
     if not done.made:
         lines.append("Nothing was missing.")
     return lines

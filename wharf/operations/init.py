@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import quote
 
-from wharf.errors import ConflictError, NotAllowedError, RejectedError, StorageError, UncertainError
+from wharf.branch import Message
+from wharf.change import TurnOnMetadataAssets
+from wharf.errors import ConflictError, NotAllowedError, RejectedError, StorageError, UncertainError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from wharf.model import Json
     from wharf.repository import Repository
 
-Step: TypeAlias = Literal["repository", "first-commit", "index"]
+Step: TypeAlias = Literal["repository", "first-commit", "index", "metadata-assets", "workflow"]
 
 _LOOKS = 5  # at a repository that was made a moment ago: its first commit may come after the answer
 
@@ -34,17 +36,23 @@ class Initialised:
 
 
 def initialise(
-    repository: Repository, *, private: bool | None, actor: str, sleep: Callable[[float], None] = time.sleep
+    repository: Repository,
+    *,
+    private: bool | None,
+    actor: str,
+    site: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Initialised:
     """Make what an index needs. `private`: of a repository to be made (None: yes), and expected of one that is there.
 
-    Raises ConflictError for a branch `wharf`, NotAllowedError for want of a token or a right, RejectedError or StorageError.
+    Raises ConflictError for a branch `wharf`, NotAllowedError for want of a token or a right, RejectedError or StorageError;
+    with `site`, for which everybody must be able to read it, UsageError if not everybody can.
     """
     if repository.github is None:
         warnings = () if private is None else ("A folder is neither private nor public: its rights say who may read it.",)
         done = Initialised(warnings=warnings)
     else:
-        done = _on_github(repository.github, repository.branch.index, private, sleep)
+        done = _on_github(repository.github, repository.branch.index, private, sleep, site=site)
     repository.branch.fetch()
     if repository.branch.tip() is not None:
         return done
@@ -57,10 +65,26 @@ def initialise(
     return done
 
 
-def _on_github(github: GitHub, index: str, private: bool | None, sleep: Callable[[float], None]) -> Initialised:
+def for_a_site(repository: Repository, actor: str) -> bool:
+    """Have core metadata stored beside the files from now on, where the readers of a site look for it; False: it was so."""
+    change = TurnOnMetadataAssets()
+    if not change.apply(repository.branch.prepared(change)).edits:
+        return False
+    if repository.github is not None:
+        _need_token(repository.github)
+    return repository.branch.commit(change, Message(verb="settings", actor=actor)).commit is not None
+
+
+def _on_github(github: GitHub, index: str, private: bool | None, sleep: Callable[[float], None], *, site: bool) -> Initialised:
     """All but the index."""
     made: list[Step] = []
     about = _about(github)
+    if site and (private is not False if about is None else bool(about.get("private"))):
+        raise UsageError(
+            f"A site on GitHub Pages is public, and {github.address} {'would be' if about is None else 'is'} private.",
+            "Leave --site out: `wharf run -- pip install ...` and `wharf serve` are the ways to read a private index."
+            + (" Or make it public: --public." if about is None else ""),
+        )
     if about is None:
         about, ours = _create(github, private=private is not False)
         made += ["repository"] if ours else []
