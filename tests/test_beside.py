@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 from makers import make_sdist, make_wheel
-from simulator import rest_releases
+from simulator import plumbing, rest_releases
 from test_shipment import _at_once, two, world  # noqa: F401 - fixtures
 
 from wharf.branch import Message
@@ -128,6 +129,38 @@ def test_metadata_that_is_missing_in_an_open_release_is_added_there(world: World
     world.put(wheel)
     assert [one.tag_name for one in world.published] == ["demo-1.0"], "no second copy of the file"
     assert beside(world) == announced(world) != {}
+
+
+def test_where_github_tells_no_digests_metadata_is_recorded_all_the_same(world: World, two: tuple[Path, Path]) -> None:
+    world.repo.digests = False
+    turn_on(world)
+    world.put(*two)
+    assert beside(world) == announced(world) != {}
+    with world.open() as repository:
+        assert verify(repository).problems == ()
+
+
+def test_verify_knows_metadata_of_another_file(world: World, tmp_path: Path) -> None:
+    turn_on(world)
+    world.put(make_wheel(tmp_path))
+    (release,) = world.published
+    (asset,) = [asset for asset in release.assets if asset.name.endswith(".metadata")]
+    asset.name = f"other-{asset.name}"
+    with world.open() as repository:
+        (found,) = verify(repository).problems
+    assert "another file" in found.detail
+
+
+@pytest.mark.parametrize("key", [b"asset", b"metadata"])
+def test_a_record_with_any_value_for_an_asset_stops_no_verify(world: World, tmp_path: Path, key: bytes) -> None:
+    turn_on(world)
+    world.put(make_wheel(tmp_path))
+    git_dir, path = world.repo.git_dir, "projects/de/demo/1.0/release.json"
+    record = re.sub(b'"%b":[0-9]+' % key, b'"%b":[1]' % key, plumbing.git(git_dir, "show", f"wharf/main:{path}"))
+    tip = plumbing.git(git_dir, "rev-parse", "wharf/main").decode().strip()
+    plumbing.commit_files(git_dir, "wharf/main", tip, "by hand", "hand", world.hub.clock.now(), additions=[(path, record)])
+    with world.open(machine="another") as repository:
+        assert verify(repository).files == 1
 
 
 def test_remove_takes_the_metadata_too_and_verify_misses_it(world: World, two: tuple[Path, Path]) -> None:

@@ -230,7 +230,9 @@ def test_files_in_another_repository_are_linked_if_it_is_allowed_and_public(worl
 # By difference.
 
 OPERATIONS = st.lists(
-    st.sampled_from(["publish", "again", "yank", "unyank", "remove", "revert", "state", "settings"]), min_size=1, max_size=6
+    st.sampled_from(["publish", "again", "yank", "unyank", "remove", "revert", "jump", "state", "settings"]),
+    min_size=1,
+    max_size=7,
 )
 
 
@@ -247,6 +249,12 @@ def _happens(what: str, repository: Repository, folder: Path, number: int) -> No
         before = subprocess.run([*git, "rev-parse", "--verify", "-q", "wharf/main^"], capture_output=True, text=True)
         if before.returncode == 0:
             subprocess.run([*git, "update-ref", repository.branch.ref, before.stdout.strip()], check=True)
+    elif what == "jump" and snapshot.commit:  # to wherever the index was longest ago, back and forth
+        git = ["git", f"--git-dir={repository.branch.git_dir}"]
+        log = subprocess.run([*git, "reflog", "--format=%H", repository.branch.ref], capture_output=True, text=True, check=True)
+        seen = [commit for commit in log.stdout.split() if commit != snapshot.commit]
+        if seen:
+            subprocess.run([*git, "update-ref", repository.branch.ref, seen[number % len(seen)]], check=True)
     elif what == "settings" and snapshot.commit:
         edit_by_hand(repository.branch.git_dir.parent, "wharf.toml", f"format = 1\nreserved = ['x{number}']\n".encode())
     elif named is not None and what == "state":
@@ -307,6 +315,69 @@ def _dying(after: int) -> Iterator[None]:
             patched.setattr(Path, name, counted(getattr(Path, name)))
         patched.setattr(shutil, "rmtree", counted(shutil.rmtree))  # who was killed tidies nothing up
         yield
+
+
+def test_a_project_that_a_dead_build_had_deleted_comes_back(repository: Repository, tmp_path: Path) -> None:
+    """The index moves away and back, and the build in between dies."""
+    git = ["git", f"--git-dir={repository.branch.git_dir}"]
+    put(repository, make_wheel(tmp_path, "other"))
+    without = repository.branch.tip()
+    put(repository, make_wheel(tmp_path))
+    out = tmp_path / "out"
+    build(repository, out, with_files=True)
+    tip, before = repository.branch.tip(), tree(out)
+    for step in range(12):
+        subprocess.run([*git, "update-ref", repository.branch.ref, str(without)], check=True)
+        with _dying(step), contextlib.suppress(Died):
+            build(repository, out, with_files=True)
+        subprocess.run([*git, "update-ref", repository.branch.ref, str(tip)], check=True)
+        build(repository, out, with_files=True)
+        assert tree(out) == before
+
+
+def test_a_file_that_came_before_a_build_died_goes_with_its_record(repository: Repository, tmp_path: Path) -> None:
+    put(repository, make_wheel(tmp_path))
+    out = tmp_path / "out"
+    build(repository, out, with_files=True)
+    for number in range(8):
+        version = f"2.{number}"
+        put(repository, make_wheel(tmp_path, "demo", version))
+        with _dying(number), contextlib.suppress(Died):
+            build(repository, out, with_files=True)
+        remove(repository, "demo", version, None, reason="withdrawn", actor="ada")
+        build(repository, out, with_files=True)
+        assert not list(out.rglob(f"demo-{version}*")), "what was withdrawn cannot be fetched any more"
+
+
+def test_processes_of_a_build_that_was_killed_end_with_it_and_spoil_nothing(
+    repository: Repository, store: Path, tmp_path: Path
+) -> None:
+    put(repository, *(make_wheel(tmp_path, f"project-{number}") for number in range(30)))
+    out = tmp_path / "out"
+    slowly = (
+        "import time\nfrom wharf.operations import build_pages as pages, build\nfrom wharf import site\n"
+        "from wharf.repository import open_repository\nfrom wharf.settings import Settings\nfrom pathlib import Path\n"
+        "pages.ALONE, pages.CHUNK, pages._cores = 0, 5, lambda: 2\n"
+        "def slow(*words, made=site.project_pages):\n    time.sleep(0.2)\n    return made(*words)\n"
+        "site.project_pages = slow\n"
+        "if __name__ == '__main__':\n"
+        f"    with open_repository(Settings(place=Path({str(store)!r}))) as repository:\n"
+        f"        build.build(repository, Path({str(out)!r}), with_files=True)\n"
+    )
+    script = tmp_path / "slowly.py"
+    script.write_text(slowly)
+    with subprocess.Popen([sys.executable, script], start_new_session=True) as process:
+        while not list(out.glob(f"{site_folder.STAGING}/pages-*/simple/*")):
+            assert process.poll() is None
+        process.kill()
+    alive = ["pgrep", "--session", str(process.pid)]
+    left = 1000
+    while subprocess.run(alive, capture_output=True, check=False).returncode == 0:
+        left -= 1
+        assert left, "a process outlived the build"
+    build(repository, out, with_files=True)
+    build(repository, tmp_path / "at-once", with_files=True)
+    assert tree(out) == tree(tmp_path / "at-once")
 
 
 def test_only_what_changed_is_written(repository: Repository, tmp_path: Path) -> None:
@@ -387,13 +458,18 @@ def _foreign(out: Path, what: str) -> None:
         (out / site.STATE).write_text(json.dumps(gone))
     if what == "a newer format":
         (out / site.STATE).write_text('{"format": 2, "anything": true}')
+    if what == "a state without end":
+        (out / site.STATE).write_text("[" * 200_000)
+    if what == "a state with half a pair":
+        half = {"origin": "x", "index": "main", "commit": None, "key": "", "left-out": {"demo": [["x"]]}}
+        (out / site.STATE).write_text(json.dumps(half))
 
 
 @pytest.mark.parametrize(
     "what",
     [
         *("a file", "a folder", "a broken state", "a state of somebody else's", "a state that names a path"),
-        *("files that lie elsewhere", "a newer format"),
+        *("files that lie elsewhere", "a newer format", "a state without end", "a state with half a pair"),
     ],
 )
 def test_what_is_no_site_of_ours_is_not_touched(repository: Repository, tmp_path: Path, what: str) -> None:
@@ -407,6 +483,41 @@ def test_what_is_no_site_of_ours_is_not_touched(repository: Repository, tmp_path
     assert (tree(out) if out.is_dir() else out.read_text()) == before
     if what == "a newer format":
         assert "Update wharf" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", [site_folder.STAGING, "simple", "files", "simple/demo", "files/{digest}"])
+def test_a_link_in_the_site_is_not_followed(repository: Repository, tmp_path: Path, name: str) -> None:
+    wheel = make_wheel(tmp_path)
+    put(repository, wheel)
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    build(repository, out, with_files=True)
+    shutil.copytree(out / "simple/demo", elsewhere / "pages-old")
+    for each in ("demo/index.html", "index.html", "pages/index.html", wheel.name):
+        (elsewhere / each).parent.mkdir(exist_ok=True, parents=True)
+        (elsewhere / each).write_text("mine")
+    before = tree(elsewhere)
+    link = out / name.format(digest=hashlib.sha256(wheel.read_bytes()).hexdigest())
+    if link.exists():
+        shutil.rmtree(link)
+    link.symlink_to(elsewhere)
+    set_yanked(repository, "demo", "1.0", None, reason="", actor="ada")
+    with pytest.raises(UsageError, match="link"):
+        build(repository, out, with_files=True)
+    remove(repository, "demo", "1.0", None, reason="", actor="ada")
+    with pytest.raises(UsageError, match="link"):
+        build(repository, out, with_files=True)
+    assert tree(elsewhere) == before
+
+
+def test_a_damaged_page_takes_no_other_projects_files_with_it(repository: Repository, tmp_path: Path) -> None:
+    put(repository, make_wheel(tmp_path), make_wheel(tmp_path, "other"))
+    out = tmp_path / "out"
+    build(repository, out, with_files=True)
+    pages = {name: (out / "simple" / name / "index.v1_json") for name in ("demo", "other")}
+    pages["demo"].write_bytes(pages["other"].read_bytes())
+    remove(repository, "demo", "1.0", None, reason="", actor="ada")
+    build(repository, out, with_files=True)
+    assert list((out / "files").rglob("other-1.0*.whl"))
 
 
 def test_the_site_of_another_index_is_refused(repository: Repository, tmp_path: Path) -> None:
@@ -466,22 +577,76 @@ def test_bytes_that_are_not_those_of_the_record_never_get_into_a_site(
     repository: Repository, store: Path, tmp_path: Path
 ) -> None:
     good, bad = make_wheel(tmp_path, "good"), make_wheel(tmp_path, "bad")
-    put(repository, good)
+    put(repository, good, bad, make_wheel(tmp_path, "bad", "2.0"))
     out = tmp_path / "out"
-    build(repository, out, with_files=True)
-    before = tree(out)
-    put(repository, bad)
     stored = next((store / "assets").rglob(bad.name))
     whole = stored.read_bytes()
     stored.chmod(0o600)
-    for damaged in (whole[:-1], whole + b"x", whole[:-1] + b"x"):
-        stored.write_bytes(damaged)
-        with pytest.raises(StorageError, match=r"bad-1\.0"):
-            build(repository, out, with_files=True)
-        assert {path: digest for path, digest in tree(out).items() if not path.startswith(site_folder.STAGING)} == before
+    for damaged in (whole[:-1], whole + b"x", whole[:-1] + b"x", None):
+        stored.write_bytes(damaged) if damaged is not None else stored.unlink()
+        for _ in range(2):
+            done = build(repository, out, with_files=True)
+            assert [name for name, _ in done.left_out] == [bad.name], "named each time"
+            assert json.loads((out / "simple/bad/index.v1_json").read_bytes())["versions"] == ["2.0"]
+        assert not list((out / "files").rglob(f"{bad.name}*"))
+        assert list((out / "files").rglob(good.name)), "one lost file keeps no other out"
     stored.write_bytes(whole)
-    build(repository, out, with_files=True)
-    assert not (out / site_folder.STAGING).exists()
+    assert build(repository, out, with_files=True).left_out == (), "what is there again is taken up by itself"
+    build(repository, tmp_path / "at-once", with_files=True)
+    assert tree(out) == tree(tmp_path / "at-once")
+
+
+def test_a_file_whose_asset_is_gone_is_left_out_and_named(world: World, tmp_path: Path) -> None:
+    world.put(make_wheel(tmp_path), make_wheel(tmp_path, "demo", "2.0"))
+    world.repo.releases[0].assets.clear()
+    with world.open() as repository:
+        done = build(repository, tmp_path / "out", with_files=True)
+    assert len(done.left_out) == 1
+    assert "not in the store" in done.left_out[0][1]
+
+
+def test_metadata_that_its_record_does_not_announce_is_not_in_the_site(repository: Repository, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path)
+    put(repository, wheel)
+    edit_by_hand(repository.branch.git_dir.parent, f"projects/de/demo/1.0/{wheel.name}.metadata", b"Name: other\n")
+    done = build(repository, tmp_path / "out", with_files=True)
+    assert [name for name, _ in done.left_out] == [f"{wheel.name}.metadata"]
+    page = json.loads((tmp_path / "out/simple/demo/index.v1_json").read_bytes())
+    assert page["files"][0]["core-metadata"] is False
+    assert not list((tmp_path / "out").rglob("*.metadata"))
+
+
+def test_a_file_name_that_has_no_room_for_metadata_is_served_without(repository: Repository, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path, "demo", f"1.0+{'x' * 100}", build=f"1{'b' * 120}")
+    assert len(wheel.name) > 246
+    put(repository, wheel)
+    assert build(repository, tmp_path / "out", with_files=True).left_out == ()
+    assert list((tmp_path / "out/files").rglob(wheel.name))
+
+
+def test_who_gives_up_does_not_wait_for_the_files_that_are_left(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(repository, *(make_wheel(tmp_path, f"project-{number}") for number in range(40)))
+    fetched: list[str] = []
+    original = build_files._chunks
+
+    def interrupting(place: Repository, file: Any) -> Iterator[bytes]:
+        fetched.append(file.filename)
+        return original(place, file)
+
+    def interrupted(*_words: object, **_more: object) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(build_files, "AT_ONCE", 1)
+    monkeypatch.setattr(build_files, "_chunks", interrupting)
+    monkeypatch.setattr(build_files, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        build(repository, tmp_path / "out", with_files=True)
+    assert len(fetched) < 40
+    monkeypatch.undo()
+    build(repository, tmp_path / "out", with_files=True)
+    assert len(list((tmp_path / "out/files").rglob("*.whl"))) == 40
 
 
 def test_files_at_github_are_fetched_again_when_they_break_off_and_what_came_is_kept(world: World, tmp_path: Path) -> None:
@@ -510,8 +675,10 @@ def test_the_command_says_what_it_did(store: Path, tmp_path: Path, capsys: pytes
     assert (document["projects"], document["written"], document["deleted"]) == (1, 1, 0)
     assert len(document["commit"]) == 40
     assert "https://pkg.example.org/simple/" in (tmp_path / "out/index.html").read_text()
-    code, document = run(capsys, "--repo", store, "--with-files", "--address", "pkg.example.org", tmp_path / "out")
-    assert (code, document["error"]["code"]) == (2, "usage")
+    for wrong in ("pkg.example.org", "https://__token__:secret@pkg.example.org"):
+        code, document = run(capsys, "--repo", store, "--with-files", "--address", wrong, tmp_path / "out")
+        assert (code, document["error"]["code"]) == (2, "usage")
+        assert "secret" not in str(document)
     with pytest.raises(SystemExit) as ended:
         main(["build", "--repo", str(store), "--with-files", str(tmp_path / "out")])
     assert ended.value.code == 0

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wharf import record
+from wharf import index_file, record
 from wharf.change import AddFiles, Change, NewFile, Outcome, RemoveFiles, SetYanked
 from wharf.errors import ConflictError, NotFoundError, RecordError, RefusedError, UsageError
 from wharf.model import File, Release, Status
@@ -23,6 +23,7 @@ class Tip:
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
+        self.index_file = index_file.NEW
 
     def versions(self, project: str) -> list[str]:
         prefix = f"{record.folder(project)}/"

@@ -256,6 +256,7 @@ def test_makers_give_the_same_bytes_for_the_same_arguments(tmp_path: Path) -> No
         "dämo-1.0.tar.gz",
         "demo-1.0.tar.gz\0",
         "demo-" + "1" * 300 + ".tar.gz",
+        "demo-1.0+" + "a" * 200 + ".tar.gz",
         "demo-1.0-" + "-".join([".".join(f"a{number}" for number in range(20))] * 3) + ".whl",
     ],
 )

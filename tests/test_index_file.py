@@ -22,6 +22,8 @@ def test_a_new_index_says_nothing_but_its_format() -> None:
         *(b"format = 1\nmetadata-assets = 'yes'", b"format = 1\nmetadata-assets = 1"),
         *(b"format = 1\nreserved = 'acme-*'", b"format = 1\nreserved = ['a b']", b"format = 1\nreserved = [1]"),
         b"format = 1\nreserved = ['" + b"a" * 300 + b"']",
+        *(b"format = true", b"format = 1.0", b"format = 1\nx = " + b"[" * 5000, b"format = 1\nx = " + b"9" * 5000),
+        b"format = 1\n# " + b"x" * (64 << 10),
     ],
 )
 def test_what_is_not_understood_is_never_guessed(wrong: bytes) -> None:

@@ -9,12 +9,15 @@ import tomllib
 from dataclasses import dataclass
 from fnmatch import translate
 
+from wharf.distribution.names import plain
 from wharf.errors import StorageError
 
 PATH = "wharf.toml"
 FORMAT = 1
 """The format of the index branch that this version reads and writes (docs/index-format.md)."""
 
+MAX_BYTES = 64 << 10
+"""A longer file is not read."""
 METADATA_ASSETS = "metadata-assets"
 NEW = f"""\
 # The settings of this index, reviewed as text (wharf: docs/index-format.md).
@@ -49,14 +52,16 @@ def parse(data: bytes) -> IndexSettings:
     Raises StorageError if it is broken or of a format not known here: what it meant to forbid must not be guessed.
     """
     try:
+        if len(data) > MAX_BYTES:
+            raise ValueError(f"it is longer than {MAX_BYTES >> 10} KiB")
         found = tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise StorageError(
-            f"{PATH} on the index branch is not TOML: {error}.", "Mend it there; `git log` shows who changed it."
+            f"{PATH} on the index branch is not TOML: {plain(str(error))}.", "Mend it there; `git log` shows who changed it."
         ) from error
-    if found.get("format") != FORMAT:
+    if type(found.get("format")) is not int or found["format"] != FORMAT:
         raise StorageError(
-            f"{PATH} on the index branch says format = {found.get('format')!r}; this version knows {FORMAT} only.",
+            f"{PATH} on the index branch says format = {plain(repr(found.get('format')))}; this version knows {FORMAT} only.",
             "Update wharf, or mend the file if its number is wrong.",
         )
     metadata_assets, reserved = found.get(METADATA_ASSETS, False), found.get("reserved", [])

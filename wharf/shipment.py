@@ -152,7 +152,7 @@ class Shipment:
             if release is None:
                 rest.append(each)
             else:
-                done.append(_located(each, release, release.find(each.named.file)))
+                done += _found_in(release, [each])
                 self._progress.sent(each.named.file.filename, each.named.file.size)
         loads = []
         most = MOST_ASSETS // (2 if any(each.beside for each in rest) else 1)
@@ -196,14 +196,14 @@ class Shipment:
         """Put a load into its release and make that visible; the files with their locations."""
         twin = self._twin(load) if load.moved and load.into is None else None
         if twin is not None:
-            return _found_in(twin, load)
+            return _found_in(twin, load.incoming)
         release = load.into or self._create(load, tip)
         try:
             stored = self._fill(release, load)
         except ClosedError:
             twin = self._twin(load)
             if twin is not None:
-                return _found_in(twin, load)
+                return _found_in(twin, load.incoming)
             # Published or filled up meanwhile, or somebody else is filling it at this moment: a release of our own.
             self._number([load])
             release = self._create(load, tip)
@@ -211,10 +211,17 @@ class Shipment:
         if release.draft:
             published = self._publish(release, load, tip)
             if published.id != release.id:
-                return _found_in(published, load)
+                return _found_in(published, load.incoming)
             release = published
-        held = dataclasses.replace(release, assets=tuple(stored.values()))
-        return [_located(each, held, stored[each.named.file.filename]) for each in load.incoming]
+        return [
+            _located(
+                each,
+                release,
+                stored[each.named.file.filename],
+                stored.get(each.beside.named.file.filename) if each.beside else None,
+            )
+            for each in load.incoming
+        ]
 
     def _create(self, load: _Load, tip: str) -> Listed:
         """A draft for a load."""
@@ -335,17 +342,19 @@ def _draft_for(ours: Iterable[Listed], files: Sequence[File]) -> Listed | None:
     return next((each for each in ours if each.draft and each.mark == wanted), None)
 
 
-def _found_in(release: Listed, load: _Load) -> list[Named]:
-    """The files of a load, all of which a release has."""
-    return [_located(each, release, release.find(each.named.file)) for each in load.incoming]
+def _found_in(release: Listed, incoming: Iterable[Incoming]) -> list[Named]:
+    """Files that a release has."""
+    return [
+        _located(each, release, release.find(each.named.file), release.find(each.beside.named.file) if each.beside else None)
+        for each in incoming
+    ]
 
 
-def _located(each: Incoming, release: Listed, stored: Stored | None) -> Named:
+def _located(each: Incoming, release: Listed, stored: Stored | None, beside: Stored | None) -> Named:
     """The file with its location, as GitHub told it."""
     if stored is None:
         raise TypeError(f"{release.tag} does not hold {each.named.file.filename}")
     location: dict[str, Json] = {"release": release.id, "tag": release.tag, "asset": stored.id, "name": stored.name}
-    beside = release.find(each.beside.named.file) if each.beside else None
     if beside is not None and beside.name == listing.metadata_name(stored.name):
         location["metadata"] = beside.id
     return dataclasses.replace(each.named, file=dataclasses.replace(each.named.file, location=location))

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wharf import listing, pages
-from wharf.errors import StorageError, UsageError
+from wharf.distribution.names import Name, plain
+from wharf.errors import InvalidDistributionError, StorageError, UsageError
 from wharf.model import is_filename, is_name, is_sha256
 from wharf.pages import Format, document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from wharf.address import Address
     from wharf.model import File, Json, Project
@@ -29,8 +31,10 @@ PAGES: Final = {Format.JSON: "index.v1_json", Format.PLAIN_HTML: "index.html"}
 MAX_STATE: Final = 64 << 20
 """Bytes of a state that are read: a project takes some 100."""
 
+_LONGEST_NAME = 255  # bytes of a file's name
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
 
+_Pair = Annotated[list[str], Field(min_length=2, max_length=2)]
 LeftOut = tuple[str, str]
 """What a page does not show, and why."""
 
@@ -51,7 +55,7 @@ class State(BaseModel):
     commit: str | None
     key: str
     trees: dict[str, str] = {}
-    left_out: Annotated[dict[str, list[list[str]]], Field(alias="left-out")] = {}
+    left_out: Annotated[dict[str, list[_Pair]], Field(alias="left-out")] = {}
     gone: list[str] = []
 
 
@@ -65,7 +69,7 @@ def parse(data: bytes, where: str) -> State:
                 "Update wharf, or name a new folder.",
             )
         state = State.model_validate_json(data)
-    except (ValueError, ValidationError) as error:
+    except (ValueError, ValidationError, RecursionError) as error:
         raise not_ours(where, f"its {STATE} is not wharf's") from error
     names = all(is_name(name) and _ID.fullmatch(tree) for name, tree in state.trees.items())
     if not names or not all(map(_is_file, state.gone)) or state.format != FORMAT:
@@ -79,9 +83,14 @@ def not_ours(where: str, why: str) -> UsageError:
 
 
 def render_state(state: State) -> bytes:
-    """The bytes of a state: the same for the same."""
+    """The bytes of a state: the same for the same. Raises StorageError for one that is too long to be read again."""
     document: Json = state.model_dump(mode="json", by_alias=True)
-    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+    data = json.dumps(document, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+    if len(data) >= MAX_STATE:
+        raise StorageError(
+            f"The index is too large for one site: its {STATE} would have {len(data)} bytes.", "Split the index."
+        )
+    return data
 
 
 def file_path(file: File) -> str:
@@ -89,19 +98,29 @@ def file_path(file: File) -> str:
     return f"{file.sha256}/{file.filename}"
 
 
+def with_metadata(path: str) -> tuple[str, ...]:
+    """A file's path below `files/`, and that of its core metadata, where such a name can be."""
+    beside = listing.metadata_name(path)
+    return (path, beside) if len(beside.partition("/")[2]) <= _LONGEST_NAME else (path,)
+
+
 def _is_file(path: str) -> bool:
     sha256, _, filename = path.partition("/")
     return is_sha256(sha256) and is_filename(filename)
 
 
-def files_of(page: bytes) -> Iterator[str]:
-    """The files that a project's JSON page of a site links to, as far as they lie in the site."""
+def files_of(page: bytes, project: str) -> Iterator[str]:
+    """The project's files that its JSON page in a site names."""
     try:
         found = json.loads(page)
         entries = [(each["hashes"]["sha256"], each["filename"]) for each in found["files"]]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return  # the page was damaged by somebody: what it linked to stays where it is
-    yield from (path for sha256, filename in entries if _is_file(path := f"{sha256}/{filename}"))
+    for sha256, filename in entries:
+        path = f"{sha256}/{filename}"
+        with contextlib.suppress(InvalidDistributionError):
+            if _is_file(path) and Name.parse(filename).project == project:
+                yield path
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,27 +130,14 @@ class Direct:
     address: Address
     others: frozenset[str] = frozenset()
 
-    def reachable(self, project: Project) -> tuple[Project, list[LeftOut]]:
-        """The project with what a site without a server can show of it: files by their own names, metadata beside them."""
-        left_out: list[LeftOut] = []
-        releases = []
-        for release in project.releases:
-            files = []
-            for file in release.files:
-                try:
-                    files.append(self._reachable(file))
-                except StorageError as error:
-                    left_out.append((file.filename, error.message))
-            releases.append(dataclasses.replace(release, files=tuple(files)))
-        return dataclasses.replace(project, releases=tuple(releases)), left_out
-
     def link(self, file: File) -> str:
         """The public address of a file. Raises StorageError for what has none."""
         place = listing.place(file, self.others)
         address = self.address if place.repository is None else self.address.moved(place.repository)
         return address.download(place.tag, place.name)
 
-    def _reachable(self, file: File) -> File:
+    def check(self, file: File) -> File:
+        """The file as far as it can be reached: by its own name, its metadata beside it. Raises StorageError."""
         place = listing.place(file, self.others)
         if place.name != file.filename:
             # Installers take the last part of an address for the file's name.
@@ -139,9 +145,57 @@ class Direct:
         return file if place.metadata is not None else dataclasses.replace(file, core_metadata=None)
 
 
-def project_pages(project: Project, direct: Direct | None) -> dict[str, bytes]:
-    """The pages of a project by file name; without `direct` the links lead to the site's own files."""
-    made = document.project(project, direct.link) if direct else document.project(project)
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Links to the files in the site itself. `others` is as for `Direct` (None: a store that has one place alone).
+
+    `lost` has the files (`<sha256>/<filename>`) whose bytes are not to be had, with the reasons.
+    """
+
+    others: frozenset[str] | None = None
+    lost: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def link(self, file: File) -> str:
+        """The address of a file, seen from its project's page."""
+        return document.relative_link(file)
+
+    def check(self, file: File) -> File:
+        """The file as far as the site can have it. Raises StorageError."""
+        if self.others is not None:
+            listing.place(file, self.others)
+        if (why := self.lost.get(file_path(file))) is not None:
+            raise StorageError(why, "")
+        return file if len(with_metadata(file_path(file))) > 1 else dataclasses.replace(file, core_metadata=None)
+
+
+Reach: TypeAlias = Direct | Own
+
+
+def reachable(project: Project, reach: Reach) -> tuple[Project, list[LeftOut]]:
+    """The project with what a site can show of it, and what it cannot."""
+    if project.status.marker == "quarantined":
+        return project, []  # of which no page offers any file
+    left_out: list[LeftOut] = []
+    releases = []
+    for release in project.releases:
+        files = []
+        for file in release.files:
+            try:
+                files.append(reach.check(file))
+            except StorageError as error:
+                left_out.append(leaving_out(file.filename, error.message))
+        releases.append(dataclasses.replace(release, files=tuple(files)))
+    return dataclasses.replace(project, releases=tuple(releases)), left_out
+
+
+def leaving_out(name: str, why: str) -> LeftOut:
+    """What is told of something that is left out: records may hold anything, of any length."""
+    return plain(name), plain(why)
+
+
+def project_pages(project: Project, reach: Reach) -> dict[str, bytes]:
+    """The pages of a project by file name."""
+    made = document.project(project, reach.link)
     return {name: pages.render(made, form) for form, name in PAGES.items()}
 
 

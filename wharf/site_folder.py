@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
+import secrets
 import shutil
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STAGING: Final = ".wharf-staging"
+_PAGES = "pages-"
 
 
 class SiteFolder:
@@ -32,6 +33,8 @@ class SiteFolder:
     def __init__(self, out: Path) -> None:
         self.out = out
         self.staging = out / STAGING
+        # Of its own: a process of a build that was killed may still be writing.
+        self.pages = self.staging / f"{_PAGES}{secrets.token_hex(8)}"
         self.state: site.State | None = None
         self.installing = False
 
@@ -39,49 +42,55 @@ class SiteFolder:
     def opened(self) -> Iterator[None]:
         """Take the folder for one build; it is made if need be, and goes again if nothing came of it.
 
-        Raises UsageError for one that is no site of wharf's, which is not touched, or that another build is writing to.
+        Raises UsageError for one that is no site of wharf's, which is not touched, or that another build is writing to;
+        StorageError if it cannot be written.
         """
         try:
             self.state = self._read_state()
             self.out.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.out, os.O_RDONLY | os.O_DIRECTORY)
-        except OSError as error:
-            raise StorageError(f"{self.out} cannot be written: {error.strerror}.", "Name another folder.") from error
-        try:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise UsageError(f"Another build is writing to {self.out}.", "Wait for its end.") from error
-            self.state = self._read_state()
-            with self._cleared():
-                yield
-        finally:
-            os.close(handle)
-
-    @contextlib.contextmanager
-    def _cleared(self) -> Iterator[None]:
-        """Staging is empty at the beginning but for whole files of a build that died, and gone at the end, whatever happens."""
-        self._clear_pages()
-        try:
-            (self.staging / "pages").mkdir(parents=True)
-            yield
+                with self._alone(handle), self._cleared():
+                    yield
+            finally:
+                os.close(handle)
+                with contextlib.suppress(OSError):  # not empty: then it is a site, or was there before
+                    self.out.rmdir()
         except OSError as error:
-            shutil.rmtree(self.staging, ignore_errors=True)  # what failed first is what is told
             place = f" ({error.filename})" if error.filename else ""
             left = "Run it again: it goes on from there." if self.installing else "The old one is as it was."
             raise StorageError(f"The site cannot be written: {error.strerror or error}{place}.", left) from error
+
+    @contextlib.contextmanager
+    def _alone(self, handle: int) -> Iterator[None]:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(f"Another build is writing to {self.out}.", "Wait for its end.") from error
+        self.state = self._read_state()
+        yield
+
+    @contextlib.contextmanager
+    def _cleared(self) -> Iterator[None]:
+        """In staging are at the beginning at most whole files of a build that died; at the end it is gone, if all went well.
+
+        Whatever else happens, pages go; files stay for the next time, unless the disk is full.
+        """
+        self._clear_pages()
+        try:
+            self.pages.mkdir(parents=True)
+            yield
+        except OSError:
+            shutil.rmtree(self.staging, ignore_errors=True)  # what failed first is what is told
+            raise
         except BaseException:
             self._clear_pages()
             raise
-        else:
-            shutil.rmtree(self.staging)
-        finally:
-            with contextlib.suppress(OSError):  # not empty: then it is a site, or was there before
-                self.out.rmdir()
+        shutil.rmtree(self.staging, ignore_errors=True)  # the site is there, and what is left here the next build clears
 
     def _clear_pages(self) -> None:
-        if (self.staging / "pages").exists():
-            shutil.rmtree(self.staging / "pages")
+        for path in self.staging.glob(f"{_PAGES}*"):
+            shutil.rmtree(path)
         with contextlib.suppress(OSError):  # not empty: files to go on with
             self.staging.rmdir()
 
@@ -90,6 +99,8 @@ class SiteFolder:
             return None
         if not self.out.is_dir():
             raise site.not_ours(str(self.out), "it is no folder")
+        for name in (STAGING, "simple", "files", site.STATE):
+            self._check_own(self.out / name)
         path = self.out / site.STATE
         if path.is_file():
             with path.open("rb") as file:
@@ -99,9 +110,32 @@ class SiteFolder:
             raise site.not_ours(str(self.out), f"it holds {sorted(others)[0]} and no {site.STATE}")
         return None
 
+    def _check_own(self, path: Path) -> None:
+        """Raise UsageError for what leads out of the folder, or lies on another file system: nothing can be renamed into it."""
+        if path.is_symlink() or (path.exists() and path.stat().st_dev != self.out.stat().st_dev):
+            raise UsageError(
+                f"{path} is a link, or a file system of its own; a site is one folder, and nothing beyond it is touched.",
+                "Name a folder that is not there yet.",
+            )
+
+    def prepare(self, projects: Iterable[str], files: Iterable[str], gone: Iterable[str]) -> None:
+        """Make the folders that files go into, and see that none leads elsewhere, before anything is replaced.
+
+        Raises UsageError, or OSError if there is no room.
+        """
+        for name in projects:
+            self._check_own(self.out / "simple" / name)
+        for path in gone:
+            self._check_own((self.out / "files" / path).parent)
+        (self.out / "simple").mkdir(exist_ok=True)
+        for path in files:
+            folder = (self.out / "files" / path).parent
+            self._check_own(folder)
+            folder.mkdir(parents=True, exist_ok=True)
+
     def stage(self, folder: str, files: Mapping[str, bytes]) -> None:
         """Write files to be installed in `folder` of the site (relative, may be empty)."""
-        stage(self.staging, folder, files)
+        stage(self.pages, folder, files)
 
     def differs(self, folder: str, name: str, data: bytes) -> bool:
         """Whether a file of the site has other bytes, or is not there."""
@@ -118,13 +152,12 @@ class SiteFolder:
         self._replace_state(staged)
 
     def _replace_state(self, staged: str) -> None:
-        (self.staging / "pages" / staged / site.STATE).replace(self.out / site.STATE)
+        (self.pages / staged / site.STATE).replace(self.out / site.STATE)
 
     def install_project(self, project: str) -> None:
         """Put the pages of a project into their place: the whole folder if it is new, else file by file."""
-        source, target = (root / "simple" / project for root in (self.staging / "pages", self.out))
+        source, target = (root / "simple" / project for root in (self.pages, self.out))
         if not target.exists():
-            target.parent.mkdir(exist_ok=True)
             source.rename(target)
             return
         for name in site.PAGES.values():
@@ -134,21 +167,24 @@ class SiteFolder:
         """Put what was staged as `own/<folder>` into that folder of the site."""
         (self.out / folder).mkdir(exist_ok=True)
         for name in names:
-            (self.staging / "pages" / "own" / folder / name).replace(self.out / folder / name)
+            (self.pages / "own" / folder / name).replace(self.out / folder / name)
 
     def install_files(self, paths: Iterable[str]) -> None:
         """Put those distributions, with their metadata, into their place, as far as they were staged; others are left there."""
         for path in paths:
-            for name in (path, f"{path}.metadata"):
+            for name in site.with_metadata(path):
                 source, target = self.staging / "files" / name, self.out / "files" / name
                 if source.exists():
-                    target.parent.mkdir(parents=True, exist_ok=True)
                     source.replace(target)
+
+    def missing(self, paths: Iterable[str]) -> set[str]:
+        """Those of some files below `files/` that the site does not have yet."""
+        return {path for path in paths if not (self.out / "files" / path).exists()}
 
     def old_files(self, project: str) -> set[str]:
         """The files that a project's page in the site links to."""
         path = self.out / "simple" / project / site.PAGES[Format.JSON]
-        return set(site.files_of(path.read_bytes())) if path.is_file() else set()
+        return set(site.files_of(path.read_bytes(), project)) if path.is_file() else set()
 
     def has(self, path: str, size: int) -> bool:
         """Whether the site, or what is staged for it, has a file of that size below `files/`."""
@@ -168,29 +204,24 @@ class SiteFolder:
 
     def drop_file(self, path: str) -> None:
         """Delete a file below `files/`, with its metadata."""
-        target = self.out / "files" / path
-        for each in (target, target.with_name(f"{target.name}.metadata")):
-            each.unlink(missing_ok=True)
+        for name in site.with_metadata(path):
+            (self.out / "files" / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
-            target.parent.rmdir()
+            (self.out / "files" / path).parent.rmdir()
 
 
-def stage(staging: Path, folder: str, files: Mapping[str, bytes]) -> None:
-    """Write pages into a staging folder, to be installed in `folder` of the site."""
-    target = staging / "pages" / folder
+def stage(pages: Path, folder: str, files: Mapping[str, bytes]) -> None:
+    """Write pages into a folder of staged pages, to be installed in `folder` of the site."""
+    target = pages / folder
     target.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         (target / name).write_bytes(data)
 
 
-def stage_metadata(staging: Path, path: str, data: bytes) -> None:
-    """Write the core metadata of a file, to be installed beside it."""
-    target = staging / "files" / f"{path}.metadata"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(data)
-
-
-def has_metadata(out: Path, path: str, sha256: str) -> bool:
-    """Whether the site has core metadata with that digest beside a file."""
-    target = out / "files" / f"{path}.metadata"
-    return target.is_file() and hashlib.sha256(target.read_bytes()).hexdigest() == sha256
+def stage_metadata(out: Path, path: str, data: bytes) -> None:
+    """Write the core metadata of a file, to be installed beside it, unless the site has it."""
+    name = f"files/{path}.metadata"
+    there, target = out / name, out / STAGING / name
+    if not there.is_file() or there.read_bytes() != data:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)

@@ -100,7 +100,7 @@ def _outcome(words: list[str], state: State) -> int:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "wharf"
         code = state.fail("usage", error.format_message(), f"`{where} --help` shows how it is used.", 2)
     except click.Abort:
-        code = state.fail("interrupted", "Interrupted.", "Nothing is half done: run the same command again.", 130)
+        code = state.fail("interrupted", "Interrupted.", "Run the same command again: it goes on from there.", 130)
     except WharfError as error:
         code = state.fail(error.code, error.message, error.hint, error.exit_code)
     except OSError as error:

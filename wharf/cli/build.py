@@ -36,11 +36,11 @@ def build_command(state: State, out: Path, with_files: bool, address: str) -> No
     With --with-files any web server can serve the site, without network. Only what changed is written, and nothing is
     replaced before all of it is there.
     """
-    from wharf.errors import RefusedError, UsageError
+    from wharf.clients import parse_place
+    from wharf.errors import RefusedError
     from wharf.operations.build import Progress, build
 
-    if address and not address.startswith(("http://", "https://")):
-        raise UsageError(f"{address!r} is no address of a site.", "Write it as in --address https://packages.example.org.")
+    address = parse_place(address).root if address else ""
     with (
         state.repository(reading=True, whole=True, fetch="later") as repository,
         counting(("pages", "files"), show=not state.json) as ((pages, page), (files, file)),

@@ -39,7 +39,7 @@ def publish_command(state: State, files: tuple[Path, ...], dry_run: bool, skip_e
     code 5), unless --skip-existing says that they are to be left out, as where a job that runs again has built them anew. A
     file that is neither wheel nor sdist, or is broken, is exit code 3.
     """
-    from wharf.errors import UsageError
+    from wharf.errors import StorageError, UsageError
     from wharf.objects import identity
     from wharf.operations import dispatch as events
     from wharf.operations.publish import Input, publish
@@ -53,13 +53,18 @@ def publish_command(state: State, files: tuple[Path, ...], dry_run: bool, skip_e
         if dispatch is not None:
             events.check(repository, dispatch)
         done = publish(repository, inputs, actor=identity(), dry_run=dry_run, skip_existing=skip_existing, progress=progress)
-        if dispatch is not None and not dry_run:
-            events.dispatch(repository, dispatch)
         document = _document(repository, done)
+        if dispatch is not None and not dry_run:
+            try:
+                events.dispatch(repository, dispatch)
+            except StorageError:
+                if not state.json:  # else there is one document, and that is the error
+                    state.result(document, _lines(done, dry_run=dry_run))
+                raise
     for warning in done.warnings:
         state.warn(warning)
     for named in done.skipped:
-        state.warn(f"{named.file.filename} is in the index already, with other bytes: those stay.")
+        state.warn(f"{named.file.filename} is left out: its name is taken, and what is there stays.")
     state.result(document, _lines(done, dry_run=dry_run))
 
 

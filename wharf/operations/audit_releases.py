@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wharf.github import GitHub
-    from wharf.listing import Listed, Stored
+    from wharf.listing import Listed, Place, Stored
     from wharf.model import File, Release
     from wharf.releases import Releases
     from wharf.repository import Repository
@@ -62,16 +62,25 @@ class ReleasesAudit:
         elif stored.size != file.size or (stored.sha256 or self._hashed(stored)) != file.sha256:
             detail = f"the bytes of {file.filename} have another digest or size: {again}"
             yield Finding(kind="other-bytes", path=self.path(file), detail=detail)
-        elif place.metadata is not None and place.metadata not in self._assets:
-            detail = f"the core metadata beside {file.filename} is gone, where sites announce it: {again}"
+        elif place.metadata is not None and (why := self._beside(listed, place, file)):
+            detail = f"the core metadata beside {file.filename}, where sites announce it, {why}: {again}"
             yield Finding(kind="missing-bytes", path=self.path(file), detail=detail)
+
+    def _beside(self, listed: Listed, place: Place, file: File) -> str:
+        """What is wrong with the core metadata beside a file; empty if nothing is."""
+        release, stored = self._assets.get(place.metadata or 0, (None, None))
+        if release is not listed or stored is None or stored.state != "uploaded":
+            return "is gone"
+        same = stored.sha256 is None or stored.sha256 == file.core_metadata
+        return "" if same and stored.name == listing.metadata_name(place.name) else "is that of another file"
 
     def sweep(self, *, repair: bool) -> Findings:
         """Only what is wharf's, unnamed before and after the list was made, and a day old, is deleted."""
         self._repository.branch.fetch()
         named = named_files(self._repository)
         here = [file.location for file in named.files if "repository" not in file.location]
-        ids = {location.get(key) for location in here for key in ("asset", "metadata")}
+        values = (location.get(key) for location in here for key in ("asset", "metadata"))
+        ids = {value for value in values if isinstance(value, int)}
         ours = [listed for listed in self._all if listed.mark is not None]
         drafts = [self._draft(listed, repair=repair) for listed in ours if listed.draft]
         unnamed = [

@@ -6,6 +6,7 @@ says before anything is replaced what may be in between, so that a build that di
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from wharf import pages, site
-from wharf.errors import NotFoundError, UsageError
+from wharf.distribution.names import Name
+from wharf.errors import NotAllowedError, NotFoundError, UsageError
+from wharf.folder import Folder
 from wharf.operations import build_files, build_pages
 from wharf.pages import html
 from wharf.repository import check_index
-from wharf.site import State
+from wharf.site import Direct, Own, State
 from wharf.site_folder import SiteFolder
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wharf.repository import Repository
-    from wharf.site import Direct, LeftOut
+    from wharf.site import LeftOut, Reach
     from wharf.snapshot import Snapshot
 
 CODE: Final = "1"
@@ -64,12 +67,12 @@ def build(
     """
     with ThreadPoolExecutor(1) as pool:
         fetched = pool.submit(repository.branch.fetch)  # while GitHub is asked whether the repository is public
-        direct = None if with_files else _direct(repository)
+        reach: Reach = _own(repository) if with_files else _direct(repository)
         fetched.result()
     check_index(repository)
     folder = SiteFolder(out)
     with folder.opened():
-        return _carry_out(repository, folder, direct, address, progress or Progress())
+        return _carry_out(repository, folder, reach, address, progress or Progress())
 
 
 def _direct(repository: Repository) -> Direct:
@@ -92,28 +95,29 @@ def _direct(repository: Repository) -> Direct:
     for slug in releases.others:
         try:
             other = github.call("GET", f"/repos/{slug}").data
-        except NotFoundError:
+        except (NotFoundError, NotAllowedError):
             continue
         if isinstance(other, dict) and other.get("private") is False:
             public.append(slug)
     return site.Direct(github.address, frozenset(public))
 
 
-def _carry_out(repository: Repository, folder: SiteFolder, direct: Direct | None, address: str, progress: Progress) -> Built:
+def _own(repository: Repository) -> Own:
+    """Links to the site's own files."""
+    others = None if isinstance(repository.assets, Folder) else repository.assets.others
+    return Own(others)
+
+
+def _carry_out(repository: Repository, folder: SiteFolder, reach: Reach, address: str, progress: Progress) -> Built:
     """One build into a folder that is taken."""
     snapshot = repository.branch.snapshot()
-    plan = _plan(repository, snapshot, folder, direct)
-    progress.pages(len(plan.changed))
-    made = build_pages.Made()
-    if snapshot.commit is not None:
-        job = build_pages.Job(git_dir=repository.branch.git_dir, commit=snapshot.commit, staging=folder.staging, direct=direct)
-        made = build_pages.make(job, plan.changed, progress.page)
-    wanted = [file for file in made.files if not folder.has(site.file_path(file), file.size)]
-    progress.files(len(wanted))
-    build_files.bring(repository, wanted, folder.staging, progress.file)
+    plan = _plan(repository, snapshot, folder, reach)
+    made, lost = _make(repository, snapshot, folder, plan, reach, progress)
     kept = {name: told for name, told in plan.before.left_out.items() if name not in {*plan.changed, *plan.deleted}}
     left_out = kept | {name: [list(each) for each in told] for name, told in made.left_out.items()}
-    after = plan.after.model_copy(update={"left_out": left_out})
+    # What is not to be had today is looked for again next time.
+    trees = plan.after.trees | dict.fromkeys(lost, _UNKNOWN)
+    after = plan.after.model_copy(update={"left_out": left_out, "trees": trees})
     own = {"": {"index.html": html.render_site_home(address).encode()}, "simple": site.list_pages(snapshot.names())}
     paths = {site.file_path(file) for file in made.files}
     _install(folder, plan, after, own, paths, _gone(folder, plan, paths))
@@ -126,6 +130,28 @@ def _carry_out(repository: Repository, folder: SiteFolder, direct: Direct | None
     )
 
 
+def _make(
+    repository: Repository, snapshot: Snapshot, folder: SiteFolder, plan: _Plan, reach: Reach, progress: Progress
+) -> tuple[build_pages.Made, set[str]]:
+    """Stage what is new. What came of it, and the projects whose files are not all to be had: their pages are without those."""
+    progress.pages(len(plan.changed))
+    if snapshot.commit is None:
+        return build_pages.Made(), set()
+    job = build_pages.Job(
+        git_dir=repository.branch.git_dir, commit=snapshot.commit, out=folder.out, pages=folder.pages, reach=reach
+    )
+    made = build_pages.make(job, plan.changed, progress.page)
+    wanted = [file for file in made.files if not folder.has(site.file_path(file), file.size)]
+    progress.files(len(wanted))
+    lost = build_files.bring(repository, wanted, folder.out, progress.file)
+    projects = {Name.parse(path.partition("/")[2]).project for path in lost}
+    if isinstance(reach, Own) and lost:
+        without = dataclasses.replace(job, reach=dataclasses.replace(reach, lost=lost))
+        made.left_out.update(build_pages.make(without, sorted(projects), progress.page).left_out)
+        made.files = [file for file in made.files if site.file_path(file) not in lost]
+    return made, projects
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
     """The projects to write and to delete, between the state that the site is in and the one that it is to have."""
@@ -136,19 +162,19 @@ class _Plan:
     deleted: list[str]
 
 
-def _plan(repository: Repository, snapshot: Snapshot, folder: SiteFolder, direct: Direct | None) -> _Plan:
+def _plan(repository: Repository, snapshot: Snapshot, folder: SiteFolder, reach: Reach) -> _Plan:
     """Raises UsageError for the site of another index."""
     after = State(
         origin=_digest(repository.where if repository.github is None else repository.github.address.web.lower()),
         index=repository.branch.index,
         commit=snapshot.commit,
-        key=_digest(pages.CODE, CODE, direct.address.web if direct else "", *sorted(direct.others if direct else ())),
+        key=_digest(pages.CODE, CODE, reach.address.web if isinstance(reach, Direct) else "", *sorted(reach.others or ())),
         trees=snapshot.tree_ids(),
     )
     before = folder.state or after.model_copy(update={"key": "", "trees": {}})
     if (before.origin, before.index) != (after.origin, after.index):
         raise UsageError(
-            f"The site in {folder.out} was built from another index, and is not touched.",
+            f"The site in {folder.out} was built from another index, or this one was renamed or moved; it is not touched.",
             "Name another folder, or delete that one.",
         )
     if before.key != after.key:
@@ -174,8 +200,10 @@ def _install(
     gone: list[str],
 ) -> None:
     """Put what is staged into its place. Nothing but names changes from here on, so that no full disk comes in between."""
-    between = {**plan.before.trees, **dict.fromkeys(plan.changed, _UNKNOWN)}
-    states = {"between": after.model_copy(update={"trees": between, "gone": gone}), "after": after}
+    between = {**plan.before.trees, **dict.fromkeys((*plan.changed, *plan.deleted), _UNKNOWN)}
+    # Files that come before the page that names them: should that page never come, the next build takes them away.
+    early = sorted({*gone, *folder.missing(paths)})
+    states = {"between": after.model_copy(update={"trees": between, "gone": early}), "after": after}
     fresh = {
         where: {name: data for name, data in files.items() if folder.differs(where, name, data)} for where, files in own.items()
     }
@@ -185,6 +213,7 @@ def _install(
         folder.stage(name, {site.STATE: site.render_state(state)})
     for where, files in fresh.items():
         folder.stage(f"own/{where}", files)
+    folder.prepare((*plan.changed, *plan.deleted), paths, gone)
     folder.begin("between")
     folder.install_files(sorted(paths))
     for name in plan.changed:

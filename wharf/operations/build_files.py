@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import threading
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from wharf import site
-from wharf.errors import StorageError
+from wharf.errors import NotFoundError, StorageError
 from wharf.folder import Folder
+from wharf.site_folder import STAGING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,58 +24,81 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 6
 """Files that are fetched at the same time."""
 TRIES: Final = 3
-"""How often a file is fetched whose bytes do not come whole."""
+"""How often a file is fetched whose bytes do not come as they should."""
 
 _CHUNK = 1 << 20
 
 
-def bring(repository: Repository, files: Sequence[File], staging: Path, advance: Callable[[int], None]) -> None:
-    """Put files below `files/` of the staging folder. Raises StorageError: those that came whole stay for the next time."""
-    with ThreadPoolExecutor(AT_ONCE, "fetch") as pool:
-        futures = [pool.submit(_bring_one, repository, file, staging, advance) for file in files]
-        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-        pool.shutdown(cancel_futures=True)
-    for each in done:
-        each.result()
+class _LostError(Exception):
+    """The bytes of a file are not to be had, by anybody."""
 
 
-def _bring_one(repository: Repository, file: File, staging: Path, advance: Callable[[int], None]) -> None:
-    target = staging / "files" / site.file_path(file)
+def bring(repository: Repository, files: Sequence[File], out: Path, advance: Callable[[int], None]) -> dict[str, str]:
+    """Stage files for the site in `out`. Those whose bytes are gone, or are not those of the record, with the reasons.
+
+    Raises StorageError where the store cannot be reached; what came whole stays for the next time.
+    """
+    stop = threading.Event()
+    lost: dict[str, str] = {}
+
+    def one(file: File) -> None:
+        try:
+            _bring_one(repository, file, out / STAGING / "files" / site.file_path(file), stop)
+        except _LostError as error:
+            lost[site.file_path(file)] = str(error)
+        advance(1)
+
+    pool = ThreadPoolExecutor(AT_ONCE, "fetch")
+    try:
+        done, _ = wait([pool.submit(one, file) for file in files], return_when=FIRST_EXCEPTION)
+        for each in done:
+            each.result()
+    except BaseException:
+        stop.set()  # who gives up does not wait for the rest, nor for limits
+        with repository.github.interrupted() if repository.github else contextlib.nullcontext():
+            pool.shutdown(cancel_futures=True)
+        raise
+    pool.shutdown()
+    return lost
+
+
+def _bring_one(repository: Repository, file: File, target: Path, stop: threading.Event) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
-    for tries in range(TRIES):
+    for left in range(TRIES - 1, -1, -1):
         try:
-            _copy(_chunks(repository, file), file, part)
+            _copy(_chunks(repository, file), file, part, stop)
             break
-        except StorageError:
+        except (_LostError, StorageError):
             part.unlink(missing_ok=True)
-            if tries + 1 == TRIES:
+            if not left or stop.is_set():
                 raise
     part.replace(target)
-    advance(1)
 
 
-def _copy(chunks: Iterator[bytes], file: File, part: Path) -> None:
+def _copy(chunks: Iterator[bytes], file: File, part: Path, stop: threading.Event) -> None:
     digest, count = hashlib.sha256(), 0
     with part.open("wb") as copy:
         for chunk in chunks:
+            if stop.is_set():
+                raise StorageError("The fetching was stopped.", "Run the same command again: it goes on from there.")
             count += len(chunk)
             if count > file.size:
                 break
             digest.update(chunk)
             copy.write(chunk)
     if count != file.size or digest.hexdigest() != file.sha256:
-        raise StorageError(f"The stored bytes of {file.filename} are not those of its record.", "`wharf verify` tells more.")
+        raise _LostError("its stored bytes are not those of its record (`wharf verify` tells more)")
 
 
 def _chunks(repository: Repository, file: File) -> Iterator[bytes]:
     assets = repository.assets
-    if isinstance(assets, Folder):
-        try:
+    try:
+        if isinstance(assets, Folder):
             with assets.path(file.sha256, file.filename).open("rb") as stored:
                 yield from iter(partial(stored.read, _CHUNK), b"")
-        except FileNotFoundError as error:
-            raise StorageError(f"The bytes of {file.filename} are not in the store.", "`wharf verify` tells more.") from error
-        return
-    with assets.fetch(assets.place(file)) as download:
-        yield from download.chunks
+        else:
+            with assets.fetch(assets.place(file)) as download:
+                yield from download.chunks
+    except (FileNotFoundError, NotFoundError) as error:
+        raise _LostError("its bytes are not in the store (`wharf verify` tells more)") from error

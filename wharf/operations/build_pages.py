@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import hashlib
 import logging
 import os
+import signal
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from wharf import site
 from wharf.errors import StorageError
 from wharf.objects import Git, Objects
-from wharf.site_folder import has_metadata, stage, stage_metadata
+from wharf.site import Own
+from wharf.site_folder import stage, stage_metadata
 from wharf.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
     from wharf.errors import RecordError
     from wharf.model import File, Project
-    from wharf.site import Direct, LeftOut
+    from wharf.site import LeftOut, Reach
 
 CHUNK: Final = 250
 """Projects that are read at once."""
@@ -29,23 +35,24 @@ ALONE: Final = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What every process has to know. `direct` is None for a site that has the files."""
+    """What every process has to know: the index, the site's folder, where in it pages are staged, and what links lead to."""
 
     git_dir: Path
     commit: str
-    staging: Path
-    direct: Direct | None
+    out: Path
+    pages: Path
+    reach: Reach
 
 
 @dataclass(slots=True)
 class Made:
-    """What came of some projects: what their pages do not show, and the files that the site is to have, with their projects."""
+    """What came of some projects: what their pages do not show, and the files that the site itself is to have."""
 
     left_out: dict[str, list[LeftOut]] = field(default_factory=dict)
     files: list[File] = field(default_factory=list)
 
     def add(self, other: Made) -> None:
-        """Take what came of other projects."""
+        """Take what came of other projects, or of the same once more."""
         self.left_out.update(other.left_out)
         self.files.extend(other.files)
 
@@ -55,25 +62,26 @@ def make(job: Job, names: Sequence[str], advance: Callable[[int], None]) -> Made
     chunks = [names[at : at + CHUNK] for at in range(0, len(names), CHUNK)]
     made = Made()
     results = _alone(job, chunks) if len(names) <= ALONE or _cores() == 1 else _together(job, chunks)
-    for chunk, result in results:
-        made.add(result)
-        advance(len(chunk))
+    with contextlib.closing(results):  # nothing is written any more when this is left, however it is
+        for chunk, result in results:
+            made.add(result)
+            advance(len(chunk))
     return made
 
 
-def _alone(job: Job, chunks: Sequence[Sequence[str]]) -> Iterator[tuple[Sequence[str], Made]]:
+def _alone(job: Job, chunks: Sequence[Sequence[str]]) -> Generator[tuple[Sequence[str], Made], None, None]:
     for chunk in chunks:
         yield chunk, _make_chunk(job, chunk)
 
 
-def _together(job: Job, chunks: Sequence[Sequence[str]]) -> Iterator[tuple[Sequence[str], Made]]:
+def _together(job: Job, chunks: Sequence[Sequence[str]]) -> Generator[tuple[Sequence[str], Made], None, None]:
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from concurrent.futures.process import BrokenProcessPool
 
     # Started anew, not forked: what other threads hold at that moment would be held for ever.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(_cores(), len(chunks)), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(_cores(), len(chunks)), mp_context=context, initializer=_begin) as pool:
         waiting = {pool.submit(_make_chunk, job, chunk): chunk for chunk in chunks}
         try:
             for each in as_completed(waiting):
@@ -84,6 +92,21 @@ def _together(job: Job, chunks: Sequence[Sequence[str]]) -> Iterator[tuple[Seque
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _begin() -> None:
+    """In a process that makes pages: an interrupt is its parent's to handle, and without a parent it ends."""
+    import multiprocessing
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def _cores() -> int:
@@ -97,33 +120,38 @@ def _make_chunk(job: Job, names: Sequence[str]) -> Made:
     try:
         snapshot = Snapshot(objects, job.commit)
         for project, broken in snapshot.projects(names):
-            left_out = [_named(each) for each in broken]
-            if job.direct is not None:
-                shown, unreachable = job.direct.reachable(project)
-                left_out += unreachable
-            else:
-                shown = project
-                made.files += _keep(job, snapshot, project)
+            shown, left_out = site.reachable(project, job.reach)
+            left_out = [*(_named(each) for each in broken), *left_out]
+            if isinstance(job.reach, Own) and project.status.marker != "quarantined":
+                shown = _with_metadata(job, snapshot, shown, left_out)
+                made.files += shown.files
             if left_out:
                 made.left_out[project.name] = left_out
-            stage(job.staging, f"simple/{project.name}", site.project_pages(shown, job.direct))
+            stage(job.pages, f"simple/{project.name}", site.project_pages(shown, job.reach))
     finally:
         objects.close()
     return made
 
 
 def _named(error: RecordError) -> LeftOut:
-    return error.path, error.message.removeprefix(f"{error.path}: ")
+    return site.leaving_out(error.path, error.message.removeprefix(f"{error.path}: "))
 
 
-def _keep(job: Job, snapshot: Snapshot, project: Project) -> Iterator[File]:
-    """The files of a project that the site is to have; their core metadata is staged."""
-    if project.status.marker == "quarantined":
-        return
-    for release in project.releases:
-        for file in release.files:
-            yield file
-            if file.core_metadata and not has_metadata(job.staging.parent, site.file_path(file), file.core_metadata):
-                data = snapshot.metadata(project.name, release.version, file.filename)
-                if data is not None:
-                    stage_metadata(job.staging, site.file_path(file), data)
+def _with_metadata(job: Job, snapshot: Snapshot, project: Project, left_out: list[LeftOut]) -> Project:
+    """Stage the core metadata of a project's files; the project without that which is not what its record announces."""
+
+    def checked(file: File, version: str) -> File:
+        if file.core_metadata is None:
+            return file
+        data = snapshot.metadata(project.name, version, file.filename)
+        if data is None or hashlib.sha256(data).hexdigest() != file.core_metadata:
+            left_out.append(site.leaving_out(f"{file.filename}.metadata", "it is not on the branch as its record announces it"))
+            return dataclasses.replace(file, core_metadata=None)
+        stage_metadata(job.out, site.file_path(file), data)
+        return file
+
+    releases = [
+        dataclasses.replace(release, files=tuple(checked(file, release.version) for file in release.files))
+        for release in project.releases
+    ]
+    return dataclasses.replace(project, releases=tuple(releases))

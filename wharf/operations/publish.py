@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from wharf.store import AssetStore, Intake, Source
 
 
+_LONGEST_NAME = 255  # bytes that a file's name can have nearly everywhere
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """A file to publish: the name it is to have, and how to open it for reading, at its beginning."""
@@ -120,9 +123,9 @@ def _published(commit: str | None, planned: Outcome, done: Outcome, warnings: tu
 def _incoming(named: Named, read: Distribution, source: Source, *, beside: bool) -> Incoming:
     """A file for the store; `beside`: with its core metadata next to it, if that may be announced."""
     digest = named.file.core_metadata
-    if not beside or digest is None:
-        return Incoming(named, source)
     name = listing.metadata_name(named.file.filename)
+    if not beside or digest is None or len(name) > _LONGEST_NAME:
+        return Incoming(named, source)
     file = File(filename=name, sha256=digest, size=len(read.metadata), upload_time=named.file.upload_time)
     metadata = Incoming(dataclasses.replace(named, file=file), lambda: io.BytesIO(read.metadata))
     return Incoming(named, source, metadata)
