@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import logging
 import os
 import signal
 import threading
@@ -114,7 +113,6 @@ def _cores() -> int:
 
 
 def _make_chunk(job: Job, names: Sequence[str]) -> Made:
-    logging.getLogger("wharf").setLevel(logging.ERROR)  # what is left out is told at the end, with all the rest
     made = Made()
     objects = Objects(Git(job.git_dir))
     try:
