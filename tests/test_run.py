@@ -150,6 +150,21 @@ def test_a_command_that_answers_were_given_to_ends_so_too(desk: Desk) -> None:
     assert desk.run("--", sys.executable, "-c", code, code=-15) == ("200\n", "")
 
 
+def test_a_command_that_failed_for_want_of_public_names_is_explained(desk: Desk) -> None:
+    """pip says no more than that it found nothing."""
+    failing = ASK + "ask('demo/'); ask('Six/'); ask('six/'); sys.exit(1)"
+    _, said = desk.run("--", sys.executable, "-c", failing, code=1)
+    assert (
+        said.strip() == "hint: this index has no six. `wharf run --fall-through -- …` looks for such names in the public index."
+    )
+    _, said = desk.run("--", sys.executable, "-c", failing.replace("exit(1)", "exit(0)"))
+    assert said == "", "where nothing failed, nothing is explained"
+    uv = desk.home / "uv"
+    uv.symlink_to(sys.executable)
+    _, said = desk.run("--", uv, "-c", failing, code=1)
+    assert said == "", "uv asks the public index by itself"
+
+
 def test_a_command_that_cannot_be_started_ends_as_in_a_shell(desk: Desk) -> None:
     plain, orphan = desk.home / "plain", desk.home / "orphan"
     plain.write_text("")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wharf.upstream import PublicIndex
 
 _BACKLOG = 2048  # connections that may wait: uv opens dozens at once, some before anybody answers
+_ASK_THE_PUBLIC_INDEX = frozenset({"uv", "uvx"})  # by themselves
 _PATIENCE = 1.0  # seconds for a server that answers to end
 
 
@@ -83,6 +84,8 @@ def run_command(state: State, command: tuple[str, ...], *, shell: bool, public_i
         index.start()
         code = started.wait()
         index.end()
+        if code > 0:
+            _explain(state, words[0], index.missed)
         if index.is_alive():
             _leave(code)  # it is still being imported or opened, and what has ended waits for nothing
     return code if code >= 0 else child.die_of(-code)
@@ -133,6 +136,11 @@ class _Index(threading.Thread):
         if server is not None:
             server.end()
             self.join(_PATIENCE)
+
+    @property
+    def missed(self) -> list[str]:
+        """Names that were asked for and that the index has not, where they could be in the public index."""
+        return [] if self._server is None else self._server.missed
 
     def _serve(self, repository: Repository) -> None:
         from wharf import upstream
@@ -220,6 +228,13 @@ def _warn_of_pipenv(state: State, program: str) -> None:
             "There is no Pipfile here. pipenv writes the index into a new one, with the password of this run, which lets in "
             "nobody later: write the Pipfile first (docs/run.md)."
         )
+
+
+def _explain(state: State, program: str, missed: list[str]) -> None:
+    """Say of a command that failed which names it asked for in vain: pip says no more than that it found none."""
+    if missed and Path(program).name not in _ASK_THE_PUBLIC_INDEX:
+        some = ", ".join(missed[:3]) + (" and others" if len(missed) > 3 else "")
+        state.say(f"hint: this index has no {some}. `wharf run --fall-through -- …` looks for such names in the public index.")
 
 
 def _leave(code: int) -> None:

@@ -78,9 +78,10 @@ _SITE_HOME = """\
 </head>
 <body>
 <h1>A Python package index</h1>
-<p>Its projects are listed at <a href="simple/">{{ address or "this address, then" }}/simple/</a>. To install one of them:</p>
-<pre>pip install --index-url {{ address or "ADDRESS" }}/simple/ PROJECT
-uv pip install --default-index {{ address or "ADDRESS" }}/simple/ PROJECT</pre>
+<p>Its projects are listed at <a href="simple/">{{ address ~ "/simple/" if address else "simple/" }}</a>. To install one
+of them{% if not address %}, with the address of that list as INDEX{% endif %}:</p>
+<pre>pip install --index-url {{ address ~ "/simple/" if address else "INDEX" }} PROJECT
+uv pip install --default-index {{ address ~ "/simple/" if address else "INDEX" }} PROJECT</pre>
 </body>
 </html>
 """

@@ -208,10 +208,16 @@ class Beside(_Server):
         warn: Callable[[str], None],
     ) -> None:
         options = Options(host="127.0.0.1", port=listener.getsockname()[1], upload_limit=rules.upload_limit)
-        super().__init__(_config(make_app(repository, rules, warn=warn), options), ready)
+        self._front = make_app(repository, rules, warn=warn)
+        super().__init__(_config(self._front, options), ready)
         self._listener = listener
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end = asyncio.Event()
+
+    @property
+    def missed(self) -> list[str]:
+        """Names that were asked for, and are not the index's, where nobody was sent elsewhere for them."""
+        return sorted(self._front.missed)
 
     def serve_until_end(self) -> None:
         """Serve until another thread calls `end`."""

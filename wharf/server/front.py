@@ -40,6 +40,7 @@ _HEADER = negotiate.MAX_HEADER + 1  # what is remembered by its text is cut befo
 _RANGE = re.compile(rb"bytes=(\d+-\d*|-\d+)(\s*,\s*(\d+-\d*|-\d+))*", re.ASCII)
 _READING = frozenset({"GET", "HEAD"})
 _CHUNK = 256 << 10
+_MISSED = 20  # names that are remembered of those that no client was sent elsewhere for
 _NO_METHOD = answer.text(405, "Only GET and HEAD are answered here.", (("allow", "GET, HEAD"),))
 _NO_FORMAT = answer.text(406, "None of the formats of the simple API is acceptable to the client (PEP 691).")
 _NO_PROJECT = answer.text(404, "There is no project of that name in this index.")
@@ -57,7 +58,8 @@ _NO_FILE = answer.text(404, "This index names no such file.")
 class Front:
     """The ASGI application. Below `root_path`, if a proxy leaves it on the path or takes it off.
 
-    `elsewhere` is where a client is sent for a project that is not the index's (None: nowhere).
+    `elsewhere` is where a client is sent for a project that is not the index's (None: nowhere); `missed` has the names that
+    were asked for then, the first few of them.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Front:
         self._router = router
         self._root = root_path.rstrip("/")
         self._public = elsewhere
+        self.missed: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or hand it on."""
@@ -176,7 +179,11 @@ class Front:
         """What is said of a (normal) name that the index has no project of: the way to the public index, or 404."""
         if self._shelf.reserves(name):
             return _RESERVED
-        return _NOT_PASSED_ON if self._public is None else answer.passing_redirect(self._public.page(name, _quoted(query)))
+        if self._public is not None:
+            return answer.passing_redirect(self._public.page(name, _quoted(query)))
+        if len(self.missed) < _MISSED:
+            self.missed.add(name)
+        return _NOT_PASSED_ON
 
     async def _seek_file(self, path: str, *, zipped: bool) -> Answer | FileAnswer | Linked:
         sha256, _, filename = path[7:].partition("/")
