@@ -97,12 +97,8 @@ def publish(
             return _published(None, planned, planned, warnings)
         if repository.github and snapshot.commit is None and planned.changed:
             repository.branch.begin(actor)  # a release needs a commit to point at
-        sources = {each.filename: (each, source) for each, source in read}
         beside = snapshot.settings.metadata_assets and repository.github is not None
-        new, known = (
-            [_incoming(named, *sources[named.file.filename], beside=beside) for named in some]
-            for some in (planned.changed, planned.unchanged)
-        )
+        new, known = (_incoming(some, read, beside=beside) for some in (planned.changed, planned.unchanged))
         stored = intake.put(new, known, snapshot.release, snapshot.commit or repository.branch.tip())
         done = repository.branch.commit(change.located(stored), Message(verb="publish", actor=actor))
         return _published(done.commit, planned, done.outcome, warnings)
@@ -120,7 +116,13 @@ def _published(commit: str | None, planned: Outcome, done: Outcome, warnings: tu
     )
 
 
-def _incoming(named: Named, read: Distribution, source: Source, *, beside: bool) -> Incoming:
+def _incoming(some: Iterable[Named], read: Iterable[tuple[Distribution, Source]], *, beside: bool) -> list[Incoming]:
+    """Files for the store; `beside`: each with its core metadata next to it."""
+    found = {each.filename: (each, source) for each, source in read}
+    return [_one(named, *found[named.file.filename], beside=beside) for named in some]
+
+
+def _one(named: Named, read: Distribution, source: Source, *, beside: bool) -> Incoming:
     """A file for the store; `beside`: with its core metadata next to it, if that may be announced."""
     digest = named.file.core_metadata
     name = listing.metadata_name(named.file.filename)

@@ -89,14 +89,7 @@ def make_app(
     shelf = Shelf(file_answers(repository, rules), private=not rules.open_reading)
     refresher = Refresher(repository, shelf, lending, hasty=rules.password is not None, clock=clock)
     fetching = _fetching(repository, rules, lending, public=lambda: refresher.public, clock=clock)
-    access: Access
-    if rules.password is not None:
-        access = OneTime(rules.password, refresher, warn)
-    elif rules.by_github and github is not None:
-        access = Members(github, repository.branch.ref, refresher.lend, clock=clock)
-    else:
-        access = TokenAccess(repository.tokens, open_reading=rules.open_reading, hosts=rules.hosts)
-    refresher.access = access
+    access = refresher.access = _access(repository, rules, refresher, clock=clock, warn=warn)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -115,6 +108,16 @@ def make_app(
     if rules.webhook is not None:
         app.add_api_route("/-/webhook/github", routes.webhook, methods=["POST"])
     return Front(shelf, access, app, root_path=rules.root_path, fetching=fetching, elsewhere=rules.public_index)
+
+
+def _access(
+    repository: Repository, rules: Rules, refresher: Refresher, *, clock: Callable[[], float], warn: Callable[[str], None]
+) -> Access:
+    if rules.password is not None:
+        return OneTime(rules.password, refresher, warn)
+    if rules.by_github and repository.github is not None:
+        return Members(repository.github, repository.branch.ref, refresher.lend, clock=clock)
+    return TokenAccess(repository.tokens, open_reading=rules.open_reading, hosts=rules.hosts)
 
 
 def file_answers(repository: Repository, rules: Rules) -> Stored:
