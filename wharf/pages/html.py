@@ -58,30 +58,16 @@ _HOME = """\
 </head>
 <body>
 <h1>A Python package index</h1>
-<p>Its projects are listed at <a href="simple/">{{ address }}/simple/</a>. To install one of them:</p>
-<pre>pip install --index-url {{ address }}/simple/ PROJECT
-uv pip install --default-index {{ address }}/simple/ PROJECT</pre>
+{% set index = address ~ "/simple/" if address else "INDEX" -%}
+<p>Its projects are listed at <a href="simple/">{{ index if address else "simple/" }}</a>. To install one of them
+{%- if not address %}, with the address of that list as INDEX{% endif %}:</p>
+<pre>pip install --index-url {{ index }} PROJECT
+uv pip install --default-index {{ index }} PROJECT</pre>
+{% if uploads -%}
 <p>To upload, with a token as the password (or UV_PUBLISH_TOKEN):</p>
 <pre>twine upload --repository-url {{ address }}/legacy/ -u __token__ dist/*
 uv publish --publish-url {{ address }}/legacy/ dist/*</pre>
-</body>
-</html>
-"""
-
-
-_SITE_HOME = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>A Python package index</title>
-</head>
-<body>
-<h1>A Python package index</h1>
-<p>Its projects are listed at <a href="simple/">{{ address ~ "/simple/" if address else "simple/" }}</a>. To install one
-of them{% if not address %}, with the address of that list as INDEX{% endif %}:</p>
-<pre>pip install --index-url {{ address ~ "/simple/" if address else "INDEX" }} PROJECT
-uv pip install --default-index {{ address ~ "/simple/" if address else "INDEX" }} PROJECT</pre>
+{% endif -%}
 </body>
 </html>
 """
@@ -94,12 +80,12 @@ def _template(text: str) -> Template:
 
 def render_home(address: str) -> str:
     """What a person sees who opens the server's address (given without a slash at its end): how to use it."""
-    return _template(_HOME).render(address=address)
+    return _template(_HOME).render(address=address, uploads=True)
 
 
 def render_site_home(address: str) -> str:
     """The same for a static site, which takes no uploads; the address may be empty where it is not known."""
-    return _template(_SITE_HOME).render(address=address.rstrip("/"))
+    return _template(_HOME).render(address=address.rstrip("/"), uploads=False)
 
 
 def render(document: Mapping[str, Json]) -> str:
