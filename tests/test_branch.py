@@ -301,6 +301,16 @@ def test_readers_and_writers_go_on_while_git_tidies_up(branch: Branch, tmp_path:
     assert git(tmp_path, "fsck", "--full", "--no-dangling") == ""
 
 
+def test_a_commit_stands_where_git_cannot_tidy_up(branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wharf.branch._GC_SHARE", 1.0)
+    lock = tmp_path / "index.git" / "gc.pid.lock"
+    git(tmp_path, "config", "gc.autoPackLimit", "1")
+    for number in range(4):
+        lock.touch()  # as of another git that begins at this moment
+        assert branch.commit(add(new(f"p_{number}-1.0.tar.gz", A, "1.0", f"p-{number}")), WHY).commit
+    assert git(tmp_path, "rev-list", "--count", "wharf/main") == "4"
+
+
 def test_history_stands_odd_commits(branch: Branch, tmp_path: Path) -> None:
     branch.commit(add(new()), WHY)
     edit_by_hand(tmp_path, "wharf.toml", b"format = 1\n#\n", message="Wharf-Actor: me", date="@999999999999 +0000")

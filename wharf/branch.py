@@ -127,6 +127,9 @@ class Branch:
     def fetch(self) -> None:
         """Bring the tip from where it is kept. Here it is kept in this very repository."""
 
+    def distrust(self) -> None:
+        """Have the next `fetch` bring everything anew, where this is a copy. Here it is none."""
+
     def indexes(self) -> list[str]:
         """The names of all indexes in the repository, also of those whose ref is lost or damaged, which git passes over."""
         prefix = "refs/heads/wharf/"
@@ -183,8 +186,15 @@ class Branch:
         Raises what `change.apply` raises, and StorageError when others were quicker for a minute.
         """
         started = time.monotonic()
+        before: str | None = None
         for tries in range(REFUSALS_AT_MOST):
             snapshot = self.prepared(change)
+            if snapshot.commit is None and before is not None:  # a new one would have this change and nothing else
+                raise StorageError(
+                    f"Somebody deleted the branch {self.ref} at this moment.",
+                    f"It was at {before}: have it made again at that commit, then run the same command again.",
+                )
+            before = snapshot.commit
             outcome = change.apply(snapshot)
             if not outcome.edits:
                 return Committed(commit=None, outcome=outcome)
@@ -232,7 +242,8 @@ class Branch:
         if not self._advance(tip, commit):
             return None
         if random.random() < _GC_SHARE:  # noqa: S311 - spreads a cost, guards nothing
-            self._git.run("gc", "--auto", "--quiet")
+            # Whether that works or not, as where two begin at once, the commit stands: git itself does not look either.
+            self._git.attempt("gc", "--auto", "--quiet")
         return commit
 
     def _write(self, tip: str | None, outcome: Outcome, message: Message) -> str:
