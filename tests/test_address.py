@@ -156,6 +156,7 @@ def test_any_text_is_an_address_or_a_folder_or_told(text: str) -> None:
         ("acme/pkgs", "https://ada@uploads.github.com/x", False),
         ("acme/pkgs", "https://uploads.github.com:8443/x", False),
         ("acme/pkgs", "//uploads.github.com/x", False),
+        ("acme/pkgs", " https://uploads.github.com/x", False),
         ("acme/pkgs", "https://[/x", False),
         ("acme/pkgs", "", False),
         (ENTERPRISE, "https://ghe.example.org/api/uploads/x", True),

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -250,6 +251,21 @@ def test_a_program_that_is_missing_broken_or_too_slow_is_passed_over(
     monkeypatch.setattr(credentials, "_PATIENCE", 0.3)
     assert found(at("a/b"), programs.environ) is None
     assert found(at("a/b"), {"PATH": "/nonexistent"}) is None
+
+
+def test_a_helper_that_hangs_is_ended_with_git(programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    programs.helper(b"")
+    (programs.root / "git-credential-fake").write_text(
+        f"#!/bin/sh\nexec 9>{pipe}\necho here >&9\n/bin/sleep 5\necho still here >&9\n"
+    )
+    monkeypatch.setattr(credentials, "_PATIENCE", 1)
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(found, at("a/b"), programs.environ)
+        with pipe.open("rb") as reading:  # its other side is closed when nobody has it any more
+            assert reading.read() == b"here\n"
+        assert asked.result() is None
 
 
 def test_gh_that_fails_is_not_believed(programs: Programs) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import json
 import logging
@@ -19,9 +20,11 @@ import pytest
 from simulator import Hub
 from simulator.state import Release
 
+import wharf.github
 from wharf import wire
 from wharf.address import Address, parse
 from wharf.errors import (
+    AnswerTooLargeError,
     GraphQLError,
     NotAllowedError,
     NotFoundError,
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
 
 TOKEN = "ghp_hunter2hunter2"
 HERE = Address(owner="acme", name="pkgs")
+GHE = Address(host="ghe.example.org", owner="acme", name="pkgs")
 UPLOADS = "https://uploads.github.com/repos/acme/pkgs/releases/1/assets{?name,label}"
 CONTENT = b"wheel" * 1000
 
@@ -60,7 +64,7 @@ class Mock:
 
     handler: Handler
     address: Address = HERE
-    token: str | None = TOKEN
+    token: str | None = field(default=TOKEN, repr=False)
     at_most: float = 3600.0
     seen: list[httpx.Request] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
@@ -236,8 +240,40 @@ def test_a_list_is_read_page_by_page_and_no_further_than_allowed(ada: Person) ->
     ]
     tags = [release["tag_name"] for release in ada.github.pages("{repo}/releases") if isinstance(release, dict)]
     assert tags == [f"t{number}" for number in reversed(range(250))]
-    assert len(list(ada.github.pages("{repo}/releases", at_most=1))) == 100
+    assert len(list(ada.github.pages("{repo}/releases", at_most=100))) == 100
     assert [call.query["page"] for call in ada.hub.calls] == ["1", "2", "3", "1"]
+
+
+def test_a_list_of_large_items_is_read_in_smaller_pages(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = [10] * 100 + [3000] * 60 + [10] * 20
+    ada.repo.releases += [
+        Release(
+            id=ada.hub.next_id(),
+            tag_name=f"t{number}",
+            target_commitish="main",
+            author="ada",
+            created_at=ada.hub.clock.text(),
+            body="x" * size,
+        )
+        for number, size in enumerate(sizes)
+    ]
+    monkeypatch.setattr(wire, "MAX_BODY", 200_000)
+    tags = [release["tag_name"] for release in ada.github.pages("{repo}/releases") if isinstance(release, dict)]
+    assert tags == [f"t{number}" for number in reversed(range(len(sizes)))]
+    assert len(list(ada.github.pages("{repo}/releases", at_most=100))) == 100
+    ada.repo.releases[0].body = "x" * 200_000
+    with pytest.raises(AnswerTooLargeError):
+        list(ada.github.pages("{repo}/releases"))
+
+
+def test_a_list_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wharf.github, "_ITEMS", 300)
+    mock = Mock(lambda _request: answer(200, [1], link='<https://api.github.com/x?page=2>; rel="next"'))
+    with mock.open() as github:
+        with pytest.raises(StorageError, match="without an end"):
+            list(github.pages("{repo}/releases"))
+        assert len(mock.seen) == 3
+        assert list(github.pages("{repo}/releases", at_most=200)) == [1, 1]
 
 
 def test_no_next_page_leads_to_another_host_or_goes_on_without_end() -> None:
@@ -319,6 +355,41 @@ def test_a_new_name_that_can_be_none_is_refused(name: object) -> None:
     with mock.open() as github, pytest.raises((StorageError, UsageError)):
         github.call("GET", "{repo}")
     assert mock.warned == []
+
+
+@pytest.mark.parametrize(
+    "location", [".evil.example/x", "@evil.example/x", ":8443/x", "x", "?x", "\\evil.example/x", "///evil.example/x", ".."]
+)
+def test_a_relative_redirect_stays_on_the_host(location: str) -> None:
+    """Put behind the API's name as it is, it would be the end of another host's."""
+    mock = Mock(lambda _request: answer(301, {}, location=location))
+    with mock.open() as github, pytest.raises(StorageError):
+        github.call("GET", "{repo}")
+    assert {(request.url.scheme, request.url.netloc) for request in mock.seen} == {("https", b"api.github.com")}
+
+
+@pytest.mark.parametrize("location", ["https://ghe.example.org/x", "/login?return_to=x", "/api/v3.x/y", "/api/v3"])
+def test_a_redirect_out_of_the_api_is_not_followed(location: str) -> None:
+    mock = Mock(lambda _request: answer(302, {}, location=location), address=GHE)
+    with mock.open() as github, pytest.raises(StorageError, match="outside of its API"):
+        github.call("GET", "{repo}")
+    assert len(mock.seen) == 1
+
+
+@pytest.mark.parametrize("location", [b"/\xc3\xa9\xff", b"/" + b"x" * 70_000, b"/repositories/\xd9\xa3"])
+def test_a_redirect_to_what_cannot_be_asked_for_is_told(location: bytes) -> None:
+    mock = Mock(lambda _request: httpx.Response(301, headers=[(b"location", location)]))
+    with mock.open() as github, pytest.raises(StorageError) as caught:
+        github.call("GET", "{repo}")
+    assert len(caught.value.message) < 300
+
+
+def test_a_validator_that_cannot_be_sent_is_not() -> None:
+    mock = Mock(lambda _request: httpx.Response(200, headers=[(b"etag", "é".encode())], json={}))
+    with mock.open() as github:
+        etag = github.call("GET", "{repo}").headers["etag"]
+        github.call("GET", "{repo}", etag=etag)
+    assert "if-none-match" not in mock.seen[1].headers
 
 
 # Bad weather.
@@ -428,11 +499,169 @@ def test_no_body_is_read_without_end(status: int, monkeypatch: pytest.MonkeyPatc
     assert len(mock.seen) == 1
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b"\xff", b"null"])
+@contextlib.contextmanager
+def talker(say: Callable[[socket.socket, threading.Event], None]) -> Iterator[Address]:
+    """A server that reads a request and then says what a test wants, until that ends."""
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor() as pool:
+
+        def one(connection: socket.socket) -> None:
+            with connection, contextlib.suppress(OSError):
+                connection.recv(65536)
+                say(connection, stop)
+
+        def accept() -> None:
+            while True:
+                connection = listening.accept()[0]
+                if stop.is_set():
+                    connection.close()
+                    return
+                pool.submit(one, connection)
+
+        pool.submit(accept)
+        host = f"127.0.0.1:{listening.getsockname()[1]}"
+        try:
+            yield Address(host=host, owner="acme", name="pkgs", scheme="http")
+        finally:
+            stop.set()
+            socket.create_connection(("127.0.0.1", listening.getsockname()[1])).close()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "drop"),
+    [(HEAD + b"content-length: 99999\r\n\r\n", b" "), (HEAD + b"x: ", b"x"), (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n")],
+    ids=["body", "header", "hints"],
+)
+def test_an_answer_that_comes_by_drops_is_not_waited_for_without_end(
+    first: bytes, drop: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "PATIENCE", 0.3)
+
+    def say(connection: socket.socket, stop: threading.Event) -> None:
+        connection.sendall(first)
+        while not stop.wait(0.02):
+            connection.sendall(drop)
+
+    with talker(say) as address, GitHub(address, Secret(TOKEN), waiting=Waiting(sleep=lambda _seconds: None)) as github:
+        with pytest.raises(UncertainError):
+            github.call("POST", "{repo}")
+        with pytest.raises(StorageError):
+            github.call("GET", "{repo}")
+        assert github.calls <= 1 + TRIES
+
+
+@dataclass
+class Time:
+    """The time for `wire`: what a test says that it is."""
+
+    now: float = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    time = monotonic
+
+
+@dataclass
+class Slow(httpx.SyncByteStream):
+    """Pieces of that many bytes, one in so many seconds."""
+
+    clock: Time
+    size: int
+    seconds: float
+
+    def __iter__(self) -> Iterator[bytes]:
+        for _ in range(20):
+            self.clock.now += self.seconds
+            yield b"x" * self.size
+
+
+@pytest.mark.parametrize(("size", "seconds", "good"), [(1000, 1, True), (70_000, 70, True), (999, 1, False), (1, 59, False)])
+def test_a_download_that_hardly_moves_is_given_up(
+    size: int, seconds: float, good: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Time()
+    monkeypatch.setattr(wire, "time", clock)
+    monkeypatch.setattr(wire, "_QUIET", 10.0)
+    mock = Mock(lambda _request: httpx.Response(200, stream=Slow(clock, size, seconds)))
+    ends = contextlib.nullcontext() if good else pytest.raises(StorageError, match="too slow")
+    with mock.open() as github, ends, github.open("https://storage.example/x") as download:
+        for chunk in download.chunks:
+            assert len(chunk) == size
+            clock.now += 1000  # what whoever asked does with it
+
+
+def test_a_download_may_take_longer_than_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, begun = Time(), threading.Event()
+    monkeypatch.setattr(wire, "time", clock)
+    monkeypatch.setattr(wire, "_SLOWEST", 0)
+
+    def say(connection: socket.socket, _stop: threading.Event) -> None:
+        connection.sendall(HEAD + b"content-length: 30\r\n\r\n")
+        begun.wait(10)
+        for _ in range(30):
+            clock.now += wire.PATIENCE
+            connection.sendall(b"x")
+
+    with talker(say) as address, GitHub(address, None) as github, github.open(f"{address.web}/x") as download:
+        begun.set()
+        assert b"".join(download.chunks) == b"x" * 30
+
+
+@pytest.mark.parametrize("coding", ["gzip, gzip", "br", "zstd", "deflate", "x"])
+def test_a_body_that_is_packed_more_than_once_is_not_unpacked(coding: str) -> None:
+    packed = gzip.compress(gzip.compress(b"{}"))
+    headers = {"content-type": "application/json", "content-encoding": coding}
+    mock = Mock(lambda _request: httpx.Response(200, stream=httpx.ByteStream(packed), headers=headers))
+    with mock.open() as github, pytest.raises(StorageError, match="packed"):
+        github.call("GET", "{repo}")
+    assert mock.seen[0].headers["accept-encoding"] == "gzip"
+
+
+def test_a_body_that_is_packed_once_is_unpacked() -> None:
+    packed = gzip.compress(b'{"a": 1}')
+    headers = {"content-type": "application/json", "content-encoding": "GZIP"}
+    mock = Mock(lambda _request: httpx.Response(200, stream=httpx.ByteStream(packed), headers=headers))
+    with mock.open() as github:
+        assert github.call("GET", "{repo}").data == {"a": 1}
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b"\xff", b"null", b'{"a": "\\ud800"}', b'{"\\uDC00": 1}'])
 def test_a_body_that_is_no_json_is_none(body: bytes) -> None:
     mock = Mock(lambda _request: httpx.Response(200, content=body, headers={"content-type": "application/json"}))
     with mock.open() as github:
         assert github.call("GET", "{repo}").data is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("ALL_PROXY", "socks5://ada:hunter2@127.0.0.1:1", "proxy"),
+        ("HTTPS_PROXY", "http://ada:hunt:hunter2@127.0.0.1:x", "proxy"),
+        ("NO_PROXY", "localhost,[::1]", "proxy"),
+        ("SSL_CERT_FILE", "/nonexistent/ca.pem", "SSL_CERT_FILE"),
+        ("SSL_CERT_FILE", "/etc/passwd", "SSL_CERT_FILE"),
+    ],
+)
+def test_an_environment_that_leads_nowhere_is_told(
+    variable: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with GitHub(HERE, Secret(TOKEN)) as github, pytest.raises(UsageError, match=said) as caught:
+        github.call("GET", "{repo}")
+    assert variable in caught.value.message + caught.value.hint
+    assert "hunter2" not in caught.value.message + caught.value.hint
+
+
+def test_half_characters_that_make_a_whole_one_are_one() -> None:
+    mock = Mock(
+        lambda _request: httpx.Response(200, content=rb'["\ud83d\ude80 \u00e9"]', headers={"content-type": "application/json"})
+    )
+    with mock.open() as github:
+        assert github.call("GET", "{repo}").data == ["\U0001f680 é"]
 
 
 # Limits.
@@ -581,6 +810,16 @@ def test_trouble_at_the_storage_is_told_without_the_signed_address(ada: Person) 
     assert "sig=" not in whole(caught.value)
 
 
+@pytest.mark.parametrize(
+    "location",
+    ["", "/x", "//storage.example/x", "http://storage.example/x", "javascript:x", "https://", "https://[", "https://é"],
+)
+def test_what_is_no_address_is_given_to_nobody(location: str) -> None:
+    mock = Mock(lambda _request: httpx.Response(302, headers=[(b"location", location.encode())]))
+    with mock.open() as github, pytest.raises(StorageError, match="is none"), github.asset(5):
+        pass
+
+
 @pytest.mark.parametrize("location", ["http://storage.example/x", "ftp://storage.example/x", "//[", "", "https://"])
 def test_the_storage_leads_to_https_only(location: str) -> None:
     mock = Mock(lambda _request: answer(302, location=location))
@@ -660,7 +899,7 @@ def test_a_file_s_name_arrives_as_it_is(name: str) -> None:
 
 
 def test_a_plus_survives_at_github(ada: Person) -> None:
-    assert ada.upload(ada.draft()["upload_url"], "demo-1!1.0+a~b.whl")["name"] == "demo-1!1.0+a.b.whl"
+    assert ada.upload(ada.draft()["upload_url"], "demo-1!1.0+a~b.whl")["name"] == "demo-1.1.0+a.b.whl"
 
 
 @pytest.mark.parametrize(
@@ -754,6 +993,29 @@ def test_a_graphql_limit_comes_with_status_200_and_is_waited_for(query: str) -> 
     with mock.open() as github:
         assert github.graphql(query, {}) == {"x": 1}
     assert (mock.slept, mock.told) == ([401], ["the GraphQL points of this hour are used up"])
+
+
+def test_a_used_up_hour_of_graphql_is_waited_for(ada: Person) -> None:
+    ada.hub.limits.primary = 2
+    for number in range(3):
+        ada.hub.clock.forward(10 if number == 1 else 0)
+        assert ada.github.graphql("query { viewer { login } }", {}) == {"viewer": {"login": "ada"}}
+    ((reason, seconds),) = ada.told
+    assert reason == "the GraphQL points of this hour are used up"
+    assert 3500 < seconds <= 3602
+
+
+@pytest.mark.parametrize(("after", "slept"), [({"retry_after": "7"}, 7), ({}, 60)])
+def test_a_secondary_limit_of_graphql_comes_with_status_200_too(after: dict[str, str], slept: int) -> None:
+    told = {"x_ratelimit_resource": "graphql", "x_ratelimit_limit": "5000", "x_ratelimit_remaining": "4000",
+            "x_ratelimit_reset": "1000", "date": "Thu, 01 Jan 1970 00:10:00 GMT"}  # fmt: skip
+    refused = {"errors": [{"message": "You have exceeded a secondary rate limit. Please wait a few minutes."}]}
+    answers = iter([answer(200, refused, **told, **after), answer(200, {"data": {"x": 1}}, **told)])
+    mock = Mock(lambda _request: next(answers))
+    with mock.open() as github:
+        assert github.graphql("mutation { x }", {}) == {"x": 1}
+    assert mock.slept == [slept]
+    assert "a secondary limit" in mock.told[0]
 
 
 def test_a_graphql_limit_without_end_is_an_error() -> None:
@@ -852,9 +1114,10 @@ def test_what_github_says_has_no_control_characters() -> None:
 
 
 def test_a_token_that_is_revoked_or_may_not_write_is_told(ada: Person) -> None:
-    reader = ada.github.with_token(Secret(ada.hub.token("bob", {"acme/pkgs": "read"})))
-    with pytest.raises(NotAllowedError, match="Resource not accessible by personal access token"):
-        reader.call("POST", "{repo}/releases", body={"tag_name": "x"})
+    for kind, said in (("classic", "Not Found"), ("fine-grained", "Resource not accessible by personal access token")):
+        reader = ada.github.with_token(Secret(ada.hub.token("bob", {"acme/pkgs": "read"}, kind=kind)))
+        with pytest.raises(NotAllowedError, match=said):
+            reader.call("POST", "{repo}/releases", body={"tag_name": "x"})
     ada.hub.revoke(ada.token)
     for act in (lambda: ada.github.call("GET", "{repo}"), lambda: ada.github.graphql("query { viewer { login } }", {})):
         with pytest.raises(NotAllowedError, match="Bad credentials"):
@@ -885,6 +1148,32 @@ def test_the_token_is_in_no_text_whatever_goes_wrong(ada: Person, caplog: pytest
     shown = [whole(error) + error.hint for error in errors] + [repr(ada.github), str(ada.github), repr(ada.github.token)]
     assert not [text for text in shown if ada.token in text]
     assert ada.token not in caplog.text
+
+
+def test_no_frame_of_a_traceback_shows_the_token() -> None:
+    def handle(_request: httpx.Request) -> httpx.Response:
+        raise ZeroDivisionError
+
+    with Mock(handle).open() as github, pytest.raises(ZeroDivisionError) as caught:
+        github.call("POST", "{repo}/releases", body={"tag_name": "x"})
+    text = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    assert "_try" in text
+    assert "tag_name" in text
+    assert TOKEN not in text
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 422, 503])
+def test_a_server_that_repeats_the_token_does_not_get_it_shown(status: int) -> None:
+    said = {"message": f"you sent {TOKEN}", "errors": [{"message": f"Bearer {TOKEN}"}]}
+    mock = Mock(lambda _request: answer(status, said))
+    with mock.open() as github:
+        for act in (lambda: github.call("GET", "{repo}"), lambda: github.graphql("query { x }", {})):
+            if status == 200 and len(mock.seen) == 0:
+                assert TOKEN not in str(act())
+            else:
+                with pytest.raises(WharfError) as caught:
+                    act()
+                assert TOKEN not in whole(caught.value) + caught.value.hint
 
 
 def test_no_proxy_comes_between_us_and_a_loopback_address(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,30 @@ def test_a_retry_after_of_nothing_is_not_obeyed_without_end() -> None:
     assert [wait and wait.seconds for wait in waits] == [0, 1, 3, 7, 15, 31]
 
 
+def test_an_hour_that_ended_is_not_waited_for_without_end() -> None:
+    """A second each time would be told to nobody and be counted nowhere."""
+    for message in ("", "API rate limit exceeded"):
+        waits = [wait_after(403, headers(reset=NOW - 5), message, tries=tries, now=NOW) for tries in range(6)]
+        assert [wait and wait.seconds for wait in waits] == [1, 2, 4, 8, 16, 32]
+
+
+@pytest.mark.parametrize("tries", [0, 40, 5000])
+@pytest.mark.parametrize("after", ["0", "9" * 400, ""])
+def test_no_number_of_tries_is_too_much_to_calculate_with(tries: int, after: str) -> None:
+    assert wait_after(429, {"retry-after": after}, "", tries=tries, now=NOW) is not None
+
+
+@pytest.mark.parametrize(
+    "date",
+    ["Mon, 01 Jan 99999999999999999 00:00:00 GMT", "Mon, 01 Jan 2024 00:00:00 +99999999999999999999",
+     "Fri, 31 Dec 9999 23:59:59 GMT", "1 Jan 1 00:00:00 +0000", "soon"],
+)  # fmt: skip
+def test_a_date_that_no_clock_tells_is_not_believed(date: str) -> None:
+    turns = Turns(Waiting())
+    turns.learn({"date": date})
+    assert abs(turns.skew) < 40 * 365 * 86400
+
+
 @pytest.mark.parametrize("skew", [-86400, -300, 0, 300, 86400])
 def test_a_used_up_hour_is_waited_for_by_github_s_own_clock(skew: float) -> None:
     found = wait_after(403, headers(), "API rate limit exceeded for user ID 1000.", tries=3, now=NOW + skew)

@@ -8,9 +8,12 @@ import os
 import secrets
 import shutil
 import subprocess
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,13 +26,13 @@ from wharf.branch import Branch, Message
 from wharf.change import AddFiles, RemoveFiles, SetYanked
 from wharf.errors import ConflictError, NotAllowedError, NotFoundError, RecordError, StorageError
 from wharf.github import GitHub
+from wharf.objects import Git
 from wharf.quota import Waiting
 from wharf.remote import RemoteBranch
 from wharf.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from simulator import Repo
 
@@ -517,6 +520,17 @@ def test_a_passing_failure_of_git_passes(hub: Hub, repo: Repo, token: str, tmp_p
     assert len(git(repo.git_dir, "rev-list", "wharf/main").split()) == 1
 
 
+def test_who_waited_long_for_a_failure_does_not_try_again(
+    hub: Hub, repo: Repo, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clones, "TRYING", 0.0)
+    with clone(hub, tmp_path / "a", token) as branch:
+        hub.fault("GET /acme/pkgs.git", "503")
+        with pytest.raises(StorageError, match="git fetch"):
+            branch.fetch()
+        branch.fetch()
+
+
 def test_a_commit_that_github_stumbled_over_is_known_for_ours(hub: Hub, repo: Repo, token: str, tmp_path: Path) -> None:
     with clone(hub, tmp_path / "a", token, way="api") as branch:
         branch.fetch()
@@ -650,7 +664,7 @@ def test_a_damaged_clone_is_not_thrown_away_while_github_is_down(hub: Hub, repo:
     with clone(hub, tmp_path / "a", token, depth="whole") as branch, clone(hub, tmp_path / "a", token, depth="whole") as other:
         for _ in range(2):
             snapshot = branch.snapshot()
-            assert [type(each) for each in snapshot.records("demo") or ()] == [RecordError]
+            assert [isinstance(each, RecordError) for each in snapshot.records("demo") or ()] == [True]
             assert snapshot.project("p1").files  # type: ignore[union-attr]
             with pytest.raises(StorageError):
                 branch.fetch()
@@ -773,6 +787,187 @@ def test_no_token_follows_a_redirect_of_gits(hub: Hub, repo: Repo, token: str, t
         repo.rename("acme/other")
         branch.fetch()
     assert [call.status for call in hub.calls if call.path.startswith("/acme/pkgs.git")].count(301) == 1
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """Another server on this machine, which is not to be asked for anything."""
+
+    asked: list[str]
+
+    def do_GET(self) -> None:
+        self.asked.append(f"{self.path} {self.headers}")
+        self.send_error(404)
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def elsewhere() -> Iterator[tuple[str, list[str]]]:
+    """Its address, and what it was asked."""
+    asked = list[str]()
+    handler = type("Handler", (Elsewhere,), {"asked": asked, "do_POST": Elsewhere.do_GET})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        '[url "{elsewhere}/"]\n insteadOf = {hub}/',
+        '[url "{elsewhere}/other.git"]\n insteadOf = {hub}/acme/pkgs.git',
+        '[url "{elsewhere}/"]\n pushInsteadOf = {hub}/',
+        '[url "git@localhost:"]\n insteadOf = {hub}/\n[core]\n sshCommand = "touch {root}/ssh; false"',
+        '[remote "origin"]\n url = {elsewhere}/other.git',
+        '[remote "origin"]\n pushurl = {elsewhere}/other.git',
+        '[remote "origin"]\n proxy = {elsewhere}',
+        '[http "{hub}/"]\n proxy = {elsewhere}',
+        '[http "{hub}/acme"]\n extraHeader = Authorization: Basic d3Jvbmc6d3Jvbmc=',
+        "[http]\n extraHeader = Authorization: Basic d3Jvbmc6d3Jvbmc=",
+        "[push]\n gpgSign = true\n pushOption = ci.skip",
+        "[i18n]\n logOutputEncoding = utf-16\n[log]\n date = iso\n abbrevCommit = true\n[color]\n ui = always",
+    ],
+)
+def test_what_a_person_has_set_up_for_git_leads_the_token_nowhere_else(
+    hub: Hub, repo: Repo, token: str, tmp_path: Path, config: str
+) -> None:
+    with elsewhere() as (other, asked):
+        with Path("~/.gitconfig").expanduser().open("a") as file:
+            file.write(config.format(hub=hub.url, elsewhere=other, root=tmp_path) + "\n")
+        with clone(hub, tmp_path / "a", token) as branch:
+            branch.fetch()
+            branch.commit(add(new()), WHY)
+            assert len(list(branch.history())) == 1
+        with clone(hub, tmp_path / "b", token) as branch:
+            branch.fetch()
+            assert branch.snapshot().project("demo") is not None  # brings the record
+    assert asked == []
+    assert not (tmp_path / "ssh").exists()
+    calls = [call for call in hub.calls if call.kind == "git"]
+    assert calls
+    assert {call.login for call in calls} == {"alice"}
+
+
+def test_a_redirect_that_a_person_allows_for_the_host_is_not_followed_token_in_hand(
+    hub: Hub, repo: Repo, token: str, tmp_path: Path
+) -> None:
+    with Path("~/.gitconfig").expanduser().open("a") as file:
+        file.write(f'[http "{hub.url}/"]\n followRedirects = true\n')
+    repo.rename("acme/other")
+    with clone(hub, tmp_path / "a", token) as branch:
+        branch.fetch()
+    asked = [(call.path.partition("?")[0], call.status) for call in hub.calls if call.kind == "git"]
+    assert asked[0] == ("/acme/pkgs.git/info/refs", 301)
+    assert [call.path for call in hub.calls][1].startswith("/api/")  # GitHub's API says what it is called now
+
+
+def test_a_helper_for_the_host_is_not_asked_where_the_token_is_refused(
+    hub: Hub, repo: Repo, token: str, tmp_path: Path
+) -> None:
+    with Path("~/.gitconfig").expanduser().open("a") as file:
+        file.write(f'[credential "{hub.url}"]\n helper = "!f() {{ touch {tmp_path}/asked; echo password={token}; }}; f"\n')
+    with clone(hub, tmp_path / "a", "ghp_wrong") as branch, pytest.raises(NotAllowedError):
+        branch.fetch()
+    assert not (tmp_path / "asked").exists()
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"GIT_TRACE_CURL": "{log}", "GIT_TRACE_REDACT": "0"},
+        {"GIT_TRACE2_EVENT": "{log}", "GIT_TRACE2_CONFIG_PARAMS": "*"},
+        {"GIT_TRACE2_EVENT": "{log}", "GIT_TRACE2_ENV_VARS": ",".join(f"GIT_CONFIG_VALUE_{each}" for each in range(40))},
+        {"GIT_TRACE": "{log}", "GIT_TRACE_SETUP": "{log}"},
+    ],
+)
+def test_no_trace_of_git_s_has_the_token(
+    hub: Hub, repo: Repo, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value.format(log=tmp_path / "log"))
+    with clone(hub, tmp_path / "a", token) as branch:
+        branch.fetch()
+        branch.commit(add(new()), WHY)
+    text = (tmp_path / "log").read_text()
+    assert "fetch" in text or "GET /acme/pkgs.git" in text
+    assert token not in text
+    assert base64.b64encode(f"x-access-token:{token}".encode()).decode() not in text
+
+
+@pytest.mark.parametrize("form", ["{token}", "Basic {pair}"])
+def test_what_git_repeats_of_a_server_has_no_token_and_moves_no_cursor(
+    hub: Hub, repo: Repo, token: str, tmp_path: Path, form: str
+) -> None:
+    pair = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+    hook = repo.git_dir / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\nprintf 'you sent {form.format(token=token, pair=pair)} \\033[2J\\n' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    with clone(hub, tmp_path / "a", token) as branch:
+        branch.fetch()
+        with pytest.raises(NotAllowedError, match="you sent") as caught:
+            branch.commit(add(new()), WHY)
+    assert token not in str(caught.value)
+    assert pair not in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_a_server_that_has_git_talk_without_end_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "git").write_text("#!/bin/sh\nyes 'all is well' | head -c 40000000 >&2\necho done\n")
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    status, out, err = Git(tmp_path).attempt("fetch")
+    assert (status != 0, out) == (True, b"")
+    assert 0 < len(err) <= 1 << 16
+
+
+def test_a_store_that_somebody_else_made_starts_no_program(tmp_path: Path) -> None:
+    """Its configuration may promise missing objects, and name a program that brings them."""
+    store, flag = tmp_path / "index.git", tmp_path / "started"
+    with Branch(store, "main") as branch:
+        branch.create(tmp_path / "scratch")
+        branch.commit(add(new()), WHY)
+        tree = git(store, "rev-parse", "wharf/main^{tree}").strip()
+    git(store, "unpack-objects", data=b"".join(pack.read_bytes() for pack in _away(store)))
+    (store / "objects" / tree[:2] / tree[2:]).unlink()
+    with (store / "config").open("a") as file:
+        file.write(
+            "[core]\n repositoryformatversion = 1\n[extensions]\n partialClone = x\n"
+            f'[remote "x"]\n url = .\n promisor = true\n uploadpack = "touch {flag}; false"\n'
+        )
+    with Branch(store, "main") as branch, pytest.raises(StorageError):
+        branch.snapshot()
+    assert not flag.exists()
+
+
+def test_a_store_that_somebody_else_signed_starts_no_program(tmp_path: Path) -> None:
+    store, flag = tmp_path / "index.git", tmp_path / "started"
+    (tmp_path / "gpg").write_text(f"#!/bin/sh\n: > {flag}\n")
+    (tmp_path / "gpg").chmod(0o755)
+    with Branch(store, "main") as branch:
+        branch.create(tmp_path / "scratch")
+        branch.commit(add(new()), WHY)
+    head, _, text = git(store, "cat-file", "commit", "wharf/main").partition("\n\n")
+    signed = f"{head}\ngpgsig -----BEGIN PGP SIGNATURE-----\n x\n -----END PGP SIGNATURE-----\n\n{text}"
+    commit = git(store, "hash-object", "-w", "-t", "commit", "--stdin", data=signed.encode()).strip()
+    git(store, "update-ref", "refs/heads/wharf/main", commit)
+    with (store / "config").open("a") as file:
+        file.write(f"[log]\n showSignature = true\n[gpg]\n program = {tmp_path}/gpg\n")
+    with Branch(store, "main") as branch:
+        assert len(list(branch.history())) == 1
+    assert not flag.exists()
+
+
+def _away(store: Path) -> list[Path]:
+    """The packs of a repository, taken out of it."""
+    found = list((store / "objects" / "pack").glob("*.pack"))
+    return [path.rename(store.parent / path.name) for path in found]
 
 
 def test_what_a_clone_without_files_lacks_comes_at_once(hub: Hub, repo: Repo, token: str, tmp_path: Path) -> None:

@@ -200,6 +200,23 @@ def test_a_folder_that_exists_wins_over_a_repository_of_that_name(tmp_path: Path
     assert str(settled({"repo": "https://github.com/acme/pkgs"}).place) == "acme/pkgs"
 
 
+def test_no_folder_of_a_working_tree_takes_the_place_of_what_the_environment_or_the_person_s_file_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "acme" / "pkgs").mkdir(parents=True)
+    assert str(settled({}, {"WHARF_REPO": "acme/pkgs"}).place) == "acme/pkgs"
+    assert isinstance(settled({}, {"WHARF_REPO": "acme/pkgs/"}).place, Address)
+    assert settled({}, {"WHARF_REPO": "./acme/pkgs"}).place == tmp_path / "acme/pkgs"
+    assert isinstance(settled({}, {}, own('repo = "acme/pkgs"')).place, Address)
+    assert settled({}, {}, own('repositories = ["acme/pkgs"]')).repositories == ("acme/pkgs",)
+
+
+def test_the_home_of_nobody_is_told() -> None:
+    with pytest.raises(UsageError, match="~nobody-of-that-name"):
+        settled({"repo": "~nobody-of-that-name/store"})
+
+
 @pytest.mark.parametrize("text", ["", " ", "a\0b"])
 def test_an_empty_address_is_told(text: str) -> None:
     with pytest.raises(UsageError, match="empty"):

@@ -119,3 +119,9 @@ def test_a_broken_file_of_tokens_is_told_and_not_written_over(tmp_path: Path, te
     with pytest.raises(StorageError):
         tokens.create("ci", "read")
     assert tokens.path.read_text() == text
+
+
+def test_somebody_else_s_words_are_shown_without_a_secret_that_they_repeat() -> None:
+    assert Secret("ghp_0123456789").hidden_in("you sent ghp_0123456789, ghp_01234") == "you sent ***, ghp_01234"
+    assert Secret("name").hidden_in("the name of a thing") == "the name of a thing"
+    assert Secret("").hidden_in("nothing") == "nothing"

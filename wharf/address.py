@@ -70,8 +70,8 @@ class Address:
 
     def may_upload_to(self, url: str) -> bool:
         """Whether an upload_url of the API's may be followed, token in hand: on the API's host or its `uploads.` sibling."""
-        if not url.isascii() or not url.isprintable():
-            return False  # urlsplit leaves out line ends: it would judge another address than the one that is sent to
+        if not url.isascii() or not url.isprintable() or " " in url:
+            return False  # urlsplit leaves out some of these: it would judge another address than the one that is sent to
         try:
             parts = urlsplit(url)
         except ValueError:
@@ -90,7 +90,7 @@ def parse(text: str) -> Address | None:
 
     Raises UsageError for what looks like a repository on a server and cannot be one.
     """
-    if _SHORT.fullmatch(text.removesuffix("/")):
+    if is_short(text):
         owner, _, name = text.removesuffix("/").partition("/")
         return Address(**_checked(owner, name.removesuffix(".git"), text))
     if text.lower().startswith(("http://", "https://")):
@@ -103,6 +103,11 @@ def parse(text: str) -> Address | None:
             f"Write {spelled}; for a folder of that name write ./ before it." if spelled else _REMEDY,
         )
     return None
+
+
+def is_short(text: str) -> bool:
+    """Whether it has the form owner/name, which the path of a folder may have as well."""
+    return _SHORT.fullmatch(text.removesuffix("/")) is not None
 
 
 def _parse_url(text: str) -> Address:

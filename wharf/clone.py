@@ -5,7 +5,6 @@ One that is damaged is fetched anew, beside the old one, which stays until the n
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import fcntl
 import re
@@ -15,8 +14,8 @@ import time
 from typing import TYPE_CHECKING, Final, Literal
 
 from wharf.errors import NotAllowedError, StorageError
-from wharf.objects import Git, Objects
-from wharf.secret import Secret
+from wharf.objects import FULL, Git, Objects
+from wharf.replies import away, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,10 +30,15 @@ LOCK_PATIENCE: Final = 120.0
 """Seconds to wait for other processes of this machine that use the same clone."""
 TRIES: Final = 4
 """How often git is asked to reach GitHub before it is given up."""
+TRYING: Final = 30.0
+"""Seconds after which a try that fails is the last one: where nothing answers, git waits for minutes each time."""
+REMOTE: Final = "wharf"
+"""What git calls it: not `origin`, for which people have settings of their own."""
 PAUSE: Final = 0.2
 """Seconds before a fetch that failed is tried again; doubled each time."""
 
 _PACKS = 40  # packs after which a clone is tidied up: every fetch that brings something adds one
+_HERE = "wharf-repository:"  # what the address is called until git looks it up
 _ALL = "+refs/heads/wharf/*:refs/heads/wharf/*"
 _CLONE = (
     ("core.logAllRefUpdates", "false"),  # a clone has no history of its own, and old commits may go
@@ -42,6 +46,7 @@ _CLONE = (
     ("gc.auto", "0"),
     ("maintenance.auto", "false"),
 )
+_PROMISE = ((f"remote.{REMOTE}.promisor", "true"), (f"remote.{REMOTE}.partialclonefilter", "blob:none"))
 _NO_RIGHT = re.compile(r"error: 40[13]|Authentication failed|could not read Username|Permission to .* denied|archived")
 _ELSEWHERE = re.compile(r"error: 30[1278]|redirect|not found|error: 404")
 _BROKEN = re.compile(
@@ -95,7 +100,7 @@ class Clone:
     def landed(self, commit: str) -> None:
         """Remember that a commit made here is the branch's on GitHub now. Raises as `fetch` does."""
         if self.git.attempt("update-ref", self.ref, commit)[0]:
-            self._mark()
+            self.distrust()
             self.fetch()
 
     def remote(self, git_dir: Path | None = None, *, fetching: bool = True) -> Git:
@@ -103,28 +108,29 @@ class Clone:
 
         `fetching` has it bring what is missing; a push must not, which would fetch whatever commit it finds there.
         """
-        token = self.github.token
-        header = None
-        if token is not None:
-            pair = base64.b64encode(f"x-access-token:{token.reveal()}".encode()).decode()
-            header = Secret(f"Authorization: Basic {pair}")
+        url = self.github.address.git
+        here = f"http.{url}."  # closer to the address than what a person may have set for the host
         config = [
             *_CLONE,
-            ("remote.origin.url", self.github.address.git),
-            *([("http.proxy", "")] if self.github.address.scheme == "http" else []),  # on this machine no proxy comes between
-            ("http.followRedirects", "false"),  # git would send the token on to wherever it is sent
-            ("credential.helper", ""),
-            ("http.lowSpeedLimit", "1000"),
-            ("http.lowSpeedTime", "60"),
+            (f"remote.{REMOTE}.url", _HERE),
+            # git looks an address up once: none that a person's `insteadOf` has for GitHub, a mirror or ssh, comes into it.
+            (f"url.{url}.insteadOf", _HERE),
+            *([(f"{here}proxy", "")] if self.github.address.scheme == "http" else []),  # on this machine no proxy comes between
+            (f"{here}followRedirects", "false"),  # git would send the token on to wherever it is sent
+            (f"{here}lowSpeedLimit", "1000"),
+            (f"{here}lowSpeedTime", "60"),
+            (f"credential.{url}.helper", ""),
             ("push.negotiate", "false"),
+            ("push.gpgSign", "false"),  # GitHub takes no signed push
+            ("push.pushOption", ""),
         ]
-        if self.depth != "whole" and fetching:
-            config += [("remote.origin.promisor", "true"), ("remote.origin.partialclonefilter", "blob:none")]
-        return Git(git_dir or self.git.git_dir, config, header)
+        if fetching and self.depth != "whole":
+            config += _PROMISE
+        return Git(git_dir or self.git.git_dir, config, url=url, token=self.github.token)
 
     def explain(self, verb: str, err: str) -> None:
         """Raise what GitHub's API says of a failure that is not a passing one; it also resolves a new name."""
-        if "No space left" in err or "Disk quota" in err:
+        if FULL.search(err):
             raise StorageError(f"The disk is full at {self.folder}: {said(err)}", "Free some room there.")
         if _ELSEWHERE.search(err) or _NO_RIGHT.search(err):
             before = self.github.address
@@ -174,7 +180,10 @@ class Clone:
         fresh, old = (self.git.git_dir.with_suffix(suffix) for suffix in (".new", ".old"))
         for path in (fresh, old):
             shutil.rmtree(path, ignore_errors=True)
-        Git(fresh).run("init", "--quiet", "--bare", "--template=", "--initial-branch=wharf/main")
+        status, _, err = Git(fresh).attempt("init", "--quiet", "--bare", "--template=", "--initial-branch=wharf/main")
+        if status:
+            self.explain("init", err)
+            raise StorageError(f"{self.folder} cannot be used as a cache: {said(err)}", "Check room and rights.")
         # Another process may be reading another index from the clone that goes: it finds its own in the new one, too.
         what = _ALL if self.git.git_dir.is_dir() else f"+{self.ref}:{self.ref}"
         self._fetch(*self._shallow, what, into=fresh)
@@ -196,10 +205,11 @@ class Clone:
                 self._fetch("--stdin", stdin=names)
             status, out, _ = self.git.attempt("cat-file", "--batch-check", stdin=names)
             if status or b" missing\n" in out:
-                self._mark()
+                self.distrust()
 
     def _fetch(self, *words: str, stdin: bytes = b"", into: Path | None = None) -> bool:
         """Whether there is what was asked for."""
+        began = time.monotonic()
         for again in range(TRIES):
             status, _, err = self.remote(into).attempt(
                 *(["-c", "fetch.negotiationAlgorithm=noop"] if stdin else []),
@@ -214,11 +224,13 @@ class Clone:
                 self._renew()
             else:
                 self.explain("fetch", err)
+            if time.monotonic() - began > TRYING:
+                break
             if 0 < again < TRIES - 1:
                 time.sleep(PAUSE * 2**again)
-        raise StorageError(f"git fetch from {self.github.address} failed: {said(err)}", "Is the network there? Is GitHub up?")
+        raise StorageError(f"git fetch from {self.github.address} failed: {said(err)}", away(said(err)))
 
-    def _mark(self) -> None:
+    def distrust(self) -> None:
         """Have the next fetch begin anew, also that of another process."""
         with contextlib.suppress(OSError):
             self._damaged.touch()
@@ -229,12 +241,14 @@ class Clone:
     def _tidy(self) -> None:
         if len(list((self.git.git_dir / "objects" / "pack").glob("*.pack"))) > _PACKS:
             # Whoever reads an older commit in this clone at this moment has an hour to finish.
-            self.remote().run("gc", "--quiet", "--prune=1.hour.ago")
+            promise = () if self.depth == "whole" else _PROMISE
+            # What was fetched is here, whether or not there is room to tidy up: the next fetch tries again.
+            Git(self.git.git_dir, (*_CLONE, *promise)).attempt("gc", "--quiet", "--prune=1.hour.ago")
 
 
 def said(err: str) -> str:
     """What git said, in one sentence."""
-    return " ".join(err.split())[-400:].rstrip(".") + "."
+    return plain(err).rstrip(".") + "."
 
 
 def _acquire(handle: int, folder: Path) -> None:
@@ -251,4 +265,4 @@ def _acquire(handle: int, folder: Path) -> None:
 
 
 def _origin(word: str) -> tuple[str, ...]:
-    return ("--stdin", "origin") if word == "--stdin" else ("origin", word)
+    return ("--stdin", REMOTE) if word == "--stdin" else (REMOTE, word)

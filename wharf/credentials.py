@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -86,22 +87,25 @@ def _from_git(address: Address, environ: Mapping[str, str]) -> Credential | None
 def _asked(command: list[str], question: str, environ: Mapping[str, str]) -> str:
     """What a program answers; nothing if it is not there, knows nothing, or does not answer in time."""
     try:
-        done = subprocess.run(
+        with subprocess.Popen(
             command,
-            input=question,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={name: value for name, value in environ.items() if not _NOT_FOR_OTHERS.fullmatch(name)} | _NO_QUESTIONS,
             cwd=os.path.sep,  # the settings of a working tree have no say in where a token comes from
-            timeout=_PATIENCE,
-            check=False,
             text=True,
             errors="replace",
             start_new_session=True,  # without a terminal nobody can be asked
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        ) as program:
+            try:
+                out, _ = program.communicate(question, timeout=_PATIENCE)
+            except subprocess.TimeoutExpired:
+                os.killpg(program.pid, signal.SIGKILL)  # a helper that git started hangs on when git alone is ended
+                return ""
+    except OSError:
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return out.strip() if program.returncode == 0 else ""
 
 
 def _credential(value: str, source: str) -> Credential:

@@ -83,6 +83,12 @@ class StorageError(WharfError):
     http_status = 503
 
 
+class DamagedError(StorageError):
+    """A git object that is named and cannot be read."""
+
+    code = "damaged"
+
+
 class RecordError(StorageError):
     """A record on the index branch, at `path`, that does not follow docs/index-format.md."""
 
@@ -93,6 +99,15 @@ class RecordError(StorageError):
         self.path = path
 
 
+class LostRecordError(RecordError):
+    """A record that the branch names, and whose git object is missing or damaged."""
+
+    code = "lost-record"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, "the git object is missing or damaged")
+
+
 class QuotaError(StorageError):
     """GitHub wants a wait that is longer than allowed here. `retry_after` is in seconds."""
 
@@ -101,6 +116,12 @@ class QuotaError(StorageError):
     def __init__(self, message: str, hint: str, retry_after: float) -> None:
         super().__init__(message, hint)
         self.retry_after = retry_after
+
+
+class AnswerTooLargeError(StorageError):
+    """An answer of GitHub's with more bytes than are read."""
+
+    code = "answer-too-large"
 
 
 class RejectedError(StorageError):

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, BinaryIO
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
-from wharf.errors import GraphQLError, NotAllowedError, StorageError
-from wharf.quota import FIRST_WAIT, READ, WRITE, Turns, Wait, Waiting
+from wharf.errors import AnswerTooLargeError, GraphQLError, NotAllowedError, StorageError
+from wharf.quota import FIRST_WAIT, READ, WRITE, Turns, Wait, Waiting, wait_after
 from wharf.replies import limited, plain, refusal
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
 CHUNK = 256 << 10
 _TRIES = 4  # of a query that a limit refuses
 _HOPS = 5  # redirects of the API
+_ITEMS = 1_000_000  # of a list
 _TOKEN = re.compile(r"[!-~]{1,1000}", re.ASCII)
-_MOVED = re.compile(r"/repositories/\d+")
+_MOVED = re.compile(r"/repositories/[0-9]+")
 _JSON = {"content-type": "application/json"}
 _REDIRECTS = frozenset({301, 302, 307, 308})
 
@@ -105,6 +107,12 @@ class GitHub:
         """The same repository and connections, with another token and its own limits."""
         return GitHub(self.address, token, waiting=self._turns.waiting, warn=self._warn, client=self._wire.client)
 
+    def use(self, token: Secret | None) -> None:
+        """Send another token from now on, which has limits of its own."""
+        if token != self.token:
+            self.token = token
+            self._turns.forget()
+
     def call(
         self,
         method: str,
@@ -121,11 +129,12 @@ class GitHub:
         QuotaError, UncertainError (a write whose answer did not come), or StorageError.
         """
         headers = {"accept": "application/vnd.github+json", "x-github-api-version": "2022-11-28"}
-        if etag:
+        if etag and etag.isascii() and etag.isprintable():
             headers["if-none-match"] = etag
         content = None if body is None else json.dumps(body).encode()
         if content is not None:
             headers |= _JSON
+        rest = path.replace("{repo}", "").split("?")[0]
         for _ in range(_HOPS):
             url = self.address.api + self._path(path)
             url += "?" + "&".join(f"{key}={quote(value, safe='')}" for key, value in query.items()) if query else ""
@@ -136,20 +145,28 @@ class GitHub:
             path, query = moved, query if moved == path else None
         if reply.status < 300 or reply.status == 304 or reply.status in allow:
             return reply
-        rest = path.replace("{repo}", "").split("?")[0]
         what = f"{method} {rest} of {self.address}" if rest else f"the repository {self.address}"
         raise refusal(method, what, reply, token=self.token is not None)
 
     def pages(self, path: str, *, query: Mapping[str, str] | None = None, at_most: int | None = None) -> Iterator[Json]:
-        """The items of a list, page by page, 100 a page; `at_most` bounds the pages ("Using pagination in the REST API")."""
-        page = 1
-        while at_most is None or page <= at_most:
-            reply = self.call("GET", path, query={**(query or {}), "per_page": "100", "page": str(page)})
+        """The items of a list, 100 a page, `at_most` of them or all ("Using pagination in the REST API")."""
+        size, done = 100, 0
+        while done < (at_most or _ITEMS):
+            try:
+                reply = self.call("GET", path, query={**(query or {}), "per_page": str(size), "page": str(done // size + 1)})
+            except AnswerTooLargeError:
+                # As of releases with hundreds of assets each. What was read so far is a number of smaller pages, too.
+                if size == 1:
+                    raise
+                size = size // 2 if size % 2 == 0 else size // 5
+                continue
             items = reply.data if isinstance(reply.data, list) else []
             yield from items
             if 'rel="next"' not in reply.headers.get("link", "") or not items:
                 return
-            page += 1
+            done += size
+        if at_most is None:
+            raise StorageError(f"{self.address.host} gives a list without an end.", "It is not read any further.")
 
     def graphql(self, query: str, variables: Mapping[str, Json]) -> dict[str, Json]:
         """The data that a GraphQL query or mutation gives. Raises GraphQLError besides what `call` raises."""
@@ -158,10 +175,14 @@ class GitHub:
         points = WRITE if writes else READ
         for tries in range(_TRIES):
             reply = self._send("POST", self.address.graphql, _JSON, content, points=points, creates=writes, repeat=not writes)
-            if not limited(reply) or tries + 1 == _TRIES:
+            said = limited(reply)
+            if not said or tries + 1 == _TRIES:
                 break
             left = self.rates.get("graphql")
-            self._turns.close(Wait(left.reset_in + 1 if left else FIRST_WAIT, "the GraphQL points of this hour are used up"))
+            used_up = Wait(left.reset_in + 1 if left else FIRST_WAIT, "the GraphQL points of this hour are used up")
+            secondary = "secondary" in said.lower()
+            wait = wait_after(403, reply.headers, said, tries=tries, now=time.time()) if secondary else None
+            self._turns.close(wait or used_up)
         if reply.status != 200 or not isinstance(reply.data, dict):
             raise refusal("POST", f"GraphQL of {self.address}", reply, token=self.token is not None)
         errors = reply.data.get("errors")
@@ -218,7 +239,7 @@ class GitHub:
                     return
                 location = answer.headers.get("location", "")
                 if answer.status_code in {302, 307} and not _MOVED.search(location.partition("?")[0]):
-                    yield location
+                    yield self._signed(location)
                     return
                 reply = wire.reply(answer)
             if reply.status not in _REDIRECTS:
@@ -235,19 +256,32 @@ class GitHub:
     def _path(self, path: str) -> str:
         return path.replace("{repo}", f"/repos/{self.address.slug}", 1)
 
+    def _signed(self, location: str) -> str:
+        """The address of an asset's bytes, which clients are led to. Raises StorageError for what is none."""
+        try:
+            target = urlsplit(location)
+        except ValueError:
+            target = urlsplit("")
+        if not (location.isascii() and location.isprintable() and target.scheme == self.address.scheme and target.hostname):
+            raise StorageError(f"{self.address.host} gives an address for a file that is none.", "Try again later.")
+        return location
+
     def _moved(self, path: str, location: str) -> str:
         """Learn the repository's new name from a redirect on the API's own host; the path to ask for now."""
         api = urlsplit(self.address.api)
         try:
-            target = urlsplit(location)
+            # Joined before it is judged: put behind the API's name, a relative one such as `.evil.example` makes another host.
+            target = urlsplit(urljoin(self.address.api + self._path(path), location))
         except ValueError:
             raise StorageError(f"{self.address.host} redirects to what is no address.", "Try again later.") from None
-        if (target.scheme, target.netloc) not in {(api.scheme, api.netloc), ("", "")}:
+        if (target.scheme, target.netloc) != (api.scheme, api.netloc):
             raise StorageError(
                 f"{self.address.host} redirects to another host, where the token is not sent.", "Try again later."
             )
         found = _MOVED.search(target.path)
         if found is None or not path.startswith("{repo}"):
+            if not target.path.startswith(f"{api.path}/"):
+                raise StorageError(f"{self.address.host} redirects to a place outside of its API.", "Try again later.")
             return target.path.removeprefix(api.path) + (f"?{target.query}" if target.query else "")
         reply = self._send("GET", self.address.api + found[0], {}, None, points=READ)
         name = reply.data.get("full_name") if isinstance(reply.data, dict) else None

@@ -6,6 +6,7 @@ objects made one by one.
 
 from __future__ import annotations
 
+import base64
 import getpass
 import itertools
 import os
@@ -15,20 +16,25 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a missing git is told by `Git.start`, not by an import
 
 import git
 
-from wharf.errors import StorageError
+from wharf.errors import DamagedError, StorageError
+from wharf.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import BinaryIO
+    from typing import IO, BinaryIO
 
-    from wharf.secret import Secret
+FULL = re.compile("No space left|Disk quota|Out of diskspace")
+"""What git says on a full disk."""
 
 _MAX_OBJECT = 64 << 20  # bytes of one object that are kept in memory; the rest is read and thrown away
+_SAID = 64 << 10  # bytes that are kept of what a git says on stderr
+_TALK = 8 << 20  # bytes on stderr after which a git is ended
 _FSCK = "`git fsck` there tells whether the repository is sound."
 _ID = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _WINDOW = 200  # objects asked for at once: their ids fit into a pipe, so that neither side waits for the other
@@ -43,21 +49,30 @@ _CONFIG = {
     "fastimport.unpackLimit": "1",
     "gc.bigPackThreshold": "32m",
     "gc.packRefs": "false",
+    "i18n.logOutputEncoding": "UTF-8",
+    "log.showSignature": "false",  # it would start a program that the repository's own configuration may name
 }
 
 
 class Git:
     """The git program on one bare repository, through GitPython, with nothing of the caller's own git environment.
 
-    `config` is more configuration for these commands, in order. `header` is sent with each HTTP request (it may hold a token):
-    it reaches git by its environment only, never as an argument or in a file.
+    `config` is more configuration for these commands, in order. `url` is the one address that they may go to; without it they
+    go nowhere, whatever a configuration names: that of a folder which somebody else made could have git run programs when an
+    object is missing. `token` is sent to `url` and to no other address, as which a person's own configuration may spell it
+    (`insteadOf`): it reaches git by its environment only, never as an argument or in a file.
     """
 
-    def __init__(self, git_dir: Path, config: Iterable[tuple[str, str]] = (), header: Secret | None = None) -> None:
+    def __init__(
+        self, git_dir: Path, config: Iterable[tuple[str, str]] = (), *, url: str = "", token: Secret | None = None
+    ) -> None:
         self.git_dir = git_dir
         self._git = git.Git()
         self._config = (*_CONFIG.items(), *config)
-        self._header = header
+        self._url = url
+        # GitHub takes any user name with a token ("Authenticating to the REST API").
+        pair = "" if token is None else base64.b64encode(f"x-access-token:{token.reveal()}".encode()).decode()
+        self._secrets = () if token is None else (token, Secret(pair))
         # A hook or an alias that runs wharf sets some of these, and they would lead git to another repository.
         self._env: dict[str, str] = {
             "GIT_CONFIG_PARAMETERS": "",
@@ -69,6 +84,11 @@ class Git:
             "GIT_DEFAULT_REF_FORMAT": "files",
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_ASKPASS": "",
+            "GIT_ALLOW_PROTOCOL": urlsplit(url).scheme or "none",
+            # Whoever has git write a trace, maybe to send it to somebody, does not ask for the token in it.
+            "GIT_TRACE_REDACT": "1",
+            "GIT_TRACE2_CONFIG_PARAMS": "none",
+            "GIT_TRACE2_ENV_VARS": "none",
             "LC_ALL": "C.UTF-8",  # what git says is read below, in English
         }
 
@@ -88,8 +108,10 @@ class Git:
 
     def _environment(self) -> dict[str, str]:
         pairs = list(self._config)
-        if self._header is not None:
-            pairs += [("http.extraHeader", ""), ("http.extraHeader", self._header.reveal())]  # an empty one drops those before
+        if self._secrets:
+            # For that address alone, and so above what others say of its host. An empty one drops those before.
+            key = f"http.{self._url}.extraHeader"
+            pairs += [(key, ""), (key, f"Authorization: Basic {self._secrets[1].reveal()}")]
         config = {
             f"GIT_CONFIG_{part}_{number}": text
             for number, pair in enumerate(pairs)
@@ -100,18 +122,43 @@ class Git:
     def attempt(self, *words: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
         """Exit status, output, and what git said on stderr."""
         process = self.start(*words)
-        out, err = process.communicate(stdin)
-        return process.returncode, out, err.decode(errors="replace").strip()
+        heard = bytearray()
+        popen = process.proc
+        if popen is None or popen.stderr is None:
+            raise TypeError("GitPython gave a process without its stderr")
+        listener = threading.Thread(target=_listen, args=(popen.stderr, heard, process.terminate), daemon=True)
+        popen.stderr = None  # the listener's alone from now on
+        listener.start()
+        out, _ = process.communicate(stdin)
+        listener.join()
+        said = heard.decode(errors="replace").strip()
+        for secret in self._secrets:
+            said = secret.hidden_in(said)  # git repeats what a server tells it
+        return process.returncode, out, said
 
     def run(self, *words: str, stdin: bytes = b"") -> bytes:
         """What git prints. Raises StorageError, with git's own words, if it fails."""
         status, out, err = self.attempt(*words, stdin=stdin)
+        if status and FULL.search(err):
+            raise StorageError(f"The disk is full at {self.git_dir}.", "Free some room there, and run the same command again.")
         if status:
             raise StorageError(
                 f"git {words[0]} failed in {self.git_dir}: {err[-500:]}",
                 f"`git --git-dir={self.git_dir} fsck` tells whether the repository is sound.",
             )
         return out
+
+
+def _listen(stderr: IO[bytes], heard: bytearray, end: Callable[[], object]) -> None:
+    """Keep the last of what a git says, and end one that does not stop: a server can have it repeat whatever it likes."""
+    count = 0
+    with stderr:
+        while chunk := os.read(stderr.fileno(), 1 << 16):
+            heard += chunk
+            del heard[:-_SAID]
+            if count <= _TALK < count + len(chunk):
+                end()
+            count += len(chunk)
 
 
 def identity() -> str:
@@ -155,7 +202,7 @@ class Objects:
             except BaseException as error:
                 self._process = None  # answers that nobody read must not be taken for those to the next question
                 if isinstance(error, OSError):
-                    raise StorageError(f"git cat-file ended in {self._program.git_dir}: {error}.", _FSCK) from error
+                    raise DamagedError(f"git cat-file ended in {self._program.git_dir}: {error}.", _FSCK) from error
                 raise
         return found
 
@@ -169,7 +216,7 @@ class Objects:
         found = []
         for name, each in zip(asked, self.read(asked), strict=True):
             if each is None:
-                raise StorageError(f"The git object {name} in {self._program.git_dir} is missing or damaged.", _FSCK)
+                raise DamagedError(f"The git object {name} in {self._program.git_dir} is missing or damaged.", _FSCK)
             found.append(each)
         return found
 
@@ -204,9 +251,11 @@ class Objects:
         if len(words) != 3 or not words[2].isdigit():
             if header.endswith((b" missing\n", b" ambiguous\n")):
                 return None
-            raise StorageError(f"git cat-file ended in {self._program.git_dir}.", _FSCK)
+            raise DamagedError(f"git cat-file ended in {self._program.git_dir}.", _FSCK)
         size = int(words[2])
         data = stdout.read(min(size, _MAX_OBJECT))
+        if len(data) < min(size, _MAX_OBJECT):  # git told its size and then found that it is damaged
+            raise DamagedError(f"git cat-file ended in {self._program.git_dir}.", _FSCK)
         left = size - len(data) + 1
         while left:
             left -= len(stdout.read(min(left, 1 << 20))) or left
@@ -249,5 +298,5 @@ def parse_tree(found: Object) -> Tree:
         elif mode.startswith(b"100"):
             tree.files[name] = data[end + 1 : at].hex()
     if found.kind != "tree" or at != len(data):
-        raise StorageError(f"The git object {found.id} is no whole tree.", _FSCK)
+        raise DamagedError(f"The git object {found.id} is no whole tree.", _FSCK)
     return tree

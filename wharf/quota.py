@@ -27,6 +27,7 @@ FIRST_WAIT = 60.0
 """Seconds to wait after a refusal that does not say how long; doubled each time."""
 
 _LATE = 1.0  # seconds that one request may be longer on its way than another: GitHub counts when they come
+_NEVER = 2.0**33  # seconds since 1970 (the year 2242) that no clock tells
 _SHORT = 1.0  # seconds that are not worth a word
 
 
@@ -151,6 +152,11 @@ class Turns:
         with self._lock:
             return dict(self._rates)
 
+    def forget(self) -> None:
+        """Begin anew, for another token: what was learned is of the one before."""
+        with self._lock:
+            self._pace, self._rates, self._closed_until = Pace(), {}, 0.0
+
     def take(self, points: int, *, creates: bool) -> float:
         """Wait until the limits allow one request more; the moment that it is booked for. Raises QuotaError."""
         booked: float | None = None
@@ -246,28 +252,28 @@ def wait_after(status: int, headers: Mapping[str, str], message: str, *, tries: 
     """
     if status not in {403, 429}:
         return None
+    least = 2.0 ** min(tries, 20)  # whoever says "now" again and again must not be asked without end
     after = headers.get("retry-after", "")
     if after.isdecimal():
-        # One that says "now" again and again must not be asked without end, and none is believed to last for more than a day.
-        seconds = min(max(float(after), 2.0**tries - 1), 86400.0)
-        return Wait(seconds, "GitHub asks for a pause (a secondary limit)")
+        # None is believed to last for more than a day.
+        return Wait(min(max(float(after), least - 1), 86400.0), "GitHub asks for a pause (a secondary limit)")
     primary = rate(headers, now)
-    if primary is not None and primary.remaining == 0:
-        return Wait(primary.reset_in + 1, f"the {primary.limit} requests of this hour are used up")
-    if primary is not None and "rate limit exceeded" in message.lower() and "secondary" not in message.lower():
-        # What is left is not enough: an upload counts twice.
-        return Wait(primary.reset_in + 1, f"the {primary.limit} requests of this hour are used up")
+    # If something is left, it is not enough: an upload counts twice.
+    short = "rate limit exceeded" in message.lower() and "secondary" not in message.lower()
+    if primary is not None and (primary.remaining == 0 or short):
+        return Wait(max(primary.reset_in + 1, least), f"the {primary.limit} requests of this hour are used up")
     if status == 429 or "secondary rate limit" in message.lower() or "abuse" in message.lower():
-        return Wait(FIRST_WAIT * 2.0**tries, "GitHub asks for a pause (a secondary limit) and does not say how long")
+        return Wait(FIRST_WAIT * least, "GitHub asks for a pause (a secondary limit) and does not say how long")
     return None
 
 
 def _moment(headers: Mapping[str, str], now: float) -> float:
     """GitHub's own time where it tells it: the clock here may be wrong."""
     try:
-        return parsedate_to_datetime(headers["date"]).timestamp()
-    except (KeyError, ValueError):
+        moment = parsedate_to_datetime(headers["date"]).timestamp()
+    except (KeyError, ValueError, OverflowError):
         return now
+    return moment if 0 <= moment < _NEVER else now
 
 
 def _too_long(wait: Wait) -> QuotaError:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import base64
 import re
+import time
 from typing import TYPE_CHECKING
 
 from wharf.branch import Branch, Committed, Message, edits_of
-from wharf.clone import TRIES, Clone, said
+from wharf.clone import REMOTE, TRIES, TRYING, Clone, said
 from wharf.errors import GraphQLError, NotAllowedError, NotFoundError, RejectedError, StorageError, UncertainError
 from wharf.snapshot import Snapshot
 
@@ -53,6 +54,10 @@ class RemoteBranch(Branch):
         Raises NotFoundError, NotAllowedError or StorageError, and then what the clone held before can still be read.
         """
         self._clone.fetch()
+
+    def distrust(self) -> None:
+        """Have the next `fetch` begin anew: what is here was found to be damaged."""
+        self._clone.distrust()
 
     def indexes(self) -> list[str]:
         """The names of all indexes of the repository, brought to where they are on GitHub."""
@@ -134,15 +139,17 @@ class RemoteBranch(Branch):
 
     def _push(self, tip: str | None, outcome: Outcome, message: Message) -> str | None:
         commit = self._write(tip, outcome, message)
+        began = time.monotonic()
         for _ in range(TRIES):
-            status, _, err = self._clone.remote(fetching=False).attempt("push", "--quiet", "origin", f"{commit}:{self.ref}")
+            status, _, err = self._clone.remote(fetching=False).attempt("push", "--quiet", REMOTE, f"{commit}:{self.ref}")
             if status == 0:
                 self._clone.landed(commit)
                 return commit
             if _REFUSED.search(err):
                 raise NotAllowedError(
                     f"GitHub does not let git push to {self.ref} of {self.github.address}: {said(err)}",
-                    f"Exempt wharf/{self.index} from the branch's rules, or set commit = 'api' to commit by the API.",
+                    f"Exempt wharf/{self.index} from the branch's rules"
+                    + (", or set commit = 'api' to commit by the API." if self._way == "git" else "."),
                 )
             stale = _STALE.search(err)
             if not stale:
@@ -150,6 +157,8 @@ class RemoteBranch(Branch):
             landed = self._landed(tip, commit)  # also if it is stale: below git, a push whose answer was lost is sent again
             if stale or self.tip() != tip:
                 return landed
+            if time.monotonic() - began > TRYING:
+                break
         raise StorageError(f"git push to {self.github.address} failed: {said(err)}", "Run the same command again.")
 
     def _landed(self, tip: str | None, mine: str) -> str | None:
@@ -198,9 +207,10 @@ class RemoteBranch(Branch):
         }
         done = self.github.graphql(_MUTATION, {"input": variables}).get("createCommitOnBranch")
         commit = done.get("commit") if isinstance(done, dict) else None
-        if not isinstance(commit, dict):
+        made = commit.get("oid") if isinstance(commit, dict) else None
+        if not isinstance(made, str):
             raise UncertainError("GitHub did not say which commit it made.", "")
-        return str(commit["oid"])
+        return made
 
     def _first_by_api(self, edits: dict[str, bytes | None], text: str) -> str | None:
         """The first commit of an index, through the Git database API: createCommitOnBranch needs a branch to stand on."""

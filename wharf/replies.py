@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from wharf.model import Json
 
 
+_LIMITED = frozenset({"RATE_LIMITED", "RATE_LIMIT"})  # both have been seen
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """An answer: its headers' names are in lower case, `data` is the JSON body, or None."""
@@ -82,10 +85,26 @@ def refusal(method: str, what: str, reply: Reply, *, token: bool) -> WharfError:
     return StorageError(f"GitHub answered {reply.status} for {what}: {said}.", "If it persists, see GitHub's status page.")
 
 
-def limited(reply: Reply) -> bool:
-    """Whether a GraphQL answer is a refusal by the limit: those come with status 200."""
+def away(said: str) -> str:
+    """The hint where GitHub could not be reached, by what git or the connection said."""
+    if "certificate" in said.lower():
+        own = "If an authority of your own signed its certificate, name it twice"
+        return f"{own}: `export SSL_CERT_FILE=FILE`, and `git config --global http.sslCAInfo FILE`."
+    return "Is the network there? Is GitHub up?"
+
+
+def limited(reply: Reply) -> str:
+    """The words of a GraphQL answer that is a refusal by a limit, which comes with status 200; nothing for any other.
+
+    "Rate limits and query limits for the GraphQL API": of the secondary ones only the words tell.
+    """
     errors = reply.data.get("errors") if isinstance(reply.data, dict) else None
-    return isinstance(errors, list) and any(isinstance(each, dict) and each.get("type") == "RATE_LIMITED" for each in errors)
+    for each in errors if isinstance(errors, list) else []:
+        if isinstance(each, dict):
+            said = plain(str(each.get("message", "")))
+            if each.get("type") in _LIMITED or "secondary rate limit" in said.lower():
+                return said or "rate limit"
+    return ""
 
 
 def body_json(headers: Mapping[str, str], body: bytes) -> Json:
@@ -94,6 +113,8 @@ def body_json(headers: Mapping[str, str], body: bytes) -> Json:
         return None
     try:
         data: Json = json.loads(body)
+        if b"\\u" in body:
+            json.dumps(data, ensure_ascii=False).encode()  # half a character can be written as JSON, and nowhere else
     except (ValueError, RecursionError):
         return None
     return data

@@ -6,6 +6,8 @@ import hashlib
 import hmac
 from typing import NoReturn, final
 
+_SHORTEST = 12  # characters of a secret: GitHub's tokens have 40 and more
+
 
 @final
 class Secret:
@@ -19,6 +21,10 @@ class Secret:
     def reveal(self) -> str:
         """The plain text. Call it where the secret leaves the process on purpose, and nowhere else."""
         return self._value
+
+    def hidden_in(self, text: str) -> str:
+        """Somebody else's words, which may repeat the secret, without it. One that is as short as a word is none."""
+        return text.replace(self._value, "***") if len(self._value) >= _SHORTEST else text
 
     def sha256(self) -> str:
         """The digest (lower-case hex) under which a high-entropy secret may be stored."""

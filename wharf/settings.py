@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
 
-from wharf.address import GITHUB, Address, parse
+from wharf.address import GITHUB, Address, is_short, parse
 from wharf.errors import UsageError
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _check(config: Config, key: str, value: object) -> None:
         raise UsageError(
             f"{key!r} in {config.source} must be one of {', '.join(get_args(Way))}, not {value!r}.", "Mend it there."
         )
-    if isinstance(value, list) and (wrong := [each for each in value if not isinstance(_place(each, Path()), Address)]):
+    if isinstance(value, list) and (wrong := [each for each in value if parse(each) is None]):
         raise UsageError(f"{key!r} in {config.source} names {wrong[0]!r}, which is no owner/name.", "Mend it there.")
 
 
@@ -164,7 +164,10 @@ def _named(
     if "repo" in options:
         return options["repo"], "the option --repo", here, True
     if environ.get("WHARF_REPO"):
-        return environ["WHARF_REPO"], "WHARF_REPO", here, True
+        text = environ["WHARF_REPO"]
+        # It goes with the person from folder to folder: a working tree that has a folder of that name is not what is meant.
+        short = parse(text) if is_short(text) else None
+        return short.web if short else text, "WHARF_REPO", here, True
     for config in configs:
         if "repo" in config.table:
             return config.table["repo"], config.source, config.path.parent, config.own
@@ -179,14 +182,16 @@ def _own_hosts(environ: Mapping[str, str], configs: Sequence[Config]) -> set[str
     texts = [config.table["repo"] for config in configs if config.own and "repo" in config.table]
     if environ.get("GITHUB_ACTIONS") == "true" and environ.get("GITHUB_SERVER_URL"):
         texts.append(f"{environ['GITHUB_SERVER_URL'].rstrip('/')}/owner/name")
-    found = [_place(text, Path()) for text in texts]
-    return {GITHUB, *(each.host for each in found if isinstance(each, Address))}
+    return {GITHUB, *(each.host for each in map(parse, texts) if each is not None)}
 
 
 def _place(text: str, base: Path) -> Address | Path:
     if not text.strip() or "\0" in text:
         raise UsageError("The address of the repository is empty.", "Name one, as in `--repo owner/name` or `--repo ./store`.")
-    path = base / Path(text).expanduser()
+    try:
+        path = base / Path(text).expanduser()
+    except RuntimeError:
+        raise UsageError(f"{text!r} begins with a person whose home is not known here.", "Write the path in full.") from None
     if "://" not in text and path.is_dir():
         return path.absolute()
     return parse(text) or path.absolute()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from wharf import index_file, record
-from wharf.errors import RecordError, StorageError
+from wharf.errors import DamagedError, LostRecordError, RecordError, StorageError
 from wharf.model import Project, Release, Status, is_name, same_version, version_of
 from wharf.objects import Tree, parse_tree
 
@@ -202,7 +202,7 @@ def _is_spelling(version: str) -> bool:
 def _parsed(name: str, version: str, blob: Object | None, seen: set[Version]) -> Release | RecordError:
     where = f"{record.folder(name)}/{ascii(version)[1:-1]}/release.json"
     if blob is None:
-        return RecordError(where, "the git object is missing or damaged")
+        return LostRecordError(where)
     if not _is_spelling(version):
         return RecordError(where, "its folder is not named as a version")
     if Version(version) in seen:
@@ -217,7 +217,7 @@ def _parsed(name: str, version: str, blob: Object | None, seen: set[Version]) ->
 
 def _status(name: str, blob: Object | None) -> Status:
     if blob is None:
-        raise StorageError(f"The git object with the state of {name} is missing or damaged.", "`wharf verify` tells more.")
+        raise DamagedError(f"The git object with the state of {name} is missing or damaged.", "`wharf verify` tells more.")
     return record.parse_status(blob.data, project=name)
 
 
