@@ -1,4 +1,4 @@
-"""GraphQL: `createCommitOnBranch`, and enough of `repository`, `viewer` and `rateLimit` to look around."""
+"""GraphQL: `createCommitOnBranch`, `createRepository`, and enough of `repository`, `viewer` and `rateLimit` to look around."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Any
 
-from simulator import plumbing, shapes
+from simulator import graph, plumbing, rest_repos, schema, shapes
 from simulator.answers import Answer, Refusal, Request, error, reply
+from simulator.limits import Exhausted
 from simulator.query import Field, SyntaxFault, parse
 from simulator.state import LEVELS
 
 if TYPE_CHECKING:
     from simulator.hub import Hub
-    from simulator.state import Repo
+    from simulator.state import Repo, Token
 
-_PERMISSIONS = ("", "READ", "WRITE", "ADMIN")
 Variables = dict[str, Any]
 
 
@@ -28,7 +28,7 @@ class Fault(Exception):  # noqa: N818
 
 
 def handle(hub: Hub, request: Request) -> Answer:
-    """POST of {query, variables}; everything but a wrong token is HTTP 200."""
+    """POST of {query, variables}; everything but a wrong token and a secondary limit is HTTP 200."""
     token = hub.login(request)
     if token is None:
         return error(401, "This endpoint requires you to be authenticated.")
@@ -41,10 +41,19 @@ def handle(hub: Hub, request: Request) -> Answer:
         changes = query.lstrip().startswith("mutation")
         try:
             hub.limits.admit(key, 1, 5 if changes else 1, creates=changes)
+        except Exhausted:  # of the hour's points GitHub speaks in the way of GraphQL
+            words = f"API rate limit already exceeded for user ID {shapes.number_of(token.login)}."
+            entry = {"type": "RATE_LIMIT", "code": "graphql_rate_limit", "message": words}
+            return reply(200, {"errors": [entry]}, hub.limits.headers(key))
         except Refusal as refusal:
             refusal.answer.headers |= hub.limits.headers(key)
             raise
-    done = _execute(hub, request, query, asked.get("variables") or {})
+        hub.limits.run(key, 1)
+    try:
+        done = _execute(hub, request, query, asked.get("variables") or {})
+    finally:
+        with hub.lock:
+            hub.limits.run(key, -1)
     if "internal" in request.faults:  # it was done, and GitHub says that something went wrong
         done = {"data": None, "errors": [{"type": "INTERNAL", "message": "Something went wrong while executing your query."}]}
     answer = reply(200, done)
@@ -55,14 +64,17 @@ def handle(hub: Hub, request: Request) -> Answer:
 
 def _execute(hub: Hub, request: Request, query: str, variables: Variables) -> dict[str, Any]:
     try:
-        fields = parse(query, variables)
+        operation = parse(query, variables)
     except SyntaxFault as fault:
         return {"errors": [{"message": str(fault), "locations": [{"line": 1, "column": 1}]}]}
+    wrong = schema.problems(operation)
+    if wrong:
+        return {"errors": wrong}
     data: dict[str, Any] = {}
     errors = []
-    for field in fields:
+    for field in operation.fields:
         try:
-            data[field.alias] = _select(_root(hub, request, field), field, [field.alias])
+            data[field.alias] = _select(_root(hub, request, field), field)
         except Fault as fault:
             data[field.alias] = None
             entry: dict[str, Any] = {"path": [field.alias], "locations": [{"line": 1, "column": 1}], "message": str(fault)}
@@ -71,35 +83,41 @@ def _execute(hub: Hub, request: Request, query: str, variables: Variables) -> di
 
 
 def _root(hub: Hub, request: Request, field: Field) -> Any:
+    token = request.token
+    assert token is not None
     if field.name == "createCommitOnBranch":
         return _commit(hub, request, field.arguments.get("input") or {})
+    if field.name == "createRepository":
+        return _create(hub, token, field.arguments.get("input") or {})
     if field.name == "repository":
-        return _repository(hub, request, f"{field.arguments.get('owner')}/{field.arguments.get('name')}")
-    if field.name == "viewer" and request.token is not None:
-        return {"login": request.token.login, "id": shapes.user(hub, request.token.login)["node_id"]}
-    if field.name == "rateLimit":
-        with hub.lock:
-            state = hub.limits.state(hub.limits.key(request.token, "graphql"))
-        return {"cost": 1, **{name: state[name] for name in ("limit", "remaining", "used")}}
-    raise Fault(f"Field '{field.name}' doesn't exist on type 'Query'")
+        repo = find(hub, request, f"{field.arguments.get('owner')}/{field.arguments.get('name')}")
+        return graph.repository(hub, token, repo)
+    if field.name == "viewer":
+        return {"login": token.login, "id": shapes.user(hub, token.login)["node_id"], "__typename": "User"}
+    if field.name == "__type":
+        return schema.introspect(str(field.arguments["name"]))
+    with hub.lock:
+        state = hub.limits.state(hub.limits.key(token, "graphql"))
+    return {"cost": 1, **{name: state[name] for name in ("limit", "remaining", "used")}}
 
 
-def _select(value: Any, field: Field, path: list[str]) -> Any:
+def _select(value: Any, field: Field) -> Any:
     """The fields that were asked for, and no others."""
     if isinstance(value, list):
-        return [_select(each, field, path) for each in value]
+        return [_select(each, field) for each in value]
     if not isinstance(value, dict) or not field.fields:
         return value
     found = {}
     for each in field.fields:
-        if each.name not in value:
-            raise Fault(f"Field '{each.name}' doesn't exist on type '{path[-1]}'")
+        if each.on is not None and each.on != value.get("__typename", each.on):
+            continue
         inner = value[each.name]
-        found[each.alias] = _select(inner(each.arguments) if callable(inner) else inner, each, [*path, each.name])
+        found[each.alias] = _select(inner(each.arguments) if callable(inner) else inner, each)
     return found
 
 
-def _find(hub: Hub, request: Request, slug: str) -> Repo:
+def find(hub: Hub, request: Request, slug: str) -> Repo:
+    """Raises Fault."""
     with hub.lock:
         repo = hub.moved.get(slug.lower()) or hub.repos.get(slug.lower())
     if repo is None or hub.level(request.token, repo) < LEVELS["read"]:
@@ -107,48 +125,23 @@ def _find(hub: Hub, request: Request, slug: str) -> Repo:
     return repo
 
 
-def _commit_object(hub: Hub, repo: Repo, sha: str) -> dict[str, Any]:
-    url = f"{hub.url}/{repo.slug}/commit/{sha}"
-    return {
-        "oid": sha,
-        "id": shapes.node_id("C", sha),
-        "url": url,
-        "commitUrl": url,
-        "abbreviatedOid": sha[:7],
-        "__typename": "Commit",
+def _create(hub: Hub, token: Token, given: Variables) -> dict[str, Any]:
+    owner = given.get("ownerId")
+    own = shapes.user(hub, token.login)
+    if owner and owner != own["node_id"]:
+        raise Fault(f"Could not resolve to a node with the global id of '{owner}'", "NOT_FOUND")
+    asked = {
+        "name": given.get("name"),
+        "description": given.get("description"),
+        "visibility": str(given.get("visibility")).lower(),
     }
-
-
-def _ref_object(hub: Hub, repo: Repo, ref: str) -> dict[str, Any] | None:
-    sha = plumbing.read_ref(repo.git_dir, ref)
-    if sha is None:
-        return None
-    prefix, _, name = ref.removeprefix("refs/").partition("/")
-    target = _commit_object(hub, repo, sha)
-    return {"id": shapes.node_id("REF", f"{repo.id}:{ref}"), "name": name, "prefix": f"refs/{prefix}/", "target": target}
-
-
-def _repository(hub: Hub, request: Request, slug: str) -> dict[str, Any]:
-    repo = _find(hub, request, slug)
-
-    def ref(arguments: Variables) -> dict[str, Any] | None:
-        name = str(arguments.get("qualifiedName"))
-        return _ref_object(hub, repo, name if name.startswith("refs/") else f"refs/heads/{name}")
-
-    return {
-        "id": shapes.node_id("R", repo.id),
-        "databaseId": repo.id,
-        "name": repo.name,
-        "nameWithOwner": repo.slug,
-        "owner": {"login": repo.owner, "id": shapes.user(hub, repo.owner)["node_id"]},
-        "url": f"{hub.url}/{repo.slug}",
-        "isPrivate": repo.private,
-        "isArchived": repo.archived,
-        "isEmpty": not plumbing.refs(repo.git_dir),
-        "viewerPermission": _PERMISSIONS[hub.level(request.token, repo)],
-        "defaultBranchRef": _ref_object(hub, repo, f"refs/heads/{repo.default_branch}"),
-        "ref": ref,
-    }
+    try:
+        repo = rest_repos.made(hub, token, token.login, asked)
+    except Refusal as refusal:
+        if refusal.answer.status == 422:
+            raise Fault("Name already exists on this account", "UNPROCESSABLE") from None
+        raise Fault("Resource not accessible by integration", "FORBIDDEN") from None
+    return {"clientMutationId": given.get("clientMutationId"), "repository": graph.repository(hub, token, repo)}
 
 
 def _decode(changes: Variables) -> tuple[list[tuple[str, bytes]], list[str]]:
@@ -163,7 +156,7 @@ def _decode(changes: Variables) -> tuple[list[tuple[str, bytes]], list[str]]:
 
 def _commit(hub: Hub, request: Request, given: Variables) -> dict[str, Any]:
     branch = given.get("branch") or {}
-    repo = _find(hub, request, str(branch.get("repositoryNameWithOwner")))
+    repo = find(hub, request, str(branch.get("repositoryNameWithOwner")))
     token = request.token
     assert token is not None
     if hub.level(token, repo) < LEVELS["write"] or not token.contents:
@@ -199,6 +192,6 @@ def _commit(hub: Hub, request: Request, given: Variables) -> dict[str, Any]:
     hub.ref_changed(repo, ref, tip, new, token.login)
     return {
         "clientMutationId": given.get("clientMutationId"),
-        "commit": _commit_object(hub, repo, new),
-        "ref": _ref_object(hub, repo, ref),
+        "commit": graph.commit(hub, repo, new),
+        "ref": graph.ref(hub, repo, ref),
     }

@@ -15,6 +15,7 @@ from simulator.server import Server
 from simulator.state import KINDS, LEVELS, Call, Clock, Repo, Token
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
@@ -26,7 +27,7 @@ class Hub:
     observer: ClassVar[Callable[[Request, Answer], None] | None] = None
     """Told every answer of the REST API of every hub."""
 
-    def __init__(self, root: Path, latency: float = 0.0) -> None:
+    def __init__(self, root: Path, latency: float = 0.0, *, tls: ssl.SSLContext | None = None) -> None:
         self.root = root
         self.latency = latency  # seconds, slept once in each request
         self.lock = threading.RLock()
@@ -44,10 +45,10 @@ class Hub:
         self._id = 1000
         (root / "repos").mkdir(parents=True, exist_ok=True)
         (root / "assets").mkdir(exist_ok=True)
-        self._server = Server(self, storage=False)
-        self._storage = Server(self, storage=True)
+        self._server = Server(self, storage=False, tls=tls)
+        self._storage = Server(self, storage=True, tls=tls)
         self.url = self._server.url
-        self.host = self.url.removeprefix("http://")
+        self.host = self.url.partition("://")[2]
         # Another name, as it is another host in earnest: what a client keeps for the one must not go to the other.
         self.storage_url = self._storage.url.replace("127.0.0.1", "localhost")
         self.api = self.url + "/api/v3"
@@ -91,15 +92,17 @@ class Hub:
             self.moved.pop(slug.lower(), None)
         return repo
 
-    def token(self, login: str, rights: Mapping[str, str], *, kind: str = "classic", contents: bool = True) -> str:
-        """A new token. `contents=False`: may see the repositories, but not what is in them."""
+    def token(
+        self, login: str, rights: Mapping[str, str], *, kind: str = "classic", contents: bool = True, scopes: str = "repo"
+    ) -> str:
+        """A new token. `contents=False`: may see the repositories, but not what is in them. `scopes`: of a classic one."""
         if kind not in KINDS or not LEVELS.keys() >= set(rights.values()):
             raise ValueError(f"no such token: {kind} {dict(rights)}")
         prefix = {"classic": "ghp_", "fine-grained": "github_pat_"}.get(kind, "ghs_")
         secret = prefix + secrets.token_hex(18)
         lower = {slug.lower(): level for slug, level in rights.items()}
         with self.lock:
-            self.tokens[secret] = Token(login=login, rights=lower, kind=kind, secret=secret, contents=contents)
+            self.tokens[secret] = Token(login=login, rights=lower, kind=kind, secret=secret, contents=contents, scopes=scopes)
         return secret
 
     def revoke(self, token: str) -> None:
@@ -123,8 +126,12 @@ class Hub:
         repo.hooks.append((url, secret.encode()))
 
     def ref_changed(self, repo: Repo, ref: str, old: str, new: str, login: str) -> None:
-        """For the handlers: a ref moved."""
+        """For the handlers: a ref moved. A release whose tag is deleted becomes a draft again."""
         repo.pushed_at = self.clock.text()
+        with self.lock:
+            for release in repo.releases:
+                if new == plumbing.ZERO and ref == f"refs/tags/{release.tag_name}" and not release.draft:
+                    release.draft, release.published_at = True, None
         webhook.send(self, repo, ref, old, new, login)
 
     def find(self, slug: str) -> Repo | None:
@@ -142,7 +149,7 @@ class Hub:
         if header is None:
             return None
         scheme, _, value = header.partition(" ")
-        words = [value.strip()]
+        words = [value.strip()] if request.kind != "git" else []  # git's own addresses know no other scheme than Basic
         if scheme.lower() == "basic":
             name, _, password = base64.b64decode(value + "==").decode(errors="replace").partition(":")
             words = [password, name]

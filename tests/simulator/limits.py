@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from simulator import shapes
 from simulator.answers import Refusal, error, secondary
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ MINUTE = 60.0
 Key = tuple[str, str, str]
 
 
+class Exhausted(Refusal):
+    """The primary limit of the hour is used up."""
+
+
 @dataclass(slots=True)
 class _Window:
     reset: float
@@ -25,8 +30,15 @@ class _Window:
 
 @dataclass(slots=True)
 class _Recent:
+    """`points` by resource: REST and GraphQL have windows of their own, and share the one of new contents."""
+
     contents: list[float] = field(default_factory=list)
-    points: list[tuple[float, int]] = field(default_factory=list)
+    points: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
+    running: int = 0
+
+
+def _name(key: Key) -> str:
+    return "installation" if key[0] == "actions" else f"user ID {shapes.number_of(key[1])}"
 
 
 class Limits:
@@ -41,10 +53,10 @@ class Limits:
         self.contents_minute = 80
         self.contents_hour = 500
         self.points_minute = 900
+        self.graphql_points_minute = 2000
         self.at_once = 100
-        self.running = 0
         self._windows: dict[Key, _Window] = {}
-        self._recent: dict[Key, _Recent] = {}
+        self._recent: dict[tuple[str, str], _Recent] = {}
 
     def key(self, token: Token | None, resource: str) -> Key:
         if token is None:
@@ -81,28 +93,34 @@ class Limits:
         if self.enforced:
             window = self._window(key)
             if window.used + cost > self.limit(key):
-                raise Refusal(error(403, f"API rate limit exceeded for {key[1] if key[0] == 'actions' else 'user ID 1000'}."))
+                raise Exhausted(error(403, f"API rate limit exceeded for {_name(key)}."))
             wait = self._wait(key, points, creates=creates)
-            if self.running > self.at_once:
-                wait = max(wait, MINUTE)
             if wait > 0:
                 raise Refusal(secondary(math.ceil(wait)))
         self.charge(key, cost)
-        recent = self._recent.setdefault(key, _Recent())
+        recent = self._of(key)
         now = self.clock.now()
-        recent.points.append((now, points))
+        recent.points.setdefault(key[2], []).append((now, points))
         if creates:
             recent.contents.append(now)
 
+    def run(self, key: Key, by: int) -> None:
+        """One more (1) or one less (-1) request of this sender is under way."""
+        self._of(key).running += by
+
+    def _of(self, key: Key) -> _Recent:
+        return self._recent.setdefault(key[:2], _Recent())
+
     def _wait(self, key: Key, points: int, *, creates: bool) -> float:
         """Seconds until the windows have room."""
-        now = self.clock.now()
-        recent = self._recent.setdefault(key, _Recent())
+        now, recent = self.clock.now(), self._of(key)
+        most = self.graphql_points_minute if key[2] == "graphql" else self.points_minute
         recent.contents = [moment for moment in recent.contents if moment > now - HOUR]
-        recent.points = [(moment, value) for moment, value in recent.points if moment > now - MINUTE]
-        wait = 0.0
-        if sum(value for _, value in recent.points) + points > self.points_minute:
-            wait = recent.points[0][0] + MINUTE - now
+        spent = [(moment, value) for moment, value in recent.points.get(key[2], []) if moment > now - MINUTE]
+        recent.points[key[2]] = spent
+        wait = MINUTE if recent.running >= self.at_once else 0.0
+        if sum(value for _, value in spent) + points > most:
+            wait = max(wait, spent[0][0] + MINUTE - now)
         if creates:
             minute = [moment for moment in recent.contents if moment > now - MINUTE]
             if len(minute) >= self.contents_minute:

@@ -35,6 +35,7 @@ class Description:
     def problems(self, method: str, path: str, status: int, content_type: str, body: bytes) -> list[str]:
         """What is wrong with an answer; empty: nothing."""
         template = self.template(path)
+        method = "GET" if method == "HEAD" else method
         if template is None or method.lower() not in self._paths[template]:
             return [f"{method} {path} is not described"]
         answers = self._paths[template][method.lower()]["responses"]

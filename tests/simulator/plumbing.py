@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import uuid
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -142,6 +143,12 @@ def resolve(git_dir: Path, name: str) -> str | None:
         return git(git_dir, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").decode().strip()
     except GitError:
         return None
+
+
+def commit_date(git_dir: Path, name: str) -> str:
+    """The committer's date of the commit that a name stands for."""
+    moment = git(git_dir, "log", "-1", "--format=%ct", "--end-of-options", name).decode()
+    return datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def commit_files(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,15 +20,29 @@ class SyntaxFault(Exception):  # noqa: N818
 
 @dataclass(slots=True)
 class Field:
+    """`on`: the type that it was asked of, where an inline fragment says one."""
+
     name: str
     alias: str
     arguments: dict[str, Any] = field(default_factory=dict)
     fields: list[Field] = field(default_factory=list)
+    on: str | None = None
+
+
+@dataclass(slots=True)
+class Operation:
+    """`declared` and `used`: the names of variables."""
+
+    kind: str
+    fields: list[Field]
+    declared: set[str]
+    used: set[str]
 
 
 class _Reader:
     def __init__(self, text: str, variables: Mapping[str, Any]) -> None:
         self.variables = variables
+        self.used: set[str] = set()
         self.tokens: list[str] = []
         at = 0
         while at < len(text):
@@ -50,13 +65,17 @@ class _Reader:
         self.at += 1
         return token
 
-    def skip_to(self, wanted: str) -> None:
+    def skip_to(self, wanted: str) -> list[str]:
+        """What stood before it."""
+        found = []
         while self.peek() != wanted:
-            self.next()
+            found.append(self.next())
+        return found
 
     def value(self) -> Any:
         token = self.next()
         if token == "$":
+            self.used.add(self.peek())
             return self.variables.get(self.next())
         if token == "[":
             found = []
@@ -89,8 +108,11 @@ class _Reader:
         found: list[Field] = []
         while self.peek() != "}":
             if self.peek() == "...":
-                self.skip_to("{")
-                found += self.selection()
+                condition = self.skip_to("{")
+                inner = self.selection()
+                for one in inner:
+                    one.on = one.on or (condition[2] if condition[1:2] == ["on"] else None)
+                found += inner
                 continue
             name = alias = self.next()
             if self.peek() == ":":
@@ -107,8 +129,12 @@ class _Reader:
         return found
 
 
-def parse(text: str, variables: Mapping[str, Any]) -> list[Field]:
-    """The top fields of the document's operation, variables put in. Raises SyntaxFault."""
+def parse(text: str, variables: Mapping[str, Any]) -> Operation:
+    """The document's operation, variables put in. Raises SyntaxFault."""
     reader = _Reader(text, variables)
-    reader.skip_to("{")
-    return reader.selection()
+    head = reader.skip_to("{")
+    declared = {name for sign, name in pairwise(head) if sign == "$"}
+    fields = reader.selection()
+    if reader.peek():
+        raise SyntaxFault("Only one operation, without named fragments, is read here")
+    return Operation(head[0] if head else "query", fields, declared, reader.used)

@@ -94,23 +94,23 @@ def _charged(hub: Hub, request: Request, act: Callable[[], Answer], *, cost: int
             except Refusal as refusal:
                 refusal.answer.headers |= hub.limits.headers(key)
                 raise
-        hub.limits.running += 1
+        hub.limits.run(key, 1)
     try:
         answer = act()
     except Refusal as refusal:
         answer = refusal.answer
     finally:
         with hub.lock:
-            hub.limits.running -= 1
-    if request.method == "GET" and answer.status == 200 and isinstance(answer.body, bytes):
-        answer = _conditional(request, answer)
+            hub.limits.run(key, -1)
+    if request.method in {"GET", "HEAD"} and answer.status == 200 and isinstance(answer.body, bytes):
+        answer = _conditional(request, answer, token.secret if token else "")
         if answer.status == 304 and token is not None:
             with hub.lock:
                 hub.limits.charge(key, -cost)
     with hub.lock:
         answer.headers |= hub.limits.headers(key) | _headers(hub)
     if token is not None and token.kind == "classic":
-        answer.headers["x-oauth-scopes"] = "repo"
+        answer.headers["x-oauth-scopes"] = token.scopes
     return answer
 
 
@@ -124,9 +124,10 @@ def _headers(hub: Hub) -> dict[str, str]:
     }
 
 
-def _conditional(request: Request, answer: Answer) -> Answer:
+def _conditional(request: Request, answer: Answer, secret: str) -> Answer:
+    """What one token was told says nothing of what another one would be: validators are of one token."""
     assert isinstance(answer.body, bytes)
-    tag = f'"{hashlib.sha256(answer.body).hexdigest()}"'
+    tag = f'"{hashlib.sha256(answer.body + secret.encode()).hexdigest()}"'
     answer.headers["etag"] = f"W/{tag}"
     asked = request.headers.get("if-none-match", "")
     if tag in {each.strip().removeprefix("W/") for each in asked.split(",")}:
@@ -135,7 +136,7 @@ def _conditional(request: Request, answer: Answer) -> Answer:
 
 
 def _route(hub: Hub, request: Request, path: str) -> Answer:
-    whole = rest_repos.ROUTES.get((request.method, path))
+    whole = rest_repos.ROUTES.get(("GET" if request.method == "HEAD" else request.method, path))
     if whole is not None:
         return whole(hub, request)
     match = re.fullmatch(r"/orgs/([^/]+)/repos", path)
@@ -158,7 +159,7 @@ def _repository_path(hub: Hub, request: Request, path: str, routes: list[tuple[s
         return _redirect(hub, request, moved, rest)
     for method, pattern, right, handler in routes:
         found = pattern.fullmatch(rest)
-        if method != request.method or found is None:
+        if method != ("GET" if request.method == "HEAD" else request.method) or found is None:
             continue
         level = hub.level(request.token, repo)
         _permit(request, repo, right, level)
@@ -189,6 +190,9 @@ def _permit(request: Request, repo: Repo, right: str, level: int) -> None:
     if right != "metadata" and token is not None and not token.contents and repo.private:
         raise Refusal(forbidden(token))
     if level < LEVELS.get(right, 1):
+        # What a classic token may not write, it is told is not there; of settings it is told what they need.
+        if token is not None and token.kind == "classic":
+            raise Refusal(error(404) if right == "write" else error(403, "Must have admin rights to Repository."))
         raise Refusal(forbidden(token))
     if repo.archived and request.method not in {"GET", "HEAD"} and right == "write":
         raise Refusal(error(403, "Repository was archived so is read-only."))

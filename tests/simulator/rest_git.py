@@ -38,7 +38,7 @@ def _allowed(context: Context, ref: str) -> None:
     if ref.removeprefix("refs/heads/") in repo.protected | repo.signed:
         raise Refusal(error(422, "Cannot update this protected branch."))
     tag = ref.removeprefix("refs/tags/")
-    if any(release.immutable and release.tag_name == tag for release in repo.releases):
+    if tag in repo.burned or any(release.immutable and release.tag_name == tag for release in repo.releases):
         raise Refusal(error(422, "Cannot update the tag of an immutable release."))
 
 
@@ -66,6 +66,7 @@ def _moved(context: Context, ref: str, old: str, new: str) -> None:
 
 
 def post_ref(context: Context) -> Answer:
+    _not_empty(context)
     asked = context.request.json()
     ref, sha = str(asked.get("ref", "")), str(asked.get("sha", ""))
     git_dir = context.repo.git_dir
@@ -134,6 +135,7 @@ def _decoded(content: str, encoding: str) -> bytes:
 
 
 def post_blob(context: Context) -> Answer:
+    _not_empty(context)
     asked = context.request.json()
     data = _decoded(str(asked.get("content", "")), str(asked.get("encoding", "utf-8")))
     sha = plumbing.git(context.repo.git_dir, "hash-object", "-w", "--stdin", data=data).decode().strip()
@@ -190,6 +192,7 @@ def get_tree(context: Context) -> Answer:
 
 def post_tree(context: Context) -> Answer:
     """Entries on top of `base_tree`; `sha: null` removes a path."""
+    _not_empty(context)
     asked, git_dir = context.request.json(), context.repo.git_dir
     index = {"GIT_INDEX_FILE": str(context.hub.root / f"index-{context.hub.next_id()}")}
     lines = []
@@ -248,6 +251,7 @@ def get_commit(context: Context) -> Answer:
 
 
 def post_commit(context: Context) -> Answer:
+    _not_empty(context)
     asked = context.request.json()
     token = context.request.token
     login = token.login if token else ""

@@ -42,10 +42,8 @@ def _shape(context: Context, release: Release) -> dict[str, Any]:
 
 
 def _visible(context: Context) -> list[Release]:
-    """Drafts for those who may push, then the newest first."""
-    drafts = context.level >= LEVELS["write"]
-    found = [release for release in context.repo.releases if drafts or not release.draft]
-    return sorted(found, key=lambda release: (release.draft, release.id), reverse=True)
+    """Drafts for those alone who may push."""
+    return context.repo.visible(drafts=context.level >= LEVELS["write"])
 
 
 def _find(context: Context) -> Release:
@@ -86,19 +84,25 @@ def get_by_tag(context: Context) -> Answer:
 
 def get_latest(context: Context) -> Answer:
     with context.hub.lock:
-        for release in reversed(context.repo.releases):
-            if release.latest and not release.draft and not release.prerelease:
-                return reply(200, _shape(context, release))
-    return error(404)
+        found = context.repo.latest()
+        return reply(200, _shape(context, found)) if found else error(404)
 
 
-def _set(release: Release, asked: dict[str, Any]) -> None:
+def _set(context: Context, release: Release, asked: dict[str, Any]) -> None:
+    release.updated_at = context.hub.clock.text()
     release.tag_name = asked.get("tag_name") or release.tag_name
     release.target_commitish = asked.get("target_commitish") or release.target_commitish
     release.name = asked.get("name", release.name)
     release.body = asked.get("body", release.body)
     release.prerelease = bool(asked.get("prerelease", release.prerelease))
     release.latest = str(asked.get("make_latest", release.latest)).lower() != "false"
+
+
+def _custom(message: str, field: str | None = None) -> dict[str, str]:
+    return {"resource": "Release", "code": "custom", **({"field": field} if field else {}), "message": message}
+
+
+_NO_TAG = _custom("Published releases must have a valid tag")
 
 
 def _publish(context: Context, release: Release) -> None:
@@ -108,9 +112,9 @@ def _publish(context: Context, release: Release) -> None:
     with hub.lock:
         owned = {each.tag_name for each in repo.releases if not each.draft and each is not release}
         if tag in repo.burned:
-            words = ("tag_name was used by an immutable release", "Published releases must have a valid tag")
-            entries = [{"resource": "Release", "code": "custom", "message": each} for each in words]
-            raise Refusal(error(422, errors=[{**entries[0], "field": "tag_name"}, entries[1]]))
+            rule = "pre_receive Repository rule violations found\n\nCannot create ref due to creations being restricted.\n\n"
+            entries = [_custom(rule, "pre_receive"), _custom("tag_name was used by an immutable release", "tag_name"), _NO_TAG]
+            raise Refusal(error(422, errors=entries))
         if tag in owned | repo.publishing:
             raise Refusal(invalid("Release", "tag_name", "already_exists"))
         repo.publishing.add(tag)
@@ -119,17 +123,20 @@ def _publish(context: Context, release: Release) -> None:
         if plumbing.read_ref(repo.git_dir, ref) is None:
             target = plumbing.resolve(repo.git_dir, release.target_commitish)
             if target is None:
-                raise Refusal(invalid("Release", "target_commitish", "invalid"))
+                wrong = {"resource": "Release", "code": "invalid", "field": "target_commitish"}
+                raise Refusal(error(422, errors=[_custom("tag_name is not a valid tag", "tag_name"), _NO_TAG, wrong]))
             try:
                 plumbing.update_ref(repo.git_dir, ref, target, plumbing.ZERO)
             except plumbing.GitError:
                 if plumbing.read_ref(repo.git_dir, ref) is None:
-                    raise Refusal(invalid("Release", "tag_name", "invalid", "tag_name is not a valid tag")) from None
+                    entries = [_custom("tag_name is not a valid tag", "tag_name"), _NO_TAG]
+                    raise Refusal(error(422, errors=entries)) from None
             hub.ref_changed(repo, ref, plumbing.ZERO, target, release.author)
         with hub.lock:
             release.draft = False
             release.immutable = repo.immutable
             release.published_at = hub.clock.text()
+            release.created_at = plumbing.commit_date(repo.git_dir, ref)
             if release.immutable:
                 with (repo.git_dir / "simulator-tags").open("a") as file:
                     file.write(f"{ref}\n")
@@ -142,6 +149,8 @@ def post(context: Context) -> Answer:
     hub, repo, asked = context.hub, context.repo, context.request.json()
     if not asked.get("tag_name"):
         return invalid("Release", "tag_name", "missing_field")
+    if not plumbing.refs(repo.git_dir):
+        return error(422, errors=[_custom("Repository is empty.")])
     token = context.request.token
     assert token is not None
     release = Release(
@@ -151,7 +160,7 @@ def post(context: Context) -> Answer:
         author=token.login,
         created_at=hub.clock.text(),
     )
-    _set(release, asked)
+    _set(context, release, asked)
     if not asked.get("draft", False):
         _publish(context, release)
     with hub.lock:
@@ -171,8 +180,9 @@ def patch(context: Context) -> Answer:
             owned = {each.tag_name for each in context.repo.releases if not each.draft}
             if asked["tag_name"] in owned | context.repo.burned:
                 return invalid("Release", "tag_name", "already_exists")
-        _set(release, asked)
-    if release.draft and asked.get("draft") is False:
+        _set(context, release, asked)
+    # With the fault, 200, and the release is a draft nevertheless: people have seen that.
+    if release.draft and asked.get("draft") is False and "draft" not in context.request.faults:
         _publish(context, release)
     with context.hub.lock:
         if asked.get("draft"):
@@ -243,8 +253,8 @@ def delete_asset(context: Context) -> Answer:
 
 
 def mangled(name: str) -> str:
-    """The name that GitHub gives an asset."""
-    return re.sub(r"[~() ]", ".", name)
+    """The name that GitHub gives an asset: what it does not like becomes a dot, several dots one, and none stands at an end."""
+    return re.sub(r"[^A-Za-z0-9_+-]+", ".", name).strip(".")
 
 
 def upload(context: Context) -> Answer:
@@ -253,6 +263,8 @@ def upload(context: Context) -> Answer:
     name = mangled(request.query.get("name", ""))
     if not name:
         return invalid("ReleaseAsset", "name", "missing_field")
+    if not request.headers.get("content-length", "").strip("0"):  # neither empty files nor such of unknown length
+        return error(400, "Bad Content-Length")
     starter = "starter" in request.faults
     number = hub.next_id()
     path = hub.root / "assets" / str(number)

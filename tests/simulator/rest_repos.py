@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simulator import shapes
-from simulator.answers import Answer, Context, Request, error, forbidden, invalid, reply
+from simulator.answers import Answer, Context, Refusal, Request, error, forbidden, invalid, reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from simulator.hub import Hub
+    from simulator.state import Repo, Token
 
 
 def _root(hub: Hub, request: Request) -> Answer:
@@ -40,18 +41,25 @@ def _create_own(hub: Hub, request: Request) -> Answer:
 
 
 def create(hub: Hub, request: Request, owner: str) -> Answer:
-    """A repository of `owner`; the sender, and whoever uses the same login's classic tokens, may administer it."""
+    """POST of a repository of `owner`."""
     token = request.token
+    if token is not None and owner != token.login and shapes.user(hub, owner)["type"] == "User":
+        return error(404)
+    repo = made(hub, token, owner, request.json())
+    return reply(201, shapes.repository(hub, repo, token), {"location": f"{hub.api}/repos/{repo.slug}"})
+
+
+def made(hub: Hub, token: Token | None, owner: str, asked: Mapping[str, Any]) -> Repo:
+    """A new repository; the sender, and whoever uses the same login's classic tokens, may administer it. Raises Refusal."""
     if token is None or token.integration:
-        return forbidden(token)
-    asked = request.json()
+        raise Refusal(forbidden(token))
     name = asked.get("name")
     if not isinstance(name, str) or not name:
-        return invalid("Repository", "name", "missing_field")
+        raise Refusal(invalid("Repository", "name", "missing_field"))
     slug = f"{owner}/{name}"
     if hub.find(slug) is not None:
         taken = {"resource": "Repository", "code": "custom", "field": "name", "message": "name already exists on this account"}
-        return error(422, "Repository creation failed.", errors=[taken])
+        raise Refusal(error(422, "Repository creation failed.", errors=[taken]))
     private = bool(asked.get("private", False)) or asked.get("visibility") in {"private", "internal"}
     repo = hub.create(slug, private=private, auto_init=bool(asked.get("auto_init", False)), creator=token.login)
     repo.description = asked.get("description")
@@ -59,7 +67,7 @@ def create(hub: Hub, request: Request, owner: str) -> Answer:
         for each in hub.tokens.values():
             if each is token or (each.kind == "classic" and each.login == token.login):
                 each.rights[slug.lower()] = "admin"
-    return reply(201, shapes.repository(hub, repo, token), {"location": f"{hub.api}/repos/{slug}"})
+    return repo
 
 
 ROUTES: dict[tuple[str, str], Callable[[Hub, Request], Answer]] = {

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import socket
+import ssl
+import sys
 import tempfile
 import threading
 import time
@@ -31,18 +33,21 @@ class Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 512
 
-    def __init__(self, hub: Hub, *, storage: bool) -> None:
+    def __init__(self, hub: Hub, *, storage: bool, tls: ssl.SSLContext | None = None) -> None:
         self.hub = hub
         self.storage = storage
+        self.scheme = "https" if tls else "http"
         self._open: dict[socket.socket, threading.Thread] = {}
         self._guard = threading.Lock()
         super().__init__(("127.0.0.1", 0), Handler)
+        if tls:  # shaking hands is left to each connection's own thread
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"{self.scheme}://127.0.0.1:{self.server_address[1]}"
 
     def opened(self, connection: socket.socket) -> None:
         with self._guard:
@@ -53,10 +58,8 @@ class Server(ThreadingHTTPServer):
             self._open.pop(connection, None)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is no news; anything else is a fault of the simulator and is printed."""
-        import sys
-
-        if not isinstance(sys.exc_info()[1], ConnectionError):
+        """A client that went away, or does not trust us, is no news; anything else is the simulator's fault and is printed."""
+        if not isinstance(sys.exc_info()[1], (ConnectionError, ssl.SSLError)):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     def stop(self) -> None:

@@ -93,10 +93,15 @@ def node_id(kind: str, number: object) -> str:
     return f"{kind}_" + base64.urlsafe_b64encode(str(number).encode()).decode().rstrip("=")
 
 
+def number_of(login: str) -> int:
+    """The id of a person or an organisation."""
+    return zlib.crc32(login.lower().encode()) % 90_000_000 + 1000
+
+
 def user(hub: Hub, login: str) -> Object:
     """A person, where a token has this login, else an organisation."""
     api = f"{hub.api}/users/{login}"
-    number = zlib.crc32(login.lower().encode()) % 90_000_000 + 1000
+    number = number_of(login)
     person = any(token.login == login for token in list(hub.tokens.values()))
     return {
         "login": login,
@@ -230,7 +235,7 @@ def release(hub: Hub, repo: Repo, one: Release) -> Object:
         "immutable": one.immutable,
         "prerelease": one.prerelease,
         "created_at": one.created_at,
-        "updated_at": one.published_at or one.created_at,
+        "updated_at": one.updated_at or one.created_at,
         "published_at": one.published_at,
         "assets": [asset(hub, repo, one, each) for each in one.assets],
         "tarball_url": None if drafted else f"{api}/tarball/{quote(one.tag_name, safe='')}",

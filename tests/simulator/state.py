@@ -41,6 +41,7 @@ class Token:
     kind: str = "classic"
     secret: str = field(repr=False)
     contents: bool = True
+    scopes: str = "repo"
 
     @property
     def integration(self) -> bool:
@@ -82,6 +83,7 @@ class Release:
     target_commitish: str
     author: str
     created_at: str
+    updated_at: str = ""
     name: str | None = None
     body: str | None = None
     draft: bool = True
@@ -126,6 +128,14 @@ class Repo:
     @property
     def default_branch(self) -> str:
         return (self.git_dir / "HEAD").read_text().strip().removeprefix("ref: refs/heads/")
+
+    def visible(self, *, drafts: bool) -> list[Release]:
+        """The newest first, by `created_at`: which is, for one that is published, the date of its commit."""
+        found = [release for release in self.releases if drafts or not release.draft]
+        return sorted(found, key=lambda release: (release.created_at, release.id), reverse=True)
+
+    def latest(self) -> Release | None:
+        return next((each for each in self.visible(drafts=False) if each.latest and not each.prerelease), None)
 
     def rename(self, to: str) -> None:
         """The old name redirects from now on; tokens keep their rights."""
