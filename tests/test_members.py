@@ -360,3 +360,91 @@ def test_uploads_at_the_same_time_all_land(world: World) -> None:
         answers = at_once(4, lambda: client.post("/legacy/", auth=("x", world.alice), timeout=30, **form(next(left))))
         assert [answer.status_code for answer in answers] == [200] * 4
         assert len(client.get("/simple/", headers=JSON).json()["projects"]) == 5
+
+
+# Hostile clients
+
+
+def test_strangers_who_guess_tokens_are_not_asked_about_without_an_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members, "GUESSES", 3)
+    carol = world.hub.token("carol", {"acme/pkgs": "read"})
+    with world.serving() as client:
+        assert client.get(PAGE).status_code == 200
+        answers = [client.get(PAGE, auth=("x", f"nobodys_token_{number:020}")) for number in range(6)]
+        assert [answer.status_code for answer in answers] == [401] * 3 + [503] * 3
+        assert 0 < int(answers[-1].headers["retry-after"]) <= 60
+        assert client.get(PAGE, auth=("x", carol)).status_code == 503
+        world.hub.clock.forward(59)
+        assert client.get(PAGE).status_code == 200
+        world.hub.clock.forward(2)
+        assert client.get(PAGE).status_code == 200  # a member is asked about as ever
+        assert client.get(PAGE, auth=("x", carol)).status_code == 200
+
+
+def test_members_do_not_queue_behind_strangers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members, "STRANGERS", 8)
+    monkeypatch.setattr(members, "PATIENCE", 0.1)
+    later = threading.Event()
+    with world.serving() as client:
+        assert client.get(PAGE).status_code == 200
+        world.hub.clock.forward(61)
+        world.hub.calls.clear()
+        find = world.hub.faults.run_before
+        monkeypatch.setattr(world.hub.faults, "run_before", lambda line: (REF in line and later.wait(10)) or find(line))
+        try:
+            tokens = (f"nobodys_token_{number:020}" for number in range(20))
+            assert {answer.status_code for answer in at_once(20, lambda: client.get(PAGE, auth=("x", next(tokens))))} == {503}
+            monkeypatch.setattr(world.hub.faults, "run_before", find)
+            monkeypatch.setattr(members, "PATIENCE", 8.0)
+            assert client.get(PAGE).status_code == 200
+            assert questions(world, "bob") == 1  # not let in for want of an answer: GitHub said so
+        finally:
+            later.set()
+        soon(lambda: sum(REF in call.path for call in list(world.hub.calls)) == 9)  # the others were not even put in line
+
+
+def test_a_yes_holds_for_an_hour_and_no_longer_while_github_is_away(world: World) -> None:
+    with world.serving() as client:
+        assert client.get(PAGE).status_code == 200
+        world.hub.down = True
+        world.hub.clock.forward(members.GRACE - 10)
+        assert client.get(PAGE).status_code == 200
+        world.hub.clock.forward(11)
+        assert client.get(PAGE).status_code == 503
+
+
+def test_an_emptied_repository_is_not_a_github_that_is_away(world: World) -> None:
+    carol = world.hub.token("carol", {"acme/pkgs": "read"})
+    with world.serving() as client:
+        world.hub.fault(f"GET .*{REF}", "409")  # "Git Repository is empty."
+        assert client.get(PAGE, auth=("x", carol)).status_code == 404
+        assert client.get(PAGE).status_code == 200
+
+
+def test_a_lender_whose_limit_is_used_up_takes_nothing_from_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refresher, "ASK_EVERY", 0.02)
+    other = world.wheel("other")
+    world.put(other)
+    carol = world.hub.token("carol", {"acme/pkgs": "read"})
+    limits = world.hub.limits
+    with world.serving(None) as client:
+        assert client.get(PAGE).status_code == 200
+        assert client.get(PAGE, auth=("x", carol)).status_code == 200
+        limits.charge(limits.key(world.hub.tokens[world.bob], "core"), 5000)
+        assert client.get(address(world.wheel()), auth=("x", carol)).status_code == 302
+        world.put(world.wheel("late"))
+        soon(lambda: client.get("/simple/late/", auth=("x", carol)).status_code == 200)
+        limits.charge(limits.key(world.hub.tokens[carol], "core"), 5000)
+        assert client.get(address(other), auth=("x", carol)).status_code == 503
+        assert client.get(PAGE, auth=("x", world.alice)).status_code == 200
+        world.hub.clock.forward(61)  # whoever comes next brings a limit of their own
+        assert client.get(address(other), auth=("x", world.alice)).status_code == 302
+
+
+def test_who_lends_after_all_others_have_gone_sees_the_index_of_today(world: World) -> None:
+    with world.serving(None) as client:
+        assert client.get(PAGE).status_code == 200
+        world.hub.revoke(world.bob)
+        world.put(world.wheel("late"))
+        assert client.get(address(world.wheel())).status_code == 503  # nobody is left who lends
+        assert client.get("/simple/late/", auth=("x", world.alice)).status_code == 200

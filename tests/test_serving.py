@@ -381,6 +381,9 @@ def test_nobody_gets_the_last_byte_of_a_wrong_file(world: World, change: str) ->
         assert len(got) < len(data)
         soon(lambda: not any(path.is_file() for path in (world.root / "files").rglob("*")))
         asset.data.write_bytes(data)
+        assert client.get(address(made)).status_code == 503  # not each try of a client is a download
+        assert world.hub.count("storage") == 1
+        world.hub.clock.forward(61)
         assert client.get(address(made)).content == data
 
 
@@ -417,7 +420,7 @@ def test_the_cache_is_bounded_and_what_is_used_stays(world: World) -> None:
         assert cached() == {"notes", *(address(each).split("/")[2] for each in (made[0], made[2]))}
         soon(lambda: str(mine) not in handles())
     assert sum(path.stat().st_size for path in mine.iterdir()) < 2 * size + 2000
-    assert world.asked() == 5
+    assert world.asked() in {4, 5}  # who asks while the large one is still read shares it
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -436,6 +439,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(world: World, monkeypatch: pytes
         assert str(world.root) not in answer.text
         soon(lambda: not any(path.is_file() for path in (world.root / "files").rglob("*")))
         monkeypatch.setattr(os, "write", write)
+        world.hub.clock.forward(6)
         assert client.get(link).status_code == 200
         for path in (world.root / "files").rglob("*"):
             if path.is_file():
@@ -452,6 +456,7 @@ def test_storage_that_is_down_is_told(world: World) -> None:
         answer = client.get(link)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         world.hub.storage_down = False
+        world.hub.clock.forward(6)
         assert client.get(link).status_code == 200
 
 
@@ -483,7 +488,8 @@ def test_a_webhook_brings_it_at_once_and_only_a_signed_one_counts(world: World) 
         assert client.post(url, content=b"{} ", headers=sign(b"{}")).status_code == 403
         assert client.get(url).status_code == 405
         with contextlib.suppress(httpx.WriteError, httpx.ReadError):
-            assert client.post(url, content=iter([bytes(WEBHOOK_LIMIT + 1)])).status_code == 413
+            large = iter([bytes(WEBHOOK_LIMIT + 1)])
+            assert client.post(url, content=large, headers=sign(b"")).status_code == 413
         with socket.create_connection((client.base_url.host, client.base_url.port or 0)) as raw:
             raw.sendall(f"POST {url} HTTP/1.1\r\nHost: x\r\nContent-Length: {WEBHOOK_LIMIT + 1}\r\n\r\n".encode())
             assert raw.recv(100).startswith(b"HTTP/1.1 413 ")  # not a byte of it is waited for

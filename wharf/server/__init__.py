@@ -9,13 +9,16 @@ import logging
 import signal
 import socket
 import ssl
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from wharf.errors import NotAllowedError, NotFoundError, StorageError, UsageError
+from wharf.errors import NotAllowedError, NotFoundError, StorageError, UsageError, WharfError
+from wharf.repository import line_of_init
 from wharf.server.app import CACHE_BUDGET, Rules, make_app
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+    from wharf.github import GitHub
     from wharf.repository import Repository
     from wharf.secret import Secret
     from wharf.upstream import PublicIndex
@@ -35,6 +39,16 @@ BACKLOG = 2048
 """Connections that may wait: uv opens dozens at once, and a short queue costs it seconds."""
 GRACE = 10
 """Seconds that answers under way have when the server is told to stop."""
+FIRST_LOOK = 15.0
+"""Seconds that GitHub has before the server begins: it answers with what it has, and goes on asking."""
+
+
+HEAD_LIMIT = 64 << 10
+"""Bytes of a request's line and headers, beyond which the connection is closed."""
+HEAD_PATIENCE = 30.0
+"""Seconds in which the next part of them has to come."""
+PIPELINED = 32
+"""Requests that may be sent before the answers to earlier ones are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +114,7 @@ def serve(repository: Repository, options: Options, *, ready: Callable[[str], No
         cache_budget=options.cache_budget,
         webhook=options.webhook,
         public_index=options.public_index,
+        while_public=auth == "public" and options.auth is None,
     )
     app = make_app(repository, rules)
     listener = _listen(options)
@@ -109,31 +124,69 @@ def serve(repository: Repository, options: Options, *, ready: Callable[[str], No
     _run(server, listener, options)
 
 
+class _FirstLook(threading.Thread):
+    """Asks GitHub whether the repository is private, which it counts as until that is known, and brings the index.
+
+    In a thread that nobody has to wait for: GitHub may hang. `error` is what went wrong.
+    """
+
+    def __init__(self, repository: Repository, github: GitHub, *, borrows: bool) -> None:
+        super().__init__(name="first look", daemon=True)
+        self.private = True
+        self.waits = False  # for a client that lends its token
+        self.error: WharfError | None = None
+        self._repository = repository
+        self._github = github
+        self._borrows = borrows and github.token is None
+
+    def run(self) -> None:
+        """As in the class."""
+        try:
+            try:
+                found = self._github.call("GET", "{repo}").data
+            except (NotFoundError, NotAllowedError):  # a server that shows nothing at all without a token refuses with 401
+                self.waits = self._borrows
+                if self.waits:
+                    return
+                raise
+            self.private = not isinstance(found, dict) or found.get("private") is not False
+            self._repository.branch.fetch()
+        except WharfError as error:
+            self.error = error
+
+
 def _first_look(repository: Repository, options: Options, warn: Callable[[str], None]) -> bool:
     """Bring the index, and tell whether the repository is private, as far as GitHub can be asked; else it counts as private."""
     github = repository.github
     if github is None:
         return False
-    if github.token is None and options.auth in {None, "github"}:
-        try:
-            found = github.call("GET", "{repo}").data
-        except NotFoundError:
-            warn("There is no token, so the first client that GitHub lets read lends its own, which is kept in memory only.")
-            return True
+    look = _FirstLook(repository, github, borrows=options.auth in {None, "github"})
+    look.start()
+    look.join(FIRST_LOOK)
+    late = look.is_alive()
+    if isinstance(look.error, (NotFoundError, NotAllowedError)):
+        raise look.error
+    if look.waits:
+        warn("There is no token, so the first client that GitHub lets read lends its own, which is kept in memory only.")
+    elif late or look.error is not None:
+        why = "GitHub takes long to answer." if look.error is None else look.error.message
+        told = (
+            "Served is the index as it was fetched last."
+            if _cached(repository)
+            else "There is no index to serve until it does."
+        )
+        warn(f"{why} {told}")
+    elif not _cached(repository):
+        index, where = repository.branch.index, repository.where
+        warn(f"There is no index {index!r} in {where} yet: `{line_of_init(where, index)}` makes it.")
+    return look.private
+
+
+def _cached(repository: Repository) -> bool:
     try:
-        repository.branch.fetch()
-        found = github.call("GET", "{repo}").data
-    except (NotFoundError, NotAllowedError):
-        raise
-    except StorageError as error:
-        cached = repository.branch.tip() is not None
-        told = "Served is the index as it was fetched last." if cached else "There is no index to serve until GitHub answers."
-        warn(f"{error.message} {told}")
-        return True
-    if repository.branch.tip() is None:
-        index = repository.branch.index
-        warn(f"There is no index {index!r} in {repository.where} yet: `wharf init --index {index}` makes it.")
-    return not isinstance(found, dict) or found.get("private") is not False
+        return repository.branch.tip() is not None
+    except StorageError:  # the copy is damaged, and is fetched anew
+        return False
 
 
 def _check_tokens(repository: Repository, options: Options, auth: str, *, open_reading: bool) -> None:
@@ -163,7 +216,7 @@ def _warn(options: Options, auth: str, warn: Callable[[str], None], *, open_read
 def _config(app: ASGIApp, options: Options) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=_Protocol,
         loop="uvloop",
         ws="none",
         access_log=False,
@@ -177,6 +230,58 @@ def _config(app: ASGIApp, options: Options) -> uvicorn.Config:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE,
     )
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's, with bounds: by itself it takes heads of any length, and any number of requests before one is answered."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Nobody is waited for without an end."""
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._unfinished = 0  # bytes since the last head, or piece of a body, was whole
+        self._patience: asyncio.TimerHandle | None = self.loop.call_later(HEAD_PATIENCE, self.transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """No timer outlives its connection."""
+        self._progress()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand the bytes to the parser, and close the connection if there are too many without an end."""
+        self._unfinished += len(data)
+        super().data_received(data)
+        if self._unfinished and self._patience is None:
+            self._patience = self.loop.call_later(HEAD_PATIENCE, self.transport.close)
+        if self.transport.is_closing():
+            return
+        if len(self.pipeline) > PIPELINED:
+            self.transport.abort()
+        elif self._unfinished > HEAD_LIMIT:
+            if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]
+                self.send_400_response(f"The request begins with more than {HEAD_LIMIT >> 10} KiB of headers.")
+            else:
+                self.transport.abort()
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self._progress()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._progress()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole; its answer may take as long as it takes."""
+        self._progress()
+        super().on_message_complete()
+
+    def _progress(self) -> None:
+        self._unfinished = 0
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
 
 class _Server(uvicorn.Server):

@@ -19,7 +19,7 @@ from wharf.secret import Secret
 from wharf.server.answer import Answer, failure, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from wharf.tokens import Token, Tokens
 
@@ -145,6 +145,41 @@ class TokenAccess(Access):
                     self._grants.clear()
                 self._grants[key] = token
         return token if token is not None and token.valid(datetime.now(UTC)) else None
+
+
+class WhilePublic(Access):
+    """Reading is open while everybody may read the repository on GitHub, and is for its members from when that ends.
+
+    Nobody chose `public` here: it followed from what the repository was when the server began.
+    """
+
+    def __init__(self, opened: Access, members: Access, *, public: Callable[[], bool]) -> None:
+        self._opened = opened
+        self._members = members
+        self._public = public
+
+    @property
+    def problem(self) -> str | None:  # type: ignore[override]
+        """As of the rules that uploads go by."""
+        return self._opened.problem
+
+    def refresh(self) -> None:
+        """Obey the rules as they are now."""
+        self._opened.refresh()
+
+    def refuse_reading(self, host: bytes, authorization: bytes | None) -> Answer | None:
+        """None if the client may read, else the answer that says why not; or ASK."""
+        return (self._opened if self._public() else self._members).refuse_reading(host, authorization)
+
+    async def ask(self, authorization: bytes | None) -> Answer | None:
+        """None if the client may read, else the answer that says why not."""
+        return await self._members.ask(authorization)
+
+    async def uploader(
+        self, authorization: bytes | None, *, host: bytes, origin: bytes | None, fetch_site: bytes | None
+    ) -> Uploader | Answer:
+        """By wharf's own tokens, as it began."""
+        return await self._opened.uploader(authorization, host=host, origin=origin, fetch_site=fetch_site)
 
 
 def refuse_foreign(host: bytes, origin: bytes | None, fetch_site: bytes | None) -> Answer | None:

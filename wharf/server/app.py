@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import logging
+import os
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from wharf.errors import WharfError
 from wharf.folder import Folder
 from wharf.pages import html
 from wharf.server import answer
-from wharf.server.access import ASK, Access, TokenAccess
+from wharf.server.access import ASK, Access, TokenAccess, WhilePublic
 from wharf.server.answer import Answer
 from wharf.server.fetching import Fetching
 from wharf.server.front import Front
@@ -47,6 +48,10 @@ CACHE_BUDGET = 4 << 30
 """Bytes on disk that files may take which pass through the server."""
 WEBHOOK_LIMIT = 26 << 20
 """Bytes of a webhook message: GitHub's have at most 25 MB ("Webhook events and payloads")."""
+WEBHOOK_PATIENCE = 30.0
+"""Seconds in which a webhook message has to come: GitHub itself waits for 10."""
+_UNSIGNED = answer.text(403, "The signature is not that of the configured secret.")
+_TOO_SLOW = answer.text(408, "The message takes too long to come.")
 _TOO_LONG = answer.text(413, "That is longer than any message of GitHub's.")
 
 
@@ -57,6 +62,7 @@ class Rules:
     `by_github`: GitHub decides who may read and upload. `stream`: files of GitHub's go through the server, and a cache in the
     folder `cache`, which a repository on GitHub always needs. `webhook` is the secret that GitHub signs its messages with
     (None: there are none). `public_index` is where clients are sent for names that the index does not own (None: nowhere).
+    `while_public`: reading is open for as long as GitHub says that the repository is public, and then by GitHub.
     With a `password` it is a server beside a command: only who has it may read, and nobody uploads.
     """
 
@@ -71,6 +77,7 @@ class Rules:
     webhook: Secret | None = None
     public_index: PublicIndex | None = None
     password: Secret | None = None
+    while_public: bool = False
 
 
 def make_app(
@@ -86,8 +93,11 @@ def make_app(
     """
     github = repository.github
     lending = None if github is None else Lending(github, borrows=rules.by_github and github.token is None)
-    shelf = Shelf(file_answers(repository, rules), private=not rules.open_reading)
-    refresher = Refresher(repository, shelf, lending, hasty=rules.password is not None, clock=clock)
+    shelf = Shelf(
+        file_answers(repository, rules), private=rules.while_public or not rules.open_reading, copied=github is not None
+    )
+    hasty = rules.password is not None
+    refresher = Refresher(repository, shelf, lending, hasty=hasty, public=rules.while_public, clock=clock)
     fetching = _fetching(repository, rules, lending, public=lambda: refresher.public, clock=clock)
     access = refresher.access = _access(repository, rules, refresher, clock=clock, warn=warn)
 
@@ -117,7 +127,11 @@ def _access(
         return OneTime(rules.password, refresher, warn)
     if rules.by_github and repository.github is not None:
         return Members(repository.github, repository.branch.ref, refresher.lend, clock=clock)
-    return TokenAccess(repository.tokens, open_reading=rules.open_reading, hosts=rules.hosts)
+    own = TokenAccess(repository.tokens, open_reading=rules.open_reading, hosts=rules.hosts)
+    if rules.while_public and repository.github is not None:
+        members = Members(repository.github, repository.branch.ref, refresher.lend, clock=clock)
+        return WhilePublic(own, members, public=lambda: refresher.public)
+    return own
 
 
 def file_answers(repository: Repository, rules: Rules) -> Stored:
@@ -155,7 +169,8 @@ def _fetching(
     if isinstance(repository.assets, Folder) or lending is None:
         return None
     links = None if rules.stream else Links(repository.assets, lending, public=public, clock=clock)
-    return Fetching(links, Through(repository.assets, lending, _cache(repository, rules), rules.cache_budget))
+    through = Through(repository.assets, lending, _cache(repository, rules), rules.cache_budget, clock=clock)
+    return Fetching(links, through)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,19 +219,26 @@ class _Routes:
 
     async def webhook(self, request: Request) -> Response:
         """Ask GitHub at once when it says that something was pushed ("Validating webhook deliveries")."""
-        key = self.secret.reveal().encode() if self.secret else b""
+        key = os.fsencode(self.secret.reveal()) if self.secret else b""
         signature, size = hmac.new(key, digestmod=hashlib.sha256), 0
         length = request.headers.get("content-length", "")
         if length.isdecimal() and int(length) > WEBHOOK_LIMIT:
             return _response(_TOO_LONG)
-        async for chunk in request.stream():
-            signature.update(chunk)
-            size += len(chunk)
-            if size > WEBHOOK_LIMIT:
-                return _response(_TOO_LONG)
+        given = _header(request, "x-hub-signature-256")
+        if given is None:
+            return _response(_UNSIGNED)  # nobody's body is read that is not even said to be GitHub's
+        try:
+            async with asyncio.timeout(WEBHOOK_PATIENCE):
+                async for chunk in request.stream():
+                    signature.update(chunk)
+                    size += len(chunk)
+                    if size > WEBHOOK_LIMIT:
+                        return _response(_TOO_LONG)
+        except TimeoutError:
+            return _response(_TOO_SLOW)
         expected = f"sha256={signature.hexdigest()}"
-        if not key or not hmac.compare_digest(expected.encode(), _header(request, "x-hub-signature-256") or b""):
-            return _response(answer.text(403, "The signature is not that of the configured secret."))
+        if not key or not hmac.compare_digest(expected.encode(), given):
+            return _response(_UNSIGNED)
         if request.headers.get("x-github-event") == "push":
             self.refresher.wake()
         return Response(status_code=202)

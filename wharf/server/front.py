@@ -235,6 +235,8 @@ async def _send_growing(growing: Growing, scope: Scope, send: Send) -> None:
         except WharfError:
             return  # the server closes the connection, and the client sees that it is cut off
         chunk = await asyncio.to_thread(os.pread, growing.handle, min(_CHUNK * 4, available - sent), sent)
+        if not chunk:
+            return  # somebody cut it short on the disk
         sent += len(chunk)
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b""})

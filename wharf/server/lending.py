@@ -1,7 +1,7 @@
 """The server's own questions to GitHub. Where it has no token of its own, clients that may read lend it theirs.
 
-A lent token is kept in memory only. When GitHub does not take it any more, the next one is used: one member who leaves does not
-take the files from the others.
+A lent token is kept in memory only. When GitHub does not take it any more, or its limit is used up, the next one is used: one
+member who leaves, or whose jobs need all that there is, does not take the files from the others.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from wharf.errors import NotAllowedError, NotFoundError
+from wharf.errors import NotAllowedError, NotFoundError, QuotaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,16 +45,17 @@ class Lending:
             self._lent[token] = None
             self._lent.move_to_end(token)
             if self._github.token is None:
-                self._github.token = token
+                self._github.use(token)
             while len(self._lent) > _KEPT:
                 self._lent.popitem(last=False)
 
     def run(self, question: Callable[[], T]) -> T:
         """What a question to GitHub gives; with another token if GitHub does not take the lent one. Raises what it raises.
 
-        404 may be the token's fault or not: the token is put behind the others, and one of those has to say the same.
+        404 may be the token's fault or not: the token is put behind the others, and one of those has to say the same. A limit
+        is each token's own: they are asked in turn.
         """
-        doubted = False
+        doubted, limited = False, 0
         while True:
             token = self._github.token
             try:
@@ -66,6 +67,10 @@ class Lending:
                 if doubted or not self._next(token, keep=True):
                     raise
                 doubted = True
+            except QuotaError:
+                limited += 1
+                if limited >= len(self._lent) or not self._next(token, keep=True):
+                    raise
 
     def _next(self, refused: Secret | None, *, keep: bool) -> bool:
         """Use another token than the refused one. False: there is none."""
@@ -74,7 +79,7 @@ class Lending:
         with self._lock:
             self._lent.pop(refused, None)
             if self._github.token == refused:
-                self._github.token = next(reversed(self._lent), refused if keep else None)
+                self._github.use(next(reversed(self._lent), refused if keep else None))
             if keep:
                 self._lent[refused] = None
                 self._lent.move_to_end(refused, last=False)

@@ -10,8 +10,10 @@ import asyncio
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl, urlsplit
 
 from wharf.errors import NotAllowedError, NotFoundError, QuotaError, StorageError
 from wharf.server import answer
@@ -26,13 +28,18 @@ if TYPE_CHECKING:
     from wharf.server.lending import Lending
 
 LIFE: Final = 300.0
-"""Seconds that a signed address lives."""
+"""Seconds that a signed address lives at most, and where it does not say otherwise."""
 MARGIN: Final = 30.0
 """Seconds before its end in which it is not given out any more: who gets it has to begin with the download."""
 PATIENCE: Final = 10.0
 """Seconds for which a client waits for an address."""
 PAUSE: Final = 5.0
 """Seconds for which GitHub is not asked again when it did not answer: trying takes as long, and others would queue up."""
+
+GONE: Final = 60.0
+"""Seconds for which an asset that is not there is not asked for again: each question is one of 5,000 an hour."""
+ALL_LIMITED: Final = 60.0
+"""Seconds for which borrowed tokens are let alone whose limits are used up: the next client may bring one that is not."""
 
 _KEPT = 8192  # signed addresses, some 500 bytes each
 _AT_ONCE = 6  # asked for at the same time
@@ -58,11 +65,15 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """`redirect` None: GitHub gives the bytes and no address. A `public` one holds for as long as the repository is that."""
+    """`redirect` None: GitHub gives the bytes and no address. A `public` one holds for as long as the repository is that.
+
+    `error`: GitHub gives neither.
+    """
 
     redirect: Answer | None
     until: float
     public: bool = False
+    error: StorageError | None = None
 
 
 class Links:
@@ -96,6 +107,8 @@ class Links:
         place = linked.place
         kept = self._kept.get(place)
         if kept is not None and self._holds(kept):
+            if kept.error is not None:
+                raise kept.error.with_traceback(None)
             return kept.redirect
         if self._public() and place.repository is None:
             return self._keep(place, _Kept(answer.passing_redirect(self._releases.link(place)), float("inf"), public=True))
@@ -121,13 +134,19 @@ class Links:
             address = await self._outside.run(question)
         except (NotAllowedError, NotFoundError) as error:
             # The client may read: it is the server's token that may not, or the asset that is gone.
-            raise StorageError(error.message, error.hint) from error
+            failed = StorageError(error.message, error.hint)
+            wait = GONE if isinstance(error, NotFoundError) else PAUSE
+            self._keep(place, _Kept(None, self._clock() + wait, error=failed))
+            raise failed from error
         except StorageError as error:
             wait = error.retry_after if isinstance(error, QuotaError) else PAUSE
+            if self._lending.borrows:
+                wait = min(wait, ALL_LIMITED)
             self._away, self._away_until = error, self._clock() + wait
             raise
         redirect = None if address is None else answer.passing_redirect(address)
-        return self._keep(place, _Kept(redirect, asked + LIFE - MARGIN))
+        life = LIFE if address is None else life_of(address, self._releases.github.now())
+        return self._keep(place, _Kept(redirect, asked + life - MARGIN))
 
     def _address(self, place: Place) -> str | None:
         with self._releases.github.asset(place.asset, slug=place.repository) as found:
@@ -139,3 +158,21 @@ class Links:
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         return kept.redirect
+
+
+def life_of(address: str, now: datetime) -> float:
+    """Seconds that a signed address lives, as far as it says so itself; never more than LIFE. `now` is the time at GitHub.
+
+    `se` is Azure's ("Create a service SAS"), `X-Amz-Expires` and `Expires` are of S3, which an Enterprise Server can store in.
+    """
+    life = LIFE
+    for key, value in parse_qsl(urlsplit(address).query):
+        try:
+            if key == "X-Amz-Expires":
+                life = min(life, float(int(value)))
+            elif key in {"se", "Expires"}:
+                end = datetime.fromtimestamp(int(value), UTC) if value.isdecimal() else datetime.fromisoformat(value)
+                life = min(life, (end if end.tzinfo else end.replace(tzinfo=UTC)).timestamp() - now.timestamp())
+        except (ValueError, OverflowError, OSError):
+            continue
+    return life

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import math
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -36,8 +36,14 @@ PATIENCE: Final = 8.0
 PAUSE: Final = 5.0
 """Seconds for which GitHub is not asked again when it did not answer: trying takes as long, and others would queue up."""
 
+STRANGERS: Final = 64
+"""Tokens of which GitHub has not said yes lately, that wait to be asked about. Members do not queue behind them."""
+GUESSES: Final = 120
+"""Wrong tokens in a minute, after which no unknown one is asked about: GitHub would lock the server out, and all with it."""
+
 _KEPT = 4096  # verdicts of each kind: whoever makes up tokens drives out no member's
-_AT_ONCE = 6  # tokens that are asked about at the same time
+_AT_ONCE = 6  # tokens of members that are asked about at the same time
+_STRANGERS_AT_ONCE = 3  # with files and members not more than there are connections: GitHub may hang
 _SHORTEST = 20  # characters of a token of GitHub's; what is shorter is a user name, and GitHub locks out who tries too many
 _CHALLENGE = (("www-authenticate", 'Basic realm="wharf", charset="UTF-8"'),)
 _NO_TOKEN = text(401, "A token of GitHub's that may read this index is needed here: send it as the password.", _CHALLENGE)
@@ -52,13 +58,17 @@ _AWAY = "GitHub cannot be asked about this token just now."
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """`refusal` None is a yes; `confirmed` is when GitHub last said yes, `until` when it has to be asked again."""
+    """`refusal` None is a yes; `confirmed` is when GitHub last said yes, `until` when it has to be asked again.
+
+    `guessed`: it is a no to what GitHub does not know.
+    """
 
     refusal: Answer | None
     until: float
     confirmed: float = 0.0
     token: Secret | None = None
     etag: str | None = None
+    guessed: bool = False
 
 
 class Members(Access):
@@ -81,7 +91,10 @@ class Members(Access):
         self._no: OrderedDict[bytes, _Verdict] = OrderedDict()
         self._asking: dict[bytes, asyncio.Task[_Verdict]] = {}
         self._away_until = 0.0
+        self._guessed: deque[float] = deque(maxlen=GUESSES)  # when GitHub did not know a token
+        self._strangers = 0
         self._outside = Outside("verdict", _AT_ONCE)
+        self._outside_for_strangers = Outside("verdict", _STRANGERS_AT_ONCE)
 
     def refresh(self) -> None:
         """Nothing is kept here that could be out of date for longer than a verdict holds."""
@@ -144,48 +157,70 @@ class Members(Access):
             return known
         task = self._asking.get(key)
         if task is None:
+            stranger = known is None or known.refusal is not None
+            if stranger and (wait := self._crowd()):
+                return self._without_github(None, wait)
             task = asyncio.create_task(self._decide(key, authorization, known))
             self._asking[key] = task
-            task.add_done_callback(lambda _task: self._asking.pop(key))
+            self._strangers += stranger
+
+            def done(_task: asyncio.Task[_Verdict]) -> None:
+                del self._asking[key]
+                self._strangers -= stranger
+
+            task.add_done_callback(done)
         await asyncio.wait({task}, timeout=PATIENCE)
         if task.done():
             return task.result()
         return self._keep(key, self._without_github(known, PAUSE))  # the answer still counts when it comes
 
+    def _crowd(self) -> float:
+        """Seconds for which strangers are not asked about, because too many are already, or guess."""
+        if self._strangers >= STRANGERS:
+            return PAUSE
+        full = len(self._guessed) == GUESSES
+        return max(0.0, self._guessed[0] + 60.0 - self._clock()) if full else 0.0
+
     async def _decide(self, key: bytes, authorization: bytes, known: _Verdict | None) -> _Verdict:
         if self._clock() < self._away_until:
             return self._keep(key, self._without_github(known, PAUSE))
-        verdict = await self._outside.run(partial(self._asked, authorization, known))
+        outside = self._outside_for_strangers if known is None or known.refusal is not None else self._outside
+        verdict = await outside.run(partial(self._asked, authorization, known))
+        if verdict.refusal is _BAD_TOKEN and verdict.guessed:
+            self._guessed.append(self._clock())
         if verdict.token is not None and verdict.refusal is None:
             await self._lend(verdict.token)
         return self._keep(key, verdict)
 
     def _asked(self, authorization: bytes, known: _Verdict | None) -> _Verdict:
         """GitHub's verdict on whatever in the header may be a token: the password, else the user name."""
-        now = self._clock()
+        now, guessed = self._clock(), False
         for token in secrets_of(authorization):
             if len(token.reveal()) < _SHORTEST:
                 continue
             etag = known.etag if known is not None and known.token == token else None
             try:
                 github = self._github.with_token(token)
-                reply = github.call("GET", f"{{repo}}/git/ref/{self._ref}", allow=(401, 403, 404), etag=etag)
+                reply = github.call("GET", f"{{repo}}/git/ref/{self._ref}", allow=(401, 403, 404, 409), etag=etag)
             except NotAllowedError:
                 continue  # it cannot be a token at all
             except QuotaError as error:  # the token's own limit
                 return self._without_github(known, error.retry_after)
-            except (StorageError, NotFoundError):
+            except NotFoundError:  # the repository has another name, by which this token may not see it either
+                return _Verdict(_NOT_HERE, now + HOLDS)
+            except StorageError:
                 self._away_until = self._clock() + PAUSE
                 return self._without_github(known, PAUSE)
             if reply.status in {200, 304}:
                 return _Verdict(None, now + HOLDS, now, token, reply.headers.get("etag", etag))
+            guessed = True
             if reply.status != 401:
                 return _Verdict(_NO_RIGHT if reply.status == 403 else _NOT_HERE, now + HOLDS)
-        return _Verdict(_BAD_TOKEN, now + HOLDS)
+        return _Verdict(_BAD_TOKEN, now + HOLDS, guessed=guessed)
 
     def _without_github(self, known: _Verdict | None, wait: float) -> _Verdict:
         """What holds while GitHub does not answer: a yes of the last hour, and nothing else."""
         now = self._clock()
         if known is not None and known.refusal is None and now < known.confirmed + GRACE:
-            return _Verdict(None, now + HOLDS, known.confirmed, known.token, known.etag)
+            return _Verdict(None, min(now + HOLDS, known.confirmed + GRACE), known.confirmed, known.token, known.etag)
         return _Verdict(text(503, _AWAY, (("retry-after", str(math.ceil(wait) or 1)),)), now + 1)

@@ -9,7 +9,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from wharf.errors import StorageError, WharfError
+from wharf.errors import DamagedError, NotFoundError, StorageError, WharfError
 from wharf.server.outside import Outside
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wharf.server.access import Access
     from wharf.server.lending import Lending
     from wharf.server.shelf import Shelf
+    from wharf.snapshot import Snapshot
 
 log = logging.getLogger("wharf")
 
@@ -30,6 +31,10 @@ ASK_EVERY = 5.0
 """Seconds between two questions to GitHub: an answer that nothing has changed is free for who has a token."""
 ASK_AT_LEAST = 60.0
 """Seconds between two questions when GitHub does not answer, after a while."""
+SOONEST = 2.0
+"""Seconds between two questions out of turn, however often it is said that something changed: each is one of 5,000 an hour."""
+MEND_EVERY = 60.0
+"""Seconds before a clone is fetched anew once more; doubled each time up to an hour, as what is wrong may lie elsewhere."""
 LOOK_EVERY = 300.0
 """Seconds between two looks at whether the repository is public: without a token there are 60 free questions an hour."""
 
@@ -39,6 +44,7 @@ class Refresher:
 
     `asked` is set as soon as GitHub was asked once, whatever came of it. `hasty`: that first time a question that fails is not
     asked again, and what goes wrong is left in `problem`, for whoever shows the first page to tell; logged is what comes later.
+    `public` is whether everybody may read the repository, as far as that is known when it begins.
     """
 
     def __init__(
@@ -48,11 +54,12 @@ class Refresher:
         lending: Lending | None = None,
         *,
         hasty: bool = False,
+        public: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.access: Access | None = None
         self.asked = asyncio.Event()
-        self.public = False
+        self.public = public
         self._problems: dict[str, str] = {}  # by where they are: "here", or "there" at GitHub
         self._repository = repository
         self._branch = repository.branch
@@ -60,7 +67,7 @@ class Refresher:
         self._hasty = hasty
         self._clock = clock
         self._shelf = shelf
-        self._snapshot = self._branch.snapshot()
+        self._snapshot: Snapshot | None = None
         self._stamp: object = None
         self._etag: str | None = None
         self._about: str | None = None
@@ -70,9 +77,28 @@ class Refresher:
         self._first: asyncio.Task[bool] | None = None
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._anew = False  # what is here is to be brought anew, whether or not it moved
+        self._mended, self._mend_pause = 0.0, MEND_EVERY
         self._outside = Outside("refresh", 1)
-        shelf.swap(self._snapshot, self._snapshot.tree_ids())
-        shelf.blind = self._snapshot.commit is None and not self._absent
+        shelf.damaged = self.distrust
+        self._begin()
+
+    def _begin(self) -> None:
+        """Show what is here. A copy that cannot be read shows nothing until it is brought anew: no reason not to begin."""
+        try:
+            snapshot = self._branch.snapshot()
+            trees = snapshot.tree_ids()
+        except StorageError as error:
+            if self._lending is None:
+                raise
+            self._shelf.blind = True
+            if isinstance(error, DamagedError):
+                self.distrust()
+            self._tell("here", error)
+            return
+        self._snapshot = snapshot
+        self._shelf.swap(snapshot, trees)
+        self._shelf.blind = snapshot.commit is None and not self._absent
 
     @property
     def age(self) -> float | None:
@@ -110,9 +136,12 @@ class Refresher:
                 trees = await asyncio.to_thread(snapshot.tree_ids)
             except (WharfError, OSError) as error:
                 self._tell("here", error)
+                if isinstance(error, DamagedError):
+                    self.distrust()
                 return
             if snapshot.commit is None and not self._absent:
-                if self._snapshot.commit is not None:  # the clone went away, which says nothing of the index
+                if self._snapshot is not None and self._snapshot.commit is not None:  # the clone went away: that says nothing
+                    self._anew = True
                     self.wake()
                 self._stamp = stamp
                 return
@@ -125,11 +154,24 @@ class Refresher:
         """Take a client's token for the clone and the files, if the server has none. The first clients wait for the index."""
         if self._lending is None or not self._lending.borrows:
             return
+        waited = self._lending.waits  # what is here may be of the time of the last one who lent
         self._lending.take(token)
-        if not self._asked:
+        if waited or not self._asked:
             if self._first is None or self._first.done():
                 self._first = asyncio.create_task(self.ask())
             await asyncio.shield(self._first)
+
+    def distrust(self) -> None:
+        """What is here was found to be damaged: where it is a copy, have it brought anew, and tell until that is done."""
+        if self._lending is None or (self._mended and self._clock() < self._mended + self._mend_pause):
+            return
+        self._mend_pause = min(self._mend_pause * 2, 3600.0) if self._mended else MEND_EVERY
+        self._mended = self._clock()
+        self._branch.distrust()
+        self._problems["copy"] = "The copy of the index is damaged, and is fetched anew."
+        log.error(self._problems["copy"])
+        self._anew = True
+        self.wake()
 
     def wake(self) -> None:
         """Ask GitHub at once: it said itself that something changed."""
@@ -144,9 +186,13 @@ class Refresher:
         try:
             await self._outside.run(partial(lending.run, self._ask))
         except (WharfError, OSError) as error:
+            if isinstance(error, NotFoundError):
+                self.public = False  # as of a repository that was made private, where there is no token
             self._tell("there", error)
             return False
         self._problems.pop("there", None)
+        if not self._anew:  # nothing was found to be damaged meanwhile
+            self._problems.pop("copy", None)
         await self.refresh()
         return True
 
@@ -155,15 +201,20 @@ class Refresher:
         github = self._repository.github
         if github is None:
             return
-        etag = None
+        etag, anew = None, self._anew
         if github.token is not None:
             ref = self._branch.ref.removeprefix("refs/")
-            before = self._etag if self._branch.tip() is not None else None
+            before = None if anew else self._etag
             with _once(github) if self._hasty and not self.asked.is_set() else contextlib.nullcontext(github) as client:
                 reply = client.call("GET", f"{{repo}}/git/ref/{ref}", etag=before, allow=(404, 409))
             etag = reply.headers.get("etag") if reply.status != 304 else before
         if github.token is None or reply.status != 304:
-            self._branch.fetch()
+            self._anew = False
+            try:
+                self._branch.fetch()
+            except (WharfError, OSError):
+                self._anew = anew
+                raise
             self._absent = self._branch.tip() is None
         self._etag = etag
         self._look(github)
@@ -175,7 +226,10 @@ class Refresher:
             return
         reply = github.call("GET", "{repo}", etag=self._about)
         if reply.status != 304:
-            self.public = isinstance(reply.data, dict) and reply.data.get("private") is False
+            public = isinstance(reply.data, dict) and reply.data.get("private") is False
+            if self.public and not public:
+                log.warning("The repository is private on GitHub now.")
+            self.public = public
             self._about = reply.headers.get("etag")
         self._looked = self._clock()
 
@@ -208,7 +262,7 @@ class Refresher:
             await asyncio.sleep(EVERY)
 
     async def _watch_github(self) -> None:
-        pause = ASK_EVERY
+        pause, woken = ASK_EVERY, -SOONEST
         while True:
             self._wake.clear()
             turn = asyncio.create_task(self.ask())
@@ -219,6 +273,8 @@ class Refresher:
             pause = ASK_EVERY if fault is None and turn.result() else min(pause * 2, ASK_AT_LEAST)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), pause)
+                await asyncio.sleep(woken + SOONEST - time.monotonic())
+                woken = time.monotonic()
 
 
 def _once(github: GitHub) -> GitHub:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from wharf import pages
 from wharf.distribution.names import Name
-from wharf.errors import StorageError
+from wharf.errors import DamagedError, LostRecordError, StorageError
 from wharf.index_file import IndexSettings
 from wharf.model import Project, is_filename, normalize, same_version
 from wharf.pages import Format, document
@@ -72,10 +72,13 @@ class Shelf:
     """Answers for one index. All methods but the making of an answer run on the event loop's thread.
 
     `ready` has the answers that were given to the index shown now, by the words of the request; `index` counts the swaps.
-    `blind`: no index was seen yet, so that nothing can be said to be missing in it.
+    `blind`: no index was seen yet, so that nothing can be said to be missing in it. `copied`: what is read is a copy of what is
+    on GitHub. What is damaged there is not left out as it is elsewhere: `damaged` is told, and it is whole again in a moment.
     """
 
-    def __init__(self, stored: Stored, *, private: bool, budget: int = BUDGET) -> None:
+    def __init__(self, stored: Stored, *, private: bool, budget: int = BUDGET, copied: bool = False) -> None:
+        self.damaged: Callable[[], None] = lambda: None
+        self._copied = copied
         self._stored = stored
         self._scope = "private" if private else "public"
         self._budget = budget
@@ -192,7 +195,12 @@ class Shelf:
         make: Callable[[Snapshot, str], T],
         put: Callable[[_Shelved, T], None],
     ) -> T:
-        made = await asyncio.to_thread(make, snapshot, tree)
+        try:
+            made = await asyncio.to_thread(make, snapshot, tree)
+        except StorageError as error:
+            if isinstance(error, (DamagedError, LostRecordError)):
+                self.damaged()
+            raise
         if self._trees.get(name) == tree:
             shelved = self._shelved.setdefault(name, _Shelved(tree))
             self._used -= shelved.weight()
@@ -209,7 +217,7 @@ class Shelf:
         if name == LIST:
             value = document.projects(snapshot.names())
         else:
-            value = document.project(snapshot.project(name) or Project(name=name))
+            value = document.project(self._project(snapshot, name) or Project(name=name))
         return answer.page(
             pages.render(value, form),
             content_type=form.content_type,
@@ -219,8 +227,17 @@ class Shelf:
             zipped=zipped,
         )
 
+    def _project(self, snapshot: Snapshot, name: str) -> Project | None:
+        """One project; records that do not parse are logged by name and left out."""
+        found, broken = next(iter(snapshot.projects([name])), (None, ()))
+        for each in broken:
+            if self._copied and isinstance(each, LostRecordError):
+                raise each
+            log.warning("left out: %s", each.message)
+        return found
+
     def _load_files(self, name: str, snapshot: Snapshot, _tree: str) -> dict[str, FileAnswer | Linked]:
-        project = snapshot.project(name)
+        project = self._project(snapshot, name)
         if project is None or project.status.marker == "quarantined":
             return {}
         cache_control = f"{self._scope}, max-age=31536000, immutable"

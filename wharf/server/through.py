@@ -16,13 +16,15 @@ import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
 
-from wharf.errors import StorageError, WharfError
+from wharf.errors import NotFoundError, QuotaError, StorageError, WharfError
 from wharf.model import is_sha256
+from wharf.server.links import ALL_LIMITED, GONE, PAUSE
 from wharf.server.outside import Outside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from wharf.releases import Releases
@@ -34,8 +36,14 @@ log = logging.getLogger("wharf")
 
 DOWNLOADS: Final = 8
 """Files that are fetched at the same time."""
+WAITING: Final = 64
+"""Files on their way, also those whose turn has not come: each has a file open, and GitHub may hang."""
 DEAD: Final = 600.0
 """Seconds after which a part that nobody wrote to is what a server that died left behind: a read waits for 60 at most."""
+
+
+class _WrongBytesError(StorageError):
+    """What GitHub has is not what the index records."""
 
 
 class Growing:
@@ -46,6 +54,8 @@ class Growing:
         self.handle = handle
         self.error: WharfError | None = None
         self.whole = False
+        self.kept = False  # whether it goes into the cache
+        self.wait = PAUSE  # seconds before it is worth another try, if it failed
         self._written = 0
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -79,14 +89,28 @@ class Growing:
 
 
 class Through:
-    """The cache in `folder`, of at most `budget` bytes; a file for which there is no room in it passes through all the same."""
+    """The cache in `folder`, of at most `budget` bytes; a file for which there is no room in it passes through all the same.
 
-    def __init__(self, releases: Releases, lending: Lending, folder: Path, budget: int) -> None:
+    `clock` is in seconds: a download that failed is let alone for a while, or each try of a client would be one at GitHub.
+    """
+
+    def __init__(
+        self,
+        releases: Releases,
+        lending: Lending,
+        folder: Path,
+        budget: int,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._releases = releases
         self._lending = lending
         self._folder = folder
         self._budget = budget
+        self._clock = clock
         self._growing: dict[Path, Growing] = {}
+        self._passing: WeakValueDictionary[Path, Growing] = WeakValueDictionary()  # not kept, and still read by somebody
+        self._failed: dict[Path, tuple[WharfError, float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._outside = Outside("download", DOWNLOADS)
         self._lock = threading.Lock()
@@ -95,16 +119,19 @@ class Through:
     async def open(self, linked: Linked) -> FileAnswer | Growing:
         """The file as it lies in the cache, or as it comes. Raises StorageError, as for a full disk."""
         path = linked.file.path
-        growing = self._growing.get(path)
-        if growing is not None and growing.error is None and not growing.whole:
+        growing = self._growing.get(path) or self._passing.get(path)
+        if growing is not None and growing.error is None and (not growing.whole or path in self._passing):
             return growing
+        self._let_alone(path)
         part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
         with _told(self._folder):
             with contextlib.suppress(FileNotFoundError):
                 if path.stat().st_size == linked.file.size:  # a crash of the machine can cut a file short
                     os.utime(path)  # what is used stays
                     return linked.file
-            self._folder.mkdir(parents=True, exist_ok=True)
+            if len(self._growing) >= WAITING:
+                raise StorageError("More files are asked for than GitHub gives at a time.", "Try again in a moment.")
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # a private index is nobody else's to read
             handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         growing = self._growing[path] = Growing(linked.file, handle)
         task = asyncio.create_task(self._outside.run(partial(self._download, linked, growing, part)))
@@ -114,25 +141,44 @@ class Through:
             self._tasks.remove(task)
             if self._growing.get(path) is growing:
                 del self._growing[path]
+                if growing.whole and not growing.kept:
+                    self._passing[path] = growing
+            if growing.error is not None:
+                self._failed[path] = growing.error, self._clock() + growing.wait
 
         task.add_done_callback(done)
         return growing
 
+    def _let_alone(self, path: Path) -> None:
+        """Raise what a download failed of a moment ago."""
+        now = self._clock()
+        for each in [each for each, (_, until) in self._failed.items() if until <= now]:
+            del self._failed[each]
+        if path in self._failed:
+            raise self._failed[path][0].with_traceback(None)
+
     def _download(self, linked: Linked, growing: Growing, part: Path) -> None:
         error: WharfError | None = StorageError("The download ended by a fault of wharf's.", "")
-        size, kept = growing.file.size, False
+        size = growing.file.size
         try:
             with _told(self._folder):
-                kept = self._make_room(size)
+                os.utime(part)  # it may have waited for its turn
+                growing.kept = self._make_room(size)
+                if not growing.kept:
+                    part.unlink()  # nothing is left of it when its last reader has gone, however that comes about
                 self._lending.run(lambda: self._write(linked, growing))
-                if kept:
+                if growing.kept:
                     part.rename(growing.file.path)
             error = None
         except WharfError as failed:
             log.error("%s: %s", growing.file.path.name, failed.message)  # noqa: TRY400 - the cause is in the message
+            if isinstance(failed, (NotFoundError, _WrongBytesError)):
+                growing.wait = GONE
+            elif isinstance(failed, QuotaError):
+                growing.wait = min(failed.retry_after, ALL_LIMITED) if self._lending.borrows else failed.retry_after
             error = StorageError(failed.message, failed.hint)  # whatever it is, it is not the client's fault
         finally:
-            if kept:
+            if growing.kept:
                 with self._lock:
                     self._coming -= size
             part.unlink(missing_ok=True)
@@ -150,7 +196,7 @@ class Through:
                 left = left[os.write(growing.handle, left) :]
             growing.tell(written=len(chunk))
         if digest.hexdigest() != growing.file.path.name or size != growing.file.size:
-            raise StorageError("GitHub gave other bytes than the index records.", "`wharf verify` tells more.")
+            raise _WrongBytesError("GitHub gave other bytes than the index records.", "`wharf verify` tells more.")
 
     def _chunks(self, linked: Linked) -> Iterator[bytes]:
         github = self._releases.github
@@ -167,9 +213,6 @@ class Through:
         What a server that died left behind is deleted too.
         """
         with self._lock:
-            if self._coming + size > self._budget:
-                return False
-            self._coming += size
             kept = []
             for path in self._folder.iterdir():
                 with contextlib.suppress(FileNotFoundError):
@@ -178,6 +221,9 @@ class Through:
                         path.unlink()
                     elif is_sha256(path.name):
                         kept.append((found.st_mtime_ns, found.st_size, path))
+            if self._coming + size > self._budget:
+                return False
+            self._coming += size
             total = sum(each[1] for each in kept) + self._coming
             for _, one, path in sorted(kept):
                 if total <= self._budget:

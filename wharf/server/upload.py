@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 import os
 from contextlib import ExitStack
+from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -27,6 +27,7 @@ from wharf.errors import (
     UsageError,
 )
 from wharf.operations.publish import Input, Published, publish
+from wharf.server.outside import Outside
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -54,17 +55,22 @@ class Uploads:
     def __init__(self, repository: Repository, limit: int) -> None:
         self._repository = repository
         self._limit = limit
-        self._turn = asyncio.Lock()  # who waits for it holds no thread: those are for the readers
+        self._outside = Outside("upload", 1)  # GitHub may hang, and a server that is told to end ends all the same
 
     async def take(self, request: Request, uploader: Uploader) -> Published:
         """Publish the file of a request, with the uploader's own token on GitHub. Raises WharfError: nothing is published."""
         _check_length(request, self._limit)
-        form = await _parse(request, self._limit + FORM_LIMIT)
         try:
-            async with self._turn:
-                return await asyncio.to_thread(self._publish, form, uploader)
-        finally:
-            await form.close()
+            form = await _parse(request, self._limit + FORM_LIMIT)
+            try:
+                return await self._outside.run(partial(self._publish, form, uploader))
+            finally:
+                await form.close()
+        except OSError as error:  # the folder for temporary files, where the form lies
+            raise StorageError(
+                f"The upload cannot be kept for its checks: {error.strerror}.",
+                "Free some room, or set TMPDIR to where there is.",
+            ) from error
 
     def _publish(self, form: FormData, uploader: Uploader) -> Published:
         content = form.get("content")
