@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from simulator import Repo
 
     from wharf.model import Release as Recorded
+    from wharf.settings import Way
 
 DAY = 24 * 3600.0
 
@@ -54,6 +56,7 @@ class World:
         self.root = root
         self.token = hub.token("alice", {repo.slug: "write"})
         self.waits: list[tuple[str, float]] = []
+        self.way: Way = "auto"
 
     @contextlib.contextmanager
     def open(
@@ -68,7 +71,9 @@ class World:
         address = parse(f"{self.hub.url}/{slug or self.repo.slug}")
         assert address is not None
         folder = self.root / machine
-        settings = Settings(place=address, index=index, cache=folder / "cache", data=folder / "data", max_wait=max_wait)
+        settings = Settings(
+            place=address, index=index, cache=folder / "cache", data=folder / "data", max_wait=max_wait, commit=self.way
+        )
         watch = Watch(wait=lambda reason, seconds: self.waits.append((reason, seconds)))
         with open_repository(settings, {"WHARF_TOKEN": token or self.token}, watch, whole=True) as repository:
             yield repository
@@ -223,6 +228,21 @@ def test_names_are_recorded_as_github_answers_them(
         assert isinstance(releases, Releases)
         links = [releases.link(releases.place(file)) for file in world.record(version).files]
     assert all("!" not in link and "+" not in link for link in links) or "+" not in version
+
+
+def test_a_name_that_github_makes_shorter_is_found_again(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not documented what becomes of several odd characters in a row."""
+    monkeypatch.setattr(rest_releases, "mangled", lambda name: re.sub(r"[^A-Za-z0-9-]+", ".", name).strip("."))
+    version = "1!1.0+cpu.x"
+    paths = make_wheel(tmp_path, "demo", version), make_sdist(tmp_path, "demo", version)
+    world.hub.fault(r"POST .*/assets$", "starter")
+    world.hub.fault(r"POST .*/assets$", "lose")
+    world.put(*paths)
+    world.check(*paths, version=version, tags=(f"demo-{version}",))
+    assert world.uploads() == 2
+    with world.open() as repository:
+        assert remove(repository, "demo", version, None, reason="", actor="bob").kept == ()
+    assert world.published[0].assets == []
 
 
 def test_progress_tells_every_byte_once(world: World, two: tuple[Path, Path]) -> None:
@@ -931,3 +951,43 @@ def test_the_bytes_at_github_are_the_bytes_that_were_given(world: World, tmp_pat
                 found = b"".join(download.chunks)
     assert hashlib.sha256(found).hexdigest() == file.sha256 == hashlib.sha256(wheel.read_bytes()).hexdigest()
     assert all("authorization" not in call.headers for call in world.hub.calls if call.kind == "storage")
+
+
+@pytest.mark.parametrize("immutable", [False, True])
+def test_a_release_on_an_old_tip_is_found_though_a_hundred_are_newer(
+    world: World, two: tuple[Path, Path], tmp_path: Path, *, immutable: bool
+) -> None:
+    """GitHub lists releases by the date of their commits: one on an index that rested for a year is not among the newest."""
+    world.repo.immutable = immutable
+    world.put(make_wheel(tmp_path, "other", "1.0"))
+    world.hub.clock.forward(400 * 86400)
+    for number in range(120):
+        world.repo.releases.append(foreign(world, f"v{number}"))
+    world.hub.clock.forward(60)
+    world.hub.fault("git-receive-pack", "500", times=99)
+    with pytest.raises(StorageError):
+        world.put(*two)
+    world.hub.faults._faults.clear()
+    sent = world.uploads()
+    world.put(*two)
+    assert {file.location["tag"] for file in world.record().files} == {"demo-1.0"}
+    assert world.uploads() == sent
+
+
+def test_a_release_that_github_left_a_draft_is_published_again(world: World, two: tuple[Path, Path]) -> None:
+    """People have seen it: 200, and the answer itself says that it is a draft still."""
+    world.hub.fault("PATCH .*/releases", "draft", times=99)
+    with pytest.raises(StorageError, match="draft"):
+        world.put(*two)
+    assert world.published == []
+    assert world.commits == 1
+    world.hub.faults._faults.clear()
+    world.hub.fault("PATCH .*/releases", "draft")
+    world.put(*two)
+    world.check(*two)
+
+
+def test_a_draft_that_is_not_known_everywhere_yet_is_filled_a_moment_later(world: World, two: tuple[Path, Path]) -> None:
+    world.hub.fault("POST .*/assets", "404", times=2)
+    world.put(*two)
+    world.check(*two)

@@ -15,16 +15,17 @@ import secrets
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
+from wharf.change import Named
 from wharf.errors import StorageError
-from wharf.model import is_filename, is_sha256
+from wharf.model import File, is_filename, is_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from wharf.change import Named
     from wharf.store import Incoming, Progress, Recorded, Source
 
 PATIENCE = 10.0
@@ -73,6 +74,13 @@ class Staging:
                 )
         return [each.named for each in new]
 
+    def published_before(self) -> str | None:
+        """A folder does not tell of an index that is not there."""
+        return None
+
+    def settle(self, committed: Sequence[Named]) -> None:
+        """Nobody deletes anything while publishers share the lock."""
+
 
 class Folder:
     """The bytes of distributions in a folder on this machine."""
@@ -109,6 +117,16 @@ class Folder:
                 if each not in still:
                     self.delete(each.file.sha256, each.file.filename)
         return still, "another index or record may name them" if still else ""
+
+    def left_of(self, project: str, version: str, removed: Mapping[str, str]) -> Sequence[Named]:
+        """Those files of a release that left the index before, and whose bytes are stored nevertheless."""
+        sizes = {name: self.size(sha256, name) for name, sha256 in removed.items()}
+        files = [
+            File(filename=name, sha256=removed[name], size=size, upload_time=datetime.now(UTC))
+            for name, size in sizes.items()
+            if size is not None
+        ]
+        return [Named(project=project, version=version, file=each) for each in files]
 
     @contextlib.contextmanager
     def alone(self, patience: float) -> Iterator[bool]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wharf.errors import StorageError
+from wharf.model import same_version
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from wharf.model import File, Json
 
@@ -38,7 +39,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """A release. `mark` is the digest of the files that a publish of wharf's made it for; None: it is not wharf's.
+    """A release. `mark` is the digest of the files that a publish of wharf's made it for, to `index`; None: it is not wharf's.
 
     `touched` is when it or one of its assets was changed last: the creation that GitHub tells of can be the tagged commit's.
     """
@@ -50,6 +51,7 @@ class Listed:
     upload_url: str
     touched: str
     mark: str | None
+    index: str | None
     assets: tuple[Stored, ...]
 
     def find(self, file: File) -> Stored | None:
@@ -58,16 +60,22 @@ class Listed:
 
 
 def find(assets: Iterable[Stored], file: File) -> Stored | None:
-    """The asset that holds a file's bytes: the one of its name; or of another name, as GitHub may have changed it.
+    """The asset that holds a file's bytes under its name, or the name that GitHub made of it.
 
-    Core metadata is found by its name only: that of a version's wheels is often the same, byte for byte.
+    The same bytes under another name are another file: a wheel with a build number that was put into its name, or the core
+    metadata of two wheels. Each has an asset of its own, so that one can be deleted without the other.
     """
-    holding = [each for each in assets if each.holds(file)]
-    names = {file.filename, stored_name(file.filename)}
-    named = next((each for each in holding if each.name in names), None)
-    beside = metadata_name("")
-    others = (each for each in holding if not each.name.endswith(beside) and not file.filename.endswith(beside))
-    return named or next(others, None)
+    return next((each for each in assets if each.holds(file) and same_name(each.name, file.filename)), None)
+
+
+def same_name(stored: str, filename: str) -> bool:
+    """Whether an asset's name can be what GitHub made of a file's name, whichever characters it changes."""
+    return letters(stored) == letters(filename)
+
+
+def letters(name: str) -> str:
+    """What surely is left of a name, whatever GitHub makes of its other characters."""
+    return re.sub(r"[^A-Za-z0-9]+", ".", name).strip(".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +97,9 @@ def place(file: File, others: Collection[str]) -> Place:
 
     Raises StorageError if it does not say, or names another one.
     """
-    asset, tag, name = (file.location.get(key) for key in ("asset", "tag", "name"))
-    beside = file.location.get("metadata")
-    metadata = beside if isinstance(beside, int) and not isinstance(beside, bool) else None
-    other = file.location.get("repository")
-    if not isinstance(asset, int) or isinstance(asset, bool) or not isinstance(tag, str) or not isinstance(name, str):
+    asset, metadata = (id_of(file.location.get(key)) for key in ("asset", "metadata"))
+    tag, name, other = (file.location.get(key) for key in ("tag", "name", "repository"))
+    if asset is None or not isinstance(tag, str) or not isinstance(name, str):
         raise StorageError(
             f"The record of {file.filename} does not say which asset it is.",
             "Remove it from the index and publish it again.",
@@ -108,10 +114,47 @@ def place(file: File, others: Collection[str]) -> Place:
     return Place(asset, tag, name, other, metadata)
 
 
+def id_of(value: Json | None) -> int | None:
+    """An id as GitHub gives them; None for anything else that a record may hold in its place."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 63 else None
+
+
+def ids(file: File) -> set[int]:
+    """The assets that a file's record names, wherever it says that they are."""
+    found = (id_of(file.location.get(key)) for key in ("asset", "metadata"))
+    return {each for each in found if each is not None}
+
+
+def location(release: Listed, stored: Stored, beside: Stored | None = None) -> dict[str, Json]:
+    """Where a file is, and its core metadata if that lies beside it under the name that readers look for, as a record says."""
+    found: dict[str, Json] = {"release": release.id, "tag": release.tag, "asset": stored.id, "name": stored.name}
+    if beside is not None and beside.name == metadata_name(stored.name):
+        found["metadata"] = beside.id
+    return found
+
+
 def mark(files: Iterable[File]) -> str:
     """What a set of files is known by, whoever publishes it."""
     lines = sorted(f"{file.filename} {file.sha256}\n" for file in files)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def open_release(releases: Iterable[Listed], files: Sequence[File]) -> Listed | None:
+    """A published release that takes more files, and has room for these; best one that holds some of them already."""
+    best: tuple[int, Listed | None] = (len(files) + 1, None)
+    for each in releases:
+        missing = [file for file in files if each.find(file) is None]
+        taken = {letters(asset.name) for asset in each.assets}
+        room = len(each.assets) + len(missing) <= MOST_ASSETS and not taken & {letters(file.filename) for file in missing}
+        if not each.draft and not each.immutable and room and len(missing) < best[0]:
+            best = len(missing), each
+    return best[1]
+
+
+def draft_for(releases: Iterable[Listed], files: Iterable[File]) -> Listed | None:
+    """A draft that an earlier publish of exactly these files began."""
+    wanted = mark(files)
+    return next((each for each in releases if each.draft and each.mark == wanted), None)
 
 
 def text(index: str, project: str, version: str, files: Iterable[File]) -> str:
@@ -121,11 +164,6 @@ def text(index: str, project: str, version: str, files: Iterable[File]) -> str:
         "Install them through the index.\n\n"
         f"<!-- wharf index={index} files={mark(files)} -->\n"
     )
-
-
-def stored_name(filename: str) -> str:
-    """The name that GitHub gives an asset of that file name, as far as that is known."""
-    return re.sub(r"[^A-Za-z0-9._+!-]", ".", filename)
 
 
 def metadata_name(name: str) -> str:
@@ -139,6 +177,21 @@ def number_of(tag: str, base: str) -> int | None:
         return 1
     rest = tag.removeprefix(f"{base}_")
     return int(rest) if rest != tag and re.fullmatch(r"[1-9][0-9]{0,5}", rest) and int(rest) > 1 else None
+
+
+def tags_query(tags: Iterable[str]) -> tuple[str, dict[str, Json]]:
+    """A GraphQL query whose repository has a field for each tag, null where there is none; the fields with the refs' names."""
+    names: dict[str, Json] = {f"t{number}": f"refs/tags/{tag}" for number, tag in enumerate(tags)}
+    head = "".join(f", ${each}: String!" for each in names)
+    fields = " ".join(f"{each}: ref(qualifiedName: ${each}) {{ id }}" for each in names)
+    return f"query($owner: String!, $name: String!{head}) {{ repository(owner: $owner, name: $name) {{ {fields} }} }}", names
+
+
+def is_of(tag: str, project: str, version: str) -> bool:
+    """Whether a tag is one that wharf gives to releases of that version, in whichever spelling (1.0, 1.0.0)."""
+    base = tag.partition("_")[0]
+    spelled = base.removeprefix(f"{project}-")
+    return spelled != base and number_of(tag, base) is not None and same_version(spelled, version)
 
 
 def numbered(base: str, number: int) -> str:
@@ -163,6 +216,7 @@ def release(data: Json) -> Listed:
             upload_url=str(data["upload_url"]),
             touched=max(times),
             mark=found[2] if found else None,
+            index=found[1] if found else None,
             assets=stored,
         )
     except (KeyError, TypeError) as error:

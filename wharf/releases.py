@@ -7,19 +7,20 @@ a `_`. Names, digests and states are recorded as GitHub answered them, never ass
 from __future__ import annotations
 
 import contextlib
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from wharf import listing
+from wharf.change import Named
 from wharf.errors import NotAllowedError, StorageError
+from wharf.model import File
 from wharf.shipment import Shipment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from wharf.change import Named
     from wharf.github import GitHub
     from wharf.listing import Listed, Place
-    from wharf.model import File
     from wharf.store import Progress
     from wharf.wire import Download
 
@@ -69,6 +70,22 @@ class Releases:
         for each in self.github.pages("{repo}/releases"):
             yield listing.release(each)
 
+    def left_of(self, project: str, version: str, removed: Mapping[str, str]) -> Sequence[Named]:
+        """Those files (name: sha256) of a release that left the index before, and whose bytes are stored nevertheless."""
+        found = []
+        for release in self.all():
+            if release.draft or release.mark is None or not listing.is_of(release.tag, project, version):
+                continue
+            for asset in release.assets:
+                for name, sha256 in removed.items():
+                    if asset.sha256 == sha256 and listing.same_name(asset.name, name):
+                        beside = next((one for one in release.assets if one.name == listing.metadata_name(asset.name)), None)
+                        location = listing.location(release, asset, beside)
+                        moment = datetime.fromisoformat(asset.updated)
+                        file = File(filename=name, sha256=sha256, size=asset.size, upload_time=moment, location=location)
+                        found.append(Named(project=project, version=version, file=file))
+        return found
+
     def erase(self, files: Sequence[Named], named: Callable[[], Sequence[Named]]) -> tuple[Sequence[Named], str]:
         """Delete the assets of files that left the index, but those that an index still names.
 
@@ -76,14 +93,10 @@ class Releases:
         """
         still = list(named())
         why = "another index or record may name them" if still else ""
+        seen: dict[int, Listed | None] = {}
         for each in [each for each in files if each not in still]:
             try:
-                place = self.place(each.file)
-                if place.repository is not None:
-                    raise StorageError("it lies in another repository, which is not touched", "")
-                for asset in (place.metadata, place.asset):
-                    if asset is not None:
-                        self.github.call("DELETE", f"{{repo}}/releases/assets/{asset}", allow=(404,))
+                self._erase(each, seen)
             except (NotAllowedError, StorageError) as error:
                 still.append(each)
                 immutable = "immutable" in error.message.lower()
@@ -94,3 +107,30 @@ class Releases:
                     else error.message.rstrip(".")
                 )
         return still, why
+
+    def _erase(self, each: Named, seen: dict[int, Listed | None]) -> None:
+        """Delete what is stored of one file. Raises StorageError if its record names what is not wharf's to delete.
+
+        Whoever can push to the branch writes the records, and must not have another's token delete what he may not.
+        """
+        place = self.place(each.file)
+        if place.repository is not None:
+            raise StorageError("it lies in another repository, which is not touched", "")
+        number = listing.id_of(each.file.location.get("release"))
+        if number is None:
+            raise StorageError(f"the record of {each.file.filename} does not say in which release it is", "")
+        if number not in seen:
+            reply = self.github.call("GET", f"{{repo}}/releases/{number}", allow=(404,))
+            seen[number] = listing.release(reply.data) if reply.status == 200 else None
+        release = seen[number]
+        if release is None:
+            return
+        if release.mark is None or not listing.is_of(release.tag, each.project, each.version):
+            raise StorageError(f"{release.tag or 'its release'} is no release that wharf made for {each.project}", "")
+        for id_, name in ((place.metadata, listing.metadata_name(each.file.filename)), (place.asset, each.file.filename)):
+            stored = next((asset for asset in release.assets if asset.id == id_), None)
+            if stored is None:
+                continue
+            if not listing.same_name(stored.name, name) and not (id_ == place.asset and stored.holds(each.file)):
+                raise StorageError(f"{stored.name} in {release.tag}, which its record names, is another file", "")
+            self.github.call("DELETE", f"{{repo}}/releases/assets/{stored.id}", allow=(404,))

@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import threading
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
@@ -51,7 +51,7 @@ class _Load:
     incoming: Sequence[Incoming]
     number: int
     into: Listed | None = None
-    moved: bool = False  # the tag that it was planned with is taken
+    taken: list[str] = field(default_factory=list)  # tags that it was planned with
 
     @property
     def base(self) -> str:
@@ -78,6 +78,8 @@ class Shipment:
         self._index = index
         self._progress = progress
         self._stop = threading.Event()
+        self._taken: dict[int, int] = {}  # assets that others may be deleting, as they lay there already; and their releases
+        self._back: set[str] = set()  # files that were removed once: a removal that is finished late may delete them, too
         self._releases = ThreadPoolExecutor(_RELEASES, "release")
         self._uploads = ThreadPoolExecutor(UPLOADS, "upload")
         self._listed: Future[list[Listed]] = self._releases.submit(self._list)
@@ -98,9 +100,30 @@ class Shipment:
         with source() as file:
             yield file, source
 
+    def published_before(self) -> str | None:
+        """The tag of a release that was published to this index, if there is one among the newest."""
+        return next((each.tag for each in self._listed.result() if each.index == self._index and not each.draft), None)
+
+    def settle(self, committed: Sequence[Named]) -> None:
+        """Raise StorageError if what was taken as it lay is gone: somebody deleted it before the index named it.
+
+        A removal or a repair that looks at the indexes before this commit, and deletes after this look, sees it afterwards.
+        """
+        taken = {id_: each for each in committed if (id_ := listing.id_of(each.file.location.get("asset"))) in self._taken}
+        for release in {self._taken[each] for each in taken}:
+            found = self._release(release)
+            there = {asset.id for asset in found.assets} if found else set()
+            for asset, each in taken.items():
+                if self._taken[asset] == release and asset not in there:
+                    raise StorageError(
+                        f"{each.file.filename} was deleted at GitHub in the moment in which it was published.",
+                        f"`wharf remove {each.project}=={each.version} {each.file.filename}`, then publish it again.",
+                    )
+
     def put(self, new: Sequence[Incoming], known: Sequence[Incoming], recorded: Recorded, tip: str | None) -> Sequence[Named]:
         """Store the new files; those known are in releases already. Raises StorageError and what GitHub's answers mean."""
-        del known
+        for each in known:  # what need not be sent is not waited for by who watches
+            self._progress.sent(each.named.file.filename, each.named.file.size)
         if tip is None:
             raise StorageError("The index has no commit yet that a release could point at.", "`wharf init` makes it.")
         groups: dict[tuple[str, str], list[Incoming]] = {}
@@ -128,22 +151,54 @@ class Shipment:
             failed.result()
         return [each.result() for each in futures]
 
-    def _list(self) -> list[Listed]:
-        """The newest 100 releases: where a draft or a release that a crash left unrecorded would be."""
-        return [listing.release(each) for each in self._github.pages("{repo}/releases", at_most=1)]
+    def _list(self, tags: Sequence[str] = ()) -> list[Listed]:
+        """The newest 100 releases by their commits' dates, where a crash left a draft or one unrecorded; those of `tags`."""
+        found = list(self._github.pages("{repo}/releases", at_most=100))
+        replies = [self._github.call("GET", f"{{repo}}/releases/tags/{tag}", allow=(404,)) for tag in tags[-_TRIES:]]
+        return [listing.release(each) for each in (*found, *(reply.data for reply in replies if reply.status == 200))]
+
+    def _release(self, number: int) -> Listed | None:
+        reply = self._github.call("GET", f"{{repo}}/releases/{number}", allow=(404,))
+        return listing.release(reply.data) if reply.status == 200 else None
+
+    def _found_in(self, release: Listed, incoming: Iterable[Incoming]) -> list[Named]:
+        """Files that a release has."""
+        found = []
+        for each in incoming:
+            stored = release.find(each.named.file)
+            if stored is not None and not release.immutable:
+                self._taken[stored.id] = release.id
+            beside = release.find(each.beside.named.file) if each.beside else None
+            found.append(_located(each, release, stored, beside))
+        return found
+
+    def _check_whole(self, release: Listed, stored: Iterable[Stored]) -> None:
+        """Raise StorageError if a release was published without one of its assets."""
+        told = {each.id for each in release.assets}
+        missing = [each for each in stored if each.id not in told]
+        if missing:  # what is told beside a release is not believed to be all of it
+            pages = self._github.pages(f"{{repo}}/releases/{release.id}/assets")
+            told = {listing.asset(each).id for each in pages}
+        for each in missing:
+            if each.id not in told:
+                raise StorageError(
+                    f"{each.name} was deleted from the draft of {release.tag} before it was published.",
+                    "Run the same command again: it goes on from there.",
+                )
 
     def _plan(
         self, project: str, version: str, incoming: Sequence[Incoming], record: Release | None
     ) -> tuple[list[Named], list[_Load]]:
         """The files that published releases of ours hold already, and where the others go."""
         base = f"{project}-{version}"
+        self._back |= record.removed.keys() if record else set()
         places = [file.location for file in record.files if "repository" not in file.location] if record else []
         ours = {each.id: each for each in self._listed.result() if each.mark and listing.number_of(each.tag, base)}
-        latest = max((id_ for place in places if isinstance(id_ := place.get("release"), int)), default=None)
+        latest = max((id_ for place in places if (id_ := listing.id_of(place.get("release")))), default=None)
         if latest is not None and latest not in ours:
-            reply = self._github.call("GET", f"{{repo}}/releases/{latest}", allow=(404,))
-            if reply.status == 200:
-                ours[latest] = listing.release(reply.data)
+            release = self._release(latest)
+            if release is not None and release.mark and listing.is_of(release.tag, project, version):
+                ours[latest] = release  # else the record was written by hand, or the release was: it is not ours to fill
         tags = {str(place.get("tag")) for place in places} | {each.tag for each in ours.values() if not each.draft}
         number = max((listing.number_of(tag, base) or 0 for tag in tags), default=0) + 1
         done, rest = [], []
@@ -152,13 +207,14 @@ class Shipment:
             if release is None:
                 rest.append(each)
             else:
-                done += _found_in(release, [each])
+                done += self._found_in(release, [each])
                 self._progress.sent(each.named.file.filename, each.named.file.size)
         loads = []
         most = MOST_ASSETS // (2 if any(each.beside for each in rest) else 1)
         for at in range(0, len(rest), most):
             load = _Load(project, version, rest[at : at + most], number + at // most)
-            load.into = _open_release(ours.values(), load) or _draft_for(ours.values(), load.files)
+            wanted = [*load.files, *(each.named.file for each in load.beside)]
+            load.into = listing.open_release(ours.values(), wanted) or listing.draft_for(ours.values(), load.files)
             loads.append(load)
         return done, loads
 
@@ -172,7 +228,7 @@ class Shipment:
             taken = self._existing([load.tag for load in waiting])
             waiting = [load for load in waiting if load.tag in taken]
             for load in waiting:
-                load.moved = True
+                load.taken.append(load.tag)
                 while load.tag in used:
                     load.number += 1
                 used.add(load.tag)
@@ -183,27 +239,27 @@ class Shipment:
         found: set[str] = set()
         address = self._github.address
         for at in range(0, len(tags), _TAGS_AT_ONCE):
-            some = {f"t{number}": tag for number, tag in enumerate(tags[at : at + _TAGS_AT_ONCE])}
-            head = "".join(f", ${each}: String!" for each in some)
-            fields = " ".join(f"{each}: ref(qualifiedName: ${each}) {{ id }}" for each in some)
-            query = f"query($owner: String!, $name: String!{head}) {{ repository(owner: $owner, name: $name) {{ {fields} }} }}"
-            names: dict[str, Json] = {each: f"refs/tags/{tag}" for each, tag in some.items()}
+            query, names = listing.tags_query(tags[at : at + _TAGS_AT_ONCE])
             data = self._github.graphql(query, {"owner": address.owner, "name": address.name, **names}).get("repository")
-            found |= {tag for each, tag in some.items() if isinstance(data, dict) and data.get(each)}
+            found |= {tag for field, tag in zip(names, tags[at:], strict=False) if isinstance(data, dict) and data.get(field)}
         return found
 
     def _carry_out(self, load: _Load, tip: str) -> list[Named]:
         """Put a load into its release and make that visible; the files with their locations."""
-        twin = self._twin(load) if load.moved and load.into is None else None
+        twin = self._twin(load) if load.taken and load.into is None else None
         if twin is not None:
-            return _found_in(twin, load.incoming)
+            return self._found_in(twin, load.incoming)
         release = load.into or self._create(load, tip)
         try:
             stored = self._fill(release, load)
+        except NotAllowedError:
+            if self._release(release.id) is None:
+                raise _deleted(load) from None
+            raise
         except ClosedError:
             twin = self._twin(load)
             if twin is not None:
-                return _found_in(twin, load.incoming)
+                return self._found_in(twin, load.incoming)
             # Published or filled up meanwhile, or somebody else is filling it at this moment: a release of our own.
             self._number([load])
             release = self._create(load, tip)
@@ -211,8 +267,10 @@ class Shipment:
         if release.draft:
             published = self._publish(release, load, tip)
             if published.id != release.id:
-                return _found_in(published, load.incoming)
+                return self._found_in(published, load.incoming)
             release = published
+            self._check_whole(release, stored.values())
+        self._taken |= {stored[name].id: release.id for name in stored.keys() & self._back}
         return [
             _located(
                 each,
@@ -255,12 +313,16 @@ class Shipment:
                 jobs.append(upload.carry_out)
                 missing.append(each.named.file.filename)
             else:
+                if not release.draft:
+                    self._taken[found.id] = release.id
                 stored[each.named.file.filename] = found
                 progress.sent(each.named.file.filename, each.named.file.size)
         return stored | dict(zip(missing, self._all(self._uploads, jobs), strict=True))
 
     def _publish(self, release: Listed, load: _Load, tip: str) -> Listed:
         """Make a filled draft visible; or the release that is it, if another publisher of the same files was quicker."""
+        if self._stop.is_set():
+            raise StorageError("The publish was stopped.", "Run the same command again: it goes on from there.")
         path = f"{{repo}}/releases/{release.id}"
         for _ in range(_TRIES):
             body: dict[str, Json] = {
@@ -271,11 +333,13 @@ class Shipment:
                 "make_latest": "false",
             }
             try:
-                return listing.release(self._github.call("PATCH", path, body=body).data)
+                published = listing.release(self._github.call("PATCH", path, body=body).data)
+                if not published.draft:
+                    return published
+                raise UncertainError(f"GitHub left the release {load.tag} a draft.", "Run the same command again.")
             except (UncertainError, RejectedError, NotAllowedError) as error:
                 failure = error
-                reply = self._github.call("GET", path, allow=(404,))
-                now = listing.release(reply.data) if reply.status == 200 else None
+                now = self._release(release.id)
                 if now is not None and not now.draft:
                     return now
                 if isinstance(error, UncertainError):
@@ -287,7 +351,7 @@ class Shipment:
                 self._github.call("DELETE", path, allow=(404,))
                 return twin
             if now is None:
-                raise StorageError(f"The draft of {load.tag} was deleted meanwhile.", "Run the same command again.")
+                raise _deleted(load)
             load.number += 1  # the tag is somebody else's, or one that was burned with a deleted release
             self._number([load])
         raise failure
@@ -299,7 +363,7 @@ class Shipment:
         """
         wanted = listing.mark(load.files)
         for tries in range(_TRIES):
-            listed = self._list()
+            listed = self._list([*load.taken, load.tag])
             for each in listed:
                 ours = each.mark and not each.draft and listing.number_of(each.tag, load.base)
                 if ours and all(each.find(file) for file in load.files):
@@ -308,6 +372,10 @@ class Shipment:
                 break
             self._stop.wait(PAUSE * 2**tries)
         return None
+
+
+def _deleted(load: _Load) -> StorageError:
+    return StorageError(f"The release {load.tag} was deleted while it was filled.", "Run the same command again.")
 
 
 def _tag_is_taken(error: Exception) -> bool:
@@ -323,38 +391,9 @@ def _has(release: Listed, each: Incoming) -> bool:
     return found and (each.beside is None or release.immutable or release.find(each.beside.named.file) is not None)
 
 
-def _open_release(ours: Iterable[Listed], load: _Load) -> Listed | None:
-    """A published release that takes more files, and has room for these; best one that holds some of them already."""
-    files = [*load.files, *(each.named.file for each in load.beside)]
-    best: tuple[int, Listed | None] = (len(files) + 1, None)
-    for each in ours:
-        missing = [file for file in files if each.find(file) is None]
-        taken = {asset.name for asset in each.assets}
-        room = len(taken) + len(missing) <= MOST_ASSETS and not taken & {listing.stored_name(file.filename) for file in missing}
-        if not each.draft and not each.immutable and room and len(missing) < best[0]:
-            best = len(missing), each
-    return best[1]
-
-
-def _draft_for(ours: Iterable[Listed], files: Sequence[File]) -> Listed | None:
-    """A draft that an earlier publish of exactly these files began."""
-    wanted = listing.mark(files)
-    return next((each for each in ours if each.draft and each.mark == wanted), None)
-
-
-def _found_in(release: Listed, incoming: Iterable[Incoming]) -> list[Named]:
-    """Files that a release has."""
-    return [
-        _located(each, release, release.find(each.named.file), release.find(each.beside.named.file) if each.beside else None)
-        for each in incoming
-    ]
-
-
 def _located(each: Incoming, release: Listed, stored: Stored | None, beside: Stored | None) -> Named:
     """The file with its location, as GitHub told it."""
     if stored is None:
         raise TypeError(f"{release.tag} does not hold {each.named.file.filename}")
-    location: dict[str, Json] = {"release": release.id, "tag": release.tag, "asset": stored.id, "name": stored.name}
-    if beside is not None and beside.name == listing.metadata_name(stored.name):
-        location["metadata"] = beside.id
+    location = listing.location(release, stored, beside)
     return dataclasses.replace(each.named, file=dataclasses.replace(each.named.file, location=location))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from wharf.change import Named
@@ -49,6 +49,14 @@ class Intake(Protocol):
         """
         ...
 
+    def published_before(self) -> str | None:
+        """What tells, in an index that is not there, that it was: the name of something published to it; None: nothing does."""
+        ...
+
+    def settle(self, committed: Sequence[Named]) -> None:
+        """After the commit: raise StorageError if a file that it names was deleted meanwhile, by somebody who did not know."""
+        ...
+
 
 class AssetStore(Protocol):
     """A place for the bytes of distributions."""
@@ -62,4 +70,8 @@ class AssetStore(Protocol):
 
         The files whose bytes are still stored, and why.
         """
+        ...
+
+    def left_of(self, project: str, version: str, removed: Mapping[str, str]) -> Sequence[Named]:
+        """Those files (name: sha256) of a release that left the index before, and whose bytes are stored nevertheless."""
         ...

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from wharf import listing
-from wharf.errors import RejectedError, StorageError, UncertainError
+from wharf.errors import NotAllowedError, RejectedError, StorageError, UncertainError
 
 if TYPE_CHECKING:
     import threading
@@ -61,6 +61,12 @@ class Upload:
             except UncertainError as error:
                 own, failure = True, StorageError(error.message, error.hint)
                 self.stop.wait(PAUSE * 2**tries)
+            except NotAllowedError as error:
+                # A release that was made a moment ago may not be known everywhere at GitHub yet.
+                if tries + 1 == _TRIES or not self.release.draft or "not found" not in error.message.lower():
+                    raise
+                self.stop.wait(PAUSE * 2**tries)
+                continue
             except RejectedError as error:
                 failure = error
                 if "immutable" in error.message.lower() or "file_count" in error.message:
@@ -118,8 +124,8 @@ class Upload:
         """The asset of the release that has the file's bytes, else the one that has its name."""
         file = self.incoming.named.file
         assets = [listing.asset(each) for each in self.github.pages(f"{{repo}}/releases/{self.release.id}/assets")]
-        names = {file.filename, listing.stored_name(file.filename)}
-        return listing.find(assets, file) or next((each for each in assets if each.name in names), None)
+        named = [each for each in assets if listing.same_name(each.name, file.filename)]
+        return listing.find(assets, file) or next(iter(sorted(named, key=lambda each: each.name != file.filename)), None)
 
     def _stale(self, stored: Stored) -> bool:
         return stored.state != "uploaded" and self.github.now() - datetime.fromisoformat(stored.updated) > STALE

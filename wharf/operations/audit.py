@@ -59,11 +59,12 @@ class Audit(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NamedFiles:
-    """The files that all indexes of a repository name. `certain`: each record of each index could be read."""
+    """The files that all `indexes` of a repository name. `certain`: each record of each index could be read."""
 
     files: tuple[File, ...]
     certain: bool
     unread: tuple[Finding, ...]
+    indexes: frozenset[str]
 
 
 def records(snapshot: Snapshot) -> Iterator[Release | RecordError]:
@@ -93,7 +94,8 @@ def named_files(repository: Repository) -> NamedFiles:
                 # An index of a later format, or a damaged one: whatever it names stays.
                 certain = False
                 unread.append(Finding(kind="unread-index", path=f"wharf/{branch.index}", detail=error.message))
-    return NamedFiles(tuple(files), certain, tuple(unread))
+        indexes = frozenset(branch.index for branch in branches)
+    return NamedFiles(tuple(files), certain, tuple(unread), indexes)
 
 
 def unnamed_detail(*, certain: bool) -> str:

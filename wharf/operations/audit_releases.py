@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wharf.github import GitHub
     from wharf.listing import Listed, Place, Stored
     from wharf.model import File, Release
+    from wharf.operations.audit import NamedFiles
     from wharf.releases import Releases
     from wharf.repository import Repository
 
@@ -26,6 +27,8 @@ AGE: Final = timedelta(hours=24)
 """Longer than a publish may last: what is younger may be about to be named."""
 
 
+_OURS: Final = (".whl", ".tar.gz", ".zip", ".metadata")
+"""How assets of wharf's end. What else lies in a release of its making, a person put there."""
 _YOUNG = "no index names it, and it is less than a day old: publish the same files again, or leave it to a later --repair"
 
 
@@ -54,17 +57,39 @@ class ReleasesAudit:
         except (StorageError, NotFoundError, NotAllowedError) as error:
             yield Finding(kind="missing-bytes", path=self.path(file), detail=f"{error.message} {error.hint}")
             return
-        listed, stored = self._assets.get(place.asset, (None, None))
-        if listed is None or stored is None or listed.draft or stored.state != "uploaded":
-            state = "is gone" if stored is None else "is in a draft, or was not uploaded whole"
+        listed, stored = self._assets.get(place.asset) or self._passed_over(place.asset, file)
+        if listed is not None and listed.draft:
+            detail = f"{file.filename} is in a release that was made a draft again: publish it on GitHub's page"
+            yield Finding(kind="missing-bytes", path=self.path(file), detail=detail)
+        elif listed is None or stored is None or stored.state != "uploaded":
+            state = "is gone" if stored is None else "was not uploaded whole"
             detail = f"{release.project} {release.version} names {file.filename}, whose asset {state}: {again}"
             yield Finding(kind="missing-bytes", path=self.path(file), detail=detail)
         elif stored.size != file.size or (stored.sha256 or self._hashed(stored)) != file.sha256:
             detail = f"the bytes of {file.filename} have another digest or size: {again}"
             yield Finding(kind="other-bytes", path=self.path(file), detail=detail)
+        elif (listed.tag, stored.name) != (place.tag, place.name):
+            was = f"{place.tag}/{place.name}, and is {listed.tag}/{stored.name} now"
+            detail = f"{file.filename} was recorded as {was}: whoever follows the public address does not find it; name it back"
+            yield Finding(kind="missing-bytes", path=self.path(file), detail=detail)
         elif place.metadata is not None and (why := self._beside(listed, place, file)):
             detail = f"the core metadata beside {file.filename}, where sites announce it, {why}: {again}"
             yield Finding(kind="missing-bytes", path=self.path(file), detail=detail)
+
+    def _passed_over(self, asset: int, file: File) -> tuple[Listed | None, Stored | None]:
+        """An asset that the list does not have, and its release: one that is deleted while a list is read shifts its pages."""
+        number = listing.id_of(file.location.get("release"))
+        listed = None if number is None else self._now(number)
+        stored = next((each for each in listed.assets if each.id == asset), None) if listed is not None else None
+        if listed is None or stored is None:
+            return None, None
+        self._assets |= {each.id: (listed, each) for each in listed.assets}
+        return listed, stored
+
+    def _now(self, number: int) -> Listed | None:
+        """A release as it is at this moment."""
+        reply = self._github.call("GET", f"{{repo}}/releases/{number}", allow=(404,))
+        return listing.release(reply.data) if reply.status == 200 else None
 
     def _beside(self, listed: Listed, place: Place, file: File) -> str:
         """What is wrong with the core metadata beside a file; empty if nothing is."""
@@ -78,25 +103,40 @@ class ReleasesAudit:
         """Only what is wharf's, unnamed before and after the list was made, and a day old, is deleted."""
         self._repository.branch.fetch()
         named = named_files(self._repository)
-        here = [file.location for file in named.files if "repository" not in file.location]
-        values = (location.get(key) for location in here for key in ("asset", "metadata"))
-        ids = {value for value in values if isinstance(value, int)}
-        ours = [listed for listed in self._all if listed.mark is not None]
-        drafts = [self._draft(listed, repair=repair) for listed in ours if listed.draft]
-        unnamed = [
-            self._unnamed(listed, asset, repair=repair and named.certain, certain=named.certain)
-            for listed in ours
-            for asset in listed.assets
-            if not listed.draft and asset.id not in ids
+        ids = _ids(named)
+        ours = {listed.id: listed for listed in self._all if listed.mark is not None}  # a list that shifts tells some twice
+        # The branch of an index may have been deleted by mistake: what its releases hold is needed when it is brought back.
+        sure = {listed.id: named.certain and listed.index in named.indexes for listed in ours.values()}
+        drafts = [
+            self._draft(listed, repair=repair and sure[listed.id])
+            for listed in ours.values()
+            if listed.draft and not any(asset.id in ids for asset in listed.assets)  # a person's work; the index names it
         ]
-        problems = [each for each in unnamed if each.kind == "unnamed-bytes"]
-        return problems, (*named.unread, *drafts, *(each for each in unnamed if each.kind != "unnamed-bytes"))
+        unnamed = {
+            asset.id: self._unnamed(listed, asset, repair=repair and sure[listed.id], named=named)
+            for listed in ours.values()
+            for asset in listed.assets
+            if not listed.draft and asset.id not in ids and asset.name.endswith(_OURS)
+        }
+        problems = [each for each in unnamed.values() if each.kind == "unnamed-bytes"]
+        problems += self._taken_up({id_ for id_, each in unnamed.items() if each.repaired})
+        return problems, (*named.unread, *drafts, *(each for each in unnamed.values() if each.kind != "unnamed-bytes"))
+
+    def _taken_up(self, deleted: set[int]) -> Iterator[Finding]:
+        """What an index names since it was deleted: a publish took it up in that moment, and looked before it was gone."""
+        if not deleted:
+            return
+        for file in named_files(self._repository).files:
+            if listing.ids(file) & deleted:
+                detail = (
+                    f"{file.filename} was published again in the moment in which it was deleted: remove it, publish it again"
+                )
+                yield Finding(kind="missing-bytes", path=self.path(file), detail=detail)
 
     def _draft(self, listed: Listed, *, repair: bool) -> Finding:
         old = self._old(listed.touched)
         if repair and old:  # the list may be minutes old, and the publish that died may have been taken up again
-            reply = self._github.call("GET", f"{{repo}}/releases/{listed.id}", allow=(404,))
-            now = listing.release(reply.data) if reply.status == 200 else None
+            now = self._now(listed.id)
             old = now is None or (now.draft and self._old(now.touched))
         detail = "a draft of a publish that died" if old else "a draft, maybe of a publish at work"
         if repair and old:
@@ -105,7 +145,7 @@ class ReleasesAudit:
             kind="temporary", path=f"releases/{listed.tag} (draft {listed.id})", detail=detail, repaired=repair and old
         )
 
-    def _unnamed(self, listed: Listed, asset: Stored, *, repair: bool, certain: bool) -> Finding:
+    def _unnamed(self, listed: Listed, asset: Stored, *, repair: bool, named: NamedFiles) -> Finding:
         path = f"releases/{listed.tag}/{asset.name}"
         if not self._old(asset.updated):
             return Finding(kind="temporary", path=path, detail=_YOUNG)
@@ -114,7 +154,13 @@ class ReleasesAudit:
             return Finding(kind="temporary", path=path, detail=detail)
         if repair:
             self._github.call("DELETE", f"{{repo}}/releases/assets/{asset.id}", allow=(404,))
-        return Finding(kind="unnamed-bytes", path=path, detail=unnamed_detail(certain=certain), repaired=repair)
+        detail = unnamed_detail(certain=named.certain)
+        if listed.index not in named.indexes:
+            detail = (
+                f"they are of the index {listed.index!r}, whose branch is gone: bring it back; or, if it was meant to go, "
+                f"`wharf init --index {listed.index} {self._github.address}` begins it anew, and then they can be deleted"
+            )
+        return Finding(kind="unnamed-bytes", path=path, detail=detail, repaired=repair)
 
     def _old(self, moment: str) -> bool:
         return self._github.now() - datetime.fromisoformat(moment) > AGE
@@ -130,3 +176,8 @@ class ReleasesAudit:
                 for chunk in answer.chunks:
                     found.update(chunk)
         return found.hexdigest()
+
+
+def _ids(named: NamedFiles) -> set[int]:
+    """The assets that an index names, also where it says that they lie in another repository: maybe it is this one."""
+    return {id_ for file in named.files for id_ in listing.ids(file)}

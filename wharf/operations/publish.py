@@ -19,7 +19,7 @@ from wharf import distribution, listing
 from wharf.branch import Message
 from wharf.change import AddFiles, Named, NewFile, Outcome
 from wharf.distribution.names import Name
-from wharf.errors import ConflictError
+from wharf.errors import ConflictError, StorageError
 from wharf.model import File
 from wharf.store import Incoming, Progress
 
@@ -96,12 +96,31 @@ def publish(
         if intake is None:
             return _published(None, planned, planned, warnings)
         if repository.github and snapshot.commit is None and planned.changed:
-            repository.branch.begin(actor)  # a release needs a commit to point at
+            _begin(repository, intake, actor)
         beside = snapshot.settings.metadata_assets and repository.github is not None
         new, known = (_incoming(some, read, beside=beside) for some in (planned.changed, planned.unchanged))
         stored = intake.put(new, known, snapshot.release, snapshot.commit or repository.branch.tip())
         done = repository.branch.commit(change.located(stored), Message(verb="publish", actor=actor))
+        intake.settle(done.outcome.changed)
         return _published(done.commit, planned, done.outcome, warnings)
+
+
+def _begin(repository: Repository, intake: Intake, actor: str) -> None:
+    """Make the index, for a release needs a commit to point at. Raises StorageError where it was, and is not any more.
+
+    A new one beside old releases would hide all of them, and the next `wharf verify --repair` would delete them.
+    """
+    tag = intake.published_before()
+    if tag is not None:
+        repository.branch.fetch()  # or somebody began it since
+        if repository.branch.tip() is None:
+            index = repository.branch.index
+            raise StorageError(
+                f"The branch wharf/{index} of {repository.where} is gone, and was there: {tag} was published to it.",
+                "Restore the branch on GitHub. If it was meant to go, "
+                f"`wharf init --index {index} {repository.where}` begins the index anew.",
+            )
+    repository.branch.begin(actor)
 
 
 def _published(commit: str | None, planned: Outcome, done: Outcome, warnings: tuple[str, ...]) -> Published:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wharf import listing
 from wharf.branch import Message
 from wharf.change import Named, RemoveFiles, check_reason
-from wharf.errors import StorageError
-from wharf.model import Release
+from wharf.errors import NotAllowedError, NotFoundError, StorageError
+from wharf.model import Release, same_version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,13 +28,76 @@ class Removed:
 
 
 def remove(repository: Repository, project: str, version: str, filename: str | None, *, reason: str, actor: str) -> Removed:
-    """Take a release, or one file of it, out of the index, and delete the bytes. Raises NotFoundError or UsageError."""
+    """Take a release, or one file of it, out of the index, and delete the bytes.
+
+    What left the index before, by a removal that died then, has its bytes deleted. Raises NotFoundError or UsageError; and
+    StorageError if the bytes were deleted while somebody published them again.
+    """
     check_reason(reason)
     change = RemoveFiles(project=project, version=version, filename=filename)
-    done = repository.branch.commit(change, Message(verb="remove", actor=actor, reason=reason))
+    try:
+        done = repository.branch.commit(change, Message(verb="remove", actor=actor, reason=reason))
+    except NotFoundError:
+        left = _left(repository, project, version, filename)
+        kept, why = _erase(repository, left)
+        if len(kept) == len(left):
+            raise
+        return Removed(commit=None, removed=tuple(each for each in left if each not in kept), kept=kept, reason=why)
     removed = done.outcome.changed
-    kept, why = repository.assets.erase(removed, lambda: _still_named(repository, removed)) if removed else ((), "")
-    return Removed(commit=done.commit, removed=removed, kept=tuple(kept), reason=why)
+    kept, why = _erase(repository, removed)
+    return Removed(commit=done.commit, removed=removed, kept=kept, reason=why)
+
+
+def _left(repository: Repository, project: str, version: str, filename: str | None) -> Sequence[Named]:
+    """The files that left the index before, and whose bytes are stored nevertheless."""
+    snapshot = repository.branch.snapshot()
+    spelled = next((each for each in snapshot.versions(project) if same_version(each, version)), None)
+    release = snapshot.release(project, spelled) if spelled is not None else None
+    removed = {name: sha256 for name, sha256 in release.removed.items() if filename in {None, name}} if release else {}
+    return repository.assets.left_of(project, spelled, removed) if removed and spelled is not None else ()
+
+
+def _erase(repository: Repository, removed: Sequence[Named]) -> tuple[tuple[Named, ...], str]:
+    """Delete the bytes of files that left the index; those that are still stored, and why."""
+    if not removed:
+        return (), ""
+    try:
+        kept, why = repository.assets.erase(removed, lambda: _still_named(repository, removed))
+    except (StorageError, NotAllowedError, NotFoundError) as error:
+        # The indexes could not be asked. The removal itself is done, and is not to look as if it was not.
+        return tuple(removed), f"{error.message.rstrip('.')}; the same command again deletes them"
+    taken_up = _taken_up(repository, [each for each in removed if each not in kept])
+    if taken_up is not None:
+        filename, index = taken_up
+        raise StorageError(
+            f"{filename} was published to the index {index!r} in the moment in which its bytes were deleted.",
+            f"Remove it there (--index {index}), then publish it again.",
+        )
+    return tuple(kept), why
+
+
+def _taken_up(repository: Repository, gone: Sequence[Named]) -> tuple[str, str] | None:
+    """A file, and an index that names its bytes, which are deleted: since the indexes were asked, somebody published it again.
+
+    No lock is shared with publishers elsewhere. Each looks after his commit whether the bytes are there; if that was before
+    they went, his commit is seen here.
+    """
+    ids = {id_ for each in gone for id_ in listing.ids(each.file)}
+    if repository.github is None or not ids:
+        return None
+    try:
+        with repository.every_index() as branches:
+            for branch in branches:
+                snapshot = branch.snapshot()
+                for project in {each.project for each in gone}:
+                    for each in snapshot.records(project) or ():
+                        files = each.files if isinstance(each, Release) else ()
+                        for file in files:
+                            if listing.ids(file) & ids:
+                                return file.filename, branch.index
+    except (StorageError, NotAllowedError, NotFoundError):
+        return None  # the removal is done; what nobody could look for here, `wharf verify` finds
+    return None
 
 
 def _still_named(repository: Repository, files: Sequence[Named]) -> tuple[Named, ...]:
@@ -53,5 +117,7 @@ def _still_named(repository: Repository, files: Sequence[Named]) -> tuple[Named,
 
 
 def _names(release: Release, named: Named) -> bool:
+    """Whether a release has that file, or one whose bytes are the same asset."""
     file = release.file(named.file.filename)
-    return file is not None and file.sha256 == named.file.sha256
+    same = file is not None and file.sha256 == named.file.sha256
+    return same or any(listing.ids(each) & listing.ids(named.file) for each in release.files)
