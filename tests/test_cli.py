@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import os
+import re
+import shlex
+import subprocess
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from makers import make_sdist, make_wheel
+from platformdirs import user_config_dir, user_data_dir
 from test_branch import edit_by_hand
 
 from wharf.cli import _VERBS, cli, main
+from wharf.cli.output import State
 from wharf.repository import open_repository
 from wharf.settings import Settings
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 
 class Run(Protocol):
@@ -43,6 +53,11 @@ def run(store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
 
 def document(text: str) -> Any:
     return json.loads(text)
+
+
+def commands(hint: str) -> list[list[str]]:
+    """The commands that a hint says to type, as the words behind `wharf`."""
+    return [shlex.split(line) for line in re.findall(r"`wharf ([^`]+)`", hint)]
 
 
 def test_publish_tells_commit_and_files(run: Run, tmp_path: Path) -> None:
@@ -133,9 +148,56 @@ def test_common_options_stand_before_or_after_the_verb(run: Run, tmp_path: Path)
     assert "There is no store in" in run("list", code=4), "nothing was made where nothing was published"
 
 
+def test_v_and_doctor_say_which_place_won(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the place nearest to the person's hands to the farthest: each is taken away, and the next one wins."""
+    home, work = tmp_path / "home", tmp_path / "work"
+    monkeypatch.setenv("HOME", str(home))
+    for folder in (home / ".config/wharf", work / ".git", tmp_path / "elsewhere"):
+        folder.mkdir(parents=True)
+    own, project = Path(user_config_dir("wharf", appauthor=False)) / "config.toml", work / "pyproject.toml"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    for file, text in ((own, 'repo = "of/config"'), (project, '[tool.wharf]\nrepo = "of/project"')):
+        file.write_text(text)
+    monkeypatch.setenv("WHARF_REPO", "of/variable")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_REPOSITORY", "of/job")
+    monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.com")
+    monkeypatch.chdir(work)
+    takes_away: list[tuple[Callable[[], object], str, dict[str, str]]] = [
+        (lambda: None, "of/option", {"repo": "of/option"}),
+        (lambda: None, "of/variable", {}),
+        (lambda: monkeypatch.delenv("WHARF_REPO"), "of/project", {}),
+        (project.unlink, "of/config", {}),
+        (own.unlink, "of/job", {}),
+        (lambda: monkeypatch.setenv("GITHUB_ACTIONS", "false"), user_data_dir("wharf", appauthor=False), {}),
+    ]
+    for take_away, address, options in takes_away:
+        take_away()
+        with contextlib.redirect_stderr(io.StringIO()) as err:
+            found = State(verbose=True, options=options).settings()
+        assert str(found.place) == address
+        assert err.getvalue().startswith(f"repository: {address} (from {found.source}); index 'main'")
+    assert found.source == "the default: your data folder"
+    said = document(run("doctor", "--json"))["findings"][0]
+    assert said["detail"] == f"{address}, named by the default: your data folder; index 'main'"
+
+
 def test_the_store_that_nobody_named_is_empty_until_something_is_published(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WHARF_REPO")
     assert document(run("list", "--json")) == {"projects": []}
+
+
+def test_what_is_said_to_fill_an_empty_index_fills_that_one(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where, wheel = ("--repo", tmp_path / "a store", "--index", "staging"), make_wheel(tmp_path)
+    run("init", *where)
+    with pytest.raises(SystemExit):
+        main([str(word) for word in ("list", *where)])
+    (line,) = commands(capsys.readouterr().err)
+    run(*line[:-1], wheel)
+    assert run("list", *where) == "demo 1.0\n"
+    assert document(run("list", "--repo", where[1], "--json")) == {"projects": []}
 
 
 def test_list_and_show(run: Run, tmp_path: Path) -> None:
@@ -250,6 +312,30 @@ def test_a_hostile_reason_does_not_reach_the_terminal_as_it_is(run: Run, tmp_pat
     shown = run("show", "demo")
     assert "\x1b" not in shown
     assert "owned" in shown
+
+
+def test_a_hostile_path_does_not_either(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (("-v", "list"), ("doctor",), ("list",)):
+        with pytest.raises(SystemExit):
+            main([*words, "--repo", f"{tmp_path}/a\x1b]0;owned\x07"])
+        out, err = capsys.readouterr()
+        assert "\x1b" not in out + err
+        assert "owned" in out + err
+
+
+@pytest.mark.parametrize("encoding", [{}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
+def test_a_document_is_one_whatever_the_output_can_show(tmp_path: Path, encoding: dict[str, str]) -> None:
+    name = b"\xff\xc3\xa9"
+    for verb, code in (("list", 4), ("doctor", 0)):
+        done = subprocess.run(
+            [sys.executable, "-m", "wharf", verb, "--json", "--repo", os.fsencode(tmp_path) + b"/" + name],
+            env={**os.environ, **encoding},
+            capture_output=True,
+        )
+        assert done.returncode == code
+        said = json.loads(done.stdout.decode("ascii"))
+        told = said["error"]["message"] if code else said["findings"][0]["detail"]
+        assert name in told.encode(errors="surrogateescape")
 
 
 @pytest.mark.parametrize("verb", [*_VERBS, "token create", "token list", "token revoke"])

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from makers import make_wheel
 from simulator.state import Asset
-from test_cli import document
+from test_branch import edit_by_hand
+from test_cli import commands, document
 from test_init import Run, hub, run
 
 from wharf.address import parse
@@ -101,7 +102,7 @@ def test_people_read_a_line_a_fact_and_what_to_do(hub: Hub, run: Run, repo: Repo
     assert lines[0].startswith("ok       address ")
     at = next(number for number, line in enumerate(lines) if line.startswith("warning  index "))
     assert "there is no index 'stagin' yet (there are: main)" in lines[at]
-    assert "-> `wharf init --index stagin`" in lines[at + 1]
+    assert f"-> `wharf init {address(hub)} --index stagin`" in lines[at + 1]
     assert lines[-1] == "no problem(s), 1 warning(s)"
     (repo.git_dir / "HEAD").write_text("ref: refs/heads/wharf/main\n")
     out, _ = run("doctor", "--repo", address(hub), token="ghp_wrong", code=8)
@@ -192,6 +193,42 @@ def test_the_index(hub: Hub, run: Run) -> None:
     found = examined(run, hub, token=token, ok=False)
     assert not_ok(found) == {"index": "problem"}
     assert f"git push {address(hub)}.git :wharf" in one(found, "index")["hint"]
+    (repo.git_dir / "HEAD").write_text("ref: refs/heads/wharf\n")
+    found = examined(run, hub, token=token, ok=False)
+    assert "Rename it" in one(found, "index")["hint"]
+    assert "delete" not in one(found, "index")["hint"], "nobody can delete the default branch"
+
+
+def test_an_index_whose_settings_cannot_be_read(hub: Hub, run: Run, repo: Repo, tmp_path: Path) -> None:
+    token = hub.token("ann", {"acme/pkgs": "write"})
+    run("publish", make_wheel(tmp_path), "--repo", address(hub), token=token)
+    (tmp_path / "index.git").symlink_to(repo.git_dir)
+    hub.calls.clear()
+    edit_by_hand(tmp_path, "wharf.toml", b"format = 1\n[[[\n")
+    found = examined(run, hub, token=token, ok=False)
+    assert not_ok(found) == {"index": "problem"}
+    assert "wharf.toml on the index branch is not TOML" in found["index"][-1]["detail"]
+    folder = tmp_path / "store"
+    run("publish", make_wheel(tmp_path), "--repo", folder)
+    edit_by_hand(folder, "wharf.toml", b"format = 7\n")
+    found = examined(run, None, "--repo", folder, ok=False)
+    assert not_ok(found) == {"index": "problem"}
+
+
+def test_what_is_said_to_make_an_index_makes_that_one(hub: Hub, run: Run, tmp_path: Path) -> None:
+    token = hub.token("ann", {"acme/pkgs": "write"})
+    hub.create("acme/pkgs", auto_init=False)
+    run("init", tmp_path / "a store")
+    for where, words, before in (
+        (address(hub), [], "problem"),
+        (address(hub), ["--index", "staging"], "warning"),
+        (tmp_path / "another store", [], "ok"),
+        (tmp_path / "a store", ["--index", "staging"], "warning"),
+    ):
+        found = examined(run, None, "--repo", where, *words, token=token, ok=before != "problem")
+        assert one(found, "index")["state"] == before
+        run(*commands(one(found, "index")["hint"])[0], token=token)
+        assert "commit " in one(examined(run, None, "--repo", where, *words, token=token), "index")["detail"]
 
 
 def test_the_repository_itself(hub: Hub, run: Run, repo: Repo) -> None:
@@ -345,7 +382,7 @@ def test_a_cache_that_cannot_be_used(hub: Hub, run: Run, repo: Repo, tmp_path: P
     found = examined(run, hub, token=hub.token("ann", {"acme/pkgs": "write"}), ok=False)
     assert not_ok(found) == {"fetch": "problem", "cache": "problem"}
     assert f"{file} is no folder" in found["cache"][-1]["detail"]
-    assert "nothing yet" in found["cache"][0]["detail"]
+    assert "nothing of the index 'main' yet" in found["cache"][0]["detail"]
 
 
 def test_a_disk_that_is_nearly_full(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

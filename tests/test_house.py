@@ -35,7 +35,7 @@ ONE_FILE = {
     "mimeparse": "pages/negotiate.py",
     "platformdirs": "cli/output.py",
     "pypi_simple": "upstream.py",
-    "rich": "cli/output.py",
+    "rich": "cli/bars.py",
     "uvicorn": "server/__init__.py",
     "fastapi": "server/app.py",
     "python_multipart": "server/upload.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -111,6 +112,22 @@ def test_again_changes_nothing_and_says_so(hub: Hub, run: Run, tmp_path: Path) -
     assert branches(made(hub)) == ["main", "wharf/main", "wharf/staging", "demo-1.0"]
 
 
+@pytest.mark.parametrize("index", ["main", "staging"])
+def test_the_two_lines_to_type_next_can_be_typed(
+    hub: Hub, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, index: str
+) -> None:
+    token, wheel = hub.token("acme", {}), make_wheel(tmp_path / "dist")
+    monkeypatch.chdir(tmp_path)
+    for where in (f"{hub.url}/acme/pkgs", "a store"):
+        publish, serve = document(run("init", where, "--index", index, "--json", token=token)[0])["next"]
+        wharf, *words, files = shlex.split(publish)
+        assert (wharf, files) == ("wharf", "dist/*")
+        run(*words, wheel, token=token)
+        assert run("list", "--repo", where, "--index", index, token=token)[0] == "demo 1.0\n"
+        assert shlex.split(serve)[1:] == ["serve", *words[1:]]
+        run(*shlex.split(serve)[1:], "--help")
+
+
 def test_an_empty_repository_gets_a_first_commit_before_the_index(hub: Hub, run: Run) -> None:
     repo = hub.create("acme/pkgs", auto_init=False)
     token = hub.token("ann", {"acme/pkgs": "write"}, kind="actions")
@@ -196,9 +213,13 @@ def test_visibility_is_not_changed_but_told(hub: Hub, run: Run) -> None:
 def test_a_branch_named_wharf_is_in_the_way(hub: Hub, run: Run, default: bool) -> None:
     repo = hub.create("acme/pkgs")
     subprocess.run(["git", f"--git-dir={repo.git_dir}", "branch", "wharf", "main"], check=True)
+    if default:
+        (repo.git_dir / "HEAD").write_text("ref: refs/heads/wharf\n")
     error = wrong(run("init", f"{hub.url}/acme/pkgs", "--json", token=hub.token("acme", {"acme/pkgs": "admin"}), code=5))
     assert error["code"] == "conflict"
-    assert f"git push {hub.url}/acme/pkgs.git :wharf" in error["hint"]
+    assert f"{hub.url}/acme/pkgs/branches" in error["hint"]
+    # GitHub deletes no default branch.
+    assert (f"git push {hub.url}/acme/pkgs.git :wharf" in error["hint"]) is not default
     assert branches(repo) == ["main", "wharf"]
 
 
@@ -217,6 +238,7 @@ def test_without_a_token_nothing_is_made(hub: Hub, run: Run) -> None:
         error = wrong(run("init", f"{hub.url}/acme/{name}", "--json", code=6))
         assert "WHARF_TOKEN" in error["hint"]
         assert f"--hostname {hub.host}" in error["hint"]
+        assert ("shows no repository" in error["message"]) is (name == "missing"), "it may be there, and private"
     assert all(call.method == "GET" or "upload-pack" in call.path for call in hub.calls)
 
 
@@ -236,8 +258,12 @@ def test_rights_that_are_missing_are_told(hub: Hub, run: Run) -> None:
     assert "wrong, expired or revoked" in wrong(run("init", address, "--json", token="ghp_wrong", code=6))["hint"]
     reader = hub.token("ann", {"acme/pkgs": "read"})
     assert wrong(run("init", address, "--json", token=reader, code=6))["code"] == "not-allowed"
-    blind = hub.token("bo", {}, kind="fine-grained")
+    blind = hub.token("bo", {})
     assert "does not reach it" in wrong(run("init", address, "--json", token=blind, code=6))["message"]
+    hub.fault("POST .*/orgs/acme/repos", "403")
+    error = wrong(run("init", address, "--json", token=hub.token("bo", {}, kind="fine-grained"), code=6))
+    assert f"shows no repository {address} to this token" in error["message"]
+    assert "If it is there, give the token access to it" in error["hint"]
     hub.fault("POST .*/orgs/nobody/repos", "404")
     error = wrong(run("init", f"{hub.url}/nobody/pkgs", "--json", token=reader, code=6))
     assert "nobody must be ann or an organisation" in error["hint"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -105,8 +106,19 @@ def check_index(repository: Repository) -> None:
     if (index != DEFAULT_INDEX or repository.github) and repository.branch.tip() is None:
         raise NotFoundError(
             f"There is no index {index!r} in {repository.where}.",
-            f"Publishing to it makes it: wharf publish --index {index} dist/*",
+            f"`{line_of_init(repository.where, index)}` makes it.",
         )
+
+
+def line_of_init(where: str, index: str) -> str:
+    """What to type to have that index: the whole of it, so that it is made there and nowhere else."""
+    return f"wharf init {shlex.quote(where)}" + (f" --index {index}" if index != DEFAULT_INDEX else "")
+
+
+def line_of(verb: str, where: str, index: str, *words: str) -> str:
+    """What to type to have that done in that index, whatever is configured."""
+    named = f"wharf {verb} --repo {shlex.quote(where)}" + (f" --index {index}" if index != DEFAULT_INDEX else "")
+    return " ".join((named, *words))
 
 
 @contextmanager

@@ -43,7 +43,7 @@ def build_command(state: State, out: Path, with_files: bool, address: str) -> No
     address = parse_place(address).root if address else ""
     with (
         state.repository(reading=True, whole=True, fetch="later") as repository,
-        counting(("pages", "files"), show=not state.json) as ((pages, page), (files, file)),
+        counting(state, "pages", "files") as ((pages, page), (files, file)),
     ):
         done = build(repository, out, with_files=with_files, address=address, progress=Progress(pages, page, files, file))
     for name, why in done.left_out:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,9 +121,8 @@ def _lines(repository: Repository, done: Initialised) -> list[str]:
 
 def _next(repository: Repository) -> tuple[str, str]:
     """The two lines to type now."""
-    from wharf.settings import DEFAULT_INDEX
+    from wharf.repository import line_of
 
     address = str(repository.github.address) if repository.github else repository.where
-    words = f" --repo {shlex.quote(address)}"
-    words += f" --index {repository.branch.index}" if repository.branch.index != DEFAULT_INDEX else ""
-    return f"wharf publish{words} dist/*", f"wharf serve{words}"
+    index = repository.branch.index
+    return line_of("publish", address, index, "dist/*"), line_of("serve", address, index)

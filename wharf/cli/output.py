@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-    from rich.progress import TaskID
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from wharf.change import Named
     from wharf.model import Json
@@ -36,6 +34,15 @@ class State:
     verbose: bool = False
     options: dict[str, str] = field(default_factory=dict)
     told: str = ""
+    above: Callable[[str], None] | None = None
+    """Says something above the bars, while there are some: they would draw over what is written beside them."""
+    waits_until: float = 0.0
+    """The end of the wait that was told last, in seconds since 1970."""
+
+    @property
+    def shows(self) -> bool:
+        """Whether progress is shown."""
+        return not self.json and terminal()
 
     def settings(self) -> Settings:
         """The settings that the options, the environment and the files come to. Raises UsageError."""
@@ -75,29 +82,36 @@ class State:
             yield repository
 
     def _waiting(self, reason: str, seconds: float) -> None:
-        end = time.strftime("%H:%M:%S", time.localtime(time.time() + seconds))
-        self.say(f"waiting {seconds:.0f} s, until {end}: {reason}")
+        end = time.time() + seconds
+        self.waits_until = max(self.waits_until, end)
+        self.say(f"waiting {seconds:.0f} s, until {clock(end)}: {reason}")
 
     def result(self, document: Mapping[str, Json], lines: Iterable[str]) -> None:
         """Print the result on stdout: the document with --json, else the lines."""
         if self.json:
-            click.echo(json.dumps(document, ensure_ascii=False))
+            click.echo(json.dumps(document))  # in ASCII: it is a document whatever the output's encoding is, and any path in it
         else:
             for line in lines:
                 click.echo(_printable(line))
 
     def say(self, text: str) -> None:
         """A message for people, on stderr."""
-        click.echo(text, err=True)
+        self._tell(_printable(text))
 
     def warn(self, text: str) -> None:
         """A warning, on stderr."""
-        click.echo(f"{click.style('warning:', fg='yellow')} {_printable(text)}", err=True)
+        self._tell(f"{click.style('warning:', fg='yellow')} {_printable(text)}")
+
+    def _tell(self, text: str) -> None:
+        if self.above is None:
+            click.echo(text, err=True)
+        else:
+            self.above(text)
 
     def fail(self, code: str, message: str, hint: str, exit_code: int) -> int:
         """Tell of a failure; returns the exit code."""
         if self.json:
-            click.echo(json.dumps({"error": {"code": code, "message": message, "hint": hint}}, ensure_ascii=False))
+            click.echo(json.dumps({"error": {"code": code, "message": message, "hint": hint}}))
         else:
             click.echo(f"{click.style('error:', fg='red', bold=True)} {_printable(message)}", err=True)
             if hint:
@@ -158,73 +172,50 @@ def terminal() -> bool:
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
-@contextmanager
-def progress(what: str, total: int | None, *, show: bool) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
-    """A bar over bytes on stderr, with an estimate: two functions, one that sets the total and one that advances."""
-    if not show or not terminal():
-        yield (lambda _total: None), (lambda _count: None)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-    from rich.progress import Progress as Bars
-
-    columns = (TextColumn(what), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield (lambda value: bar.update(task, total=value)), (lambda count: bar.advance(task, count))
-
-
 Count: TypeAlias = "tuple[Callable[[int], None], Callable[[int], None]]"
 """Two functions: one that sets the total and one that advances."""
 
 
 @contextmanager
-def counting(what: Sequence[str], *, show: bool) -> Iterator[list[Count]]:
-    """A bar over a number of things for each of some words, on stderr, with an estimate."""
-    if not show or not terminal():
-        yield [((lambda _total: None), (lambda _count: None)) for _ in what]
+def progress(state: State, what: str) -> Iterator[Count]:
+    """A bar over bytes on stderr, with an estimate."""
+    if not state.shows:
+        yield _nothing(), _nothing()
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
+    from wharf.cli import bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-
-        def of(task: TaskID) -> Count:
-            return (lambda total: bars.update(task, total=total, visible=total > 0)), (lambda count: bars.advance(task, count))
-
-        yield [of(bars.add_task(each, total=None, visible=False)) for each in what]
+    with bars.one(state, what) as count:
+        yield count
 
 
 @contextmanager
-def transfer(sizes: Mapping[str, int], *, show: bool) -> Iterator[Progress]:
+def counting(state: State, *what: str) -> Iterator[list[Count]]:
+    """A bar over a number of things for each of some words, on stderr, with an estimate."""
+    if not state.shows:
+        yield [(_nothing(), _nothing()) for _ in what]
+        return
+    from wharf.cli import bars
+
+    with bars.several(state, *what) as counts:
+        yield counts
+
+
+@contextmanager
+def transfer(state: State, sizes: Mapping[str, int]) -> Iterator[Progress]:
     """Bars for a publish on stderr: one for the checks, one for each file while it is sent, one for all that is sent."""
     from wharf.store import Progress
 
-    if not show or not terminal():
+    if not state.shows:
         yield Progress()
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-    from rich.progress import Progress as Bars
+    from wharf.cli import bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        total = sum(sizes.values())
-        checked = bars.add_task("checking", total=total)
-        sending: dict[str, TaskID] = {}
+    with bars.transfer(state, sizes) as shown:
+        yield shown
 
-        def sent(name: str, count: int) -> None:
-            if not sending:
-                sending[""] = bars.add_task("sending all", total=total)
-            if name not in sending:
-                sending[name] = bars.add_task(name, total=sizes.get(name))
-            bars.advance(sending[name], count)
-            bars.advance(sending[""], count)
-            bars.update(sending[name], visible=not bars.tasks[bars.task_ids.index(sending[name])].finished)
 
-        yield Progress(read=lambda _name, count: bars.advance(checked, count), sent=sent)
+def _nothing() -> Callable[[int], None]:
+    return lambda _value: None
 
 
 def file_document(named: Named) -> dict[str, Json]:
@@ -236,6 +227,11 @@ def file_document(named: Named) -> dict[str, Json]:
         "sha256": named.file.sha256,
         "size": named.file.size,
     }
+
+
+def clock(moment: float) -> str:
+    """A moment, in seconds since 1970, as the person's own clock shows it."""
+    return time.strftime("%H:%M:%S", time.localtime(moment))
 
 
 def size_text(size: int) -> str:

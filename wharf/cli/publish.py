@@ -39,7 +39,8 @@ def publish_command(state: State, files: tuple[Path, ...], dry_run: bool, skip_e
     code 5), unless --skip-existing says that they are to be left out, as where a job that runs again has built them anew. A
     file that is neither wheel nor sdist, or is broken, is exit code 3.
     """
-    from wharf.errors import StorageError, UsageError
+    from wharf.distribution import DEFAULT_LIMIT
+    from wharf.errors import StorageError, TooLargeError, UsageError
     from wharf.objects import identity
     from wharf.operations import dispatch as events
     from wharf.operations.publish import Input, publish
@@ -47,9 +48,13 @@ def publish_command(state: State, files: tuple[Path, ...], dry_run: bool, skip_e
     for path in files:
         if not path.is_file():
             raise UsageError(f"{path} is no regular file.", "Name the files themselves, as in `wharf publish dist/*`.")
+        if path.stat().st_size > DEFAULT_LIMIT:  # known before gigabytes are read
+            raise TooLargeError(
+                f"{path.name}: larger than {DEFAULT_LIMIT} bytes.", "Leave large files out of the distribution."
+            )
     inputs = [Input.of(path) for path in files]
     sizes = {path.name: path.stat().st_size for path in files}
-    with state.repository(fetch="later") as repository, transfer(sizes, show=not state.json) as progress:
+    with state.repository(fetch="later") as repository, transfer(state, sizes) as progress:
         if dispatch is not None:
             events.check(repository, dispatch)
         done = publish(repository, inputs, actor=identity(), dry_run=dry_run, skip_existing=skip_existing, progress=progress)

@@ -22,14 +22,16 @@ _LAST = 253_402_300_799  # 9999-12-31T23:59:59Z
 @pass_state
 def list_command(state: State) -> None:
     """Show the projects of the index and their versions, oldest first."""
+    from wharf.repository import line_of
+
     with state.repository(reading=True, fetch="may") as repository:
-        found, where = repository.branch.snapshot().overview(), repository.where
+        found, where, index = repository.branch.snapshot().overview(), repository.where, repository.branch.index
     state.result(
         {"projects": [{"name": name, "versions": list(versions)} for name, versions in found.items()]},
         [f"{name} {', '.join(versions)}" for name, versions in found.items()],
     )
     if not found and not state.json:
-        state.say(f"The index in {where} is empty. `wharf publish dist/*` fills it.")
+        state.say(f"The index {index!r} in {where} is empty. `{line_of('publish', where, index, 'dist/*')}` fills it.")
 
 
 @click.command("show", epilog="\b\nExamples:\n  wharf show demo\n  wharf show demo==1.0 --json\n")

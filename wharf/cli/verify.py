@@ -20,7 +20,7 @@ def verify_command(state: State, repair: bool) -> None:
 
     with (
         state.repository(reading=True, whole=True) as repository,
-        progress("verifying", None, show=not state.json) as (total, advance),
+        progress(state, "verifying") as (total, advance),
     ):
         found = verify(repository, repair=repair, progress=Progress(total, advance))
     lines = [

@@ -22,6 +22,7 @@ from wharf.settings import DEFAULT_INDEX
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from wharf.branch import Branch
     from wharf.settings import Settings
 
 _GIT = (2, 30)
@@ -114,30 +115,42 @@ def _git() -> Iterator[Finding]:
 
 def _folder(folder: Path, settings: Settings) -> Iterator[Finding]:
     """What is said of an embedded store. It is opened only if there is one: opening makes what is not there."""
-    from wharf.repository import open_repository
+    from wharf.repository import line_of, line_of_init, open_repository
 
     if not any((folder / name).exists() for name in ("index.git", "assets")):
-        detail = f"there is no store in {folder} yet"
-        yield Finding(what="index", detail=detail, hint="`wharf init`, or the first publish, makes it.")
+        line = line_of_init(str(folder), settings.index)
+        yield Finding(
+            what="index", detail=f"there is no store in {folder} yet", hint=f"`{line}`, or the first publish, makes it."
+        )
         return
     with open_repository(settings) as repository:
         tip, others = repository.branch.tip(), repository.branch.indexes()
+        yield from told("index", lambda: readable(repository.branch))
     if tip is not None:
         yield Finding(what="index", detail=f"the index {settings.index!r} is there, at commit {tip[:12]}")
     elif settings.index == DEFAULT_INDEX:
-        yield Finding(what="index", detail="the index is empty", hint="`wharf publish dist/*` fills it.")
+        line = line_of("publish", str(folder), settings.index, "dist/*")
+        yield Finding(what="index", detail="the index is empty", hint=f"`{line}` fills it.")
     else:
-        yield no_index(settings.index, others)
+        yield no_index(str(folder), settings.index, others)
 
 
-def no_index(index: str, others: Iterable[str]) -> Finding:
+def readable(branch: Branch) -> tuple[()]:
+    """Nothing, if the index says about itself what can be read. Raises StorageError."""
+    branch.snapshot()
+    return ()
+
+
+def no_index(where: str, index: str, others: Iterable[str]) -> Finding:
     """An index that is not there may be a typing error."""
+    from wharf.repository import line_of_init
+
     there = ", ".join(sorted(others)) or "none"
     return Finding(
         what="index",
         state="warning",
         detail=f"there is no index {index!r} yet (there are: {there})",
-        hint=f"`wharf init --index {index}`, or the first publish to it, makes it.",
+        hint=f"`{line_of_init(where, index)}`, or the first publish to it, makes it.",
     )
 
 
@@ -146,7 +159,7 @@ def _cache(clone: Path, index: str) -> Iterator[Finding]:
     heads = [path for ref in (f"refs/heads/wharf/{index}", "packed-refs") for path in clone.glob(f"*.git/{ref}")]
     moments = [path.stat().st_mtime for path in heads]
     if not moments:
-        yield Finding(what="cache", detail=f"nothing yet in {clone}")
+        yield Finding(what="cache", detail=f"nothing of the index {index!r} yet in {clone}")
         return
     size = sum(_sizes(clone))
     age = _age(time.time() - max(moments))

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from wharf import credentials, listing
 from wharf.github import GitHub
-from wharf.operations.doctor import Finding, no_index, told
+from wharf.operations.doctor import Finding, no_index, readable, told
 from wharf.remote import RemoteBranch
 from wharf.repository import folder_of
 
@@ -146,21 +146,24 @@ class Visit:
         if reply.status == 200:
             yield Finding(what="index", detail=f"the index {index!r} is there: branch wharf/{index}, commit {_commit(reply)}")
         else:
-            yield self._no_index(github)
+            yield self._no_index(github, default=str(about.get("default_branch")))
 
-    def _no_index(self, github: GitHub) -> Finding:
+    def _no_index(self, github: GitHub, *, default: str) -> Finding:
         listed = github.call("GET", "{repo}/git/matching-refs/heads/wharf", query={"per_page": "100"}, allow=(404, 409)).data
         names = [str(each.get("ref")) for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
         if "refs/heads/wharf" in names:
             address = github.address
+            delete = "" if default == "wharf" else f", or delete it: git push {address.git} :wharf"
             return Finding(
                 what="index",
                 state="problem",
                 detail=f"a branch is named `wharf`: git allows no branch wharf/{self._settings.index} beside it",
-                hint=f"Rename it on GitHub ({address.web}/branches), or delete it: git push {address.git} :wharf",
+                hint=f"Rename it on GitHub ({address.web}/branches){delete}.",
             )
         prefix = "refs/heads/wharf/"
-        return no_index(self._settings.index, [name.removeprefix(prefix) for name in names if name.startswith(prefix)])
+        return no_index(
+            str(github.address), self._settings.index, [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+        )
 
     def _fetch(self, github: GitHub) -> Iterator[Finding]:
         """Git goes its own way to GitHub, with settings of its own: it is tried, too."""
@@ -168,7 +171,8 @@ class Visit:
         started = time.monotonic()
         with RemoteBranch(clone, index, github) as branch:
             branch.fetch()
-        yield Finding(what="fetch", detail=f"git fetched wharf/{index} in {time.monotonic() - started:.1f} s")
+            yield Finding(what="fetch", detail=f"git fetched wharf/{index} in {time.monotonic() - started:.1f} s")
+            yield from told("index", lambda: readable(branch))
 
 
 def _quota(github: GitHub) -> Finding:
@@ -223,7 +227,7 @@ def _clock(github: GitHub) -> Finding:
 
 
 def _releases(github: GitHub) -> Iterator[Finding]:
-    found = [listing.release(each) for each in github.pages("{repo}/releases", at_most=1)]
+    found = [listing.release(each) for each in github.pages("{repo}/releases", at_most=100)]
     if not found:
         yield Finding(what="releases", detail="there are none yet")
         return

@@ -86,12 +86,14 @@ def _on_github(github: GitHub, index: str, private: bool | None, sleep: Callable
             + (" Or make it public: --public." if about is None else ""),
         )
     if about is None:
+        if github.token is None:
+            raise NotAllowedError(f"GitHub shows no repository {github.address} without a token.", _log_in(github))
         about, ours = _create(github, private=private is not False)
         made += ["repository"] if ours else []
         _settle(github, str(about.get("default_branch")), sleep)
     blocked = github.call("GET", "{repo}/git/ref/heads/wharf", allow=(404, 409))
     if blocked.status == 200:
-        raise _in_the_way(github.address, index)
+        raise _in_the_way(github.address, index, default=about.get("default_branch") == "wharf")
     if blocked.status == 409 and _first_commit(github, index):  # 409: the repository is empty
         made.append("first-commit")
     default = str(about.get("default_branch"))
@@ -120,7 +122,6 @@ def _create(github: GitHub, *, private: bool) -> tuple[dict[str, Json], bool]:
     What GitHub says of it, and whether it was made here: somebody else may do so at this moment.
     """
     address = github.address
-    _need_token(github)
     user = github.call("GET", "/user", allow=(403, 404))
     login = user.data.get("login") if user.status == 200 and isinstance(user.data, dict) else None
     if not isinstance(login, str):
@@ -144,9 +145,11 @@ def _create(github: GitHub, *, private: bool) -> tuple[dict[str, Json], bool]:
         if "single sign-on" in error.hint:
             raise
         raise NotAllowedError(
-            f"The token may not make a repository for {address.owner}: {error.message}",
-            f"{address.owner} must be {login} or an organisation where you may make repositories; the token needs "
-            "`Administration: write` (classic tokens: `repo`). Or make it on GitHub with a README, and init again.",
+            f"GitHub shows no repository {address} to this token, which may not make one for {address.owner} either: "
+            f"{error.message}",
+            f"If it is there, give the token access to it. If not: {address.owner} must be {login} or an organisation where "
+            "you may make repositories, and the token needs `Administration: write` (classic tokens: `repo`); or make it on "
+            "GitHub with a README, and init again.",
         ) from error
     return (made if isinstance(made, dict) else {}), True
 
@@ -184,12 +187,17 @@ def _need_token(github: GitHub) -> None:
     if github.token is None:
         raise NotAllowedError(
             f"Something has to be made in {github.address}, and no token for {github.address.host} was found.",
-            f"Set WHARF_TOKEN, or log in: gh auth login --hostname {github.address.host}",
+            _log_in(github),
         )
 
 
-def _in_the_way(address: Address, index: str) -> ConflictError:
+def _log_in(github: GitHub) -> str:
+    return f"Set WHARF_TOKEN, or log in: gh auth login --hostname {github.address.host}"
+
+
+def _in_the_way(address: Address, index: str, *, default: bool) -> ConflictError:
+    rename = f"Rename it on GitHub ({address.web}/branches)"  # the default branch can be renamed, and not deleted
     return ConflictError(
         f"{address} has a branch named `wharf`: git allows no branch wharf/{index} beside it.",
-        f"Rename it on GitHub ({address.web}/branches), or delete it: git push {address.git} :wharf",
+        f"{rename}." if default else f"{rename}, or delete it: git push {address.git} :wharf",
     )
