@@ -212,6 +212,23 @@ def test_another_token_has_its_own_quota_and_shares_the_connections(ada: Person)
         ada.github.with_token(None).call("GET", "{repo}")
 
 
+def test_a_limit_of_one_token_is_not_that_of_the_next() -> None:
+    """Also where the answer comes when another one is used already."""
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        if "one" in request.headers["authorization"]:
+            github.use(Secret("the-other"))
+            return answer(403, {"message": "secondary rate limit"}, retry_after="3000")
+        return answer(200, {})
+
+    mock = Mock(handle, token="one", at_most=0.0)
+    with mock.open() as github:
+        with pytest.raises(QuotaError):
+            github.call("GET", "{repo}")
+        assert github.call("GET", "{repo}").status == 200
+    assert [request.headers["authorization"] for request in mock.seen] == ["Bearer one", "Bearer the-other"]
+
+
 def test_cookies_and_netrc_say_nothing_about_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     (Path.home() / ".netrc").write_text("machine api.github.com login ada password hunter2\n")
     seen: list[httpx.Request] = []
@@ -791,12 +808,21 @@ def test_an_asset_that_is_not_there_is_told(ada: Person) -> None:
         assert isinstance(found, str)
 
 
+def test_a_connection_that_the_storage_closed_is_no_failure(ada: Person) -> None:
+    asset = ada.upload(ada.draft()["upload_url"], "a.whl")
+    with ada.github.asset(asset["id"]) as found:
+        signed = str(found)
+    ada.hub.fault("GET /release-assets", "drop")
+    with ada.github.open(signed) as download:
+        assert b"".join(download.chunks) == CONTENT
+
+
 def test_trouble_at_the_storage_is_told_without_the_signed_address(ada: Person) -> None:
     asset = ada.upload(ada.draft()["upload_url"], "a.whl")
     with ada.github.asset(asset["id"]) as found:
         signed = str(found)
     for how in ("500", "404", "drop"):
-        ada.hub.fault("GET /release-assets", how)
+        ada.hub.fault("GET /release-assets", how, times=2 if how == "drop" else 1)
         with pytest.raises(StorageError, match="GitHub's storage") as caught, ada.github.open(signed):
             pass
         assert "sig=" not in whole(caught.value)

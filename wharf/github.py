@@ -77,13 +77,14 @@ class GitHub:
             self._made.client.close()
 
     @property
-    def _wire(self) -> Wire:
+    def _line(self) -> tuple[Wire, Secret | None]:
+        """The connections with a token's limits, and that very token, whichever `use` brings meanwhile."""
         with self._lock:
             if self._made is None:
                 from wharf.wire import Wire
 
                 self._made = Wire(self._turns, self._given)
-            return self._made
+            return self._made, self.token
 
     @property
     def calls(self) -> int:
@@ -105,13 +106,16 @@ class GitHub:
 
     def with_token(self, token: Secret | None) -> GitHub:
         """The same repository and connections, with another token and its own limits."""
-        return GitHub(self.address, token, waiting=self._turns.waiting, warn=self._warn, client=self._wire.client)
+        return GitHub(self.address, token, waiting=self._turns.waiting, warn=self._warn, client=self._line[0].client)
 
     def use(self, token: Secret | None) -> None:
         """Send another token from now on, which has limits of its own."""
-        if token != self.token:
-            self.token = token
-            self._turns.forget()
+        wire, before = self._line
+        if token != before:
+            with self._lock:
+                self.token = token
+                self._turns = self._turns.of_another()
+                self._made = wire.with_turns(self._turns)
 
     def call(
         self,
@@ -232,8 +236,9 @@ class GitHub:
         headers = {"accept": "application/octet-stream", **wire.AS_IT_IS}
         for _ in range(_HOPS):
             url = self.address.api + self._path(path)
-            asked = wire.Outgoing(method="GET", url=url, token=self.token, headers=headers, points=READ, repeat=True)
-            with self._wire.open(asked) as answer:
+            line, token = self._line
+            asked = wire.Outgoing(method="GET", url=url, token=token, headers=headers, points=READ, repeat=True)
+            with line.open(asked) as answer:
                 if answer.status_code == 200:
                     yield wire.download(answer)
                     return
@@ -250,7 +255,7 @@ class GitHub:
     @contextmanager
     def open(self, signed: str) -> Iterator[Download]:
         """Fetch a signed address. No token goes there. Raises StorageError."""
-        with self._wire.fetch(signed, self.address.scheme) as found:
+        with self._line[0].fetch(signed, self.address.scheme) as found:
             yield found
 
     def _path(self, path: str) -> str:
@@ -306,14 +311,15 @@ class GitHub:
     ) -> Reply:
         from wharf.wire import Outgoing
 
+        wire, token = self._line
         asked = Outgoing(
             method=method,
             url=url,
-            token=self.token,
+            token=token,
             headers=headers,
             content=content,
             points=points,
             creates=method in {"POST", "PATCH", "PUT"} if creates is None else creates,
             repeat=method not in {"POST", "PATCH"} if repeat is None else repeat,
         )
-        return self._wire.send(asked)
+        return wire.send(asked)

@@ -152,10 +152,11 @@ class Turns:
         with self._lock:
             return dict(self._rates)
 
-    def forget(self) -> None:
-        """Begin anew, for another token: what was learned is of the one before."""
-        with self._lock:
-            self._pace, self._rates, self._closed_until = Pace(), {}, 0.0
+    def of_another(self) -> Turns:
+        """Those of another token, which has limits of its own; what is under way with this one's counts here only."""
+        found = Turns(self.waiting)
+        found.skew = self.skew
+        return found
 
     def take(self, points: int, *, creates: bool) -> float:
         """Wait until the limits allow one request more; the moment that it is booked for. Raises QuotaError."""

@@ -106,6 +106,12 @@ class Wire:
         self._turns = turns
         self._lock = threading.Lock()
 
+    def with_turns(self, turns: Turns) -> Wire:
+        """The same connections, for another token."""
+        found = Wire(turns, self.client)
+        found.calls = self.calls
+        return found
+
     def send(self, request: Outgoing) -> Reply:
         """The answer as a whole. Raises QuotaError, UncertainError (a write whose answer did not come) or StorageError."""
         tries, began = 0, time.monotonic()
@@ -157,18 +163,32 @@ class Wire:
         for _ in range(_HOPS):
             if not address.startswith(f"{scheme}://"):
                 raise StorageError(f"GitHub's storage gave an address that is not {scheme}.", "Try again later.")
+            with self._stored(address) as answer:
+                if answer.status_code == 200:
+                    yield download(answer)
+                    return
+                if not answer.is_redirect:
+                    raise StorageError(f"GitHub's storage answered {answer.status_code}.", "Try again later.")
+                address = str(answer.next_request.url if answer.next_request else "")
+        raise StorageError("GitHub's storage redirects without an end.", "Try again later.")
+
+    @contextmanager
+    def _stored(self, address: str) -> Iterator[httpx.Response]:
+        """What the storage answers, not yet read. One try more: a connection that was kept may just have been closed there."""
+        for last in (False, True):
             try:
-                with self.client.stream("GET", address, headers={**_AGENT, **AS_IT_IS}, extensions=_timeouts()) as answer:
-                    if answer.status_code == 200:
-                        yield download(answer)
-                        return
-                    if not answer.is_redirect:
-                        raise StorageError(f"GitHub's storage answered {answer.status_code}.", "Try again later.")
-                    address = str(answer.next_request.url if answer.next_request else "")
+                request = self.client.build_request("GET", address, headers={**_AGENT, **AS_IT_IS}, extensions=_timeouts())
+                answer = self.client.send(request, stream=True)
+                break
             except (httpx.HTTPError, httpx.InvalidURL) as error:
+                if isinstance(error, (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)) and not last:
+                    continue
                 why = _reason(error) if isinstance(error, httpx.HTTPError) else "it gave what is no address"
                 raise StorageError(f"GitHub's storage does not answer: {why}.", "Try again later.") from None
-        raise StorageError("GitHub's storage redirects without an end.", "Try again later.")
+        try:
+            yield answer
+        finally:
+            answer.close()
 
     def _try(self, request: Outgoing, *, last: bool) -> httpx.Response | None:
         """One try; None if it failed in a way that allows another."""

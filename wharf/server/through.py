@@ -55,7 +55,7 @@ class Growing:
         self.error: WharfError | None = None
         self.whole = False
         self.kept = False  # whether it goes into the cache
-        self.wait = PAUSE  # seconds before it is worth another try, if it failed
+        self.again = 0.0  # when it is worth another try, if it failed
         self._written = 0
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -144,7 +144,7 @@ class Through:
                 if growing.whole and not growing.kept:
                     self._passing[path] = growing
             if growing.error is not None:
-                self._failed[path] = growing.error, self._clock() + growing.wait
+                self._failed[path] = growing.error, growing.again
 
         task.add_done_callback(done)
         return growing
@@ -172,10 +172,7 @@ class Through:
             error = None
         except WharfError as failed:
             log.error("%s: %s", growing.file.path.name, failed.message)  # noqa: TRY400 - the cause is in the message
-            if isinstance(failed, (NotFoundError, _WrongBytesError)):
-                growing.wait = GONE
-            elif isinstance(failed, QuotaError):
-                growing.wait = min(failed.retry_after, ALL_LIMITED) if self._lending.borrows else failed.retry_after
+            growing.again = self._clock() + self._pause(failed)
             error = StorageError(failed.message, failed.hint)  # whatever it is, it is not the client's fault
         finally:
             if growing.kept:
@@ -183,6 +180,14 @@ class Through:
                     self._coming -= size
             part.unlink(missing_ok=True)
             growing.tell(whole=error is None, error=error)
+
+    def _pause(self, failed: WharfError) -> float:
+        """Seconds for which a download is let alone that failed so."""
+        if isinstance(failed, (NotFoundError, _WrongBytesError)):
+            return GONE
+        if isinstance(failed, QuotaError):
+            return min(failed.retry_after, ALL_LIMITED) if self._lending.borrows else failed.retry_after
+        return PAUSE
 
     def _write(self, linked: Linked, growing: Growing) -> None:
         digest, size = hashlib.sha256(), 0
