@@ -335,7 +335,7 @@ def test_a_server_does_not_wait_for_a_github_that_hangs(world: World, monkeypatc
         assert client.get(PAGE).status_code == 200
     later = threading.Event()
     monkeypatch.setattr(world.hub.faults, "run_before", lambda _line: later.wait(60))
-    code = "import wharf.server\nwharf.server.FIRST_LOOK = 0.5\nfrom wharf.cli import main\nmain()"
+    code = "import wharf.server.first_look as look\nlook.PATIENCE = 0.5\nfrom wharf.cli import main\nmain()"
     monkeypatch.setattr(sys, "executable", str(_python(world.root, code)))
     try:
         with command(world, world.robot, "--auth", "public") as (client, _):

@@ -153,13 +153,10 @@ def serve_command(
         if repository.github is None and repository.branch.index != DEFAULT_INDEX and repository.branch.tip() is None:
             state.warn(f"The index {repository.branch.index!r} is empty until something is published to it.")
         where = f"the index {repository.branch.index!r} of {repository.where}"
-        private = repository.github is not None and auth not in {"public", "local", "tokens"}
-        serve(
-            repository, options, ready=lambda address: _tell(state, where, address, options, private=private), warn=state.warn
-        )
+        serve(repository, options, ready=lambda address, by: _tell(state, where, address, options, by), warn=state.warn)
 
 
-def _tell(state: State, where: str, address: str, options: Options, *, private: bool) -> None:
+def _tell(state: State, where: str, address: str, options: Options, auth: str) -> None:
     if state.json:
         click.echo(json.dumps({"url": address}))
         return
@@ -169,5 +166,5 @@ def _tell(state: State, where: str, address: str, options: Options, *, private: 
         click.echo(
             f"Projects that are not in it are looked for at {options.public_index.address}, unless it reserves their names."
         )
-    if private:
-        click.echo("If the repository is private, clients send a token of GitHub's that may read it, as the password.")
+    if auth == "github":
+        click.echo("Clients send a token of GitHub's that may read the repository, as the password.")

@@ -9,7 +9,6 @@ import logging
 import signal
 import socket
 import ssl
-import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
@@ -17,9 +16,9 @@ from typing import TYPE_CHECKING, Literal
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from wharf.errors import NotAllowedError, NotFoundError, StorageError, UsageError, WharfError
-from wharf.repository import line_of_init
+from wharf.errors import UsageError
 from wharf.server.app import CACHE_BUDGET, Rules, make_app
+from wharf.server.first_look import first_look
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from wharf.github import GitHub
     from wharf.repository import Repository
     from wharf.secret import Secret
     from wharf.upstream import PublicIndex
@@ -39,10 +37,6 @@ BACKLOG = 2048
 """Connections that may wait: uv opens dozens at once, and a short queue costs it seconds."""
 GRACE = 10
 """Seconds that answers under way have when the server is told to stop."""
-FIRST_LOOK = 15.0
-"""Seconds that GitHub has before the server begins: it answers with what it has, and goes on asking."""
-
-
 HEAD_LIMIT = 64 << 10
 """Bytes of a request's line and headers, beyond which the connection is closed."""
 HEAD_PATIENCE = 30.0
@@ -89,12 +83,12 @@ class Options:
                 raise UsageError(f"{proxy!r} is no address of a proxy.", "Write it as in --trusted-proxy 10.0.0.5.") from error
 
 
-def serve(repository: Repository, options: Options, *, ready: Callable[[str], None], warn: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT. `ready` is told the address once it answers.
+def serve(repository: Repository, options: Options, *, ready: Callable[[str, str], None], warn: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT. `ready` is told the address once it answers, and by which `auth` it lets in.
 
     Raises UsageError for an address that cannot be had, a broken certificate, or one beyond loopback without tokens.
     """
-    private = _first_look(repository, options, warn)
+    private = first_look(repository, borrows=options.auth in {None, "github"}, warn=warn)
     auth = options.auth or ("local" if repository.github is None else "github" if private else "public")
     if auth == "github" and repository.github is None:
         raise UsageError("--auth github is for a repository on GitHub.", "Name one with --repo, or use --auth tokens.")
@@ -120,73 +114,8 @@ def serve(repository: Repository, options: Options, *, ready: Callable[[str], No
     listener = _listen(options)
     scheme = "http" if options.tls_cert is None else "https"
     address = f"{scheme}://{_bracketed(options.host)}:{listener.getsockname()[1]}"
-    server = _Server(_config(app, options), lambda: ready(address))
+    server = _Server(_config(app, options), lambda: ready(address, auth))
     _run(server, listener, options)
-
-
-class _FirstLook(threading.Thread):
-    """Asks GitHub whether the repository is private, which it counts as until that is known, and brings the index.
-
-    In a thread that nobody has to wait for: GitHub may hang. `error` is what went wrong.
-    """
-
-    def __init__(self, repository: Repository, github: GitHub, *, borrows: bool) -> None:
-        super().__init__(name="first look", daemon=True)
-        self.private = True
-        self.waits = False  # for a client that lends its token
-        self.error: WharfError | None = None
-        self._repository = repository
-        self._github = github
-        self._borrows = borrows and github.token is None
-
-    def run(self) -> None:
-        """As in the class."""
-        try:
-            try:
-                found = self._github.call("GET", "{repo}").data
-            except (NotFoundError, NotAllowedError):  # a server that shows nothing at all without a token refuses with 401
-                self.waits = self._borrows
-                if self.waits:
-                    return
-                raise
-            self.private = not isinstance(found, dict) or found.get("private") is not False
-            self._repository.branch.fetch()
-        except WharfError as error:
-            self.error = error
-
-
-def _first_look(repository: Repository, options: Options, warn: Callable[[str], None]) -> bool:
-    """Bring the index, and tell whether the repository is private, as far as GitHub can be asked; else it counts as private."""
-    github = repository.github
-    if github is None:
-        return False
-    look = _FirstLook(repository, github, borrows=options.auth in {None, "github"})
-    look.start()
-    look.join(FIRST_LOOK)
-    late = look.is_alive()
-    if isinstance(look.error, (NotFoundError, NotAllowedError)):
-        raise look.error
-    if look.waits:
-        warn("There is no token, so the first client that GitHub lets read lends its own, which is kept in memory only.")
-    elif late or look.error is not None:
-        why = "GitHub takes long to answer." if look.error is None else look.error.message
-        told = (
-            "Served is the index as it was fetched last."
-            if _cached(repository)
-            else "There is no index to serve until it does."
-        )
-        warn(f"{why} {told}")
-    elif not _cached(repository):
-        index, where = repository.branch.index, repository.where
-        warn(f"There is no index {index!r} in {where} yet: `{line_of_init(where, index)}` makes it.")
-    return look.private
-
-
-def _cached(repository: Repository) -> bool:
-    try:
-        return repository.branch.tip() is not None
-    except StorageError:  # the copy is damaged, and is fetched anew
-        return False
 
 
 def _check_tokens(repository: Repository, options: Options, auth: str, *, open_reading: bool) -> None:

@@ -1,0 +1,87 @@
+"""What a server over GitHub has to know before it begins, and does not wait long for."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+from wharf.errors import NotAllowedError, NotFoundError, StorageError, WharfError
+from wharf.repository import line_of_init
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wharf.github import GitHub
+    from wharf.repository import Repository
+
+PATIENCE: Final = 15.0
+"""Seconds that GitHub has before the server begins: it answers with what it has, and goes on asking."""
+
+
+class _Look(threading.Thread):
+    """Asks GitHub whether the repository is private, which it counts as until that is known, and brings the index.
+
+    In a thread that nobody has to wait for: GitHub may hang. `error` is what went wrong.
+    """
+
+    def __init__(self, repository: Repository, github: GitHub, *, borrows: bool) -> None:
+        super().__init__(name="first look", daemon=True)
+        self.private = True
+        self.waits = False  # for a client that lends its token
+        self.error: WharfError | None = None
+        self._repository = repository
+        self._github = github
+        self._borrows = borrows and github.token is None
+
+    def run(self) -> None:
+        """As in the class."""
+        try:
+            try:
+                found = self._github.call("GET", "{repo}").data
+            except (NotFoundError, NotAllowedError):  # a server that shows nothing at all without a token refuses with 401
+                self.waits = self._borrows
+                if self.waits:
+                    return
+                raise
+            self.private = not isinstance(found, dict) or found.get("private") is not False
+            self._repository.branch.fetch()
+        except WharfError as error:
+            self.error = error
+
+
+def first_look(repository: Repository, *, borrows: bool, warn: Callable[[str], None]) -> bool:
+    """Bring the index, and tell whether the repository is private, as far as GitHub can be asked; else it counts as private.
+
+    `borrows`: without a token of its own the server waits for a client's. Raises NotFoundError and NotAllowedError for what
+    the server's own token may not see; all else passes, and `warn` is told.
+    """
+    github = repository.github
+    if github is None:
+        return False
+    look = _Look(repository, github, borrows=borrows)
+    look.start()
+    look.join(PATIENCE)
+    late = look.is_alive()
+    if isinstance(look.error, (NotFoundError, NotAllowedError)):
+        raise look.error
+    if look.waits:
+        warn("There is no token, so the first client that GitHub lets read lends its own, which is kept in memory only.")
+    elif late or look.error is not None:
+        why = "GitHub takes long to answer." if look.error is None else look.error.message
+        told = (
+            "Served is the index as it was fetched last."
+            if _cached(repository)
+            else "There is no index to serve until it does."
+        )
+        warn(f"{why} {told}")
+    elif not _cached(repository):
+        index, where = repository.branch.index, repository.where
+        warn(f"There is no index {index!r} in {where} yet: `{line_of_init(where, index)}` makes it.")
+    return look.private
+
+
+def _cached(repository: Repository) -> bool:
+    try:
+        return repository.branch.tip() is not None
+    except StorageError:  # the copy is damaged, and is fetched anew
+        return False
