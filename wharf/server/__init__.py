@@ -178,7 +178,24 @@ class _Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Hand the bytes to the parser, and close the connection if there are too many without an end."""
         self._unfinished += len(data)
-        super().data_received(data)
+        HttpToolsProtocol.data_received(self, data)  # called by its name: this is the way of every request
+        if self._unfinished or self.pipeline:
+            self._check()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body: the head was whole."""
+        self._progress()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole; its answer may take as long as it takes."""
+        self._unfinished = 0
+        if self._patience is not None:
+            self._progress()
+        HttpToolsProtocol.on_message_complete(self)
+
+    def _check(self) -> None:
+        """Have an end of what is not whole, or waits."""
         if self._unfinished and self._patience is None:
             self._patience = self.loop.call_later(HEAD_PATIENCE, self.transport.close)
         if self.transport.is_closing():
@@ -190,21 +207,6 @@ class _Protocol(HttpToolsProtocol):
                 self.send_400_response(f"The request begins with more than {HEAD_LIMIT >> 10} KiB of headers.")
             else:
                 self.transport.abort()
-
-    def on_headers_complete(self) -> None:
-        """The head is whole."""
-        self._progress()
-        super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        """A piece of the body."""
-        self._progress()
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """The request is whole; its answer may take as long as it takes."""
-        self._progress()
-        super().on_message_complete()
 
     def _progress(self) -> None:
         self._unfinished = 0
