@@ -13,6 +13,7 @@ import threading
 import time
 import tracemalloc
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
@@ -24,6 +25,7 @@ from hypothesis import strategies as st
 from makers import make_sdist, make_wheel
 from test_branch import edit_by_hand
 
+from wharf import upstream
 from wharf.operations.publish import Input, publish
 from wharf.operations.remove import remove
 from wharf.operations.yank import set_yanked
@@ -529,10 +531,14 @@ def test_the_first_page_tells_people_how_to_use_it(repository: Repository) -> No
     rules = Rules(open_reading=True, hosts=("x.example",), upload_limit=LIMIT, root_path="/pkg")
     with serving(repository, rules) as client:
         page = client.get("/", headers={"Host": "x.example"})
-        assert "pip install --index-url http://x.example/pkg/simple/ PROJECT" in page.text
+        assert "uv pip install --index http://x.example/pkg/simple/ PROJECT" in page.text
+        assert "pip install --index-url" not in page.text
         assert client.get("/pkg/").status_code == 200
         assert client.head("/").status_code == 200
         assert client.get("/", headers={"Host": "evil.example"}).status_code == 421
+    with serving(repository, replace(rules, public_index=upstream.default())) as client:
+        page = client.get("/", headers={"Host": "x.example"})
+        assert "pip install --index-url http://x.example/pkg/simple/ PROJECT" in page.text
     with serving(repository, Rules(open_reading=False, upload_limit=LIMIT)) as client:
         assert client.get("/").status_code == 401
 

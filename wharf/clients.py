@@ -144,7 +144,7 @@ def _pip(place: Place, _name: str, _file: str) -> Setup:
             client="pip",
             environment=("PIP_INDEX_URL",),
             notes=(
-                "pip needs no configuration: `wharf run -- pip install …` tells it where the index is.",
+                "pip needs no configuration: `wharf run --fall-through -- pip install …` tells it where the index is.",
                 _public("pip", place),
             ),
         )

@@ -64,7 +64,7 @@ class _Verbs(click.Group):
     epilog="""\b
 Examples:
   wharf publish dist/*
-  wharf serve
+  wharf serve --fall-through
   pip install --index-url http://127.0.0.1:8000/simple/ yourproject
 """,
 )

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from wharf import install_commands
 from wharf.cli.output import State, common, pass_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wharf.install_commands import Login
     from wharf.server import Auth, Options
     from wharf.upstream import PublicIndex
 
@@ -160,8 +162,12 @@ def _tell(state: State, where: str, address: str, options: Options, auth: str) -
     if state.json:
         click.echo(json.dumps({"url": address}))
         return
+    open_reading = auth == "public" or (auth == "local" and options.loopback)
+    login: Login = "github" if auth == "github" else "none" if open_reading else "token"
+    advice = install_commands.for_server(f"{address}/simple/", falls_through=options.public_index is not None, login=login)
     click.echo(f"Serving {where} at {address}/simple/ (stop with Ctrl-C)")
-    click.echo(f"  pip install --index-url {address}/simple/ PROJECT")
+    for line in (*advice.commands, *advice.notes):
+        click.echo(f"  {line}")
     if options.public_index is not None:
         click.echo(
             f"Projects that are not in it are looked for at {options.public_index.address}, unless it reserves their names."

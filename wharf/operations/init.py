@@ -82,8 +82,8 @@ def _on_github(github: GitHub, index: str, private: bool | None, sleep: Callable
     if site and (private is not False if about is None else bool(about.get("private"))):
         raise UsageError(
             f"A site on GitHub Pages is public, and {github.address} {'would be' if about is None else 'is'} private.",
-            "Leave --site out: `wharf run -- pip install ...` and `wharf serve` are the ways to read a private index."
-            + (" Or make it public: --public." if about is None else ""),
+            "Leave --site out: `wharf run --fall-through -- pip install ...` and `wharf serve` are the ways to read a private "
+            "index." + (" Or make it public: --public." if about is None else ""),
         )
     if about is None:
         if github.token is None:

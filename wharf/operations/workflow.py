@@ -189,7 +189,7 @@ class Plan:
             return [f"{told}, {'and the site is deployed' if self.site else 'and no site'}"]
         return [
             f"{told}; no site, as one on GitHub Pages is public",
-            "  (`wharf run -- pip install ...` and `wharf serve` are the ways to read a private index)",
+            "  (`wharf run --fall-through -- pip install ...` and `wharf serve` are the ways to read a private index)",
         ]
 
     def steps(self) -> list[str]:

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, StrictUndefined, Template
 
+from wharf.install_commands import for_server, for_site
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from wharf.install_commands import Login
     from wharf.model import Json
 
 _PAGE = """\
@@ -58,11 +61,12 @@ _HOME = """\
 </head>
 <body>
 <h1>A Python package index</h1>
-{% set index = address ~ "/simple/" if address else "INDEX" -%}
-<p>Its projects are listed at <a href="simple/">{{ index if address else "simple/" }}</a>. To install one of them
+<p>Its projects are listed at <a href="simple/">{{ address ~ "/simple/" if address else "simple/" }}</a>. To install one of them
 {%- if not address %}, with the address of that list as INDEX{% endif %}:</p>
-<pre>pip install --index-url {{ index }} PROJECT
-uv pip install --default-index {{ index }} PROJECT</pre>
+<pre>{{ advice.commands | join("\n") }}</pre>
+{% for note in advice.notes -%}
+<p>{{ note }}</p>
+{% endfor -%}
 {% if uploads -%}
 <p>To upload, with a token as the password (or UV_PUBLISH_TOKEN):</p>
 <pre>twine upload --repository-url {{ address }}/legacy/ -u __token__ dist/*
@@ -78,14 +82,18 @@ def _template(text: str) -> Template:
     return Environment(autoescape=True, undefined=StrictUndefined).from_string(text)
 
 
-def render_home(address: str) -> str:
+def render_home(address: str, *, falls_through: bool, login: Login) -> str:
     """What a person sees who opens the server's address (given without a slash at its end): how to use it."""
-    return _template(_HOME).render(address=address, uploads=True)
+    advice = for_server(f"{address}/simple/", falls_through=falls_through, login=login)
+    return _template(_HOME).render(address=address, advice=advice, uploads=True)
 
 
 def render_site_home(address: str) -> str:
     """The same for a static site, which takes no uploads; the address may be empty where it is not known."""
-    return _template(_HOME).render(address=address.rstrip("/"), uploads=False)
+    address = address.rstrip("/")
+    return _template(_HOME).render(
+        address=address, advice=for_site(f"{address}/simple/" if address else "INDEX"), uploads=False
+    )
 
 
 def render(document: Mapping[str, Json]) -> str:

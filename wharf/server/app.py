@@ -10,6 +10,7 @@ import os
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from wharf.install_commands import Login
     from wharf.model import File
     from wharf.repository import Repository
     from wharf.secret import Secret
@@ -108,7 +110,7 @@ def make_app(
         task.cancel()
 
     root_path = rules.root_path.rstrip("/")
-    routes = _Routes(access, refresher, Uploads(repository, rules.upload_limit), root_path, rules.webhook)
+    routes = _Routes(access, refresher, Uploads(repository, rules.upload_limit), root_path, rules.webhook, _home(rules))
     app = FastAPI(lifespan=lifespan, redirect_slashes=False, openapi_url=None, docs_url=None, redoc_url=None)
     app.add_exception_handler(WharfError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -132,6 +134,12 @@ def _access(
         members = Members(repository.github, repository.branch.ref, refresher.lend, clock=clock)
         return WhilePublic(own, members, public=lambda: refresher.public)
     return own
+
+
+def _home(rules: Rules) -> Callable[[str], str]:
+    """The page for people, given the address under which they see this server."""
+    login: Login = "github" if rules.by_github else "none" if rules.open_reading else "token"
+    return partial(html.render_home, falls_through=rules.public_index is not None, login=login)
 
 
 def file_answers(repository: Repository, rules: Rules) -> Stored:
@@ -182,6 +190,7 @@ class _Routes:
     uploads: Uploads
     root_path: str
     secret: Secret | None
+    render_home: Callable[[str], str]
 
     async def upload(self, request: Request) -> Response:
         """Take an upload (the legacy upload API), for whoever has a token that may publish."""
@@ -207,7 +216,7 @@ class _Routes:
             refused = await self.access.ask(authorization)
         if refused is not None:
             return _response(refused)
-        body = html.render_home(f"{request.url.scheme}://{host.decode('latin-1')}{self.root_path}")
+        body = self.render_home(f"{request.url.scheme}://{host.decode('latin-1')}{self.root_path}")
         return _response(answer.passing_page(body.encode()))
 
     async def healthz(self) -> Response:
