@@ -25,7 +25,7 @@ from test_branch import edit_by_hand
 from test_server import serving
 from test_shipment import _at_once, world  # noqa: F401 - fixtures
 
-from wharf import site, site_folder
+from wharf import pages, site, site_folder
 from wharf.cli import main
 from wharf.errors import NotFoundError, StorageError, UsageError, WharfError
 from wharf.operations import build_files, build_pages
@@ -393,6 +393,22 @@ def test_only_what_changed_is_written(repository: Repository, tmp_path: Path) ->
     same = {path for path, inode in before.items() if path.stat().st_ino == inode}
     changed = {str(path.relative_to(out)) for path in before.keys() - same}
     assert changed == {"simple/demo/index.html", "simple/demo/index.v1_json", "wharf-site.json"}
+
+
+def test_a_site_that_another_version_built_is_written_anew_as_a_whole(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(repository, tmp_path)
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(pages, "CODE", "of old")
+        build(repository, out, with_files=True)
+    old = sorted(out.glob("simple/*/*"))
+    for path in old:
+        path.write_bytes(b"as they were made then")
+    assert build(repository, out, with_files=True).written == 5
+    build(repository, tmp_path / "fresh", with_files=True)
+    assert tree(out) == tree(tmp_path / "fresh")
 
 
 def test_what_was_removed_is_gone_from_the_site(repository: Repository, tmp_path: Path) -> None:

@@ -65,7 +65,6 @@ def test_json_says_all_that_the_standard_has_and_nothing_private() -> None:
                 "requires-python": "<4,>=3.11",
                 "yanked": True,
                 "core-metadata": {"sha256": "b" * 64},
-                "dist-info-metadata": {"sha256": "b" * 64},
             }
         ],
     }

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from wharf.model import Json
 
-CODE = "1"
-"""Part of every ETag: to be raised when the same index gives other bytes than before."""
+CODE = "2"
+"""Part of every ETag and of every site's state: to be raised when the same index gives other bytes than before."""
 
 
 class Format(enum.Enum):

@@ -48,6 +48,5 @@ def _entry(file: File, url: str) -> dict[str, Json]:
     entry.pop("_wharf", None)
     for key in file.extra:
         entry.pop(key)
-    entry["url"] = url
-    entry["dist-info-metadata"] = entry["core-metadata"]
+    entry["url"] = url  # and no "dist-info-metadata": that name is for HTML alone (PEP 714), pip 22.3 to 23.1.2 break on it
     return entry
