@@ -124,10 +124,15 @@ def test_every_format_of_a_page_with_links_that_lead_to_the_bytes(
     html = client.get("/simple/demo/")
     assert html.headers["content-type"] == "text/html; charset=utf-8"
     assert "script" not in html.text
-    by_name = client.get("/simple/demo/?format=application/vnd.pypi.simple.v1%2Bjson")
-    assert by_name.json() == document
-    assert client.get("/simple/demo/", headers={"Accept": "image/png"}).status_code == 406
-    assert client.get("/simple/demo/?format=text/xml").status_code == 406
+    for plus in ("+", "%2B", "%20"):
+        assert client.get(f"/simple/demo/?format=application/vnd.pypi.simple.v1{plus}json").json() == document
+    assert client.get("/simple/demo/?format=", headers=JSON).json() == document
+    for refused in (
+        client.get("/simple/demo/", headers={"Accept": "image/png"}),
+        client.get("/simple/demo/?format=text/xml", headers=JSON),
+    ):
+        assert refused.status_code == 406
+        assert all(form.value in refused.text for form in Format)
 
 
 def test_gzip_and_validators(client: httpx.Client, put: Callable[..., None], tmp_path: Path) -> None:
@@ -150,6 +155,19 @@ def test_gzip_and_validators(client: httpx.Client, put: Callable[..., None], tmp
     stream = client.send(raw, stream=True)
     body = b"".join(stream.iter_raw())
     assert gzip.decompress(body) == client.get("/simple/demo/", headers={"Accept-Encoding": "identity"}).content
+
+
+def test_several_lines_of_a_list_are_one_list(client: httpx.Client, put: Callable[..., None], tmp_path: Path) -> None:
+    put(make_wheel(tmp_path))
+    within_a_second(lambda: client.get("/simple/demo/").status_code == 200)
+    lines = [("Accept", JSON["Accept"]), ("Accept", "text/html"), ("Accept-Encoding", "gzip"), ("Accept-Encoding", "br")]
+    for order in (lines, lines[::-1]):
+        for _ in ("asked first", "asked again"):
+            page = client.get("/simple/demo/", headers=order)
+            assert (page.headers["content-type"], page.headers.get("content-encoding")) == (JSON["Accept"], "gzip")
+        validators = [("If-None-Match", page.headers["etag"]), ("If-None-Match", '"other"')]
+        for held in (validators, validators[::-1]):
+            assert client.get("/simple/demo/", headers=[*order, *held]).status_code == 304
 
 
 def test_a_page_changes_its_validator_when_and_only_when_it_changes(

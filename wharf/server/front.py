@@ -17,10 +17,11 @@ from starlette.responses import FileResponse
 
 from wharf.errors import StorageError, WharfError
 from wharf.model import is_name, is_sha256, normalize
-from wharf.pages import negotiate
+from wharf.pages import Format, negotiate
 from wharf.server import answer
 from wharf.server.access import ASK
 from wharf.server.answer import Answer, FileAnswer
+from wharf.server.headers import by_name
 from wharf.server.links import Linked
 from wharf.server.shelf import LIST
 from wharf.server.through import Growing
@@ -28,7 +29,6 @@ from wharf.server.through import Growing
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from wharf.pages import Format
     from wharf.server.access import Access
     from wharf.server.fetching import Fetching
     from wharf.server.shelf import Shelf
@@ -42,7 +42,9 @@ _READING = frozenset({"GET", "HEAD"})
 _CHUNK = 256 << 10
 _MISSED = 20  # names that are remembered of those that no client was sent elsewhere for
 _NO_METHOD = answer.text(405, "Only GET and HEAD are answered here.", (("allow", "GET, HEAD"),))
-_NO_FORMAT = answer.text(406, "None of the formats of the simple API is acceptable to the client (PEP 691).")
+_NO_FORMAT = answer.text(
+    406, f"The client asks for none of the formats that are here: {', '.join(form.value for form in Format)} (PEP 691)."
+)
 _NO_PROJECT = answer.text(404, "There is no project of that name in this index.")
 _NOT_PASSED_ON = answer.text(
     404,
@@ -104,7 +106,7 @@ class Front:
 
     def find(self, scope: Scope) -> Answer | FileAnswer | None:
         """The answer if the same was asked before, of the same index; else None."""
-        headers = dict(scope["headers"])
+        headers = by_name(scope["headers"])
         found = self._shelf.ready.get((scope["path"], headers.get(b"accept"), headers.get(b"accept-encoding")))
         if found is None or scope["query_string"] or scope["method"] not in _READING:
             return None
@@ -117,7 +119,7 @@ class Front:
         return answer.validated(found, validator)
 
     async def _seek(self, scope: Scope, path: str) -> Answer | FileAnswer | Growing:
-        headers: dict[bytes, bytes] = dict(scope["headers"])
+        headers = by_name(scope["headers"])
         refused = self._access.refuse_reading(headers.get(b"host", b""), headers.get(b"authorization"))
         if refused is ASK:
             refused = await self._access.ask(headers.get(b"authorization"))
