@@ -19,7 +19,7 @@ LAYERS = (
         *("quota", "replies", "listing"),
     },
     {
-        *("objects", "snapshot", "branch", "folder", "tokens", "repository"),
+        *("objects", "snapshot", "branch", "folder", "regular_file", "tokens", "repository"),
         *("clone", "credentials", "github", "remote", "releases", "shipment", "store", "upload", "wire"),
         *("upstream", "site_folder"),
     },

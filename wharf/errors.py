@@ -6,6 +6,11 @@ the word in `{"error": {"code"}}`, the exit code of the command line, and the HT
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 class WharfError(Exception):
     """The root. `message` names the thing and the cause; `hint` says what to do or to type next (may be empty)."""
@@ -87,6 +92,17 @@ class DamagedError(StorageError):
     """A git object that is named and cannot be read."""
 
     code = "damaged"
+
+
+class OddFileError(StorageError):
+    """A link, a pipe, a device or the like where a regular file or a folder has to be. It is neither read nor deleted."""
+
+    code = "odd-file"
+
+    def __init__(self, path: Path, kind: str, wanted: str) -> None:
+        super().__init__(f"{path} is {kind}, and no {wanted}.", "Look at what put it there, and take it away.")
+        self.path = path
+        self.kind = kind
 
 
 class RecordError(StorageError):

@@ -13,13 +13,15 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
+from wharf import regular_file
 from wharf.change import Named
-from wharf.errors import StorageError
+from wharf.errors import OddFileError, StorageError
 from wharf.model import File, is_filename, is_sha256
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ PATIENCE = 10.0
 """Seconds to wait for publishers at work before bytes are left to `wharf verify --repair`."""
 
 _CHUNK = 1 << 20
+_DEPTH = 3  # parts of an asset's path below the store's folder, which is the person's: assets, digest, file name
 _SYNCS_AT_ONCE = 16
 
 
@@ -91,9 +94,11 @@ class Folder:
         self._lock = root / "lock"
 
     def create(self) -> None:
-        """Make the folders that are not there."""
-        self._assets.mkdir(parents=True, exist_ok=True)
-        self._staging.mkdir(exist_ok=True)
+        """Make the folders that are not there. Raises OddFileError for a link: what is deleted in them would lie elsewhere."""
+        for folder in (self._assets, self._staging):
+            if folder.is_symlink():
+                raise OddFileError(folder, "a symbolic link", "folder")
+            folder.mkdir(parents=True, exist_ok=True)
 
     @contextlib.contextmanager
     def intake(self, progress: Progress) -> Iterator[Staging]:
@@ -114,8 +119,12 @@ class Folder:
                 return files, "a publish is under way; `wharf verify --repair` deletes the bytes later"
             still = named()
             for each in files:
-                if each not in still:
+                if each in still:
+                    continue
+                try:
                     self.delete(each.file.sha256, each.file.filename)
+                except OddFileError as error:
+                    return files, error.message
         return still, "another index or record may name them" if still else ""
 
     def left_of(self, project: str, version: str, removed: Mapping[str, str]) -> Sequence[Named]:
@@ -159,9 +168,9 @@ class Folder:
         target = self.path(sha256, filename)
         with _told(target):
             _sync(staged)  # before it gets its name: a name never stands for bytes that a power cut can take away
-            target.parent.mkdir(exist_ok=True)
-            staged.replace(target)
-            _sync(target.parent)
+            with contextlib.suppress(FileExistsError):  # what is there, if it is no folder, is told by what comes next
+                target.parent.mkdir()
+            regular_file.put(staged, target, _DEPTH)
 
     def path(self, sha256: str, filename: str) -> Path:
         """Where the bytes lie, or would lie. Raises ValueError for what cannot be a digest or a file name."""
@@ -170,41 +179,55 @@ class Folder:
         return self._assets / sha256 / filename
 
     def size(self, sha256: str, filename: str) -> int | None:
-        """The size in bytes as stored, or None where nothing is."""
+        """The size in bytes as stored, or None where nothing is. Raises OddFileError for what is no regular file."""
         try:
-            return self.path(sha256, filename).stat().st_size
-        except (FileNotFoundError, NotADirectoryError):
+            return regular_file.status_of(self.path(sha256, filename), _DEPTH).st_size
+        except FileNotFoundError:
             return None
 
-    def digest(self, sha256: str, filename: str) -> str | None:
-        """The sha256 of the bytes as stored, or None where nothing is."""
-        found = hashlib.sha256()
+    def open(self, sha256: str, filename: str) -> BinaryIO:
+        """The bytes as stored. Raises FileNotFoundError, and OddFileError for what is no regular file."""
         path = self.path(sha256, filename)
+        with _told(path):
+            return os.fdopen(regular_file.handle_of(path, _DEPTH), "rb", buffering=0)
+
+    def digest(self, sha256: str, filename: str) -> str | None:
+        """The sha256 of the bytes as stored, or None where nothing is. Raises OddFileError for what is no regular file."""
+        found = hashlib.sha256()
         try:
-            with _told(path), path.open("rb", buffering=0) as file:
+            with _told(self.path(sha256, filename)), self.open(sha256, filename) as file:
                 while chunk := file.read(_CHUNK):
                     found.update(chunk)
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             return None
         return found.hexdigest()
 
     def assets(self) -> Iterator[tuple[str, str]]:
         """Digest (the folder's name) and file name of everything stored."""
-        for folder in _inside(self._assets):
-            if is_sha256(folder.name):
-                for file in _inside(folder):
-                    if is_filename(file.name) and not file.is_dir():
-                        yield folder.name, file.name
+        for file in self._places():
+            if regular_file.is_regular(file, _DEPTH):
+                yield file.parent.name, file.name
+
+    def odd(self) -> list[Path]:
+        """What stands where a file has to, or the folder of a digest, and is none."""
+        folders = [path for path in _inside(self._assets) if is_sha256(path.name) and not _is_folder(path)]
+        return sorted([*folders, *(file for file in self._places() if not stat.S_ISREG(file.lstat().st_mode))])
 
     def leftovers(self) -> list[Path]:
-        """Temporary files, of publishers at work or of such as died; and what no version of wharf put into `assets/`."""
+        """Temporary files, of publishers at work or of such as died; and what has no name of an asset's in `assets/`."""
         found = _inside(self._staging)
-        for folder in _inside(self._assets):
-            if not is_sha256(folder.name) or not folder.is_dir():
-                found.append(folder)
-            else:
-                found += [file for file in _inside(folder) if not is_filename(file.name) or file.is_dir()]
+        for path in _inside(self._assets):
+            if not is_sha256(path.name):
+                found.append(path)
+            elif _is_folder(path):
+                found += [file for file in _inside(path) if not is_filename(file.name)]
         return sorted(found)
+
+    def _places(self) -> Iterator[Path]:
+        """What has the name of an asset, in a folder that has the name of a digest."""
+        for folder in _inside(self._assets):
+            if is_sha256(folder.name) and _is_folder(folder):
+                yield from (file for file in _inside(folder) if is_filename(file.name))
 
     def scratch(self) -> Path:
         """A path in `staging/` that nothing has yet, for what is made elsewhere and renamed into its place."""
@@ -213,8 +236,8 @@ class Folder:
     def delete(self, sha256: str, filename: str) -> None:
         """Delete stored bytes that no index names. To be called while `alone`."""
         path = self.path(sha256, filename)
-        with _told(path):
-            path.unlink(missing_ok=True)
+        with _told(path), contextlib.suppress(FileNotFoundError):
+            regular_file.delete(path, _DEPTH)
             with contextlib.suppress(OSError):  # other names of the same bytes may be there
                 path.parent.rmdir()
 
@@ -222,7 +245,7 @@ class Folder:
         """Delete what publishers that died left in `staging/`; what was deleted. To be called while `alone`."""
         found = _inside(self._staging)
         for path in found:
-            if path.is_dir() and not path.is_symlink():
+            if _is_folder(path):
                 shutil.rmtree(path)
             else:
                 path.unlink()
@@ -231,10 +254,17 @@ class Folder:
     @contextlib.contextmanager
     def _flock(self, kind: int) -> Iterator[None]:
         with _told(self._lock):
-            file = self._lock.open("ab")
-        with file:
-            fcntl.flock(file, kind)  # given back when the file is closed, also by the death of the process
+            handle = regular_file.handle_of(self._lock, 1, os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(handle, kind)  # given back when the file is closed, also by the death of the process
             yield
+        finally:
+            os.close(handle)
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a folder stands there, and no link to one."""
+    return path.is_dir() and not path.is_symlink()
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -250,7 +280,7 @@ def _told(path: Path) -> Iterator[None]:
     """Turn a full disk and its like into a StorageError that names the place."""
     try:
         yield
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         raise
     except OSError as error:
         remedy = (

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from wharf.branch import Branch
-from wharf.errors import NotAllowedError, NotFoundError, StorageError, UsageError
+from wharf.errors import NotAllowedError, NotFoundError, OddFileError, StorageError, UsageError
 from wharf.folder import Folder
 from wharf.settings import DEFAULT_INDEX, Settings
 from wharf.tokens import Tokens
@@ -130,6 +130,8 @@ def _open_folder(folder: Path, settings: Settings) -> Iterator[Repository]:
             raise UsageError(
                 f"{folder} holds other things, and is no store of wharf's.", "Name a folder of its own, as in `--repo ./store`."
             )
+        if (folder / "index.git").is_symlink():
+            raise OddFileError(folder / "index.git", "a symbolic link", "folder")
         assets.create()
         if not (folder / "index.git").exists() and next(assets.assets(), None) is not None:
             raise StorageError(

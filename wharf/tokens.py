@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from wharf.errors import ConflictError, NotFoundError, StorageError, UsageError
+from wharf import regular_file
+from wharf.errors import ConflictError, NotFoundError, OddFileError, StorageError, UsageError
 from wharf.secret import Secret
 
 if TYPE_CHECKING:
@@ -57,11 +58,12 @@ class Tokens:
     def all(self) -> list[Token]:
         """Every token, expired ones too. Raises StorageError if the file is broken."""
         try:
-            with self.path.open("rb") as file:
+            # A link is followed: where secrets are mounted, as in containers, they are links.
+            with os.fdopen(regular_file.handle_of(self.path, 0), "rb") as file:
                 return _File.model_validate_json(file.read(8 << 20)).tokens
         except FileNotFoundError:
             return []
-        except (ValidationError, OSError) as error:
+        except (ValidationError, OSError, OddFileError) as error:
             raise StorageError(
                 f"{self.path} cannot be read as a list of tokens.",
                 "Restore it, or move it away and create the tokens again with `wharf token create`.",
@@ -112,12 +114,12 @@ class _Writer:
 
     def __enter__(self) -> _Writer:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = self._path.with_name(f"{self._path.name}.lock").open("ab")
+        self._lock = regular_file.handle_of(self._path.with_name(f"{self._path.name}.lock"), 1, os.O_RDWR | os.O_CREAT)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._lock.close()
+        os.close(self._lock)
 
     def write(self, tokens: list[Token]) -> None:
         text = json.dumps(_File(tokens=tokens).model_dump(mode="json", exclude_none=True), indent=2) + "\n"

@@ -22,6 +22,7 @@ Kind = Literal[
     "other-metadata",
     "broken-record",
     "unnamed-bytes",
+    "odd-file",
     "unread-index",
     "temporary",
 ]

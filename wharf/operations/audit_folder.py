@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from wharf import regular_file
+from wharf.errors import OddFileError
 from wharf.operations.audit import Finding, Findings, named_files, unnamed_detail
 
 if TYPE_CHECKING:
@@ -33,9 +35,12 @@ class FolderAudit:
         return _path((file.sha256, file.filename))
 
     def check(self, release: Release, file: File) -> Iterator[Finding]:
-        """Read the bytes."""
-        found = self._store.digest(file.sha256, file.filename)
+        """Read the bytes. What is no file is told by `sweep`."""
         path = self.path(file)
+        try:
+            found = self._store.digest(file.sha256, file.filename)
+        except OddFileError:
+            return
         if found is None:
             named = f"{release.project} {release.version} names {file.filename}"
             yield Finding(kind="missing-bytes", path=path, detail=f"{named}, whose bytes are gone; publish the same file again")
@@ -46,11 +51,12 @@ class FolderAudit:
     def sweep(self, *, repair: bool) -> Findings:
         """Bytes are deleted only if no index named them before and after the lock was had that publishers share."""
         before, _ = self._unnamed()
+        odd = [self._odd(path) for path in self._store.odd()]
         with self._store.alone(PATIENCE) as alone:
             if not alone:
                 detail = "a publisher is at work and may be about to name it"
                 waiting = [Finding(kind="unnamed-bytes", path=_path(each), detail=detail) for each in sorted(before)]
-                return [], (*waiting, *self._temporary())
+                return odd, (*waiting, *self._temporary())
             after, named = self._unnamed()
             unnamed = sorted(before & after)
             leftovers = self._temporary()
@@ -62,12 +68,16 @@ class FolderAudit:
         detail = unnamed_detail(certain=named.certain)
         gone = repair and named.certain
         problems = [Finding(kind="unnamed-bytes", path=_path(each), detail=detail, repaired=gone) for each in unnamed]
-        return problems, (*named.unread, *leftovers)
+        return [*odd, *problems], (*named.unread, *leftovers)
 
     def _unnamed(self) -> tuple[set[tuple[str, str]], NamedFiles]:
         stored = set(self._store.assets())  # before the indexes: what is stored later is not looked at
         named = named_files(self._repository)
         return stored - {(file.sha256, file.filename) for file in named.files}, named
+
+    def _odd(self, path: Path) -> Finding:
+        detail = f"it is {regular_file.kind_of(path)}, which wharf neither reads nor deletes: look at it, and take it away"
+        return Finding(kind="odd-file", path=str(path.relative_to(self._folder)), detail=detail)
 
     def _temporary(self) -> tuple[Finding, ...]:
         detail = "left by a publisher, or of one at work"

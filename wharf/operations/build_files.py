@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from wharf import site
-from wharf.errors import NotFoundError, StorageError
+from wharf.errors import NotFoundError, OddFileError, StorageError
 from wharf.folder import Folder
 from wharf.site_folder import STAGING
 
@@ -95,10 +95,10 @@ def _chunks(repository: Repository, file: File) -> Iterator[bytes]:
     assets = repository.assets
     try:
         if isinstance(assets, Folder):
-            with assets.path(file.sha256, file.filename).open("rb") as stored:
+            with assets.open(file.sha256, file.filename) as stored:
                 yield from iter(partial(stored.read, _CHUNK), b"")
         else:
             with assets.fetch(assets.place(file)) as download:
                 yield from download.chunks
-    except (FileNotFoundError, NotFoundError) as error:
+    except (FileNotFoundError, NotFoundError, OddFileError) as error:
         raise _LostError("its bytes are not in the store (`wharf verify` tells more)") from error

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, quote
 
 from starlette.responses import FileResponse
 
+from wharf import regular_file
 from wharf.errors import StorageError, WharfError
 from wharf.model import is_name, is_sha256, normalize
 from wharf.pages import Format, negotiate
@@ -200,17 +201,19 @@ class Front:
     async def _stream(self, file: FileAnswer, scope: Scope, receive: Receive, send: Send) -> None:
         """Send a stored file; a part of it (Range) through Starlette, the whole of it in plain chunks."""
         try:
-            handle = os.open(file.path, os.O_RDONLY)
-        except OSError as error:
-            log.error("%s: %s", file.path, error.strerror)  # noqa: TRY400 - the cause is in the message
-            gone = answer.failure(StorageError("The bytes of this file are not in the store.", "`wharf verify` tells more."))
+            handle = _opened(file)
+        except WharfError as error:
+            log.error("%s", error.message)  # noqa: TRY400 - the cause is in the message
+            gone = answer.failure(error)
             await send(gone.start)
             await send(gone.rest)
             return
         try:
             if any(name == b"range" and _RANGE.fullmatch(value) for name, value in scope["headers"]):
                 headers = {name.decode(): value.decode() for name, value in file.headers if name != b"content-length"}
-                await FileResponse(file.path, headers=headers, stat_result=os.fstat(handle))(scope, receive, send)
+                # By its handle: the path may lead elsewhere by now.
+                part = FileResponse(f"/dev/fd/{handle}", headers=headers, stat_result=os.fstat(handle))
+                await part(scope, receive, send)
             elif scope["method"] == "HEAD":
                 await send(file.start)
                 await send({"type": "http.response.body", "body": b""})
@@ -218,6 +221,18 @@ class Front:
                 await _send_whole(file, handle, send)
         finally:
             os.close(handle)
+
+
+def _opened(file: FileAnswer) -> int:
+    """A handle of the file's bytes. Raises StorageError where they are not, or not all."""
+    try:
+        handle = regular_file.handle_of(file.path)
+    except OSError as error:
+        raise StorageError(f"{file.path}: {error.strerror}.", "`wharf verify` tells more.") from error
+    if os.fstat(handle).st_size != file.size:
+        os.close(handle)
+        raise StorageError(f"{file.path} is shorter or longer than its record says.", "`wharf verify` tells more.")
+    return handle
 
 
 async def _send_growing(growing: Growing, scope: Scope, send: Send) -> None:

@@ -18,7 +18,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
-from wharf.errors import NotFoundError, QuotaError, StorageError, WharfError
+from wharf import regular_file
+from wharf.errors import NotFoundError, OddFileError, QuotaError, StorageError, WharfError
 from wharf.model import is_sha256
 from wharf.server.links import ALL_LIMITED, GONE, PAUSE
 from wharf.server.outside import Outside
@@ -125,10 +126,9 @@ class Through:
         self._let_alone(path)
         part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
         with _told(self._folder):
-            with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_size == linked.file.size:  # a crash of the machine can cut a file short
-                    os.utime(path)  # what is used stays
-                    return linked.file
+            if _is_whole(path, linked.file.size):
+                os.utime(path)  # what is used stays
+                return linked.file
             if len(self._growing) >= WAITING:
                 raise StorageError("More files are asked for than GitHub gives at a time.", "Try again in a moment.")
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # a private index is nobody else's to read
@@ -221,7 +221,7 @@ class Through:
             kept = []
             for path in self._folder.iterdir():
                 with contextlib.suppress(FileNotFoundError):
-                    found = path.stat()
+                    found = path.lstat()
                     if path.suffix == ".part" and found.st_mtime < time.time() - DEAD:
                         path.unlink()
                     elif is_sha256(path.name):
@@ -236,6 +236,14 @@ class Through:
                 path.unlink(missing_ok=True)
                 total -= one
             return True
+
+
+def _is_whole(path: Path, size: int) -> bool:
+    """Whether the file is in the cache: a crash of the machine can cut one short, and a link to one is none."""
+    try:
+        return regular_file.status_of(path).st_size == size
+    except (FileNotFoundError, OddFileError):
+        return False
 
 
 @contextlib.contextmanager

@@ -1,0 +1,116 @@
+"""Regular files in folders that others may have filled: opened without following a link, and without waiting.
+
+A link leads out of the folder, so that bytes beyond it would be served or deleted. A pipe keeps whoever opens it until somebody
+writes. Of each path the last `depth` parts are walked one by one, and none of them may be a link; what is above belongs to the
+person who named the folder. With a depth of 0 the file itself may be a link.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from wharf.errors import OddFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DEPTH = 2
+"""Parts of a path that are no links, unless it is said otherwise: the file, and the folder that it lies in."""
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_ODD = frozenset({errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR, errno.EMLINK, errno.EOPNOTSUPP})  # by system
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFREG: "a file",
+}
+
+
+def handle_of(path: Path, depth: int = DEPTH, flags: int = os.O_RDONLY) -> int:
+    """A handle of a regular file. Raises OddFileError for whatever else stands there, and OSError (FileNotFoundError)."""
+    with _folder_of(path, depth) as folder, _odd(path, depth):
+        handle = os.open(path.name, flags | (_FILE if depth else _FILE & ~os.O_NOFOLLOW), 0o666, dir_fd=folder)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return handle
+
+
+def status_of(path: Path, depth: int = DEPTH) -> os.stat_result:
+    """What the system says of a regular file. Raises as `handle_of` does."""
+    with _folder_of(path, depth) as folder, _odd(path, depth):
+        found = os.stat(path.name, dir_fd=folder, follow_symlinks=depth == 0)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return found
+
+
+def is_regular(path: Path, depth: int = DEPTH) -> bool:
+    """Whether a regular file stands there."""
+    try:
+        status_of(path, depth)
+    except (OddFileError, FileNotFoundError):
+        return False
+    return True
+
+
+def put(source: Path, target: Path, depth: int = DEPTH) -> None:
+    """Rename a file to where it is to be, and have the system keep its new name. The folder must be there."""
+    with _folder_of(target, depth) as folder:
+        os.replace(source, target.name, dst_dir_fd=folder)
+        os.fsync(folder)
+
+
+def delete(path: Path, depth: int = DEPTH) -> None:
+    """Delete a regular file, and nothing else. Raises as `handle_of` does."""
+    status_of(path, depth)
+    with _folder_of(path, depth) as folder:
+        os.unlink(path.name, dir_fd=folder)
+
+
+def kind_of(path: Path) -> str:
+    """What stands at a path, in words."""
+    return _KINDS.get(stat.S_IFMT(path.lstat().st_mode), "something unknown")
+
+
+@contextmanager
+def _folder_of(path: Path, depth: int) -> Iterator[int]:
+    """A handle of the folder that a path lies in."""
+    above = path.parents[max(depth - 1, 0)]
+    walked = path.relative_to(above).parts[:-1]
+    with _odd(path, depth):
+        handle = os.open(above, _FOLDER & ~os.O_NOFOLLOW)
+        for name in walked:
+            outer = handle
+            try:
+                handle = os.open(name, _FOLDER, dir_fd=outer)
+            finally:
+                os.close(outer)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _odd(path: Path, depth: int) -> Iterator[None]:
+    """Say which part of a path is what it should not be."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _ODD:
+            raise
+        for part in reversed(list(path.parents)[: max(depth - 1, 0)]):
+            if not stat.S_ISDIR(part.lstat().st_mode):
+                raise OddFileError(part, kind_of(part), "folder") from error
+        raise OddFileError(path, kind_of(path), "regular file") from error
