@@ -215,7 +215,7 @@ def test_log_says_who_when_what_and_why(run: Run, tmp_path: Path) -> None:
     run("publish", make_wheel(tmp_path), make_wheel(tmp_path, "other"))
     run("yank", "demo==1.0", "--reason", "loses data")
     said = document(run("log", "--json"))["entries"]
-    assert [set(each) for each in said] == 3 * [{"commit", "time", "actor", "verb", "project", "version", "message"}]
+    assert [set(each) for each in said] == 3 * [{"commit", "time", "actor", "run", "verb", "project", "version", "message"}]
     assert [(each["verb"], each["project"]) for each in said] == [
         ("yank", "demo"),
         ("publish", "demo"),

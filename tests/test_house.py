@@ -16,7 +16,7 @@ LAYERS = (
     {"errors", "model", "secret", "install_commands"},
     {
         *("address", "distribution", "record", "change", "settings", "index_file", "edits", "clients", "pages", "site"),
-        *("quota", "replies", "listing"),
+        *("account", "quota", "replies", "listing"),
     },
     {
         *("objects", "snapshot", "branch", "folder", "regular_file", "tokens", "repository"),

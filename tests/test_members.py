@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from simulator import Hub
+from simulator.shapes import number_of
+from test_remote import git
 from test_serving import JSON, World, address, at_once, soon
 
 from wharf import clone
@@ -323,6 +325,15 @@ def test_an_upload_is_made_by_the_clients_own_token(world: World) -> None:
         assert client.post("/legacy/", auth=("x", world.alice), headers=web, **other).status_code == 403
     release = next(release for release in world.repo.releases if release.tag_name == "fresh-1.0")
     assert (release.author, release.assets[0].uploader) == ("alice", "alice")
+    assert git(world.repo.git_dir, "log", "-1", "--format=%cn %ce", "wharf/main").split()[0] == "alice"
+
+
+def test_an_upload_by_an_apps_token_is_the_apps(world: World) -> None:
+    robot = world.hub.token("robot", {"acme/pkgs": "write"}, kind="installation")
+    with world.serving() as client:
+        assert client.post("/legacy/", auth=("__token__", robot), **form(world.wheel("fresh"))).status_code == 200
+    who = f"robot[bot] {number_of('robot')}+robot[bot]@users.noreply.127.0.0.1"
+    assert git(world.repo.git_dir, "log", "-1", "--format=%cn %ce", "wharf/main").strip() == who
 
 
 @pytest.mark.parametrize("kind", ["classic", "fine-grained", "installation"])

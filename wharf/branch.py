@@ -11,13 +11,13 @@ import re
 import secrets
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from wharf import index_file, record
 from wharf.change import Outcome
 from wharf.errors import StorageError
-from wharf.objects import Git, Objects
+from wharf.objects import Git, Objects, identity
 from wharf.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -37,20 +37,27 @@ STALE_LOCK: Final = 10.0
 
 _GC_SHARE = 1 / 32  # of the commits after which git is asked whether it wants to tidy up: asking costs a process
 _ACTOR = "Wharf-Actor"
+_RUN = "Wharf-Run"
 _SETTLE = 1.0  # seconds in which a ref that is being written for the first time is there
 _ZERO = "0" * 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """Why a commit is made: the verb, who wants it, and a reason of one or more lines (may be empty)."""
+    """Why a commit is made: the verb, who wants it, and a reason of one or more lines (may be empty).
+
+    `actor` None is the person here, or on GitHub whoever the token belongs to: that the branch finds out when it commits.
+    `email` is the committer's address, `run` that of the run of GitHub Actions which does it; both may be empty.
+    """
 
     verb: str
-    actor: str
+    actor: str | None = None
     reason: str = ""
+    email: str = ""
+    run: str = ""
 
     def text(self, changed: Sequence[Named]) -> str:
-        """The commit's message: verb and releases, the file if it is one, the reason, and the actor as a trailer."""
+        """The commit's message: verb and releases, the file if it is one, the reason, and who did it as trailers."""
         releases = list(dict.fromkeys((named.project, named.version) for named in changed))
         what = ", ".join(f"{project} {version}" for project, version in releases[:3]) or "the index"
         if len(releases) > len(releases[:3]):
@@ -58,7 +65,8 @@ class Message:
         if len(changed) == 1:
             what += f" ({changed[0].file.filename})"
         body = f"\n{self.reason}\n" if self.reason else ""
-        return f"{self.verb} {what}\n{body}\n{_ACTOR}: {self.actor}\n"
+        run = f"{_RUN}: {self.run}\n" if self.run else ""
+        return f"{self.verb} {what}\n{body}\n{run}{_ACTOR}: {self.actor}\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +79,7 @@ class Committed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One release in one commit of the history. `time` is in seconds since 1970, UTC."""
+    """One release in one commit of the history. `time` is in seconds since 1970, UTC; `run` is as of a Message."""
 
     commit: str
     time: int
@@ -80,6 +88,7 @@ class Entry:
     project: str
     version: str
     message: str
+    run: str = ""
 
 
 class Branch:
@@ -198,6 +207,7 @@ class Branch:
             outcome = change.apply(snapshot)
             if not outcome.edits:
                 return Committed(commit=None, outcome=outcome)
+            message = self._signed(message)
             commit = self._land(snapshot.commit, outcome, message)
             if commit is not None:
                 return Committed(commit=commit, outcome=outcome)
@@ -206,9 +216,9 @@ class Branch:
             time.sleep(random.uniform(0, min(0.01 * 2**tries, 0.5)))  # noqa: S311 - spreads writers, guards nothing
         raise StorageError(f"Others kept writing to {self.ref} for a minute.", "Nothing is lost: run the same command again.")
 
-    def begin(self, actor: str) -> str | None:
+    def begin(self, actor: str | None = None) -> str | None:
         """Make the index, with its settings and nothing else. None: it is there, or somebody is making it at this moment."""
-        return None if self.tip() else self._land(None, Outcome(), Message(verb="begin", actor=actor))
+        return None if self.tip() else self._land(None, Outcome(), self._signed(Message(verb="begin", actor=actor)))
 
     def history(self, project: str | None = None) -> Iterator[Entry]:
         """The audit log, newest first: one entry per commit and release that it touched."""
@@ -221,7 +231,7 @@ class Branch:
         out = self._git.run("--literal-pathspecs", *words)
         for block in out.decode(errors="replace").split(mark)[1:]:
             commit, moment, author, text, names = block.split("\0")
-            verb, actor, message = _parse_message(text, author)
+            verb, actor, run, message = _parse_message(text, author)
             releases = dict.fromkeys(_release_of(name) for name in names.split("\n") if name)
             if any(release[1] for release in releases):
                 releases = {release: None for release in releases if release[1]}
@@ -234,7 +244,12 @@ class Branch:
                     project=name,
                     version=version,
                     message=message,
+                    run=run,
                 )
+
+    def _signed(self, message: Message) -> Message:
+        """The message with an actor."""
+        return message if message.actor is not None else replace(message, actor=identity())
 
     def _land(self, tip: str | None, outcome: Outcome, message: Message) -> str | None:
         """One commit on `tip` that becomes the branch's, or None if somebody was quicker."""
@@ -250,10 +265,11 @@ class Branch:
         """The commit's objects, named by no ref yet: a crash from here on shows nothing to anyone."""
         edits = edits_of(tip, outcome)
         text = message.text(outcome.changed).encode()
-        who = re.sub(r"[<>\s]+", " ", message.actor).strip() or "unknown"
+        who, email = (re.sub(r"[<>\s]+", " ", each).strip() for each in (message.actor or "", message.email))
+        signature = f"{who or 'unknown'} <{email}> {int(time.time())} +0000"
         scratch = f"refs/wharf/{secrets.token_hex(8)}"
         script = [
-            f"feature done\ncommit {scratch}\nmark :1\ncommitter {who} <> {int(time.time())} +0000\n".encode(),
+            f"feature done\ncommit {scratch}\nmark :1\ncommitter {signature}\n".encode(),
             b"data %d\n%b\n" % (len(text), text),
             f"from {tip}\n".encode() if tip else b"",
         ]
@@ -295,10 +311,11 @@ def _release_of(path: str) -> tuple[str, str]:
     return parts[2], parts[3] if len(parts) > 4 else ""
 
 
-def _parse_message(text: str, author: str) -> tuple[str, str, str]:
-    """Verb, actor and the message without trailers; a commit that wharf did not make is an `edit` by its author."""
+def _parse_message(text: str, author: str) -> tuple[str, str, str, str]:
+    """Verb, actor, run and the message without trailers; a commit that wharf did not make is an `edit` by its author."""
     lines = text.strip().splitlines()
     if not lines or not lines[-1].startswith(f"{_ACTOR}: "):
-        return "edit", author, text.strip()
+        return "edit", author, "", text.strip()
     actor = lines.pop().removeprefix(f"{_ACTOR}: ")
-    return (lines[0].partition(" ")[0] if lines else "edit"), actor, "\n".join(lines).strip()
+    run = lines.pop().removeprefix(f"{_RUN}: ") if lines and lines[-1].startswith(f"{_RUN}: ") else ""
+    return (lines[0].partition(" ")[0] if lines else "edit"), actor, run, "\n".join(lines).strip()

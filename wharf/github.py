@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote, urljoin, urlsplit
 
+from wharf import account
 from wharf.errors import AnswerTooLargeError, GraphQLError, NotAllowedError, StorageError
 from wharf.quota import FIRST_WAIT, READ, WRITE, Turns, Wait, Waiting, wait_after
 from wharf.replies import limited, plain, refusal
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Self
 
+    from wharf.account import Account
     from wharf.address import Address
     from wharf.model import Json
     from wharf.quota import Rate
@@ -64,6 +66,8 @@ class GitHub:
         self._made: Wire | None = None
         self._turns = Turns(waiting or Waiting())
         self._lock = threading.Lock()
+        self._account: Account | None = None
+        self._unasked = token is not None  # whose token it is
 
     def __enter__(self) -> Self:
         return self
@@ -116,6 +120,28 @@ class GitHub:
                 self.token = token
                 self._turns = self._turns.of_another()
                 self._made = wire.with_turns(self._turns)
+                self._account, self._unasked = None, token is not None
+
+    def account(self) -> Account | None:
+        """Whose token this is; None without one, or if GitHub does not tell. It is asked once, where no answer told it before.
+
+        A name is not worth a failure: what GitHub does not tell here is warned of.
+        """
+        with self._lock:
+            known, unasked = self._account, self._unasked
+            self._unasked = False
+        if known is not None or not unasked:
+            return known
+        try:
+            self.know(self.graphql(account.QUERY, {}).get("viewer"))
+        except (StorageError, NotAllowedError) as error:
+            self._warn(f"The history will not name the token's account, which GitHub does not tell: {error.message}")
+        return self._account
+
+    def know(self, data: Json) -> None:
+        """Take from an answer whose token this is: GitHub names in it who made what this token just made."""
+        app = self.token is not None and self.token.reveal().startswith("ghs_")
+        self._account = account.parse(data, app=app) or self._account
 
     def call(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import re
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wharf.branch import Branch, Committed, Message, edits_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from wharf.account import Job
     from wharf.branch import Entry
     from wharf.change import Change, Outcome
     from wharf.clone import Depth
@@ -35,18 +37,25 @@ mutation($input: CreateCommitOnBranchInput!) { createCommitOnBranch(input: $inpu
 
 
 class RemoteBranch(Branch):
-    """The branch `wharf/<index>` on GitHub, read from the clone in `folder`. `fetch` brings the tip; nothing else does."""
+    """The branch `wharf/<index>` on GitHub, read from the clone in `folder`. `fetch` brings the tip; nothing else does.
 
-    def __init__(self, folder: Path, index: str, github: GitHub, *, depth: Depth = "trees", way: Way = "auto") -> None:
+    `job` is the job of GitHub Actions that this runs in, if it is one.
+    """
+
+    def __init__(
+        self, folder: Path, index: str, github: GitHub, *, depth: Depth = "trees", way: Way = "auto", job: Job | None = None
+    ) -> None:
         super().__init__(folder / f"{depth}.git", index)
         self.github = github
         self._clone = Clone(folder, depth, self.ref, github)
         self._git, self._objects = self._clone.git, self._clone.objects
         self._way = way
+        self._job = job
 
     def sibling(self, index: str, github: GitHub | None = None) -> RemoteBranch:
-        """As for any branch, over the same clone."""
-        return RemoteBranch(self._clone.folder, index, github or self.github, depth=self._clone.depth, way=self._way)
+        """As for any branch, over the same clone. What another client does is not done by the job."""
+        job = None if github else self._job
+        return RemoteBranch(self._clone.folder, index, github or self.github, depth=self._clone.depth, way=self._way, job=job)
 
     def fetch(self) -> None:
         """Bring the index branch to where it is on GitHub.
@@ -69,7 +78,7 @@ class RemoteBranch(Branch):
         with self._clone.locked():
             return super().commit(change, message)
 
-    def begin(self, actor: str) -> str | None:
+    def begin(self, actor: str | None = None) -> str | None:
         """As for any branch."""
         with self._clone.locked():
             return super().begin(actor)
@@ -105,6 +114,15 @@ class RemoteBranch(Branch):
         snapshot = super().prepared(change)
         snapshot.bring(change.touched)
         return snapshot
+
+    def _signed(self, message: Message) -> Message:
+        """In a job whoever set it off, else the account of the token; where GitHub does not tell, the person here."""
+        if message.actor is not None:
+            return message
+        account = (self._job.account if self._job else None) or self.github.account()
+        if account is not None:
+            message = replace(message, actor=account.login, email=account.email(self.github.address))
+        return super()._signed(replace(message, run=self._job.run if self._job else ""))
 
     def _land(self, tip: str | None, outcome: Outcome, message: Message) -> str | None:
         if tip is None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from wharf.address import Address
+    from wharf.clone import Depth
     from wharf.github import GitHub
     from wharf.releases import Releases
     from wharf.remote import RemoteBranch
@@ -152,7 +153,7 @@ def _open_folder(folder: Path, settings: Settings) -> Iterator[Repository]:
 def _open_github(
     address: Address, settings: Settings, environ: Mapping[str, str], watch: Watch, *, whole: bool, fetch: Fetch
 ) -> Iterator[Repository]:
-    from wharf import credentials
+    from wharf import account, credentials
     from wharf.github import GitHub
     from wharf.quota import Waiting
     from wharf.releases import Releases
@@ -163,7 +164,9 @@ def _open_github(
     waiting = Waiting(settings.max_wait, watch.wait)
     with GitHub(address, found.token if found else None, waiting=waiting, warn=watch.warn) as github:
         clone = settings.cache / folder_of(address)
-        with RemoteBranch(clone, settings.index, github, depth="whole" if whole else "trees", way=settings.commit) as branch:
+        depth: Depth = "whole" if whole else "trees"
+        job = account.job(environ, address)
+        with RemoteBranch(clone, settings.index, github, depth=depth, way=settings.commit, job=job) as branch:
             if fetch != "later":
                 _fetch(branch, watch, needed=fetch == "must")
             yield Repository(

@@ -111,6 +111,7 @@ class Upload:
             taken_back()
             raise
         stored = listing.asset(reply.data)
+        self.github.know(reply.data.get("uploader") if isinstance(reply.data, dict) else None)
         arrived = stored.sha256 or tries[-1].digest.hexdigest()  # an old server tells no digest: then what was sent has to do
         if arrived != file.sha256 or stored.size != file.size:
             self.github.call("DELETE", f"{{repo}}/releases/assets/{stored.id}", allow=(404,))

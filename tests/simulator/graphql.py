@@ -93,7 +93,8 @@ def _root(hub: Hub, request: Request, field: Field) -> Any:
         repo = find(hub, request, f"{field.arguments.get('owner')}/{field.arguments.get('name')}")
         return graph.repository(hub, token, repo)
     if field.name == "viewer":
-        return {"login": token.login, "id": shapes.user(hub, token.login)["node_id"], "__typename": "User"}
+        user = shapes.user(hub, token.login)  # a Bot's too is of the type User here
+        return {"login": user["login"], "id": user["node_id"], "databaseId": user["id"], "__typename": "User"}
     if field.name == "__type":
         return schema.introspect(str(field.arguments["name"]))
     with hub.lock:

@@ -23,7 +23,7 @@ TYPES: dict[str, dict[str, str]] = {
     "__Field": {"name": ""},
     "Mutation": {"createCommitOnBranch": "CreateCommitOnBranchPayload", "createRepository": "CreateRepositoryPayload"},
     "RateLimit": dict.fromkeys(("cost", "limit", "remaining", "used"), ""),
-    "User": {"id": "", "login": ""},
+    "User": {"databaseId": "", "id": "", "login": ""},
     "RepositoryOwner": {"id": "", "login": ""},
     "Repository": {
         **dict.fromkeys(_REPOSITORY, ""),

@@ -99,14 +99,15 @@ def number_of(login: str) -> int:
 
 
 def user(hub: Hub, login: str) -> Object:
-    """A person, where a token has this login, else an organisation."""
+    """A person, where a token has this login, or the bot that an app is; else an organisation."""
     api = f"{hub.api}/users/{login}"
     number = number_of(login)
-    person = any(token.login == login for token in list(hub.tokens.values()))
+    tokens = [token for token in list(hub.tokens.values()) if token.login == login]
+    bot = any(token.integration for token in tokens)
     return {
-        "login": login,
+        "login": f"{login}[bot]" if bot else login,
         "id": number,
-        "node_id": node_id("U", number),
+        "node_id": node_id("BOT" if bot else "U", number),
         "avatar_url": f"{hub.url}/avatars/u/{number}?v=4",
         "gravatar_id": "",
         "url": api,
@@ -120,7 +121,7 @@ def user(hub: Hub, login: str) -> Object:
         "repos_url": f"{api}/repos",
         "events_url": f"{api}/events{{/privacy}}",
         "received_events_url": f"{api}/received_events",
-        "type": "User" if person else "Organization",
+        "type": "Bot" if bot else "User" if tokens else "Organization",
         "site_admin": False,
     }
 

@@ -39,12 +39,11 @@ def unyank_command(state: State, spec: str, file: str | None) -> None:
 
 def _set_yanked(state: State, spec: str, file: str | None, reason: str | None) -> None:
     from wharf.cli.spec import parse_release
-    from wharf.objects import identity
     from wharf.operations.yank import set_yanked
 
     project, version = parse_release(spec)
     with state.repository(reading=True) as repository:
-        done = set_yanked(repository, project, version, file, reason=reason, actor=identity())
+        done = set_yanked(repository, project, version, file, reason=reason)
     state.result(_document(done), _lines(done, "unyanked" if reason is None else "yanked"))
 
 
@@ -78,7 +77,6 @@ def remove_command(state: State, spec: str, file: str | None, reason: str, yes: 
     """
     from wharf.cli.spec import parse_release
     from wharf.errors import UsageError
-    from wharf.objects import identity
     from wharf.operations.remove import remove
 
     project, version = parse_release(spec)
@@ -89,7 +87,7 @@ def remove_command(state: State, spec: str, file: str | None, reason: str, yes: 
             state.say("Nothing was removed.")
             raise click.exceptions.Exit(130)
     with state.repository(reading=True) as repository:
-        done = remove(repository, project, version, file, reason=reason, actor=identity())
+        done = remove(repository, project, version, file, reason=reason)
     if done.kept:
         state.warn(f"The bytes of {len(done.kept)} file(s) are still stored: {done.reason}.")
     state.result(

@@ -43,19 +43,17 @@ def init_command(state: State, address: str | None, private: bool | None, workfl
     With --workflow the project that you are in gets a workflow that builds and publishes each tag v*: into its own
     repository, or into that of ADDRESS, if that is another one.
     """
-    from wharf.objects import identity
     from wharf.operations.init import initialise
 
     if address is not None and state.options.setdefault("repo", address) != address:
         raise click.UsageError("ADDRESS and --repo name two repositories: name one.")
     if site is not None and not workflow:
         raise click.UsageError("--site and --no-site are about the file that --workflow writes.")
-    actor = identity()
     with state.repository(fetch="later") as repository:
         plan = _plan(repository, site=site) if workflow else None
-        done = initialise(repository, private=private, actor=actor, site=bool(site))
+        done = initialise(repository, private=private, site=bool(site))
         if plan is not None:
-            plan, done = _with_workflow(repository, plan, done, actor)
+            plan, done = _with_workflow(repository, plan, done)
         lines = [*_lines(repository, done), *(plan.lines() if plan else ())]
         steps = (*(plan.steps() if plan else ()), *_next(repository))
     for warning in done.warnings:
@@ -88,13 +86,13 @@ def _plan(repository: Repository, *, site: bool | None) -> Plan:
     return Plan.of(tree, repository.github.address, index=repository.branch.index, site=site)
 
 
-def _with_workflow(repository: Repository, plan: Plan, done: Initialised, actor: str) -> tuple[Plan, Initialised]:
+def _with_workflow(repository: Repository, plan: Plan, done: Initialised) -> tuple[Plan, Initialised]:
     """Write the file, and have the index made ready for a site."""
     from wharf.operations.init import for_a_site
 
     plan = plan.settled(private=bool(done.private))
     made: list[Step] = ["workflow"] if plan.write() else []
-    if plan.site and plan.own and for_a_site(repository, actor):
+    if plan.site and plan.own and for_a_site(repository):
         made.append("metadata-assets")
     return plan, replace(done, made=(*done.made, *made), warnings=(*done.warnings, *plan.warnings()))
 

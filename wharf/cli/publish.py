@@ -41,7 +41,6 @@ def publish_command(state: State, files: tuple[Path, ...], dry_run: bool, skip_e
     """
     from wharf.distribution import DEFAULT_LIMIT
     from wharf.errors import StorageError, TooLargeError, UsageError
-    from wharf.objects import identity
     from wharf.operations import dispatch as events
     from wharf.operations.publish import Input, publish
 
@@ -57,7 +56,7 @@ def publish_command(state: State, files: tuple[Path, ...], dry_run: bool, skip_e
     with state.repository(fetch="later") as repository, transfer(state, sizes) as progress:
         if dispatch is not None:
             events.check(repository, dispatch)
-        done = publish(repository, inputs, actor=identity(), dry_run=dry_run, skip_existing=skip_existing, progress=progress)
+        done = publish(repository, inputs, dry_run=dry_run, skip_existing=skip_existing, progress=progress)
         document = _document(repository, done)
         if dispatch is not None and not dry_run:
             try:

@@ -98,7 +98,8 @@ def _entry_line(entry: Entry) -> str:
     if subject.endswith(")"):
         what += " (" + subject.rpartition("(")[2]  # the one file that it was about
     reason = rest.strip().replace("\n", " ")
-    return f"{_moment(entry):%Y-%m-%d %H:%M} UTC  {entry.actor}  {entry.verb} {what}{': ' if reason else ''}{reason}"
+    run = f"  ({entry.run})" if entry.run else ""
+    return f"{_moment(entry):%Y-%m-%d %H:%M} UTC  {entry.actor}  {entry.verb} {what}{': ' if reason else ''}{reason}{run}"
 
 
 def _moment(entry: Entry) -> datetime:

@@ -39,7 +39,7 @@ def initialise(
     repository: Repository,
     *,
     private: bool | None,
-    actor: str,
+    actor: str | None = None,
     site: bool = False,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Initialised:
@@ -65,7 +65,7 @@ def initialise(
     return done
 
 
-def for_a_site(repository: Repository, actor: str) -> bool:
+def for_a_site(repository: Repository, actor: str | None = None) -> bool:
     """Have core metadata stored beside the files from now on, where the readers of a site look for it; False: it was so."""
     change = TurnOnMetadataAssets()
     if not change.apply(repository.branch.prepared(change)).edits:

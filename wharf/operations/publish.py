@@ -66,13 +66,13 @@ def publish(
     repository: Repository,
     inputs: Iterable[Input],
     *,
-    actor: str,
+    actor: str | None = None,
     dry_run: bool = False,
     skip_existing: bool = False,
     limit: int = distribution.DEFAULT_LIMIT,
     progress: Progress | None = None,
 ) -> Published:
-    """Publish files of any mix of projects, all or none. `limit` is in bytes a file.
+    """Publish files of any mix of projects, all or none. `limit` is in bytes a file; `actor` is as of a Message.
 
     With `skip_existing`, a file whose name is taken by other bytes is left out instead of a ConflictError.
 
@@ -105,7 +105,7 @@ def publish(
         return _published(done.commit, planned, done.outcome, warnings)
 
 
-def _begin(repository: Repository, intake: Intake, actor: str) -> None:
+def _begin(repository: Repository, intake: Intake, actor: str | None) -> None:
     """Make the index, for a release needs a commit to point at. Raises StorageError where it was, and is not any more.
 
     A new one beside old releases would hide all of them, and the next `wharf verify --repair` would delete them.

@@ -27,11 +27,13 @@ class Removed:
     reason: str = ""
 
 
-def remove(repository: Repository, project: str, version: str, filename: str | None, *, reason: str, actor: str) -> Removed:
+def remove(
+    repository: Repository, project: str, version: str, filename: str | None, *, reason: str, actor: str | None = None
+) -> Removed:
     """Take a release, or one file of it, out of the index, and delete the bytes.
 
-    What left the index before, by a removal that died then, has its bytes deleted. Raises NotFoundError or UsageError; and
-    StorageError if the bytes were deleted while somebody published them again.
+    What left the index before, by a removal that died then, has its bytes deleted. `actor` is as of a Message.
+    Raises NotFoundError or UsageError; and StorageError if the bytes were deleted while somebody published them again.
     """
     check_reason(reason)
     change = RemoveFiles(project=project, version=version, filename=filename)

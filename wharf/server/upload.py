@@ -89,7 +89,9 @@ class Uploads:
             if uploader.token is not None:
                 repository = stack.enter_context(repository.acting_as(uploader.token))
             try:
-                return publish(repository, [given], actor=uploader.name, limit=self._limit)
+                # GitHub tells whose token it is when it takes the file.
+                actor = uploader.name if uploader.token is None else None
+                return publish(repository, [given], actor=actor, limit=self._limit)
             except (NotAllowedError, NotFoundError) as error:
                 if uploader.token is not None or repository.github is None:
                     raise
