@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from urllib.parse import unquote
 
 import pytest
+from accepts import ACCEPTS, LATEST, V1_HTML, V1_JSON
 from hypothesis import given
 from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
@@ -112,46 +113,7 @@ def test_the_list_links_every_project() -> None:
     assert [attributes["href"] for tag, attributes in parsed.tags if tag == "a"] == ["a/", "b-c/"]
 
 
-V1_JSON, V1_HTML = JSON.value, HTML.value
-LATEST = "application/vnd.pypi.simple.latest+json"
-# What clients really send.
-INSTALLER = f"{V1_JSON}, {V1_HTML}; q=0.1, text/html; q=0.01"
-PYPI_SIMPLE = f"{V1_JSON}, {V1_HTML}, text/html;q=0.01"
-BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
-JAVA = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"
-
-ACCEPT = {
-    PLAIN: [
-        *("", " ", ",", "*/*", "*", "text/html", "TEXT/HTML", "text/*", "application/*, text/*", "*/*, application/*;q=0.5"),
-        *(BROWSER, JAVA, f"{V1_JSON};q=0.1, text/html;q=0.9", f"{V1_JSON};q=0, */*", f"{V1_JSON};q=0.000, text/html;q=0.001"),
-        *("nonsense, text/html", "text/html, */*", "*/*, text/html", f"{V1_JSON};q=0.999, text/html"),
-        f"text/html;q=0.2, text/html;q=0.8, {V1_JSON};q=0.5",
-        f"{V1_HTML};q=0.5, */*",
-    ],
-    HTML: [V1_HTML, V1_HTML.replace("v1", "latest"), f"{V1_HTML}, text/html", f"text/html, {V1_HTML}", "application/*"],
-    JSON: [
-        *(V1_JSON, LATEST, V1_JSON.upper(), LATEST.upper(), f"{V1_JSON}, */*", f"*/*, {V1_JSON}"),
-        *(INSTALLER, PYPI_SIMPLE, INSTALLER.replace("; ", ";"), INSTALLER.title()),
-        # The same weight: what says most wins, in any order, whatever the weight is.
-        *(f"{V1_JSON}, text/html", f"text/html, {V1_JSON}", f"{V1_HTML}, {LATEST}, text/html"),
-        *(
-            f"text/html;q=0.5, {V1_JSON};q=0.5",
-            f"{V1_JSON};Q=0.50 , text/html ; q=.5",
-            f"*/*;q=0.5, text/*;q=0.5, {V1_JSON};q=0.5",
-        ),
-        # Parameters and weights in odd forms.
-        *(f"{V1_JSON};charset=utf-8", f"{V1_JSON} ; q=1.000 ; x=y", f'{V1_JSON};x="a b";q=0.9, text/html;q=0.8'),
-        *(f"{V1_JSON};q=2, text/html;q=0.9", f"{V1_JSON};q=, text/html;q=0.9", f";, {V1_JSON};, text/html;q=0.9"),
-        *(f"{V1_JSON};q=0.2, {LATEST}, text/html;q=0.5", f"nonsense, {V1_JSON};q=0.1", f"text/html;q=0, {V1_JSON};q=0.001"),
-    ],
-    None: [
-        *("application/vnd.pypi.simple.v2+json", "application/vnd.pypi.simple.v1.4+json", "application/json", "image/png"),
-        *("text/html;q=0", "*/*;q=0", f"{V1_JSON};q=0", "nonsense", "a" * 5000),
-    ],
-}
-
-
-@pytest.mark.parametrize(("accept", "form"), [(accept, form) for form, accepts in ACCEPT.items() for accept in accepts])
+@pytest.mark.parametrize(("accept", "form"), [*ACCEPTS, ("a" * 5000, None)])
 def test_the_best_format_that_a_client_takes(accept: str, form: Format | None) -> None:
     assert negotiate.format_of(accept) is form
 

@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import web_servers
+from accepts import ACCEPTS
 from makers import make_sdist, make_wheel
 from web_servers import KINDS, Login, program, serving
+
+from wharf.pages import Format
 
 from .programs import Machine
 
@@ -46,10 +49,15 @@ class Answer:
         return {each.strip() for each in self.headers.get("vary", "").lower().split(",")}
 
 
-def ask(url: str, path: str, **headers: str) -> Answer:
+def ask(url: str, path: str, **headers: str | list[str]) -> Answer:
+    """The answer; a header with several values comes in as many lines."""
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
     try:
-        connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        connection.putrequest("GET", path, skip_accept_encoding="Accept_Encoding" in headers)
+        for name, values in headers.items():
+            for value in [values] if isinstance(values, str) else values:
+                connection.putheader(name.replace("_", "-"), value)
+        connection.endheaders()
         answer = connection.getresponse()
         found: dict[str, str] = {}
         for name, value in answer.getheaders():
@@ -169,6 +177,41 @@ def test_others_get_html(url: str, site: Path, accept: str | None) -> None:
         assert (answer.status, answer.headers["content-type"].lower().replace(" ", "")) == (200, "text/html;charset=utf-8")
         assert answer.body == (site / f"{path.strip('/')}/index.html").read_bytes()
         assert "accept" in answer.vary()
+
+
+# What a regular expression cannot see: which of two weights below 1 is larger, and what is no weight.
+NOT_WEIGHED = {
+    f"{JSON};q=0.1, text/html;q=0.9",
+    f"text/html;q=0.2, text/html;q=0.8, {JSON};q=0.5",
+    f"{JSON};q=2, text/html;q=0.9",
+    f"{JSON};q=, text/html;q=0.9",
+}
+# Of the same type with several weights Apache takes the first.
+TWICE = {
+    f"text/html;q=0.2, text/html;q=0.8, {JSON};q=0.5",
+    f"{JSON};q=0.2, {JSON.replace('v1', 'latest')}, text/html;q=0.5",
+}
+
+
+def test_the_format_is_the_one_that_wharf_would_choose(url: str, kind: str) -> None:
+    """But that nginx and Caddy have HTML for those who take neither."""
+    known = {"apache": TWICE}.get(kind, NOT_WEIGHED)
+    none = 406 if kind == "apache" else "text/html"
+    wrong = {}
+    for accept, form in ACCEPTS:
+        answer = ask(url, "/simple/demo/", Accept=accept)
+        got = answer.headers["content-type"].partition(";")[0] if answer.status == 200 else answer.status
+        wanted = none if form is None else JSON if form is Format.JSON else "text/html"
+        if got != wanted:
+            wrong[accept] = got
+    assert wrong.keys() == known, wrong
+
+
+def test_several_lines_of_accept_are_one_list(url: str, kind: str) -> None:
+    answer = ask(url, "/simple/demo/", Accept=["text/html", JSON])
+    assert answer.status == 200
+    if kind != "nginx":  # which reads the first line alone before 1.23
+        assert answer.headers["content-type"] == JSON
 
 
 def test_a_page_that_is_asked_for_by_its_file_has_its_type_too(url: str) -> None:
