@@ -77,10 +77,13 @@ def fetched() -> list[Path]:
     return sorted(folder / name for name in _noted(folder))
 
 
+def kept() -> Path:
+    """Where downloads lie."""
+    return Path(os.environ.get("WHARF_TEST_PACKAGES") or Path(__file__).parents[2] / ".cache" / "packages")
+
+
 def _folder() -> Path:
-    root = Path(__file__).parents[2]
-    given = os.environ.get("WHARF_TEST_PACKAGES")
-    return Path(given or root / ".cache" / "packages") / f"{sys.implementation.cache_tag}-{sysconfig.get_platform()}"
+    return kept() / f"{sys.implementation.cache_tag}-{sysconfig.get_platform()}"
 
 
 def _wanted() -> set[Key]:

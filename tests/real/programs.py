@@ -86,7 +86,7 @@ class Machine:
 
     def wharf(self, store: Path, *words: object, fails: bool = False) -> Ran:
         """Run `wharf …` on a store, with --json."""
-        return self.run(*_wharf(store), *words, "--json", fails=fails, PYTHONPATH=_SOURCE)
+        return self.run(*command(store), *words, "--json", fails=fails, PYTHONPATH=_SOURCE)
 
     def pip(self, python: Path, *words: object, fails: bool = False, **environ: str) -> Ran:
         """Run the pip of this test environment for another one."""
@@ -121,7 +121,8 @@ _SOURCE = str(Path(wharf.__file__).parents[1])
 PIP_ALONE = ("--isolated", "--no-input", "--no-cache-dir", "--disable-pip-version-check")
 
 
-def _wharf(store: Path) -> list[str]:
+def command(store: Path) -> list[str]:
+    """The beginning of `wharf …` on a store."""
     return [sys.executable, "-m", "wharf", "--repo", str(store)]
 
 
@@ -162,7 +163,7 @@ class Served:
 @contextmanager
 def serving(machine: Machine, store: Path, *options: object, warns: str = "") -> Iterator[Served]:
     """`wharf serve` as a process, asked to end when the block ends: gracefully, with no word but the warning."""
-    words = [*_wharf(store), "serve", "--json", "--port", "0", *(str(option) for option in options)]
+    words = [*command(store), "serve", "--json", "--port", "0", *(str(option) for option in options)]
     with (
         (machine.home / f"{store.name}.err").open("w+", encoding="utf-8") as errors,
         subprocess.Popen(
