@@ -52,33 +52,54 @@ def serving(kind: str, site: Path, login: Login | None = None) -> Iterator[str]:
     It runs in the foreground, as this person; started by root, Apache gives up that right, so it gets a place that all may
     enter and a copy of the site there.
     """
-    with tempfile.TemporaryDirectory(prefix=f"wharf-{kind}-") as name:
-        place = Path(name)
-        place.chmod(0o755)
+    with _place(kind) as (place, port):
         root = place / "site"
         shutil.copytree(site, root)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port: int = free.getsockname()[1]
-        command = _KINDS[kind](place, root, port, login)
-        with (place / "log").open("w+", encoding="utf-8") as log:
-            environ = {
-                "PATH": os.environ["PATH"],
-                "HOME": str(place),
-                "XDG_DATA_HOME": str(place),
-                "XDG_CONFIG_HOME": str(place),
-            }
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environ, cwd=place)
+        with _running(_KINDS[kind](place, root, port, login), place, port) as address:
+            yield address
+
+
+@contextmanager
+def nginx(locations: str) -> Iterator[str]:
+    """The address of an nginx with these locations."""
+    with _place("nginx") as (place, port):
+        config = f"server {{\nlisten 127.0.0.1:{port};\n{locations}\n}}"
+        with _running(_nginx_with(config, place), place, port) as address:
+            yield address
+
+
+@contextmanager
+def _place(kind: str) -> Iterator[tuple[Path, int]]:
+    """A folder and a free port for a server."""
+    with tempfile.TemporaryDirectory(prefix=f"wharf-{kind}-") as name, socket.socket() as free:
+        Path(name).chmod(0o755)
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        free.close()  # the server takes it
+        yield Path(name), port
+
+
+@contextmanager
+def _running(command: list[str], place: Path, port: int) -> Iterator[str]:
+    """The address of that server, once it takes connections."""
+    with (place / "log").open("w+", encoding="utf-8") as log:
+        environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(place),
+            "XDG_DATA_HOME": str(place),
+            "XDG_CONFIG_HOME": str(place),
+        }
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environ, cwd=place)
+        try:
+            _wait(process, port, log.name)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.send_signal(signal.SIGTERM)
             try:
-                _wait(process, port, log.name)
-                yield f"http://127.0.0.1:{port}"
+                process.wait(_START)
             finally:
-                process.send_signal(signal.SIGTERM)
-                try:
-                    process.wait(_START)
-                finally:
-                    process.kill()
-                    process.wait()
+                process.kill()
+                process.wait()
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: str) -> None:
@@ -107,6 +128,10 @@ def _nginx(place: Path, root: Path, port: int, login: Login | None) -> list[str]
     if login:
         (place / "htpasswd").write_text(f"{login.user}:{login.digest}\n", encoding="utf-8")
         config = _put(config, "    # login\n", _put(private, "/etc/nginx/packages.htpasswd", str(place / "htpasswd")))
+    return _nginx_with(config, place)
+
+
+def _nginx_with(config: str, place: Path) -> list[str]:
     user = "user root;" if os.getuid() == 0 else ""
     temporary = "".join(f"{each}_temp_path {place}/{each};" for each in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     (place / "nginx.conf").write_text(
