@@ -151,6 +151,10 @@ def text(status: int, message: str, headers: Iterable[tuple[str, str]] = ()) -> 
     )
 
 
+FAULT = text(500, "The server met a fault of its own. Its log says more.")
+"""What is answered where an error came that nobody raised on purpose."""
+
+
 def failure(error: WharfError) -> Answer:
     """The one place where an error becomes an answer. A taken name begins as the uploaders expect it to.
 

@@ -114,6 +114,7 @@ def make_app(
     app = FastAPI(lifespan=lifespan, redirect_slashes=False, openapi_url=None, docs_url=None, redoc_url=None)
     app.add_exception_handler(WharfError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_fault)
     app.add_api_route("/", routes.home, methods=["GET", "HEAD"])
     app.add_api_route("/legacy/", routes.upload, methods=["POST"])
     app.add_api_route("/healthz", routes.healthz, methods=["GET", "HEAD"])
@@ -264,6 +265,11 @@ async def _on_error(request: Request, error: Exception) -> Response:
     if error.http_status >= 500:
         log.error("%s %s: %s", request.method, request.url.path, error.message)
     return _response(answer.failure(error))
+
+
+async def _on_fault(_request: Request, _error: Exception) -> Response:
+    """The answer; the error itself goes on to the front's last catch, which logs it."""
+    return _response(answer.FAULT)
 
 
 async def _on_http_error(_request: Request, error: Exception) -> Response:

@@ -7,15 +7,17 @@ way, for what is asked the first time since a commit; only what is neither page 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse
 
-from wharf import regular_file
+from wharf import fault, regular_file
 from wharf.errors import StorageError, WharfError
 from wharf.model import is_name, is_sha256, normalize
 from wharf.pages import Format, negotiate
@@ -84,6 +86,22 @@ class Front:
         self.missed: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, whatever happens."""
+        try:
+            await self._answer(scope, receive, send)
+        except ClientDisconnect:
+            return  # nobody is left to answer
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            # The last catch: the client learns that it is not its fault, the log what it was.
+            said = f"{fault.message(error)}\n{fault.trace(error, os.environ)}"
+            log.error("%s %s: %s", scope["method"], ascii(scope["path"]), said)  # noqa: TRY400 - logging would show tokens
+            with contextlib.suppress(RuntimeError):  # an answer has begun: it is cut off, unless it is this one
+                await send(answer.FAULT.start)
+                await send(answer.FAULT.rest)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or hand it on."""
         if scope["type"] != "http":
             await self._router(scope, receive, send)

@@ -11,13 +11,12 @@ from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, BinaryIO
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from wharf.distribution.names import Name
+from wharf.distribution.names import Name, plain
 from wharf.errors import (
     InvalidDistributionError,
     NotAllowedError,
@@ -26,12 +25,14 @@ from wharf.errors import (
     TooLargeError,
     UsageError,
 )
+from wharf.model import version_of
 from wharf.operations.publish import Input, Published, publish
 from wharf.server.outside import Outside
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
+    from packaging.version import Version
     from starlette.datastructures import FormData
     from starlette.requests import Request
 
@@ -129,12 +130,10 @@ def _check_name(form: FormData, project: str, version: Version) -> None:
     """Name and version, where the form gives them, must be those of the file."""
     name, declared = form.get("name"), form.get("version")
     if isinstance(name, str) and canonicalize_name(name) != project:
-        raise InvalidDistributionError(f"The form says name={name!r}, the file is of {project}.", _REMEDY)
-    try:
-        if isinstance(declared, str) and Version(declared) != version:
-            raise InvalidDistributionError(f"The form says version={declared!r}, the file is {version}.", _REMEDY)
-    except InvalidVersion as error:
-        raise InvalidDistributionError(f"The form says version={declared!r}, which is none.", _REMEDY) from error
+        raise InvalidDistributionError(f"The form says name={plain(name)!r}, the file is of {project}.", _REMEDY)
+    if isinstance(declared, str) and (parsed := version_of(declared)) != version:
+        why = "which is none" if parsed is None else f"the file is {version}"
+        raise InvalidDistributionError(f"The form says version={plain(declared)!r}, {why}.", _REMEDY)
 
 
 def _check_digests(form: FormData, file: BinaryIO, filename: str) -> None:
