@@ -94,7 +94,9 @@ class Uploads:
                 actor = uploader.name if uploader.token is None else None
                 return publish(repository, [given], actor=actor, limit=self._limit)
             except (NotAllowedError, NotFoundError) as error:
-                if uploader.token is not None or repository.github is None:
+                if uploader.token is not None:
+                    raise NotAllowedError(error.message, error.hint) from error
+                if repository.github is None:
                     raise
                 # The client may upload: it is the server's own token that GitHub refuses.
                 raise StorageError(error.message, error.hint) from error
