@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -20,16 +21,13 @@ from wharf.cli.output import State, common, pass_state
 from wharf.cli.serve import fall_through
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from wharf.handover import Run
     from wharf.repository import Repository
     from wharf.secret import Secret
     from wharf.server import Beside
     from wharf.settings import Settings
-    from wharf.shared_port import SharedPort
     from wharf.upstream import PublicIndex
 
+_BACKLOG = 2048  # connections that may wait: uv opens dozens at once, some before anybody answers
 _ASK_THE_PUBLIC_INDEX = frozenset({"uv", "uvx"})  # by themselves
 _PATIENCE = 1.0  # seconds for a server that answers to end
 
@@ -58,7 +56,8 @@ def run_command(state: State, command: tuple[str, ...], *, shell: bool, public_i
     nobody else, and gone when the command ends. What has no index in its environment finds it in WHARF_INDEX_URL. The exit code
     is that of the command. Without GitHub the index is served as it was fetched last.
     """
-    from wharf.cli import child, port
+    from wharf.cli import child
+    from wharf.secret import Secret
 
     if shell == bool(command):
         raise click.UsageError(
@@ -66,56 +65,32 @@ def run_command(state: State, command: tuple[str, ...], *, shell: bool, public_i
         )
     words = command or (os.environ.get("SHELL") or "/bin/sh",)
     settings = state.settings()
-    _warn_of_pipenv(state, words[0])
-    run = port.describe(settings, public_index, os.environ)
-    outer = port.around(settings, run, os.environ)
-    if outer is None:
-        code = _served(state, settings, words, run, public_index, shell=shell)
-    else:
-        _say(state, run, outer[0], shell=shell)
-        started = child.Child(words, child.environment(os.environ, *outer))
-        started.start()
-        code = started.wait()
-    return code if code >= 0 else child.die_of(-code)
-
-
-def _served(
-    state: State, settings: Settings, words: Sequence[str], run: Run, public_index: PublicIndex | bool, *, shell: bool
-) -> int:
-    """Run the command with a server beside it; how it ended."""
-    from wharf.cli import child, port
-    from wharf.secret import Secret
-
     password = Secret(secrets.token_urlsafe(24))
+    _warn_of_pipenv(state, words[0])
     with contextlib.ExitStack() as stack:
         repository = None
         if not _is_here(settings):  # what is wrong with the address or the token is told before the command is run
             repository = stack.enter_context(state.repository(reading=True, whole=True, patient=False))
-        shared = stack.enter_context(contextlib.closing(port.listening(state, settings, password, run)))
-        _say(state, run, shared.number, shell=shell)
-        started = child.Child(words, child.environment(os.environ, shared.number, password))
+            if public_index:
+                _check_seen(repository)
+        listener = stack.enter_context(_listen(state, settings.loopback_port))
+        port = listener.getsockname()[1]
+        what = f"the index {settings.index!r} of {settings.place} at http://{child.LOOPBACK}:{port}/simple/"
+        if shell:
+            state.say(f"This shell has {what} at its side. `exit` ends both.")
+        elif state.verbose:
+            state.say(f"serving {what}")
+        started = child.Child(words, child.environment(os.environ, port, password))
         started.start()
-        index = _Index(state, repository, shared, password, public_index)
+        index = _Index(state, repository, listener, password, public_index)
         index.start()
         code = started.wait()
         index.end()
-        shared.close()  # now: a command that was ended by a signal takes wharf with it
-        port.tell_of_lock_files(state, settings, shared)
         if code > 0:
             _explain(state, words[0], index.missed)
         if index.is_alive():
             _leave(code)  # it is still being imported or opened, and what has ended waits for nothing
-    return code
-
-
-def _say(state: State, run: Run, number: int, *, shell: bool) -> None:
-    from wharf.shared_port import LOOPBACK
-
-    what = f"{run.index} at http://{LOOPBACK}:{number}/simple/"
-    if shell:
-        state.say(f"This shell has {what} at its side. `exit` ends both.")
-    elif state.verbose:
-        state.say(f"serving {what}")
+    return code if code >= 0 else child.die_of(-code)
 
 
 class _Index(threading.Thread):
@@ -125,14 +100,14 @@ class _Index(threading.Thread):
         self,
         state: State,
         repository: Repository | None,
-        port: SharedPort,
+        listener: socket.socket,
         password: Secret,
         public_index: PublicIndex | bool,
     ) -> None:
         super().__init__(name="index", daemon=True)
         self._state = state
         self._repository = repository
-        self._port = port
+        self._listener = listener
         self._password = password
         self._public_index = public_index
         self._lock = threading.Lock()
@@ -153,7 +128,7 @@ class _Index(threading.Thread):
             hint = error.hint if isinstance(error, WharfError) else ""
             self._state.warn(f"The index cannot be served: {error} {hint}".rstrip())
         finally:
-            self._port.close()  # or connections would wait in its queue for an answer
+            self._listener.close()  # or connections would wait in its queue for an answer
 
     def end(self) -> None:
         """Stop serving, if it has begun; without waiting for more than that."""
@@ -182,12 +157,18 @@ class _Index(threading.Thread):
             public_index=public,
             password=self._password,
         )
-        server = Beside(repository, self._port, rules, warn=self._state.warn)
+        server = Beside(repository, self._listener, rules, ready=lambda: None, warn=self._state.warn)
         with self._lock:
             if self._ended:
                 return
             self._server = server
         server.serve_until_end()
+
+
+def _check_seen(repository: Repository) -> None:
+    from wharf.repository import check_seen  # git, which comes with it, sets an environment variable that is not the command's
+
+    check_seen(repository)
 
 
 def _is_here(settings: Settings) -> bool:
@@ -219,6 +200,33 @@ def _has(git_dir: Path, ref: str) -> bool:
         return f" {ref}\n" in (git_dir / "packed-refs").read_text(encoding="utf-8")
     except FileNotFoundError:
         return False
+
+
+def _listen(state: State, port: int) -> socket.socket:
+    """A socket that takes connections from now on: at that port, else at a free one."""
+    from wharf.cli.child import LOOPBACK
+
+    try:
+        return _bound((LOOPBACK, port))
+    except OSError as error:
+        listener = _bound((LOOPBACK, 0))
+        state.warn(
+            f"Port {port}, at which this index is on every machine, cannot be had ({error.strerror}); "
+            f"it is at {listener.getsockname()[1]}, and addresses in lock files that are written now will differ."
+        )
+        return listener
+
+
+def _bound(address: tuple[str, int]) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def _warn_of_pipenv(state: State, program: str) -> None:

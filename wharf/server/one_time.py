@@ -25,8 +25,7 @@ PATIENCE: Final = 2.0
 """Seconds from the server's beginning for which the first answer waits for GitHub."""
 
 _KEPT = 64  # headers with the right password: every tool has a user name of its own
-# The next try comes by a connection of its own: at a port that several runs share, the password in it says whose it is.
-_CHALLENGE = (("www-authenticate", 'Basic realm="wharf", charset="UTF-8"'), ("connection", "close"))
+_CHALLENGE = (("www-authenticate", 'Basic realm="wharf", charset="UTF-8"'),)
 _NO_PASSWORD = text(
     401,
     "This index is here for one command of `wharf run`, which finds the password in its environment (UV_INDEX_WHARF_PASSWORD).",
@@ -93,7 +92,9 @@ class OneTime(Access):
         if not self._refresher.asked.is_set():
             problem = f"GitHub did not say within {PATIENCE:g} seconds what is new."
         if problem is not None:
-            shown = "There is no index until it does." if self._refresher.blind else "This is the index as it was fetched last."
+            shown = (
+                "Nothing is shown before it is seen." if self._refresher.blind else "This is the index as it was fetched last."
+            )
             self._warn(f"{problem} {shown}")
 
     def _lets_in(self, authorization: bytes | None) -> bool:
