@@ -166,6 +166,16 @@ def _most(sent: list[tuple[float, int]], seconds: float) -> int:
     return max((sum(units for then, units in sent if start <= then < start + seconds) for start, _ in sent), default=0)
 
 
+def test_what_is_left_of_a_window_can_be_made_to_last() -> None:
+    window = Window(10, 60, "full")
+    assert window.spacing(0, 3) == 0
+    window.book(0, 4)
+    assert window.spacing(0, 3) == 30, "two go in what is left, and then comes more"
+    window.book(20, 4)
+    assert window.spacing(20, 3) == 40, "it takes until then for one"
+    assert window.spacing(59, 3) == pytest.approx(10.5), "the ten that come back have to last for 21 seconds more"
+
+
 STEPS = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 5), st.booleans()), max_size=60)
 
 

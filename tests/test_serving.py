@@ -79,6 +79,7 @@ class World:
         self.alice = self.hub.token("alice", {"acme/pkgs": "write"})
         self.bob = self.hub.token("bob", {"acme/pkgs": "read"})
         self._alices: Repository | None = None
+        self.slept: list[float] = []
 
     @contextlib.contextmanager
     def open(self, token: str | None, machine: str = "server", **settings: Any) -> Iterator[Repository]:
@@ -94,6 +95,11 @@ class World:
             with contextlib.suppress(Exception):
                 repository.branch.fetch()
             yield repository
+
+    async def sleep(self, seconds: float) -> None:
+        """As long as an upload waits: it takes no time."""
+        self.slept.append(seconds)
+        self.hub.clock.forward(seconds)
 
     def put(self, *paths: Path) -> None:
         """Publish from elsewhere."""
@@ -111,7 +117,7 @@ class World:
         """A server, and a client of bob's. With `wait` it has heard of GitHub."""
         rules = {"open_reading": False, "by_github": True, "upload_limit": 1 << 21, "cache": self.root / "files", **rules}
         with self.open(self.robot if token == "" else token, repositories=repositories) as repository:
-            app = make_app(repository, Rules(**rules), clock=self.hub.clock.now)
+            app = make_app(repository, Rules(**rules), clock=self.hub.clock.now, sleep=self.sleep)
             server = Server(uvicorn.Config(app, port=0, log_level="critical", http="httptools", loop="asyncio"))
             thread = threading.Thread(target=server.run)
             thread.start()
@@ -543,6 +549,13 @@ def test_a_clone_that_is_thrown_away_comes_again_and_is_no_empty_index(world: Wo
             assert time.monotonic() < end
         soon(lambda: client.get("/simple/demo/").status_code == 200)
         assert client.get("/simple/none/").status_code == 404
+
+
+def test_an_index_that_is_deleted_at_github_is_empty(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refresher, "ASK_EVERY", 0.02)
+    with world.serving(by_github=False, open_reading=True) as client:
+        git(world.root, "update-ref", "-d", "refs/heads/wharf/main")
+        soon(lambda: client.get("/simple/demo/").status_code == 404)
 
 
 def by_hand(world: World, path: str, data: bytes) -> None:

@@ -118,9 +118,9 @@ def skipping(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits take no time: the clocks are moved instead."""
     made = quota.Turns.__init__
 
-    def make(self: quota.Turns, waiting: quota.Waiting) -> None:
+    def make(self: quota.Turns, waiting: quota.Waiting, tally: quota.Tally | None = None) -> None:
         waiting = dataclasses.replace(waiting, clock=lambda: hub.clock.ahead, sleep=hub.clock.forward)
-        made(self, waiting)
+        made(self, waiting, tally)
 
     monkeypatch.setattr(quota.Turns, "__init__", make)
 

@@ -111,10 +111,7 @@ class RecordError(StorageError):
     code = "broken-record"
 
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__(
-            f"{path}: {reason}",
-            "Mend or revert that file on the index branch (docs/reference.md says how); until then it is left out.",
-        )
+        super().__init__(f"{path}: {reason}", "Mend or revert that file on the index branch; until then it is left out.")
         self.path = path
 
 
@@ -128,13 +125,14 @@ class LostRecordError(RecordError):
 
 
 class QuotaError(StorageError):
-    """GitHub wants a wait that is longer than allowed here. `retry_after` is in seconds."""
+    """GitHub wants a wait that is longer than allowed here. `retry_after` is in seconds, `reason` is why, in words."""
 
     code = "quota"
 
-    def __init__(self, message: str, hint: str, retry_after: float) -> None:
+    def __init__(self, message: str, hint: str, *, retry_after: float, reason: str) -> None:
         super().__init__(message, hint)
         self.retry_after = retry_after
+        self.reason = reason
 
 
 class AnswerTooLargeError(StorageError):

@@ -19,6 +19,8 @@ from wharf import account
 from wharf.errors import AnswerTooLargeError, GraphQLError, NotAllowedError, StorageError
 from wharf.quota import FIRST_WAIT, READ, WRITE, Turns, Wait, Waiting, wait_after
 from wharf.replies import limited, plain, refusal
+from wharf.reservation import reserve
+from wharf.tallies import Tallies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from wharf.model import Json
     from wharf.quota import Rate
     from wharf.replies import Reply
+    from wharf.reservation import Reservation
     from wharf.secret import Secret
     from wharf.wire import Client, Download, Wire
 
@@ -56,6 +59,7 @@ class GitHub:
         waiting: Waiting | None = None,
         warn: Callable[[str], None] = lambda _text: None,
         client: Client | None = None,
+        tallies: Tallies | None = None,
     ) -> None:
         if token is not None and not _TOKEN.fullmatch(token.reveal()):
             raise NotAllowedError("What was given as a token cannot be one of GitHub's.", "Set the token again.")
@@ -64,7 +68,8 @@ class GitHub:
         self._warn = warn
         self._given = client
         self._made: Wire | None = None
-        self._turns = Turns(waiting or Waiting())
+        self._tallies = tallies or Tallies()
+        self._turns = Turns(waiting or Waiting(), self._tallies.of(token))
         self._lock = threading.Lock()
         self._account: Account | None = None
         self._unasked = token is not None  # whose token it is
@@ -109,8 +114,13 @@ class GitHub:
         return self._turns.interrupted()
 
     def with_token(self, token: Secret | None) -> GitHub:
-        """The same repository and connections, with another token and its own limits."""
-        return GitHub(self.address, token, waiting=self._turns.waiting, warn=self._warn, client=self._line[0].client)
+        """The same repository and connections, with another token and its own limits, as they are remembered."""
+        line, waiting = self._line[0], self._turns.waiting
+        return GitHub(self.address, token, waiting=waiting, warn=self._warn, client=line.client, tallies=self._tallies)
+
+    def reserve(self, patience: float) -> Reservation:
+        """Reserve room in the limits for a whole publish. Raises QuotaError if there is none within so many seconds."""
+        return reserve(self._turns, patience)
 
     def use(self, token: Secret | None) -> None:
         """Send another token from now on, which has limits of its own."""
@@ -118,7 +128,7 @@ class GitHub:
         if token != before:
             with self._lock:
                 self.token = token
-                self._turns = self._turns.of_another()
+                self._turns = self._turns.of_another(self._tallies.of(token))
                 self._made = wire.with_turns(self._turns)
                 self._account, self._unasked = None, token is not None
 
@@ -141,7 +151,20 @@ class GitHub:
     def know(self, data: Json) -> None:
         """Take from an answer whose token this is: GitHub names in it who made what this token just made."""
         app = self.token is not None and self.token.reveal().startswith("ghs_")
-        self._account = account.parse(data, app=app) or self._account
+        known = account.parse(data, app=app)
+        if known is not None:
+            self._account = known
+            if not app:  # of an app GitHub counts each installation
+                self._share_limits(known.login)
+
+    def _share_limits(self, user: str) -> None:
+        """GitHub counts what any of a user's tokens sends."""
+        wire, token = self._line
+        tally = None if token is None else self._tallies.belongs(token, user)
+        with self._lock:
+            if tally is not None and tally is not self._turns.tally and token == self.token:
+                self._turns = self._turns.of_another(tally)
+                self._made = wire.with_turns(self._turns)
 
     def call(
         self,

@@ -27,6 +27,7 @@ FIRST_WAIT = 60.0
 """Seconds to wait after a refusal that does not say how long; doubled each time."""
 
 _LATE = 1.0  # seconds that one request may be longer on its way than another: GitHub counts when they come
+_LONGEST = 3600.0  # seconds: no window of GitHub's is longer, so after that it is asked again, whatever it said
 _NEVER = 2.0**33  # seconds since 1970 (the year 2242) that no clock tells
 _SHORT = 1.0  # seconds that are not worth a word
 
@@ -58,6 +59,14 @@ class Window:
             over, moment = over - count, max(moment, then + self.seconds)
         return moment
 
+    def spacing(self, now: float, units: int) -> float:
+        """Seconds between groups of `units` with which it never gets full: what is left lasts until more is free."""
+        left, most = self.limit - self._used, 0.0
+        for then, count in self._booked:
+            most = max(most, (then + self.seconds - now) * units / max(left, units))
+            left += count
+        return most
+
     def forget(self, now: float) -> None:
         """Drop what counts no longer. Not for a moment to come: a request that gives up its place must not make room."""
         while self._booked and self._booked[0][0] + self.seconds <= now:
@@ -79,11 +88,9 @@ class Pace:
     """The secondary limits of one token. The caller serialises the calls; times are in seconds of any steady clock."""
 
     def __init__(self) -> None:
-        self._creating = (
-            Window(80, 60 + _LATE, "GitHub takes 80 new contents a minute"),
-            Window(500, 3600 + _LATE, "GitHub takes 500 new contents an hour"),
-        )
-        self._points = Window(900, 60 + _LATE, "GitHub takes 900 points of requests a minute")
+        self.minute = Window(80, 60 + _LATE, "GitHub takes 80 new contents a minute")
+        self.hour = Window(500, 3600 + _LATE, "GitHub takes 500 new contents an hour")
+        self.points = Window(900, 60 + _LATE, "GitHub takes 900 points of requests a minute")
 
     def next(self, now: float, *, points: int, creates: bool) -> Wait:
         """How long from `now` a request has to wait for its place, and why. It has it when it is booked."""
@@ -106,7 +113,7 @@ class Pace:
             window.give_back(moment, units)
 
     def _windows(self, points: int, *, creates: bool) -> list[tuple[Window, int]]:
-        return [(self._points, points), *((each, 1) for each in self._creating if creates)]
+        return [(self.points, points), *((each, 1) for each in (self.minute, self.hour) if creates)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +139,35 @@ class Waiting:
     sleep: Callable[[float], None] | None = None
 
 
-class Turns:
-    """Who may send when, for all threads that use one token. No lock is held while anybody waits."""
+class Tally:
+    """What GitHub counts against one token or user, shared by all that send for it; read and changed under its lock."""
 
-    def __init__(self, waiting: Waiting) -> None:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.pace = Pace()
+        self.rates: dict[str, Rate] = {}
+        self.closed_until = 0.0
+        self.reason = ""  # why it is closed
+        self.reserved = 0.0  # for when the last whole publish has its room
+
+    def close(self, until: float, reason: str) -> None:
+        """Let nobody send before a moment: a pause that GitHub makes longer gets longer here."""
+        if until > self.closed_until:
+            self.closed_until, self.reason = until, reason
+
+
+class Turns:
+    """Who may send when, for all threads that use one client. No lock is held while anybody waits.
+
+    The `tally` may be shared with other clients; how long was waited, and whether that goes on, is of this one alone.
+    """
+
+    def __init__(self, waiting: Waiting, tally: Tally | None = None) -> None:
         self.waiting = waiting
-        self._lock = threading.Lock()
-        self._pace = Pace()
-        self._rates: dict[str, Rate] = {}
+        self.tally = tally or Tally()
+        self._lock = self.tally.lock
         self.skew = 0.0  # seconds that GitHub's clock is ahead of ours
         self._ended = threading.Event()
-        self._closed_until = 0.0
         self._waited = 0.0
         self._waited_until = 0.0
 
@@ -150,11 +175,11 @@ class Turns:
     def rates(self) -> Mapping[str, Rate]:
         """The primary limits as last told, by resource."""
         with self._lock:
-            return dict(self._rates)
+            return dict(self.tally.rates)
 
-    def of_another(self) -> Turns:
-        """Those of another token, which has limits of its own; what is under way with this one's counts here only."""
-        found = Turns(self.waiting)
+    def of_another(self, tally: Tally) -> Turns:
+        """Those for another tally; what is under way with this one counts here only."""
+        found = Turns(self.waiting, tally)
         found.skew = self.skew
         return found
 
@@ -164,30 +189,31 @@ class Turns:
         while True:
             with self._lock:
                 now = self.waiting.clock()
-                if self._closed_until > now:
-                    wait = Wait(self._closed_until - now, "GitHub's limits are reached")
+                if self.tally.closed_until > now:
+                    wait = Wait(self.tally.closed_until - now, self.tally.reason)
                     if booked is not None:  # it goes later than that, and is counted then
-                        self._pace.give_back(booked, points=points, creates=creates)
+                        self.tally.pace.give_back(booked, points=points, creates=creates)
                         booked = None
                 elif booked is not None:
                     return booked
                 else:
-                    wait = self._pace.next(now, points=points, creates=creates)
+                    wait = self.tally.pace.next(now, points=points, creates=creates)
                     self._allow(wait, now)
                     booked = now + wait.seconds
-                    self._pace.book(booked, points=points, creates=creates)
+                    self.tally.pace.book(booked, points=points, creates=creates)
             if wait.seconds > 0:
                 self._wait(wait)
 
     def give_back(self, booked: float, points: int, *, creates: bool) -> None:
         """Take back what was booked for a request that a limit refused."""
         with self._lock:
-            self._pace.give_back(booked, points=points, creates=creates)
+            self.tally.pace.give_back(booked, points=points, creates=creates)
 
     def close(self, wait: Wait) -> None:
         """Let nobody send before a wait is over, and wait. Raises QuotaError if that is too long."""
+        wait = Wait(min(wait.seconds, _LONGEST), wait.reason)
         with self._lock:
-            self._closed_until = max(self._closed_until, self.waiting.clock() + wait.seconds)
+            self.tally.close(self.waiting.clock() + wait.seconds, wait.reason)
         self._wait(wait)
 
     def learn(self, headers: Mapping[str, str]) -> None:
@@ -197,7 +223,7 @@ class Turns:
         with self._lock:
             self.skew = _moment(headers, now) - now
             if told is not None:
-                self._rates[told.resource] = told
+                self.tally.rates[told.resource] = told
 
     def _wait(self, wait: Wait) -> None:
         """Wait and tell about it. Threads that wait at the same time are counted, and told about, once."""
@@ -232,7 +258,7 @@ class Turns:
             return 0.0
         more = max(0.0, now + wait.seconds - max(now, self._waited_until))
         if self._waited + more > self.waiting.at_most:
-            raise _too_long(wait)
+            raise too_long(wait)
         return more
 
 
@@ -254,10 +280,10 @@ def wait_after(status: int, headers: Mapping[str, str], message: str, *, tries: 
     if status not in {403, 429}:
         return None
     least = 2.0 ** min(tries, 20)  # whoever says "now" again and again must not be asked without end
-    after = headers.get("retry-after", "")
-    if after.isdecimal():
+    after = _retry_after(headers, now)
+    if after is not None:
         # None is believed to last for more than a day.
-        return Wait(min(max(float(after), least - 1), 86400.0), "GitHub asks for a pause (a secondary limit)")
+        return Wait(min(max(after, least - 1), 86400.0), "GitHub asks for a pause (a secondary limit)")
     primary = rate(headers, now)
     # If something is left, it is not enough: an upload counts twice.
     short = "rate limit exceeded" in message.lower() and "secondary" not in message.lower()
@@ -266,6 +292,15 @@ def wait_after(status: int, headers: Mapping[str, str], message: str, *, tries: 
     if status == 429 or "secondary rate limit" in message.lower() or "abuse" in message.lower():
         return Wait(FIRST_WAIT * least, "GitHub asks for a pause (a secondary limit) and does not say how long")
     return None
+
+
+def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds, which GitHub says, or what is left until a date, which a proxy may say (RFC 9110, section 10.2.3)."""
+    said = headers.get("retry-after", "")
+    if said.isdecimal():
+        return float(said)
+    left = _moment({"date": said}, -1.0) - _moment(headers, now)
+    return left if left > 0 else None
 
 
 def _moment(headers: Mapping[str, str], now: float) -> float:
@@ -277,10 +312,12 @@ def _moment(headers: Mapping[str, str], now: float) -> float:
     return moment if 0 <= moment < _NEVER else now
 
 
-def _too_long(wait: Wait) -> QuotaError:
+def too_long(wait: Wait) -> QuotaError:
+    """The error where nobody can wait so long."""
     moment = time.strftime("%H:%M:%S", time.localtime(time.time() + wait.seconds))
     return QuotaError(
         f"{wait.reason[:1].upper()}{wait.reason[1:]}: it goes on at {moment}, and that is too long to wait here.",
         "What is done stays done: run the same command again then, or allow more with --max-wait SECONDS.",
-        wait.seconds,
+        retry_after=wait.seconds,
+        reason=wait.reason,
     )

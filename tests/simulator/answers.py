@@ -115,7 +115,7 @@ def invalid(resource: str, field_: str | None, code: str, message: str | None = 
     return error(422, errors=[entry])
 
 
-def secondary(seconds: int) -> Answer:
+def secondary(seconds: int | str) -> Answer:
     """403 of a secondary limit that is over after so many seconds."""
     answer = error(403, SECONDARY)
     answer.headers["retry-after"] = str(seconds)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_HOW = re.compile(r"drop|lose|starter|internal|short|redirect200|draft|slow(:[\d.]+)?|secondary(:\d+)?|[2-5]\d\d")
+_HOW = re.compile(r"drop|lose|starter|internal|short|redirect200|draft|slow(:[\d.]+)?|secondary(:.+)?|[2-5]\d\d")
 
 
 @dataclass(slots=True)

@@ -287,7 +287,7 @@ def _refused(request: Request, how: str | None) -> Answer | None:
     if how is None:
         return None
     if how.startswith("secondary"):
-        return secondary(int(how.partition(":")[2] or 1))
+        return secondary(how.partition(":")[2] or 1)
     if how.isdigit():
         plain = request.kind in {"git", "storage", "web"}
         return text(int(how), "fault") if plain else error(int(how))

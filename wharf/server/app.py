@@ -17,7 +17,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from wharf.errors import WharfError
+from wharf.errors import QuotaError, WharfError
 from wharf.folder import Folder
 from wharf.pages import html
 from wharf.server import answer
@@ -29,6 +29,7 @@ from wharf.server.lending import Lending
 from wharf.server.links import Linked, Links
 from wharf.server.members import Members
 from wharf.server.one_time import OneTime
+from wharf.server.patience import Patience
 from wharf.server.refresher import Refresher
 from wharf.server.shelf import Shelf, Stored
 from wharf.server.through import Through
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from wharf.model import File
     from wharf.repository import Repository
     from wharf.secret import Secret
+    from wharf.server.patience import Sleep
     from wharf.upstream import PublicIndex
 
 log = logging.getLogger("wharf")
@@ -53,9 +55,6 @@ WEBHOOK_LIMIT = 26 << 20
 WEBHOOK_PATIENCE = 30.0
 """Seconds in which a webhook message has to come: GitHub itself waits for 10."""
 _UNSIGNED = answer.text(403, "The signature is not that of the configured secret.")
-_LOST = answer.text(
-    503, "The index that uploads go to is gone. Nothing is uploaded until it is there again.", (("retry-after", "5"),)
-)
 _TOO_SLOW = answer.text(408, "The message takes too long to come.")
 _TOO_LONG = answer.text(413, "That is longer than any message of GitHub's.")
 
@@ -90,11 +89,13 @@ def make_app(
     rules: Rules,
     *,
     clock: Callable[[], float] = time.monotonic,
+    sleep: Sleep = asyncio.sleep,
     warn: Callable[[str], None] = log.warning,
 ) -> Front:
     """The application. The index is read here: when this returns, the first request can be answered.
 
-    `clock` is in seconds: by it verdicts and addresses of GitHub's run out. `warn` is told if a command is shown an old index.
+    `clock` is in seconds: by it verdicts and addresses of GitHub's run out. `sleep` is how an upload waits for GitHub's limits.
+    `warn` is told if a command is shown an old index.
     """
     github = repository.github
     lending = None if github is None else Lending(github, borrows=rules.by_github and github.token is None)
@@ -102,15 +103,7 @@ def make_app(
         file_answers(repository, rules), private=rules.while_public or not rules.open_reading, copied=github is not None
     )
     hasty = rules.password is not None
-    refresher = Refresher(
-        repository,
-        shelf,
-        lending,
-        hasty=hasty,
-        public=rules.while_public,
-        passes_on=rules.public_index is not None,
-        clock=clock,
-    )
+    refresher = Refresher(repository, shelf, lending, hasty=hasty, public=rules.while_public, clock=clock)
     fetching = _fetching(repository, rules, lending, public=lambda: refresher.public, clock=clock)
     access = refresher.access = _access(repository, rules, refresher, clock=clock, warn=warn)
 
@@ -121,19 +114,16 @@ def make_app(
         task.cancel()
 
     root_path = rules.root_path.rstrip("/")
-    routes = _Routes(access, refresher, Uploads(repository, rules.upload_limit), root_path, rules.webhook, _home(rules))
+    routes = _Routes(access, refresher, Uploads(repository, rules.upload_limit), sleep, root_path, rules.webhook, _home(rules))
     app = FastAPI(lifespan=lifespan, redirect_slashes=False, openapi_url=None, docs_url=None, redoc_url=None)
     app.add_exception_handler(WharfError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_error)
-    app.add_exception_handler(Exception, _on_fault)
     app.add_api_route("/", routes.home, methods=["GET", "HEAD"])
     app.add_api_route("/legacy/", routes.upload, methods=["POST"])
     app.add_api_route("/healthz", routes.healthz, methods=["GET", "HEAD"])
     if rules.webhook is not None:
         app.add_api_route("/-/webhook/github", routes.webhook, methods=["POST"])
-    return Front(
-        shelf, access, app, root_path=rules.root_path, fetching=fetching, elsewhere=rules.public_index, tells=not hasty
-    )
+    return Front(shelf, access, app, root_path=rules.root_path, fetching=fetching, elsewhere=rules.public_index)
 
 
 def _access(
@@ -202,24 +192,30 @@ class _Routes:
     access: Access
     refresher: Refresher
     uploads: Uploads
+    sleep: Sleep
     root_path: str
     secret: Secret | None
     render_home: Callable[[str], str]
 
     async def upload(self, request: Request) -> Response:
         """Take an upload (the legacy upload API), for whoever has a token that may publish."""
-        allowed = await self.access.uploader(
+        allow = partial(
+            self.access.uploader,
             _header(request, "authorization"),
             host=_header(request, "host") or b"",
             origin=_header(request, "origin"),
             fetch_site=_header(request, "sec-fetch-site"),
         )
-        if isinstance(allowed, Answer):
-            return _response(allowed)
-        await self.refresher.refresh()
-        if self.refresher.lost:  # or an index would begin anew, with this file and nothing else
-            return _response(_LOST)
-        done = await self.uploads.take(request, allowed)
+        patience = Patience(self.sleep)
+        try:
+            allowed = await patience.through(allow)
+            if isinstance(allowed, Answer):
+                return _response(allowed)
+            done = await self.uploads.take(request, allowed, patience)
+        except QuotaError as error:
+            # Not 503: twine sends the file five times for that, one time after the other, and is no quicker told why.
+            log.warning("%s: %s", request.url.path, error.message)
+            return _response(answer.paused(error, 429))
         await self.refresher.refresh()
         lines = [*done.warnings, *(f"{each.file.filename} is in the index already." for each in done.unchanged)]
         return _response(answer.text(200, "\n".join(lines) or "OK"))
@@ -237,12 +233,11 @@ class _Routes:
         return _response(answer.passing_page(body.encode()))
 
     async def healthz(self) -> Response:
-        """Tell a monitor whether the index is at its tip: 503 if none was seen. Names nothing: anyone may ask."""
+        """Tell a monitor whether the index is at its tip. Names nothing: anyone may ask."""
         status = "ok" if self.refresher.current and self.access.problem is None else "stale"
         age = self.refresher.age
         found = {"status": status} if age is None else {"status": status, "seconds_since_github": int(age)}
-        seen = self.refresher.waits or not self.refresher.blind
-        return JSONResponse(found, 200 if seen else 503, headers={"cache-control": "no-store"})
+        return JSONResponse(found, headers={"cache-control": "no-store"})
 
     async def webhook(self, request: Request) -> Response:
         """Ask GitHub at once when it says that something was pushed ("Validating webhook deliveries")."""
@@ -282,11 +277,6 @@ async def _on_error(request: Request, error: Exception) -> Response:
     if error.http_status >= 500:
         log.error("%s %s: %s", request.method, request.url.path, error.message)
     return _response(answer.failure(error))
-
-
-async def _on_fault(_request: Request, _error: Exception) -> Response:
-    """The answer; the error itself goes on to the front's last catch, which logs it."""
-    return _response(answer.FAULT)
 
 
 async def _on_http_error(_request: Request, error: Exception) -> Response:

@@ -38,8 +38,6 @@ PAUSE: Final = 5.0
 
 GONE: Final = 60.0
 """Seconds for which an asset that is not there is not asked for again: each question is one of 5,000 an hour."""
-ALL_LIMITED: Final = 60.0
-"""Seconds for which borrowed tokens are let alone whose limits are used up: the next client may bring one that is not."""
 
 _KEPT = 8192  # signed addresses, some 500 bytes each
 _AT_ONCE = 6  # asked for at the same time
@@ -138,11 +136,10 @@ class Links:
             wait = GONE if isinstance(error, NotFoundError) else PAUSE
             self._keep(place, _Kept(None, self._clock() + wait, error=failed))
             raise failed from error
+        except QuotaError:
+            raise  # the tokens' limits are remembered with them; the next client may lend one that has room
         except StorageError as error:
-            wait = error.retry_after if isinstance(error, QuotaError) else PAUSE
-            if self._lending.borrows:
-                wait = min(wait, ALL_LIMITED)
-            self._away, self._away_until = error, self._clock() + wait
+            self._away, self._away_until = error, self._clock() + PAUSE
             raise
         redirect = None if address is None else answer.passing_redirect(address)
         life = LIFE if address is None else life_of(address, self._releases.github.now())

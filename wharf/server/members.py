@@ -16,7 +16,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import NotAllowedError, NotFoundError, QuotaError, StorageError
-from wharf.replies import Reply
 from wharf.server.access import ASK, Access, Uploader, refuse_foreign, secrets_of
 from wharf.server.answer import Answer, failure, text
 from wharf.server.outside import Outside
@@ -53,7 +52,7 @@ _NO_RIGHT = failure(
     NotAllowedError("GitHub does not let this token read the index.", "It needs the permission contents: read.")
 )
 _READ_ONLY = failure(NotAllowedError("GitHub does not let this token upload.", "It needs the permission contents: write."))
-_ANSWERS = (401, 403, 404, 409)
+_NOT_HERE = text(404, "There is nothing here for this token.")
 _AWAY = "GitHub cannot be asked about this token just now."
 
 
@@ -61,7 +60,7 @@ _AWAY = "GitHub cannot be asked about this token just now."
 class _Verdict:
     """`refusal` None is a yes; `confirmed` is when GitHub last said yes, `until` when it has to be asked again.
 
-    `guessed`: it is a no to what GitHub does not know.
+    `guessed`: it is a no to what GitHub does not know. `limit`: GitHub's limits allow no question.
     """
 
     refusal: Answer | None
@@ -70,6 +69,7 @@ class _Verdict:
     token: Secret | None = None
     etag: str | None = None
     guessed: bool = False
+    limit: QuotaError | None = None
 
 
 class Members(Access):
@@ -124,19 +124,20 @@ class Members(Access):
         if authorization is None:
             return _NO_TOKEN
         verdict = await self._verdict(authorization)
+        if verdict.limit is not None:
+            raise verdict.limit.with_traceback(None)
         if verdict.refusal is not None or verdict.token is None:
             return verdict.refusal or _NO_TOKEN
         return await self._outside.run(partial(self._role, verdict.token))
 
     def _role(self, token: Secret) -> Uploader | Answer:
         github = self._github.with_token(token)
-        reply = github.call("GET", "{repo}", allow=(404,))
-        if reply.status == 404:  # within the minute for which the verdict holds
-            return _NO_RIGHT
-        found = reply.data
+        found = github.call("GET", "{repo}").data
         rights = found.get("permissions") if isinstance(found, dict) else None
         who = github.call("GET", "/user", allow=(401, 403, 404))
         name = who.data.get("login") if isinstance(who.data, dict) and who.status == 200 else None
+        if name is not None:
+            github.know(who.data)
         # What GitHub says here of a person holds for each of the person's tokens at most; of an app's it says nothing.
         if name is not None and isinstance(rights, dict) and rights.get("push") is False:
             return _READ_ONLY
@@ -204,38 +205,29 @@ class Members(Access):
                 continue
             etag = known.etag if known is not None and known.token == token else None
             try:
-                reply = self._ask_github(self._github.with_token(token), etag)
+                github = self._github.with_token(token)
+                reply = github.call("GET", f"{{repo}}/git/ref/{self._ref}", allow=(401, 403, 404, 409), etag=etag)
             except NotAllowedError:
                 continue  # it cannot be a token at all
             except QuotaError as error:  # the token's own limit
-                return self._without_github(known, error.retry_after)
+                return self._without_github(known, error.retry_after, error)
             except NotFoundError:  # the repository has another name, by which this token may not see it either
-                return _Verdict(_NO_RIGHT, now + HOLDS)
+                return _Verdict(_NOT_HERE, now + HOLDS)
             except StorageError:
                 self._away_until = self._clock() + PAUSE
                 return self._without_github(known, PAUSE)
-            if reply.status in {200, 304, 409}:
+            if reply.status in {200, 304}:
                 return _Verdict(None, now + HOLDS, now, token, reply.headers.get("etag", etag))
             guessed = True
             if reply.status != 401:
-                return _Verdict(_NO_RIGHT, now + HOLDS)
+                return _Verdict(_NO_RIGHT if reply.status == 403 else _NOT_HERE, now + HOLDS)
         return _Verdict(_BAD_TOKEN, now + HOLDS, guessed=guessed)
 
-    def _ask_github(self, github: GitHub, etag: str | None) -> Reply:
-        """Whether a token may read the index branch: 200, 304, or 409 for an empty repository.
-
-        404 may mean that the branch is gone. Then GitHub is asked for the branches of that name, which is the same right, and
-        has an answer without any.
-        """
-        reply = github.call("GET", f"{{repo}}/git/ref/{self._ref}", allow=_ANSWERS, etag=etag)
-        if reply.status != 404:
-            return reply
-        found = github.call("GET", f"{{repo}}/git/matching-refs/{self._ref}", allow=_ANSWERS)
-        return Reply(status=found.status, headers={})  # its validator is none of the ref's
-
-    def _without_github(self, known: _Verdict | None, wait: float) -> _Verdict:
+    def _without_github(self, known: _Verdict | None, wait: float, limit: QuotaError | None = None) -> _Verdict:
         """What holds while GitHub does not answer: a yes of the last hour, and nothing else."""
         now = self._clock()
         if known is not None and known.refusal is None and now < known.confirmed + GRACE:
             return _Verdict(None, min(now + HOLDS, known.confirmed + GRACE), known.confirmed, known.token, known.etag)
+        if limit is not None:
+            return _Verdict(failure(limit), now + 1, limit=limit)
         return _Verdict(text(503, _AWAY, (("retry-after", str(math.ceil(wait) or 1)),)), now + 1)

@@ -21,7 +21,7 @@ from weakref import WeakValueDictionary
 from wharf import regular_file
 from wharf.errors import NotFoundError, OddFileError, QuotaError, StorageError, WharfError
 from wharf.model import is_sha256
-from wharf.server.links import ALL_LIMITED, GONE, PAUSE
+from wharf.server.links import GONE, PAUSE
 from wharf.server.outside import Outside
 
 if TYPE_CHECKING:
@@ -173,7 +173,8 @@ class Through:
         except WharfError as failed:
             log.error("%s: %s", growing.file.path.name, failed.message)  # noqa: TRY400 - the cause is in the message
             growing.again = self._clock() + self._pause(failed)
-            error = StorageError(failed.message, failed.hint)  # whatever it is, it is not the client's fault
+            # Whatever it is, it is not the client's fault.
+            error = failed if isinstance(failed, QuotaError) else StorageError(failed.message, failed.hint)
         finally:
             if growing.kept:
                 with self._lock:
@@ -186,7 +187,7 @@ class Through:
         if isinstance(failed, (NotFoundError, _WrongBytesError)):
             return GONE
         if isinstance(failed, QuotaError):
-            return min(failed.retry_after, ALL_LIMITED) if self._lending.borrows else failed.retry_after
+            return 0.0  # nothing is sent before its end; and then at once
         return PAUSE
 
     def _write(self, linked: Linked, growing: Growing) -> None:

@@ -11,12 +11,13 @@ from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, BinaryIO
 
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from wharf.distribution.names import Name, plain
+from wharf.distribution.names import Name
 from wharf.errors import (
     InvalidDistributionError,
     NotAllowedError,
@@ -25,19 +26,18 @@ from wharf.errors import (
     TooLargeError,
     UsageError,
 )
-from wharf.model import version_of
 from wharf.operations.publish import Input, Published, publish
 from wharf.server.outside import Outside
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
-    from packaging.version import Version
     from starlette.datastructures import FormData
     from starlette.requests import Request
 
     from wharf.repository import Repository
     from wharf.server.access import Uploader
+    from wharf.server.patience import Patience
 
 # It warns of every odd byte of a form; what matters of that is in our answer.
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
@@ -58,13 +58,17 @@ class Uploads:
         self._limit = limit
         self._outside = Outside("upload", 1)  # GitHub may hang, and a server that is told to end ends all the same
 
-    async def take(self, request: Request, uploader: Uploader) -> Published:
-        """Publish the file of a request, with the uploader's own token on GitHub. Raises WharfError: nothing is published."""
+    async def take(self, request: Request, uploader: Uploader, patience: Patience) -> Published:
+        """Publish the file of a request, with the uploader's own token on GitHub. Raises WharfError: nothing is published.
+
+        A pause of GitHub's in the middle leaves a draft, which the next try fills: that is made here, if the pause is short.
+        """
         _check_length(request, self._limit)
         try:
             form = await _parse(request, self._limit + FORM_LIMIT)
             try:
-                return await self._outside.run(partial(self._publish, form, uploader))
+                given = await self._outside.run(partial(self._check, form))
+                return await patience.through(partial(self._publish, given, uploader, patience))
             finally:
                 await form.close()
         except OSError as error:  # the folder for temporary files, where the form lies
@@ -73,7 +77,25 @@ class Uploads:
                 "Free some room, or set TMPDIR to where there is.",
             ) from error
 
-    def _publish(self, form: FormData, uploader: Uploader) -> Published:
+    async def _publish(self, given: Input, uploader: Uploader, patience: Patience) -> Published:
+        """Publish as soon as GitHub's limits have room for the whole of it. While it waits, others have their turns."""
+        github = self._repository.github
+        if github is None:
+            return await self._outside.run(partial(self._carry_out, given, uploader))
+        room = (github if uploader.token is None else github.with_token(uploader.token)).reserve(patience.most)
+
+        def begin() -> Published:
+            room.give_back()
+            return self._carry_out(given, uploader)
+
+        try:
+            await patience.wait(room.seconds)
+            return await self._outside.run(begin)
+        finally:
+            room.give_back()
+
+    def _check(self, form: FormData) -> Input:
+        """The file of a form, if the form says of it what is true."""
         content = form.get("content")
         if form.get(":action") != "file_upload" or form.get("protocol_version", "1") != "1":
             raise UsageError("The form is no upload: it must say :action=file_upload and protocol_version=1.", _REMEDY)
@@ -84,7 +106,9 @@ class Uploads:
             raise _too_large(self._limit)
         _check_name(form, name.project, name.version)
         _check_digests(form, content.file, content.filename)
-        given = Input(content.filename, lambda: _again(content.file))
+        return Input(content.filename, lambda: _again(content.file))
+
+    def _carry_out(self, given: Input, uploader: Uploader) -> Published:
         with ExitStack() as stack:
             repository = self._repository
             if uploader.token is not None:
@@ -94,9 +118,7 @@ class Uploads:
                 actor = uploader.name if uploader.token is None else None
                 return publish(repository, [given], actor=actor, limit=self._limit)
             except (NotAllowedError, NotFoundError) as error:
-                if uploader.token is not None:
-                    raise NotAllowedError(error.message, error.hint) from error
-                if repository.github is None:
+                if uploader.token is not None or repository.github is None:
                     raise
                 # The client may upload: it is the server's own token that GitHub refuses.
                 raise StorageError(error.message, error.hint) from error
@@ -132,10 +154,12 @@ def _check_name(form: FormData, project: str, version: Version) -> None:
     """Name and version, where the form gives them, must be those of the file."""
     name, declared = form.get("name"), form.get("version")
     if isinstance(name, str) and canonicalize_name(name) != project:
-        raise InvalidDistributionError(f"The form says name={plain(name)!r}, the file is of {project}.", _REMEDY)
-    if isinstance(declared, str) and (parsed := version_of(declared)) != version:
-        why = "which is none" if parsed is None else f"the file is {version}"
-        raise InvalidDistributionError(f"The form says version={plain(declared)!r}, {why}.", _REMEDY)
+        raise InvalidDistributionError(f"The form says name={name!r}, the file is of {project}.", _REMEDY)
+    try:
+        if isinstance(declared, str) and Version(declared) != version:
+            raise InvalidDistributionError(f"The form says version={declared!r}, the file is {version}.", _REMEDY)
+    except InvalidVersion as error:
+        raise InvalidDistributionError(f"The form says version={declared!r}, which is none.", _REMEDY) from error
 
 
 def _check_digests(form: FormData, file: BinaryIO, filename: str) -> None:

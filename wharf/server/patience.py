@@ -1,0 +1,52 @@
+"""How long one request waits for GitHub's limits: a short pause is waited out, and a longer one answered at once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from wharf.errors import QuotaError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Sleep = Callable[[float], Awaitable[None]]
+
+T = TypeVar("T")
+
+LONGEST: Final = 20.0
+"""Seconds of one wait. A longer one is answered at once."""
+IN_ALL: Final = 40.0
+"""Seconds of all waits of one request: with the publish itself it stays within a minute, after which proxies give up."""
+
+_LEAST = 1.0  # seconds of one wait, so that there are not many
+
+
+class Patience:
+    """That of one request. It keeps no thread and no other request waiting."""
+
+    def __init__(self, sleep: Sleep = asyncio.sleep) -> None:
+        self._left = IN_ALL
+        self._sleep = sleep
+
+    @property
+    def most(self) -> float:
+        """The seconds that the next wait may take."""
+        return min(self._left, LONGEST)
+
+    async def wait(self, seconds: float) -> None:
+        """Wait. How long is the caller's to bound by `most`."""
+        if seconds > 0:
+            self._left -= seconds
+            await self._sleep(seconds)
+
+    async def through(self, question: Callable[[], Awaitable[T]]) -> T:
+        """What a question gives; it is asked again after each pause that is short enough. Raises QuotaError for another."""
+        while True:
+            try:
+                return await question()
+            except QuotaError as error:
+                seconds = max(error.retry_after, _LEAST)
+                if seconds > self.most:
+                    raise
+            await self.wait(seconds)
