@@ -197,11 +197,16 @@ def tool(folder: Path, name: str, requirement: str) -> Path:
     return folder / name / "bin" / name
 
 
-def test_poetry_locks_and_installs(world: World, tmp_path: Path) -> None:
-    poetry = tool(tmp_path, "poetry", "poetry")
+POETRY = "[tool.poetry]\npackage-mode = false\n"
+POETRY_1 = f'{POETRY}\n[tool.poetry.dependencies]\npython = ">=3.11,<4"\nsecretive = "*"\n'
+
+
+@pytest.mark.parametrize(("version", "text"), [("poetry", f"{PROJECT}\n{POETRY}"), ("poetry==1.8.5", POETRY_1)])
+def test_poetry_locks_and_installs(world: World, tmp_path: Path, version: str, text: str) -> None:
+    poetry = tool(tmp_path, "poetry", version)
     address = world.run([], "sh", "-c", "echo $WHARF_INDEX_URL", cwd=world.machine.home).splitlines()[0]
-    source = f'[tool.poetry]\npackage-mode = false\n\n[[tool.poetry.source]]\nname = "wharf"\nurl = "{address}"\n'
-    project = world.project("app", f'{PROJECT}\n{source}priority = "primary"\n')
+    source = f'\n[[tool.poetry.source]]\nname = "wharf"\nurl = "{address}"\npriority = "primary"\n'
+    project = world.project("app", text + source)
     environ = {"POETRY_VIRTUALENVS_IN_PROJECT": "true"}
     world.run(["--fall-through"], poetry, "lock", "-vvv", "--no-interaction", cwd=project, **environ)
     lock = (project / "poetry.lock").read_bytes()
