@@ -20,8 +20,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from makers import core_metadata, escaped, gzipped, make_sdist, make_wheel, tar_bytes, zip_bytes
 from packaging.version import Version
+from raw_zips import Headers, Member, raw_wheel
+from raw_zips import zip64 as zip64_field
 
-from wharf.distribution import Distribution, Name, members, read, zips
+from wharf.distribution import Distribution, Name, members, read, time_limit, zips
+from wharf.distribution.time_limit import TimeLimit
 from wharf.errors import InvalidDistributionError, TooLargeError
 
 if TYPE_CHECKING:
@@ -346,13 +349,9 @@ def test_a_truncated_archive_is_refused(tmp_path: Path, kind: str) -> None:
         ({"dist_info": "demo-1.1.dist-info"}, "another project or version"),
         ({"dist_info": "demo.dist-info"}, "another project or version"),
         ({"filename": "other-1.0-py3-none-any.whl"}, "another project or version"),
-        ({"filename": "demo-1.0-py2-none-any.whl"}, "only WHEEL has py3-none-any, only the file name py2-none-any"),
-        ({"filename": "demo-1.0-py2.py3-none-any.whl"}, "only WHEEL has no others, only the file name py2-none-any"),
         ({"about": "Tag: py3-none-any\n"}, "Wheel-Version"),
         ({"about": "Wheel-Version: 2.0\nTag: py3-none-any\n"}, "Wheel-Version"),
-        ({"about": "Wheel-Version: 1.0\n"}, "the tags disagree"),
-        ({"about": "Wheel-Version: 1.0\nTag: py3\n"}, "a tag that is none"),
-        ({"about": b"Wheel-Version: 1.0\nTag: \xff\n"}, "a tag that is none"),
+        ({"about": b"Wheel-Version: 1.0\nTag: \xff\n"}, "WHEEL is not in UTF-8"),
         ({"metadata": core_metadata("other")}, "names the project 'other'"),
         ({"metadata": core_metadata(version="1.1")}, "says version '1.1'"),
     ],
@@ -388,7 +387,7 @@ def test_sdists_that_contradict_themselves_are_refused(
         ("Metadata-Version: 2.1", "X: y", "Metadata-Version"),
         ("Metadata-Version: 2.1", "Metadata-Version: 3.0", "not 1.x or 2.x"),
         ("Metadata-Version: 2.1", "Metadata-Version: two", "not 1.x or 2.x"),
-        ("Metadata-Version: 2.1", "Metadata-Version: 2", "not 1.x or 2.x"),
+        ("Metadata-Version: 2.1", "Metadata-Version: 3", "not 1.x or 2.x"),
         ("Name: demo", "X: y", "name"),
         ("Name: demo", "Name: -demo-", "is not valid"),
         ("Name: demo", "Name: demo\nName: demo", "Name in METADATA is there more than once"),
@@ -403,7 +402,6 @@ def test_sdists_that_contradict_themselves_are_refused(
         ("Summary", "Requires-Dist: not a requirement\nSummary", "requires-dist"),
         ("Summary", "Requires-Dist: a; " + "(" * 8000 + "\nSummary", "is not valid"),
         ("Summary", "Description-Content-Type: text/plain; " + "a=b;" * 200_000 + "\nSummary", "is longer than"),
-        ("Summary", "Provides-Extra: -x-\nSummary", "provides-extra"),
     ],
 )
 def test_metadata_that_installers_could_not_use_is_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
@@ -465,6 +463,35 @@ def test_a_link_with_an_endless_target_is_refused_without_reading_it(tmp_path: P
 def test_a_member_behind_a_link_is_refused() -> None:
     link = tar_entry("demo-1.0/link", tarfile.SYMTYPE, ".")
     assert "behind a symbolic link" in refused(sdist_of((link, ""), ("demo-1.0/link/file", "")), SDIST)
+
+
+def test_members_are_compared_with_links_in_linear_work() -> None:
+    """One link and many deep paths that go its way as far as they can: 30 kB of them took 20 s."""
+    seen = members.Members(SDIST, TimeLimit(SDIST, 0))
+    way = "/".join(["a"] * (members.MAX_DEPTH - 3))
+    seen.link(seen.add(f"demo/{way}/link"), "file")
+    for number in range(1000):
+        seen.add(f"demo/{way}/{number}")
+    assert seen.steps <= 1001 * members.MAX_DEPTH
+    with pytest.raises(InvalidDistributionError, match="behind a symbolic link"):
+        seen.add(f"demo/{way}/link/file")
+
+
+def test_depth_and_links_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = "demo-1.0/" + "a/" * members.MAX_DEPTH
+    assert f"more than {members.MAX_DEPTH} folders deep" in too_large(sdist_of((deep + "file", "")), SDIST)
+    monkeypatch.setattr(members, "MAX_LINK_PARTS", 5)
+    links = [(tar_entry(f"demo-1.0/{number}", tarfile.SYMTYPE, "file"), "") for number in range(3)]
+    read_bytes(sdist_of(*links[:2]), SDIST)
+    assert "more than 5 parts in all" in too_large(sdist_of(*links), SDIST)
+
+
+@pytest.mark.parametrize("filename", [WHEEL, SDIST, "demo-1.0.zip"])
+def test_the_time_of_a_check_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, filename: str) -> None:
+    """Nothing that is read piece by piece goes on when it is over."""
+    monkeypatch.setattr(time_limit, "FREE", -1.0)
+    path = make_wheel(tmp_path) if filename == WHEEL else make_sdist(tmp_path, suffix=filename.removeprefix("demo-1.0"))
+    assert "its check takes longer than" in too_large(path.read_bytes(), filename)
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "../evil", "demo-1.0/../../evil"])
@@ -566,14 +593,14 @@ def behind_pkg_info(blocks: bytes) -> bytes:
 def too_large(data: bytes, filename: str, *, peak: int = 12 << 20, seconds: float = 2.0) -> str:
     """The message of the TooLargeError that `data` meets, within so much memory and time."""
     tracemalloc.start()
-    started = time.monotonic()
+    started = time.thread_time()
     try:
         with pytest.raises(TooLargeError) as caught:
             read_bytes(data, filename)
         assert tracemalloc.get_traced_memory()[1] < peak
     finally:
         tracemalloc.stop()
-    assert time.monotonic() - started < seconds
+    assert time.thread_time() - started < seconds
     return caught.value.message
 
 
@@ -593,18 +620,18 @@ def test_members_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("filename", [WHEEL, SDIST, "demo-1.0.zip"])
-def test_metadata_over_a_mebibyte_is_refused(tmp_path: Path, filename: str) -> None:
+def test_metadata_over_eight_mebibytes_is_refused(tmp_path: Path, filename: str) -> None:
     metadata = core_metadata(description="x" * (8 << 20))
     if filename == WHEEL:
         path = make_wheel(tmp_path, metadata=metadata)
     else:
         path = make_sdist(tmp_path, metadata=metadata, suffix=filename.removeprefix("demo-1.0"))
-    assert "larger than 1048576 bytes" in too_large(path.read_bytes(), filename, peak=3 << 20)
+    assert "larger than 8388608 bytes" in too_large(path.read_bytes(), filename, peak=3 << 20)
 
 
 def test_metadata_that_declares_less_than_it_unpacks_to_is_refused(tmp_path: Path) -> None:
     data = make_wheel(tmp_path, metadata=core_metadata(description="x" * (8 << 20))).read_bytes()
-    assert "not a readable zip" in refused(patched(data, "demo-1.0.dist-info/METADATA", 24, struct.pack("<L", 500)), WHEEL)
+    assert "has other sizes" in refused(patched(data, "demo-1.0.dist-info/METADATA", 24, struct.pack("<L", 500)), WHEEL)
 
 
 @pytest.mark.parametrize(
@@ -665,10 +692,10 @@ def test_huge_headers_in_a_tar_are_refused_unread(blocks: bytes, words: str) -> 
     ],
 )
 def test_broken_pax_headers_are_refused_in_linear_time(records: bytes) -> None:
-    started = time.monotonic()
+    started = time.thread_time()
     tail = tar_entry("demo-1.0/file").tobuf()
     refused(behind_pkg_info(pax_member(records) + tail), SDIST)
-    assert time.monotonic() - started < 2
+    assert time.thread_time() - started < 2
 
 
 def test_a_chain_of_extended_headers_is_refused() -> None:
@@ -754,3 +781,62 @@ def test_any_metadata_is_read_or_refused(text: bytes, keep: bool) -> None:
 )
 def test_any_value_is_read_or_refused(field: str, value: str) -> None:
     reads_or_refuses(sdist_of(pkg_info=core_metadata(fields=[f"{field}: {value}"])), SDIST)
+
+
+lines = st.lists(
+    st.sampled_from(
+        ["[console_scripts]", "[other]", "x = demo:main", "  y = demo:main", "x", "= demo:main", "; x", "# x", "../x = a:b"]
+    )
+    | st.text(max_size=30),
+    max_size=6,
+)
+
+
+@FUZZ
+@given(lines=lines)
+def test_any_entry_points_are_read_or_refused(lines: list[str]) -> None:
+    reads_or_refuses(wheel_of({"entry_points.txt": "\n".join(lines).encode("utf-8", "surrogatepass")}), WHEEL)
+
+
+@FUZZ
+@given(tags=st.lists(st.text(max_size=20) | st.from_regex(r"[a-z0-9_.]{0,5}-[a-z0-9_.]{0,5}-[a-z0-9_.]{0,5}"), max_size=3))
+def test_any_tags_are_read_or_refused(tags: list[str]) -> None:
+    about = "Wheel-Version: 1.0\n" + "".join(f"Tag: {tag}\n" for tag in tags)
+    reads_or_refuses(wheel_of({"WHEEL": about.encode("utf-8", "surrogatepass")}), WHEEL)
+
+
+pieces = st.lists(st.sampled_from([*"<>=!~^,;.*'\"() 0123", ".*", ">=", "dev", "a1", "3.6", "demo", "extra"]), max_size=12)
+
+
+@FUZZ
+@given(field=st.sampled_from(["Requires-Dist", "Requires-Python", "Provides-Extra", "Metadata-Version"]), pieces=pieces)
+def test_values_that_are_nearly_right_are_read_or_refused(field: str, pieces: list[str]) -> None:
+    reads_or_refuses(wheel_of({"METADATA": core_metadata(fields=[f"{field}: {''.join(pieces)}"]).encode()}), WHEEL)
+
+
+@FUZZ
+@given(data=st.data())
+def test_headers_of_a_zip_in_any_combination_are_read_or_refused(data: st.DataObject) -> None:
+    number = st.sampled_from([0, 1, 8, 2**32 - 1])
+    triple = st.none() | st.tuples(number, number, number)
+    extra = st.sampled_from(
+        [b"", zip64_field(8), zip64_field(8, 8), zip64_field(2**63, 0, 1), b"\1\0\xff\xff", b"\x75\x70\2\0ab", b"x"]
+    )
+    headers = Headers(
+        flags=data.draw(st.sampled_from([0, 8, 1, 0x800])),
+        local_flags=data.draw(st.none() | st.sampled_from([0, 8, 1, 0x800])),
+        local=data.draw(triple),
+        central_shown=data.draw(triple),
+        local_extra=data.draw(extra),
+        central_extra=data.draw(extra),
+        packed=data.draw(st.none() | st.binary(max_size=40)),
+        descriptor=data.draw(st.none() | st.binary(max_size=24)),
+        gap=data.draw(st.binary(max_size=8)),
+    )
+    reads_or_refuses(raw_wheel(Member("a.py", b"value = 1\n", data.draw(st.booleans()), headers)), WHEEL)
+
+
+def wheel_of(inside: dict[str, bytes]) -> bytes:
+    """A wheel with these files in its .dist-info."""
+    files = {"RECORD": b"", "METADATA": core_metadata().encode(), "WHEEL": b"Wheel-Version: 1.0\nTag: py3-none-any\n", **inside}
+    return zip_bytes([(f"demo-1.0.dist-info/{name}", data) for name, data in files.items()])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from wharf.distribution import sdist, wheel
 from wharf.distribution.names import Kind, Name, invalid, plain
+from wharf.distribution.time_limit import TimeLimit
 from wharf.errors import TooLargeError
 
 if TYPE_CHECKING:
@@ -61,10 +62,8 @@ def read(file: BinaryIO, filename: str, *, limit: int = DEFAULT_LIMIT) -> Distri
     file.seek(0)
     data: bytes
     core: CoreMetadata
-    if name.kind == "wheel":
-        data, core, warnings = wheel.read(file, filename, name)
-    else:
-        data, core, warnings = sdist.read(file, filename, name, size)
+    time = TimeLimit(filename, size)
+    data, core, warnings = (wheel if name.kind == "wheel" else sdist).read(file, filename, name, size, time)
     return Distribution(
         filename=filename,
         project=name.project,

@@ -7,15 +7,18 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packaging.metadata import Metadata, RawMetadata, parse_email
+from packaging.metadata import InvalidMetadata, Metadata, RawMetadata, parse_email
 from packaging.utils import canonicalize_name
 
-from wharf.distribution.names import Name, invalid, plain
+from wharf.distribution import requirements
+from wharf.distribution.names import REBUILD, Name, invalid, plain, sdist_hint
 from wharf.errors import TooLargeError
 from wharf.model import same_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from wharf.errors import InvalidDistributionError
 
 MAX_FIELDS = 100
 """Different field names in one file; the standard has some 35. The parser's time grows with their square."""
@@ -32,10 +35,14 @@ _MIME = frozenset({b"content-type", b"content-transfer-encoding"})
 """Fields of e-mail, none of metadata; they would make the email parser look for parts, on which packaging 25.0 stumbles."""
 
 _FIELD = re.compile(rb"([!-9;-~]+):")
-_VERSION = re.compile(r"([12])\.(\d{1,3})", re.ASCII)
+_VERSION = re.compile(r"([12])(?:\.(\d{1,3}))?(?:\.\d{1,3})?", re.ASCII)
+_PLAIN_VERSION = re.compile(r"\d\.\d{1,3}", re.ASCII)
 _CORRECT = "Correct the project's metadata and rebuild it with `python -m build`."
 _NEEDED = ("metadata-version", "name", "version", "requires-python", "requires-dist", "provides-extra", "dynamic")
 _RESOLVED = frozenset({"requires-python", "requires-dist", "provides-extra"})
+_OURS = frozenset({"requires-python", "requires-dist", "provides-extra"})
+"""The fields whose faults are told here, with what installers make of them."""
+_LARGE = 1 << 20  # bytes of a METADATA that are worth a warning
 _GARBAGE = (ValueError, RecursionError, email.errors.MessageError)
 """What packaging raises on hostile values: its own errors are ValueErrors, and its parser of markers recurses."""
 
@@ -45,11 +52,13 @@ class CoreMetadata:
     """What the rest needs to know of a METADATA or PKG-INFO.
 
     `version` is that of the format, as (major, minor); `dynamic` holds the names of the fields that a build may still change,
-    in lower case (PEP 643).
+    in lower case (PEP 643). `requires_python` is fit for an index: mended where it has one meaning, else None. `odd` says that
+    one of the fields that installers resolve by follows no standard.
     """
 
     version: tuple[int, int]
     requires_python: str | None
+    odd: bool
     dynamic: frozenset[str]
     utf8: bool
     warnings: tuple[str, ...]
@@ -57,7 +66,7 @@ class CoreMetadata:
     @property
     def is_final(self) -> bool:
         """Whether the wheels built from this sdist have the same requirements (PEP 643): then a resolver may rely on them."""
-        return self.utf8 and self.version >= (2, 2) and not self.dynamic & _RESOLVED
+        return self.utf8 and not self.odd and self.version >= (2, 2) and not self.dynamic & _RESOLVED
 
 
 def parse(data: bytes, filename: str, name: Name, member: str) -> CoreMetadata:
@@ -68,7 +77,7 @@ def parse(data: bytes, filename: str, name: Name, member: str) -> CoreMetadata:
     cost an sdist its announcement.
     """
     head, warnings = header(data, filename, member)
-    utf8 = _is_utf8(data)
+    utf8 = is_utf8(data)
     if not utf8:
         if name.kind == "wheel":
             raise invalid(filename, f"{member} is not in UTF-8", _CORRECT)
@@ -82,12 +91,16 @@ def parse(data: bytes, filename: str, name: Name, member: str) -> CoreMetadata:
             cause = "is there more than once" if len(unparsed[field]) > 1 else "is not in UTF-8"
             raise invalid(filename, f"the field {field.title()} in {member} {cause}", _CORRECT)
     version = _check_fields(raw, filename, name, member)
+    fields = _Fields(raw, filename, member)
+    requires_python = fields.requires_python()
+    odd = fields.odd_ones(data)
+    warnings += odd
     warnings += [f"{member} has an unknown or unreadable field {plain(field)!r}." for field in sorted(unparsed)]
     warnings += _complaints(raw, member)
-    requires_python = " ".join(raw.get("requires_python", "").split())
     return CoreMetadata(
         version=version,
-        requires_python=requires_python or None,
+        requires_python=requires_python,
+        odd=bool(odd),
         dynamic=frozenset(field.strip().lower() for field in raw.get("dynamic", [])),
         utf8=utf8,
         warnings=tuple(warnings[:MAX_WARNINGS]),
@@ -129,7 +142,8 @@ def _lines(data: bytes) -> Iterator[bytes]:
     return iter(data.splitlines())
 
 
-def _is_utf8(data: bytes) -> bool:
+def is_utf8(data: bytes) -> bool:
+    """Whether the bytes are UTF-8."""
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
@@ -145,21 +159,73 @@ def _check_fields(raw: RawMetadata, filename: str, name: Name, member: str) -> t
     values += [raw.get("description_content_type", ""), raw.get("license_expression", "")]
     if any(len(value) > MAX_VALUE for value in values):
         raise TooLargeError(f"{plain(filename)}: a field in {member} is longer than {MAX_VALUE} characters", _CORRECT)
-    match = _VERSION.fullmatch(raw.get("metadata_version", ""))
+    match = _VERSION.fullmatch(values[0].strip())
     if match is None:
         cause = f"Metadata-Version in {member} is {plain(values[0])!r}, not 1.x or 2.x"
         raise invalid(filename, cause, _CORRECT)
     try:
         given = Metadata.from_raw(raw, validate=False)
         project, version = given.name, str(given.version)
-        _ = given.requires_python, given.requires_dist, given.provides_extra
     except _GARBAGE as error:
         raise invalid(filename, f"{member} is not valid: {plain(_sentence(error))}", _CORRECT) from error
     if canonicalize_name(project) != name.project:
-        raise invalid(filename, f"{member} names the project {project!r}, the file name {name.project!r}")
+        cause = f"{member} names the project {project!r}, the file name {name.project!r}"
+        raise invalid(filename, cause, sdist_hint(project, version, name.suffix) if name.kind == "sdist" else REBUILD)
     if not same_version(version, str(name.version)):
         raise invalid(filename, f"{member} says version {version!r}, the file name {str(name.version)!r}")
-    return int(match[1]), int(match[2])
+    return int(match[1]), int(match[2] or 0)
+
+
+class _Fields:
+    """The fields that installers resolve by, each as the standards want it, or as a current installer takes it."""
+
+    def __init__(self, raw: RawMetadata, filename: str, member: str) -> None:
+        self._raw = raw
+        self._filename = filename
+        self._member = member
+        self._odd: list[str] = []
+
+    def requires_python(self) -> str | None:
+        """The Requires-Python for an index. Raises InvalidDistributionError for what does not look like one."""
+        text = " ".join(self._raw.get("requires_python", "").split())
+        if not text or requirements.is_specifier(text):
+            return text or None
+        odd = requirements.odd_specifier(text)
+        if odd is None:
+            raise self._refuse("requires-python", text)
+        reads = "cannot install it" if odd.by_uv is None else f"reads {plain(odd.by_uv)!r}"
+        says = "leaves it out" if odd.meaning is None else f"says {plain(odd.meaning)!r}"
+        self._note("Requires-Python", text, f"no specifier. pip passes over it, uv {reads}, and the index {says}")
+        return odd.meaning
+
+    def odd_ones(self, data: bytes) -> list[str]:
+        """Warnings of all that follows no standard. Raises InvalidDistributionError for what no installer takes."""
+        version = self._raw.get("metadata_version", "")
+        if not _PLAIN_VERSION.fullmatch(version):
+            self._note(
+                "Metadata-Version", version, "no version of metadata. pip installs it; uv installs a wheel, and no sdist"
+            )
+        for text in self._raw.get("requires_dist", []):
+            mended = requirements.requirement(text)
+            if mended is None:
+                raise self._refuse("requires-dist", text)
+            if mended != text:
+                self._note("Requires-Dist", text, f"no requirement. pip cannot install it; uv reads {plain(mended)!r}")
+        for text in self._raw.get("provides_extra", []):
+            if not requirements.is_extra(text):
+                self._note(
+                    "Provides-Extra", text, "no name of an extra. pip and uv install it, but nobody can ask for that extra"
+                )
+        if len(data) > _LARGE:
+            size = f"{len(data) / _LARGE:.1f} MiB"
+            self._odd.append(f"{self._member} has {size}. pip and uv install it, and fetch all of that to resolve.")
+        return self._odd
+
+    def _note(self, field: str, text: str, what: str) -> None:
+        self._odd.append(f"{field} in {self._member} is {plain(text)!r}, which is {what}.")
+
+    def _refuse(self, field: str, text: str) -> InvalidDistributionError:
+        return invalid(self._filename, f"{self._member} is not valid: {plain(text)!r} is invalid for {field!r}", _CORRECT)
 
 
 def _complaints(raw: RawMetadata, member: str) -> list[str]:
@@ -167,7 +233,9 @@ def _complaints(raw: RawMetadata, member: str) -> list[str]:
     try:
         Metadata.from_raw(raw, validate=True)
     except ExceptionGroup as group:
-        return sorted(f"{member}: {plain(_sentence(error))}." for error in group.exceptions)
+        ours = _OURS if _PLAIN_VERSION.fullmatch(raw.get("metadata_version", "")) else _OURS | {"metadata-version"}
+        told = [each for each in group.exceptions if not (isinstance(each, InvalidMetadata) and each.field in ours)]
+        return sorted(f"{member}: {plain(_sentence(each))}." for each in told)
     except _GARBAGE as error:
         return [f"{member}: {plain(_sentence(error))}."]
     return []

@@ -8,14 +8,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
+from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename, parse_wheel_filename
+from packaging.version import Version
 
 from wharf.errors import InvalidDistributionError
-from wharf.model import is_filename, is_name
+from wharf.model import is_filename, is_name, version_of
 
 if TYPE_CHECKING:
     from packaging.tags import Tag
-    from packaging.version import Version
 
 Kind: TypeAlias = Literal["wheel", "sdist"]
 Suffix: TypeAlias = Literal[".whl", ".tar.gz", ".zip"]
@@ -28,6 +28,8 @@ MAX_TAGS = 1000
 """Tags that one compressed tag set may stand for. Three sets of 40 in one file name would expand to 64,000."""
 
 _SUFFIXES: tuple[Suffix, ...] = (".whl", ".tar.gz", ".zip")
+_OTHER_SDIST = re.compile(r"\.(?:tar(?:\.[A-Za-z0-9]+)?|tgz|tbz2?|txz|tlz|tzst)$", re.ASCII)
+_FEWEST = 5  # parts of a wheel's name between hyphens
 _TAG = re.compile(r"\w+(?:\.\w+)*(?:-\w+(?:\.\w+)*){2}", re.ASCII)
 
 
@@ -70,6 +72,13 @@ def invalid(filename: str, cause: str, hint: str = REBUILD) -> InvalidDistributi
     return InvalidDistributionError(f"{plain(filename)}: {cause}", hint)
 
 
+def sdist_hint(project: str, version: str, suffix: str) -> str:
+    """What to do about an sdist whose name does not say that it is of this project and version (PEP 625)."""
+    name = f"{canonicalize_name(project).replace('-', '_')}-{Version(version)}{suffix}"
+    means = f"If it is version {Version(version)} of {plain(project)}, call it {plain(name)}"
+    return f"{means}: a version in a file name has no hyphen."
+
+
 def count_tags(text: str) -> int:
     """How many tags the compressed tag set `text` stands for, before repeats; 0 if it is none."""
     if not _TAG.fullmatch(text):
@@ -83,13 +92,22 @@ def _parse(filename: str) -> Name:
     if not is_filename(filename):
         raise invalid(filename, "the file name is more than one word of at most 250 ASCII letters, digits and ._+!~-", RENAME)
     if suffix is None:
-        raise invalid(filename, "neither a wheel (.whl) nor an sdist (.tar.gz, .zip)", "Build one with `python -m build`.")
+        raise _other_kind(filename)
     name = _parse_wheel(filename) if suffix == ".whl" else _parse_sdist(filename, suffix)
     if len(str(name.version)) > _LONGEST_VERSION:
         raise invalid(filename, f"its version is longer than {_LONGEST_VERSION} characters", RENAME)
     if not is_name(name.project):
         raise invalid(filename, f"the project name in the file name, {name.project!r}, is not valid", RENAME)
     return name
+
+
+def _other_kind(filename: str) -> InvalidDistributionError:
+    """The refusal of what is neither a wheel nor an sdist."""
+    if _OTHER_SDIST.search(filename):
+        return invalid(filename, "an sdist is a .tar.gz (PEP 625)", "Build it again with `python -m build --sdist`.")
+    if filename.endswith(".egg"):
+        return invalid(filename, "pip and uv install no eggs", "Build a wheel with `python -m build`.")
+    return invalid(filename, "neither a wheel (.whl) nor an sdist (.tar.gz, .zip)", "Build one with `python -m build`.")
 
 
 def _parse_wheel(filename: str) -> Name:
@@ -100,14 +118,41 @@ def _parse_wheel(filename: str) -> Name:
         raise invalid(filename, f"the file name stands for {tags} tags, more than {MAX_TAGS}", RENAME)
     try:
         project, version, build, expanded = parse_wheel_filename(filename)
-    except InvalidWheelFilename as error:
-        raise invalid(filename, f"not the name of a wheel: {plain(str(error))}", RENAME) from error
+    except ValueError as error:  # InvalidWheelFilename, or what packaging says of a tag
+        raise _no_wheel(filename, error) from error
     return Name(suffix=".whl", project=project, version=version, build=build, tags=expanded)
+
+
+def _no_wheel(filename: str, error: ValueError) -> InvalidDistributionError:
+    """The refusal of a name of a wheel, with the two that come of more than a slip."""
+    parts = filename.removesuffix(".whl").split("-")
+    version = version_of("-".join(parts[1:3]))
+    if version is not None and _is_wheel("-".join([parts[0], str(version), *parts[3:]])):
+        better = "-".join([parts[0], str(version), *parts[3:]])
+        return invalid(
+            filename, "the version in the file name has a hyphen", f"Rebuild it, so that it is called {plain(better)}.whl."
+        )
+    if len(parts) > _FEWEST and _is_wheel("-".join(parts[:-1])):
+        cause = f"{plain(parts[-1])!r} behind its tags makes it a variant (PEP 825), which installers of today do not look for"
+        return invalid(filename, cause, "Publish the wheel without a variant label.")
+    return invalid(filename, f"not the name of a wheel: {plain(str(error))}", RENAME)
+
+
+def _is_wheel(stem: str) -> bool:
+    try:
+        parse_wheel_filename(f"{stem}.whl")
+    except ValueError:
+        return False
+    return True
 
 
 def _parse_sdist(filename: str, suffix: Suffix) -> Name:
     try:
         project, version = parse_sdist_filename(filename)
     except InvalidSdistFilename as error:
-        raise invalid(filename, f"not the name of an sdist: {plain(str(error))}", RENAME) from error
+        head, _, tail = filename.removesuffix(suffix).rpartition("-")
+        name, _, front = head.rpartition("-")
+        better = version_of(f"{front}-{tail}")
+        hint = RENAME if better is None or not is_name(canonicalize_name(name)) else sdist_hint(name, str(better), suffix)
+        raise invalid(filename, f"not the name of an sdist: {plain(str(error))}", hint) from error
     return Name(suffix=suffix, project=project, version=version)

@@ -5,43 +5,49 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO
 
 from wharf.distribution import metadata, zips
-from wharf.distribution.members import MAX_METADATA
+from wharf.distribution.members import MAX_METADATA, Members
 from wharf.distribution.names import invalid
 from wharf.distribution.tars import Tar
 
 if TYPE_CHECKING:
     from wharf.distribution.names import Name
+    from wharf.distribution.time_limit import TimeLimit
 
 _DEPTH = 2
 """Parts in the path of `<folder>/PKG-INFO`."""
 
 
-def read(file: BinaryIO, filename: str, name: Name, size: int) -> tuple[bytes, metadata.CoreMetadata, list[str]]:
+def read(
+    file: BinaryIO, filename: str, name: Name, size: int, time: TimeLimit
+) -> tuple[bytes, metadata.CoreMetadata, list[str]]:
     """The PKG-INFO of the sdist in `file`, the same checked, and warnings.
 
     Raises InvalidDistributionError for an archive that is no sdist or not the one that its file name tells of.
     """
-    data, tops = _from_zip(file, filename) if name.suffix == ".zip" else _from_tar(file, filename, size)
+    data, seen, warnings = (_from_zip if name.suffix == ".zip" else _from_tar)(file, filename, size, time)
     if data is None:
         raise invalid(filename, "the sdist has no PKG-INFO in its top folder", "Build it with `python -m build --sdist`.")
-    if len(tops) != 1:
-        raise invalid(filename, f"the sdist has more than one top folder or file ({', '.join(sorted(tops))})")
-    return data, metadata.parse(data, filename, name, "PKG-INFO"), []
+    if len(seen.tops) != 1:
+        raise invalid(filename, f"the sdist has more than one top folder or file ({', '.join(sorted(seen.tops))})")
+    if seen.dotted:
+        warnings.append("The names of its members begin with `./`. uv installs it, pip does not.")
+    return data, metadata.parse(data, filename, name, "PKG-INFO"), warnings
 
 
-def _from_zip(file: BinaryIO, filename: str) -> tuple[bytes | None, set[str]]:
-    """PKG-INFO, if it is there, and the names at the top, no more than two of them."""
+def _from_zip(file: BinaryIO, filename: str, size: int, time: TimeLimit) -> tuple[bytes | None, Members, list[str]]:
+    """PKG-INFO, if it is there, what was seen of the members, and warnings."""
     with zips.opened(file, filename) as archive:
-        members, seen = zips.members(archive, filename)
-        found = [info for path, info in members.items() if path.count("/") == 1 and path.endswith("/PKG-INFO")]
+        all_of_it = zips.members(archive, file, filename, size, time)
+        found = [info for path, info in all_of_it.members.items() if path.count("/") == 1 and path.endswith("/PKG-INFO")]
         if found and found[0].is_dir():
             raise invalid(filename, "PKG-INFO is not a regular file")
-        return zips.read(archive, found[0], filename) if found else None, seen.tops
+        data = zips.read(archive, found[0], filename) if found else None
+    return data, all_of_it.seen, all_of_it.warnings
 
 
-def _from_tar(file: BinaryIO, filename: str, size: int) -> tuple[bytes | None, set[str]]:
+def _from_tar(file: BinaryIO, filename: str, size: int, time: TimeLimit) -> tuple[bytes | None, Members, list[str]]:
     """The same from a gzipped tar archive, all of which is unpacked: that alone proves that it is whole."""
-    tar = Tar(file, filename, size)
+    tar = Tar(file, filename, size, time)
     data: bytes | None = None
     for parts, info in tar.members():
         if len(parts) == _DEPTH and parts[1] == "PKG-INFO":
@@ -50,4 +56,4 @@ def _from_tar(file: BinaryIO, filename: str, size: int) -> tuple[bytes | None, s
             if not info.isreg():
                 raise invalid(filename, "PKG-INFO is not a regular file")
             data = tar.read(info, MAX_METADATA)
-    return data, tar.seen.tops
+    return data, tar.seen, [] if tar.is_ended else ["The tar archive has no end marker. pip installs it, uv refuses it."]

@@ -18,6 +18,7 @@ from wharf.errors import TooLargeError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wharf.distribution.time_limit import TimeLimit
     from wharf.errors import InvalidDistributionError
 
 MAX_HEADER = 1 << 20
@@ -42,11 +43,14 @@ _OVERRIDES = ("path", "linkpath", "size")
 class Tar:
     """One pass over the members of a gzipped tar archive; `file` stands at its beginning and stays open.
 
+    `is_ended` says, once they went by, whether the two blocks of zeros that end an archive are there.
     Every method raises InvalidDistributionError for bytes that are no such archive and TooLargeError for more than a limit.
     """
 
-    def __init__(self, file: BinaryIO, filename: str, size: int) -> None:
-        self.seen = Members(filename)
+    def __init__(self, file: BinaryIO, filename: str, size: int, time: TimeLimit) -> None:
+        self.seen = Members(filename, time)
+        self.is_ended = False
+        self._time = time
         self._filename = filename
         self._file = file
         self._gzip = zlib.decompressobj(_GZIP)
@@ -154,13 +158,19 @@ class Tar:
 
     def _finish(self) -> None:
         """Pass over what pads the archive, to the end of the gzip stream and its checksum; zeros only, here and behind it."""
+        padding = 0
         while block := self._take(_BLOCK, short=True):
+            padding += 1
             if block.strip(b"\0"):
                 raise self._refuse("data follows the end of the tar archive")
+        self.is_ended = padding > 0  # one block of zeros is behind us
         rest = self._gzip.unused_data
         while rest:
             if rest.strip(b"\0"):
-                raise self._refuse("data follows the end of the gzip stream")
+                raise self._refuse(
+                    "data follows the end of the gzip stream, which some readers unpack and others pass over",
+                    "Pack it as one gzip stream: rebuild it with `python -m build --sdist`, or unpack it and use `tar czf`.",
+                )
             rest = self._file.read(_CHUNK)
 
     def _skip(self, size: int) -> None:
@@ -189,6 +199,7 @@ class Tar:
                 fresh = self._gzip.decompress(packed, _CHUNK)
             except zlib.error as error:
                 raise self._refuse(f"not a readable gzip stream: {error}") from error
+            self._time.check()
             self._budget -= len(fresh)
             if self._budget < 0:
                 cause = f"unpacks to more than {FREE >> 20} MiB and {MAX_RATIO} times its size"

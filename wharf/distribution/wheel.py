@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, BinaryIO
 from packaging.tags import parse_tag
 from packaging.utils import BuildTag, canonicalize_name
 
-from wharf.distribution import metadata, zips
+from wharf.distribution import metadata, scripts, zips
+from wharf.distribution.members import MAX_SMALL
 from wharf.distribution.names import MAX_TAGS, RENAME, Name, count_tags, invalid, plain
 from wharf.errors import TooLargeError
 from wharf.model import same_version
@@ -20,22 +21,29 @@ if TYPE_CHECKING:
 
     from packaging.tags import Tag
 
+    from wharf.distribution.time_limit import TimeLimit
 
-def read(file: BinaryIO, filename: str, name: Name) -> tuple[bytes, metadata.CoreMetadata, list[str]]:
+
+def read(
+    file: BinaryIO, filename: str, name: Name, size: int, time: TimeLimit
+) -> tuple[bytes, metadata.CoreMetadata, list[str]]:
     """The METADATA of the wheel in `file`, the same checked, and warnings.
 
     Raises InvalidDistributionError for an archive that is no wheel or not the one that its file name tells of.
     """
     with zips.opened(file, filename) as archive:
-        members, _ = zips.members(archive, filename)
-        folder = _dist_info(members, filename, name)
+        found = zips.members(archive, file, filename, size, time)
+        folder = _dist_info(found.members, filename, name)
         for member in ("METADATA", "WHEEL", "RECORD"):
-            info = members.get(f"{folder}/{member}")
+            info = found.members.get(f"{folder}/{member}")
             if info is None or info.filename != f"{folder}/{member}":  # a folder, or a spelling that installers do not find
                 raise invalid(filename, f"the wheel has no {folder}/{member}")
-        data = zips.read(archive, members[f"{folder}/METADATA"], filename)
-        about = zips.read(archive, members[f"{folder}/WHEEL"], filename)
-    warnings = _check_about(about, filename, name)
+        data = zips.read(archive, found.members[f"{folder}/METADATA"], filename)
+        about = zips.read(archive, found.members[f"{folder}/WHEEL"], filename, MAX_SMALL)
+        points = found.members.get(f"{folder}/entry_points.txt")
+        commands = zips.read(archive, points, filename, MAX_SMALL) if points is not None else b""
+    warnings = [*found.warnings, *_check_about(about, filename, name), *scripts.check_entry_points(commands, filename)]
+    warnings += scripts.check_data(found.members, folder.removesuffix(".dist-info") + ".data", filename)
     return data, metadata.parse(data, filename, name, "METADATA"), warnings
 
 
@@ -55,10 +63,12 @@ def _dist_info(members: Collection[str], filename: str, name: Name) -> str:
 def _check_about(data: bytes, filename: str, name: Name) -> list[str]:
     """Check WHEEL against the file name; warnings.
 
-    Its tags are those of the file name, one by one (PEP 427): wheels by setuptools, flit, hatchling, meson, maturin and bazel,
-    repaired by auditwheel or not, of 2015 as of today, all comply. Its build number may differ, as people add one by renaming
-    the file and no installer reads it here: that is a warning. A Wheel-Version other than 1.x is refused, as by installers.
+    Installers choose a wheel by the tags of its file name, and compare those in WHEEL only once it is installed. Its build
+    number may differ, as people add one by renaming the file and no installer reads it here. A Wheel-Version other than 1.x is
+    refused, as by installers.
     """
+    if not metadata.is_utf8(data):
+        raise invalid(filename, "WHEEL is not in UTF-8")
     head, warnings = metadata.header(data, filename, "WHEEL")
     try:
         about = BytesHeaderParser().parsebytes(head)
@@ -67,29 +77,39 @@ def _check_about(data: bytes, filename: str, name: Name) -> list[str]:
         raise invalid(filename, f"WHEEL cannot be read: {plain(str(error))}") from error
     if major != "1":
         raise invalid(filename, f"Wheel-Version in WHEEL is {plain(str(about.get('Wheel-Version', '')))!r}, not 1.x")
-    tags = _tags(about, filename)
-    if tags != name.tags:
-        wheel = ", ".join(sorted(map(str, tags - name.tags))) or "no others"
-        own = ", ".join(sorted(map(str, name.tags - tags))) or "no others"
-        raise invalid(filename, f"the tags disagree: only WHEEL has {plain(wheel)}, only the file name {plain(own)}", RENAME)
+    tags, odd = _tags(about, filename)
+    if odd or tags != name.tags:
+        told = odd or (f"the tag {plain(str(min(tags - name.tags, key=str)))!r}" if tags - name.tags else _missing(tags, name))
+        warnings.append(
+            f"WHEEL has {told}, unlike the file name. pip and uv go by the file name and install it, "
+            "but `uv sync` may install it again each time, and `pip check` complain."
+        )
     build = str(about.get("Build", "")).strip()
     if build and build != _build(name.build):
         warnings.append(f"WHEEL says build {plain(build)!r}, the file name {_build(name.build)!r}.")
     return warnings
 
 
-def _tags(about: Message, filename: str) -> frozenset[Tag]:
-    """The tags of WHEEL, expanded."""
+def _missing(tags: frozenset[Tag], name: Name) -> str:
+    return f"no tag {plain(str(min(name.tags - tags, key=str)))!r}" if tags else "no tag"
+
+
+def _tags(about: Message, filename: str) -> tuple[frozenset[Tag], str]:
+    """The tags of WHEEL, expanded, and in words the first one that is none."""
     tags: set[Tag] = set()
+    odd = ""
     for line in about.get_all("Tag", []):
         text = str(line).strip()
         count = count_tags(text)
-        if not count:
-            raise invalid(filename, f"WHEEL has a tag that is none, {plain(text)!r}")
         if count > MAX_TAGS or len(tags) > MAX_TAGS:
             raise TooLargeError(f"{plain(filename)}: WHEEL has more than {MAX_TAGS} tags", RENAME)
-        tags |= parse_tag(text)
-    return frozenset(tags)
+        try:
+            tags |= parse_tag(text) if count else frozenset()
+        except ValueError:  # packaging knows more rules for a tag than the characters that it may have
+            count = 0
+        if not count:
+            odd = odd or f"a tag that is none, {plain(text)!r}"
+    return frozenset(tags), odd
 
 
 def _build(build: BuildTag) -> str:

@@ -1,8 +1,7 @@
 """Zip archives: opened only after their directory proved to be small, whole and unambiguous.
 
-The structures are those of PKWARE's APPNOTE 6.3: the end record (4.3.16), its 64-bit form (4.3.14, 4.3.15), the entries of the
-central directory (4.3.12), and the local header (4.3.7) and descriptor (4.3.9) of each member. What stands in them is bytes,
-little endian.
+The structures are those of PKWARE's APPNOTE 6.3: the end record (4.3.16), its 64-bit form (4.3.14, 4.3.15) and the entries of
+the central directory (4.3.12). What stands in them is bytes, little endian. The members themselves are for `zip_entries`.
 """
 
 from __future__ import annotations
@@ -13,14 +12,18 @@ import stat
 import struct
 import zipfile
 import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from wharf.distribution.members import MAX_MEMBERS, MAX_METADATA, MAX_PATH, Members
 from wharf.distribution.names import REBUILD, invalid, plain
+from wharf.distribution.zip_entries import ENCRYPTED, Entries, Fields
 from wharf.errors import TooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from wharf.distribution.time_limit import TimeLimit
 
 MAX_DIRECTORY = 64 << 20
 """Bytes of a central directory, which is read into memory whole."""
@@ -28,16 +31,9 @@ MAX_DIRECTORY = 64 << 20
 _END = struct.Struct("<4s4H2LH")
 _LOCATOR = struct.Struct("<4sLQL")
 _END64 = struct.Struct("<4sQ2H2L4Q")
-_ENTRY = struct.Struct("<4s24x3H12x")
-_LOCAL = struct.Struct("<4s4xH16x2H")
-_DESCRIPTORS = {12, 16, 20, 24}  # with or without a signature, sizes of 32 or 64 bits
-_DESCRIBED = 0x8
-"""The bit of the general purpose flags that announces a descriptor."""
+_ENTRY = struct.Struct("<4s16x2L3H8xL")
 _END_SIGNATURE = b"PK\x05\x06"
 _MAX_COMMENT = 0xFFFF
-_ENCRYPTED = 0x41
-"""Bits of the general purpose flags: encrypted, strongly encrypted (APPNOTE 4.4.4)."""
-
 _GARBAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -65,13 +61,22 @@ def opened(file: BinaryIO, filename: str) -> Iterator[zipfile.ZipFile]:
         raise invalid(filename, f"not a readable zip archive: {plain(str(error) or type(error).__name__)}") from error
 
 
-def members(archive: zipfile.ZipFile, filename: str) -> tuple[dict[str, zipfile.ZipInfo], Members]:
-    """The members of `archive` by path, `.` and empty parts removed, each checked, with what was seen of them together.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The members of an archive by path, `.` and empty parts removed; what was seen of them together; warnings."""
 
-    Refused are names that lead outside, a path given twice, links that lead outside, encryption, and compression other than
-    deflate, the only one that every installer reads.
+    members: dict[str, zipfile.ZipInfo]
+    seen: Members
+    warnings: list[str]
+
+
+def members(archive: zipfile.ZipFile, file: BinaryIO, filename: str, size: int, time: TimeLimit) -> Found:
+    """The members of `archive`, which was opened from `file`, of `size` bytes; each is checked with all its data.
+
+    Refused are names that lead outside, a path given twice, links that lead outside, encryption, compression other than
+    deflate, the only one that every installer reads, and whatever two readers could read in two ways.
     """
-    seen = Members(filename)
+    seen = Members(filename, time)
     found: dict[str, zipfile.ZipInfo] = {}
     for info in archive.infolist():
         name = info.orig_filename
@@ -83,7 +88,7 @@ def members(archive: zipfile.ZipFile, filename: str) -> tuple[dict[str, zipfile.
             raise invalid(filename, f"the member {plain(name)!r} is there twice")
         if not 0 <= info.header_offset < archive.start_dir:  # a seek there could fail like a disk does
             raise invalid(filename, f"the member {plain(name)!r} lies outside the zip archive")
-        if info.flag_bits & _ENCRYPTED:
+        if info.flag_bits & ENCRYPTED:
             raise invalid(filename, f"the member {plain(name)!r} is encrypted")
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise invalid(filename, f"the member {plain(name)!r} is compressed by method {info.compress_type}, not deflate")
@@ -91,32 +96,16 @@ def members(archive: zipfile.ZipFile, filename: str) -> tuple[dict[str, zipfile.
             target = read(archive, info, filename, MAX_PATH)
             seen.link(parts, target.decode("utf-8", "surrogateescape"))
         found[path] = info
-    _check_locals(archive, filename)
-    return found, seen
+    entries = Entries(archive, file, filename, size, time)
+    entries.check()
+    return Found(found, seen, [_odd(entries.odd)] if entries.odd else [])
 
 
-def _check_locals(archive: zipfile.ZipFile, filename: str) -> None:
-    """Check that the members, each with the name that the directory has for it, fill the archive up to the directory.
-
-    Some tools read the directory, some the local headers one after the other: then they see the same members, and nothing
-    stands in front of the archive or between its members.
-    """
-    file = archive.fp
-    if file is None:
-        raise ValueError("the archive is closed")
-    infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
-    ends = [*(info.header_offset for info in infos[1:]), archive.start_dir]
-    if infos and infos[0].header_offset:
-        raise invalid(filename, "bytes stand in front of the zip archive")
-    for info, end in zip(infos, ends, strict=True):
-        file.seek(info.header_offset)
-        signature, method, name, extra = _LOCAL.unpack(file.read(_LOCAL.size))
-        wanted = info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437")
-        if signature != b"PK\x03\x04" or method != info.compress_type or file.read(name) != wanted:
-            raise invalid(filename, f"the member {plain(info.filename)!r} calls itself something else than the directory does")
-        left = end - info.header_offset - _LOCAL.size - int(name) - int(extra) - info.compress_size
-        if left != 0 if not info.flag_bits & _DESCRIBED else left not in _DESCRIPTORS:
-            raise invalid(filename, f"bytes that belong to no member follow the member {plain(info.filename)!r}")
+def _odd(names: list[str]) -> str:
+    """The warning of members that only some installers take."""
+    others = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+    what = "has a descriptor of another width than its header announces"
+    return f"The member {plain(names[0])!r}{others} {what}. pip installs it, uv refuses it."
 
 
 def read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, filename: str, limit: int = MAX_METADATA) -> bytes:
@@ -146,13 +135,31 @@ def _check_directory(file: BinaryIO, filename: str) -> None:
     data = file.read(size)
     at = count = 0
     while at + _ENTRY.size <= len(data) and count <= entries:
-        signature, name, extra, comment = _ENTRY.unpack_from(data, at)
+        signature, *small, name, extra, comment, place = _ENTRY.unpack_from(data, at)
         if signature != b"PK\x01\x02":
             raise invalid(filename, "the directory of the zip archive is damaged")
-        at += _ENTRY.size + int(name) + int(extra) + int(comment)
+        at += _ENTRY.size + int(name)
+        if extra:
+            _check_extra(data[at - int(name) : at], data[at : at + int(extra)], (*small, place), filename)
+        at += int(extra) + int(comment)
         count += 1
     if count != entries or at != size:
         raise invalid(filename, f"the directory of the zip archive does not hold the {entries} members of its end record")
+
+
+def _check_extra(name: bytes, extra: bytes, small: tuple[int, int, int], filename: str) -> None:
+    """Check the extra fields of a directory entry, of whose packed size, size and place `small` tells in 32 bits each.
+
+    Readers disagree on a 64-bit field that stands there twice, is too short, or says something else than `small`.
+    """
+    fields = Fields.parse(extra)
+    shown = plain(name.decode("utf-8", "replace"))
+    packed, size, place = small
+    wanted = 8 * small.count(0xFFFFFFFF)
+    if not (fields.is_of(wanted) if wanted or not fields.zip64 else fields.agree((size, packed, place), (size, packed, place))):
+        raise invalid(filename, f"the member {shown!r} has a 64-bit field that can be read in two ways")
+    if any(path != name for path in fields.paths):
+        raise invalid(filename, f"the member {shown!r} has two names")
 
 
 def _directory(file: BinaryIO, filename: str) -> tuple[int, int, int, int]:

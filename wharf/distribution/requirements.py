@@ -1,0 +1,91 @@
+"""Requirements, specifiers and extras that the standards do not know, and that a current installer takes nevertheless.
+
+pip refuses a wheel with such a requirement and passes over such a Requires-Python; uv mends both where it can. What is said
+here of the two is tried with both (tests/cases/distributions).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+_LONGEST = 1000  # characters that are mended: the patterns' time grows with their square
+_EXTRA = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
+_LIKE_SPECIFIER = re.compile(r"""['"(\s]*(?:[<>=!~^]+\s*['"]?(?:\d|v\d|dev)|\d)""", re.ASCII)
+_BAD = (InvalidRequirement, InvalidSpecifier, ValueError, RecursionError)
+"""What packaging raises on what it cannot parse; its parser of markers recurses."""
+
+_Mends = tuple[tuple[re.Pattern[str], str], ...]
+
+_BY_UV: _Mends = (
+    (re.compile(r"(?<=\d)(?=[<>=~^!])"), ","),  # >=2<3
+    (re.compile(r"!=~(\d(?:\.\d)*)(?!\d)"), r"!=\1.*"),  # !=~5.0
+    (re.compile(r"(?<=[<>=])(?<![=!~]=)(\d+(?:\.\d+)*)\.\*"), r"\1"),  # >=5.1.*, but not ==5.1.*
+    (re.compile(r"(?<=\d\.\d)\*"), ".*"),  # !=3.0*
+    (re.compile(r">dev"), ">0.dev0"),
+    (re.compile(r"(\d(?:a|b|rc|post|dev)\d+)\.0"), r"\1"),  # >=9.0a1.0
+    (re.compile(r"['\"]"), ""),
+)
+"""What uv mends, in its order."""
+
+_ONE_MEANING: _Mends = (
+    (re.compile(r"['\"]"), ""),
+    (re.compile(r"(?<=[\d*])\s*(?=[<>=~!])"), ","),  # >=2.7 !=3.0.*
+    (re.compile(r"((?:>=|<)\s*\d+(?:\.\d+)*)\.\*"), r"\1"),  # >=3.6.*; but >3.6.* can mean >3.6 and >=3.7
+    (re.compile(r"(?<=\d\.\d)\*"), ".*"),  # !=3.0*
+)
+"""What can be mended in a Requires-Python without a guess."""
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """What is no specifier: as uv reads it, and what everybody means by it; None where there is no such thing."""
+
+    by_uv: str | None
+    meaning: str | None
+
+
+def is_extra(text: str) -> bool:
+    """Whether `text` can be the name of an extra (PEP 508)."""
+    return bool(_EXTRA.fullmatch(text))
+
+
+def requirement(text: str) -> str | None:
+    """The requirement `text` as it is, or as uv mends it; None where nobody can read it."""
+    head, semicolon, marker = text.partition(";")
+    return next(
+        (each + semicolon + marker for each in _mended(head, _BY_UV) if _reads(Requirement, each + semicolon + marker)), None
+    )
+
+
+def is_specifier(text: str) -> bool:
+    """Whether `text` is a specifier (PEP 440)."""
+    return _reads(SpecifierSet, text)
+
+
+def odd_specifier(text: str) -> Odd | None:
+    """What becomes of a Requires-Python that is no specifier; None for what does not even look like one."""
+    if not _LIKE_SPECIFIER.match(text):
+        return None
+    by_uv, meaning = (next(filter(is_specifier, _mended(text, mends)), None) for mends in (_BY_UV, _ONE_MEANING))
+    return Odd(by_uv, meaning)
+
+
+def _mended(text: str, mends: _Mends) -> list[str]:
+    """The text as it is, and after one mend, two, and so on."""
+    found = [text]
+    for pattern, better in mends if len(text) <= _LONGEST else ():
+        text = pattern.sub(better, text)
+        found.append(text)
+    return found
+
+
+def _reads(kind: type[Requirement | SpecifierSet], text: str) -> bool:
+    try:
+        kind(text)
+    except _BAD:
+        return False
+    return True

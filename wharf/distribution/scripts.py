@@ -1,0 +1,122 @@
+"""The commands that a wheel brings: entry points (the entry points specification) and files in `.data/scripts`.
+
+An installer writes each of them into one folder, beside the interpreter. What would be written elsewhere, or in the place of
+the interpreter, is refused: some installers refuse it too, and others do it.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import TYPE_CHECKING
+
+from wharf.distribution.names import invalid, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_GROUPS = frozenset({"console_scripts", "gui_scripts"})
+_SCHEMES = frozenset({"data", "headers", "platlib", "purelib", "scripts"})
+_INTERPRETER = re.compile(r"(?:python|pythonw|python3|python3\.\d+t?|pythonw3\.\d+t|pypy3?|graalpy)", re.ASCII | re.IGNORECASE)
+_DRIVE = re.compile(r"[A-Za-z]:")
+_BY_PIP = re.compile(r"\w+(?:\.\w+)*:\w+[^\[]*(?:\[[^\]]*\].*)?")
+"""What pip reads as module and function; it passes over the rest."""
+_BY_UV = re.compile(r"[\w.-]+\s*:\s*[\w.-]+\s*(?:\[[^\]]+\]\s*)?")
+_RENAME = "Give the command another name and rebuild it."
+_CORRECT = "Correct the project's entry points and rebuild it with `python -m build`."
+
+
+def check_entry_points(data: bytes, filename: str) -> list[str]:
+    """Check the `entry_points.txt` of a wheel; warnings of what only some installers take."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise invalid(filename, "entry_points.txt is not in UTF-8", _CORRECT) from error
+    found = _Lines()
+    for group, line in found.read(text):
+        name, equals, value = (part.strip() for part in line.partition("="))
+        if not equals:
+            raise invalid(filename, f"entry_points.txt has no `=` in {plain(line)!r}", _CORRECT)
+        if group in _GROUPS:
+            found.odd += _check_command(name, value, filename)
+        found.once((group, name), line)
+    return found.odd
+
+
+class _Lines:
+    """The lines of an `entry_points.txt`, and as `odd` what not every installer reads: pip reads line by line, uv as INI."""
+
+    def __init__(self) -> None:
+        self.odd: list[str] = []
+        self._seen: set[tuple[str, str]] = set()
+
+    def read(self, text: str) -> Iterator[tuple[str, str]]:
+        """Each entry, with the group that it stands in."""
+        group, indent = "", -1
+        for raw in text.splitlines():
+            line = raw.strip()
+            if not line or line.startswith("#"):
+                continue
+            if line.startswith("[") and line.endswith("]"):
+                group, indent = line[1:-1].strip(), -1
+                self.once((group, ""), line)
+            elif line.startswith(";"):
+                self.odd.append(f"entry_points.txt has the comment {plain(line)!r}. uv passes over it, pip refuses the wheel.")
+            elif not group:
+                self._only_pip(line, "stands in front of the first group")
+            else:
+                own = len(raw) - len(raw.lstrip())
+                if 0 <= indent < own:
+                    self._only_pip(line, "is indented as if it belonged to the line before")
+                indent = own
+                yield group, line
+
+    def once(self, key: tuple[str, str], line: str) -> None:
+        """Note what stands there a second time."""
+        if key in self._seen:
+            self._only_pip(line, "is there twice")
+        self._seen.add(key)
+
+    def _only_pip(self, line: str, what: str) -> None:
+        self.odd.append(f"{plain(line)!r} in entry_points.txt {what}. pip installs the wheel, uv refuses it.")
+
+
+def check_data(paths: Iterable[str], folder: str, filename: str) -> list[str]:
+    """Check what lies in a wheel's `.data` folder, which is called `folder`; warnings."""
+    warnings: list[str] = []
+    for path in paths:
+        top, _, rest = path.partition("/")
+        scheme, _, name = rest.partition("/")
+        if top != folder or not rest:
+            continue
+        if name and scheme not in _SCHEMES:
+            raise invalid(filename, f"the folder {plain(scheme)!r} in {plain(folder)} is none that installers know")
+        if scheme == "scripts" and name:
+            if "/" in name and not warnings:
+                warnings.append(f"The script {plain(name)!r} lies in a folder. pip installs it, uv refuses it.")
+            _refuse_interpreter(posixpath.basename(name), name, filename, suffix=r"(?:\.py|\.exe)?")
+    return warnings
+
+
+def _check_command(name: str, value: str, filename: str) -> list[str]:
+    shown = plain(name)
+    path = posixpath.normpath(name.replace("\\", "/"))
+    if path.startswith(("/", "../")) or path in {".", ".."} or _DRIVE.match(name):
+        raise invalid(filename, f"the entry point {shown!r} leaves the folder of scripts", _RENAME)
+    _refuse_interpreter(path, name, filename, suffix=r"(?:\.py)?")
+    by_pip, by_uv = bool(_BY_PIP.fullmatch(value)), bool(_BY_UV.fullmatch(value))
+    if not (by_pip or by_uv):
+        raise invalid(filename, f"the entry point {shown!r} names no function: {plain(value)!r}", _CORRECT)
+    warnings = []
+    if "/" in path and "\\" not in name:
+        warnings.append(f"The entry point {shown!r} lies in a folder. pip installs it, uv refuses it.")
+    if not (by_pip and by_uv):
+        takes, refuses = ("pip", "uv") if by_pip else ("uv", "pip")
+        warnings.append(f"The entry point {shown!r} is {plain(value)!r}. {takes} installs it, {refuses} refuses it.")
+    return warnings
+
+
+def _refuse_interpreter(command: str, name: str, filename: str, suffix: str) -> None:
+    """Refuse a command that would replace Python: `suffix` is a pattern for what installers take off its name."""
+    if re.fullmatch(_INTERPRETER.pattern + suffix, command, re.ASCII | re.IGNORECASE):
+        raise invalid(filename, f"the script {plain(name)!r} would replace the interpreter where it is installed", _RENAME)
