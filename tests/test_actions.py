@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import threading
 import time
 import urllib.request
@@ -25,7 +26,10 @@ from makers import make_sdist, make_wheel
 from simulator import Hub, rest_releases
 
 import wharf
+from wharf.address import parse
 from wharf.operations import workflow
+from wharf.repository import open_repository
+from wharf.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,8 +59,19 @@ class Place:
 
     def project(self, slug: str, files: dict[str, str | Path], *, private: bool = False, tag: str = "v1.0") -> Repo:
         """A repository with these files on `main`, and a tag."""
-        repo = self.hub.find(slug) or self.hub.create(slug, private=private)
+        repo = self.hub.find(slug) or self.indexed(slug, private=private)
         self.commit(repo, files, tag)
+        return repo
+
+    def indexed(self, slug: str, *, private: bool = False) -> Repo:
+        """A repository with an index, as `wharf init` makes it: a publish makes none."""
+        repo = self.hub.create(slug, private=private)
+        folder = Path(tempfile.mkdtemp(dir=self.root))
+        address = parse(f"{self.hub.url}/{slug}")
+        assert address is not None
+        settings = Settings(place=address, cache=folder, data=folder)
+        with open_repository(settings, {"WHARF_TOKEN": self.hub.token("acme", {slug: "write"})}) as repository:
+            repository.branch.begin("acme")
         return repo
 
     def commit(self, repo: Repo, files: dict[str, str | Path], tag: str) -> None:
@@ -248,7 +263,7 @@ def test_a_run_that_runs_again_leaves_what_is_there_and_tells_the_site_again(
     assert again.result == "success", again.text
     job = again["publish"]
     assert {(each.kind, each.title) for each in job.annotations} == {("warning", "Not published")}
-    assert job.outputs == {"commit": "", "files": "[]", "addresses": "[]"}
+    assert job.outputs == {"commit": first["publish"].outputs["commit"], "files": "[]", "addresses": "[]"}
     assert place.index("acme/demo") == NAMES
     assert len(repo.releases) == 1
     assert [kind for kind, _ in repo.dispatches] == ["wharf-published"] * 2
@@ -405,7 +420,7 @@ def test_what_wharf_says_is_no_command_to_the_runner(place: Place, files: dict[s
 def test_publishing_to_a_central_repository_with_a_token_of_its_own(
     place: Place, files: dict[str, str | Path], kind: str
 ) -> None:
-    central = place.hub.create("acme/packages")
+    central = place.indexed("acme/packages", private=True)
     flow = caller(
         permissions="contents: read", repository="acme/packages", token="${{ secrets.WHARF_TOKEN }}", dispatch="wharf-published"
     )
@@ -420,7 +435,7 @@ def test_publishing_to_a_central_repository_with_a_token_of_its_own(
 
 
 def test_the_jobs_own_token_reaches_no_other_repository(place: Place, files: dict[str, str | Path]) -> None:
-    place.hub.create("acme/packages", private=False)
+    place.indexed("acme/packages")
     place.project("acme/demo", {**files, FLOW: caller(repository="acme/packages")})
     run = place.tagged("acme/demo")
     assert run.result == "failure"

@@ -60,19 +60,79 @@ def commands(hint: str) -> list[list[str]]:
     return [shlex.split(line) for line in re.findall(r"`wharf ([^`]+)`", hint)]
 
 
-def test_publish_tells_commit_and_files(run: Run, tmp_path: Path) -> None:
+def test_publish_tells_commit_and_files(run: Run, store: Path, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
     said = document(run("publish", "--json", wheel))
     (file,) = said["published"]
-    assert set(said) == {"commit", "published", "unchanged", "skipped"}
+    assert set(said) == {"repository", "index", "commit", "made", "published", "unchanged", "skipped"}
     assert len(said["commit"]) == 40
+    assert (said["repository"], said["index"], said["made"]) == (str(store), "main", ["store", "index"])
     assert set(file) == {"project", "version", "filename", "sha256", "size", "address"}
     assert file["address"] is None, "a folder has no addresses"
     assert (file["project"], file["version"], file["filename"]) == ("demo", "1.0", wheel.name)
     assert file["size"] == wheel.stat().st_size
     again = document(run("publish", "--json", wheel))
-    assert (again["commit"], again["published"], len(again["unchanged"])) == (None, [], 1)
-    assert "unchanged" in run("publish", wheel)
+    assert (again["commit"], again["published"], len(again["unchanged"])) == (said["commit"], [], 1)
+    assert again["made"] == []
+    assert run("publish", wheel).splitlines()[0].startswith("unchanged")
+    assert run("publish", wheel).splitlines()[-1] == f"index 'main' of {store}: commit {said['commit']}"
+
+
+def test_every_verb_that_writes_ends_with_where(run: Run, store: Path, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path)
+    tried = document(run("publish", "--dry-run", "--json", wheel))
+    assert (tried["commit"], tried["made"]) == (None, ["store"]), "a dry run makes no commit"
+    assert run("publish", "--dry-run", wheel).splitlines()[-1] == f"index 'main' of {store}: unchanged"
+    before = document(run("publish", "--json", wheel))["commit"]
+    for words in (("yank", "demo==1.0"), ("unyank", "demo==1.0"), ("remove", "demo==1.0", "--yes")):
+        said = document(run(*words, "--json"))
+        assert (said["repository"], said["index"]) == (str(store), "main")
+        assert len(said["commit"]) == 40
+        assert said["commit"] != before
+        before = said["commit"]
+        if words[0] != "remove":
+            assert document(run(*words, "--json"))["commit"] == before, "nothing changed: the tip"
+            assert run(*words).splitlines()[-1] == f"index 'main' of {store}: commit {before}"
+
+
+def test_what_is_made_by_the_way_is_announced(run: Run, store: Path, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path)
+    assert run("publish", wheel).splitlines()[:2] == [f"made a new store in {store}", "made the index 'main'"]
+    assert run("publish", "--index", "staging", wheel).splitlines()[0] == "made the index 'staging'"
+    assert "made the" not in run("publish", "--index", "staging", wheel)
+    assert "Did you mean --index staging?" in run("list", "--index", "stagin", code=4)
+    assert "There are: main, staging." in run("list", "--index", "nightly", code=4)
+
+
+@pytest.mark.parametrize(
+    ("origin", "meant"),
+    [
+        ("https://github.com/Acme/Demo.git", "acme/demo"),
+        ("git@github.com:acme/demo", "acme/demo"),
+        ("ssh://git@ssh.github.com:443/acme/demo.git", "acme/demo"),
+        ("https://user:ghp_secret@github.com/acme/demo", "acme/demo"),
+        ("git@github.example.com:acme/demo.git", "https://github.example.com/acme/demo"),
+        ("https://gitlab.com/acme/demo", None),
+        ("/srv/git/demo.git", None),
+        ("git@github.com:acme/de mo", None),
+        (None, None),
+    ],
+)
+def test_a_publish_into_the_default_folder_says_what_may_have_been_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], origin: str | None, meant: str | None
+) -> None:
+    subprocess.run(["git", "init", "--quiet", tmp_path / "tree"], check=True)
+    if origin:
+        subprocess.run(["git", "-C", tmp_path / "tree", "remote", "add", "origin", origin], check=True)
+    monkeypatch.chdir(tmp_path / "tree")
+    with pytest.raises(SystemExit) as left:
+        main(["publish", str(make_wheel(tmp_path)), "--json"])
+    out, err = capsys.readouterr()
+    assert left.value.code == 0
+    folder = document(out)["repository"]
+    told = f"`wharf init {meant}`, then `wharf publish --repo {meant} FILES` (or say it once: export WHARF_REPO={meant})"
+    assert (f"a folder on this machine: {folder}" in err and told in err) is (meant is not None)
+    assert (err == "") is (meant is None)
 
 
 def test_publish_warns_on_stderr_of_what_it_forgives(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,7 +141,7 @@ def test_publish_warns_on_stderr_of_what_it_forgives(run: Run, tmp_path: Path, c
         main(["publish", str(wheel)])
     out, err = capsys.readouterr()
     assert left.value.code == 0
-    assert out.startswith("published")
+    assert "\npublished" in out
     assert f"warning: {wheel.name}" in err
 
 
@@ -103,7 +163,7 @@ def test_every_failure_has_its_exit_code_and_its_document(run: Run, tmp_path: Pa
         (("yank", "demo"), 2, "usage"),
         (("yank", "demo==9"), 4, "not-found"),
         (("remove", "demo==1.0"), 2, "usage"),
-        (("list", "--index", "nothing"), 4, "not-found"),
+        (("list", "--index", "nothing"), 4, "no-index"),
         (("list", "--index", "No Name"), 2, "usage"),
         (("list", "--index", "simple"), 2, "usage"),
         (("list", "--repo", "http://example.org/owner/name"), 2, "usage"),
@@ -255,7 +315,7 @@ def test_remove_asks_and_does_not_guess(run: Run, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("click.confirm", lambda *_, **__: False)
     assert "Nothing was removed." in run("remove", "demo==1.0", code=130)
     monkeypatch.setattr("click.confirm", lambda *_, **__: True)
-    assert run("remove", "demo==1.0") == f"removed {wheel.name}\n"
+    assert run("remove", "demo==1.0").splitlines()[0] == f"removed {wheel.name}"
     assert document(run("list", "--json")) == {"projects": []}
     assert f"{wheel.name}  removed" in run("show", "demo")
     assert document(run("verify", "--json"))["ok"] is True

@@ -313,3 +313,33 @@ def test_without_an_address_it_is_the_configured_repository(
     run("init", f"{hub.url}/acme/other", token=token)  # typed by the person, it is trusted
     error = wrong(run("init", f"{hub.url}/acme/other", "--repo", work, "--json", token=token, code=2))
     assert "name one" in error["message"]
+
+
+def test_a_publish_makes_no_index_on_github_unless_it_is_told_to(hub: Hub, run: Run, tmp_path: Path) -> None:
+    repo, token = hub.create("acme/pkgs"), hub.token("acme", {"acme/pkgs": "write"})
+    address, wheel = f"{hub.url}/acme/pkgs", make_wheel(tmp_path)
+    run("init", address, "--index", "staging", token=token)
+    for words in ((), ("--dry-run",), ("--skip-existing",)):
+        error = wrong(run("publish", *words, "--repo", address, "--index", "stagin", wheel, "--json", token=token, code=4))
+        assert (error["code"], error["message"]) == ("no-index", f"There is no index 'stagin' in {address}.")
+        assert "Did you mean --index staging?" in error["hint"]
+        assert f"`wharf init {address} --index stagin`" in error["hint"]
+    assert (repo.releases, branches(repo)) == ([], ["main", "wharf/staging"])
+    tried = document(run("publish", "--create", "--dry-run", "--repo", address, wheel, "--json", token=token)[0])
+    assert (tried["commit"], tried["made"], branches(repo)) == (None, [], ["main", "wharf/staging"])
+    said = document(run("publish", "--create", "--repo", address, wheel, "--json", token=token)[0])
+    assert (said["repository"], said["index"], said["made"]) == (address, "main", ["index"])
+    assert branches(repo)[:3] == ["main", "wharf/main", "wharf/staging"]
+    again = document(run("publish", "--create", "--repo", address, wheel, "--json", token=token)[0])
+    assert (again["commit"], again["made"]) == (said["commit"], [])
+
+
+def test_an_index_that_was_there_is_not_made_anew(hub: Hub, run: Run, tmp_path: Path) -> None:
+    repo, token = hub.create("acme/pkgs"), hub.token("acme", {"acme/pkgs": "write"})
+    address = f"{hub.url}/acme/pkgs"
+    run("publish", "--create", "--repo", address, make_wheel(tmp_path), token=token)
+    subprocess.run(["git", f"--git-dir={repo.git_dir}", "update-ref", "-d", "refs/heads/wharf/main"], check=True)
+    for words in ((), ("--create",)):
+        said = run("publish", *words, "--repo", address, make_wheel(tmp_path, "other"), "--json", token=token, code=8)
+        assert "is gone, and was there: demo-1.0 was published to it" in wrong(said)["message"]
+    assert branches(repo) == ["main", "demo-1.0"]  # and a tag

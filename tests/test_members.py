@@ -328,6 +328,18 @@ def test_an_upload_is_made_by_the_clients_own_token(world: World) -> None:
     assert git(world.repo.git_dir, "log", "-1", "--format=%cn %ce", "wharf/main").split()[0] == "alice"
 
 
+def test_an_upload_makes_no_index(world: World) -> None:
+    with world.serving(world.alice, by_github=False) as client:
+        with world.open(world.robot) as repository:
+            token = repository.tokens.create("ci", "publish").reveal()
+        git(world.repo.git_dir, "update-ref", "-d", "refs/heads/wharf/main")
+        world.repo.releases.clear()
+        for _ in range(2):
+            answer = client.post("/legacy/", auth=("__token__", token), **form(world.wheel("fresh")))
+            assert (answer.status_code, "There is no index 'main' in" in answer.text) == (404, True)
+    assert world.repo.releases == []
+
+
 def test_an_upload_by_an_apps_token_is_the_apps(world: World) -> None:
     robot = world.hub.token("robot", {"acme/pkgs": "write"}, kind="installation")
     with world.serving() as client:

@@ -56,6 +56,12 @@ class NotFoundError(WharfError):
     http_status = 404
 
 
+class NoIndexError(NotFoundError):
+    """An index that is not there."""
+
+    code = "no-index"
+
+
 class ConflictError(WharfError):
     """Other bytes under a file name that is taken, now or by a file that was removed."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from wharf.branch import Branch
-from wharf.errors import NotAllowedError, NotFoundError, OddFileError, StorageError, UsageError
+from wharf.errors import (
+    NoIndexError,
+    NotAllowedError,
+    NotFoundError,
+    OddFileError,
+    StorageError,
+    UsageError,
+    WharfError,
+)
 from wharf.folder import Folder
 from wharf.settings import DEFAULT_INDEX, Settings
 from wharf.tokens import Tokens
@@ -39,7 +48,10 @@ class Watch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
-    """An index and its files. `where` names it for people; `github` is None for an embedded store, `folder` for the others."""
+    """An index and its files. `where` names it for people; `github` is None for an embedded store, `folder` for the others.
+
+    `made`: opening it made the store.
+    """
 
     where: str
     branch: Branch
@@ -47,6 +59,12 @@ class Repository:
     tokens: Tokens
     folder: Path | None = None
     github: GitHub | None = field(default=None, repr=False)
+    made: bool = False
+
+    @property
+    def address(self) -> str:
+        """Where it is by now, for people and scripts: on GitHub it may have learned a new name since it was opened."""
+        return str(self.github.address) if self.github else self.where
 
     @contextmanager
     def every_index(self) -> Iterator[list[Branch]]:
@@ -105,10 +123,25 @@ def check_index(repository: Repository) -> None:
     """Raise NotFoundError if there is no index; the default one of a folder is empty until something is published."""
     index = repository.branch.index
     if (index != DEFAULT_INDEX or repository.github) and repository.branch.tip() is None:
-        raise NotFoundError(
-            f"There is no index {index!r} in {repository.where}.",
-            f"`{line_of_init(repository.where, index)}` makes it.",
-        )
+        raise no_index(repository)
+
+
+def no_index(repository: Repository, *, more: str = "") -> NoIndexError:
+    """The error that stands for an index which is not there: it may be a typing error, or one that has to be made.
+
+    `more` says which other way there is to make it.
+    """
+    index = repository.branch.index
+    try:
+        there = repository.branch.indexes()
+    except WharfError:
+        there = []  # what is told is that it is not there, not why the others could not be asked for
+    near = difflib.get_close_matches(index, there, 1)
+    others = f"Did you mean --index {near[0]}? " if near else f"There are: {', '.join(there)}. " if there else ""
+    return NoIndexError(
+        f"There is no index {index!r} in {repository.address}.",
+        f"{others}`{line_of_init(repository.address, index)}` makes it{more}.",
+    )
 
 
 def line_of_init(where: str, index: str) -> str:
@@ -134,7 +167,8 @@ def _open_folder(folder: Path, settings: Settings) -> Iterator[Repository]:
         if (folder / "index.git").is_symlink():
             raise OddFileError(folder / "index.git", "a symbolic link", "folder")
         assets.create()
-        if not (folder / "index.git").exists() and next(assets.assets(), None) is not None:
+        fresh = not (folder / "index.git").exists()
+        if fresh and next(assets.assets(), None) is not None:
             raise StorageError(
                 f"{folder} has files in assets/ and no index.git: the index is lost.",
                 "Restore index.git from a backup; or move assets/ away, and publish the files in it again.",
@@ -146,7 +180,7 @@ def _open_folder(folder: Path, settings: Settings) -> Iterator[Repository]:
         ) from error
     with branch:
         tokens = Tokens(folder / "tokens.json")
-        yield Repository(where=str(folder), branch=branch, assets=assets, tokens=tokens, folder=folder)
+        yield Repository(where=str(folder), branch=branch, assets=assets, tokens=tokens, folder=folder, made=fresh)
 
 
 @contextmanager

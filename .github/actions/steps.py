@@ -53,7 +53,7 @@ def publish() -> None:
     lines = [f"### {repository()}, index {os.environ['INDEX']}", ""]
     for word in ("published", "unchanged", "skipped"):
         lines += [f"- {word}: `{each['filename']}` ({each['size']:,} bytes, sha256 `{each['sha256']}`)" for each in done[word]]
-    summary([*lines, "", f"Commit `{done['commit']}`." if done["commit"] else "Nothing was new."])
+    summary([*lines, "", f"Commit `{done['commit']}`." if done["published"] else "Nothing was new."])
 
 
 def pages() -> None:

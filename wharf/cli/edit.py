@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wharf.cli.output import State, common, file_document, pass_state
+from wharf.cli.output import State, common, file_document, pass_state, where_document, where_line
 
 if TYPE_CHECKING:
     from wharf.branch import Committed
@@ -44,12 +44,13 @@ def _set_yanked(state: State, spec: str, file: str | None, reason: str | None) -
     project, version = parse_release(spec)
     with state.repository(reading=True) as repository:
         done = set_yanked(repository, project, version, file, reason=reason)
-    state.result(_document(done), _lines(done, "unyanked" if reason is None else "yanked"))
+        commit = done.commit or repository.branch.tip()
+        lines = [*_lines(done, "unyanked" if reason is None else "yanked"), where_line(repository, commit)]
+    state.result({**where_document(repository, commit), **_document(done)}, lines)
 
 
 def _document(done: Committed) -> dict[str, Json]:
     return {
-        "commit": done.commit,
         "changed": [file_document(named) for named in done.outcome.changed],
         "unchanged": [file_document(named) for named in done.outcome.unchanged],
     }
@@ -88,13 +89,14 @@ def remove_command(state: State, spec: str, file: str | None, reason: str, yes: 
             raise click.exceptions.Exit(130)
     with state.repository(reading=True) as repository:
         done = remove(repository, project, version, file, reason=reason)
+        commit = done.commit or repository.branch.tip()
     if done.kept:
         state.warn(f"The bytes of {len(done.kept)} file(s) are still stored: {done.reason}.")
     state.result(
         {
-            "commit": done.commit,
+            **where_document(repository, commit),
             "removed": [file_document(named) for named in done.removed],
             "kept": [file_document(named) for named in done.kept],
         },
-        [f"removed {named.file.filename}" for named in done.removed],
+        [*(f"removed {named.file.filename}" for named in done.removed), where_line(repository, commit)],
     )

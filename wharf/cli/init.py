@@ -60,7 +60,7 @@ def init_command(state: State, address: str | None, private: bool | None, workfl
         state.warn(warning)
     state.result(
         {
-            "repository": str(repository.github.address) if repository.github else repository.where,
+            "repository": repository.address,
             "private": done.private,
             "default_branch": done.default_branch or None,
             "index": repository.branch.index,
@@ -99,7 +99,7 @@ def _with_workflow(repository: Repository, plan: Plan, done: Initialised) -> tup
 
 def _lines(repository: Repository, done: Initialised) -> list[str]:
     lines = []
-    where, index = (repository.github.address if repository.github else repository.where), repository.branch.index
+    where, index = repository.address, repository.branch.index
     if done.private is not None:
         kind = "private" if done.private else "public: everybody can read it"
         if "repository" in done.made:
@@ -121,6 +121,5 @@ def _next(repository: Repository) -> tuple[str, str]:
     """The two lines to type now."""
     from wharf.repository import line_of
 
-    address = str(repository.github.address) if repository.github else repository.where
-    index = repository.branch.index
+    address, index = repository.address, repository.branch.index
     return line_of("publish", address, index, "dist/*"), line_of("serve", address, index)

@@ -229,6 +229,17 @@ def file_document(named: Named) -> dict[str, Json]:
     }
 
 
+def where_document(repository: Repository, commit: str | None) -> dict[str, Json]:
+    """Where a change went, as the JSON results of the verbs that write show it. `commit`: that of the index by now."""
+    return {"repository": repository.address, "index": repository.branch.index, "commit": commit}
+
+
+def where_line(repository: Repository, commit: str | None) -> str:
+    """The same for people. Without a commit it is a dry run, or the index has none yet."""
+    told = f"commit {commit}" if commit else "unchanged"
+    return f"index {repository.branch.index!r} of {repository.address}: {told}"
+
+
 def clock(moment: float) -> str:
     """A moment, in seconds since 1970, as the person's own clock shows it."""
     return time.strftime("%H:%M:%S", time.localtime(moment))

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wharf.cli.output import State, common, file_document, pass_state, size_text, transfer
+from wharf.cli.output import State, common, file_document, pass_state, size_text, transfer, where_document, where_line
 
 if TYPE_CHECKING:
     from wharf.change import Named
     from wharf.model import Json
     from wharf.operations.publish import Published
     from wharf.repository import Repository
+    from wharf.settings import Settings
 
 
 @click.command(
@@ -29,10 +30,13 @@ Examples:
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, readable=True, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Check everything, publish nothing.")
 @click.option("--skip-existing", is_flag=True, help="Leave out files whose names are taken by other bytes.")
+@click.option("--create", is_flag=True, help="Make the index on GitHub, if it is not there (in a folder it is made anyway).")
 @click.option("--dispatch", metavar="TYPE", help="Send the repository an event of that type afterwards, new files or not.")
 @common
 @pass_state
-def publish_command(state: State, files: tuple[Path, ...], dry_run: bool, skip_existing: bool, dispatch: str | None) -> None:
+def publish_command(
+    state: State, files: tuple[Path, ...], dry_run: bool, skip_existing: bool, create: bool, dispatch: str | None
+) -> None:
     """Upload wheels and sdists of any mix of projects, all or none, as one commit.
 
     Bytes that are there already are no error. Other bytes under a name that is taken are: then nothing is published (exit
@@ -56,23 +60,28 @@ def publish_command(state: State, files: tuple[Path, ...], dry_run: bool, skip_e
     with state.repository(fetch="later") as repository, transfer(state, sizes) as progress:
         if dispatch is not None:
             events.check(repository, dispatch)
-        done = publish(repository, inputs, dry_run=dry_run, skip_existing=skip_existing, progress=progress)
-        document = _document(repository, done)
+        done = publish(repository, inputs, dry_run=dry_run, skip_existing=skip_existing, create=create, progress=progress)
+        commit = None if dry_run else done.commit or repository.branch.tip()
+        document = {**where_document(repository, commit), **_document(repository, done, dry_run=dry_run)}
+        lines = [*_lines(repository, done, dry_run=dry_run), where_line(repository, commit)]
         if dispatch is not None and not dry_run:
             try:
                 events.dispatch(repository, dispatch)
             except StorageError:
                 if not state.json:  # else there is one document, and that is the error
-                    state.result(document, _lines(done, dry_run=dry_run))
+                    state.result(document, lines)
                 raise
+        here = None if repository.github else _meant(state.settings(), repository)
     for warning in done.warnings:
         state.warn(warning)
     for named in done.skipped:
         state.warn(f"{named.file.filename} is left out: its name is taken, and what is there stays.")
-    state.result(document, _lines(done, dry_run=dry_run))
+    state.result(document, lines)
+    if here:
+        state.say(here)
 
 
-def _document(repository: Repository, done: Published) -> dict[str, Json]:
+def _document(repository: Repository, done: Published, *, dry_run: bool) -> dict[str, Json]:
     """The result; `address` is where everybody can fetch a file if the repository is public."""
     from wharf.releases import Releases
 
@@ -81,17 +90,37 @@ def _document(repository: Repository, done: Published) -> dict[str, Json]:
         address = assets.link(assets.place(named.file)) if isinstance(assets, Releases) and stored else None
         return {**file_document(named), "address": address}
 
+    made = [*(["store"] if repository.made else []), *(["index"] if done.began and not dry_run else [])]
     return {
-        "commit": done.commit,
+        "made": [*made],
         "published": [described(named) for named in done.published],
         "unchanged": [described(named) for named in done.unchanged],
         "skipped": [file_document(named) for named in done.skipped],
     }
 
 
-def _lines(done: Published, *, dry_run: bool) -> list[str]:
+def _meant(settings: Settings, repository: Repository) -> str:
+    """What to say where nobody named a repository, and the working tree that it was typed in has one on GitHub."""
+    from wharf.operations.workflow import on_github
+    from wharf.repository import line_of, line_of_init
+
+    address = on_github(Path.cwd()) if settings.place == settings.data else None
+    if address is None:
+        return ""
+    index = repository.branch.index
+    init, again = line_of_init(str(address), index), line_of("publish", str(address), index, "FILES")
+    return (
+        f"No repository is configured, so this was about a folder on this machine: {repository.where}\n"
+        f"On GitHub it would be: `{init}`, then `{again}` (or say it once: export WHARF_REPO={address})"
+    )
+
+
+def _lines(repository: Repository, done: Published, *, dry_run: bool) -> list[str]:
     verb = "would publish" if dry_run else "published"
+    made = "would make" if dry_run else "made"
     return [
+        *([f"made a new store in {repository.where}"] if repository.made else []),
+        *([f"{made} the index {repository.branch.index!r}"] if done.began else []),
         *(f"{verb} {named.file.filename} ({size_text(named.file.size)})" for named in done.published),
         *(f"skipped {named.file.filename}: its name is taken" for named in done.skipped),
         *(f"unchanged {named.file.filename}: these bytes are in the index already" for named in done.unchanged),

@@ -21,6 +21,7 @@ from wharf.change import AddFiles, Named, NewFile, Outcome
 from wharf.distribution.names import Name
 from wharf.errors import ConflictError, StorageError
 from wharf.model import File
+from wharf.repository import no_index
 from wharf.store import Incoming, Progress
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """What came of a publish. `commit` is None where nothing was new, and in a dry run.
+    """What came of a publish. `commit` is None where nothing was new, and in a dry run. `began`: it makes the index, too.
 
     `skipped` are those whose names are taken by other bytes, where that was not to be a conflict.
     """
@@ -60,6 +61,7 @@ class Published:
     unchanged: tuple[Named, ...]
     skipped: tuple[Named, ...] = ()
     warnings: tuple[str, ...] = ()
+    began: bool = False
 
 
 def publish(
@@ -69,12 +71,14 @@ def publish(
     actor: str | None = None,
     dry_run: bool = False,
     skip_existing: bool = False,
+    create: bool = True,
     limit: int = distribution.DEFAULT_LIMIT,
     progress: Progress | None = None,
 ) -> Published:
     """Publish files of any mix of projects, all or none. `limit` is in bytes a file; `actor` is as of a Message.
 
-    With `skip_existing`, a file whose name is taken by other bytes is left out instead of a ConflictError.
+    With `skip_existing`, a file whose name is taken by other bytes is left out instead of a ConflictError. Without `create` an
+    index that is not there on GitHub is a NoIndexError; a folder is filled by whoever publishes first.
 
     Raises InvalidDistributionError, ConflictError, RefusedError or StorageError, and then nothing is published.
     """
@@ -93,37 +97,41 @@ def publish(
         snapshot = repository.branch.prepared(change)
         planned = change.apply(snapshot)
         warnings = tuple(f"{each.filename}: {warning}" for each, _ in read for warning in each.warnings)
+        fresh = snapshot.commit is None
+        if fresh and repository.github:
+            _check_new(repository, intake, create=create)
         if intake is None:
-            return _published(None, planned, planned, warnings)
-        if repository.github and snapshot.commit is None and planned.changed:
-            _begin(repository, intake, actor)
+            return _published(None, planned, planned, warnings, began=fresh)
+        if fresh and repository.github and planned.changed:
+            repository.branch.begin(actor)
         beside = snapshot.settings.metadata_assets and repository.github is not None
         new, known = (_incoming(some, read, beside=beside) for some in (planned.changed, planned.unchanged))
         stored = intake.put(new, known, snapshot.release, snapshot.commit or repository.branch.tip())
         done = repository.branch.commit(change.located(stored), Message(verb="publish", actor=actor))
         intake.settle(done.outcome.changed)
-        return _published(done.commit, planned, done.outcome, warnings)
+        return _published(done.commit, planned, done.outcome, warnings, began=fresh)
 
 
-def _begin(repository: Repository, intake: Intake, actor: str | None) -> None:
-    """Make the index, for a release needs a commit to point at. Raises StorageError where it was, and is not any more.
+def _check_new(repository: Repository, intake: Intake | None, *, create: bool) -> None:
+    """Raise NoIndexError where the index may not be made, and StorageError where it was, and is not any more.
 
     A new one beside old releases would hide all of them, and the next `wharf verify --repair` would delete them.
     """
-    tag = intake.published_before()
+    tag = intake.published_before() if intake else None
     if tag is not None:
         repository.branch.fetch()  # or somebody began it since
         if repository.branch.tip() is None:
             index = repository.branch.index
             raise StorageError(
-                f"The branch wharf/{index} of {repository.where} is gone, and was there: {tag} was published to it.",
+                f"The branch wharf/{index} of {repository.address} is gone, and was there: {tag} was published to it.",
                 "Restore the branch on GitHub. If it was meant to go, "
-                f"`wharf init --index {index} {repository.where}` begins the index anew.",
+                f"`wharf init --index {index} {repository.address}` begins the index anew.",
             )
-    repository.branch.begin(actor)
+    if not create:
+        raise no_index(repository, more=", and so does this command with --create")
 
 
-def _published(commit: str | None, planned: Outcome, done: Outcome, warnings: tuple[str, ...]) -> Published:
+def _published(commit: str | None, planned: Outcome, done: Outcome, warnings: tuple[str, ...], *, began: bool) -> Published:
     """The result, by the outcome that was planned, and the one that came of what was new (in a dry run the same)."""
     later = Outcome() if done is planned else done
     return Published(
@@ -132,6 +140,7 @@ def _published(commit: str | None, planned: Outcome, done: Outcome, warnings: tu
         unchanged=(*planned.unchanged, *later.unchanged),
         skipped=(*planned.skipped, *later.skipped),
         warnings=warnings,
+        began=began and bool(done.changed),
     )
 
 

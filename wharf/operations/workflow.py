@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from wharf import __version__
-from wharf.address import GITHUB
+from wharf.address import GITHUB, parse
 from wharf.errors import ConflictError, UsageError
 from wharf.objects import Git
 from wharf.settings import DEFAULT_INDEX
@@ -89,6 +89,17 @@ def find(start: Path) -> Tree:
         )
     status, out, _ = Git(_git_dir(top)).attempt("remote", "get-url", "origin")
     return Tree(top=top, origin=repository_of(out.decode(errors="replace").strip()) if status == 0 else None)
+
+
+def on_github(start: Path) -> Address | None:
+    """The repository on GitHub that the working tree of a folder comes from; None if that is not known."""
+    try:
+        origin = find(start).origin
+        host, slug = origin or ("", "")
+        host = host.removeprefix("ssh.")  # GitHub's name for ssh at the port of https
+        return parse(f"https://{host}/{slug}") if host.startswith("github.") else None
+    except (UsageError, OSError, UnicodeDecodeError):  # a tree that is none, or is damaged, says nothing
+        return None
 
 
 def _git_dir(top: Path) -> Path:

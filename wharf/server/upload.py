@@ -20,6 +20,7 @@ from starlette.requests import ClientDisconnect
 from wharf.distribution.names import Name
 from wharf.errors import (
     InvalidDistributionError,
+    NoIndexError,
     NotAllowedError,
     NotFoundError,
     StorageError,
@@ -116,9 +117,9 @@ class Uploads:
             try:
                 # GitHub tells whose token it is when it takes the file.
                 actor = uploader.name if uploader.token is None else None
-                return publish(repository, [given], actor=actor, limit=self._limit)
+                return publish(repository, [given], actor=actor, create=False, limit=self._limit)
             except (NotAllowedError, NotFoundError) as error:
-                if uploader.token is not None or repository.github is None:
+                if isinstance(error, NoIndexError) or uploader.token is not None or repository.github is None:
                     raise
                 # The client may upload: it is the server's own token that GitHub refuses.
                 raise StorageError(error.message, error.hint) from error
