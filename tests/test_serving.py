@@ -442,7 +442,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(world: World, monkeypatch: pytes
         monkeypatch.setattr(os, "write", full)
         answer = client.get(link)
         assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
-        assert str(world.root) not in answer.text
+        assert answer.text == "The server cannot write to its disk. Whoever runs it finds in its log where.\n"
         soon(lambda: not any(path.is_file() for path in (world.root / "files").rglob("*")))
         monkeypatch.setattr(os, "write", write)
         world.hub.clock.forward(6)
@@ -461,6 +461,7 @@ def test_storage_that_is_down_is_told(world: World) -> None:
     with world.serving(stream=True) as client:
         answer = client.get(link)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert answer.text.startswith("GitHub cannot be reached")
         world.hub.storage_down = False
         world.hub.clock.forward(6)
         assert client.get(link).status_code == 200
@@ -644,8 +645,10 @@ def test_the_servers_own_troubles_are_no_clients_fault(world: World, change: str
             token = repository.tokens.create("dev", "publish").reveal()
         client.auth = httpx.BasicAuth("x", token)
         assert client.get("/simple/demo/").status_code == 200
+        why = "GitHub does not show this to the server:"
         if change == "revoked":
             world.hub.revoke(world.robot)
+            why = "GitHub does not let the server's own token do that."
         elif change == "deleted":
             world.repo.delete()
         else:
@@ -658,6 +661,7 @@ def test_the_servers_own_troubles_are_no_clients_fault(world: World, change: str
         for answer in (client.get(address(world.wheel())), client.post("/legacy/", **form)):
             assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
             assert "acme" not in answer.text
+            assert answer.text.startswith(why)
         assert client.get("/simple/demo/").status_code == 200
 
 

@@ -87,11 +87,39 @@ class RefusedError(WharfError):
 
 
 class StorageError(WharfError):
-    """The repository, the folder or the network failed, or holds what cannot be read."""
+    """The repository, the folder or the network failed, or holds what cannot be read.
+
+    `told` is what a server's clients are told: the message is for its operator, with paths and all.
+    """
 
     code = "storage"
     exit_code = 8
     http_status = 503
+    told = "The store cannot be read or written just now. The server's log says why."
+
+
+class AwayError(StorageError):
+    """GitHub, or its storage, cannot be reached or does not do what it should."""
+
+    told = "GitHub cannot be reached, or does not answer as it should. Try again in a moment: what is done stays done."
+
+
+class UnwritableError(StorageError):
+    """A disk on this machine is full, or a folder on it cannot be used."""
+
+    told = "The server cannot write to its disk. Whoever runs it finds in its log where."
+
+
+class OwnTokenError(StorageError):
+    """GitHub refuses the server's own token what the client may do."""
+
+    told = "GitHub does not let the server's own token do that. Whoever runs the server finds in its log why."
+
+
+class UnseenError(StorageError):
+    """GitHub does not show the server what its index names."""
+
+    told = "GitHub does not show this to the server: it was deleted there, or the server's own token may not see it."
 
 
 class DamagedError(StorageError):
@@ -151,6 +179,7 @@ class RejectedError(StorageError):
     """GitHub understood a request and refused it (409, 422). `codes` are the `code` and `field` of each of its errors."""
 
     code = "rejected"
+    told = "GitHub refused a change, as a rule of the repository may want it. The server's log says why."
 
     def __init__(self, message: str, hint: str, status: int, codes: tuple[tuple[str, str], ...]) -> None:
         super().__init__(message, hint)
@@ -166,6 +195,7 @@ class UncertainError(StorageError):
     """The answer to a request that writes did not come: whether it was carried out has to be looked up."""
 
     code = "uncertain"
+    told = AwayError.told
 
 
 class GraphQLError(StorageError):

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from wharf import listing
-from wharf.errors import NotAllowedError, RejectedError, StorageError, UncertainError
+from wharf.errors import AwayError, NotAllowedError, RejectedError, StorageError, UncertainError
 
 if TYPE_CHECKING:
     import threading
@@ -55,11 +55,12 @@ class Upload:
         """The asset as GitHub has it now. Raises ClosedError if the file has to go into another release, or StorageError."""
         file = self.incoming.named.file
         own = False
+        failure: StorageError
         for tries in range(_TRIES):
             try:
                 return self._send()
             except UncertainError as error:
-                own, failure = True, StorageError(error.message, error.hint)
+                own, failure = True, AwayError(error.message, error.hint)
                 self.stop.wait(PAUSE * 2**tries)
             except NotAllowedError as error:
                 # A release that was made a moment ago may not be known everywhere at GitHub yet.

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from wharf.errors import QuotaError
+from wharf.errors import QuotaError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from starlette.types import Message
 
     from wharf.errors import WharfError
-
-_OUT_OF_ORDER = "The store cannot be read or written just now. The server's log says why."
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -159,7 +157,8 @@ def failure(error: WharfError) -> Answer:
     if isinstance(error, QuotaError):
         return paused(error, error.http_status)
     if error.http_status >= 500:
-        return text(error.http_status, _OUT_OF_ORDER, (("retry-after", "5"),))
+        told = error.told if isinstance(error, StorageError) else StorageError.told
+        return text(error.http_status, told, (("retry-after", "5"),))
     begin = "File already exists. " if error.http_status == 409 else ""
     return text(error.http_status, f"{begin}{error.message} {error.hint}".strip())
 

@@ -10,17 +10,26 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from wharf.errors import NotAllowedError, NotFoundError, QuotaError
+from wharf.errors import NotAllowedError, NotFoundError, OwnTokenError, QuotaError, StorageError, UnseenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wharf.errors import WharfError
     from wharf.github import GitHub
     from wharf.secret import Secret
 
 T = TypeVar("T")
 
 _KEPT: Final = 16
+
+
+def servers_own(error: WharfError) -> StorageError:
+    """What GitHub refused the server. Whose request has come so far may do it, and is told of no fault of the client's."""
+    if isinstance(error, StorageError):
+        return error
+    kind = UnseenError if isinstance(error, NotFoundError) else OwnTokenError
+    return kind(error.message, error.hint)
 
 
 class Lending:

@@ -15,8 +15,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from wharf.errors import NotAllowedError, NotFoundError, QuotaError, StorageError
+from wharf.errors import AwayError, NotAllowedError, NotFoundError, QuotaError, StorageError
 from wharf.server import answer
+from wharf.server.lending import servers_own
 from wharf.server.outside import Outside
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Links:
             task.add_done_callback(lambda _task: self._making.pop(place))
         await asyncio.wait({task}, timeout=PATIENCE)
         if not task.done():
-            raise StorageError("GitHub does not answer.", "The file is asked for on: try again.")
+            raise AwayError("GitHub does not answer.", "The file is asked for on: try again.")
         return task.result()
 
     def _holds(self, kept: _Kept) -> bool:
@@ -131,8 +132,7 @@ class Links:
         try:
             address = await self._outside.run(question)
         except (NotAllowedError, NotFoundError) as error:
-            # The client may read: it is the server's token that may not, or the asset that is gone.
-            failed = StorageError(error.message, error.hint)
+            failed = servers_own(error)
             wait = GONE if isinstance(error, NotFoundError) else PAUSE
             self._keep(place, _Kept(None, self._clock() + wait, error=failed))
             raise failed from error

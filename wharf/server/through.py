@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
 from wharf import regular_file
-from wharf.errors import NotFoundError, OddFileError, QuotaError, StorageError, WharfError
+from wharf.errors import NotFoundError, OddFileError, QuotaError, StorageError, UnwritableError, WharfError
 from wharf.model import is_sha256
+from wharf.server.lending import servers_own
 from wharf.server.links import GONE, PAUSE
 from wharf.server.outside import Outside
 
@@ -45,6 +46,8 @@ DEAD: Final = 600.0
 
 class _WrongBytesError(StorageError):
     """What GitHub has is not what the index records."""
+
+    told = "GitHub gave other bytes than the index records: they are not passed on."
 
 
 class Growing:
@@ -173,8 +176,7 @@ class Through:
         except WharfError as failed:
             log.error("%s: %s", growing.file.path.name, failed.message)  # noqa: TRY400 - the cause is in the message
             growing.again = self._clock() + self._pause(failed)
-            # Whatever it is, it is not the client's fault.
-            error = failed if isinstance(failed, QuotaError) else StorageError(failed.message, failed.hint)
+            error = servers_own(failed)
         finally:
             if growing.kept:
                 with self._lock:
@@ -252,4 +254,4 @@ def _told(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(f"The cache {folder} cannot be used: {error.strerror}.", "Free some room there.") from error
+        raise UnwritableError(f"The cache {folder} cannot be used: {error.strerror}.", "Free some room there.") from error

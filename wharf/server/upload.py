@@ -23,11 +23,12 @@ from wharf.errors import (
     NoIndexError,
     NotAllowedError,
     NotFoundError,
-    StorageError,
     TooLargeError,
+    UnwritableError,
     UsageError,
 )
 from wharf.operations.publish import Input, Published, publish
+from wharf.server.lending import servers_own
 from wharf.server.outside import Outside
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Uploads:
             finally:
                 await form.close()
         except OSError as error:  # the folder for temporary files, where the form lies
-            raise StorageError(
+            raise UnwritableError(
                 f"The upload cannot be kept for its checks: {error.strerror}.",
                 "Free some room, or set TMPDIR to where there is.",
             ) from error
@@ -121,8 +122,7 @@ class Uploads:
             except (NotAllowedError, NotFoundError) as error:
                 if isinstance(error, NoIndexError) or uploader.token is not None or repository.github is None:
                     raise
-                # The client may upload: it is the server's own token that GitHub refuses.
-                raise StorageError(error.message, error.hint) from error
+                raise servers_own(error) from error
 
 
 def _check_length(request: Request, limit: int) -> None:
