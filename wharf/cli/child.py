@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from wharf.cli import other_indexes
 from wharf.errors import WharfError
 
 if TYPE_CHECKING:
@@ -37,9 +38,10 @@ class NoCommandError(WharfError):
         self.exit_code = exit_code
 
 
-def environment(before: Mapping[str, str], port: int, password: Secret) -> dict[str, str]:
+def environment(before: Mapping[str, str], port: int, password: Secret, *, keep_indexes: bool = False) -> dict[str, str]:
     """The environment of the command: that of wharf, and where each tool looks for an index and its password.
 
+    Other indexes, which could win a name, are closed unless they are to be kept.
     pip and pipenv know no other place for a password than the address; for the rest it stands beside it, so that addresses in
     lock files are without ("Environment variables" of uv, "Repositories" of poetry, "Configurations" of PDM).
     """
@@ -53,7 +55,8 @@ def environment(before: Mapping[str, str], port: int, password: Secret) -> dict[
         for part, value in (("USERNAME", NAME), ("PASSWORD", secret))
     }
     return {
-        **before,
+        **other_indexes.without(before, keep=keep_indexes),
+        **({} if keep_indexes else other_indexes.closing(with_password)),
         **credentials,
         "WHARF_INDEX_URL": address,
         "PIP_INDEX_URL": with_password,

@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wharf.cli import other_indexes
 from wharf.cli.output import State, common, pass_state
 from wharf.cli.serve import fall_through
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wharf.repository import Repository
     from wharf.secret import Secret
     from wharf.server import Beside
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 _BACKLOG = 2048  # connections that may wait: uv opens dozens at once, some before anybody answers
 _ASK_THE_PUBLIC_INDEX = frozenset({"uv", "uvx"})  # by themselves
+_COULD_WIN = "it could win a name of this index"
 _PATIENCE = 1.0  # seconds for a server that answers to end
 
 
@@ -45,16 +49,27 @@ Examples:
 """,
 )
 @click.option("--shell", is_flag=True, help="Run your shell ($SHELL) instead of a command.")
+@click.option(
+    other_indexes.OPTION,
+    "keep_indexes",
+    is_flag=True,
+    help="Leave the command the other indexes that you set for pip, uv and pdm. Any of them can then win a name of this index.",
+)
 @fall_through
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @common
 @pass_state
-def run_command(state: State, command: tuple[str, ...], *, shell: bool, public_index: PublicIndex | bool) -> int:
+def run_command(
+    state: State, command: tuple[str, ...], *, shell: bool, keep_indexes: bool, public_index: PublicIndex | bool
+) -> int:
     """Run a command, such as pip or uv, with the index at its side.
 
     pip, uv, poetry, pdm, pipenv and hatch find the index and a password for it in their environment; it is on this machine, for
     nobody else, and gone when the command ends. What has no index in its environment finds it in WHARF_INDEX_URL. The exit code
     is that of the command. Without GitHub the index is served as it was fetched last.
+
+    Other indexes that you set for pip, uv and pdm are closed for the command, because any of them could win a name of this one.
+    Each is named on stderr.
     """
     from wharf.cli import child
     from wharf.secret import Secret
@@ -67,6 +82,7 @@ def run_command(state: State, command: tuple[str, ...], *, shell: bool, public_i
     settings = state.settings()
     password = Secret(secrets.token_urlsafe(24))
     _warn_of_pipenv(state, words[0])
+    _tell_of_others(state, words, keep=keep_indexes)
     with contextlib.ExitStack() as stack:
         repository = None
         if not _is_here(settings):  # what is wrong with the address or the token is told before the command is run
@@ -78,7 +94,7 @@ def run_command(state: State, command: tuple[str, ...], *, shell: bool, public_i
             state.say(f"This shell has {what} at its side. `exit` ends both.")
         elif state.verbose:
             state.say(f"serving {what}")
-        started = child.Child(words, child.environment(os.environ, port, password))
+        started = child.Child(words, child.environment(os.environ, port, password, keep_indexes=keep_indexes))
         started.start()
         index = _Index(state, repository, listener, password, public_index)
         index.start()
@@ -228,6 +244,16 @@ def _warn_of_pipenv(state: State, program: str) -> None:
             "There is no Pipfile here. pipenv writes the index into a new one, with the password of this run, which lets in "
             "nobody later: write the Pipfile first (docs/run.md)."
         )
+
+
+def _tell_of_others(state: State, words: Sequence[str], *, keep: bool) -> None:
+    for each in other_indexes.settings(os.environ, words, Path.cwd()):
+        if not each.closed:
+            no_index = "no-index" in each.text.lower().replace("_", "-")
+            what = "no index is asked, this one neither" if no_index else "what it names can win over this index"
+            state.warn(f"{each.text} stays as it is: {what}.")
+        elif not keep:
+            state.say(f"note: {each.text} is closed for this command: {_COULD_WIN} ({other_indexes.OPTION} keeps it).")
 
 
 def _explain(state: State, program: str, missed: list[str]) -> None:
