@@ -214,3 +214,48 @@ def test_no_order_of_changes_ever_gives_a_name_other_bytes(moves: list[tuple[str
             assert seen.setdefault(file.filename, file.sha256) == file.sha256
             assert f"projects/de/demo/1.0/{file.filename}.metadata" in tip.files
         assert not {file.filename for file in release.files} & set(release.removed)
+
+
+# What the writer writes, the reader accepts
+
+
+@pytest.mark.parametrize(
+    ("file", "why"),
+    [
+        ({"upload_time": datetime(1970, 1, 1, tzinfo=UTC)}, "cannot be"),
+        ({"upload_time": datetime(9999, 1, 1, tzinfo=UTC)}, "cannot be"),
+        ({"extra": {"note": "x" * (9 << 20)}}, "larger than 8 MiB"),
+        ({"location": {"note": "x" * (9 << 20)}}, "larger than 8 MiB"),
+        ({"sha256": "A" * 64}, "sha256"),
+        ({"core_metadata": ""}, None),
+        ({"core_metadata": "short"}, "sha256"),
+        ({"requires_python": "three"}, "requires-python"),
+        ({"size": -1}, "size"),
+        ({"size": 1 << 60}, "size"),
+    ],
+)
+def test_no_record_lands_that_no_reader_takes(file: dict[str, object], why: str | None) -> None:
+    tip, change = Tip(), add(dataclasses.replace(new(), file=dataclasses.replace(new().file, **file)))  # type: ignore[arg-type]
+    if why is None:
+        tip.apply(change)
+        return
+    with pytest.raises(RefusedError, match=f"no reader would take it: projects/de/demo/1.0/release.json: .*{why}"):
+        tip.apply(change)
+    assert tip.files == {}
+
+
+@pytest.mark.parametrize("reason", ["é" * 1000, '"' * 1000])
+def test_the_longest_reason_on_a_thousand_files_is_read(reason: str) -> None:
+    tip = Tip()
+    tip.apply(add(*(new(f"demo-1.0-{number}-py3-none-any.whl") for number in range(1000))))
+    tip.apply(SetYanked(project="demo", version="1.0", reason=reason))
+    found = tip.release("demo", "1.0")
+    assert found is not None
+    assert {file.yanked for file in found.files} == {reason}
+
+
+@pytest.mark.parametrize("reason", ["x" * 1001, "x" * 131_000])
+def test_a_reason_has_an_end(reason: str) -> None:
+    with pytest.raises(UsageError, match=f"{len(reason)} characters") as caught:
+        SetYanked(project="demo", version="1.0", reason=reason)
+    assert len(caught.value.message) < 200

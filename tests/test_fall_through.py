@@ -16,7 +16,7 @@ from makers import make_wheel
 from public import Public, public_index
 from test_branch import edit_by_hand
 from test_server import LIMIT, serving
-from test_serving import World, soon, world
+from test_serving import JSON, World, soon, world
 
 from wharf import upstream
 from wharf.errors import UsageError
@@ -90,19 +90,37 @@ def test_what_is_no_name_is_not_either(client: httpx.Client, path: str) -> None:
 def test_what_the_index_reserves_is_not_and_becomes_so_with_a_commit(client: httpx.Client, store: Path) -> None:
     assert client.get("/simple/acme-next/").status_code == 302
     edit_by_hand(store, "wharf.toml", b'format = 1\nreserved = ["Acme_*", "secret"]\n')
-    soon(lambda: client.get("/simple/acme-next/").status_code == 404)
-    assert "reserves the name" in client.get("/simple/acme-next/").text
-    assert "reserves the name" in client.get("/simple/ACME.Later/", follow_redirects=True).text
-    assert client.get("/simple/secret/").status_code == 404
+    soon(lambda: client.get("/simple/acme-next/").status_code == 200)
+    for path in ("/simple/acme-next/", "/simple/ACME.Later/", "/simple/secret/"):
+        answer = client.get(path, headers=JSON, follow_redirects=True)
+        assert answer.json()["files"] == [], "an empty page: after 404 uv asks the next index"
+        assert "reserves the name" in answer.json()["project-status"]["reason"]
+        assert (answer.headers["content-type"], answer.headers["cache-control"]) == (JSON["Accept"], "no-store")
+    assert "<!DOCTYPE html>" in client.get("/simple/secret/", headers={"Accept": "text/html"}).text
     assert client.get("/simple/secrets/").status_code == 302
     assert client.get("/simple/demo/").status_code == 200
 
 
-def test_without_it_nothing_is_and_the_answer_says_how(repository: Repository) -> None:
+def test_without_it_nothing_is_and_every_404_and_the_terminal_say_so(
+    repository: Repository, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = "This index has no project requests, and it passes no name on (--fall-through is off)."
     with serving(repository, Rules(open_reading=True, upload_limit=LIMIT)) as client:
-        answer = client.get("/simple/requests/")
-        assert answer.status_code == 404
-        assert "--fall-through" in answer.text
+        for method in ("GET", "HEAD", "GET"):
+            answer = client.request(method, "/simple/Requests/", follow_redirects=True)
+            assert (answer.status_code, answer.text.startswith(told)) == (404, method == "GET")
+        assert "`wharf serve --fall-through`" in answer.text
+        assert caplog.messages == [told], "once a name"
+        for path in ("/simple/-/", "/simple//evil.example/", "/simple/a/b/"):
+            assert "--fall-through is off" in client.get(path).text
+        for number in range(30):
+            client.get(f"/simple/name-{number}/")
+        assert len(caplog.messages) == 21
+        assert caplog.messages[-1] == "Further names that this index does not have are not shown."
+
+
+def test_a_404_speaks_of_no_option_that_is_on(client: httpx.Client) -> None:
+    assert "--fall-through" not in client.get("/simple/-/").text
 
 
 def test_before_the_index_was_seen_nothing_is(world: World) -> None:

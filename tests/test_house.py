@@ -13,7 +13,7 @@ ROOT = Path(wharf.__file__).parent
 
 # From the ground up. What is not named here has no room yet.
 LAYERS = (
-    {"errors", "model", "secret", "install_commands"},
+    {"errors", "fault", "model", "parsing", "secret", "install_commands"},
     {
         *("address", "distribution", "record", "change", "settings", "index_file", "edits", "clients", "pages", "site"),
         *("account", "quota", "replies", "reservation", "tallies", "listing"),
@@ -36,6 +36,7 @@ ONE_FILE = {
     "platformdirs": "cli/output.py",
     "pypi_simple": "upstream.py",
     "rich": "cli/bars.py",
+    "tomllib": "parsing.py",
     "uvicorn": "server/__init__.py",
     "fastapi": "server/app.py",
     "python_multipart": "server/upload.py",

@@ -100,7 +100,7 @@ def test_who_is_not_let_in_is_told_why(world: World) -> None:
             ({"Authorization": "Bearer " + "x" * 5000}, 401),
             ({"Authorization": "Bearer \u00ff\u00fe" + "x" * 30}, 401),
             (basic("x", blind), 403),
-            (basic("x", eve), 404),
+            (basic("x", eve), 403),
         ):
             headers = httpx.Headers(given, encoding="latin-1")
             for path in (PAGE, "/simple/", "/", "/simple/nothing/", address(world.wheel())):
@@ -132,14 +132,14 @@ def test_many_first_requests_ask_once_and_the_verdict_holds_for_a_minute(world: 
         assert [call.status for call in world.hub.calls if call.login == "bob"] == [200, 304]  # the second was free
         eve = world.hub.token("eve", {})
         for _ in range(3):
-            assert client.get(PAGE, auth=("x", eve)).status_code == 404
+            assert client.get(PAGE, auth=("x", eve)).status_code == 403
         assert questions(world, "eve") == 1
         world.hub.tokens[eve].rights["acme/pkgs"] = "read"
         world.hub.clock.forward(61)
         assert client.get(PAGE, auth=("x", eve)).status_code == 200
 
 
-@pytest.mark.parametrize(("how", "status"), [("revoked", 401), ("no right", 404)])
+@pytest.mark.parametrize(("how", "status"), [("revoked", 401), ("no right", 403)])
 def test_who_is_put_out_is_out_within_a_minute(world: World, how: str, status: int) -> None:
     link = address(world.wheel())
     with world.serving() as client:
@@ -233,7 +233,7 @@ def test_a_server_without_a_token_borrows_one_of_its_clients(world: World) -> No
     link = address(world.wheel())
     with world.serving(None) as client:
         assert client.get(PAGE, auth=nobody).status_code == 401
-        assert client.get(PAGE, auth=("x", world.hub.token("eve", {}))).status_code == 404
+        assert client.get(PAGE, auth=("x", world.hub.token("eve", {}))).status_code == 403
         assert world.hub.count("git") <= 2  # the one that was tried before the server began
         world.hub.latency = 0.03
         carol = world.hub.token("carol", {"acme/pkgs": "read"})
@@ -436,12 +436,13 @@ def test_a_yes_holds_for_an_hour_and_no_longer_while_github_is_away(world: World
         assert client.get(PAGE).status_code == 503
 
 
-def test_an_emptied_repository_is_not_a_github_that_is_away(world: World) -> None:
+def test_an_emptied_repository_is_not_a_github_that_is_away_and_tells_who_may_read(world: World) -> None:
     carol = world.hub.token("carol", {"acme/pkgs": "read"})
     with world.serving() as client:
         world.hub.fault(f"GET .*{REF}", "409")  # "Git Repository is empty."
-        assert client.get(PAGE, auth=("x", carol)).status_code == 404
+        assert client.get(PAGE, auth=("x", carol)).status_code == 200
         assert client.get(PAGE).status_code == 200
+        assert client.get(PAGE, auth=("x", world.hub.token("eve", {}))).status_code == 403
 
 
 def test_a_lender_whose_limit_is_used_up_takes_nothing_from_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

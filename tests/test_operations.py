@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from makers import make_sdist, make_wheel
 from test_branch import damage, edit_by_hand, git
 
-from wharf.errors import ConflictError, InvalidDistributionError, NotFoundError, StorageError, TooLargeError
+from wharf import record
+from wharf.errors import ConflictError, InvalidDistributionError, NotFoundError, RecordError, StorageError, TooLargeError
 from wharf.folder import Folder
 from wharf.operations.publish import Input, Published, publish
 from wharf.operations.remove import remove
@@ -23,6 +26,7 @@ from wharf.settings import Settings
 from wharf.store import Progress
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
     from pathlib import Path
 
 
@@ -350,3 +354,42 @@ def test_a_quarantined_or_archived_project_is_closed(repository: Repository, tmp
     edit_by_hand(store, "projects/de/demo/project.json", state)
     with pytest.raises(Exception, match="archived: moved"):
         put(repository, make_wheel(tmp_path, version="2.0"))
+
+
+@pytest.mark.parametrize("moment", [datetime(1970, 1, 1, tzinfo=UTC), datetime(9500, 1, 1, tzinfo=UTC)])
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_clock_that_cannot_be_publishes_nothing(
+    moment: datetime, dry_run: bool, repository: Repository, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return moment
+
+    wheel = make_wheel(tmp_path)
+    monkeypatch.setattr("wharf.operations.publish.datetime", Clock)
+    with pytest.raises(StorageError, match=f"The clock of this machine says {moment.year}-01-01 00:00 UTC"):
+        put(repository, wheel, dry_run=dry_run)
+    assert (repository.branch.tip(), stored(store)) == (None, [])
+
+
+def test_a_record_that_no_reader_takes_is_mended_as_the_documentation_says(
+    repository: Repository, tmp_path: Path, store: Path
+) -> None:
+    wheel = make_wheel(tmp_path)
+    put(repository, wheel)
+    path = record.path("demo", "1.0")
+    data = git(store, "show", f"wharf/main:{path}").encode()
+    edit_by_hand(store, path, data.replace(b'"upload-time":"2', b'"upload-time":"1'))
+    with pytest.raises(RecordError, match="cannot be"):
+        put(repository, wheel)
+    clone = tmp_path / "index"
+    commit = next(repository.branch.history("demo")).commit
+    for words in (
+        ("clone", "--quiet", "--branch", "wharf/main", str(store / "index.git"), str(clone)),
+        ("-C", str(clone), "revert", "--no-edit", commit),
+        ("-C", str(clone), "push", "--quiet"),
+    ):
+        subprocess.run(["git", *words], check=True, capture_output=True)
+    assert verify(repository).ok
+    assert names(put(repository, wheel)) == ([], [wheel.name])

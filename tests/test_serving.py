@@ -552,13 +552,6 @@ def test_a_clone_that_is_thrown_away_comes_again_and_is_no_empty_index(world: Wo
         assert client.get("/simple/none/").status_code == 404
 
 
-def test_an_index_that_is_deleted_at_github_is_empty(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refresher, "ASK_EVERY", 0.02)
-    with world.serving(by_github=False, open_reading=True) as client:
-        git(world.root, "update-ref", "-d", "refs/heads/wharf/main")
-        soon(lambda: client.get("/simple/demo/").status_code == 404)
-
-
 def by_hand(world: World, path: str, data: bytes) -> None:
     """A commit on GitHub's side."""
     edit_by_hand(world.root, path, data)

@@ -184,6 +184,10 @@ class Branch:
         """The index as it is now. Given a snapshot from before, only what changed since is read."""
         return Snapshot(self._objects, self.tip(), previous)
 
+    def continues(self, before: str, after: str) -> bool:
+        """Whether a commit stands on an earlier one, as far as the commits that are here tell."""
+        return self._git.attempt("merge-base", "--is-ancestor", before, after)[0] == 0
+
     def prepared(self, change: Change) -> Snapshot:
         """The index as it is now, with what the change is going to read at hand."""
         del change

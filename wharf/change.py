@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from wharf import index_file, record
 from wharf.distribution.names import Name
-from wharf.errors import ConflictError, NotFoundError, RefusedError, UsageError
+from wharf.errors import ConflictError, NotFoundError, RefusedError, StorageError, UsageError
 from wharf.model import File, Release, Status, same_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+
+LONGEST_REASON = 1000
+"""Characters of a reason. It stands at each file: 1,000 files still make a record that is read."""
 
 
 class Records(Protocol):
@@ -64,13 +68,27 @@ class Named:
 class Outcome:
     """What a change comes to on one tip: bytes by path (None: the path goes), and the files it made or found as they were.
 
-    `skipped` are those that it left out because their names are taken by other bytes.
+    `skipped` are those that it left out because their names are taken by other bytes. What the writer writes, the reader
+    accepts: there is no outcome with a record that would not be read. Raises RefusedError for one.
     """
 
     edits: Mapping[str, bytes | None] = field(default_factory=dict)
     changed: tuple[Named, ...] = ()
     unchanged: tuple[Named, ...] = ()
     skipped: tuple[Named, ...] = ()
+
+    def __post_init__(self) -> None:
+        for path, data in self.edits.items():
+            try:
+                if data is not None and path == index_file.PATH:
+                    index_file.parse(data)
+                elif data is not None:
+                    record.check(path, data)
+            except StorageError as error:
+                raise RefusedError(
+                    f"Nothing is written, for no reader would take it: {error.message}",
+                    "A shorter reason, or fewer and shorter entries in this release, make it fit.",
+                ) from error
 
 
 class Change(Protocol):
@@ -215,6 +233,11 @@ def check_reason(reason: str) -> None:
     """A reason is one line of text, so that no commit message and no page can be made to say something else."""
     if not reason.isprintable():
         raise UsageError("The reason holds a control character or a line break.", "Give it as one line of text.")
+    if len(reason) > LONGEST_REASON:
+        raise UsageError(
+            f"The reason has {len(reason)} characters, and every page of the project would carry it once a file.",
+            f"Give the gist in {LONGEST_REASON} characters at most, and an address that says more.",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,13 @@ alters something else is found out before anything is written.
 from __future__ import annotations
 
 import configparser
-import tomllib
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import configupdater
 import tomlkit
 from tomlkit.exceptions import ParseError, TOMLKitError
 
+from wharf import parsing
 from wharf.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ def put_entry(text: str, keys: Sequence[str], name: str, values: Mapping[str, st
     _put_plain(wanted, keys, place, {"name": name, **values})
     try:
         changed = _spaced(text, _put_styled(text, keys, place, {"name": name, **values}))
-        if tomllib.loads(changed) == wanted:
+        if parsing.toml(changed) == wanted:
             return changed
-    except (TOMLKitError, tomllib.TOMLDecodeError, TypeError):
+    except (TOMLKitError, ValueError, TypeError, RecursionError):
         pass  # it says what is said below
     raise UsageError(
         f"{'.'.join(keys)} in {file} is written in a way that cannot be edited without touching what is beside it.",
@@ -168,11 +168,11 @@ class _Updater(configupdater.ConfigUpdater):
 
 def _read_toml(text: str, file: str) -> dict[str, Any]:
     try:
-        tomlkit.parse(text)  # for the line; tomllib tells it in words only
-        return tomllib.loads(text)
+        tomlkit.parse(text)  # for the line; the standard library tells it in words only
+        return parsing.toml(text)
     except ParseError as error:
         raise UsageError(f"{file} is not TOML (line {error.line}).", "Mend it; the client could not read it either.") from None
-    except (TOMLKitError, tomllib.TOMLDecodeError):
+    except (TOMLKitError, ValueError, RecursionError):
         raise UsageError(f"{file} is not TOML.", "Mend it; the client could not read it either.") from None
 
 

@@ -145,7 +145,10 @@ class RecordError(StorageError):
     code = "broken-record"
 
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}", "Mend or revert that file on the index branch; until then it is left out.")
+        super().__init__(
+            f"{path}: {reason}",
+            "Mend or revert that file on the index branch (docs/reference.md says how); until then it is left out.",
+        )
         self.path = path
 
 

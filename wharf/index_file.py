@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-import tomllib
 from dataclasses import dataclass
 from fnmatch import translate
 
+from wharf import parsing
 from wharf.distribution.names import plain
 from wharf.errors import StorageError
 
@@ -54,8 +54,8 @@ def parse(data: bytes) -> IndexSettings:
     try:
         if len(data) > MAX_BYTES:
             raise ValueError(f"it is longer than {MAX_BYTES >> 10} KiB")
-        found = tomllib.loads(data.decode())
-    except (ValueError, RecursionError) as error:
+        found = parsing.toml(data.decode())
+    except ValueError as error:
         raise StorageError(
             f"{PATH} on the index branch is not TOML: {plain(str(error))}.", "Mend it there; `git log` shows who changed it."
         ) from error

@@ -23,6 +23,9 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 STATUSES = ("active", "archived", "quarantined", "deprecated")
 """The markers of PEP 792."""
 
+LONGEST_VERSION = 200
+"""Characters of a version: longer ones are no folders of a release on the branch."""
+
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!~-]*", re.ASCII)
@@ -121,7 +124,9 @@ def is_filename(text: str) -> bool:
 
 @functools.lru_cache(maxsize=8192)
 def version_of(text: str) -> Version | None:
-    """`text` as a version (PEP 440), or None."""
+    """`text` as a version (PEP 440), or None; also for one that is too long for a folder's name."""
+    if len(text) > LONGEST_VERSION:
+        return None
     try:
         return Version(text)
     except InvalidVersion:

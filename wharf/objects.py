@@ -165,8 +165,16 @@ def identity() -> str:
     """The person's name as git knows it, else the name of the account."""
     program = Git(Path(os.devnull))
     status, out, _ = program.attempt("config", "--global", "user.name")
-    names = (out.decode(errors="replace").strip() if status == 0 else "", getpass.getuser())
+    names = (out.decode(errors="replace").strip() if status == 0 else "", _account())
     return next((name for name in names if name and name.isprintable()), "unknown")
+
+
+def _account() -> str:
+    """The account by its name; by its number where it has none, as in containers whose user is made up when they start."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # the former before Python 3.13
+        return f"uid {os.getuid()}"
 
 
 class Objects:

@@ -142,6 +142,17 @@ def parse_status(data: bytes, *, project: str) -> Status:
     return Status() if state is None else Status(marker=state.status, reason=state.reason)
 
 
+def check(path: str, data: bytes) -> None:
+    """Read back what is about to be written to a path of the branch. Raises RecordError for what no reader would take."""
+    parts = path.split("/")
+    if parts[-1] == "release.json":
+        parse(data, project=parts[-3], version=parts[-2])
+    elif parts[-1] == "project.json":
+        parse_status(data, project=parts[-2])
+    elif parts[-1].endswith(".metadata") and len(data) > MAX_BYTES:
+        raise RecordError(path, f"it is larger than {MAX_BYTES >> 20} MiB")
+
+
 def render(release: Release) -> bytes:
     """The canonical bytes of a release's record."""
     private: dict[str, Json] = {**release.origin}
@@ -197,6 +208,11 @@ def format_time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def can_be(moment: datetime) -> bool:
+    """Whether a file can have been uploaded then. Clocks that were never set say 1970, and 9000 leaves room for every zone."""
+    return 1980 <= moment.year <= 9000
+
+
 def _file(value: _Entry, project: str, version: str) -> File:
     name = Name.parse(value.filename)
     if name.project != project or not same_version(str(name.version), version):
@@ -224,7 +240,7 @@ def _file(value: _Entry, project: str, version: str) -> File:
 
 def _time(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
-    if not 1980 <= moment.year <= 9000:
+    if not can_be(moment):
         raise ValueError(f"the time {text!r} cannot be")
     if moment.tzinfo is None:
         raise ValueError(f"the time {text!r} has no zone")

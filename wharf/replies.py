@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wharf import parsing
 from wharf.errors import AwayError, NotAllowedError, NotFoundError, RejectedError, StorageError, WharfError
 
 if TYPE_CHECKING:
@@ -112,12 +112,9 @@ def body_json(headers: Mapping[str, str], body: bytes) -> Json:
     if "json" not in headers.get("content-type", "") or not body:
         return None
     try:
-        data: Json = json.loads(body)
-        if b"\\u" in body:
-            json.dumps(data, ensure_ascii=False).encode()  # half a character can be written as JSON, and nowhere else
-    except (ValueError, RecursionError):
+        return parsing.json_value(body)
+    except ValueError:
         return None
-    return data
 
 
 def _detail(error: Json) -> str:

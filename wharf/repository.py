@@ -144,6 +144,17 @@ def no_index(repository: Repository, *, more: str = "") -> NoIndexError:
     )
 
 
+def check_seen(repository: Repository) -> None:
+    """Raise NotFoundError if there is no index that tells which names are its own, so that others may be passed on."""
+    index, where = repository.branch.index, repository.where
+    if repository.branch.tip() is None:
+        raise NotFoundError(
+            f"There is no index {index!r} in {where}, so --fall-through cannot know which names must not be passed on.",
+            f"Publish first, as in `{line_of('publish', where, index, 'FILES')}`; or make the index with "
+            f"`{line_of_init(where, index)}`; or leave --fall-through out.",
+        )
+
+
 def line_of_init(where: str, index: str) -> str:
     """What to type to have that index: the whole of it, so that it is made there and nowhere else."""
     return f"wharf init {shlex.quote(where)}" + (f" --index {index}" if index != DEFAULT_INDEX else "")

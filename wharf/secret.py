@@ -4,9 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import NoReturn, final
+import re
+from typing import TYPE_CHECKING, NoReturn, final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _SHORTEST = 12  # characters of a secret: GitHub's tokens have 40 and more
+
+# GitHub's tokens (those of apps and jobs have some 520 characters, with dots and dashes), wharf's own, and what headers and
+# addresses hold before an @.
+_TOKENS = re.compile(r"\b(gh[a-z]|github_pat|wharf)_[A-Za-z0-9._~+/=-]{8,}|\b(Basic|Bearer) [A-Za-z0-9._~+/=:-]{8,}", re.ASCII)
+_BEFORE_AN_AT = re.compile(r"(//)[^/@\s]+@")
+_NAMES = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|AUTH", re.IGNORECASE)
+
+
+def without_tokens(text: str, environ: Mapping[str, str] | None = None) -> str:
+    """A text of anybody's without what looks like a token, and without the values of variables whose names say so."""
+    for name, value in (environ or {}).items():
+        if _NAMES.search(name):
+            text = Secret(value).hidden_in(text)
+    text = _TOKENS.sub(lambda found: f"{found[1]}_***" if found[1] else f"{found[2]} ***", text)
+    return _BEFORE_AN_AT.sub(r"\1***@", text)
 
 
 @final

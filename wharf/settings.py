@@ -8,11 +8,11 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
 
+from wharf import parsing
 from wharf.address import GITHUB, Address, is_short, parse
 from wharf.errors import UsageError
 
@@ -86,8 +86,8 @@ def parse_config(data: bytes, path: Path, *, own: bool) -> Config | None:
     Raises UsageError, which names file and key, for what is no setting.
     """
     try:
-        found = tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        found = parsing.toml(data.decode())
+    except ValueError as error:
         raise UsageError(f"{path} is not TOML: {error}.", "Mend it; wharf reads its settings there.") from error
     tool = found if own else found.get("tool", {})
     table = tool if own or not isinstance(tool, dict) else tool.get("wharf")
@@ -125,15 +125,27 @@ def _check(config: Config, key: str, value: object) -> None:
 
 
 def resolve(
-    options: Mapping[str, str], environ: Mapping[str, str], configs: Sequence[Config], *, data: Path, cache: Path
+    options: Mapping[str, str],
+    environ: Mapping[str, str],
+    configs: Sequence[Config],
+    *,
+    data: Path | None,
+    cache: Path | None,
 ) -> Settings:
     """The settings of a command. `options` are those of the command line, `configs` the files, the nearest one first.
 
     The repository: the option, `WHARF_REPO`, the files, the repository of an Actions job, the embedded store in `data`.
-    Raises UsageError for an address, a name or a number that cannot be.
+    `data` and `cache` are None where no home is known for them. Raises UsageError for an address, a name or a number that
+    cannot be, and for a folder that is needed and not known.
     """
     text, source, base, own = _named(options, environ, configs)
     place = data if text is None else _place(text, base)
+    if place is None or (isinstance(place, Address) and None in {data, cache}):
+        raise UsageError(
+            "No home folder is known for this user: HOME is not set, and the system has no account of this number.",
+            "Set HOME, or XDG_DATA_HOME and XDG_CACHE_HOME, to a folder that can be written"
+            + ("; or name a store, as in --repo ./store." if place is None else "."),
+        )
 
     def setting(key: str, variable: str = "") -> str | None:
         values = (options.get(key), environ.get(variable) or None, *(config.table.get(key) for config in configs))
@@ -151,8 +163,8 @@ def resolve(
         commit=cast("Way", way),
         max_wait=_seconds(setting("max-wait")),
         repositories=tuple(others),
-        cache=cache,
-        data=data,
+        cache=cache or Path(),
+        data=data or Path(),
     )
 
 

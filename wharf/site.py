@@ -7,11 +7,11 @@ import dataclasses
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from wharf import listing, pages
+from wharf import listing, pages, parsing
 from wharf.distribution.names import Name, plain
 from wharf.errors import InvalidDistributionError, StorageError, UsageError
 from wharf.model import is_filename, is_name, is_sha256
@@ -62,14 +62,14 @@ class State(BaseModel):
 def parse(data: bytes, where: str) -> State:
     """The state of the site at `where`. Raises UsageError for what is no state of wharf's, or one of a newer format."""
     try:
-        found = json.loads(data)
+        found: Any = parsing.json_value(data)
         if isinstance(found, dict) and isinstance(found.get("format"), int) and found["format"] > FORMAT:
             raise UsageError(
                 f"The site in {where} has the format {found['format']}; this version knows {FORMAT} only.",
                 "Update wharf, or name a new folder.",
             )
         state = State.model_validate_json(data)
-    except (ValueError, ValidationError, RecursionError) as error:
+    except (ValueError, ValidationError) as error:
         raise not_ours(where, f"its {STATE} is not wharf's") from error
     names = all(is_name(name) and _ID.fullmatch(tree) for name, tree in state.trees.items())
     if not names or not all(map(_is_file, state.gone)) or state.format != FORMAT:
@@ -112,9 +112,9 @@ def _is_file(path: str) -> bool:
 def files_of(page: bytes, project: str) -> Iterator[str]:
     """The project's files that its JSON page in a site names."""
     try:
-        found = json.loads(page)
+        found: Any = parsing.json_value(page)
         entries = [(each["hashes"]["sha256"], each["filename"]) for each in found["files"]]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         return  # the page was damaged by somebody: what it linked to stays where it is
     for sha256, filename in entries:
         path = f"{sha256}/{filename}"

@@ -22,6 +22,8 @@ from wharf.secret import Secret
 if TYPE_CHECKING:
     from pathlib import Path
 
+_LARGEST = 8 << 20  # bytes of the file that are read
+
 Scope = Literal["read", "publish"]
 """What a token may do; `publish` includes `read`."""
 
@@ -60,7 +62,7 @@ class Tokens:
         try:
             # A link is followed: where secrets are mounted, as in containers, they are links.
             with os.fdopen(regular_file.handle_of(self.path, 0), "rb") as file:
-                return _File.model_validate_json(file.read(8 << 20)).tokens
+                return _File.model_validate_json(file.read(_LARGEST)).tokens
         except FileNotFoundError:
             return []
         except (ValidationError, OSError, OddFileError) as error:
@@ -123,6 +125,11 @@ class _Writer:
 
     def write(self, tokens: list[Token]) -> None:
         text = json.dumps(_File(tokens=tokens).model_dump(mode="json", exclude_none=True), indent=2) + "\n"
+        if len(text) >= _LARGEST:
+            raise StorageError(
+                f"{self._path} would be larger than {_LARGEST >> 20} MiB, which is not read.",
+                "`wharf token revoke NAME` makes room.",
+            )
         temporary = self._path.with_name(f"{self._path.name}.new")  # one writer at a time, so one name is enough
         temporary.unlink(missing_ok=True)
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

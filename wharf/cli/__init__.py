@@ -1,12 +1,14 @@
 """The command line: words in, an operation, its result out. What a verb needs is imported when the verb runs.
 
-`main` is where errors become exit codes, and nowhere else.
+`main` is where errors become exit codes, and nowhere else; also those that nobody thought of.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import click
@@ -81,11 +83,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and leave with its exit code (see `wharf.errors`; 130: interrupted)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     state = State(json="--json" in words[: words.index("--")] if "--" in words else "--json" in words)
+    of_threads = threading.excepthook
+    threading.excepthook = lambda died: _fault_of_thread(state, died.exc_value)
     try:
         code = _outcome(words, state)
     except OSError:
         sys.stdout = None  # it is the output itself that fails: the exit code is all that can be told
         code = StorageError.exit_code
+    finally:
+        threading.excepthook = of_threads
     sys.exit(code)
 
 
@@ -106,4 +112,25 @@ def _outcome(words: list[str], state: State) -> int:
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
         code = state.fail(StorageError.code, f"{error.strerror or error}{place}.", "", StorageError.exit_code)
+    except Exception as error:  # noqa: BLE001 - the last catch: a script gets its document, and a person a sentence
+        code = _fault(state, error)
     return code if isinstance(code, int) else 0
+
+
+def _fault(state: State, error: Exception) -> int:
+    """Tell of an error that nobody raised on purpose; its traceback with --verbose alone."""
+    from wharf import fault
+
+    if state.verbose:
+        state.say(fault.trace(error, os.environ))
+    return state.fail(fault.CODE, fault.message(error), fault.hint(more=not state.verbose), fault.EXIT_CODE)
+
+
+def _fault_of_thread(state: State, error: BaseException | None) -> None:
+    """Tell that a thread died of a fault; what it was for does not happen, and the command goes its way."""
+    from wharf import fault
+
+    if error is not None and not isinstance(error, SystemExit):
+        state.warn(f"{fault.message(error)} {fault.hint(more=not state.verbose)}")
+        if state.verbose:
+            state.say(fault.trace(error, os.environ))

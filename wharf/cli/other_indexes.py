@@ -194,11 +194,11 @@ def _toml(path: Path) -> dict[str, object]:
     text = _read(path)
     if not text:
         return {}
-    import tomllib
+    from wharf import parsing
 
     try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError):  # the tool says so itself
+        return parsing.toml(text)
+    except ValueError:  # the tool says so itself
         return {}
 
 

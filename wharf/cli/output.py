@@ -46,17 +46,10 @@ class State:
 
     def settings(self) -> Settings:
         """The settings that the options, the environment and the files come to. Raises UsageError."""
-        import platformdirs
-
         from wharf import settings
 
-        found = settings.resolve(
-            self.options,
-            os.environ,
-            _configs(platformdirs.user_config_path("wharf", appauthor=False) / "config.toml"),
-            data=platformdirs.user_data_path("wharf", appauthor=False),
-            cache=platformdirs.user_cache_path("wharf", appauthor=False),
-        )
+        config, data, cache = _own_folders()
+        found = settings.resolve(self.options, os.environ, _configs(config), data=data, cache=cache)
         way = {"auto": "git push, else the API", "git": "git push", "api": "the API"}[found.commit]
         told = f"repository: {found.place} (from {found.source}); index {found.index!r}; commits by {way}"
         if self.verbose and told != self.told:
@@ -149,7 +142,22 @@ def common(function: F) -> F:
     return function
 
 
-def _configs(own: Path) -> list[Config]:
+def _own_folders() -> tuple[Path | None, Path | None, Path | None]:
+    """The person's folders for settings, for data and for a cache; None for each that would be in a home that is not known."""
+    import platformdirs
+
+    found: list[Path | None] = []
+    for path_of in (platformdirs.user_config_path, platformdirs.user_data_path, platformdirs.user_cache_path):
+        try:
+            path = path_of("wharf", appauthor=False)
+        except RuntimeError:  # as for the made-up users of containers
+            found.append(None)
+        else:
+            found.append(path if path.is_absolute() else None)  # older versions leave the ~ in it
+    return found[0], found[1], found[2]
+
+
+def _configs(mine: Path | None) -> list[Config]:
     """The files that may say something: the nearest pyproject.toml with a table of ours, then the person's config.toml."""
     from wharf.settings import parse_config
 
@@ -162,7 +170,7 @@ def _configs(own: Path) -> list[Config]:
             found.append(parse_config(path.read_bytes(), path, own=False))
         if found[-1:] not in ([], [None]) or folder == top:
             break  # beyond the working tree it is somebody else's
-    if own.is_file():
+    if mine is not None and (own := mine / "config.toml").is_file():
         found.append(parse_config(own.read_bytes(), own, own=True))
     return [each for each in found if each is not None]
 

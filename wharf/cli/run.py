@@ -87,6 +87,8 @@ def run_command(
         repository = None
         if not _is_here(settings):  # what is wrong with the address or the token is told before the command is run
             repository = stack.enter_context(state.repository(reading=True, whole=True, patient=False))
+            if public_index:
+                _check_seen(repository)
         listener = stack.enter_context(_listen(state, settings.loopback_port))
         port = listener.getsockname()[1]
         what = f"the index {settings.index!r} of {settings.place} at http://{child.LOOPBACK}:{port}/simple/"
@@ -177,6 +179,12 @@ class _Index(threading.Thread):
                 return
             self._server = server
         server.serve_until_end()
+
+
+def _check_seen(repository: Repository) -> None:
+    from wharf.repository import check_seen  # git, which comes with it, sets an environment variable that is not the command's
+
+    check_seen(repository)
 
 
 def _is_here(settings: Settings) -> bool:

@@ -128,7 +128,6 @@ def serve_command(
     from wharf import upstream
     from wharf.secret import Secret
     from wharf.server import Options, serve
-    from wharf.settings import DEFAULT_INDEX
 
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key go together.")
@@ -151,9 +150,8 @@ def serve_command(
         webhook=Secret(webhook) if (webhook := os.environ.get("WHARF_WEBHOOK_SECRET")) else None,
     )
 
-    with state.repository(whole=True, fetch="later", patient=False) as repository:
-        if repository.github is None and repository.branch.index != DEFAULT_INDEX and repository.branch.tip() is None:
-            state.warn(f"The index {repository.branch.index!r} is empty until something is published to it.")
+    passes_on = options.public_index is not None  # a store that is not there is not made then: its name may be mistyped
+    with state.repository(reading=passes_on, whole=True, fetch="later", patient=False) as repository:
         where = f"the index {repository.branch.index!r} of {repository.where}"
         serve(repository, options, ready=lambda address, by: _tell(state, where, address, options, by), warn=state.warn)
 

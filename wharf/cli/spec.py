@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from packaging.utils import InvalidName, canonicalize_name
-from packaging.version import InvalidVersion, Version
 
+from wharf.distribution.names import plain
 from wharf.errors import UsageError
+from wharf.model import version_of
 
 
 def parse_name(text: str) -> str:
@@ -23,10 +24,10 @@ def parse_spec(text: str) -> tuple[str, str | None]:
     name, equals, version = text.partition("==")
     if not equals:
         return parse_name(name.strip()), None
-    try:
-        return parse_name(name.strip()), str(Version(version))
-    except InvalidVersion as error:
-        raise UsageError(f"{version!r} is not a version.", "Write it as in demo==1.0.") from error
+    parsed = version_of(version)
+    if parsed is None:
+        raise UsageError(f"{plain(version)!r} is not a version.", "Write it as in demo==1.0.")
+    return parse_name(name.strip()), str(parsed)
 
 
 def parse_release(text: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist
 from packaging.version import Version
 
 from wharf.errors import InvalidDistributionError
-from wharf.model import is_filename, is_name, version_of
+from wharf.model import LONGEST_VERSION, is_filename, is_name, version_of
 
 if TYPE_CHECKING:
     from packaging.tags import Tag
@@ -23,7 +23,6 @@ Suffix: TypeAlias = Literal[".whl", ".tar.gz", ".zip"]
 REBUILD = "Rebuild it with `python -m build`."
 RENAME = "Keep the name that `python -m build` gave the file."
 
-_LONGEST_VERSION = 200  # characters: longer ones are no folders of a release on the branch
 MAX_TAGS = 1000
 """Tags that one compressed tag set may stand for. Three sets of 40 in one file name would expand to 64,000."""
 
@@ -94,8 +93,8 @@ def _parse(filename: str) -> Name:
     if suffix is None:
         raise _other_kind(filename)
     name = _parse_wheel(filename) if suffix == ".whl" else _parse_sdist(filename, suffix)
-    if len(str(name.version)) > _LONGEST_VERSION:
-        raise invalid(filename, f"its version is longer than {_LONGEST_VERSION} characters", RENAME)
+    if len(str(name.version)) > LONGEST_VERSION:
+        raise invalid(filename, f"its version is longer than {LONGEST_VERSION} characters", RENAME)
     if not is_name(name.project):
         raise invalid(filename, f"the project name in the file name, {name.project!r}, is not valid", RENAME)
     return name

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
-from wharf import distribution, listing
+from wharf import distribution, listing, record
 from wharf.branch import Message
 from wharf.change import AddFiles, Named, NewFile, Outcome
 from wharf.distribution.names import Name
@@ -83,6 +83,7 @@ def publish(
     Raises InvalidDistributionError, ConflictError, RefusedError or StorageError, and then nothing is published.
     """
     progress = progress or Progress()
+    _clock()  # before a byte is read
     with ExitStack() as stack:
         intake: Intake | None = None
         if not dry_run:
@@ -91,7 +92,7 @@ def publish(
         # While the files are read, the tip is on its way.
         fetched = stack.enter_context(ThreadPoolExecutor(1)).submit(repository.branch.fetch)
         read = _distinct(_read(each, intake, limit, progress) for each in inputs)
-        now = datetime.now(UTC)
+        now = _clock()
         change = AddFiles(files=tuple(_new_file(each, now) for each, _ in read), skip_existing=skip_existing)
         fetched.result()
         snapshot = repository.branch.prepared(change)
@@ -110,6 +111,17 @@ def publish(
         done = repository.branch.commit(change.located(stored), Message(verb="publish", actor=actor))
         intake.settle(done.outcome.changed)
         return _published(done.commit, planned, done.outcome, warnings, began=fresh)
+
+
+def _clock() -> datetime:
+    """The time of the upload. Raises StorageError where the clock was never set: its time stands in the record for good."""
+    now = datetime.now(UTC)
+    if not record.can_be(now):
+        raise StorageError(
+            f"The clock of this machine says {now:%Y-%m-%d %H:%M} UTC, and files are recorded with the time of their upload.",
+            "Set the clock, or wait until it is set from the network, then run the same command again.",
+        )
+    return now
 
 
 def _check_new(repository: Repository, intake: Intake | None, *, create: bool) -> None:

@@ -37,21 +37,33 @@ def find(client: Client, environ: Mapping[str, str], here: Path) -> Path | None:
     None: it has no place without a project, and there is no pyproject.toml in this folder or above it, up to the top of the
     working tree. Raises UsageError if the environment forbids any.
     """
-    home = Path(environ.get("HOME") or Path.home())
-    config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
     if client == "twine":
-        return home / ".pypirc"
+        return _home(environ) / ".pypirc"
     if client == "pip":
-        return _pip_file(environ, home, config)
+        return _pip_file(environ)
     for folder in _upwards(here):
         if client == "uv" and (folder / "uv.toml").is_file():
             return folder / "uv.toml"  # beside it uv does not look into pyproject.toml
         if (folder / "pyproject.toml").is_file():
             return folder / "pyproject.toml"
-    return config / "uv" / "uv.toml" if client == "uv" else None
+    return _config(environ) / "uv" / "uv.toml" if client == "uv" else None
 
 
-def _pip_file(environ: Mapping[str, str], home: Path, config: Path) -> Path:
+def _home(environ: Mapping[str, str]) -> Path:
+    try:
+        return Path(environ.get("HOME") or Path.home())
+    except RuntimeError:
+        raise UsageError(
+            "No home folder is known for this user: HOME is not set, and the system has no account of this number.",
+            "Set HOME, or name the file: --file PATH.",
+        ) from None
+
+
+def _config(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("XDG_CONFIG_HOME") or _home(environ) / ".config")
+
+
+def _pip_file(environ: Mapping[str, str]) -> Path:
     """The file that `pip config set` would edit (pip's "Configuration")."""
     named = environ.get("PIP_CONFIG_FILE")
     if named == os.devnull:
@@ -62,9 +74,9 @@ def _pip_file(environ: Mapping[str, str], home: Path, config: Path) -> Path:
     if venv and (Path(venv) / "pip.conf").is_file():
         return Path(venv) / "pip.conf"
     if sys.platform == "darwin":
-        of_system = home / "Library" / "Application Support" / "pip"
-        return (of_system if of_system.is_dir() else home / ".config" / "pip") / "pip.conf"
-    return config / "pip" / "pip.conf"
+        of_system = _home(environ) / "Library" / "Application Support" / "pip"
+        return (of_system if of_system.is_dir() else _home(environ) / ".config" / "pip") / "pip.conf"
+    return _config(environ) / "pip" / "pip.conf"
 
 
 def _upwards(here: Path) -> tuple[Path, ...]:

@@ -86,9 +86,11 @@ class Options:
 def serve(repository: Repository, options: Options, *, ready: Callable[[str, str], None], warn: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT. `ready` is told the address once it answers, and by which `auth` it lets in.
 
-    Raises UsageError for an address that cannot be had, a broken certificate, or one beyond loopback without tokens.
+    Raises UsageError for an address that cannot be had, a broken certificate, or one beyond loopback without tokens; and what
+    `first_look` raises.
     """
-    private = first_look(repository, borrows=options.auth in {None, "github"}, warn=warn)
+    passes_on = options.public_index is not None
+    private = first_look(repository, borrows=options.auth in {None, "github"}, passes_on=passes_on, warn=warn)
     auth = options.auth or ("local" if repository.github is None else "github" if private else "public")
     if auth == "github" and repository.github is None:
         raise UsageError("--auth github is for a repository on GitHub.", "Name one with --repo, or use --auth tokens.")

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from wharf.errors import QuotaError, StorageError
+from wharf.errors import NotFoundError, QuotaError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -108,10 +108,10 @@ def page(body: bytes, *, content_type: str, etag: str, cache_control: str, vary:
     return Answer(200, headers, body, etag.encode(), Answer(304, shared))
 
 
-def passing_page(body: bytes) -> Answer:
-    """A page for people that no cache keeps."""
+def passing_page(body: bytes, content_type: str = "text/html; charset=utf-8") -> Answer:
+    """A page that no cache keeps."""
     headers = (
-        (b"content-type", b"text/html; charset=utf-8"),
+        (b"content-type", content_type.encode()),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
         *_PAGE_SAFE,
@@ -149,16 +149,22 @@ def text(status: int, message: str, headers: Iterable[tuple[str, str]] = ()) -> 
     )
 
 
+FAULT = text(500, "The server met a fault of its own. Its log says more.")
+"""What is answered where an error came that nobody raised on purpose."""
+
+
 def failure(error: WharfError) -> Answer:
     """The one place where an error becomes an answer. A taken name begins as the uploaders expect it to.
 
-    What went wrong in the store is for its operator, with paths and all: the client is told that it did.
+    What went wrong in the store is for its operator, with paths and all: the client is told that it did. So is what the server
+    itself cannot find: 404 says that the index has no such thing, and an installer goes on to the next index.
     """
     if isinstance(error, QuotaError):
         return paused(error, error.http_status)
-    if error.http_status >= 500:
+    missing = isinstance(error, NotFoundError)
+    if error.http_status >= 500 or missing:
         told = error.told if isinstance(error, StorageError) else StorageError.told
-        return text(error.http_status, told, (("retry-after", "5"),))
+        return text(503 if missing else error.http_status, told, (("retry-after", "5"),))
     begin = "File already exists. " if error.http_status == 409 else ""
     return text(error.http_status, f"{begin}{error.message} {error.hint}".strip())
 

@@ -55,6 +55,9 @@ WEBHOOK_LIMIT = 26 << 20
 WEBHOOK_PATIENCE = 30.0
 """Seconds in which a webhook message has to come: GitHub itself waits for 10."""
 _UNSIGNED = answer.text(403, "The signature is not that of the configured secret.")
+_LOST = answer.text(
+    503, "The index that uploads go to is gone. Nothing is uploaded until it is there again.", (("retry-after", "5"),)
+)
 _TOO_SLOW = answer.text(408, "The message takes too long to come.")
 _TOO_LONG = answer.text(413, "That is longer than any message of GitHub's.")
 
@@ -103,7 +106,15 @@ def make_app(
         file_answers(repository, rules), private=rules.while_public or not rules.open_reading, copied=github is not None
     )
     hasty = rules.password is not None
-    refresher = Refresher(repository, shelf, lending, hasty=hasty, public=rules.while_public, clock=clock)
+    refresher = Refresher(
+        repository,
+        shelf,
+        lending,
+        hasty=hasty,
+        public=rules.while_public,
+        passes_on=rules.public_index is not None,
+        clock=clock,
+    )
     fetching = _fetching(repository, rules, lending, public=lambda: refresher.public, clock=clock)
     access = refresher.access = _access(repository, rules, refresher, clock=clock, warn=warn)
 
@@ -118,12 +129,15 @@ def make_app(
     app = FastAPI(lifespan=lifespan, redirect_slashes=False, openapi_url=None, docs_url=None, redoc_url=None)
     app.add_exception_handler(WharfError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_fault)
     app.add_api_route("/", routes.home, methods=["GET", "HEAD"])
     app.add_api_route("/legacy/", routes.upload, methods=["POST"])
     app.add_api_route("/healthz", routes.healthz, methods=["GET", "HEAD"])
     if rules.webhook is not None:
         app.add_api_route("/-/webhook/github", routes.webhook, methods=["POST"])
-    return Front(shelf, access, app, root_path=rules.root_path, fetching=fetching, elsewhere=rules.public_index)
+    return Front(
+        shelf, access, app, root_path=rules.root_path, fetching=fetching, elsewhere=rules.public_index, tells=not hasty
+    )
 
 
 def _access(
@@ -211,6 +225,9 @@ class _Routes:
             allowed = await patience.through(allow)
             if isinstance(allowed, Answer):
                 return _response(allowed)
+            await self.refresher.refresh()
+            if self.refresher.lost:  # or an index would begin anew, with this file and nothing else
+                return _response(_LOST)
             done = await self.uploads.take(request, allowed, patience)
         except QuotaError as error:
             # Not 503: twine sends the file five times for that, one time after the other, and is no quicker told why.
@@ -233,11 +250,12 @@ class _Routes:
         return _response(answer.passing_page(body.encode()))
 
     async def healthz(self) -> Response:
-        """Tell a monitor whether the index is at its tip. Names nothing: anyone may ask."""
+        """Tell a monitor whether the index is at its tip: 503 if none was seen. Names nothing: anyone may ask."""
         status = "ok" if self.refresher.current and self.access.problem is None else "stale"
         age = self.refresher.age
         found = {"status": status} if age is None else {"status": status, "seconds_since_github": int(age)}
-        return JSONResponse(found, headers={"cache-control": "no-store"})
+        seen = self.refresher.waits or not self.refresher.blind
+        return JSONResponse(found, 200 if seen else 503, headers={"cache-control": "no-store"})
 
     async def webhook(self, request: Request) -> Response:
         """Ask GitHub at once when it says that something was pushed ("Validating webhook deliveries")."""
@@ -277,6 +295,11 @@ async def _on_error(request: Request, error: Exception) -> Response:
     if error.http_status >= 500:
         log.error("%s %s: %s", request.method, request.url.path, error.message)
     return _response(answer.failure(error))
+
+
+async def _on_fault(_request: Request, _error: Exception) -> Response:
+    """The answer; the error itself goes on to the front's last catch, which logs it."""
+    return _response(answer.FAULT)
 
 
 async def _on_http_error(_request: Request, error: Exception) -> Response:

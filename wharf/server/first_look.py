@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import NotAllowedError, NotFoundError, StorageError, WharfError
-from wharf.repository import line_of_init
+from wharf.repository import check_seen, line_of_init
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,14 +49,20 @@ class _Look(threading.Thread):
             self.error = error
 
 
-def first_look(repository: Repository, *, borrows: bool, warn: Callable[[str], None]) -> bool:
+def first_look(repository: Repository, *, borrows: bool, passes_on: bool, warn: Callable[[str], None]) -> bool:
     """Bring the index, and tell whether the repository is private, as far as GitHub can be asked; else it counts as private.
 
     `borrows`: without a token of its own the server waits for a client's. Raises NotFoundError and NotAllowedError for what
-    the server's own token may not see; all else passes, and `warn` is told.
+    the server's own token may not see, and where names are to be passed on (`passes_on`) and there is no index. All else
+    passes, and `warn` is told.
     """
     github = repository.github
     if github is None:
+        if passes_on:
+            check_seen(repository)
+        elif repository.branch.tip() is None:
+            index, where = repository.branch.index, repository.where
+            warn(f"There is no index {index!r} in {where} yet. It is empty until something is published to it.")
         return False
     look = _Look(repository, github, borrows=borrows)
     look.start()
@@ -75,8 +81,10 @@ def first_look(repository: Repository, *, borrows: bool, warn: Callable[[str], N
         )
         warn(f"{why} {told}")
     elif not _cached(repository):
+        if passes_on:
+            check_seen(repository)
         index, where = repository.branch.index, repository.where
-        warn(f"There is no index {index!r} in {where} yet: `{line_of_init(where, index)}` makes it.")
+        warn(f"There is no index {index!r} in {where} yet. `{line_of_init(where, index)}` makes it. Until then pages are 503.")
     return look.private
 
 

@@ -7,15 +7,17 @@ way, for what is asked the first time since a commit; only what is neither page 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse
 
-from wharf import regular_file
+from wharf import fault, regular_file
 from wharf.errors import StorageError, WharfError
 from wharf.model import is_name, is_sha256, normalize
 from wharf.pages import Format, negotiate
@@ -46,15 +48,10 @@ _NO_METHOD = answer.text(405, "Only GET and HEAD are answered here.", (("allow",
 _NO_FORMAT = answer.text(
     406, f"The client asks for none of the formats that are here: {', '.join(form.value for form in Format)} (PEP 691)."
 )
-_NO_PROJECT = answer.text(404, "There is no project of that name in this index.")
-_NOT_PASSED_ON = answer.text(
-    404,
-    "There is no project of that name in this index. wharf passes on to no other, unless it is started with --fall-through.",
+_BLIND = answer.text(
+    503, "No index was seen here yet, so nothing is said of any name, and none is passed on.", (("retry-after", "5"),)
 )
-_RESERVED = answer.text(
-    404, "There is no project of that name in this index, which reserves the name: it is looked for nowhere else."
-)
-_BLIND = answer.text(503, "The index has not been brought from GitHub yet.", (("retry-after", "5"),))
+_WAY_ON = "`wharf serve --fall-through` and `wharf run --fall-through -- COMMAND` pass such names on to the public index."
 _NO_FILE = answer.text(404, "This index names no such file.")
 
 
@@ -62,7 +59,7 @@ class Front:
     """The ASGI application. Below `root_path`, if a proxy leaves it on the path or takes it off.
 
     `elsewhere` is where a client is sent for a project that is not the index's (None: nowhere); `missed` has the names that
-    were asked for then, the first few of them.
+    were asked for then, the first few of them. `tells`: each of these is told on the terminal.
     """
 
     def __init__(
@@ -74,6 +71,7 @@ class Front:
         root_path: str = "",
         fetching: Fetching | None = None,
         elsewhere: PublicIndex | None = None,
+        tells: bool = False,
     ) -> None:
         self._shelf = shelf
         self._access = access
@@ -81,9 +79,26 @@ class Front:
         self._router = router
         self._root = root_path.rstrip("/")
         self._public = elsewhere
+        self._tells = tells
         self.missed: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, whatever happens."""
+        try:
+            await self._answer(scope, receive, send)
+        except ClientDisconnect:
+            return  # nobody is left to answer
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            # The last catch: the client learns that it is not its fault, the log what it was.
+            said = f"{fault.message(error)}\n{fault.trace(error, os.environ)}"
+            log.error("%s %s: %s", scope["method"], ascii(scope["path"]), said)  # noqa: TRY400 - logging would show tokens
+            with contextlib.suppress(RuntimeError):  # an answer has begun: it is cut off, unless it is this one
+                await send(answer.FAULT.start)
+                await send(answer.FAULT.rest)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or hand it on."""
         if scope["type"] != "http":
             await self._router(scope, receive, send)
@@ -160,11 +175,11 @@ class Front:
             return _NO_FORMAT
         name = path[8:-1]
         if path != "/simple/" and (path[7:8] != "/" or path[-1] != "/" or name == LIST or not self._shelf.has(name)):
-            return self._elsewhere(path, query)
+            return self._elsewhere(path, query, form)
         page = self._shelf.page(name, (form, zipped)) or await self._shelf.make_page(name, (form, zipped))
-        return page or _NO_PROJECT
+        return page or self._beyond(name, query, form)
 
-    def _elsewhere(self, path: str, query: bytes) -> Answer:
+    def _elsewhere(self, path: str, query: bytes, form: Format) -> Answer:
         """A redirect to where the page is (PEP 503: names are normalised, addresses end with a slash), or 404."""
         if path == "/simple":
             location = "simple/"
@@ -172,21 +187,35 @@ class Front:
             given = path[8:].removesuffix("/")
             name = normalize(given)
             if path[7:8] != "/" or not is_name(name):
-                return _NO_PROJECT
+                return self._missing()
             if given == name and path.endswith("/"):
-                return self._beyond(name, query)
+                return self._beyond(name, query, form)
             location = f"../{name}/" if path.endswith("/") else f"{name}/"
         return answer.redirect(location + (f"?{_quoted(query)}" if query else ""))
 
-    def _beyond(self, name: str, query: bytes) -> Answer:
+    def _beyond(self, name: str, query: bytes, form: Format) -> Answer:
         """What is said of a (normal) name that the index has no project of: the way to the public index, or 404."""
-        if self._shelf.reserves(name):
-            return _RESERVED
+        if self._shelf.claims.has(name):
+            return self._shelf.empty_page(name, form)
         if self._public is not None:
             return answer.passing_redirect(self._public.page(name, _quoted(query)))
-        if len(self.missed) < _MISSED:
+        if name not in self.missed and len(self.missed) < _MISSED:
             self.missed.add(name)
-        return _NOT_PASSED_ON
+            if self._tells:
+                self._tell(name)
+        return self._missing(name)
+
+    def _tell(self, name: str) -> None:
+        log.warning("This index has no project %s, and it passes no name on (--fall-through is off).", name)
+        if len(self.missed) == _MISSED:
+            log.warning("Further names that this index does not have are not shown.")
+
+    def _missing(self, name: str = "") -> Answer:
+        """There is no such project. Where a client could be sent on and is not, that is said."""
+        what = f"project {name}" if name else "project of that name"
+        if self._public is not None:
+            return answer.text(404, f"This index has no {what}.")
+        return answer.text(404, f"This index has no {what}, and it passes no name on (--fall-through is off). {_WAY_ON}")
 
     async def _seek_file(self, path: str, *, zipped: bool) -> Answer | FileAnswer | Linked:
         sha256, _, filename = path[7:].partition("/")

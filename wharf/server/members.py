@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import NotAllowedError, NotFoundError, QuotaError, StorageError
+from wharf.replies import Reply
 from wharf.server.access import ASK, Access, Uploader, refuse_foreign, secrets_of
 from wharf.server.answer import Answer, failure, text
 from wharf.server.outside import Outside
@@ -52,7 +53,7 @@ _NO_RIGHT = failure(
     NotAllowedError("GitHub does not let this token read the index.", "It needs the permission contents: read.")
 )
 _READ_ONLY = failure(NotAllowedError("GitHub does not let this token upload.", "It needs the permission contents: write."))
-_NOT_HERE = text(404, "There is nothing here for this token.")
+_ANSWERS = (401, 403, 404, 409)
 _AWAY = "GitHub cannot be asked about this token just now."
 
 
@@ -132,7 +133,10 @@ class Members(Access):
 
     def _role(self, token: Secret) -> Uploader | Answer:
         github = self._github.with_token(token)
-        found = github.call("GET", "{repo}").data
+        reply = github.call("GET", "{repo}", allow=(404,))
+        if reply.status == 404:  # within the minute for which the verdict holds
+            return _NO_RIGHT
+        found = reply.data
         rights = found.get("permissions") if isinstance(found, dict) else None
         who = github.call("GET", "/user", allow=(401, 403, 404))
         name = who.data.get("login") if isinstance(who.data, dict) and who.status == 200 else None
@@ -205,23 +209,34 @@ class Members(Access):
                 continue
             etag = known.etag if known is not None and known.token == token else None
             try:
-                github = self._github.with_token(token)
-                reply = github.call("GET", f"{{repo}}/git/ref/{self._ref}", allow=(401, 403, 404, 409), etag=etag)
+                reply = self._ask_github(self._github.with_token(token), etag)
             except NotAllowedError:
                 continue  # it cannot be a token at all
             except QuotaError as error:  # the token's own limit
                 return self._without_github(known, error.retry_after, error)
             except NotFoundError:  # the repository has another name, by which this token may not see it either
-                return _Verdict(_NOT_HERE, now + HOLDS)
+                return _Verdict(_NO_RIGHT, now + HOLDS)
             except StorageError:
                 self._away_until = self._clock() + PAUSE
                 return self._without_github(known, PAUSE)
-            if reply.status in {200, 304}:
+            if reply.status in {200, 304, 409}:
                 return _Verdict(None, now + HOLDS, now, token, reply.headers.get("etag", etag))
             guessed = True
             if reply.status != 401:
-                return _Verdict(_NO_RIGHT if reply.status == 403 else _NOT_HERE, now + HOLDS)
+                return _Verdict(_NO_RIGHT, now + HOLDS)
         return _Verdict(_BAD_TOKEN, now + HOLDS, guessed=guessed)
+
+    def _ask_github(self, github: GitHub, etag: str | None) -> Reply:
+        """Whether a token may read the index branch: 200, 304, or 409 for an empty repository.
+
+        404 may mean that the branch is gone. Then GitHub is asked for the branches of that name, which is the same right, and
+        has an answer without any.
+        """
+        reply = github.call("GET", f"{{repo}}/git/ref/{self._ref}", allow=_ANSWERS, etag=etag)
+        if reply.status != 404:
+            return reply
+        found = github.call("GET", f"{{repo}}/git/matching-refs/{self._ref}", allow=_ANSWERS)
+        return Reply(status=found.status, headers={})  # its validator is none of the ref's
 
     def _without_github(self, known: _Verdict | None, wait: float, limit: QuotaError | None = None) -> _Verdict:
         """What holds while GitHub does not answer: a yes of the last hour, and nothing else."""

@@ -92,7 +92,9 @@ class OneTime(Access):
         if not self._refresher.asked.is_set():
             problem = f"GitHub did not say within {PATIENCE:g} seconds what is new."
         if problem is not None:
-            shown = "There is no index until it does." if self._refresher.blind else "This is the index as it was fetched last."
+            shown = (
+                "Nothing is shown before it is seen." if self._refresher.blind else "This is the index as it was fetched last."
+            )
             self._warn(f"{problem} {shown}")
 
     def _lets_in(self, authorization: bytes | None) -> bool:

@@ -45,6 +45,11 @@ class Refresher:
     `asked` is set as soon as GitHub was asked once, whatever came of it. `hasty`: that first time a question that fails is not
     asked again, and what goes wrong is left in `problem`, for whoever shows the first page to tell; logged is what comes later.
     `public` is whether everybody may read the repository, as far as that is known when it begins.
+
+    What keeps names from getting out:
+    - A commit that was shown is shown until there is another one that can be read whole, whatever becomes of branch and store.
+    - An index without a commit is shown as an empty one only if it is on this machine and `passes_on` is not set. Else nothing
+      is shown before there is a commit: the shelf is blind.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class Refresher:
         *,
         hasty: bool = False,
         public: bool = False,
+        passes_on: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.access: Access | None = None
@@ -74,6 +80,7 @@ class Refresher:
         self._looked = 0.0
         self._asked = 0.0
         self._absent = lending is None  # there is no index: so it is here, or GitHub said so
+        self._may_be_empty = lending is None and not passes_on
         self._first: asyncio.Task[bool] | None = None
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -96,9 +103,11 @@ class Refresher:
                 self.distrust()
             self._tell("here", error)
             return
+        if snapshot.commit is None and not self._may_be_empty:
+            self._shelf.blind = True
+            return
         self._snapshot = snapshot
         self._shelf.swap(snapshot, trees)
-        self._shelf.blind = snapshot.commit is None and not self._absent
 
     @property
     def age(self) -> float | None:
@@ -111,6 +120,21 @@ class Refresher:
         return next(iter(self._problems.values()), None)
 
     @property
+    def lost(self) -> bool:
+        """Whether the index that is shown is not there any more."""
+        return self._seen is not None and "index" in self._problems
+
+    @property
+    def waits(self) -> bool:
+        """Whether GitHub cannot be asked before a client lends its token."""
+        return self._lending is not None and self._lending.waits
+
+    @property
+    def _seen(self) -> str | None:
+        """The commit that is shown."""
+        return None if self._snapshot is None else self._snapshot.commit
+
+    @property
     def blind(self) -> bool:
         """Whether no index was seen yet."""
         return self._shelf.blind
@@ -118,7 +142,7 @@ class Refresher:
     @property
     def current(self) -> bool:
         """Whether what is shown is known to be the index as it is; before a client lent its token nothing else can be said."""
-        if self._lending is None or self._lending.waits:
+        if self._lending is None or self.waits:
             return self.problem is None
         return self.problem is None and self.age is not None and self.age < ASK_AT_LEAST + ASK_EVERY
 
@@ -132,23 +156,40 @@ class Refresher:
                 if stamp == self._stamp:
                     self._problems.pop("here", None)
                     return
-                snapshot = await asyncio.to_thread(self._branch.snapshot, self._snapshot)
-                trees = await asyncio.to_thread(snapshot.tree_ids)
+                snapshot, trees, rewritten = await asyncio.to_thread(self._read)
             except (WharfError, OSError) as error:
                 self._tell("here", error)
                 if isinstance(error, DamagedError):
                     self.distrust()
                 return
-            if snapshot.commit is None and not self._absent:
-                if self._snapshot is not None and self._snapshot.commit is not None:  # the clone went away: that says nothing
-                    self._anew = True
-                    self.wake()
-                self._stamp = stamp
-                return
-            self._shelf.swap(snapshot, trees)
-            self._shelf.blind = False
-            self._snapshot, self._stamp = snapshot, stamp
+            self._stamp = stamp
             self._problems.pop("here", None)
+            if snapshot.commit is None and (self._seen or not self._may_be_empty):
+                self._miss()
+                return
+            self._shelf.swap(snapshot, trees, rewritten=rewritten)
+            self._snapshot = snapshot
+            self._problems.pop("index", None)
+
+    def _read(self) -> tuple[Snapshot, dict[str, str], bool]:
+        """The index as it is here, the ids of its projects' folders, and whether it drops reservations of another history."""
+        before = self._snapshot
+        snapshot = self._branch.snapshot(before)
+        trees = snapshot.tree_ids()
+        if before is None or before.commit is None or snapshot.commit is None:
+            return snapshot, trees, False
+        fewer = set(before.settings.reserved) - set(snapshot.settings.reserved)
+        return snapshot, trees, bool(fewer) and not self._branch.continues(before.commit, snapshot.commit)
+
+    def _miss(self) -> None:
+        """There is no index here. Where this is a copy, that says nothing before GitHub says so."""
+        if not self._absent:
+            if self._seen is not None:
+                self._anew = True
+                self.wake()
+            return
+        more = " any more" if self._seen else ""
+        self._tell("index", StorageError(f"There is no index {self._branch.index!r} in {self._repository.where}{more}."))
 
     async def lend(self, token: Secret) -> None:
         """Take a client's token for the clone and the files, if the server has none. The first clients wait for the index."""
@@ -236,7 +277,8 @@ class Refresher:
     def _tell(self, where: str, error: BaseException, *, fault: bool = False) -> None:
         told = self._hasty and (where in self._problems or not self.asked.is_set())
         if str(error) != self._problems.get(where) and (fault or not told):
-            log.error("the index stays as it was: %s", error, exc_info=error if fault else None)
+            what = "nothing is shown" if self.blind else "the index stays as it was"
+            log.error("%s: %s", what, error, exc_info=error if fault else None)
         self._problems[where] = str(error)
 
     async def forever(self) -> None:

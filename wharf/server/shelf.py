@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from wharf import pages
 from wharf.distribution.names import Name
 from wharf.errors import DamagedError, LostRecordError, StorageError
-from wharf.index_file import IndexSettings
-from wharf.model import Project, is_filename, normalize, same_version
+from wharf.model import Project, Status, is_filename, normalize, same_version
 from wharf.pages import Format, document
 from wharf.server import answer
+from wharf.server.claims import Claims
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,8 +72,9 @@ class Shelf:
     """Answers for one index. All methods but the making of an answer run on the event loop's thread.
 
     `ready` has the answers that were given to the index shown now, by the words of the request; `index` counts the swaps.
-    `blind`: no index was seen yet, so that nothing can be said to be missing in it. `copied`: what is read is a copy of what is
-    on GitHub. What is damaged there is not left out as it is elsewhere: `damaged` is told, and it is whole again in a moment.
+    `blind`: no index was seen yet, so that nothing can be said to be missing in it. `claims` are the names that belong to the
+    index, also to the one that was shown before. `copied`: what is read is a copy of what is on GitHub. What is damaged there
+    is not left out as it is elsewhere: `damaged` is told, and it is whole again in a moment.
     """
 
     def __init__(self, stored: Stored, *, private: bool, budget: int = BUDGET, copied: bool = False) -> None:
@@ -88,15 +89,22 @@ class Shelf:
         self.blind = False
         self._trees: dict[str, str] = {}
         self._snapshot: Snapshot | None = None
-        self._settings = IndexSettings()
+        self.claims = Claims()
         self._shelved: OrderedDict[str, _Shelved] = OrderedDict()
         self._making: dict[tuple[object, ...], asyncio.Task[Any]] = {}
 
-    def swap(self, snapshot: Snapshot, trees: dict[str, str]) -> None:
-        """Show another snapshot from now on, whole. `trees` are its `tree_ids`, read beforehand in a thread."""
+    def swap(self, snapshot: Snapshot, trees: dict[str, str], *, rewritten: bool = False) -> None:
+        """Show another snapshot from now on, whole. `trees` are its `tree_ids`, read beforehand in a thread.
+
+        `rewritten`: it does not stand on the one before.
+        """
         digest = hashlib.sha256("\n".join(trees).encode()).hexdigest()[:40]
         self._snapshot, self._trees = snapshot, {**trees, LIST: digest}
-        self._settings = snapshot.settings
+        self.blind = False
+        lost = self.claims.learn(trees, snapshot.settings, rewritten=rewritten)
+        if lost:
+            some = ", ".join(lost[:3]) + (" and others" if len(lost) > 3 else "")
+            log.warning("The index lacks projects that it had: %s. Nobody is sent elsewhere for them by this server.", some)
         self.index += 1
         self.ready.clear()
         for name in [name for name, shelved in self._shelved.items() if self._trees.get(name) != shelved.tree]:
@@ -114,9 +122,12 @@ class Shelf:
         """Whether the index has a project of that (normal) name; the empty name is the list."""
         return name in self._trees
 
-    def reserves(self, name: str) -> bool:
-        """Whether a (normal) name belongs to the index, whether or not it has a project of it."""
-        return self._settings.reserves(name)
+    def empty_page(self, name: str, form: Format) -> Answer:
+        """The page of a name that belongs to the index, which has no project of it. After 404 uv asks the next index."""
+        why = "This index reserves the name." if self.claims.reserves(name) else "This index had a project of that name."
+        status = Status(reason=f"{why} It is looked for nowhere else.")
+        body = pages.render(document.project(Project(name=name, status=status)), form)
+        return answer.passing_page(body, form.content_type)
 
     def page(self, name: str, variant: Variant) -> Answer | None:
         """The page if it lies ready."""

@@ -11,13 +11,12 @@ from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, BinaryIO
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from wharf.distribution.names import Name
+from wharf.distribution.names import Name, plain
 from wharf.errors import (
     InvalidDistributionError,
     NoIndexError,
@@ -27,6 +26,7 @@ from wharf.errors import (
     UnwritableError,
     UsageError,
 )
+from wharf.model import version_of
 from wharf.operations.publish import Input, Published, publish
 from wharf.server.lending import servers_own
 from wharf.server.outside import Outside
@@ -34,6 +34,7 @@ from wharf.server.outside import Outside
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
+    from packaging.version import Version
     from starlette.datastructures import FormData
     from starlette.requests import Request
 
@@ -120,7 +121,11 @@ class Uploads:
                 actor = uploader.name if uploader.token is None else None
                 return publish(repository, [given], actor=actor, create=False, limit=self._limit)
             except (NotAllowedError, NotFoundError) as error:
-                if isinstance(error, NoIndexError) or uploader.token is not None or repository.github is None:
+                if isinstance(error, NoIndexError):
+                    raise
+                if uploader.token is not None:
+                    raise NotAllowedError(error.message, error.hint) from error
+                if repository.github is None:
                     raise
                 raise servers_own(error) from error
 
@@ -155,12 +160,10 @@ def _check_name(form: FormData, project: str, version: Version) -> None:
     """Name and version, where the form gives them, must be those of the file."""
     name, declared = form.get("name"), form.get("version")
     if isinstance(name, str) and canonicalize_name(name) != project:
-        raise InvalidDistributionError(f"The form says name={name!r}, the file is of {project}.", _REMEDY)
-    try:
-        if isinstance(declared, str) and Version(declared) != version:
-            raise InvalidDistributionError(f"The form says version={declared!r}, the file is {version}.", _REMEDY)
-    except InvalidVersion as error:
-        raise InvalidDistributionError(f"The form says version={declared!r}, which is none.", _REMEDY) from error
+        raise InvalidDistributionError(f"The form says name={plain(name)!r}, the file is of {project}.", _REMEDY)
+    if isinstance(declared, str) and (parsed := version_of(declared)) != version:
+        why = "which is none" if parsed is None else f"the file is {version}"
+        raise InvalidDistributionError(f"The form says version={plain(declared)!r}, {why}.", _REMEDY)
 
 
 def _check_digests(form: FormData, file: BinaryIO, filename: str) -> None:
