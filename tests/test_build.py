@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -83,7 +84,7 @@ def by_hand(repository: Repository) -> None:
 
 
 @pytest.mark.parametrize("commits", [1, 3])
-def test_a_site_with_files_says_byte_for_byte_what_the_server_says(
+def test_a_site_with_files_says_byte_for_byte_what_the_server_says_but_for_one_name(
     repository: Repository, tmp_path: Path, commits: int
 ) -> None:
     for number in range(commits):
@@ -100,7 +101,8 @@ def test_a_site_with_files_says_byte_for_byte_what_the_server_says(
             for form in Format:
                 answer = client.get(f"/simple/{name}", headers={"accept": form.value})
                 page = out / "simple" / name / site.PAGES.get(form, "index.html")
-                assert page.read_bytes() == answer.content, (name, form)
+                said = re.sub(rb' data-dist-info-metadata="[^"]*"', b"", answer.content)  # see pages/html.py
+                assert page.read_bytes() == said, (name, form)
         for path in tree(out / "files"):
             answer = client.get(f"/files/{path}")
             assert (answer.status_code, answer.content) == (200, (out / "files" / path).read_bytes())

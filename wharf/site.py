@@ -196,7 +196,7 @@ def leaving_out(name: str, why: str) -> LeftOut:
 def project_pages(project: Project, reach: Reach) -> dict[str, bytes]:
     """The pages of a project by file name."""
     made = document.project(project, reach.link)
-    return {name: pages.render(made, form) for form, name in PAGES.items()}
+    return {name: pages.render(made, form, chosen=False) for form, name in PAGES.items()}  # as on GitHub Pages
 
 
 def list_pages(names: Iterable[str]) -> dict[str, bytes]:

@@ -1,13 +1,17 @@
 """Installers of several years from each way to serve an index: one pip for each way in which pips have read its pages.
 
-All that a page can say is needed at once: dependencies, core metadata, a release for other Pythons, a yanked one, an sdist.
+All that a page can say is needed at once: dependencies (under a name in another spelling), core metadata, a release for other
+Pythons, a yanked one, an sdist.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,7 +40,7 @@ PIPS = {
 UVS = {"0.1.45": "the first year", "0.7.3": "some 18 months old", "": "the one of today"}
 CLIENTS = [*(("pip", version) for version in PIPS), *(("uv", version) for version in UVS)]
 READS_METADATA = {"24.0", ""}  # of JSON pages
-INSTALLED = {"app-1.0", "helper-1.0", "built-1.0"}
+INSTALLED = {"app-1.0", "the_helper-1.0", "built-1.0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +56,10 @@ def offer(tmp_path_factory: pytest.TempPathFactory) -> Offer:
     machine = Machine(tmp_path_factory.mktemp("offer"))
     dist, offer = machine.home / "dist", Offer(machine.home / "store", machine.home / "site")
     files = [
-        make_wheel(dist, "app", "1.0", requires=["helper>=1"]),
+        make_wheel(dist, "app", "1.0", requires=["The-Helper>=1"]),
         make_wheel(dist, "app", "2.0"),
-        make_wheel(dist, "helper", "1.0", requires_python=">=3"),
-        make_wheel(dist, "helper", "2.0", requires_python=">=99"),
+        make_wheel(dist, "the.helper", "1.0", requires_python=">=3"),
+        make_wheel(dist, "the.helper", "2.0", requires_python=">=99"),
         make_sdist(dist, "built", "1.0"),
     ]
     machine.wharf(offer.store, "publish", *files)
@@ -78,6 +82,23 @@ def hosted(offer: Offer) -> Iterator[str]:
         pytest.skip("nginx is started as Debian's package installs it")
     with web_servers.serving("nginx", offer.site) as url:
         yield f"{url}/simple/"
+
+
+@pytest.fixture(scope="module")
+def plain(offer: Offer) -> Iterator[str]:
+    """The address of the list of a host that chooses no format, as GitHub Pages: HTML for all."""
+    handler = partial(_Quiet, directory=str(offer.site))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/simple/"
+        server.shutdown()
+        thread.join(10)
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *words: object) -> None:  # noqa: A002
+        """Say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +148,7 @@ def client(request: pytest.FixtureRequest) -> Client:
     pytest.fail(problem, pytrace=False)
 
 
-@pytest.mark.parametrize("front", ["served", "hosted"])
+@pytest.mark.parametrize("front", ["served", "hosted", "plain"])
 def test_installing_by_an_address(client: Client, front: str, request: pytest.FixtureRequest, machine: Machine) -> None:
     ran = machine.run(*client.install(machine), "--index-url", request.getfixturevalue(front))
     client.check(machine, ran.text)

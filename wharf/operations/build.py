@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from wharf.site import LeftOut, Reach
     from wharf.snapshot import Snapshot
 
-CODE: Final = "1"
+CODE: Final = "2"
 """To be raised when the same index gives other files than before."""
 _UNKNOWN: Final = "0" * 40  # the git id of a folder whose pages may be in between
 

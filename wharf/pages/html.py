@@ -38,7 +38,7 @@ _PAGE = """\
 {%- if "yanked" in file %} data-yanked="{{ "" if file.yanked is true else file.yanked }}"{% endif %}
 {%- if file["core-metadata"] %}
 {%- set digest = "sha256=" ~ file["core-metadata"].sha256 %} data-core-metadata="{{ digest }}"
-{#- #} data-dist-info-metadata="{{ digest }}"
+{%- if chosen %} data-dist-info-metadata="{{ digest }}"{% endif %}
 {%- endif -%}
 >{{ file.filename }}</a><br>
 {% endfor -%}
@@ -96,9 +96,13 @@ def render_site_home(address: str) -> str:
     )
 
 
-def render(document: Mapping[str, Json]) -> str:
-    """The HTML of a document; every value in it is escaped."""
-    names = dict(document)
+def render(document: Mapping[str, Json], *, chosen: bool) -> str:
+    """The HTML of a document; every value in it is escaped.
+
+    The older name of `data-core-metadata` is there only if it was `chosen`: who finds nothing else may be pip 22.3 to 23.1.2,
+    which knows that name alone and then refuses a file whose metadata spells the project in another way than was asked for.
+    """
+    names = {**document, "chosen": chosen}
     if "project-status" in names:
         names["status"] = names.pop("project-status")
     return _template(_PAGE).render(names)
