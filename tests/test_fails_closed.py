@@ -10,26 +10,29 @@ from typing import TYPE_CHECKING
 import pytest
 from makers import make_wheel
 from test_branch import edit_by_hand, git
-from test_fall_through import ELSEWHERE
+from test_fall_through import BIN, ELSEWHERE, public
 from test_run import ASK, Desk, desk, far
 from test_server import LIMIT, serving
 from test_serving import World, soon, world
 
+from wharf.errors import NotFoundError
 from wharf.index_file import NEW
 from wharf.operations.publish import Input, publish
 from wharf.operations.remove import remove
 from wharf.server import refresher
 from wharf.server.app import Rules
+from wharf.server.first_look import first_look
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     import httpx
+    from public import Public
 
     from wharf.repository import Repository
 
-__all__ = ["desk", "far", "world"]  # fixtures
+__all__ = ["desk", "far", "public", "world"]  # fixtures
 
 REF = "refs/heads/wharf/main"
 OWNED = ("demo", "gone", "acme-next", "secret")
@@ -240,3 +243,65 @@ def test_a_run_over_a_branch_that_is_gone_shows_what_was_fetched_and_then_nothin
     assert "There is no index 'main' in" in err
     out, err = far.run(*words, "--", "echo", "run", code=4)
     assert (out, "There is no index" in err) == ("", True)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        ("no right", "403"),
+        pytest.param("revoked", "401", marks=pytest.mark.slow),
+        pytest.param("branch gone", "503", marks=pytest.mark.slow),
+        pytest.param("github away", "503", marks=pytest.mark.slow),
+        ("reserved", "no versions of acme-next"),
+    ],
+)
+def test_uv_never_goes_on_to_the_next_index(world: World, public: Public, trouble: str, said: str) -> None:
+    """It does so after 404, whatever that was meant to say."""
+    project, token = "demo", world.bob
+    public.wheels.append(make_wheel(world.root / "public", "acme-next", "99.0"))
+    if trouble == "no right":
+        token = world.hub.token("eve", {})
+    elif trouble == "revoked":
+        world.hub.revoke(token)
+    elif trouble == "branch gone":
+        git(world.root, "update-ref", "-d", REF)
+    elif trouble == "github away":
+        world.hub.down = True
+    else:
+        project = "acme-next"
+        edit_by_hand(world.root, "wharf.toml", RESERVED)
+    with world.serving(wait=trouble == "reserved") as client:
+        environ = {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(world.root),
+            "NO_PROXY": "*",
+            "UV_HTTP_RETRIES": "0",
+            "UV_INDEX": f"corp={client.base_url}/simple/",
+            "UV_DEFAULT_INDEX": public.address,
+            "UV_INDEX_CORP_USERNAME": "x",
+            "UV_INDEX_CORP_PASSWORD": token,
+        }
+        command = [str(BIN / "uv"), "pip", "install", "--no-cache", "--no-config", "--target", str(world.root / "target")]
+        done = subprocess.run(
+            [*command, "--python", sys.executable, project], env=environ, capture_output=True, text=True, timeout=60
+        )
+    assert (done.returncode != 0, said in done.stderr) == (True, True), done.stderr
+    assert public.paths == []
+
+
+@pytest.mark.parametrize("passes_on", [True, False], ids=["passes on", "passes nothing on"])
+def test_a_server_over_github_says_at_its_start_that_there_is_no_index(world: World, passes_on: bool) -> None:
+    git(world.root, "update-ref", "-d", REF)
+    warnings: list[str] = []
+    with world.open(world.robot) as repository:
+        if passes_on:
+            with pytest.raises(NotFoundError) as caught:
+                first_look(repository, borrows=False, passes_on=True, warn=warnings.append)
+            assert "wharf init" in caught.value.hint
+        else:
+            first_look(repository, borrows=False, passes_on=False, warn=warnings.append)
+            assert "Until then pages are 503." in warnings[0]
+    world.hub.down = True
+    with world.open(world.robot) as repository:  # it was not seen that there is none
+        first_look(repository, borrows=False, passes_on=passes_on, warn=warnings.append)
+        assert "There is no index to serve until it does." in warnings[-1]

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from wharf.errors import NotFoundError, QuotaError, StorageError
+from wharf.errors import NoIndexError, NotFoundError, QuotaError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -161,7 +161,7 @@ def failure(error: WharfError) -> Answer:
     """
     if isinstance(error, QuotaError):
         return paused(error, error.http_status)
-    missing = isinstance(error, NotFoundError)
+    missing = isinstance(error, NotFoundError) and not isinstance(error, NoIndexError)  # that is for who uploads
     if error.http_status >= 500 or missing:
         told = error.told if isinstance(error, StorageError) else StorageError.told
         return text(503 if missing else error.http_status, told, (("retry-after", "5"),))
