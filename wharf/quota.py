@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+from wharf.clock import elapsed
 from wharf.errors import QuotaError, StorageError
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ class Waiting:
 
     at_most: float = 3600.0
     tell: Callable[[str, float], None] = lambda _reason, _seconds: None
-    clock: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = elapsed
     sleep: Callable[[float], None] | None = None
 
 

@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import logging
 import os
-import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +16,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from wharf.clock import elapsed
 from wharf.errors import QuotaError, WharfError
 from wharf.folder import Folder
 from wharf.pages import html
@@ -91,7 +91,7 @@ def make_app(
     repository: Repository,
     rules: Rules,
     *,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] = elapsed,
     sleep: Sleep = asyncio.sleep,
     warn: Callable[[str], None] = log.warning,
 ) -> Front:

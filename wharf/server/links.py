@@ -7,7 +7,6 @@ for all who want it, and kept until shortly before its end, so that a thousand d
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlsplit
 
+from wharf.clock import elapsed
 from wharf.errors import AwayError, NotAllowedError, NotFoundError, QuotaError, StorageError
 from wharf.server import answer
 from wharf.server.lending import servers_own
@@ -84,7 +84,7 @@ class Links:
         lending: Lending,
         *,
         public: Callable[[], bool],
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = elapsed,
     ) -> None:
         self._releases = releases
         self._lending = lending

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from wharf.clock import elapsed
 from wharf.errors import NotAllowedError, NotFoundError, QuotaError, StorageError
 from wharf.replies import Reply
 from wharf.server.access import ASK, Access, Uploader, refuse_foreign, secrets_of
@@ -82,7 +82,7 @@ class Members(Access):
         ref: str,
         lend: Callable[[Secret], Awaitable[None]],
         *,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = elapsed,
     ) -> None:
         self.problem: str | None = None
         self._github = github

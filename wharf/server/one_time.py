@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import time
 from typing import TYPE_CHECKING, Final
 
+from wharf.clock import elapsed
 from wharf.errors import NotAllowedError
 from wharf.server.access import ASK, Access, Uploader, refuse_foreign, secrets_of
 from wharf.server.answer import Answer, failure, text
@@ -43,7 +43,7 @@ class OneTime(Access):
         refresher: Refresher,
         warn: Callable[[str], None],
         *,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = elapsed,
     ) -> None:
         self.problem: str | None = None
         self._password = password

@@ -9,6 +9,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from wharf.clock import elapsed
 from wharf.errors import DamagedError, NotFoundError, StorageError, WharfError
 from wharf.server.outside import Outside
 
@@ -61,7 +62,7 @@ class Refresher:
         hasty: bool = False,
         public: bool = False,
         passes_on: bool = False,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = elapsed,
     ) -> None:
         self.access: Access | None = None
         self.asked = asyncio.Event()

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
 from wharf import regular_file
+from wharf.clock import elapsed
 from wharf.errors import NotFoundError, OddFileError, QuotaError, StorageError, UnwritableError, WharfError
 from wharf.model import is_sha256
 from wharf.server.lending import servers_own
@@ -105,7 +106,7 @@ class Through:
         folder: Path,
         budget: int,
         *,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = elapsed,
     ) -> None:
         self._releases = releases
         self._lending = lending

@@ -1,0 +1,32 @@
+"""The clock by which signed addresses, verdicts and GitHub's limits run out goes on while a laptop sleeps."""
+
+import inspect
+import sys
+from pathlib import Path
+
+import pytest
+
+from wharf.clock import elapsed
+from wharf.quota import Waiting
+from wharf.server.app import make_app
+from wharf.server.links import Links
+from wharf.server.members import Members
+from wharf.server.one_time import OneTime
+from wharf.server.refresher import Refresher
+from wharf.server.through import Through
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells it on Linux")
+def test_it_counts_what_the_kernel_counts_sleep_and_all() -> None:
+    assert abs(elapsed() - float(Path("/proc/uptime").read_text().split()[0])) < 5
+
+
+def test_it_never_goes_back() -> None:
+    moments = [elapsed() for _ in range(100)]
+    assert moments == sorted(moments)
+
+
+@pytest.mark.parametrize("holder", [make_app, Links, Members, Refresher, Through, OneTime, Waiting])
+def test_whatever_holds_for_a_time_goes_by_it(holder: object) -> None:
+    assert callable(holder)
+    assert inspect.signature(holder).parameters["clock"].default is elapsed
