@@ -10,17 +10,23 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import uuid
 import zlib
 from pathlib import Path
 from typing import Any, NoReturn
 
 OLDEST = (3, 11)
+PIP = ("-m", "pip", "install", "--disable-pip-version-check", "--quiet")
 LEFT_OUT = 7  # the exit code of a `wharf build` that wrote all but some files
 
 
 def install() -> None:
-    """Install the wharf that lies beside this file into an environment of the job's own; two versions get one each."""
+    """Install the wharf that lies beside this file into an environment of the job's own; two versions get one each.
+
+    The next step has the token. So nothing of the working tree is run or asked: not its `venv.py`, not where PYTHON variables
+    lead; and what wharf stands on is what `requirements.txt` has the hashes of, and runs no code to be installed.
+    """
     if sys.version_info < OLDEST:
         fail(
             "Python", f"wharf needs Python 3.11 or later; this is {sys.version.split()[0]}.", "Run actions/setup-python before."
@@ -30,8 +36,14 @@ def install() -> None:
     python = place / "bin" / "python"
     if not (place / "ready").exists():
         print("::group::Install wharf", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", str(root)], check=True)
+        pinned = ["--require-hashes", "--only-binary=:all:", "--requirement", str(Path(__file__).with_name("requirements.txt"))]
+        with tempfile.TemporaryDirectory(dir=os.environ["RUNNER_TEMP"]) as empty:
+            for words in (
+                [sys.executable, "-I", "-m", "venv", "--clear", str(place)],
+                [str(python), "-I", *PIP, *pinned],
+                [str(python), "-I", *PIP, "--no-index", "--no-deps", "--no-build-isolation", str(root)],
+            ):
+                subprocess.run(words, check=True, cwd=empty, env=without_python())
         print("::endgroup::", flush=True)
         (place / "ready").touch()
     output("wharf", str(place / "bin" / "wharf"))
@@ -110,7 +122,7 @@ def wharf(words: list[str], *fine: int) -> tuple[int, Any]:
     """Run wharf: its exit code, and its document. Any exit code but 0 and those that are `fine` ends the step."""
     if not os.environ["WHARF_TOKEN"]:
         fail("No token", f"`token` is empty, so nothing can be asked of {repository()}.", "Is the secret set, and passed on?")
-    environment = os.environ | {"WHARF_REPO": repository(), "WHARF_INDEX": os.environ["INDEX"]}
+    environment = without_python() | {"WHARF_REPO": repository(), "WHARF_INDEX": os.environ["INDEX"]}
     mute = uuid.uuid4().hex  # what wharf says is read by people: no line of it is a command to the runner
     print(f"::stop-commands::{mute}", flush=True)
     try:
@@ -127,6 +139,11 @@ def wharf(words: list[str], *fine: int) -> tuple[int, Any]:
     if done.returncode not in {0, *fine}:
         fail("wharf", f"wharf {words[0]} ended with exit code {done.returncode}.", "See the log above.", code=done.returncode)
     return done.returncode, document
+
+
+def without_python() -> dict[str, str]:
+    """The environment without what leads Python elsewhere: an earlier step can set variables for the later ones."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
 def output(name: str, value: str) -> None:
