@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wharf import credentials
+from wharf.address import Address
 from wharf.errors import NotAllowedError, UsageError
 from wharf.settings import Config, Settings, parse_config, resolve
 
@@ -114,7 +115,14 @@ JOB = {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "job/repo"}
         (GITHUB, {**JOB, "GITHUB_SERVER_URL": GITHUB, "GITHUB_TOKEN": "t"}, "GITHUB_TOKEN"),
         (GITHUB, {"GITHUB_SERVER_URL": GHE, "GITHUB_TOKEN": "t"}, "GITHUB_TOKEN"),
         (GHE, {"GH_TOKEN": "t", "GITHUB_TOKEN": "t"}, None),
-        (GHE, {"GH_ENTERPRISE_TOKEN": "t", "GITHUB_ENTERPRISE_TOKEN": "t"}, None),
+        (GHE, {"GH_ENTERPRISE_TOKEN": "t", "GITHUB_ENTERPRISE_TOKEN": "x", "GH_TOKEN": "x"}, "GH_ENTERPRISE_TOKEN"),
+        (GHE, {"GITHUB_ENTERPRISE_TOKEN": "t"}, "GITHUB_ENTERPRISE_TOKEN"),
+        (GHE, {"GH_ENTERPRISE_TOKEN": "t", "GH_HOST": "ghe.example.org"}, "GH_ENTERPRISE_TOKEN"),
+        (GHE, {"GH_ENTERPRISE_TOKEN": "t", "GH_HOST": "other.example.org"}, None),
+        (GHE, {**JOB, "GITHUB_SERVER_URL": GITHUB, "GH_ENTERPRISE_TOKEN": "t"}, "GH_ENTERPRISE_TOKEN"),
+        (GITHUB, {"GH_ENTERPRISE_TOKEN": "t", "GITHUB_ENTERPRISE_TOKEN": "t"}, None),
+        ("https://acme.ghe.com", {"GH_ENTERPRISE_TOKEN": "t", "GH_TOKEN": "t"}, None),
+        ("https://acme.ghe.com", {"GH_HOST": "acme.ghe.com", "GH_TOKEN": "t"}, "GH_TOKEN"),
         (GHE, {"GITHUB_SERVER_URL": GHE, "GITHUB_TOKEN": "t"}, None),
         (GHE, {**JOB, "GITHUB_SERVER_URL": GITHUB, "GITHUB_TOKEN": "t"}, None),
         (GHE, {**JOB, "GITHUB_SERVER_URL": GHE, "GITHUB_TOKEN": "t"}, "GITHUB_TOKEN"),
@@ -129,6 +137,24 @@ def test_which_variable_goes_to_which_host(
     programs: Programs, host: str, environ: dict[str, str], expected: str | None
 ) -> None:
     assert found(at(f"{host}/a/b"), programs.environ | environ) == (expected and ("t", expected))
+
+
+@pytest.mark.parametrize(
+    ("host", "environ", "told"),
+    [
+        (GHE, {"GH_TOKEN": "t"}, "GH_TOKEN is for other hosts; for this one it is GH_ENTERPRISE_TOKEN or WHARF_TOKEN"),
+        (GITHUB, {"GH_ENTERPRISE_TOKEN": "t"}, "GH_ENTERPRISE_TOKEN is for other hosts"),
+        (GITHUB, {**JOB, "GITHUB_SERVER_URL": GHE, "GH_TOKEN": "t", "GITHUB_TOKEN": "t"}, "GH_TOKEN and GITHUB_TOKEN are for"),
+        (GITHUB, {"GH_TOKEN": "t"}, ""),
+        (GHE, {"GH_ENTERPRISE_TOKEN": "t"}, ""),
+    ],
+)
+def test_a_variable_that_is_passed_over_is_told(host: str, environ: dict[str, str], told: str) -> None:
+    place = at(f"{host}/a/b").place
+    assert isinstance(place, Address)
+    said = credentials.told_ignored(place, environ)
+    assert said.startswith(told)
+    assert bool(said) is bool(told)
 
 
 def test_the_job_s_own_repository_gets_the_job_s_token(programs: Programs) -> None:
@@ -164,7 +190,9 @@ def test_wharf_token_goes_to_hosts_that_the_person_names(programs: Programs) -> 
     assert found(at("", config='repo = "a/b"'), environ) == expected
 
 
-SECRETS = {"GH_ENTERPRISE_TOKEN": "s3", "GITHUB_ENTERPRISE_TOKEN": "s4", "GIT_ASKPASS": "/evil", "GIT_CONFIG_COUNT": "0"}
+# Tokens of another host, which those who are asked must not see: they would answer with them.
+SECRETS = {"GH_HOST": "other.example.org", "GH_ENTERPRISE_TOKEN": "s3", "GITHUB_ENTERPRISE_TOKEN": "s4"}
+SECRETS |= {"GIT_ASKPASS": "/evil", "GIT_CONFIG_COUNT": "0"}
 
 
 def test_gh_is_asked_for_exactly_that_host_and_cannot_answer_from_its_environment(programs: Programs) -> None:

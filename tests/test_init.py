@@ -315,6 +315,23 @@ def test_without_an_address_it_is_the_configured_repository(
     assert "name one" in error["message"]
 
 
+def test_what_a_token_of_wharfs_is_for_is_said_over_github(hub: Hub, run: Run, tmp_path: Path) -> None:
+    token = hub.token("acme", {hub.create("acme/pkgs").slug: "write"})
+    assert "--auth tokens" in run("token", "create", "ci", "--repo", f"{hub.url}/acme/pkgs", token=token)[1]
+    assert "--auth tokens" not in run("token", "create", "ci", "--repo", tmp_path / "store")[1]
+
+
+def test_a_variable_that_is_for_other_hosts_is_mentioned(hub: Hub, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("init", "--public", f"{hub.url}/acme/pkgs", token=hub.token("acme", {}))
+    monkeypatch.setenv("GH_TOKEN", "ghp_of_another_host")
+    for words in (("list",), ("doctor",)):
+        out, err = run(*words, "--repo", f"{hub.url}/acme/pkgs")
+        assert "GH_TOKEN is for other hosts" in out + err
+        assert "ghp_of" not in out + err
+    monkeypatch.setenv("GH_ENTERPRISE_TOKEN", hub.token("acme", {"acme/pkgs": "write"}))
+    assert "GH_TOKEN" not in "".join(run("list", "--repo", f"{hub.url}/acme/pkgs"))
+
+
 def test_a_publish_makes_no_index_on_github_unless_it_is_told_to(hub: Hub, run: Run, tmp_path: Path) -> None:
     repo, token = hub.create("acme/pkgs"), hub.token("acme", {"acme/pkgs": "write"})
     address, wheel = f"{hub.url}/acme/pkgs", make_wheel(tmp_path)

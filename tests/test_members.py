@@ -276,13 +276,25 @@ def test_no_token_is_borrowed_where_members_are_not_asked(world: World) -> None:
 # wharf's own tokens, and nobody's
 
 
+def test_a_token_of_wharfs_is_known_for_one_where_github_decides(world: World) -> None:
+    with world.serving() as client, world.open(world.robot) as repository:
+        mine = repository.tokens.create("ci", "publish").reveal()
+        world.hub.calls.clear()
+        for auth in (("__token__", mine), (mine, "")):
+            answers = [client.get(PAGE, auth=auth), client.post("/legacy/", auth=auth, **form(world.wheel("fresh")))]
+            assert [each.status_code for each in answers] == [401, 401]
+            assert all("This is a token of wharf's" in each.text and "--auth tokens" in each.text for each in answers)
+    assert not any(mine in str(call.headers) for call in world.hub.calls)
+
+
 def test_with_tokens_of_wharfs_github_is_asked_by_the_server_only(world: World) -> None:
     with world.serving(world.alice, by_github=False) as client:
         with world.open(world.robot) as repository:
             read, write = (repository.tokens.create(name, name).reveal() for name in ("read", "publish"))
         world.hub.calls.clear()
         assert client.get(PAGE, auth=nobody).status_code == 401
-        assert client.get(PAGE).status_code == 401  # a token of GitHub's is none of wharf's
+        refused = client.get(PAGE)
+        assert (refused.status_code, "a token of GitHub's" in refused.text) == (401, True)
         client.auth = httpx.BasicAuth("x", read)
         assert client.get(PAGE).status_code == 200
         assert client.get(address(world.wheel()), follow_redirects=True).status_code == 200

@@ -279,6 +279,21 @@ def test_uv_is_told_in_the_nearest_project_or_for_the_person(
     assert run("uv", "--url", URL)["file"] == str(tmp_path / "app/uv.toml")
 
 
+def test_the_address_of_a_run_goes_into_no_file_for_all_projects(run: Run, home: Path, tmp_path: Path) -> None:
+    everywhere = home / ".config/uv/uv.toml"
+    assert run("uv")["file"] is None
+    said = wrong(run("uv", "--write", code=2))
+    assert "There is no pyproject.toml here" in said["message"]
+    assert "--url" in said["message"]
+    assert "in all projects" in wrong(run("uv", "--write", "--file", everywhere, code=2))["message"]
+    everywhere.parent.mkdir(parents=True)
+    (tmp_path / "link.toml").symlink_to(everywhere)
+    assert "in all projects" in wrong(run("uv", "--file", tmp_path / "link.toml", code=2))["message"]
+    assert not everywhere.exists()
+    path = project()
+    assert run("uv", "--write")["file"] == str(path)
+
+
 @pytest.mark.parametrize("client", ["poetry", "pdm"])
 def test_a_project_has_to_be_there(run: Run, tmp_path: Path, client: str) -> None:
     assert run(client, "--url", URL)["file"] is None

@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 QUERY: Final = "query { viewer { login databaseId } }"
 """What every kind of token may ask by GraphQL. `GET /user` is forbidden to those of apps and of Actions jobs."""
 
+KINDS: Final = {
+    "ghp_": "a personal access token (classic)",
+    "gho_": "a token of an app that its user logged in to",
+    "github_pat_": "a fine-grained personal access token",
+    "ghs_": "a token of an app or an Actions job",
+    "ghu_": "a token of an app for its user",
+}
+"""How tokens begin, and of which kind they are ("About authentication to GitHub", "GitHub's token formats")."""
+
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98}[A-Za-z0-9_])?(?:\[bot\])?", re.ASCII)
 _BOT = "[bot]"
 

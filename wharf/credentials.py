@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from wharf.settings import Settings
 
+_GENERAL = ("GH_TOKEN", "GITHUB_TOKEN")
+_ENTERPRISE = ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
 _PATIENCE = 10  # seconds that another program has to find a token
 # What another program must not see: with a token in its environment, gh or a helper would answer with that one, whatever host
 # it belongs to; and the rest would let a working tree, as that of a hook that runs wharf, say where a token comes from.
@@ -42,8 +44,9 @@ class Credential:
 def find(settings: Settings, environ: Mapping[str, str]) -> Credential | None:
     """The token for the repository that the settings name; None if there is none, or the repository is a folder.
 
-    `WHARF_TOKEN`, `GH_TOKEN`, `GITHUB_TOKEN`, what `gh` and what git's credential helper have for exactly that host. Raises
-    UsageError if only a file of the working tree names the host: whoever wrote that file would get the token.
+    `WHARF_TOKEN`, `GH_TOKEN` and `GITHUB_TOKEN` or those for an Enterprise Server, what `gh` and what git's credential helper
+    have for exactly that host. Raises UsageError if only a file of the working tree names the host: whoever wrote that file
+    would get the token.
     """
     address = settings.place
     if not isinstance(address, Address):
@@ -53,11 +56,32 @@ def find(settings: Settings, environ: Mapping[str, str]) -> Credential | None:
             f"{settings.source} names a repository on {address.host}; no token is sent to a host that only a file here names.",
             f"If it is yours, say so yourself: export WHARF_REPO={address.web}",
         )
-    named = ["WHARF_TOKEN", *(("GH_TOKEN", "GITHUB_TOKEN") if address.host == _host_of_actions(environ) else ())]
-    for name in named:
+    for name in ("WHARF_TOKEN", *_fitting(address, environ)):
         if environ.get(name):
             return _credential(environ[name], name)
     return _from_gh(address, environ) or _from_git(address, environ)
+
+
+def ignored(address: Address, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Variables that hold a token, and are not used for a repository as they are for other hosts."""
+    fitting = _fitting(address, environ)
+    return tuple(name for name in (*_GENERAL, *_ENTERPRISE) if environ.get(name) and name not in fitting)
+
+
+def told_ignored(address: Address, environ: Mapping[str, str]) -> str:
+    """The same in words; nothing if there is none."""
+    names = ignored(address, environ)
+    fitting = f"; for this one it is {_ENTERPRISE[0]} or WHARF_TOKEN" if address.host != GITHUB else ""
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} for other hosts{fitting}" if names else ""
+
+
+def _fitting(address: Address, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The variables whose token belongs to a host, as `gh` has it ("gh help environment")."""
+    named = environ.get("GH_HOST", "").lower()
+    tenant = address.host.endswith(".ghe.com")  # of github.com: the token may be for either
+    general = address.host == _host_of_actions(environ) or (tenant and named == address.host)
+    enterprise = address.host != GITHUB and not tenant and named in {"", address.host}
+    return (*(_ENTERPRISE if enterprise else ()), *(_GENERAL if general else ()))
 
 
 def _host_of_actions(environ: Mapping[str, str]) -> str:

@@ -206,6 +206,11 @@ def _open_github(
 
     found = credentials.find(settings, environ)
     watch.note(f"token: from {found.source}" if found else "token: none found")
+    ignored = credentials.told_ignored(address, environ)
+    if ignored and found is None:
+        watch.warn(f"No token for {address.host} was found: {ignored}.")
+    elif ignored:
+        watch.note(f"token: {ignored}")
     waiting = Waiting(settings.max_wait, watch.wait)
     with GitHub(address, found.token if found else None, waiting=waiting, warn=watch.warn) as github:
         clone = settings.cache / folder_of(address)

@@ -11,7 +11,7 @@ import os
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LARGEST = 8 << 20  # bytes of the file that are read
+PREFIX: Final = "wharf_"
+"""How each token begins."""
 
 Scope = Literal["read", "publish"]
 """What a token may do; `publish` includes `read`."""
@@ -73,7 +75,7 @@ class Tokens:
 
     def create(self, name: str, scope: Scope, expires: datetime | None = None) -> Secret:
         """Make a token; it is returned once and kept nowhere. Raises ConflictError if the name is taken by a valid one."""
-        secret = Secret(f"wharf_{secrets.token_urlsafe(32)}")
+        secret = Secret(f"{PREFIX}{secrets.token_urlsafe(32)}")
         now = datetime.now(UTC)
         try:
             token = Token(name=name, scope=scope, sha256=secret.sha256(), created=now, expires=expires)

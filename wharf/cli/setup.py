@@ -50,12 +50,17 @@ def setup_command(state: State, client: Client, url: str | None, name: str | Non
     if not clients.needs_file(client, place):
         file = None
     elif file is None:
-        file = setup.find(client, os.environ, Path.cwd())
+        file = setup.find(client, os.environ, Path.cwd(), run=place.run)
+    elif place.run:
+        setup.check_project(client, os.environ, file)
     needed = clients.describe(client, place, called, str(file))
     done: Written | None = None
     if write and clients.needs_file(client, place):
         if file is None:
-            raise click.UsageError(f"There is no pyproject.toml here: begin with `{client} init`, or name one by --file.")
+            raise click.UsageError(
+                f"There is no pyproject.toml here: begin with `{client} init`, or name one by --file."
+                + (" For all projects, name a server or a static site by --url." if client == "uv" else "")
+            )
         done = setup.write(client, place, called, file)
     notes = [*(done.notes if done else ()), *needed.notes, *_which_token(settings, place), *_above(client)]
     state.result(

@@ -40,8 +40,14 @@ def create_command(state: State, name: str, scope: Literal["read", "publish"], e
     until = None if expires is None else _until(expires)
     with state.repository(fetch="later") as repository:
         secret = repository.tokens.create(name, scope, until)
+        on_github = repository.github is not None
     if not state.json:
         state.say(f"The token {name!r} may {scope}; it is shown this once. Use it as a password, with any user name.")
+    if on_github:
+        state.say(
+            "It is for `wharf serve --auth tokens`, and for uploads to a server with --auth public. Where GitHub decides who "
+            "may read, as by default over a private repository, clients send a token of GitHub's."
+        )
     state.result(
         {"name": name, "token": secret.reveal(), "scope": scope, "expires": _text(until)},
         [secret.reveal()],

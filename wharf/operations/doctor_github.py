@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from wharf import credentials, listing
+from wharf.account import KINDS
 from wharf.github import GitHub
 from wharf.operations.doctor import Finding, no_index, readable, told
 from wharf.remote import RemoteBranch
@@ -29,14 +30,6 @@ _LARGE, _LARGEST = 8.0, 10  # GB; "Repository limits"
 _SKEW = 60.0  # seconds
 _FEW = 0.1  # of the requests of an hour
 
-# "About authentication to GitHub", the section "GitHub's token formats".
-_KINDS = {
-    "ghp_": "a personal access token (classic)",
-    "gho_": "a token of an app that its user logged in to",
-    "github_pat_": "a fine-grained personal access token",
-    "ghs_": "a token of an app or an Actions job",
-    "ghu_": "a token of an app for its user",
-}
 _SCOPED = ("ghp_", "gho_")  # may do what their user may, within their scopes
 _OF_APPS = "ghs_"  # have no user
 
@@ -60,11 +53,13 @@ class Visit:
             yield from told("github", lambda: self._ask(github))
 
     def _token(self, found: Credential | None) -> Finding:
+        ignored = credentials.told_ignored(self._address, self._environ)
+        ignored = f" ({ignored})" if ignored else ""
         if found is None:
             host = self._address.host
             hint = f"Set WHARF_TOKEN, or log in: gh auth login --hostname {host}. Without one, only what is public can be read."
-            return Finding(what="token", state="warning", detail=f"none was found for {host}", hint=hint)
-        return Finding(what="token", detail=f"{_KINDS.get(_prefix(found.token), 'a token')}, from {found.source}")
+            return Finding(what="token", state="warning", detail=f"none was found for {host}{ignored}", hint=hint)
+        return Finding(what="token", detail=f"{KINDS.get(_prefix(found.token), 'a token')}, from {found.source}{ignored}")
 
     def _ask(self, github: GitHub) -> Iterator[Finding]:
         quota = _quota(github)  # first: it costs nothing, and without any left nothing else is answered
@@ -215,7 +210,7 @@ def _writing(token: Secret | None, reply: Reply, about: dict[str, Json]) -> Find
 
 def _prefix(token: Secret) -> str:
     """By which the kind of a token is known; it tells nothing of the token."""
-    return next((prefix for prefix in _KINDS if token.reveal().startswith(prefix)), "")
+    return next((prefix for prefix in KINDS if token.reveal().startswith(prefix)), "")
 
 
 def _clock(github: GitHub) -> Finding:

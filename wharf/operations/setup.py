@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
@@ -31,11 +32,12 @@ class Written:
     notes: tuple[str, ...] = ()
 
 
-def find(client: Client, environ: Mapping[str, str], here: Path) -> Path | None:
+def find(client: Client, environ: Mapping[str, str], here: Path, *, run: bool = False) -> Path | None:
     """The file in which that client looks first for what we have to say, whether it is there or not.
 
     None: it has no place without a project, and there is no pyproject.toml in this folder or above it, up to the top of the
-    working tree. Raises UsageError if the environment forbids any.
+    working tree. `run`: it is about the address of `wharf run`, which no file for all projects may hold. Raises UsageError if
+    the environment forbids any.
     """
     if client == "twine":
         return _home(environ) / ".pypirc"
@@ -46,7 +48,19 @@ def find(client: Client, environ: Mapping[str, str], here: Path) -> Path | None:
             return folder / "uv.toml"  # beside it uv does not look into pyproject.toml
         if (folder / "pyproject.toml").is_file():
             return folder / "pyproject.toml"
-    return _config(environ) / "uv" / "uv.toml" if client == "uv" else None
+    return _config(environ) / "uv" / "uv.toml" if client == "uv" and not run else None
+
+
+def check_project(client: Client, environ: Mapping[str, str], file: Path) -> None:
+    """Raise UsageError for a file that the client reads in all projects: the address of `wharf run` would break it in each."""
+    everywhere = [Path("/etc/uv/uv.toml")]
+    with contextlib.suppress(UsageError):  # who has no home has no file there
+        everywhere.append(_config(environ) / "uv" / "uv.toml")
+    if client == "uv" and os.path.realpath(file) in map(os.path.realpath, everywhere):
+        raise UsageError(
+            f"{file} is read by uv in all projects, and the address of `wharf run` answers in its commands only.",
+            "Name a project's pyproject.toml by --file, or a server or static site by --url.",
+        )
 
 
 def _home(environ: Mapping[str, str]) -> Path:

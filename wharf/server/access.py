@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from wharf.account import KINDS
 from wharf.errors import NotAllowedError, StorageError
 from wharf.secret import Secret
 from wharf.server.answer import Answer, failure, text
@@ -30,6 +31,9 @@ _KEPT = 4096  # credentials remembered, by digest
 _CHALLENGE = (("www-authenticate", 'Basic realm="wharf", charset="UTF-8"'),)
 _NO_TOKEN = text(401, "A token is needed here. `wharf token create NAME` makes one; send it as the password.", _CHALLENGE)
 _BAD_TOKEN = text(401, "This token is not known here, or has expired or been revoked.", _CHALLENGE)
+_OF_GITHUB = text(
+    401, "This is a token of GitHub's, and this server has its own: `wharf token create NAME` makes one.", _CHALLENGE
+)
 _READ_ONLY = failure(
     NotAllowedError("This token may only read.", "`wharf token create NAME --scope publish` makes one that may upload.")
 )
@@ -113,11 +117,13 @@ class TokenAccess(Access):
             return None if known else _MISDIRECTED
         if authorization is None:
             return _NO_TOKEN
-        return None if self._token(authorization) else _BAD_TOKEN
+        return None if self._token(authorization) else _bad(authorization)
 
     async def ask(self, authorization: bytes | None) -> Answer | None:
         """What `refuse_reading` says at once; here nobody else has to be asked."""
-        return None if authorization is not None and self._token(authorization) else _BAD_TOKEN
+        if authorization is None:
+            return _NO_TOKEN
+        return None if self._token(authorization) else _bad(authorization)
 
     async def uploader(
         self, authorization: bytes | None, *, host: bytes, origin: bytes | None, fetch_site: bytes | None
@@ -130,7 +136,7 @@ class TokenAccess(Access):
             return _NO_TOKEN
         token = self._token(authorization)
         if token is None:
-            return _BAD_TOKEN
+            return _bad(authorization)
         return Uploader(token.name) if token.scope == "publish" else _READ_ONLY
 
     def _token(self, authorization: bytes) -> Token | None:
@@ -200,6 +206,11 @@ def secrets_of(authorization: bytes) -> list[Secret]:
     except binascii.Error:
         return []
     return [Secret(each) for each in (password, user) if each]
+
+
+def _bad(authorization: bytes) -> Answer:
+    """The refusal of a token that is not known; one of GitHub's is told what it is."""
+    return _OF_GITHUB if any(each.reveal().startswith(tuple(KINDS)) for each in secrets_of(authorization)) else _BAD_TOKEN
 
 
 def _hostname(host: bytes) -> str:

@@ -20,6 +20,7 @@ from wharf.replies import Reply
 from wharf.server.access import ASK, Access, Uploader, refuse_foreign, secrets_of
 from wharf.server.answer import Answer, failure, text
 from wharf.server.outside import Outside
+from wharf.tokens import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -49,6 +50,12 @@ _SHORTEST = 20  # characters of a token of GitHub's; what is shorter is a user n
 _CHALLENGE = (("www-authenticate", 'Basic realm="wharf", charset="UTF-8"'),)
 _NO_TOKEN = text(401, "A token of GitHub's that may read this index is needed here: send it as the password.", _CHALLENGE)
 _BAD_TOKEN = text(401, "GitHub does not know this token: it is wrong, expired or revoked.", _CHALLENGE)
+_OURS = text(
+    401,
+    "This is a token of wharf's, and here GitHub decides who may read: send a token of GitHub's. `wharf serve --auth tokens` "
+    "takes those of wharf's.",
+    _CHALLENGE,
+)
 _NO_RIGHT = failure(
     NotAllowedError("GitHub does not let this token read the index.", "It needs the permission contents: read.")
 )
@@ -204,7 +211,10 @@ class Members(Access):
     def _asked(self, authorization: bytes, known: _Verdict | None) -> _Verdict:
         """GitHub's verdict on whatever in the header may be a token: the password, else the user name."""
         now, guessed = self._clock(), False
-        for token in secrets_of(authorization):
+        given = secrets_of(authorization)
+        if any(token.reveal().startswith(PREFIX) for token in given[:1]):  # GitHub is not told of it
+            return _Verdict(_OURS, now + HOLDS)
+        for token in given:
             if len(token.reveal()) < _SHORTEST:
                 continue
             etag = known.etag if known is not None and known.token == token else None
