@@ -28,7 +28,7 @@ def publish(turns: Turns, time: Time) -> float:
     return room.seconds
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=10)
 @given(st.floats(0, 4))
 def test_who_publishes_one_after_the_other_never_waits_long(each: float) -> None:
     time = Time()
@@ -38,7 +38,7 @@ def test_who_publishes_one_after_the_other_never_waits_long(each: float) -> None
         waits.append(publish(turns, time))
         moments += [(time.now, 1)] * CREATIONS
         time.now += each
-    assert max(waits) < PATIENCE
+    assert max(waits) < 1.5 * DENSE
     assert _most(moments, 60) <= 80
     assert time.now - 1000 < max(100 * each, 300 / 80 * 61) + 61, "no slower than the limit makes it"
 
@@ -46,7 +46,7 @@ def test_who_publishes_one_after_the_other_never_waits_long(each: float) -> None
 def test_a_burst_that_fits_waits_for_nothing() -> None:
     time = Time()
     turns = Turns(time.waiting(at_most=0))
-    assert [publish(turns, time) for _ in range(20)] == [0.0] * 20
+    assert [publish(turns, time) for _ in range(12)] == [0.0] * 12
 
 
 def test_those_who_come_at_once_are_spread_and_the_last_are_told_how_long_it_is() -> None:
@@ -61,7 +61,7 @@ def test_those_who_come_at_once_are_spread_and_the_last_are_told_how_long_it_is(
     waits = [room.seconds for room in rooms]
     assert waits == sorted(waits)
     assert len(waits) == 26, "as many as a minute takes"
-    assert waits[:20] == [0.0] * 20
+    assert waits[:12] == [0.0] * 12
     assert 0 < min(wait for wait in waits if wait) < max(waits) <= PATIENCE
     assert refused
     assert all(PATIENCE < error.retry_after <= 61 for error in refused)

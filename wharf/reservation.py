@@ -18,8 +18,12 @@ CREATIONS: Final = 3
 """New contents of one file of a new version: the draft, the asset, and the release made visible."""
 POINTS: Final = 30
 """Points of its requests, those that read among them."""
-DENSE: Final = 10.0
-"""Seconds between two publishes: as long as what is left lasts for as many, nobody waits."""
+DENSE: Final = 4.0
+"""Seconds between two publishes: as long as what is left lasts for as many, nobody waits.
+
+Waits are up to half as long again. With the publish itself that has to be an answer for hatch, which gives up after 10 seconds,
+and for poetry and pdm, which do after 15; twine and uv wait for many minutes.
+"""
 
 
 class Reservation:
