@@ -22,6 +22,7 @@ LAYERS = (
         *("objects", "snapshot", "branch", "folder", "regular_file", "tokens", "repository"),
         *("clone", "credentials", "github", "remote", "releases", "shipment", "store", "upload", "wire"),
         *("upstream", "site_folder"),
+        *("handover", "private_folder", "shared_port"),
     },
     {"operations"},
     {"cli", "server"},

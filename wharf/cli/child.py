@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from wharf.cli import other_indexes
 from wharf.errors import WharfError
+from wharf.shared_port import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 NAME: Final = "wharf"
 """What the index is called where a tool wants a name for it; also the user name, of which only the password counts."""
-LOOPBACK: Final = "127.0.0.1"
 
 _PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _OF_THE_TERMINAL = (signal.SIGINT, signal.SIGQUIT)  # Ctrl-C and Ctrl-\ reach the command by themselves

@@ -72,9 +72,10 @@ def _pip_option(variable: str) -> str:
 
 
 def _variables(environ: Mapping[str, str]) -> Iterator[Setting]:
+    wharf = environ.get("PIP_INDEX_URL")  # inside of another run, which gave its own address for both
     for name in sorted(name for name, value in environ.items() if value.strip()):
         option = _pip_option(name)
-        if option in _CLOSED or option == "pypi-url":
+        if (option in _CLOSED or option == "pypi-url") and environ[name] != wharf:
             yield Setting("pip", name, closed=True)
         elif option in _OPEN and _says_something(environ[name]):
             yield Setting("pip", name, closed=False)

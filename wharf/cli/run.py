@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import socket
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,13 +24,15 @@ from wharf.cli.serve import fall_through
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wharf.cli.child import Child
+    from wharf.handover import Run
     from wharf.repository import Repository
     from wharf.secret import Secret
     from wharf.server import Beside
     from wharf.settings import Settings
+    from wharf.shared_port import SharedPort
     from wharf.upstream import PublicIndex
 
-_BACKLOG = 2048  # connections that may wait: uv opens dozens at once, some before anybody answers
 _ASK_THE_PUBLIC_INDEX = frozenset({"uv", "uvx"})  # by themselves
 _COULD_WIN = "it could win a name of this index"
 _PATIENCE = 1.0  # seconds for a server that answers to end
@@ -71,8 +73,7 @@ def run_command(
     Other indexes that you set for pip, uv and pdm are closed for the command, because any of them could win a name of this one.
     Each is named on stderr.
     """
-    from wharf.cli import child
-    from wharf.secret import Secret
+    from wharf.cli import child, port
 
     if shell == bool(command):
         raise click.UsageError(
@@ -80,33 +81,71 @@ def run_command(
         )
     words = command or (os.environ.get("SHELL") or "/bin/sh",)
     settings = state.settings()
-    password = Secret(secrets.token_urlsafe(24))
     _warn_of_pipenv(state, words[0])
     _tell_of_others(state, words, keep=keep_indexes)
+    wish = _Wish(
+        words=words,
+        run=port.describe(settings, public_index, os.environ),
+        public_index=public_index,
+        shell=shell,
+        keep_indexes=keep_indexes,
+    )
+    outer = port.around(settings, wish.run, os.environ)
+    code = _served(state, settings, wish) if outer is None else _started(state, wish, *outer).wait()
+    return code if code >= 0 else child.die_of(-code)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """What is to be run, and how."""
+
+    words: Sequence[str]
+    run: Run
+    public_index: PublicIndex | bool
+    shell: bool
+    keep_indexes: bool
+
+
+def _served(state: State, settings: Settings, wish: _Wish) -> int:
+    """Run the command with a server beside it; how it ended."""
+    from wharf.cli import port
+    from wharf.secret import Secret
+
+    password = Secret(secrets.token_urlsafe(24))
     with contextlib.ExitStack() as stack:
         repository = None
         if not _is_here(settings):  # what is wrong with the address or the token is told before the command is run
             repository = stack.enter_context(state.repository(reading=True, whole=True, patient=False))
-            if public_index:
+            if wish.public_index:
                 _check_seen(repository)
-        listener = stack.enter_context(_listen(state, settings.loopback_port))
-        port = listener.getsockname()[1]
-        what = f"the index {settings.index!r} of {settings.place} at http://{child.LOOPBACK}:{port}/simple/"
-        if shell:
-            state.say(f"This shell has {what} at its side. `exit` ends both.")
-        elif state.verbose:
-            state.say(f"serving {what}")
-        started = child.Child(words, child.environment(os.environ, port, password, keep_indexes=keep_indexes))
-        started.start()
-        index = _Index(state, repository, listener, password, public_index)
+        shared = stack.enter_context(contextlib.closing(port.listening(state, settings, password, wish.run)))
+        started = _started(state, wish, shared.number, password)
+        index = _Index(state, repository, shared, password, wish.public_index)
         index.start()
         code = started.wait()
         index.end()
+        shared.close()  # now: a command that was ended by a signal takes wharf with it
+        port.tell_of_lock_files(state, settings, shared)
         if code > 0:
-            _explain(state, words[0], index.missed)
+            _explain(state, wish.words[0], index.missed)
         if index.is_alive():
             _leave(code)  # it is still being imported or opened, and what has ended waits for nothing
-    return code if code >= 0 else child.die_of(-code)
+    return code
+
+
+def _started(state: State, wish: _Wish, number: int, password: Secret) -> Child:
+    from wharf.cli import child
+    from wharf.shared_port import LOOPBACK
+
+    what = f"{wish.run.index} at http://{LOOPBACK}:{number}/simple/"
+    if wish.shell:
+        state.say(f"This shell has {what} at its side. `exit` ends both.")
+    elif state.verbose:
+        state.say(f"serving {what}")
+    environment = child.environment(os.environ, number, password, keep_indexes=wish.keep_indexes)
+    started = child.Child(wish.words, environment)
+    started.start()
+    return started
 
 
 class _Index(threading.Thread):
@@ -116,14 +155,14 @@ class _Index(threading.Thread):
         self,
         state: State,
         repository: Repository | None,
-        listener: socket.socket,
+        port: SharedPort,
         password: Secret,
         public_index: PublicIndex | bool,
     ) -> None:
         super().__init__(name="index", daemon=True)
         self._state = state
         self._repository = repository
-        self._listener = listener
+        self._port = port
         self._password = password
         self._public_index = public_index
         self._lock = threading.Lock()
@@ -144,7 +183,7 @@ class _Index(threading.Thread):
             hint = error.hint if isinstance(error, WharfError) else ""
             self._state.warn(f"The index cannot be served: {error} {hint}".rstrip())
         finally:
-            self._listener.close()  # or connections would wait in its queue for an answer
+            self._port.close()  # or connections would wait in its queue for an answer
 
     def end(self) -> None:
         """Stop serving, if it has begun; without waiting for more than that."""
@@ -173,7 +212,7 @@ class _Index(threading.Thread):
             public_index=public,
             password=self._password,
         )
-        server = Beside(repository, self._listener, rules, ready=lambda: None, warn=self._state.warn)
+        server = Beside(repository, self._port, rules, warn=self._state.warn)
         with self._lock:
             if self._ended:
                 return
@@ -216,33 +255,6 @@ def _has(git_dir: Path, ref: str) -> bool:
         return f" {ref}\n" in (git_dir / "packed-refs").read_text(encoding="utf-8")
     except FileNotFoundError:
         return False
-
-
-def _listen(state: State, port: int) -> socket.socket:
-    """A socket that takes connections from now on: at that port, else at a free one."""
-    from wharf.cli.child import LOOPBACK
-
-    try:
-        return _bound((LOOPBACK, port))
-    except OSError as error:
-        listener = _bound((LOOPBACK, 0))
-        state.warn(
-            f"Port {port}, at which this index is on every machine, cannot be had ({error.strerror}); "
-            f"it is at {listener.getsockname()[1]}, and addresses in lock files that are written now will differ."
-        )
-        return listener
-
-
-def _bound(address: tuple[str, int]) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 def _warn_of_pipenv(state: State, program: str) -> None:

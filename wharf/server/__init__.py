@@ -17,8 +17,10 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from wharf.errors import UsageError
+from wharf.server.acceptor import Acceptor
 from wharf.server.app import CACHE_BUDGET, Rules, make_app
 from wharf.server.first_look import first_look
+from wharf.shared_port import LOOPBACK, SharedPort
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -230,25 +232,18 @@ class _Server(uvicorn.Server):
             self._ready()
 
 
-class Beside(_Server):
-    """The index beside a command, on a socket that listens already: `run` in a thread of its own, until `end`.
+class Beside(uvicorn.Server):
+    """The index beside a command, at a port that is listened on already: `run` in a thread of its own, until `end`.
 
     `rules` have the password. What is under way when it ends is cut off: nobody is left to want it.
     """
 
-    def __init__(
-        self,
-        repository: Repository,
-        listener: socket.socket,
-        rules: Rules,
-        *,
-        ready: Callable[[], None],
-        warn: Callable[[str], None],
-    ) -> None:
-        options = Options(host="127.0.0.1", port=listener.getsockname()[1], upload_limit=rules.upload_limit)
+    def __init__(self, repository: Repository, port: SharedPort, rules: Rules, *, warn: Callable[[str], None]) -> None:
+        options = Options(host=LOOPBACK, port=port.number, upload_limit=rules.upload_limit)
         self._front = make_app(repository, rules, warn=warn)
-        super().__init__(_config(self._front, options), ready)
-        self._listener = listener
+        super().__init__(_config(self._front, options))
+        self._port = port
+        self._acceptor: Acceptor | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end = asyncio.Event()
 
@@ -259,7 +254,16 @@ class Beside(_Server):
 
     def serve_until_end(self) -> None:
         """Serve until another thread calls `end`."""
-        self.run(sockets=[self._listener])
+        self.run(sockets=[])
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections one by one: uvicorn would take all, and some are for other runs."""
+        await super().startup(sockets)
+        self._acceptor = Acceptor(self._port, self._protocol)
+        self._acceptor.begin()
+
+    def _protocol(self) -> asyncio.Protocol:
+        return _Protocol(self.config, self.server_state, self.lifespan.state)
 
     def end(self) -> None:
         """Stop at once, or as soon as it has started."""
@@ -279,10 +283,9 @@ class Beside(_Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Without uvicorn's patience for clients."""
-        for server in self.servers:
-            server.close()
-        for listener in sockets or []:
-            listener.close()
+        if self._acceptor is not None:
+            self._acceptor.end()
+        self._port.listener.close()
         for task in self.server_state.tasks:
             task.cancel()
         for connection in list(self.server_state.connections):

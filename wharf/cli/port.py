@@ -1,0 +1,88 @@
+"""The port that a run is served at: made, shared with the runs that are there already, or that of the run around this one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from wharf import shared_port
+from wharf.handover import Run
+from wharf.private_folder import private_folders
+from wharf.secret import Secret
+from wharf.shared_port import LOOPBACK, PortTakenError, SharedPort
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from wharf.cli.output import State
+    from wharf.settings import Settings
+    from wharf.upstream import PublicIndex
+
+# By what the token for the repository is found: runs that differ in one of them may have different rights.
+_RIGHTS = ("WHARF_TOKEN", "GH_TOKEN", "GITHUB_TOKEN", "GH_CONFIG_DIR", "XDG_CONFIG_HOME", "HOME")
+
+
+def describe(settings: Settings, public_index: PublicIndex | bool, environ: Mapping[str, str]) -> Run:
+    """The run, as others see it. A digest says what of it may make an answer another one, so that no secret is told."""
+    public = public_index if isinstance(public_index, bool) else public_index.address
+    rights = [environ.get(name) for name in _RIGHTS]
+    answers = json.dumps([str(settings.place), settings.index, settings.repositories, public, rights])
+    return Run(
+        index=f"the index {settings.index!r} of {settings.place}",
+        answers=hashlib.sha256(answers.encode("utf-8", "surrogateescape")).hexdigest(),
+    )
+
+
+def around(settings: Settings, run: Run, environ: Mapping[str, str]) -> tuple[int, Secret] | None:
+    """Port and password of the run that this one is part of, if it is alive and gives the same answers.
+
+    The environment only says where to look: what that run is, it says itself, in a folder that nobody else can enter.
+    """
+    password = environ.get("WHARF_INDEX_PASSWORD")
+    try:
+        number = urlsplit(environ.get("WHARF_INDEX_URL", "")).port
+    except ValueError:
+        number = None
+    if not password or number is None:
+        return None
+    secret = Secret(password)
+    outer = shared_port.find(number, secret, _folders(settings))
+    return (number, secret) if outer == run else None
+
+
+def listening(state: State, settings: Settings, password: Secret, run: Run) -> SharedPort:
+    """The port of this index, else a free one; whatever is not as usual is told."""
+    port = SharedPort(settings.loopback_port, password, run, _folders(settings))
+    try:
+        port.listen()
+    except PortTakenError as error:
+        port.listen_elsewhere()
+        state.warn(
+            f"Port {settings.loopback_port}, at which this index is on every machine, cannot be had: {error.message}. "
+            f"The index is at {port.number}, and addresses in lock files that are written now will differ."
+        )
+    except OSError:
+        port.close()
+        raise
+    if port.beside is not None and port.beside != run:
+        state.say(
+            f"note: another `wharf run`, of {port.beside.index}, has port {port.number} too, with other options. "
+            "Each command gets the answers of its own run."
+        )
+    return port
+
+
+def tell_of_lock_files(state: State, settings: Settings, port: SharedPort) -> None:
+    """Say once more, as the last word, that the port was another one."""
+    if port.number != settings.loopback_port:
+        state.warn(
+            f"A lock file that was written by this command names port {port.number} of {LOOPBACK}, "
+            f"where the next one will not find this index: do not keep it. Port {settings.loopback_port} is the right one."
+        )
+
+
+def _folders(settings: Settings) -> list[Path]:
+    return private_folders(settings.cache, name_length=shared_port.NAME_LENGTH)
