@@ -162,20 +162,19 @@ def test_the_dead_are_deleted_and_do_not_hold_up_the_living(folder: Path) -> Non
     [b"wharf-run 2 here\n", b"wharf-run 1 \n", b"wharf-run 1 []\n", b'wharf-run 1 {"index": 1}\n', b"\xff\n", b"x" * 9000],
 )
 def test_a_run_of_another_version_is_told_of_and_left_alone(folder: Path, said: bytes) -> None:
+    gift, watched = socket.socketpair()
+
     def answer(connection: socket.socket) -> None:
-        with connection, socket.socket() as gift:
+        with connection:
             connection.recv(100)
             socket.send_fds(connection, [said], [gift.fileno()])
 
-    before = open_files()
-    with taken() as number, another(path_of(folder, number, PASSWORD), answer):
+    with gift, taken() as number, another(path_of(folder, number, PASSWORD), answer):
         assert "of another version" in refused(SharedPort(number, Secret("me"), RUN, [folder]))
         assert find(number, PASSWORD, [folder]) is None
-    assert open_files() <= before, "what came along is closed"
-
-
-def open_files() -> int:
-    return len(os.listdir("/dev/fd"))
+    with watched:
+        watched.settimeout(10)
+        assert watched.recv(1) == b"", "what came along is closed"
 
 
 def of_another_port(number: int) -> socket.socket:
