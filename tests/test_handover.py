@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import shutil
 import socket
 import subprocess
@@ -219,11 +220,9 @@ def test_connections_are_passed_on_by_password_and_wait_until_somebody_takes_the
         assert first.pass_on(connection, []) == "here"
         assert first.pass_on(connection, [Secret("wharf"), Secret("two")]) == "there"
         connection.close()
-        come = threading.Event()
-        taken: list[socket.socket] = []
-        second.receive(lambda each: (taken.append(each), come.set())[0])
-        assert come.wait(10)
-        with taken[0] as received:
+        received_later: queue.Queue[socket.socket] = queue.Queue()
+        second.receive(received_later.put)
+        with received_later.get(timeout=10) as received:
             assert not os.get_inheritable(received.fileno())
             received.sendall(b"hello")
             assert far.recv(9) == b"hello"
@@ -342,4 +341,4 @@ def test_without_any_private_folder_a_run_is_alone(folder: Path) -> None:
         assert "in use" in refused(SharedPort(number, PASSWORD, RUN, [folder / "gone"]))
     with closing(SharedPort(0, PASSWORD, RUN, [])) as port:
         port.listen()
-        assert port.listener
+        assert port.listener.getsockname()[0] == "127.0.0.1"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 LOOPBACK: Final = "127.0.0.1"
 BACKLOG: Final = 2048
 """Connections that may wait: uv opens dozens at once, some before anybody answers."""
-PATIENCE: Final = 5.0
+PATIENCE: Final = 10.0
 """Seconds in which a run has to say whether it listens: one that is stopped never does."""
 NAME_LENGTH: Final = len("run--65535-") + 20 + 32
 """Bytes of the longest name of a run's socket: a network, a port, a digest."""
@@ -38,7 +38,7 @@ NAME_LENGTH: Final = len("run--65535-") + 20 + 32
 Passed = Literal["here", "there", "later"]
 """For whom a connection is: this run, or nobody; another run, which has it now; one that can take none at the moment."""
 
-_AGAIN = {"gone": PATIENCE, "not yet": 1.0}  # seconds for which a run that ends or begins is looked for again
+_AGAIN = {"gone": PATIENCE, "not yet": 3.0}  # seconds for which a run that ends or begins is looked for again
 _PAUSE = 0.01
 _TALK = 1.0  # seconds for a message that has begun
 _ASKED = 64  # runs, at most, that are asked for the socket

@@ -69,7 +69,7 @@ def listening(state: State, settings: Settings, password: Secret, run: Run) -> S
         raise
     if port.beside is not None and port.beside != run:
         state.say(
-            f"note: another `wharf run`, of {port.beside.index}, has port {port.number} too, with other options. "
+            f"note: another `wharf run`, of {port.beside.index}, has port {port.number} too, with other options or rights. "
             "Each command gets the answers of its own run."
         )
     return port
