@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 import httpx
+import pypi_simple
 import pytest
 import uvicorn
 from hypothesis import HealthCheck, given, settings
@@ -155,6 +156,18 @@ def test_gzip_and_validators(client: httpx.Client, put: Callable[..., None], tmp
     stream = client.send(raw, stream=True)
     body = b"".join(stream.iter_raw())
     assert gzip.decompress(body) == client.get("/simple/demo/", headers={"Accept-Encoding": "identity"}).content
+
+
+def test_a_library_that_takes_all_formats_alike_sees_sizes_times_and_versions(
+    client: httpx.Client, put: Callable[..., None], tmp_path: Path
+) -> None:
+    put(make_wheel(tmp_path))
+    within_a_second(lambda: client.get("/simple/demo/").status_code == 200)
+    with pypi_simple.PyPISimple(f"{client.base_url}/simple/") as library:
+        assert library.get_index_page().projects == ["demo"]
+        page = library.get_project_page("demo")
+    assert page.versions == ["1.0"]
+    assert all(each.size and each.upload_time and each.has_metadata for each in page.packages)
 
 
 def test_several_lines_of_a_list_are_one_list(client: httpx.Client, put: Callable[..., None], tmp_path: Path) -> None:
