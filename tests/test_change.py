@@ -96,6 +96,36 @@ def test_two_names_of_one_file_are_a_conflict(other: str) -> None:
         tip.apply(add(new(other, B)))
 
 
+OTHER_SPELLINGS = {
+    SDIST: ["Demo-1.0.tar.gz", "demo-1.0.0.tar.gz", "demo-1.tar.gz"],
+    WHEEL: ["Demo-1.0-py3-none-any.whl", "demo-1-py3-none-any.whl"],
+}
+SPELLED = [(name, other) for name, others in OTHER_SPELLINGS.items() for other in others]
+
+
+@pytest.mark.parametrize(("name", "other"), SPELLED)
+@pytest.mark.parametrize("skip", [True, False])
+def test_the_same_bytes_under_another_spelling_are_there_already(name: str, other: str, skip: bool) -> None:
+    tip = Tip()
+    tip.apply(add(new(name)))
+    outcome = tip.apply(dataclasses.replace(add(new(other)), skip_existing=skip))
+    assert (outcome.edits, outcome.changed, outcome.skipped) == ({}, (), ())
+    assert [named.file.filename for named in outcome.unchanged] == [name]
+
+
+@pytest.mark.parametrize(("name", "other"), SPELLED)
+def test_removed_bytes_come_back_under_another_spelling_and_no_others_do(name: str, other: str) -> None:
+    tip = Tip()
+    tip.apply(add(new(name)))
+    tip.apply(RemoveFiles(project="demo", version="1.0"))
+    with pytest.raises(ConflictError, match="removed"):
+        tip.apply(add(new(other, B)))
+    assert [named.file.filename for named in tip.apply(add(new(other))).changed] == [other]
+    release = tip.release("demo", "1.0")
+    assert release is not None
+    assert release.removed == {}
+
+
 def test_an_equal_version_in_another_spelling_joins_the_record() -> None:
     tip = Tip()
     tip.apply(add(new(WHEEL, version="1.0")))

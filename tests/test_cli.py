@@ -145,15 +145,53 @@ def test_publish_warns_on_stderr_of_what_it_forgives(run: Run, tmp_path: Path, c
     assert f"warning: {wheel.name}" in err
 
 
+def test_publish_takes_what_a_build_left_and_passes_over_the_rest(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wheel = make_wheel(tmp_path / "dist")
+    wheel.with_name(f"{wheel.name}.asc").write_text("a signature")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(["publish", "--json"])
+    out, err = capsys.readouterr()
+    assert [each["filename"] for each in json.loads(out)["published"]] == [wheel.name]
+    assert f"dist/{wheel.name}.asc is passed over: it goes with {wheel.name}." in err
+    assert "unchanged" in run("publish", *sorted((tmp_path / "dist").iterdir()))
+
+
+def test_publish_names_every_file_that_is_refused(run: Run, tmp_path: Path) -> None:
+    for name in ("one-1.0.tar.gz", "two.txt"):
+        (tmp_path / name).write_text("nothing")
+    files = [tmp_path / "one-1.0.tar.gz", make_wheel(tmp_path), tmp_path / "two.txt"]
+    said = document(run("publish", "--json", *files, code=3))["error"]
+    assert said["code"] == "invalid-distribution"
+    assert all(name in said["message"] for name in ("one-1.0.tar.gz: ", "two.txt: "))
+    assert "Nothing was published." in run("publish", *files, code=3)
+
+
+def test_strict_is_an_option_and_a_setting(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = make_wheel(tmp_path, requires_python=">=3.6.*")
+    assert "--strict" in run("publish", "--strict", odd, code=3)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").write_text("[tool.wharf]\nstrict = true\n")
+    run("publish", odd, code=3)
+    (tmp_path / "pyproject.toml").write_text("[tool.wharf]\nstrict = false\n")
+    run("publish", odd)
+    (tmp_path / "pyproject.toml").write_text("[tool.wharf]\nstrict = 'yes'\n")
+    assert "must be true or false" in run("publish", odd, code=2)
+
+
 def test_every_failure_has_its_exit_code_and_its_document(run: Run, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
     run("publish", wheel)
     text = tmp_path / "notes.txt"
     text.write_text("no wheel")
+    empty = tmp_path / "empty"
+    empty.mkdir()
     for words, code, name in (
         (("publish", text), 3, "invalid-distribution"),
         (("publish", tmp_path / "nothing.whl"), 2, "usage"),
-        (("publish", tmp_path), 2, "usage"),
+        (("publish", empty), 2, "usage"),
         (("publish",), 2, "usage"),
         (("publish", make_wheel(tmp_path, content="other")), 5, "conflict"),
         (("show", "nothing"), 4, "not-found"),

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
 from makers import make_sdist, make_wheel
@@ -91,6 +91,48 @@ def test_one_broken_file_publishes_nothing_at_all(repository: Repository, tmp_pa
     assert repository.branch.tip() is None
     assert stored(store) == []
     assert list((store / "staging").iterdir()) == []
+
+
+def test_every_broken_file_is_named(repository: Repository, tmp_path: Path) -> None:
+    broken = [tmp_path / name for name in ("broken-1.0-py3-none-any.whl", "notes.txt", "other-1.0.tar.gz")]
+    for path in broken:
+        path.write_bytes(b"PK")
+    with pytest.raises(InvalidDistributionError, match=r"^3 files are refused\.") as caught:
+        put(repository, broken[0], make_wheel(tmp_path), *broken[1:])
+    assert [line.partition(":")[0] for line in caught.value.message.splitlines()[1:]] == [path.name for path in broken]
+    assert repository.branch.tip() is None
+
+
+def test_a_file_that_is_too_large_is_not_read(repository: Repository, tmp_path: Path) -> None:
+    def unread() -> BinaryIO:
+        pytest.fail("it was opened")
+
+    with pytest.raises(TooLargeError, match="larger than 9 bytes"):
+        publish(repository, [Input("demo-1.0.tar.gz", unread, 10)], actor="ada", limit=9)
+
+
+def test_strict_makes_warnings_errors(repository: Repository, tmp_path: Path) -> None:
+    odd, good = make_wheel(tmp_path, extras=[".none"]), make_wheel(tmp_path, "good")
+    with pytest.raises(InvalidDistributionError, match=r"^demo-1.0-py3-none-any\.whl: Provides-Extra .*'\.none'") as caught:
+        publish(repository, [Input.of(odd), Input.of(good)], actor="ada", strict=True)
+    assert "--strict" in caught.value.hint
+    assert repository.branch.tip() is None
+    assert publish(repository, [Input.of(good)], actor="ada", strict=True).published
+    assert put(repository, odd).warnings
+
+
+def test_the_same_bytes_under_another_spelling_are_unchanged(repository: Repository, tmp_path: Path, store: Path) -> None:
+    sdist = make_sdist(tmp_path, "my-proj")
+    other = sdist.with_name("my-proj-1.0.0.tar.gz")
+    other.write_bytes(sdist.read_bytes())
+    assert names(put(repository, sdist, other)) == ([sdist.name], [])
+    tip = repository.branch.tip()
+    assert names(put(repository, other)) == ([], [sdist.name])
+    assert (repository.branch.tip(), stored(store)) == (tip, [sdist.name])
+    remove(repository, "my-proj", "1.0", None, reason="", actor="ada")
+    assert names(put(repository, other)) == ([other.name], [])
+    assert stored(store) == [other.name]
+    assert verify(repository).ok
 
 
 def test_the_same_name_twice_with_different_bytes_is_a_conflict(repository: Repository, tmp_path: Path) -> None:

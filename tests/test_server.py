@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from hypothesis import strategies as st
 from makers import make_sdist, make_wheel
 from test_branch import edit_by_hand
 
-from wharf import upstream
+from wharf import distribution, upstream
 from wharf.operations.publish import Input, publish
 from wharf.operations.remove import remove
 from wharf.operations.yank import set_yanked
@@ -400,6 +401,48 @@ def test_an_upload_is_a_publish_that_is_visible_at_once(
     conflict = client.post("/legacy/", auth=token, **other)
     assert conflict.status_code == 409
     assert conflict.text.startswith("File already exists")
+
+
+def test_an_upload_under_another_spelling_is_no_conflict(client: httpx.Client, token: tuple[str, str], tmp_path: Path) -> None:
+    sdist = make_sdist(tmp_path, "my-proj")
+    other = sdist.with_name("my-proj-1.0.tar.gz")
+    other.write_bytes(sdist.read_bytes())
+    assert client.post("/legacy/", auth=token, **form(sdist)).status_code == 200
+    again = client.post("/legacy/", auth=token, **form(other))
+    assert (again.status_code, again.text) == (200, "my_proj-1.0.tar.gz is in the index already.\n")
+
+
+def test_a_warning_is_in_the_answer_or_with_strict_uploads_refuses(
+    repository: Repository, token: tuple[str, str], tmp_path: Path
+) -> None:
+    sent = form(make_wheel(tmp_path, requires_python=">=3.6.*"))
+    with serving(repository, Rules(open_reading=True, upload_limit=LIMIT, strict_uploads=True)) as client:
+        refused = client.post("/legacy/", auth=token, **sent)
+        assert refused.status_code == 400
+        assert "'>=3.6.*'" in refused.text
+        assert client.get("/simple/demo/").status_code == 404
+    with serving(repository, Rules(open_reading=True, upload_limit=LIMIT)) as client:
+        assert "the index says '>=3.6'" in client.post("/legacy/", auth=token, **sent).text
+        assert client.get("/simple/demo/", headers=JSON).json()["files"][0]["requires-python"] == ">=3.6"
+        assert 'data-requires-python="&gt;=3.6"' in client.get("/simple/demo/").text
+
+
+def test_uploads_are_checked_side_by_side(
+    client: httpx.Client, token: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check of each waits here until that of the other has begun."""
+    both = threading.Barrier(2, timeout=10)
+    check = distribution.read
+
+    def meet(*args: Any, **options: Any) -> distribution.Distribution:
+        both.wait()
+        return check(*args, **options)
+
+    monkeypatch.setattr(distribution, "read", meet)
+    with ThreadPoolExecutor(2) as pool:
+        sent = [form(make_wheel(tmp_path, name)) for name in ("one", "two")]
+        done = list(pool.map(lambda each: client.post("/legacy/", auth=token, **each), sent))
+    assert [each.status_code for each in done] == [200, 200]
 
 
 @pytest.mark.parametrize("how", ["password", "user", "bearer"])

@@ -731,3 +731,20 @@ def test_a_draft_that_is_not_known_everywhere_yet_is_filled_a_moment_later(world
     world.hub.fault("POST .*/assets", "404", times=2)
     world.put(*two)
     world.check(*two)
+
+
+def test_the_same_bytes_under_another_spelling_are_not_sent_again(world: World, tmp_path: Path) -> None:
+    sdist = make_sdist(tmp_path, "my-proj")
+    other = sdist.with_name("my-proj-1.0.tar.gz")
+    other.write_bytes(sdist.read_bytes())
+    world.put(sdist)
+    sent, commits = world.uploads(), world.commits
+    again = world.put(other)
+    assert [named.file.filename for named in again.unchanged] == [sdist.name]
+    assert (world.uploads(), world.commits) == (sent, commits)
+    with world.open() as repository:
+        remove(repository, "my-proj", "1.0", None, reason="", actor="ada")
+    world.put(other)
+    assert [file.filename for file in world.record(project="my-proj").files] == [other.name]
+    with world.open() as repository:
+        assert verify(repository).ok

@@ -117,7 +117,7 @@ class AddFiles:
         return {(new.project, new.version) for new in self.files}
 
     def apply(self, records: Records) -> Outcome:
-        """Same bytes under a name that is there are `unchanged`; other bytes are a ConflictError."""
+        """Same bytes under a name that is there, in any spelling, are `unchanged`; other bytes are a ConflictError."""
         by_project: dict[str, list[NewFile]] = {}
         for new in self.files:
             by_project.setdefault(new.project, []).append(new)
@@ -129,9 +129,10 @@ class AddFiles:
             _refuse_closed(project, records.status(project))
             for before, after in self._releases(project, files, records, skipped):
                 known = {file.filename for file in before.files}
-                wanted = {new.file.filename: new for new in files}
+                wanted = {Name.parse(new.file.filename): new for new in files}
                 for file in after.files:
-                    if file.filename not in wanted or file.sha256 != wanted[file.filename].file.sha256:
+                    given = wanted.get(Name.parse(file.filename))
+                    if given is None or file.sha256 != given.file.sha256:
                         continue
                     named = Named(project=project, version=after.version, file=file)
                     if file.filename in known:
@@ -139,7 +140,7 @@ class AddFiles:
                         continue
                     changed.append(named)
                     where = record.metadata_path(project, after.version, file.filename)
-                    edits[where] = wanted[file.filename].metadata
+                    edits[where] = given.metadata
                 if len(after.files) != len(before.files):
                     edits[record.path(project, after.version)] = record.render(after)
         return Outcome(edits=edits, changed=tuple(changed), unchanged=tuple(unchanged), skipped=tuple(skipped))
@@ -180,25 +181,17 @@ class AddFiles:
 
 
 def _is_taken(release: Release, file: File) -> bool:
-    """Whether the release has that file with other bytes, or by another name."""
+    """Whether the release has that file with other bytes."""
     key = Name.parse(file.filename)
-    return any(
-        Name.parse(other.filename) == key and (other.filename, other.sha256) != (file.filename, file.sha256)
-        for other in release.files
-    )
+    return any(Name.parse(other.filename) == key and other.sha256 != file.sha256 for other in release.files)
 
 
 def _added(release: Release, file: File) -> Release:
-    """The release with one file more, or the same release if it has those bytes under that name already."""
+    """The release with one file more, or the same release if it has those bytes under that name in any spelling already."""
     key = Name.parse(file.filename)
     for other in release.files:
-        if other.filename == file.filename and other.sha256 == file.sha256:
-            return release
         if Name.parse(other.filename) == key and other.sha256 == file.sha256:
-            raise ConflictError(
-                f"The bytes of {file.filename} are in the index already, as {other.filename}.",
-                "Nothing is to be done: installers take both names for the same file.",
-            )
+            return release
         if Name.parse(other.filename) == key:
             taken = "" if other.filename == file.filename else f" as {other.filename}"
             raise ConflictError(
@@ -206,8 +199,7 @@ def _added(release: Release, file: File) -> Release:
                 "A published file never changes: publish it under a new version or build number.",
             )
     for filename, sha256 in release.removed.items():
-        same_bytes = filename == file.filename and sha256 == file.sha256
-        if not same_bytes and Name.parse(filename) == key:
+        if sha256 != file.sha256 and Name.parse(filename) == key:
             raise ConflictError(
                 f"{file.filename} was in the index once{'' if filename == file.filename else f' as {filename}'} "
                 f"with other bytes (sha256 {sha256}) and was removed.",
@@ -216,7 +208,7 @@ def _added(release: Release, file: File) -> Release:
     return dataclasses.replace(
         release,
         files=tuple(sorted((*release.files, file), key=lambda each: each.filename)),
-        removed={name: sha for name, sha in release.removed.items() if name != file.filename},
+        removed={name: sha for name, sha in release.removed.items() if Name.parse(name) != key},
     )
 
 

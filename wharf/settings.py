@@ -28,7 +28,7 @@ LONGEST_WAIT = 3700.0
 """Seconds, a little more than GitHub's hour, that its limits may keep a command waiting unless it is told otherwise."""
 _INDEX = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 _RESERVED = frozenset({"simple", "files", "legacy", "pypi", "healthz", "static", "api", "metrics"})
-_KEYS = {"repo": str, "index": str, "commit": str, "max-wait": float, "repositories": list}
+_KEYS = {"repo": str, "index": str, "commit": str, "max-wait": float, "repositories": list, "strict": bool}
 _FIRST_PORT = 20_000
 _PORTS = 10_000
 _LONGEST = 10_000_000  # seconds that can be allowed for waiting
@@ -41,8 +41,8 @@ class Settings:
 
     `place` is a repository on GitHub or the folder of an embedded store, `source` says in a few words who named it, and
     `trusted` whether a token may be sent to its host. `max_wait` is in seconds: how long GitHub's limits may keep a command
-    waiting in all. `repositories` (owner/name) are others of that host that records may place files in. `cache` and `data` are
-    the person's folders for what can be had again and for what cannot.
+    waiting in all. `strict`: a file that is worth a warning is refused. `repositories` (owner/name) are others of that host
+    that records may place files in. `cache` and `data` are the person's folders for what can be had again and for what cannot.
     """
 
     place: Address | Path
@@ -51,6 +51,7 @@ class Settings:
     trusted: bool = True
     commit: Way = "auto"
     max_wait: float = LONGEST_WAIT
+    strict: bool = False
     repositories: tuple[str, ...] = ()
     cache: Path = Path()
     data: Path = Path()
@@ -113,8 +114,8 @@ def _check(config: Config, key: str, value: object) -> None:
         )
     texts = isinstance(value, list) and all(isinstance(each, str) for each in value)
     number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _LONGEST
-    if not (texts if kind is list else number if kind is float else isinstance(value, str)):
-        wanted = {str: "a text", float: "a number of seconds", list: "a list of owner/name"}[kind]
+    if not (texts if kind is list else number if kind is float else isinstance(value, kind)):
+        wanted = {str: "a text", float: "a number of seconds", list: "a list of owner/name", bool: "true or false"}[kind]
         raise UsageError(f"{key!r} in {config.source} must be {wanted}, not {value!r}.", "Mend it there.")
     if key == "commit" and value not in get_args(Way):
         raise UsageError(
@@ -162,6 +163,7 @@ def resolve(
         trusted=own or not isinstance(place, Address) or place.host in _own_hosts(environ, configs),
         commit=cast("Way", way),
         max_wait=_seconds(setting("max-wait")),
+        strict=any(config.table.get("strict", False) for config in configs),  # no file loosens what another one says
         repositories=tuple(others),
         cache=cache or Path(),
         data=data or Path(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,46 +22,55 @@ if TYPE_CHECKING:
     "publish",
     epilog="""\b
 Examples:
+  wharf publish
   wharf publish dist/*
-  wharf publish --dry-run --json dist/demo-1.0-py3-none-any.whl
+  wharf publish --strict --dry-run --json dist/demo-1.0-py3-none-any.whl
   wharf publish --index staging dist/*
   wharf publish --skip-existing --dispatch wharf-published dist/*
 """,
 )
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, readable=True, path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Check everything, publish nothing.")
 @click.option("--skip-existing", is_flag=True, help="Leave out files whose names are taken by other bytes.")
 @click.option("--create", is_flag=True, help="Make the index on GitHub, if it is not there (in a folder it is made anyway).")
+@click.option("--strict", is_flag=True, help="Refuse what is worth a warning.")
 @click.option("--dispatch", metavar="TYPE", help="Send the repository an event of that type afterwards, new files or not.")
 @common
 @pass_state
 def publish_command(
-    state: State, files: tuple[Path, ...], dry_run: bool, skip_existing: bool, create: bool, dispatch: str | None
+    state: State,
+    files: tuple[Path, ...],
+    dry_run: bool,
+    skip_existing: bool,
+    create: bool,
+    strict: bool,
+    dispatch: str | None,
 ) -> None:
     """Upload wheels and sdists of any mix of projects, all or none, as one commit.
+
+    A folder means the distributions in it, and no FILES those in `dist`. Signatures, attestations and lists of digests beside
+    them are passed over. What only some installers take is a warning, or with --strict an error.
 
     Bytes that are there already are no error. Other bytes under a name that is taken are: then nothing is published (exit
     code 5), unless --skip-existing says that they are to be left out, as where a job that runs again has built them anew. A
     file that is neither wheel nor sdist, or is broken, is exit code 3.
     """
-    from wharf.distribution import DEFAULT_LIMIT
-    from wharf.errors import StorageError, TooLargeError, UsageError
+    from wharf.errors import StorageError
     from wharf.operations import dispatch as events
+    from wharf.operations.chosen import choose
     from wharf.operations.publish import Input, publish
 
-    for path in files:
-        if not path.is_file():
-            raise UsageError(f"{path} is no regular file.", "Name the files themselves, as in `wharf publish dist/*`.")
-        if path.stat().st_size > DEFAULT_LIMIT:  # known before gigabytes are read
-            raise TooLargeError(
-                f"{path.name}: larger than {DEFAULT_LIMIT} bytes.", "Leave large files out of the distribution."
-            )
-    inputs = [Input.of(path) for path in files]
-    sizes = {path.name: path.stat().st_size for path in files}
+    chosen = choose(files)
+    inputs = [Input.of(path) for path in chosen.files]
+    sizes = {path.name: path.stat().st_size for path in chosen.files}
+    for line in chosen.passed_over:
+        state.say(line)
+    strict = strict or state.settings().strict
     with state.repository(fetch="later") as repository, transfer(state, sizes) as progress:
         if dispatch is not None:
             events.check(repository, dispatch)
-        done = publish(repository, inputs, dry_run=dry_run, skip_existing=skip_existing, create=create, progress=progress)
+        how = partial(publish, dry_run=dry_run, skip_existing=skip_existing, create=create, strict=strict)
+        done = how(repository, inputs, progress=progress)
         commit = None if dry_run else done.commit or repository.branch.tip()
         document = {**where_document(repository, commit), **_document(repository, done, dry_run=dry_run)}
         lines = [*_lines(repository, done, dry_run=dry_run), where_line(repository, commit)]

@@ -91,6 +91,7 @@ Examples:
     metavar="BYTES",
     help="The largest file that an upload may have.",
 )
+@click.option("--strict-uploads", is_flag=True, help="Refuse a file that is worth a warning, as `strict` in the settings does.")
 @click.option("--stream", is_flag=True, help="Pass GitHub's files through, for clients that cannot reach its storage.")
 @click.option(
     "--cache-size",
@@ -114,6 +115,7 @@ def serve_command(
     root_path: str,
     proxies: tuple[str, ...],
     upload_limit: int,
+    strict_uploads: bool,
     stream: bool,
     cache_size: int,
     public_index: PublicIndex | bool,
@@ -133,6 +135,7 @@ def serve_command(
         raise click.UsageError("--tls-cert and --tls-key go together.")
     if root_path and not root_path.startswith("/"):
         raise click.BadParameter("it must begin with a slash, as in /packages.", param_hint="--root-path")
+    settings = state.settings()
     options = Options(
         host=host,
         port=port,
@@ -143,8 +146,9 @@ def serve_command(
         root_path=root_path,
         trusted_proxies=proxies,
         upload_limit=upload_limit,
+        strict_uploads=strict_uploads or settings.strict,
         stream=stream,
-        cache=state.settings().cache / "files",
+        cache=settings.cache / "files",
         cache_budget=cache_size,
         public_index=upstream.default() if public_index is True else public_index or None,
         webhook=Secret(webhook) if (webhook := os.environ.get("WHARF_WEBHOOK_SECRET")) else None,

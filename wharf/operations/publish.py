@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, BinaryIO
 from wharf import distribution, listing, record
 from wharf.branch import Message
 from wharf.change import AddFiles, Named, NewFile, Outcome
-from wharf.distribution.names import Name
-from wharf.errors import ConflictError, StorageError
+from wharf.distribution.names import Name, plain
+from wharf.errors import ConflictError, InvalidDistributionError, StorageError, TooLargeError
 from wharf.model import File
 from wharf.repository import no_index
 from wharf.store import Incoming, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from wharf.distribution import Distribution
@@ -38,15 +38,32 @@ _LONGEST_NAME = 255  # bytes that a file's name can have nearly everywhere
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A file to publish: the name it is to have, and how to open it for reading, at its beginning."""
+    """A file to publish: the name it is to have, and how to open it for reading, at its beginning.
+
+    `size` is in bytes, where it is known before the file is read. `checked` is what came of its check, by somebody who alone
+    can change the file: then it is not made again.
+    """
 
     filename: str
     open: Callable[[], BinaryIO]
+    size: int | None = None
+    checked: Distribution | None = None
 
     @staticmethod
     def of(path: Path) -> Input:
         """The file at a path, under its own name."""
-        return Input(path.name, lambda: path.open("rb"))
+        return Input(path.name, lambda: path.open("rb"), path.stat().st_size)
+
+    def check(self, file: BinaryIO, limit: int, *, strict: bool) -> Distribution:
+        """Check the file, which `file` gives; `strict`: what is worth a warning is refused.
+
+        Raises InvalidDistributionError.
+        """
+        found = self.checked or distribution.read(file, self.filename, limit=limit)
+        if strict and found.warnings:
+            hint = "Correct it and build it again. Warnings are errors here: `--strict`, or `strict` in the settings."
+            raise InvalidDistributionError(f"{plain(self.filename)}: {' '.join(found.warnings)}", hint)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,13 +89,15 @@ def publish(
     dry_run: bool = False,
     skip_existing: bool = False,
     create: bool = True,
+    strict: bool = False,
     limit: int = distribution.DEFAULT_LIMIT,
     progress: Progress | None = None,
 ) -> Published:
     """Publish files of any mix of projects, all or none. `limit` is in bytes a file; `actor` is as of a Message.
 
     With `skip_existing`, a file whose name is taken by other bytes is left out instead of a ConflictError. Without `create` an
-    index that is not there on GitHub is a NoIndexError; a folder is filled by whoever publishes first.
+    index that is not there on GitHub is a NoIndexError; a folder is filled by whoever publishes first. With `strict`, a
+    warning is an error. All files that are refused are named in one error.
 
     Raises InvalidDistributionError, ConflictError, RefusedError or StorageError, and then nothing is published.
     """
@@ -91,7 +110,7 @@ def publish(
             intake = stack.enter_context(store.intake(progress))
         # While the files are read, the tip is on its way.
         fetched = stack.enter_context(ThreadPoolExecutor(1)).submit(repository.branch.fetch)
-        read = _distinct(_read(each, intake, limit, progress) for each in inputs)
+        read = _distinct(_read_all(inputs, lambda each: _read(each, intake, limit, progress, strict=strict)))
         now = _clock()
         change = AddFiles(files=tuple(_new_file(each, now) for each, _ in read), skip_existing=skip_existing)
         fetched.result()
@@ -158,8 +177,8 @@ def _published(commit: str | None, planned: Outcome, done: Outcome, warnings: tu
 
 def _incoming(some: Iterable[Named], read: Iterable[tuple[Distribution, Source]], *, beside: bool) -> list[Incoming]:
     """Files for the store; `beside`: each with its core metadata next to it."""
-    found = {each.filename: (each, source) for each, source in read}
-    return [_one(named, *found[named.file.filename], beside=beside) for named in some]
+    found = {Name.parse(each.filename): (each, source) for each, source in read}
+    return [_one(named, *found[Name.parse(named.file.filename)], beside=beside) for named in some]
 
 
 def _one(named: Named, read: Distribution, source: Source, *, beside: bool) -> Incoming:
@@ -173,15 +192,36 @@ def _one(named: Named, read: Distribution, source: Source, *, beside: bool) -> I
     return Incoming(named, source, metadata)
 
 
-def _read(each: Input, intake: Intake | None, limit: int, progress: Progress) -> tuple[Distribution, Source]:
+def _read_all(
+    inputs: Iterable[Input], read: Callable[[Input], tuple[Distribution, Source]]
+) -> Iterator[tuple[Distribution, Source]]:
+    """Check all files, each by `read`; where some are refused, one error names all of these."""
+    refused: list[InvalidDistributionError] = []
+    for each in inputs:
+        try:
+            yield read(each)
+        except InvalidDistributionError as error:
+            refused.append(error)
+    if len(refused) > 1:
+        raise InvalidDistributionError(
+            f"{len(refused)} files are refused.\n" + "\n".join(f"{error.message}. {error.hint}" for error in refused),
+            "Nothing was published. Leave them out, or mend them.",
+        )
+    if refused:
+        raise refused[0]
+
+
+def _read(each: Input, intake: Intake | None, limit: int, progress: Progress, *, strict: bool) -> tuple[Distribution, Source]:
     """Check one file, as the store takes it in."""
-    Name.parse(each.filename)  # no byte of what is no distribution is copied
+    Name.parse(each.filename)  # no byte of what is no distribution is copied, and none of what is too large
+    if each.size is not None and each.size > limit:
+        raise TooLargeError(f"{plain(each.filename)}: larger than {limit} bytes", "Leave large files out of the distribution.")
     with ExitStack() as stack:
         if intake is None:
             file, source = stack.enter_context(each.open()), each.open
         else:
             file, source = stack.enter_context(intake.take(each.open, limit))
-        found = distribution.read(file, each.filename, limit=limit)
+        found = each.check(file, limit, strict=strict)
     progress.read(found.filename, found.size)
     return found, source
 
@@ -192,7 +232,7 @@ def _distinct(read: Iterable[tuple[Distribution, Source]]) -> Sequence[tuple[Dis
     for each in read:
         key = Name.parse(each[0].filename)
         other = kept.setdefault(key, each)[0]
-        if (other.filename, other.sha256) != (each[0].filename, each[0].sha256):
+        if other.sha256 != each[0].sha256:
             names = " and ".join(sorted({other.filename, each[0].filename}))
             raise ConflictError(
                 f"{names} given twice with different bytes."

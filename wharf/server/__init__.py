@@ -60,6 +60,7 @@ class Options:
     root_path: str = ""
     trusted_proxies: tuple[str, ...] = ()
     upload_limit: int
+    strict_uploads: bool = False
     stream: bool = False
     cache: Path | None = None
     cache_budget: int = CACHE_BUDGET
@@ -105,6 +106,7 @@ def serve(repository: Repository, options: Options, *, ready: Callable[[str, str
         open_reading=open_reading,
         hosts=(*own, *options.allowed_hosts),
         upload_limit=options.upload_limit,
+        strict_uploads=options.strict_uploads,
         root_path=options.root_path,
         by_github=auth == "github",
         stream=options.stream,

@@ -70,12 +70,14 @@ class Rules:
     folder `cache`, which a repository on GitHub always needs. `webhook` is the secret that GitHub signs its messages with
     (None: there are none). `public_index` is where clients are sent for names that the index does not own (None: nowhere).
     `while_public`: reading is open for as long as GitHub says that the repository is public, and then by GitHub.
+    `strict_uploads`: a file that is worth a warning is refused.
     With a `password` it is a server beside a command: only who has it may read, and nobody uploads.
     """
 
     open_reading: bool
     hosts: tuple[str, ...] = ()
     upload_limit: int
+    strict_uploads: bool = False
     root_path: str = ""
     by_github: bool = False
     stream: bool = False
@@ -125,7 +127,8 @@ def make_app(
         task.cancel()
 
     root_path = rules.root_path.rstrip("/")
-    routes = _Routes(access, refresher, Uploads(repository, rules.upload_limit), sleep, root_path, rules.webhook, _home(rules))
+    uploads = Uploads(repository, rules.upload_limit, strict=rules.strict_uploads)
+    routes = _Routes(access, refresher, uploads, sleep, root_path, rules.webhook, _home(rules))
     app = FastAPI(lifespan=lifespan, redirect_slashes=False, openapi_url=None, docs_url=None, redoc_url=None)
     app.add_exception_handler(WharfError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_error)

@@ -16,6 +16,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
+from wharf import distribution
 from wharf.distribution.names import Name, plain
 from wharf.errors import (
     InvalidDistributionError,
@@ -47,6 +48,8 @@ logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 FORM_LIMIT = 32 << 20
 """Bytes that the fields of a form may have beside the file: descriptions and attestations are the large ones."""
+CHECKS = 4
+"""Uploads that are checked at the same time."""
 _FIELDS = 10_000
 _FIELD_LIMIT = 8 << 20
 _DIGESTS = {"md5_digest": "md5", "sha256_digest": "sha256", "blake2_256_digest": "blake2b"}
@@ -54,11 +57,17 @@ _REMEDY = "Upload with twine or `uv publish`, and build the file again if it per
 
 
 class Uploads:
-    """Takes uploads for one repository, one at a time: they would only meet again at the branch. `limit` is in bytes a file."""
+    """Takes uploads for one repository: several are checked side by side, so that none waits for the check of another one.
 
-    def __init__(self, repository: Repository, limit: int) -> None:
+    They are published one at a time, as they would only meet again at the branch. `limit` is in bytes a file; `strict`: a file
+    that is worth a warning is refused.
+    """
+
+    def __init__(self, repository: Repository, limit: int, *, strict: bool = False) -> None:
         self._repository = repository
         self._limit = limit
+        self._strict = strict
+        self._checks = Outside("check", CHECKS)
         self._outside = Outside("upload", 1)  # GitHub may hang, and a server that is told to end ends all the same
 
     async def take(self, request: Request, uploader: Uploader, patience: Patience) -> Published:
@@ -70,7 +79,7 @@ class Uploads:
         try:
             form = await _parse(request, self._limit + FORM_LIMIT)
             try:
-                given = await self._outside.run(partial(self._check, form))
+                given = await self._checks.run(partial(self._check, form))
                 return await patience.through(partial(self._publish, given, uploader, patience))
             finally:
                 await form.close()
@@ -109,7 +118,8 @@ class Uploads:
             raise _too_large(self._limit)
         _check_name(form, name.project, name.version)
         _check_digests(form, content.file, content.filename)
-        return Input(content.filename, lambda: _again(content.file))
+        found = distribution.read(content.file, content.filename, limit=self._limit)
+        return Input(content.filename, lambda: _again(content.file), content.size, found)
 
     def _carry_out(self, given: Input, uploader: Uploader) -> Published:
         with ExitStack() as stack:
@@ -119,7 +129,7 @@ class Uploads:
             try:
                 # GitHub tells whose token it is when it takes the file.
                 actor = uploader.name if uploader.token is None else None
-                return publish(repository, [given], actor=actor, create=False, limit=self._limit)
+                return publish(repository, [given], actor=actor, create=False, strict=self._strict, limit=self._limit)
             except (NotAllowedError, NotFoundError) as error:
                 if isinstance(error, NoIndexError):
                     raise
