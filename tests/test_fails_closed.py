@@ -17,11 +17,14 @@ from test_serving import World, soon, world
 
 from wharf.errors import NotFoundError
 from wharf.index_file import NEW
+from wharf.operations.build import build
 from wharf.operations.publish import Input, publish
 from wharf.operations.remove import remove
+from wharf.repository import open_repository
 from wharf.server import refresher
 from wharf.server.app import Rules
 from wharf.server.first_look import first_look
+from wharf.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,6 +167,28 @@ def test_without_a_commit_nothing_is_passed_on_until_there_is_one(repository: Re
         publish(repository, [Input.of(make_wheel(tmp_path))], actor="ada")
         soon(lambda: client.get("/healthz").json() == {"status": "ok"})
         assert statuses(client, "demo", "six") == [200, 302]
+
+
+def test_files_without_an_index_are_no_empty_index(owning: Repository, store: Path) -> None:
+    """As after a restart. A new store has no files, and another index of a store may be empty."""
+    tip = git(store, "rev-parse", REF)
+    git(store, "update-ref", "-d", REF)
+    with serving(owning, rules(passes_on=False)) as client:
+        assert statuses(client, *OWNED, "six") == [503] * 5
+        assert client.get("/healthz").status_code == 503
+        git(store, "update-ref", REF, tip)
+        soon(lambda: statuses(client, *OWNED, "six") == [*[200] * 4, 404])
+    with open_repository(Settings(place=store, index="staging")) as staging, serving(staging, rules(passes_on=False)) as client:
+        assert statuses(client, "demo") == [404]
+
+
+def test_a_site_is_not_emptied_because_its_index_is_gone(owning: Repository, store: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    build(owning, site, with_files=True)
+    git(store, "update-ref", "-d", REF)
+    with pytest.raises(NotFoundError, match="is not touched"):
+        build(owning, site, with_files=True)
+    assert (site / "simple" / "demo").is_dir()
 
 
 # At the start

@@ -44,6 +44,7 @@ def written(home: Path, files: dict[str, str]) -> None:
         ({"PIP_Extra-Index_Url": "https://a/"}, {}, "make", {"PIP_Extra-Index_Url": CLOSED}),
         ({"PIP_PYPI_URL": "https://a/"}, {}, "make", {"PIP_PYPI_URL": CLOSED}),
         ({"PIP_EXTRA_INDEX_URL": " ", "PIP_NO_INDEX": "0", "PIP_INDEX_URL": "https://a/"}, {}, "make", {}),
+        ({"PIP_EXTRA_INDEX_URL": "http://a/", "PIP_INDEX_URL": "http://a/"}, {}, "make", {}),  # a run in a run
         ({"PIP_FIND_LINKS": "x", "PIP_NO_INDEX": "1"}, {}, "make", {"PIP_FIND_LINKS": OPEN, "PIP_NO_INDEX": OPEN}),
         ({"UV_INDEX_STRATEGY": "unsafe-best-match"}, {}, "make", {"UV_INDEX_STRATEGY=unsafe-best-match": CLOSED}),
         ({"UV_INDEX_STRATEGY": "first-index", "UV_INDEX": "https://a/"}, {}, "make", {}),

@@ -155,6 +155,12 @@ def check_seen(repository: Repository) -> None:
         )
 
 
+def is_lost(repository: Repository) -> bool:
+    """Whether files are stored here and no index is: then it is not a new store, and an empty index would be a lie."""
+    stored = isinstance(repository.assets, Folder) and next(repository.assets.assets(), None) is not None
+    return stored and not repository.branch.indexes()
+
+
 def line_of_init(where: str, index: str) -> str:
     """What to type to have that index: the whole of it, so that it is made there and nowhere else."""
     return f"wharf init {shlex.quote(where)}" + (f" --index {index}" if index != DEFAULT_INDEX else "")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from wharf import pages, site
 from wharf.distribution.names import Name
-from wharf.errors import NotAllowedError, NotFoundError, UsageError
+from wharf.errors import NoIndexError, NotAllowedError, NotFoundError, UsageError
 from wharf.folder import Folder
 from wharf.operations import build_files, build_pages
 from wharf.pages import html
@@ -163,7 +163,7 @@ class _Plan:
 
 
 def _plan(repository: Repository, snapshot: Snapshot, folder: SiteFolder, reach: Reach) -> _Plan:
-    """Raises UsageError for the site of another index."""
+    """Raises UsageError for the site of another index, and NoIndexError for one that there is not any more."""
     after = State(
         origin=_digest(repository.where if repository.github is None else repository.github.address.web.lower()),
         index=repository.branch.index,
@@ -176,6 +176,11 @@ def _plan(repository: Repository, snapshot: Snapshot, folder: SiteFolder, reach:
         raise UsageError(
             f"The site in {folder.out} was built from another index, or this one was renamed or moved; it is not touched.",
             "Name another folder, or delete that one.",
+        )
+    if after.commit is None and before.trees:  # or every page would go, and installers ask the next index after a 404
+        raise NoIndexError(
+            f"There is no index {after.index!r} in {repository.where} any more, so the site in {folder.out} is not touched.",
+            "Bring the index back; or delete the folder of the site, if it is to be empty.",
         )
     if before.key != after.key:
         before = before.model_copy(update={"trees": dict.fromkeys(before.trees, _UNKNOWN), "left_out": {}})

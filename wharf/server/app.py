@@ -20,6 +20,7 @@ from wharf.clock import elapsed
 from wharf.errors import QuotaError, WharfError
 from wharf.folder import Folder
 from wharf.pages import html
+from wharf.repository import is_lost
 from wharf.server import answer
 from wharf.server.access import ASK, Access, TokenAccess, WhilePublic
 from wharf.server.answer import Answer
@@ -114,7 +115,7 @@ def make_app(
         lending,
         hasty=hasty,
         public=rules.while_public,
-        passes_on=rules.public_index is not None,
+        may_be_empty=rules.public_index is None and not is_lost(repository),
         clock=clock,
     )
     fetching = _fetching(repository, rules, lending, public=lambda: refresher.public, clock=clock)

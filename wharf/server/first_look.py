@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import NotAllowedError, NotFoundError, StorageError, WharfError
-from wharf.repository import check_seen, line_of_init
+from wharf.repository import check_seen, is_lost, line_of_init
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,11 @@ def first_look(repository: Repository, *, borrows: bool, passes_on: bool, warn: 
             check_seen(repository)
         elif repository.branch.tip() is None:
             index, where = repository.branch.index, repository.where
-            warn(f"There is no index {index!r} in {where} yet. It is empty until something is published to it.")
+            warn(
+                f"There is no index in {where}, though files are stored there. Pages are 503 until there is one."
+                if is_lost(repository)
+                else f"There is no index {index!r} in {where} yet. It is empty until something is published to it."
+            )
         return False
     look = _Look(repository, github, borrows=borrows)
     look.start()

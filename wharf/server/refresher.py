@@ -49,8 +49,8 @@ class Refresher:
 
     What keeps names from getting out:
     - A commit that was shown is shown until there is another one that can be read whole, whatever becomes of branch and store.
-    - An index without a commit is shown as an empty one only if it is on this machine and `passes_on` is not set. Else nothing
-      is shown before there is a commit: the shelf is blind.
+    - An index without a commit is shown as an empty one only if it is on this machine and `may_be_empty`. Else nothing is shown
+      before there is a commit: the shelf is blind.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Refresher:
         *,
         hasty: bool = False,
         public: bool = False,
-        passes_on: bool = False,
+        may_be_empty: bool = True,
         clock: Callable[[], float] = elapsed,
     ) -> None:
         self.access: Access | None = None
@@ -81,7 +81,7 @@ class Refresher:
         self._looked = 0.0
         self._asked = 0.0
         self._absent = lending is None  # there is no index: so it is here, or GitHub said so
-        self._may_be_empty = lending is None and not passes_on
+        self._may_be_empty = lending is None and may_be_empty
         self._first: asyncio.Task[bool] | None = None
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
