@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -160,6 +161,21 @@ def served(store: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen[s
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(15)
+
+
+def test_a_server_needs_no_streams(store: Path) -> None:
+    """As a daemon that was started with all of them closed."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        number = free.getsockname()[1]
+    command = [sys.executable, "-m", "wharf", "--repo", str(store), "serve", "--port", str(number)]
+    answers = httpx.Client(transport=httpx.HTTPTransport(retries=7))  # with growing pauses
+    with answers, subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "-", *command]) as process:
+        try:
+            assert answers.get(f"http://127.0.0.1:{number}/healthz").status_code == 200
+            process.terminate()
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("trusted", [True, False])

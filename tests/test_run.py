@@ -147,6 +147,19 @@ def test_it_ends_as_the_command_ends_and_says_nothing(desk: Desk, script: str, c
     assert desk.run("--", "sh", "-c", script, code=code) == ("", "")
 
 
+@pytest.mark.parametrize("streams", ["<&-", "2>&-", "<&- >&- 2>&-", ">/dev/full 2>/dev/full"])
+@pytest.mark.parametrize("quick", [True, False])
+def test_without_streams_it_ends_as_the_command_ends(desk: Desk, streams: str, *, quick: bool) -> None:
+    """As of `cron` and daemons. A quick command ends before the server is there, the other one once it has answered."""
+    code = ("" if quick else ASK + "ask('demo/'); ask('missing/');") + "import os, sys; os."
+    if "full" in streams and not Path("/dev/full").exists():
+        pytest.skip("the system has no full device")
+    for end, expected in (("_exit(7)", 7), ("kill(os.getpid(), 15)", -signal.SIGTERM)):
+        command = desk.words("run", "--", sys.executable, "-c", code + end)
+        done = subprocess.run(["sh", "-c", f'exec "$@" {streams}', "-", *command], env=desk.environ, timeout=60)
+        assert done.returncode == expected
+
+
 def test_a_command_that_answers_were_given_to_ends_so_too(desk: Desk) -> None:
     code = ASK + "print(ask('demo/')[0], flush=True); os.kill(os.getpid(), 15)"
     assert desk.run("--", sys.executable, "-c", code, code=-15) == ("200\n", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -131,11 +132,18 @@ class Child:
 def die_of(number: int) -> int:
     """End wharf by the signal that ended the command. The exit code of a shell in that case, where it does not kill."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the command has left its core already
-    sys.stderr.flush()
+    flush()
     if number not in {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     return 128 + number
+
+
+def flush() -> None:
+    """See that what was said is written, before an end with no look back. There may be no stderr, or nobody who takes it."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
 
 
 def _in_foreground() -> bool:

@@ -125,9 +125,12 @@ def _served(state: State, settings: Settings, wish: _Wish) -> int:
         code = started.wait()
         index.end()
         shared.close()  # now: a command that was ended by a signal takes wharf with it
-        port.tell_of_lock_files(state, settings, shared)
-        if code > 0:
-            _explain(state, wish.words[0], index.missed)
+        try:
+            port.tell_of_lock_files(state, settings, shared)
+            if code > 0:
+                _explain(state, wish.words[0], index.missed)
+        except OSError:
+            sys.stderr = None  # nobody takes what is said; what the command came to counts all the same
         if index.is_alive():
             _leave(code)  # it is still being imported or opened, and what has ended waits for nothing
     return code
@@ -289,5 +292,5 @@ def _leave(code: int) -> None:
 
     if code < 0:
         child.die_of(-code)
-    sys.stderr.flush()
+    child.flush()
     os._exit(code)

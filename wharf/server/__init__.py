@@ -9,6 +9,7 @@ import logging
 import signal
 import socket
 import ssl
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
@@ -156,6 +157,7 @@ def _config(app: ASGIApp, options: Options) -> uvicorn.Config:
         ws="none",
         access_log=False,
         log_level=logging.WARNING,
+        use_colors=None if sys.stdout is not None else False,  # by itself it asks a stdout that may be closed
         server_header=False,
         proxy_headers=bool(options.trusted_proxies),
         forwarded_allow_ips=list(options.trusted_proxies),
