@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PLACES = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "GH_CONFIG_DIR", "WHARF_REPO", "WHARF_INDEX", "NETRC")
 TOKENS = ("WHARF_TOKEN", "GH_TOKEN", "GITHUB_TOKEN", "GITHUB_ACTIONS", "GITHUB_REPOSITORY", "GITHUB_SERVER_URL", "GH_HOST")
-TOKENS += ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
+ENTERPRISE = ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def _nobodys_configuration(tmp_path_factory: pytest.TempPathFactory, monkeypatch
     home = tmp_path_factory.mktemp("home")
     (home / ".gitconfig").write_text("[user]\n\tname = Ada Example\n\temail = ada@example.org\n")
     monkeypatch.setenv("HOME", str(home))
-    for name in (*PLACES, *TOKENS):
+    for name in (*PLACES, *TOKENS, *ENTERPRISE):
         monkeypatch.delenv(name, raising=False)
 
 
