@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -532,6 +533,28 @@ def test_a_wait_beyond_the_allowed_one_ends_the_command_which_goes_on_later(plac
     place.hub.clock.forward(90)
     assert len(place.said("publish", "--max-wait", "60", place.second)["published"]) == 1
     assert place.state()[1] == [("demo-1.0", False, 1), ("demo-2.0", False, 1)]
+
+
+@pytest.mark.parametrize("words", [("--dry-run",), ("--dry-run", "--json")])
+def test_a_plan_that_github_s_limits_make_long_says_so_before_it_begins(
+    place: Place, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    many = [make_wheel(tmp_path, "many", f"1.{number}") for number in range(27)]
+    run = partial(place.run, "publish", *words, "--repo", place.address, token=place.alice)
+    _, err = run(*many[:26])
+    assert err == "", "78 contents fit into a minute"
+    _, err = run(*many)
+    assert err == "This creates 81 contents at GitHub, which takes 80 a minute and 500 an hour: about 1 min.\n"
+    _, err = run("--max-wait", "30", *many)
+    assert "--max-wait 100 lets it end by itself" in err
+    assert not place.hub.count("upload") > 1
+
+
+@pytest.mark.parametrize(
+    ("contents", "seconds"), [(0, 0), (80, 0), (81, 61), (160, 61), (500, 366), (501, 3601), (600, 3662), (1001, 7202)]
+)
+def test_how_long_contents_take(contents: int, seconds: float) -> None:
+    assert quota.duration(contents) == seconds
 
 
 # What is seen in a terminal

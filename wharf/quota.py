@@ -117,6 +117,15 @@ class Pace:
         return [(self.points, points), *((each, 1) for each in (self.minute, self.hour) if creates)]
 
 
+def duration(creations: int) -> float:
+    """Seconds that so many requests which create contents take at least, where none was sent before."""
+    pace, moment = Pace(), 0.0
+    for _ in range(creations):
+        moment += pace.next(moment, points=WRITE, creates=True).seconds
+        pace.book(moment, points=WRITE, creates=True)
+    return moment
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
     """The primary limit as an answer told it: requests an hour, those left, and seconds from the answer to the next hour."""

@@ -29,10 +29,14 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Who wants to know how far a publish is: told the file's name and the bytes, as they are read and as they are sent."""
+    """Who wants to know how far a publish is: told the file's name and the bytes, as they are read and as they are sent.
+
+    Before anything is sent, `planned` is told how many contents it creates at GitHub, and the seconds that this takes at least.
+    """
 
     read: Callable[[str, int], None] = lambda _name, _bytes: None
     sent: Callable[[str, int], None] = lambda _name, _bytes: None
+    planned: Callable[[int, float], None] = lambda _contents, _seconds: None
 
 
 class Intake(Protocol):

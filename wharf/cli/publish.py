@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from wharf.operations.publish import Published
     from wharf.repository import Repository
     from wharf.settings import Settings
+
+
+_LONG = 60.0  # seconds that a publish takes by GitHub's limits, from which on that is told
 
 
 @click.command(
@@ -70,7 +75,7 @@ def publish_command(
         if dispatch is not None:
             events.check(repository, dispatch)
         how = partial(publish, dry_run=dry_run, skip_existing=skip_existing, create=create, strict=strict)
-        done = how(repository, inputs, progress=progress)
+        done = how(repository, inputs, progress=dataclasses.replace(progress, planned=partial(_foretell, state)))
         commit = None if dry_run else done.commit or repository.branch.tip()
         document = {**where_document(repository, commit), **_document(repository, done, dry_run=dry_run)}
         lines = [*_lines(repository, done, dry_run=dry_run), where_line(repository, commit)]
@@ -89,6 +94,20 @@ def publish_command(
     state.result(document, lines)
     if here:
         state.say(here)
+
+
+def _foretell(state: State, contents: int, seconds: float) -> None:
+    """Say how long GitHub's limits make a publish take, where that is worth a word, before it begins."""
+    if seconds < _LONG:
+        return
+    text = f"{seconds / 60:.0f} min" if seconds < 2 * 3600 else f"{seconds / 3600:.1f} h"
+    state.say(f"This creates {contents} contents at GitHub, which takes 80 a minute and 500 an hour: about {text}.")
+    allowed = state.settings().max_wait
+    if seconds > allowed:
+        state.warn(
+            f"It may wait for {allowed:.0f} s in all and will end before that, with nothing shown to readers: the same command "
+            f"goes on from there. --max-wait {math.ceil(seconds / 100) * 100} lets it end by itself."
+        )
 
 
 def _document(repository: Repository, done: Published, *, dry_run: bool) -> dict[str, Json]:

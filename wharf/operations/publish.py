@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
-from wharf import distribution, listing, record
+from wharf import distribution, listing, quota, record
 from wharf.branch import Message
 from wharf.change import AddFiles, Named, NewFile, Outcome
 from wharf.distribution.names import Name, plain
@@ -120,11 +120,14 @@ def publish(
         fresh = snapshot.commit is None
         if fresh and repository.github:
             _check_new(repository, intake, create=create)
+        beside = snapshot.settings.metadata_assets and repository.github is not None
+        if repository.github and planned.changed:
+            contents = _contents(planned.changed, beside=beside)
+            progress.planned(contents, quota.duration(contents))
         if intake is None:
             return _published(None, planned, planned, warnings, began=fresh)
         if fresh and repository.github and planned.changed:
             repository.branch.begin(actor)
-        beside = snapshot.settings.metadata_assets and repository.github is not None
         new, known = (_incoming(some, read, beside=beside) for some in (planned.changed, planned.unchanged))
         stored = intake.put(new, known, snapshot.release, snapshot.commit or repository.branch.tip())
         done = repository.branch.commit(change.located(stored), Message(verb="publish", actor=actor))
@@ -160,6 +163,16 @@ def _check_new(repository: Repository, intake: Intake | None, *, create: bool) -
             )
     if not create:
         raise no_index(repository, more=", and so does this command with --create")
+
+
+def _contents(files: Sequence[Named], *, beside: bool) -> int:
+    """How many contents GitHub counts for new files: each, its metadata `beside` it, and for a version a draft and its release.
+
+    At most: less where a release that is there takes the files, or an earlier try left some.
+    """
+    versions = {(each.project, each.version) for each in files}
+    with_metadata = [each for each in files if beside and each.file.core_metadata]
+    return len(files) + len(with_metadata) + 2 * len(versions)
 
 
 def _published(commit: str | None, planned: Outcome, done: Outcome, warnings: tuple[str, ...], *, began: bool) -> Published:
