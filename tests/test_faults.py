@@ -176,7 +176,7 @@ class TestFaults:
         with serving(repository, Rules(open_reading=True, upload_limit=LIMIT)) as client:
             with monkeypatch.context() as broken, caplog.at_level(logging.WARNING):
                 broken.setattr(Shelf, "page", self._fail)
-                broken.setattr("wharf.server.app._header", self._fail)
+                broken.setattr("wharf.server.routes._header", self._fail)
                 broken.setattr("wharf.server.refresher.Refresher.current", property(self._fail))
                 answer = client.get(path, headers=JSON)
             assert (answer.status_code, answer.text) == (500, "The server met a fault of its own. Its log says more.\n")

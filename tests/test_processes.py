@@ -146,7 +146,7 @@ def test_the_server_stops_gracefully_and_tells_its_address_when_it_answers(tmp_p
         assert (taken.returncode, "--port 0" in taken.stdout) == (2, True)
         process.send_signal(stop)
         out, err = process.communicate(timeout=15)
-        assert (process.returncode, out, err) == (0, "", "")
+        assert (process.returncode, out, err) == (0, "", "Stopping.\n")
 
 
 @contextmanager

@@ -33,13 +33,17 @@ from wharf.operations.remove import remove
 from wharf.operations.yank import set_yanked
 from wharf.pages import Format
 from wharf.repository import Repository, open_repository
+from wharf.server import config
 from wharf.server.app import Rules, file_answers, make_app
+from wharf.server.options import Options
 from wharf.server.shelf import Shelf
 from wharf.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from starlette.types import ASGIApp
 
     from wharf.server.answer import Answer
 
@@ -58,9 +62,9 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def serving(repository: Repository, rules: Rules) -> Iterator[httpx.Client]:
-    config = uvicorn.Config(make_app(repository, rules), port=0, log_level="critical", http="httptools", loop="asyncio")
-    server = _Server(config)
+def serving(repository: Repository, rules: Rules, *, make: Callable[[], ASGIApp] | None = None) -> Iterator[httpx.Client]:
+    options = Options(host="127.0.0.1", port=0, upload_limit=rules.upload_limit)
+    server = _Server(config(make_app(repository, rules) if make is None else make(), options))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -211,11 +215,13 @@ def test_names_are_normalised_by_a_redirect_that_works_behind_a_prefix(
         ("/simple/F_o.O", "f-o-o/"),
         ("/simple/F__o.O/", "../f-o-o/"),
         ("/simple/F_O_O/?format=text/html", "../f-o-o/?format=text/html"),
+        ("/simple//", "../../simple/"),
+        ("/simple//f-o-o/", "../../../simple/f-o-o/"),
     ):
         answer = client.get(path)
         assert (answer.status_code, answer.headers["location"]) == (301, location)
         assert client.get(path, follow_redirects=True).status_code == 200
-    for path in ("/simple/nothing/", "/simplefoo", "/simple//", "/simple/a/b/", "/simple/%00/", "/simple/../x", "/nothing"):
+    for path in ("/simple/nothing/", "/simplefoo", "/simple/a/b/", "/simple/%00/", "/simple/../x", "/nothing"):
         assert client.get(path).status_code == 404, path
 
 
@@ -332,9 +338,9 @@ def test_odd_requests_have_clean_answers(client: httpx.Client, put: Callable[...
     assert client.get(f"/simple/demo/?{fields}").status_code == 200
     assert client.get("/simple/demo/", headers={"Accept": "x" * 50_000}).status_code == 406
     assert client.post("/legacy/", headers={"Origin": "http://["}).status_code == 403
-    for path in ("/legacy", "/healthz/"):
-        answer = client.post(path) if path == "/legacy" else client.get(path)
-        assert (answer.status_code, answer.headers.get("location")) == (404, None)
+    for path, status in (("/legacy", 405), ("/healthz/", 404)):
+        answer = client.get(path)
+        assert (answer.status_code, answer.headers.get("location")) == (status, None)
     address = f"/files/{hashlib.sha256(wheel.read_bytes()).hexdigest()}/{wheel.name}"
     for unit in ("items=0-1", "bytes=abc", "bytes=", "bytes"):
         assert client.get(address, headers={"Range": unit}).content == wheel.read_bytes()
@@ -490,8 +496,18 @@ def test_what_an_upload_may_not_be(client: httpx.Client, token: tuple[str, str],
         (form(wheel, version="x"), "version"),
         ({"data": form(wheel)["data"]}, "multipart"),
         ({**form(wheel), "files": {"other": (wheel.name, b"x")}}, "content"),
-        ({**form(wheel), "data": {":action": "remove_pkg"}}, "file_upload"),
-        ({"content": b"--x\r\ngarbage", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}, "file_upload"),
+        ({**form(wheel), "data": {":action": "remove_pkg"}}, "remove_pkg"),
+        ({**form(wheel), "data": {"protocol_version": "2"}}, "protocol_version='2'"),
+        ({**form(wheel), "data": {}, "params": {":action": "submit"}}, ":action='submit'"),
+        ({**form(wheel), "data": {"name": "x" * 20_000}}, "`name`"),
+        ({**form(wheel), "files": [("content", (wheel.name, b"x")), ("content", (wheel.name, b"x"))]}, "two files"),
+        ({"content": b"--x\r\ngarbage", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}, "multipart"),
+        (
+            {"content": b"--x\r\nA: b\r\n\r\nc\r\n--x--", "headers": {"Content-Type": "multipart/form-data; boundary=x"}},
+            "no name",
+        ),
+        ({"content": b"x"}, "no Content-Type"),
+        ({"content": b"--x--\r\n", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}, "no file"),
         ({"content": b"garbage", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}, "multipart"),
         ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, "multipart"),
         ({"content": b"x", "headers": {"Content-Type": "multipart/form-data; boundary=x; charset=undefined"}}, "multipart"),

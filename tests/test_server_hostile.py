@@ -27,7 +27,8 @@ from test_branch import edit_by_hand, git
 from test_serving import JSON, SECRET, World, _quick, address, soon, world
 
 from wharf.secret import Secret
-from wharf.server import HEAD_LIMIT, PIPELINED, links, refresher, through
+from wharf.server import links, refresher, through
+from wharf.server.protocol import HEAD_LIMIT, PIPELINED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -37,8 +37,10 @@ from wharf.operations.publish import Input, publish
 from wharf.quota import Waiting
 from wharf.repository import Repository, open_repository
 from wharf.secret import Secret
-from wharf.server import refresher
-from wharf.server.app import WEBHOOK_LIMIT, Rules, make_app
+from wharf.server import config, refresher
+from wharf.server.app import Rules, make_app
+from wharf.server.options import Options
+from wharf.server.webhook import WEBHOOK_LIMIT
 from wharf.settings import Settings
 
 if TYPE_CHECKING:
@@ -118,7 +120,7 @@ class World:
         rules = {"open_reading": False, "by_github": True, "upload_limit": 1 << 21, "cache": self.root / "files", **rules}
         with self.open(self.robot if token == "" else token, repositories=repositories) as repository:
             app = make_app(repository, Rules(**rules), clock=self.hub.clock.now, sleep=self.sleep)
-            server = Server(uvicorn.Config(app, port=0, log_level="critical", http="httptools", loop="asyncio"))
+            server = Server(config(app, Options(host="127.0.0.1", port=0, upload_limit=rules["upload_limit"])))
             thread = threading.Thread(target=server.run)
             thread.start()
             try:

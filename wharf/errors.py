@@ -24,6 +24,11 @@ class WharfError(Exception):
         self.message = message
         self.hint = hint
 
+    @property
+    def sentences(self) -> str:
+        """Message and hint in one line of text, each of them a sentence that ends."""
+        return " ".join(each if each.endswith((".", "!", "?")) else f"{each}." for each in (self.message, self.hint) if each)
+
 
 class UsageError(WharfError):
     """A wrong command line, address or setting, or a path that is not there."""
@@ -31,6 +36,13 @@ class UsageError(WharfError):
     code = "usage"
     exit_code = 2
     http_status = 400
+
+
+class TooSlowError(UsageError):
+    """A request whose body does not come."""
+
+    code = "too-slow"
+    http_status = 408
 
 
 class InvalidDistributionError(WharfError):
@@ -199,6 +211,13 @@ class UncertainError(StorageError):
 
     code = "uncertain"
     told = AwayError.told
+
+
+class BusyError(StorageError):
+    """The server has as much to do as it can hold."""
+
+    code = "busy"
+    told = "As many uploads are under way as the server can hold. Try again in a moment."
 
 
 class GraphQLError(StorageError):

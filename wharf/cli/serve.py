@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wharf.install_commands import Login
-    from wharf.server import Auth, Options
+    from wharf.server.options import Auth, Options
     from wharf.upstream import PublicIndex
 
     F = TypeVar("F", bound=Callable[..., object])
@@ -101,6 +101,16 @@ Examples:
     metavar="BYTES",
     help="How much of the files that pass through is kept on disk.",
 )
+@click.option(
+    "--keep-alive",
+    type=click.IntRange(min=1),
+    default=75,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long an idle connection is kept: longer than a load balancer in front keeps it.",
+)
+@click.option("--cors-origin", "origins", multiple=True, metavar="ORIGIN", help="A site whose pages may read the index.")
+@click.option("--access-log", is_flag=True, help="Print a line for each request; with --json as JSON.")
 @fall_through
 @common
 @pass_state
@@ -118,6 +128,9 @@ def serve_command(
     strict_uploads: bool,
     stream: bool,
     cache_size: int,
+    keep_alive: int,
+    origins: tuple[str, ...],
+    access_log: bool,
     public_index: PublicIndex | bool,
 ) -> None:
     """Serve the index to pip, uv and twine.
@@ -129,12 +142,11 @@ def serve_command(
     """
     from wharf import upstream
     from wharf.secret import Secret
-    from wharf.server import Options, serve
+    from wharf.server import Operator, serve
+    from wharf.server.options import Options
 
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key go together.")
-    if root_path and not root_path.startswith("/"):
-        raise click.BadParameter("it must begin with a slash, as in /packages.", param_hint="--root-path")
     settings = state.settings()
     options = Options(
         host=host,
@@ -150,29 +162,54 @@ def serve_command(
         stream=stream,
         cache=settings.cache / "files",
         cache_budget=cache_size,
+        keep_alive=keep_alive,
+        cors_origins=origins,
+        access_log=access_log,
         public_index=upstream.default() if public_index is True else public_index or None,
-        webhook=Secret(webhook) if (webhook := os.environ.get("WHARF_WEBHOOK_SECRET")) else None,
+        webhook=Secret(webhook) if (webhook := os.environ.get("WHARF_WEBHOOK_SECRET", "").strip()) else None,
     )
 
     passes_on = options.public_index is not None  # a store that is not there is not made then: its name may be mistyped
     with state.repository(reading=passes_on, whole=True, fetch="later", patient=False) as repository:
         where = f"the index {repository.branch.index!r} of {repository.where}"
-        serve(repository, options, ready=lambda address, by: _tell(state, where, address, options, by), warn=state.warn)
+        operator = Operator(
+            ready=lambda address, by: _tell(state, where, address, options, by),
+            warn=state.warn,
+            say=state.say,
+            write=click.echo,
+            wants_json=state.json,
+        )
+        serve(repository, options, operator)
 
 
 def _tell(state: State, where: str, address: str, options: Options, auth: str) -> None:
+    clients = options.seen_by_clients(address)
     if state.json:
-        click.echo(json.dumps({"url": address}))
+        click.echo(json.dumps({"url": address, "clients": clients}))
         return
-    open_reading = auth == "public" or (auth == "local" and options.loopback)
-    login: Login = "github" if auth == "github" else "none" if open_reading else "token"
-    advice = install_commands.for_server(f"{address}/simple/", falls_through=options.public_index is not None, login=login)
-    click.echo(f"Serving {where} at {address}/simple/ (stop with Ctrl-C)")
-    for line in (*advice.commands, *advice.notes):
-        click.echo(f"  {line}")
+    if clients is None:
+        click.echo(f"Serving {where} at {address} (stop with Ctrl-C)")
+        through = "the proxy's address" if options.behind_proxy else "an address of this machine"
+        click.echo(
+            f"  The address that clients use is {through}, and not known here; {options.root_path}/simple/ comes behind it."
+        )
+    else:
+        _tell_how(where, address, clients, options, auth)
     if options.public_index is not None:
         click.echo(
             f"Projects that are not in it are looked for at {options.public_index.address}, unless it reserves their names."
         )
     if auth == "github":
         click.echo("Clients send a token of GitHub's that may read the repository, as the password.")
+
+
+def _tell_how(where: str, address: str, clients: str, options: Options, auth: str) -> None:
+    open_reading = auth == "public" or (auth == "local" and options.loopback)
+    login: Login = "github" if auth == "github" else "none" if open_reading else "token"
+    advice = install_commands.for_server(f"{clients}/simple/", falls_through=options.public_index is not None, login=login)
+    if clients == address:
+        click.echo(f"Serving {where} at {address}/simple/ (stop with Ctrl-C)")
+    else:
+        click.echo(f"Serving {where} at {address}, for clients at {clients}/simple/ (stop with Ctrl-C)")
+    for line in (*advice.commands, *advice.notes):
+        click.echo(f"  {line}")

@@ -4,95 +4,61 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import signal
-import socket
 import ssl
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from wharf.errors import UsageError
 from wharf.server.acceptor import Acceptor
-from wharf.server.app import CACHE_BUDGET, Rules, make_app
+from wharf.server.app import Rules, make_app
+from wharf.server.cors import Cors
 from wharf.server.first_look import first_look
+from wharf.server.journal import AccessLog, Journal, Told, quietly
+from wharf.server.listening import allow_open_files, listen
+from wharf.server.options import Options, bracketed
+from wharf.server.protocol import Protocol
 from wharf.shared_port import LOOPBACK, SharedPort
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    import socket
+    from collections.abc import Callable, Iterator
 
     from starlette.types import ASGIApp
 
     from wharf.repository import Repository
-    from wharf.secret import Secret
-    from wharf.upstream import PublicIndex
-
-Auth = Literal["local", "tokens", "public", "github"]
-"""Who may read: everybody on this machine; wharf's tokens; everybody; or whom GitHub lets read the repository."""
 
 BACKLOG = 2048
 """Connections that may wait: uv opens dozens at once, and a short queue costs it seconds."""
 GRACE = 10
 """Seconds that answers under way have when the server is told to stop."""
-HEAD_LIMIT = 64 << 10
-"""Bytes of a request's line and headers, beyond which the connection is closed."""
-HEAD_PATIENCE = 30.0
-"""Seconds in which the next part of them has to come."""
-PIPELINED = 32
-"""Requests that may be sent before the answers to earlier ones are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Where and how to listen. `port` 0 is a free one."""
+class Operator:
+    """Whoever runs the server: told the address once it answers, and by which `auth` it lets in; warned; told what happens.
 
-    host: str
-    port: int
-    auth: Auth | None = None
-    allowed_hosts: tuple[str, ...] = ()
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
-    root_path: str = ""
-    trusted_proxies: tuple[str, ...] = ()
-    upload_limit: int
-    strict_uploads: bool = False
-    stream: bool = False
-    cache: Path | None = None
-    cache_budget: int = CACHE_BUDGET
-    webhook: Secret | None = None
-    public_index: PublicIndex | None = None
+    `write` takes the lines of the access log.
+    """
 
-    @property
-    def loopback(self) -> bool:
-        """Whether nobody beyond this machine can connect."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
-
-    def __post_init__(self) -> None:
-        for host in self.allowed_hosts:
-            if "/" in host:
-                raise UsageError(f"{host!r} is no host name.", "Give the name alone, as in --allowed-host pkg.example.org.")
-        for proxy in self.trusted_proxies:
-            try:
-                ipaddress.ip_network(proxy)
-            except ValueError as error:
-                raise UsageError(f"{proxy!r} is no address of a proxy.", "Write it as in --trusted-proxy 10.0.0.5.") from error
+    ready: Callable[[str, str], None]
+    warn: Callable[[str], None]
+    say: Callable[[str], None]
+    write: Callable[[str], None] = lambda _line: None
+    wants_json: bool = False
 
 
-def serve(repository: Repository, options: Options, *, ready: Callable[[str, str], None], warn: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT. `ready` is told the address once it answers, and by which `auth` it lets in.
+def serve(repository: Repository, options: Options, operator: Operator) -> None:
+    """Serve until SIGTERM or SIGINT.
 
     Raises UsageError for an address that cannot be had, a broken certificate, or one beyond loopback without tokens; and what
     `first_look` raises.
     """
+    warn = operator.warn
     passes_on = options.public_index is not None
     private = first_look(repository, borrows=options.auth in {None, "github"}, passes_on=passes_on, warn=warn)
     auth = options.auth or ("local" if repository.github is None else "github" if private else "public")
@@ -101,8 +67,7 @@ def serve(repository: Repository, options: Options, *, ready: Callable[[str, str
     open_reading = auth == "public" or (auth == "local" and options.loopback)
     _check_tokens(repository, options, auth, open_reading=open_reading)
     _warn(options, auth, warn, open_reading=open_reading, private=private)
-    everywhere = options.host in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
-    own = () if everywhere else (_bracketed(options.host),)
+    own = () if options.everywhere else (bracketed(options.host),)
     rules = Rules(
         open_reading=open_reading,
         hosts=(*own, *options.allowed_hosts),
@@ -117,12 +82,37 @@ def serve(repository: Repository, options: Options, *, ready: Callable[[str, str
         public_index=options.public_index,
         while_public=auth == "public" and options.auth is None,
     )
-    app = make_app(repository, rules)
-    listener = _listen(options)
-    scheme = "http" if options.tls_cert is None else "https"
-    address = f"{scheme}://{_bracketed(options.host)}:{listener.getsockname()[1]}"
-    server = _Server(_config(app, options), lambda: ready(address, auth))
-    _run(server, listener, options)
+    listener = listen(options.host, options.port)
+    allow_open_files()
+    say = quietly(operator.say)
+    with _telling(say):
+        journal = Journal(say)
+        app = _application(repository, rules, options, operator, journal)
+        scheme = "http" if options.tls_cert is None else "https"
+        address = f"{scheme}://{bracketed(options.host)}:{listener.getsockname()[1]}"
+        server = _Server(config(app, options), lambda: operator.ready(address, auth), say)
+        _run(server, listener, options)
+        journal.end_of_minute(ends=True)
+
+
+def _application(repository: Repository, rules: Rules, options: Options, operator: Operator, journal: Journal) -> ASGIApp:
+    front = make_app(repository, rules, journal=journal)
+    app: ASGIApp = Cors(front, options.cors_origins) if options.cors_origins else front
+    return AccessLog(app, front.who, quietly(operator.write), as_json=operator.wants_json) if options.access_log else app
+
+
+@contextlib.contextmanager
+def _telling(say: Callable[[str], None]) -> Iterator[None]:
+    """What is logged meanwhile goes to the operator."""
+    handler = Told(say)
+    loggers = [logging.getLogger(name) for name in ("wharf", "uvicorn")]
+    for each in loggers:
+        each.addHandler(handler)
+    try:
+        yield
+    finally:
+        for each in loggers:
+            each.removeHandler(handler)
 
 
 def _check_tokens(repository: Repository, options: Options, auth: str, *, open_reading: bool) -> None:
@@ -137,7 +127,7 @@ def _check_tokens(repository: Repository, options: Options, auth: str, *, open_r
 def _warn(options: Options, auth: str, warn: Callable[[str], None], *, open_reading: bool, private: bool) -> None:
     if not options.loopback and options.tls_cert is None:
         warn("Without TLS, tokens and files travel in the open: use --tls-cert and --tls-key, or a proxy that has them.")
-    behind = options.trusted_proxies or options.root_path or options.allowed_hosts
+    behind = options.behind_proxy or options.allowed_hosts
     if open_reading and auth != "public" and behind:
         warn(
             "Whoever reaches a proxy in front of this server can read: "
@@ -145,95 +135,53 @@ def _warn(options: Options, auth: str, warn: Callable[[str], None], *, open_read
         )
     if open_reading and private:
         warn("The repository is private on GitHub, and whoever reaches this server can read it.")
-    if auth == "public" and options.host in {"0.0.0.0", "::"} and not options.allowed_hosts:  # noqa: S104 - compared, not bound
+    if auth == "public" and options.everywhere and not options.allowed_hosts:
         warn("Without a token it answers to local names only: --allowed-host NAME adds the name that clients ask for.")
 
 
-def _config(app: ASGIApp, options: Options) -> uvicorn.Config:
+def config(app: ASGIApp, options: Options) -> uvicorn.Config:
+    """How uvicorn runs the application: our protocol, and nothing that it would print by itself."""
     return uvicorn.Config(
         app,
-        http=_Protocol,
+        host=options.host,
+        port=options.port,
+        http=Protocol,
         loop="uvloop",
         ws="none",
         access_log=False,
-        log_level=logging.WARNING,
-        use_colors=None if sys.stdout is not None else False,  # by itself it asks a stdout that may be closed
+        log_config=None,
+        log_level=logging.ERROR,
         server_header=False,
         proxy_headers=bool(options.trusted_proxies),
         forwarded_allow_ips=list(options.trusted_proxies),
         ssl_certfile=options.tls_cert,
         ssl_keyfile=options.tls_key,
         backlog=BACKLOG,
-        timeout_keep_alive=30,
+        timeout_keep_alive=options.keep_alive,
         timeout_graceful_shutdown=GRACE,
     )
 
 
-class _Protocol(HttpToolsProtocol):
-    """uvicorn's, with bounds: by itself it takes heads of any length, and any number of requests before one is answered."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Nobody is waited for without an end."""
-        super().connection_made(transport)  # type: ignore[arg-type]
-        self._unfinished = 0  # bytes since the last head, or piece of a body, was whole
-        self._patience: asyncio.TimerHandle | None = self.loop.call_later(HEAD_PATIENCE, self.transport.close)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """No timer outlives its connection."""
-        self._progress()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        """Hand the bytes to the parser, and close the connection if there are too many without an end."""
-        self._unfinished += len(data)
-        HttpToolsProtocol.data_received(self, data)  # called by its name: this is the way of every request
-        if self._unfinished or self.pipeline:
-            self._check()
-
-    def on_body(self, body: bytes) -> None:
-        """A piece of the body: the head was whole."""
-        self._progress()
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """The request is whole; its answer may take as long as it takes."""
-        self._unfinished = 0
-        if self._patience is not None:
-            self._progress()
-        HttpToolsProtocol.on_message_complete(self)
-
-    def _check(self) -> None:
-        """Have an end of what is not whole, or waits."""
-        if self._unfinished and self._patience is None:
-            self._patience = self.loop.call_later(HEAD_PATIENCE, self.transport.close)
-        if self.transport.is_closing():
-            return
-        if len(self.pipeline) > PIPELINED:
-            self.transport.abort()
-        elif self._unfinished > HEAD_LIMIT:
-            if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]
-                self.send_400_response(f"The request begins with more than {HEAD_LIMIT >> 10} KiB of headers.")
-            else:
-                self.transport.abort()
-
-    def _progress(self) -> None:
-        self._unfinished = 0
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
-
-
 class _Server(uvicorn.Server):
-    """Tells when it really answers."""
+    """Tells when it really answers, and when it stops."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], say: Callable[[str], None]) -> None:
         super().__init__(config)
         self._ready = ready
+        self._say = say
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let answers that are under way have their time."""
+        under_way = len(self.server_state.tasks)
+        answers = "1 answer is" if under_way == 1 else f"{under_way} answers are"
+        self._say(f"Stopping. {answers} under way, and may take {GRACE} seconds more." if under_way else "Stopping.")
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # what is cut off now was told
+        await super().shutdown(sockets)
 
 
 class Beside(uvicorn.Server):
@@ -245,7 +193,7 @@ class Beside(uvicorn.Server):
     def __init__(self, repository: Repository, port: SharedPort, rules: Rules, *, warn: Callable[[str], None]) -> None:
         options = Options(host=LOOPBACK, port=port.number, upload_limit=rules.upload_limit)
         self._front = make_app(repository, rules, warn=warn)
-        super().__init__(_config(self._front, options))
+        super().__init__(config(self._front, options))
         self._port = port
         self._acceptor: Acceptor | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -267,7 +215,7 @@ class Beside(uvicorn.Server):
         self._acceptor.begin()
 
     def _protocol(self) -> asyncio.Protocol:
-        return _Protocol(self.config, self.server_state, self.lifespan.state)
+        return Protocol(self.config, self.server_state, self.lifespan.state)
 
     def end(self) -> None:
         """Stop at once, or as soon as it has started."""
@@ -299,7 +247,8 @@ class Beside(uvicorn.Server):
 
 def _run(server: _Server, listener: socket.socket, options: Options) -> None:
     # uvicorn stops gracefully and then raises the signal again, for whoever was there before; that must not kill us.
-    before = {each: signal.signal(each, lambda *_: None) for each in (signal.SIGTERM, signal.SIGINT)}
+    # A terminal that is closed (SIGHUP) ends no server.
+    before = {each: signal.signal(each, lambda *_: None) for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     try:
         server.run(sockets=[listener])
     except (ssl.SSLError, FileNotFoundError, PermissionError) as error:
@@ -311,27 +260,3 @@ def _run(server: _Server, listener: socket.socket, options: Options) -> None:
         listener.close()
         for each, handler in before.items():
             signal.signal(each, handler)
-
-
-def _listen(options: Options) -> socket.socket:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-        except OSError:
-            listener.close()
-            raise
-    except OSError as error:
-        raise UsageError(
-            f"{options.host}:{options.port} cannot be listened on: {error.strerror or error}.",
-            "Another server may be there: --port 0 takes a free port.",
-        ) from error
-    return listener
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -76,6 +76,10 @@ class Access(Protocol):
         """Who uploads, or the answer that says why not."""
         ...
 
+    def name_of(self, authorization: bytes) -> str | None:
+        """What a client's token is called, for the operator's eyes; None if it is not known."""
+        ...
+
 
 class TokenAccess(Access):
     """Reading is open, or for wharf's own tokens; uploading is for such as may publish."""
@@ -139,6 +143,11 @@ class TokenAccess(Access):
             return _bad(authorization)
         return Uploader(token.name) if token.scope == "publish" else _READ_ONLY
 
+    def name_of(self, authorization: bytes) -> str | None:
+        """The token's name."""
+        token = self._token(authorization)
+        return None if token is None else token.name
+
     def _token(self, authorization: bytes) -> Token | None:
         key = hashlib.sha256(authorization).digest()
         self.refresh()  # a token that was made or revoked a moment ago is that at once: this costs one system call
@@ -187,6 +196,10 @@ class WhilePublic(Access):
         """By wharf's own tokens, as it began."""
         return await self._opened.uploader(authorization, host=host, origin=origin, fetch_site=fetch_site)
 
+    def name_of(self, authorization: bytes) -> str | None:
+        """As of the rules that know the token."""
+        return self._opened.name_of(authorization) or self._members.name_of(authorization)
+
 
 def refuse_foreign(host: bytes, origin: bytes | None, fetch_site: bytes | None) -> Answer | None:
     """The refusal of an upload that a web page of another site started."""
@@ -198,14 +211,14 @@ def secrets_of(authorization: bytes) -> list[Secret]:
     scheme, _, value = authorization.partition(b" ")
     value = value.strip()
     if scheme.lower() == b"bearer":
-        return [Secret(value.decode("latin-1"))]
+        return [Secret(token)] if (token := value.decode("latin-1").strip()) else []
     if scheme.lower() != b"basic":
         return []
     try:
         user, _, password = base64.b64decode(value, validate=True).decode("utf-8", "replace").partition(":")
     except binascii.Error:
         return []
-    return [Secret(each) for each in (password, user) if each]
+    return [Secret(token) for each in (password, user) if (token := each.strip())]  # a token that was pasted has a line's end
 
 
 def _bad(authorization: bytes) -> Answer:
@@ -214,11 +227,11 @@ def _bad(authorization: bytes) -> Answer:
 
 
 def _hostname(host: bytes) -> str:
-    """A Host header without its port, in lower case."""
+    """A Host header without its port, and without the dot of a name that is whole, in lower case."""
     name = host.decode("latin-1").lower()
     if name.startswith("["):
         return name.partition("]")[0] + "]"
-    return name.partition(":")[0] if name.count(":") < 2 else f"[{name}]"
+    return name.partition(":")[0].removesuffix(".") if name.count(":") < 2 else f"[{name}]"
 
 
 def _same_site(origin: bytes, host: bytes) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from starlette.types import Message
 
     from wharf.errors import WharfError
+
+_REASON = 600  # bytes of a reason in a status line
+_NO_REASON = re.compile(rb"[^ -~]+")
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -43,19 +47,24 @@ _PAGE_SAFE: Headers = (*_SAFE, (b"content-security-policy", b"default-src 'none'
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer. `etag` is its validator; `not_modified` the 304 that stands for it."""
+    """A whole answer. `etag` is its validator; `not_modified` the 304 that stands for it.
+
+    `reason` is what the status line says, where that is more than the status: most uploaders show nothing else to people.
+    """
 
     status: int
     headers: Headers
     body: bytes = b""
     etag: bytes = b""
     not_modified: Answer | None = None
+    reason: bytes = b""
     start: Message = field(init=False)
     rest: Message = field(init=False)
 
     def __post_init__(self) -> None:
-        # The two ASGI messages that carry it, ready.
-        object.__setattr__(self, "start", {"type": "http.response.start", "status": self.status, "headers": list(self.headers)})
+        # The two ASGI messages that carry it, ready; `reason` is for our protocol alone (server/protocol.py).
+        start = {"type": "http.response.start", "status": self.status, "headers": list(self.headers)}
+        object.__setattr__(self, "start", {**start, "reason": self.reason} if self.reason else start)
         object.__setattr__(self, "rest", {"type": "http.response.body", "body": self.body})
 
 
@@ -77,6 +86,15 @@ class FileAnswer:
     def head(self) -> Answer:
         """What is answered to HEAD, without a look at the bytes."""
         return Answer(200, self.headers)
+
+
+def checked(value: V, if_match: bytes | None, if_none_match: bytes | None) -> V | Answer:
+    """The answer, or what stands for it by the client's conditions, in their order (RFC 9110, section 13.2.2)."""
+    if if_match is not None and value.not_modified is not None:
+        named = {each.strip() for each in if_match.split(b",")}  # compared strongly: a weak validator matches nothing
+        if value.etag not in named and named != {b"*"}:
+            return _CHANGED
+    return validated(value, if_none_match)
 
 
 def validated(value: V, if_none_match: bytes | None) -> V | Answer:
@@ -146,7 +164,14 @@ def text(status: int, message: str, headers: Iterable[tuple[str, str]] = ()) -> 
             *((name.encode(), value.encode()) for name, value in headers),
         ),
         body,
+        reason=reason(message) if status >= 400 else b"",
     )
+
+
+def reason(message: str) -> bytes:
+    """A message as a status line can have it: one line of ASCII, and not long."""
+    line = _NO_REASON.sub(b"?", " ".join(message.split()).encode("ascii", "replace"))
+    return line if len(line) <= _REASON else line[: _REASON - 3] + b"..."
 
 
 FAULT = text(500, "The server met a fault of its own. Its log says more.")
@@ -166,7 +191,7 @@ def failure(error: WharfError) -> Answer:
         told = error.told if isinstance(error, StorageError) else StorageError.told
         return text(503 if missing else error.http_status, told, (("retry-after", "5"),))
     begin = "File already exists. " if error.http_status == 409 else ""
-    return text(error.http_status, f"{begin}{error.message} {error.hint}".strip())
+    return text(error.http_status, f"{begin}{error.sentences}")
 
 
 def paused(error: QuotaError, status: int) -> Answer:
@@ -191,3 +216,6 @@ def passing_redirect(location: str) -> Answer:
         *_SAFE,
     )
     return Answer(302, headers)
+
+
+_CHANGED = text(412, "What is here now is not what the client's If-Match names.")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import logging
 import os
 from contextlib import asynccontextmanager
@@ -12,38 +10,41 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
 from wharf.clock import elapsed
-from wharf.errors import QuotaError, WharfError
+from wharf.errors import WharfError
 from wharf.folder import Folder
 from wharf.pages import html
 from wharf.repository import is_lost
 from wharf.server import answer
-from wharf.server.access import ASK, Access, TokenAccess, WhilePublic
-from wharf.server.answer import Answer
+from wharf.server.access import Access, TokenAccess, WhilePublic
 from wharf.server.fetching import Fetching
 from wharf.server.front import Front
 from wharf.server.lending import Lending
 from wharf.server.links import Linked, Links
 from wharf.server.members import Members
 from wharf.server.one_time import OneTime
-from wharf.server.patience import Patience
 from wharf.server.refresher import Refresher
+from wharf.server.routes import Carried, Routes
 from wharf.server.shelf import Shelf, Stored
 from wharf.server.through import Through
 from wharf.server.upload import Uploads
+from wharf.server.webhook import Webhook
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from starlette.requests import Request
+    from starlette.responses import Response
+
     from wharf.install_commands import Login
     from wharf.model import File
     from wharf.repository import Repository
     from wharf.secret import Secret
+    from wharf.server.journal import Journal
     from wharf.server.patience import Sleep
     from wharf.upstream import PublicIndex
 
@@ -51,16 +52,6 @@ log = logging.getLogger("wharf")
 
 CACHE_BUDGET = 4 << 30
 """Bytes on disk that files may take which pass through the server."""
-WEBHOOK_LIMIT = 26 << 20
-"""Bytes of a webhook message: GitHub's have at most 25 MB ("Webhook events and payloads")."""
-WEBHOOK_PATIENCE = 30.0
-"""Seconds in which a webhook message has to come: GitHub itself waits for 10."""
-_UNSIGNED = answer.text(403, "The signature is not that of the configured secret.")
-_LOST = answer.text(
-    503, "The index that uploads go to is gone. Nothing is uploaded until it is there again.", (("retry-after", "5"),)
-)
-_TOO_SLOW = answer.text(408, "The message takes too long to come.")
-_TOO_LONG = answer.text(413, "That is longer than any message of GitHub's.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,11 +88,12 @@ def make_app(
     clock: Callable[[], float] = elapsed,
     sleep: Sleep = asyncio.sleep,
     warn: Callable[[str], None] = log.warning,
+    journal: Journal | None = None,
 ) -> Front:
     """The application. The index is read here: when this returns, the first request can be answered.
 
     `clock` is in seconds: by it verdicts and addresses of GitHub's run out. `sleep` is how an upload waits for GitHub's limits.
-    `warn` is told if a command is shown an old index.
+    `warn` is told if a command is shown an old index, `journal` of each login and upload that is refused.
     """
     github = repository.github
     lending = None if github is None else Lending(github, borrows=rules.by_github and github.token is None)
@@ -127,21 +119,37 @@ def make_app(
         yield
         task.cancel()
 
-    root_path = rules.root_path.rstrip("/")
-    uploads = Uploads(repository, rules.upload_limit, strict=rules.strict_uploads)
-    routes = _Routes(access, refresher, uploads, sleep, root_path, rules.webhook, _home(rules))
+    spool = _spool(repository, rules)
+    uploads = Uploads(repository, rules.upload_limit, strict=rules.strict_uploads, folder=spool)
+    routes = Routes(access, refresher, uploads, sleep, rules.root_path.rstrip("/"), _home(rules), journal)
     app = FastAPI(lifespan=lifespan, redirect_slashes=False, openapi_url=None, docs_url=None, redoc_url=None)
     app.add_exception_handler(WharfError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_fault)
     app.add_api_route("/", routes.home, methods=["GET", "HEAD"])
-    app.add_api_route("/legacy/", routes.upload, methods=["POST"])
+    for path in ("/legacy/", "/legacy"):
+        app.add_api_route(path, routes.upload, methods=["POST"])
     app.add_api_route("/healthz", routes.healthz, methods=["GET", "HEAD"])
-    if rules.webhook is not None:
-        app.add_api_route("/-/webhook/github", routes.webhook, methods=["POST"])
+    if rules.webhook is not None and github is not None:
+        webhook = Webhook(rules.webhook, refresher, github.address)
+        app.add_api_route("/-/webhook/github", webhook.take, methods=["POST"])
     return Front(
-        shelf, access, app, root_path=rules.root_path, fetching=fetching, elsewhere=rules.public_index, tells=not hasty
+        shelf,
+        access,
+        app,
+        root_path=rules.root_path,
+        fetching=fetching,
+        elsewhere=rules.public_index,
+        tells=not hasty,
+        journal=journal,
     )
+
+
+def _spool(repository: Repository, rules: Rules) -> Path | None:
+    """Where uploads lie until they are checked: on the disk that they go to, as the system's folder may be in memory."""
+    if os.environ.get("TMPDIR"):
+        return None
+    return repository.folder / "staging" if repository.folder is not None else _cache(repository, rules)
 
 
 def _access(
@@ -203,117 +211,21 @@ def _fetching(
     return Fetching(links, through)
 
 
-@dataclass(frozen=True, slots=True)
-class _Routes:
-    """What FastAPI answers: whatever is not asked for thousands of times a second."""
-
-    access: Access
-    refresher: Refresher
-    uploads: Uploads
-    sleep: Sleep
-    root_path: str
-    secret: Secret | None
-    render_home: Callable[[str], str]
-
-    async def upload(self, request: Request) -> Response:
-        """Take an upload (the legacy upload API), for whoever has a token that may publish."""
-        allow = partial(
-            self.access.uploader,
-            _header(request, "authorization"),
-            host=_header(request, "host") or b"",
-            origin=_header(request, "origin"),
-            fetch_site=_header(request, "sec-fetch-site"),
-        )
-        patience = Patience(self.sleep)
-        try:
-            allowed = await patience.through(allow)
-            if isinstance(allowed, Answer):
-                return _response(allowed)
-            await self.refresher.refresh()
-            if self.refresher.lost:  # or an index would begin anew, with this file and nothing else
-                return _response(_LOST)
-            done = await self.uploads.take(request, allowed, patience)
-        except QuotaError as error:
-            # Not 503: twine sends the file five times for that, one time after the other, and is no quicker told why.
-            log.warning("%s: %s", request.url.path, error.message)
-            return _response(answer.paused(error, 429))
-        await self.refresher.refresh()
-        lines = [*done.warnings, *(f"{each.file.filename} is in the index already." for each in done.unchanged)]
-        return _response(answer.text(200, "\n".join(lines) or "OK"))
-
-    async def home(self, request: Request) -> Response:
-        """Tell a person how to use this index."""
-        host = _header(request, "host") or b""
-        authorization = _header(request, "authorization")
-        refused = self.access.refuse_reading(host, authorization)
-        if refused is ASK:
-            refused = await self.access.ask(authorization)
-        if refused is not None:
-            return _response(refused)
-        body = self.render_home(f"{request.url.scheme}://{host.decode('latin-1')}{self.root_path}")
-        return _response(answer.passing_page(body.encode()))
-
-    async def healthz(self) -> Response:
-        """Tell a monitor whether the index is at its tip: 503 if none was seen. Names nothing: anyone may ask."""
-        status = "ok" if self.refresher.current and self.access.problem is None else "stale"
-        age = self.refresher.age
-        found = {"status": status} if age is None else {"status": status, "seconds_since_github": int(age)}
-        seen = self.refresher.waits or not self.refresher.blind
-        return JSONResponse(found, 200 if seen else 503, headers={"cache-control": "no-store"})
-
-    async def webhook(self, request: Request) -> Response:
-        """Ask GitHub at once when it says that something was pushed ("Validating webhook deliveries")."""
-        key = os.fsencode(self.secret.reveal()) if self.secret else b""
-        signature, size = hmac.new(key, digestmod=hashlib.sha256), 0
-        length = request.headers.get("content-length", "")
-        if length.isdecimal() and int(length) > WEBHOOK_LIMIT:
-            return _response(_TOO_LONG)
-        given = _header(request, "x-hub-signature-256")
-        if given is None:
-            return _response(_UNSIGNED)  # nobody's body is read that is not even said to be GitHub's
-        try:
-            async with asyncio.timeout(WEBHOOK_PATIENCE):
-                async for chunk in request.stream():
-                    signature.update(chunk)
-                    size += len(chunk)
-                    if size > WEBHOOK_LIMIT:
-                        return _response(_TOO_LONG)
-        except TimeoutError:
-            return _response(_TOO_SLOW)
-        expected = f"sha256={signature.hexdigest()}"
-        if not key or not hmac.compare_digest(expected.encode(), given):
-            return _response(_UNSIGNED)
-        if request.headers.get("x-github-event") == "push":
-            self.refresher.wake()
-        return Response(status_code=202)
-
-
-def _header(request: Request, name: str) -> bytes | None:
-    value = request.headers.get(name)
-    return None if value is None else value.encode("latin-1")
-
-
 async def _on_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, WharfError):
         raise error
     if error.http_status >= 500:
         log.error("%s %s: %s", request.method, request.url.path, error.message)
-    return _response(answer.failure(error))
+    return Carried(answer.failure(error))
 
 
 async def _on_fault(_request: Request, _error: Exception) -> Response:
     """The answer; the error itself goes on to the front's last catch, which logs it."""
-    return _response(answer.FAULT)
+    return Carried(answer.FAULT)
 
 
 async def _on_http_error(_request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     headers = tuple((name, value) for name, value in (error.headers or {}).items())
-    return _response(answer.text(error.status_code, f"{error.detail}. The index is at simple/.", headers))
-
-
-def _response(value: Answer) -> Response:
-    response = Response(status_code=value.status, content=value.body)
-    response.raw_headers = list(value.headers)
-    return response
+    return Carried(answer.text(error.status_code, f"{error.detail}. The index is at simple/.", headers))

@@ -6,7 +6,6 @@ way, for what is asked the first time since a commit; only what is neither page 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import os
@@ -15,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote
 
 from starlette.requests import ClientDisconnect
-from starlette.responses import FileResponse
 
-from wharf import fault, regular_file
+from wharf import fault
 from wharf.errors import StorageError, WharfError
 from wharf.model import is_name, is_sha256, normalize
 from wharf.pages import Format, negotiate
@@ -26,6 +24,7 @@ from wharf.server.access import ASK
 from wharf.server.answer import Answer, FileAnswer
 from wharf.server.headers import by_name
 from wharf.server.links import Linked
+from wharf.server.sending import send_file, send_growing
 from wharf.server.shelf import LIST
 from wharf.server.through import Growing
 
@@ -34,15 +33,19 @@ if TYPE_CHECKING:
 
     from wharf.server.access import Access
     from wharf.server.fetching import Fetching
+    from wharf.server.journal import Journal
     from wharf.server.shelf import Shelf
     from wharf.upstream import PublicIndex
 
 log = logging.getLogger("wharf")
 
 _HEADER = negotiate.MAX_HEADER + 1  # what is remembered by its text is cut before it is remembered
-_RANGE = re.compile(rb"bytes=(\d+-\d*|-\d+)(\s*,\s*(\d+-\d*|-\d+))*", re.ASCII)
+_SLASHES = re.compile("//+")
 _READING = frozenset({"GET", "HEAD"})
-_CHUNK = 256 << 10
+_WRITING = frozenset({"POST", "PUT"})
+_TAKES_POSTS = frozenset({"/legacy/", "/legacy", "/-/webhook/github"})
+_READ_ONLY = ("/simple", "/files/", "/healthz")
+_REFUSALS = frozenset({401, 403})
 _MISSED = 20  # names that are remembered of those that no client was sent elsewhere for
 _NO_METHOD = answer.text(405, "Only GET and HEAD are answered here.", (("allow", "GET, HEAD"),))
 _NO_FORMAT = answer.text(
@@ -72,6 +75,7 @@ class Front:
         fetching: Fetching | None = None,
         elsewhere: PublicIndex | None = None,
         tells: bool = False,
+        journal: Journal | None = None,
     ) -> None:
         self._shelf = shelf
         self._access = access
@@ -80,6 +84,8 @@ class Front:
         self._root = root_path.rstrip("/")
         self._public = elsewhere
         self._tells = tells
+        self._journal = journal
+        self.who = access.name_of
         self.missed: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -105,9 +111,10 @@ class Front:
             return
         found: Answer | FileAnswer | Growing | None = self.find(scope)
         if found is None:
-            path: str = scope["path"]
-            if self._root and path.startswith(f"{self._root}/"):
-                path = path[len(self._root) :]
+            path = self._path(scope["path"])
+            if scope["method"] in _WRITING and path not in _TAKES_POSTS:
+                await self._say_where_uploads_go(path, scope, send)
+                return
             if not path.startswith(("/simple", "/files/")):
                 await self._router({**scope, "path": path, "root_path": ""}, receive, send)
                 return
@@ -115,16 +122,38 @@ class Front:
         if isinstance(found, Answer):
             await send(found.start)
             await send(found.rest)
+            if found.status in _REFUSALS:
+                self._tell_of(found, scope)
         elif isinstance(found, Growing):
-            await _send_growing(found, scope, send)
+            await send_growing(found, scope, send)
         else:
-            await self._stream(found, scope, receive, send)
+            await send_file(found, scope, receive, send)
+
+    def _path(self, path: str) -> str:
+        """A path below the root path, with one slash at its beginning: `//simple/` is what a base with a slash comes to."""
+        if path.startswith("//"):
+            path = f"/{path.lstrip('/')}"
+        return path[len(self._root) :] if self._root and path.startswith(f"{self._root}/") else path
+
+    async def _say_where_uploads_go(self, path: str, scope: Scope, send: Send) -> None:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        says = f"Uploads go to {scope['scheme']}://{headers.get(b'host', b'').decode('latin-1')}{self._root}/legacy/."
+        there = path == "/" or path.startswith(_READ_ONLY)
+        where = answer.text(405, says, (("allow", "GET, HEAD"),)) if there else answer.text(404, says)
+        await send(where.start)
+        await send(where.rest)
+
+    def _tell_of(self, refused: Answer, scope: Scope) -> None:
+        """Tell the operator that a token was refused; who sends none is only told that it takes one."""
+        authorization = dict(scope["headers"]).get(b"authorization")
+        if self._journal is not None and authorization is not None:
+            self._journal.refused(scope, refused.status, refused.reason.decode(), self.who(authorization))
 
     def find(self, scope: Scope) -> Answer | FileAnswer | None:
         """The answer if the same was asked before, of the same index; else None."""
         headers = by_name(scope["headers"])
         found = self._shelf.ready.get((scope["path"], headers.get(b"accept"), headers.get(b"accept-encoding")))
-        if found is None or scope["query_string"] or scope["method"] not in _READING:
+        if found is None or scope["query_string"] or scope["method"] not in _READING or b"if-match" in headers:
             return None
         refused = self._access.refuse_reading(headers.get(b"host", b""), headers.get(b"authorization"))
         if refused is not None:
@@ -155,7 +184,7 @@ class Front:
                 found = await self._seek_page(path, accept or b"", scope["query_string"], zipped=zipped)
             if not scope["query_string"]:
                 self._shelf.remember(index, (scope["path"], accept, encoding), found)
-            known = answer.validated(found, headers.get(b"if-none-match"))
+            known = answer.checked(found, headers.get(b"if-match"), headers.get(b"if-none-match"))
             if isinstance(known, Linked):
                 return await self._fetch(known, head=scope["method"] == "HEAD")
         except WharfError as error:
@@ -173,6 +202,10 @@ class Front:
         form = _format(accept, query)
         if form is None:
             return _NO_FORMAT
+        if "//" in path:
+            # By its relative links a page with more slashes would lead elsewhere.
+            location = "../" * (path.count("/") - 1) + _SLASHES.sub("/", path)[1:]
+            return answer.redirect(location + (f"?{_quoted(query)}" if query else ""))
         name = path[8:-1]
         if path != "/simple/" and (path[7:8] != "/" or path[-1] != "/" or name == LIST or not self._shelf.has(name)):
             return self._elsewhere(path, query, form)
@@ -226,80 +259,6 @@ class Front:
             ready = self._shelf.metadata(sha256, filename, zipped=zipped)
             return ready or await self._shelf.make_metadata(sha256, filename, zipped=zipped) or _NO_FILE
         return self._shelf.file(sha256, filename) or await self._shelf.make_file(sha256, filename) or _NO_FILE
-
-    async def _stream(self, file: FileAnswer, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send a stored file; a part of it (Range) through Starlette, the whole of it in plain chunks."""
-        try:
-            handle = _opened(file)
-        except WharfError as error:
-            log.error("%s", error.message)  # noqa: TRY400 - the cause is in the message
-            gone = answer.failure(error)
-            await send(gone.start)
-            await send(gone.rest)
-            return
-        try:
-            if any(name == b"range" and _RANGE.fullmatch(value) for name, value in scope["headers"]):
-                headers = {name.decode(): value.decode() for name, value in file.headers if name != b"content-length"}
-                # By its handle: the path may lead elsewhere by now.
-                part = FileResponse(f"/dev/fd/{handle}", headers=headers, stat_result=os.fstat(handle))
-                await part(scope, receive, send)
-            elif scope["method"] == "HEAD":
-                await send(file.start)
-                await send({"type": "http.response.body", "body": b""})
-            else:
-                await _send_whole(file, handle, send)
-        finally:
-            os.close(handle)
-
-
-def _opened(file: FileAnswer) -> int:
-    """A handle of the file's bytes. Raises StorageError where they are not, or not all."""
-    try:
-        handle = regular_file.handle_of(file.path)
-    except OSError as error:
-        raise StorageError(f"{file.path}: {error.strerror}.", "`wharf verify` tells more.") from error
-    if os.fstat(handle).st_size != file.size:
-        os.close(handle)
-        raise StorageError(f"{file.path} is shorter or longer than its record says.", "`wharf verify` tells more.")
-    return handle
-
-
-async def _send_growing(growing: Growing, scope: Scope, send: Send) -> None:
-    """Send a file while it comes. If it fails before its first byte, that is told; else the connection ends too early."""
-    try:
-        await growing.beyond(0)
-    except WharfError as error:
-        gone = answer.failure(error)
-        await send(gone.start)
-        await send(gone.rest)
-        return
-    await send(growing.file.start)
-    sent = growing.file.size if scope["method"] == "HEAD" else 0
-    while sent < growing.file.size:
-        try:
-            available = await growing.beyond(sent)
-        except WharfError:
-            return  # the server closes the connection, and the client sees that it is cut off
-        chunk = await asyncio.to_thread(os.pread, growing.handle, min(_CHUNK * 4, available - sent), sent)
-        if not chunk:
-            return  # somebody cut it short on the disk
-        sent += len(chunk)
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
-
-
-async def _send_whole(file: FileAnswer, handle: int, send: Send) -> None:
-    await send(file.start)
-    if file.size <= _CHUNK:
-        await send({"type": "http.response.body", "body": os.read(handle, file.size)})
-        return
-    sent = 0
-    while sent < file.size:
-        chunk = await asyncio.to_thread(os.pread, handle, min(_CHUNK * 4, file.size - sent), sent)
-        if not chunk:
-            break  # shorter than recorded: the server closes the connection, and the client sees that it is cut off
-        sent += len(chunk)
-        await send({"type": "http.response.body", "body": chunk, "more_body": sent < file.size})
 
 
 def _quoted(query: bytes) -> str:

@@ -98,6 +98,7 @@ class Members(Access):
         self._clock = clock
         self._yes: OrderedDict[bytes, _Verdict] = OrderedDict()
         self._no: OrderedDict[bytes, _Verdict] = OrderedDict()
+        self._logins: dict[bytes, str] = {}
         self._asking: dict[bytes, asyncio.Task[_Verdict]] = {}
         self._away_until = 0.0
         self._guessed: deque[float] = deque(maxlen=GUESSES)  # when GitHub did not know a token
@@ -136,7 +137,20 @@ class Members(Access):
             raise verdict.limit.with_traceback(None)
         if verdict.refusal is not None or verdict.token is None:
             return verdict.refusal or _NO_TOKEN
-        return await self._outside.run(partial(self._role, verdict.token))
+        found = await self._outside.run(partial(self._role, verdict.token))
+        if isinstance(found, Uploader):
+            if len(self._logins) >= _KEPT:
+                self._logins.clear()
+            self._logins[hashlib.sha256(authorization).digest()] = found.name
+        return found
+
+    def name_of(self, authorization: bytes) -> str | None:
+        """The login, once somebody has uploaded; before, a mark by which the requests of one token are known as such."""
+        key = hashlib.sha256(authorization).digest()
+        known = self._yes.get(key)
+        if known is None or known.token is None:
+            return None
+        return self._logins.get(key) or f"github-{known.token.sha256()[:8]}"
 
     def _role(self, token: Secret) -> Uploader | Answer:
         github = self._github.with_token(token)

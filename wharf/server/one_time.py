@@ -84,6 +84,11 @@ class OneTime(Access):
             return _NO_PASSWORD
         return refuse_foreign(host, origin, fetch_site) or _NO_UPLOAD
 
+    def name_of(self, authorization: bytes) -> str | None:
+        """The password has no name."""
+        del authorization
+        return None
+
     def _tell(self) -> None:
         """The wait is over, for all who waited."""
         if not self._waits:

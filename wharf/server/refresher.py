@@ -79,6 +79,7 @@ class Refresher:
         self._etag: str | None = None
         self._about: str | None = None
         self._looked = 0.0
+        self._closings = 0
         self._asked = 0.0
         self._absent = lending is None  # there is no index: so it is here, or GitHub said so
         self._may_be_empty = lending is None and may_be_empty
@@ -220,6 +221,19 @@ class Refresher:
         self._etag = None
         self._wake.set()
 
+    def look_again(self, *, closed: bool) -> None:
+        """Ask GitHub at once who may read the repository: it said that this changed. `closed`: nobody else may from now on.
+
+        GitHub may go on saying for a moment what was so before, so that a repository that is closed is not asked about at once.
+        """
+        self._closings += closed
+        if closed and self.public:
+            self.public = False
+            log.warning("The repository is private on GitHub now.")
+        self._about = None
+        self._looked = self._clock() if closed else 0.0
+        self.wake()
+
     async def ask(self) -> bool:
         """Bring the tip from GitHub, and show it. False if that failed."""
         lending = self._lending
@@ -266,7 +280,10 @@ class Refresher:
         """See now and then whether everybody may read the repository: that can change."""
         if self._looked and self._clock() < self._looked + LOOK_EVERY:
             return
+        closings = self._closings
         reply = github.call("GET", "{repo}", etag=self._about)
+        if closings != self._closings:
+            return  # it was closed while GitHub was asked, and the answer may be from before
         if reply.status != 304:
             public = isinstance(reply.data, dict) and reply.data.get("private") is False
             if self.public and not public:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import logging
 import os
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
-from tempfile import SpooledTemporaryFile
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from packaging.utils import canonicalize_name
-from python_multipart.exceptions import FormParserError
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect
 
 from wharf import distribution
 from wharf.distribution.names import Name, plain
 from wharf.errors import (
+    BusyError,
     InvalidDistributionError,
     NoIndexError,
     NotAllowedError,
@@ -29,65 +26,105 @@ from wharf.errors import (
 )
 from wharf.model import version_of
 from wharf.operations.publish import Input, Published, publish
+from wharf.server import form as forms
+from wharf.server.body import check_length, pieces
+from wharf.server.form import REMEDY, Form, Limits
 from wharf.server.lending import servers_own
 from wharf.server.outside import Outside
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from pathlib import Path
 
     from packaging.version import Version
-    from starlette.datastructures import FormData
     from starlette.requests import Request
 
     from wharf.repository import Repository
     from wharf.server.access import Uploader
     from wharf.server.patience import Patience
 
-# It warns of every odd byte of a form; what matters of that is in our answer.
-logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
-
 FORM_LIMIT = 32 << 20
 """Bytes that the fields of a form may have beside the file: descriptions and attestations are the large ones."""
 CHECKS = 4
 """Uploads that are checked at the same time."""
-_FIELDS = 10_000
-_FIELD_LIMIT = 8 << 20
-_DIGESTS = {"md5_digest": "md5", "sha256_digest": "sha256", "blake2_256_digest": "blake2b"}
-_REMEDY = "Upload with twine or `uv publish`, and build the file again if it persists."
+MEMORY = 128 << 20
+"""Bytes of memory that all uploads may hold which have not come to their end."""
+EACH = 1 << 20
+"""Bytes that each of them may hold: what was read of the connection, and what is to be written to the disk."""
+_DIGESTS = {"md5_digest": ("md5", 32), "sha256_digest": ("sha256", 64), "blake2_256_digest": ("blake2b", 64)}
+
+
+class _Digest(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What came of an upload, and what there is to say of it."""
+
+    published: Published
+    notes: tuple[str, ...]
+
+    @property
+    def lines(self) -> list[str]:
+        """What the uploader is told."""
+        there = (f"{each.file.filename} is in the index already." for each in self.published.unchanged)
+        return [*self.published.warnings, *self.notes, *there]
 
 
 class Uploads:
     """Takes uploads for one repository: several are checked side by side, so that none waits for the check of another one.
 
     They are published one at a time, as they would only meet again at the branch. `limit` is in bytes a file; `strict`: a file
-    that is worth a warning is refused.
+    that is worth a warning is refused. The file lies in `folder` meanwhile, under no name, and the disk keeps a floor of free
+    room.
     """
 
-    def __init__(self, repository: Repository, limit: int, *, strict: bool = False) -> None:
+    def __init__(self, repository: Repository, limit: int, *, strict: bool = False, folder: Path | None = None) -> None:
         self._repository = repository
         self._limit = limit
         self._strict = strict
+        self._folder = folder
+        self._unfinished = 0
         self._checks = Outside("check", CHECKS)
         self._outside = Outside("upload", 1)  # GitHub may hang, and a server that is told to end ends all the same
 
-    async def take(self, request: Request, uploader: Uploader, patience: Patience) -> Published:
+    async def take(self, request: Request, uploader: Uploader, patience: Patience) -> Taken:
         """Publish the file of a request, with the uploader's own token on GitHub. Raises WharfError: nothing is published.
 
         A pause of GitHub's in the middle leaves a draft, which the next try fills: that is made here, if the pause is short.
         """
-        _check_length(request, self._limit)
         try:
-            form = await _parse(request, self._limit + FORM_LIMIT)
+            form = await self._parse(request)
             try:
-                given = await self._checks.run(partial(self._check, form))
-                return await patience.through(partial(self._publish, given, uploader, patience))
+                if (action := request.query_params.get(":action")) is not None:
+                    form.fields.setdefault(":action", action)
+                given, notes = await self._checks.run(partial(self._check, form))
+                return Taken(await patience.through(partial(self._publish, given, uploader, patience)), notes)
             finally:
-                await form.close()
+                form.close()
         except OSError as error:  # the folder for temporary files, where the form lies
             raise UnwritableError(
                 f"The upload cannot be kept for its checks: {error.strerror}.",
                 "Free some room, or set TMPDIR to where there is.",
             ) from error
+
+    async def _parse(self, request: Request) -> Form:
+        """The form, while there is room for it in memory and on the disk."""
+        too_large = _too_large(self._limit)
+        announced = check_length(request, self._limit + FORM_LIMIT, too_large)
+        if (self._unfinished + 1) * EACH > MEMORY:
+            raise BusyError("Too many uploads are under way.", "Try again in a moment.")
+        self._unfinished += 1
+        try:
+            if self._folder is not None:
+                await asyncio.to_thread(self._folder.mkdir, mode=0o700, parents=True, exist_ok=True)
+                await asyncio.to_thread(forms.check_room, self._folder, announced or 0)
+            body = pieces(request, self._limit + FORM_LIMIT, too_large)
+            limits = Limits(self._limit, too_large, self._folder)
+            return await forms.parse(request.headers.get("content-type"), body, limits)
+        finally:
+            self._unfinished -= 1
 
     async def _publish(self, given: Input, uploader: Uploader, patience: Patience) -> Published:
         """Publish as soon as GitHub's limits have room for the whole of it. While it waits, others have their turns."""
@@ -106,20 +143,22 @@ class Uploads:
         finally:
             room.give_back()
 
-    def _check(self, form: FormData) -> Input:
-        """The file of a form, if the form says of it what is true."""
-        content = form.get("content")
-        if form.get(":action") != "file_upload" or form.get("protocol_version", "1") != "1":
-            raise UsageError("The form is no upload: it must say :action=file_upload and protocol_version=1.", _REMEDY)
-        if not isinstance(content, UploadFile) or not content.filename:
-            raise UsageError("The upload has no file in its field `content`.", _REMEDY)
-        name = Name.parse(content.filename)
-        if content.size is not None and content.size > self._limit:
-            raise _too_large(self._limit)
+    def _check(self, form: Form) -> tuple[Input, tuple[str, ...]]:
+        """The file of a form, if the form says of it what is true; and what there is to say of the form."""
+        action, protocol = form.fields.get(":action", "file_upload"), form.fields.get("protocol_version", "1")
+        if action != "file_upload" or protocol != "1":
+            raise UsageError(
+                f"The form is no upload that is taken here (:action={action[:50]!r}, protocol_version={protocol[:50]!r}).",
+                "An upload says :action=file_upload and protocol_version=1.",
+            )
+        content, filename = form.content, form.filename
+        if content is None or not filename:
+            raise UsageError("The upload has no file in its field `content`.", REMEDY)
+        name = Name.parse(filename)
         _check_name(form, name.project, name.version)
-        _check_digests(form, content.file, content.filename)
-        found = distribution.read(content.file, content.filename, limit=self._limit)
-        return Input(content.filename, lambda: _again(content.file), content.size, found)
+        notes = (*_dropped(form), *_check_digests(form, content, filename))
+        found = distribution.read(content, filename, limit=self._limit)
+        return Input(filename, lambda: _again(content), form.size, found), notes
 
     def _carry_out(self, given: Input, uploader: Uploader) -> Published:
         with ExitStack() as stack:
@@ -140,65 +179,52 @@ class Uploads:
                 raise servers_own(error) from error
 
 
-def _check_length(request: Request, limit: int) -> None:
-    """Refuse by the announced length, before a byte of the body is taken."""
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > limit + FORM_LIMIT:
-        raise _too_large(limit)
-
-
-async def _parse(request: Request, limit: int) -> FormData:
-    async def bounded(stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-        seen = 0
-        async for chunk in stream:
-            seen += len(chunk)
-            if seen > limit:
-                raise _too_large(limit - FORM_LIMIT)
-            yield chunk
-
-    try:
-        parser = MultiPartParser(
-            request.headers, bounded(request.stream()), max_files=1, max_fields=_FIELDS, max_part_size=_FIELD_LIMIT
-        )
-        return await parser.parse()
-    except (MultiPartException, FormParserError, ClientDisconnect, KeyError, UnicodeError) as error:
-        why = str(error).rstrip(".")
-        raise UsageError(f"The body is not a form with a file (multipart/form-data): {why}.", _REMEDY) from error
-
-
-def _check_name(form: FormData, project: str, version: Version) -> None:
+def _check_name(form: Form, project: str, version: Version) -> None:
     """Name and version, where the form gives them, must be those of the file."""
-    name, declared = form.get("name"), form.get("version")
-    if isinstance(name, str) and canonicalize_name(name) != project:
-        raise InvalidDistributionError(f"The form says name={plain(name)!r}, the file is of {project}.", _REMEDY)
-    if isinstance(declared, str) and (parsed := version_of(declared)) != version:
+    name, declared = form.fields.get("name"), form.fields.get("version")
+    if name is not None and canonicalize_name(name) != project:
+        raise InvalidDistributionError(f"The form says name={plain(name)!r}, the file is of {project}.", REMEDY)
+    if declared is not None and (parsed := version_of(declared)) != version:
         why = "which is none" if parsed is None else f"the file is {version}"
-        raise InvalidDistributionError(f"The form says version={plain(declared)!r}, {why}.", _REMEDY)
+        raise InvalidDistributionError(f"The form says version={plain(declared)!r}, {why}.", REMEDY)
 
 
-def _check_digests(form: FormData, file: BinaryIO, filename: str) -> None:
-    """Every digest that the form declares must be that of the bytes."""
-    declared = {field: value for field in _DIGESTS if isinstance(value := form.get(field), str) and value}
-    found = {}
-    for field in declared:
-        size = {"digest_size": 32} if field == "blake2_256_digest" else {}
-        # md5 is what old clients declare; here it tells a broken transfer, and guards nothing.
-        found[field] = hashlib.new(_DIGESTS[field], usedforsecurity=False, **size)  # type: ignore[arg-type]
+def _dropped(form: Form) -> list[str]:
+    """What the uploader sent beside the file, and is not kept."""
+    lines = {
+        "gpg_signature": "The signature {!r} was dropped: signatures by GPG are not kept.",
+        "attestations": "The attestations were dropped: they are not kept.",
+    }
+    return [lines.get(name, f"The field {name!r} was dropped.").format(filename) for name, filename in form.dropped.items()]
+
+
+def _check_digests(form: Form, file: BinaryIO, filename: str) -> list[str]:
+    """Every digest that the form declares must be that of the bytes. One of another length says nothing: it is passed over."""
+    declared = {field: value for field in _DIGESTS if (value := form.fields.get(field, "").strip())}
+    digits = {field: _DIGESTS[field][1] for field in declared}
+    odd = {field for field, value in declared.items() if len(value) != digits[field]}
+    found = {field: _hash(field) for field in declared if field not in odd}
     while chunk := file.read(1 << 20) if found else b"":
         for each in found.values():
             each.update(chunk)
     file.seek(0)
-    for field, value in declared.items():
-        if found[field].hexdigest() != value.lower():
+    for field, digest in found.items():
+        if digest.hexdigest() != declared[field].lower():
             raise InvalidDistributionError(
                 f"{filename!r} arrived with another {field} than declared.", "Upload it again; it was damaged on the way."
             )
+    return [f"{each} was passed over: it has {len(declared[each])} digits instead of {digits[each]}." for each in sorted(odd)]
+
+
+def _hash(field: str) -> _Digest:
+    if field == "blake2_256_digest":
+        return hashlib.blake2b(digest_size=32)
+    # md5 is what old clients declare; here it tells a broken transfer, and guards nothing.
+    return hashlib.new(_DIGESTS[field][0], usedforsecurity=False)
 
 
 def _again(file: BinaryIO) -> BinaryIO:
     """The form's file from its beginning, to be closed without closing the form's."""
-    if isinstance(file, SpooledTemporaryFile):
-        file.rollover()
     again = os.fdopen(os.dup(file.fileno()), "rb")
     again.seek(0)
     return again

@@ -1,0 +1,276 @@
+"""HTTP as this server speaks it: uvicorn's protocol, with bounds, strict about Host, with the reason in the status line.
+
+What it promises: no head, queue or unread body is without a bound; a request that a router or a cache could read otherwise is
+refused; a client that sends a body to its end gets the answer, however early that was given; nothing here fills a log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from typing import TYPE_CHECKING, Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from wharf.server import answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from starlette.types import Message, Receive, Scope, Send
+    from uvicorn import Config
+    from uvicorn._types import ASGI3Application
+    from uvicorn.server import ServerState
+
+HEAD_LIMIT = 64 << 10
+"""Bytes of a request's line and headers, beyond which the connection is closed."""
+PATIENCE = 30.0
+"""Seconds in which the next part of a request has to come."""
+PIPELINED = 32
+"""Requests that may be sent before the answers to earlier ones are read."""
+UNWANTED = 4 << 30
+"""Bytes of a body that are read although the answer is given: a client reads the answer when it has sent all."""
+SLOWEST = 64 << 10
+"""How many of these have to come within `PATIENCE`."""
+
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::\d*)?")
+_HOSTS_KEPT = 1024
+_good_hosts: set[bytes] = set()  # values of Host that are one: looked at once, however often they come
+_UPGRADING = frozenset({b"upgrade", b"http2-settings", b"connection"})
+
+
+def _not_cut_off(record: logging.LogRecord) -> bool:
+    """Whether it is about more than an answer that was cut off because the server ended: that end is told by itself."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
+log = logging.getLogger("wharf.http")
+log.addFilter(_not_cut_off)
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection.
+
+    - `_unfinished` is how many bytes came since a head, or a piece of a body, was whole: at most `HEAD_LIMIT`.
+    - `_patience` runs while something unfinished is waited for, and never while an answer is made.
+    - `_unwanted` counts the body of a request that is answered; it is read on, and the connection is kept until it ends.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.logger = log
+        self._patience: asyncio.TimerHandle | None = None
+        self._unfinished = self._unwanted = self._hosts = 0
+        self._closes = False  # as soon as the body that nobody wants is over
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Nobody is waited for without an end; before the first request as long as between two."""
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._patience = self.loop.call_later(max(PATIENCE, self.timeout_keep_alive), self.transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """No timer outlives its connection."""
+        self._progress()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand the bytes to the parser, and close the connection if there are too many without an end."""
+        self._unset_keepalive_if_required()
+        self._unfinished += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._as_if_not_asked(data, upgrade)
+        except httptools.HttpParserError:
+            self._malformed()
+        if self._unfinished or self.pipeline:
+            self._check()
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._hosts = 0
+        HttpToolsProtocol.on_message_begin(self)  # called by its name, as below: this is the way of every request
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header, and count what there may be one of."""
+        name = name.lower()
+        if name == b"host":
+            self._hosts += 1
+            if value not in _good_hosts:
+                self._look_at(value)
+        elif name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """Begin the answer: the application's, or the refusal of a request whose host is not clear (RFC 9112, section 3.2)."""
+        if self.parser.should_upgrade():
+            return
+        if self._hosts == 1 or (not self._hosts and self.parser.get_http_version() == "1.0"):
+            HttpToolsProtocol.on_headers_complete(self)
+            return
+        app = self.app
+        self.app = _no_host if not self._hosts else _bad_host
+        try:
+            super().on_headers_complete()
+        finally:
+            self.app = app
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body: the head was whole."""
+        if self.cycle.response_complete:
+            self._throw_away(len(body))
+        else:
+            self._progress()
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole; its answer may take as long as it takes."""
+        if self.parser.should_upgrade():
+            return
+        self._unfinished = 0
+        if self._patience is not None:
+            self._progress()
+        HttpToolsProtocol.on_message_complete(self)
+        if self._closes:
+            self.transport.close()
+
+    def on_response_complete(self) -> None:
+        """The answer is sent. A body that still comes is read on, though the connection may be closed behind it."""
+        cycle = self.cycle
+        if isinstance(cycle, _Cycle) and cycle.lingers and not self.pipeline:
+            self._closes = True
+        HttpToolsProtocol.on_response_complete(self)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        cycle.__class__ = _Cycle  # uvicorn names its class itself, and has no setting for another
+        super()._start_asgi_task(cycle, app)
+
+    def _look_at(self, host: bytes) -> None:
+        """Count a host twice that is none: it is refused as two are."""
+        if not _HOST.fullmatch(host):
+            self._hosts += 2
+        elif len(_good_hosts) < _HOSTS_KEPT and len(host) <= 255:
+            _good_hosts.add(host)
+
+    def _as_if_not_asked(self, data: bytes, upgrade: httptools.HttpParserUpgrade) -> None:
+        """Read a request that offers another protocol (h2c, as Java's clients do, or websocket) as one that does not.
+
+        The parser takes what follows for that protocol, so a new one reads the request again, without the offer.
+        """
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._malformed()
+            return
+        kept = [(name, value) for name, value in self.headers if name not in _UPGRADING]
+        head = [method, b" ", self.url, b" HTTP/1.1\r\n"]
+        for name, value in kept:
+            head += [name, b": ", value, b"\r\n"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.data_received(b"".join([*head, b"\r\n", data[int(upgrade.args[0]) :]]))
+
+    def _malformed(self) -> None:
+        """Answer what is no HTTP, and have done with it. It is not logged: anybody can send any number of these."""
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]
+            self.send_400_response("This is no HTTP/1.1 request.")
+        else:
+            self.transport.abort()  # in the midst of an earlier answer
+
+    def _check(self) -> None:
+        """Have an end of what is not whole, or waits."""
+        if self._unfinished and self._patience is None:
+            self._patience = self.loop.call_later(PATIENCE, self.transport.close)
+        if self.transport.is_closing():
+            return
+        if len(self.pipeline) > PIPELINED:
+            self.transport.abort()
+        elif self._unfinished > HEAD_LIMIT:
+            if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]
+                self.send_400_response(f"The request begins with more than {HEAD_LIMIT >> 10} KiB of headers.")
+            else:
+                self.transport.abort()
+
+    def _throw_away(self, size: int) -> None:
+        """A piece of a body whose request is answered."""
+        self._unfinished = 0
+        if self._unwanted == 0 or self._patience is None:
+            self._progress()
+            self._unwanted = 0
+            self._patience = self.loop.call_later(PATIENCE, self._hurry, 0)
+        self._unwanted += size
+        if self._unwanted > UNWANTED:
+            self.transport.close()
+
+    def _hurry(self, before: int) -> None:
+        """Go on with the unwanted body if enough came of it since it was `before` bytes long."""
+        if self._unwanted - before < SLOWEST:
+            self.transport.close()
+        else:
+            self._patience = self.loop.call_later(PATIENCE, self._hurry, self._unwanted)
+
+    def _progress(self) -> None:
+        self._unfinished = 0
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+
+class _Cycle(RequestResponseCycle):
+    """One request and its answer, whose message `http.response.start` may have a `reason` for the status line."""
+
+    lingers = False
+    """The connection is to be closed, and not before the body has come that the answer did not wait for."""
+
+    def send(self, message: Message) -> Coroutine[Any, Any, None]:  # type: ignore[override]
+        """As in ASGI."""
+        if not self.response_started:
+            reason = message.get("reason")
+            if reason is not None:
+                line = b"HTTP/1.1 %d %s" % (message["status"], reason)
+                self.transport = _FirstLine(self, line)  # type: ignore[assignment]
+        elif not self.keep_alive and self.more_body and not self.waiting_for_100_continue:
+            self.keep_alive = self.lingers = True
+        return super().send(message)  # type: ignore[arg-type]
+
+
+class _FirstLine:
+    """Stands for the transport while a head is written, to put another line in the place of its first."""
+
+    def __init__(self, cycle: RequestResponseCycle, line: bytes) -> None:
+        self._cycle = cycle
+        self._line = line
+        self._transport = cycle.transport
+
+    def write(self, head: bytes) -> None:
+        """Write the head, and step aside."""
+        self._cycle.transport = self._transport
+        self._transport.write(self._line + head[head.index(b"\r\n") :])
+
+    def close(self) -> None:
+        """As the transport."""
+        self._transport.close()
+
+
+def _refusing(message: str) -> Callable[..., Any]:
+    refused = answer.text(400, message, (("connection", "close"),))
+
+    async def refuse(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send(refused.start)
+        await send(refused.rest)
+
+    return refuse
+
+
+_no_host = _refusing("A request of HTTP/1.1 names the host that it is for.")
+_bad_host = _refusing("A request names one host, as in the address that it is for.")

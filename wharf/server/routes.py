@@ -1,0 +1,121 @@
+"""What is not asked for thousands of times a second: uploads, the page for people, and whether all is well."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request  # noqa: TC002 - FastAPI reads it
+from starlette.responses import JSONResponse, Response
+
+from wharf.errors import QuotaError, WharfError
+from wharf.server import answer
+from wharf.server.access import ASK
+from wharf.server.answer import Answer
+from wharf.server.patience import Patience
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import Receive, Scope, Send
+
+    from wharf.server.access import Access
+    from wharf.server.journal import Journal
+    from wharf.server.patience import Sleep
+    from wharf.server.refresher import Refresher
+    from wharf.server.upload import Uploads
+
+log = logging.getLogger("wharf")
+
+_LOST = answer.text(
+    503, "The index that uploads go to is gone. Nothing is uploaded until it is there again.", (("retry-after", "5"),)
+)
+
+
+class Carried(Response):
+    """An answer of ours where Starlette wants one of its own."""
+
+    def __init__(self, value: Answer) -> None:
+        super().__init__(status_code=value.status)
+        self._value = value
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it as it is."""
+        await send(self._value.start)
+        await send(self._value.rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """`render_home` makes the page for people, given the address under which they see this server."""
+
+    access: Access
+    refresher: Refresher
+    uploads: Uploads
+    sleep: Sleep
+    root_path: str
+    render_home: Callable[[str], str]
+    journal: Journal | None
+
+    async def upload(self, request: Request) -> Response:
+        """Take an upload (the legacy upload API), for whoever has a token that may publish."""
+        allow = partial(
+            self.access.uploader,
+            _header(request, "authorization"),
+            host=_header(request, "host") or b"",
+            origin=_header(request, "origin"),
+            fetch_site=_header(request, "sec-fetch-site"),
+        )
+        patience = Patience(self.sleep)
+        try:
+            allowed = await patience.through(allow)
+            if isinstance(allowed, Answer):
+                self._tell(request, allowed.status, allowed.reason.decode())
+                return Carried(allowed)
+            await self.refresher.refresh()
+            if self.refresher.lost:  # or an index would begin anew, with this file and nothing else
+                return Carried(_LOST)
+            taken = await self.uploads.take(request, allowed, patience)
+        except QuotaError as error:
+            # Not 503: twine sends the file five times for that, one time after the other, and is no quicker told why.
+            log.warning("%s: %s", request.url.path, error.message)
+            return Carried(answer.paused(error, 429))
+        except WharfError as error:
+            self._tell(request, error.http_status, error.sentences)
+            raise
+        await self.refresher.refresh()
+        return Carried(answer.text(200, "\n".join(taken.lines) or "OK"))
+
+    def _tell(self, request: Request, status: int, sentence: str) -> None:
+        """Tell the operator of an upload that is refused. What is wrong with the server itself is told as that."""
+        if self.journal is not None and status < 500:
+            authorization = _header(request, "authorization")
+            who = None if authorization is None else self.access.name_of(authorization)
+            self.journal.refused(request.scope, status, sentence, who)
+
+    async def home(self, request: Request) -> Response:
+        """Tell a person how to use this index."""
+        host = _header(request, "host") or b""
+        authorization = _header(request, "authorization")
+        refused = self.access.refuse_reading(host, authorization)
+        if refused is ASK:
+            refused = await self.access.ask(authorization)
+        if refused is not None:
+            return Carried(refused)
+        body = self.render_home(f"{request.url.scheme}://{host.decode('latin-1')}{self.root_path}")
+        return Carried(answer.passing_page(body.encode()))
+
+    async def healthz(self) -> Response:
+        """Tell a monitor whether the index is at its tip: 503 if none was seen. Names nothing: anyone may ask."""
+        status = "ok" if self.refresher.current and self.access.problem is None else "stale"
+        age = self.refresher.age
+        found = {"status": status} if age is None else {"status": status, "seconds_since_github": int(age)}
+        seen = self.refresher.waits or not self.refresher.blind
+        return JSONResponse(found, 200 if seen else 503, headers={"cache-control": "no-store"})
+
+
+def _header(request: Request, name: str) -> bytes | None:
+    value = request.headers.get(name)
+    return None if value is None else value.encode("latin-1")

@@ -1,0 +1,93 @@
+"""GitHub's messages about the repository ("Validating webhook deliveries"): each only says that GitHub is to be asked."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qs
+
+from starlette.requests import Request  # noqa: TC002 - FastAPI reads it
+from starlette.responses import Response
+
+from wharf.errors import TooLargeError, TooSlowError
+from wharf.server import answer
+from wharf.server.body import check_length, pieces
+from wharf.server.routes import Carried
+
+if TYPE_CHECKING:
+    from wharf.address import Address
+    from wharf.secret import Secret
+    from wharf.server.refresher import Refresher
+
+WEBHOOK_LIMIT: Final = 26 << 20
+"""Bytes of a webhook message: GitHub's have at most 25 MB ("Webhook events and payloads")."""
+WEBHOOK_PATIENCE: Final = 30.0
+"""Seconds in which a webhook message has to come: GitHub itself waits for 10."""
+ABOUT_THE_REPOSITORY: Final = 1 << 20
+"""Bytes of a message about the repository itself, which is the only one that is kept to be read."""
+
+_UNSIGNED = answer.text(403, "The signature is not that of the configured secret.")
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Takes the messages of one repository's, or its organisation's, webhook. `secret` signs them."""
+
+    secret: Secret
+    refresher: Refresher
+    address: Address
+
+    async def take(self, request: Request) -> Response:
+        """Ask GitHub at once when it says that something was pushed, or that the repository is not what it was."""
+        too_long = TooLargeError("That is longer than any message of GitHub's.")
+        check_length(request, WEBHOOK_LIMIT, too_long)
+        given = request.headers.get("x-hub-signature-256")
+        if given is None:
+            return Carried(_UNSIGNED)  # nobody's body is read that is not even said to be GitHub's
+        about = request.headers.get("x-github-event") == "repository"
+        try:
+            async with asyncio.timeout(WEBHOOK_PATIENCE):
+                signature, message = await self._read(request, too_long, keep=ABOUT_THE_REPOSITORY if about else 0)
+        except TimeoutError as error:
+            raise TooSlowError("The message takes too long to come.") from error
+        key = self.secret.reveal()
+        if not key or not hmac.compare_digest(f"sha256={signature}".encode(), given.encode("latin-1")):
+            return Carried(_UNSIGNED)
+        if about:
+            self._look(message, request.headers.get("content-type", ""))
+        elif request.headers.get("x-github-event") == "push":
+            self.refresher.wake()
+        return Response(status_code=202)
+
+    async def _read(self, request: Request, too_long: TooLargeError, *, keep: int) -> tuple[str, bytes]:
+        """The signature that the message has to have, and its beginning."""
+        signature, message = hmac.new(os.fsencode(self.secret.reveal()), digestmod=hashlib.sha256), bytearray()
+        async for piece in pieces(request, WEBHOOK_LIMIT, too_long):
+            signature.update(piece)
+            message += piece[: max(0, keep - len(message))]
+        return signature.hexdigest(), bytes(message)
+
+    def _look(self, message: bytes, content_type: str) -> None:
+        """Close at once what GitHub says was made private; of all else that may have changed it is asked."""
+        action, name = _action(message, content_type)
+        own = f"{self.address.owner}/{self.address.name}".lower()
+        self.refresher.look_again(closed=action in {"privatized", "deleted"} and name.lower() == own)
+
+
+def _action(message: bytes, content_type: str) -> tuple[str, str]:
+    """What was done, and to which repository. GitHub sends JSON, or a form with JSON in it; of what is neither, nothing."""
+    if content_type.startswith("application/x-www-form-urlencoded"):
+        message = parse_qs(message.decode("utf-8", "replace")).get("payload", [""])[0].encode()
+    try:
+        found = json.loads(message)
+    except ValueError:
+        return "", ""
+    action = found.get("action") if isinstance(found, dict) else None
+    repository = found.get("repository") if isinstance(found, dict) else None
+    name = repository.get("full_name") if isinstance(repository, dict) else None
+    return (action if isinstance(action, str) else ""), (name if isinstance(name, str) else "")
