@@ -6,6 +6,7 @@ import os
 import queue
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -290,10 +291,50 @@ def test_another_user_who_gets_at_the_socket_gets_no_answer(folder: Path) -> Non
         assert said.stdout == "b''\n" or "ConnectionResetError" in said.stderr or "BrokenPipeError" in said.stderr
 
 
-def test_who_is_at_the_other_end_is_known(folder: Path) -> None:
+def test_who_is_at_the_other_end_is_known() -> None:
     near, far = socket.socketpair()
     with near, far:
         assert handover.peer(near) == (os.geteuid(), os.getpid())
+
+
+def test_who_is_at_the_other_end_is_known_as_macos_tells_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Source: sys/un.h and sys/ucred.h of Darwin."""
+
+    class Mac:
+        def getsockopt(self, level: int, option: int, length: int = 0) -> bytes | int:
+            assert level == 0
+            if option == 2:
+                return 4711
+            assert (option, length) == (1, 76)
+            return struct.pack("=IIhxxI15I", 0, 501, 1, 20, *[0] * 15)
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert handover.peer(Mac()) == (501, 4711)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("index", ["", "a" * 9999, "\U0001f980" * 9999, '\udc80\n"' * 999])
+def test_a_run_is_told_as_it_is_whatever_it_is_called(folder: Path, index: str) -> None:
+    run = Run(index, "d" * 64)
+    with closing(SharedPort(1, PASSWORD, run, [folder])) as port:
+        port._open()
+        port.listen_elsewhere()
+        assert find(port.number, PASSWORD, [folder]) == run
+
+
+def test_a_run_that_ends_leaves_a_connection_to_another(folder: Path) -> None:
+    with ExitStack() as stack:
+        first, second = (stack.enter_context(closing(SharedPort(1, Secret(each), RUN, [folder]))) for each in ("one", "two"))
+        near, far = socket.socketpair()
+        with near, far:
+            first._open()
+            assert not first.leave(near), "there is no other"
+            second._open()
+            assert first.leave(near)
+            come: queue.Queue[socket.socket] = queue.Queue()
+            second.receive(come.put)
+            with come.get(timeout=10) as received:
+                received.sendall(b"hello")
+                assert far.recv(9) == b"hello"
 
 
 @pytest.mark.parametrize("what", ["file", "link", "link to nothing", "open to the group", "open to all", "of another"])

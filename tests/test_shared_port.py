@@ -202,6 +202,19 @@ def test_who_has_no_password_is_answered_by_anybody_and_comes_anew_with_one(desk
             assert b"connection: close" in said
 
 
+def test_a_run_that_ends_takes_no_connection_along_that_is_for_another(desk: Desk) -> None:
+    """Some are accepted already by the one that ends, and their first request is on its way."""
+    with asking(desk) as first, asking(desk) as second, ExitStack() as stack:
+        number = int(first.address.split(":")[2].partition("/")[0])
+        pair = base64.b64encode(f"any:{second.password}".encode())
+        waiting = [stack.enter_context(socket.create_connection(("127.0.0.1", number), 20)) for _ in range(20)]
+        assert (first.ask(), second.ask()) == ("200", "200")
+        assert first.end() == ""
+        for each in waiting:
+            each.sendall(b"GET /simple/demo/ HTTP/1.1\r\nHost: x\r\nAuthorization: Basic %s\r\n\r\n" % pair)
+            assert each.recv(12) == b"HTTP/1.1 200"
+
+
 def test_who_says_nothing_or_too_much_holds_up_nobody(desk: Desk) -> None:
     with asking(desk) as first, asking(desk) as second, ExitStack() as stack:
         number = int(first.address.split(":")[2].partition("/")[0])

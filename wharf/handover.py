@@ -28,6 +28,7 @@ Verb = Literal["listen", "connection"]
 
 _VERBS: dict[bytes, Verb] = {b"listen": "listen", b"connection": "connection"}
 _LONGEST = 4096  # bytes of a message
+_LONGEST_INDEX = 300  # characters, each of which may take twelve bytes there
 _SOCKETS = 1  # that come with one message
 _CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)  # Linux; a command that is started at that moment must not get them
 _MAC_LEVEL, _MAC_CREDENTIALS, _MAC_PID = 0, 1, 2  # SOL_LOCAL, LOCAL_PEERCRED, LOCAL_PEERPID: sys/un.h, which Python has not
@@ -42,10 +43,13 @@ class HandoverError(WharfError):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run as the others see it: its index in words, and a digest of all by which its answers may differ."""
+    """A run as the others see it: its index in a few words, and a digest of all by which its answers may differ."""
 
     index: str
     answers: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "index", self.index[:_LONGEST_INDEX])
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ def hear(connection: socket.socket) -> Message:
 
 def reply(connection: socket.socket, run: Run, listener: socket.socket | None) -> None:
     """Answer the wish for the listening socket. Raises OSError."""
-    about = json.dumps({"index": run.index[:1000], "answers": run.answers}).encode()
+    about = json.dumps({"index": run.index, "answers": run.answers}).encode()
     _send(connection, about, listener)
 
 

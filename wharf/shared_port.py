@@ -134,6 +134,14 @@ class SharedPort:
                 return "there"
         return "here"
 
+    def leave(self, connection: socket.socket) -> bool:
+        """Give a connection to any other run, which passes it on if need be: this one ends. False if there is none."""
+        for path in self._others():
+            with suppress(OSError, HandoverError), handover.call(path) as other:
+                handover.say(other, "connection", connection)
+                return True
+        return False
+
     def close(self) -> None:
         """Listen no more, and then be found no more: whoever finds this run and not its socket looks once more."""
         with self._lock:

@@ -26,7 +26,8 @@ _HEAD = 64 << 10  # bytes of a request in which its password stands
 _END = re.compile(rb"\r?\n\r?\n")
 _AUTHORIZATION = re.compile(rb"\nauthorization[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _AT_ONCE = 16  # connections that are accepted in one turn, so that other processes get some
-_PAUSE = 0.02  # seconds before one more look at what was not whole, or could not be passed on
+_PAUSE = 0.02  # seconds before one more look at what was not whole, or could not be passed on; doubled each time
+_LONGEST_PAUSE = 1.0
 _REST = 1.0  # seconds without accepting, when there are too many open files
 _TOO_MANY = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -50,16 +51,17 @@ class Acceptor:
         self._port.receive(self.receive)
 
     def end(self) -> None:
-        """Accept no more, and close what was not served yet."""
+        """Accept no more, and leave to another run what is not known to be for this one."""
         self._ended = True
         self._loop.remove_reader(self._listener)
         for connection in list(self._waiting):
+            self._port.leave(connection)
             self._close(connection)
 
     def receive(self, connection: socket.socket) -> None:
-        """Serve a connection that another run passed on; from any thread."""
+        """Take a connection that another run passed on; from any thread."""
         try:
-            self._loop.call_soon_threadsafe(self._serve, connection)
+            self._loop.call_soon_threadsafe(self._take, connection)
         except RuntimeError:  # the loop has ended meanwhile
             connection.close()
 
@@ -74,15 +76,21 @@ class Acceptor:
                     self._loop.remove_reader(self._listener)
                     self._loop.call_later(_REST, self._go_on)
                 return
-            connection.setblocking(False)
-            self._waiting[connection] = self._loop.call_later(PATIENCE, self._close, connection)
-            self._look(connection)
+            self._take(connection)
+
+    def _take(self, connection: socket.socket) -> None:
+        if self._ended:
+            connection.close()
+            return
+        connection.setblocking(False)
+        self._waiting[connection] = self._loop.call_later(PATIENCE, self._close, connection)
+        self._look(connection)
 
     def _go_on(self) -> None:
         if not self._ended:
             self._loop.add_reader(self._listener, self._accept)
 
-    def _look(self, connection: socket.socket) -> None:
+    def _look(self, connection: socket.socket, pause: float = _PAUSE) -> None:
         """See whose a connection is, without taking anything from it."""
         if connection not in self._waiting:
             return
@@ -103,7 +111,7 @@ class Acceptor:
             passed = "later"
         self._loop.remove_reader(connection)
         if passed == "later":  # what is there makes it readable all the time
-            self._loop.call_later(_PAUSE, self._look, connection)
+            self._loop.call_later(pause, self._look, connection, min(pause * 2, _LONGEST_PAUSE))
         elif passed == "there" or not seen:
             self._close(connection)
         else:
@@ -111,10 +119,6 @@ class Acceptor:
             self._serve(connection)
 
     def _serve(self, connection: socket.socket) -> None:
-        if self._ended:
-            connection.close()
-            return
-        connection.setblocking(False)
         task = self._loop.create_task(self._served(connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
