@@ -255,7 +255,7 @@ def _commits(store: Store) -> int:
 
 def _run(folder: Path, store: Store, wheel: Path) -> None:
     """One `wharf publish`, the whole process, as a person whose home is in the folder."""
-    command = [*servers.WHARF, "publish", "--json", str(wheel)]
+    command = [*servers.WHARF, "publish", "--create", "--json", str(wheel)]
     env = environment(folder, store.address, store.token)
     done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=600, check=False)
     if done.returncode:

@@ -1,4 +1,4 @@
-"""`wharf run` over a clone that is there: how soon the command runs, has its first page, and is over."""
+"""`wharf run` over a clone that is there: how soon the command runs (also beside another), has its first page, and is over."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import servers
-from figures import Row, Target, compared, interleaved
+from figures import Row, Target, alone, compared, interleaved
 from github_hub import environment, simulator
 from wheels import make_wheels
 
@@ -38,7 +38,8 @@ def run(plan: Plan) -> list[Row]:
     with simulator(plan.folder / "gh-run") as hub:
         env = environment(plan.folder / "gh-run-home", hub.create(_SLUG), hub.token(_SLUG))
         wheels = make_wheels(plan.folder / "gh-run-files", _FILES)
-        subprocess.run([*servers.WHARF, "publish", *map(str, wheels)], check=True, capture_output=True, env=env, timeout=600)
+        publish = [*servers.WHARF, "publish", "--create", *map(str, wheels)]
+        subprocess.run(publish, check=True, capture_output=True, env=env, timeout=600)
         name = wheels[0].name.partition("-")[0].replace("_", "-")
         own = [*servers.WHARF, "run", "--"]
         _until_it_speaks([*own, *_SPEAK], env)  # a clone for reading is made
@@ -57,8 +58,13 @@ def run(plan: Plan) -> list[Row]:
             plan.rounds(_ROUNDS),
             {"wharf": lambda: _seconds([*own, "true"], env), "python": lambda: _seconds([sys.executable, "-c", "pass"], env)},
         )
+        with subprocess.Popen([*own, "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env) as first:
+            _until_it_speaks([*own, *_SPEAK], env)
+            beside = [_until_it_speaks([*own, *_SPEAK], env) for _ in range(plan.rounds(_ROUNDS))]
+            first.communicate(timeout=60)
     return [
         *compared("gh-run", "until the command runs", "s", begins, Target(bound=0.4)),
+        alone("gh-run", "beside another run, until the command runs", "s", beside, Target(bound=0.4)),
         *compared("gh-run", "until the command has a page", "s", pages),
         *compared("gh-run", "wharf run -- true, whole process", "s", ends),
     ]
