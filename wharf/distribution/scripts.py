@@ -61,7 +61,7 @@ class _Lines:
                 group, indent = line[1:-1].strip(), -1
                 self.once((group, ""), line)
             elif line.startswith(";"):
-                self.odd.append(f"entry_points.txt has the comment {plain(line)!r}. uv passes over it, pip refuses the wheel.")
+                self.odd.append(f"entry_points.txt has the comment {plain(line)!r}. uv passes over it, pip fails at it.")
             elif not group:
                 self._only_pip(line, "stands in front of the first group")
             else:
