@@ -76,7 +76,7 @@ def written(home: Path, files: dict[str, str]) -> None:
         ({"UV_NO_CONFIG": "1"}, {UV_TOML: 'index-strategy = "unsafe-first-match"\n'}, "make", {}),
         ({}, {UV_TOML: "broken"}, "make", {}),
         ({}, {".config/pdm/config.toml": '[pypi.corp]\nurl = "https://a/"\n[pypi]\nurl = "https://b/"\n'}, "make",
-         {"[pypi.corp] in ~/.config/pdm/config.toml": CLOSED}),
+         {"[pypi.corp] in ~/.config/pdm/config.toml": OPEN}),
         ({}, {}, "pip install --extra-index-url https://a/ demo", {"--extra-index-url on the command line": OPEN}),
         ({}, {}, "uv pip install --index-strategy=unsafe-best-match demo", {"--index-strategy on the command line": OPEN}),
         ({}, {}, "uv pip install --index-strategy first-index demo", {}),
@@ -110,7 +110,7 @@ def test_what_pip_takes_for_another_index_is_not_in_the_environment() -> None:
     }
     kept = environment({**before, "UV_INDEX_STRATEGY": "unsafe-best-match"}, 1, Secret("x"), keep_indexes=True)
     assert (kept["PIP_extra-index-url"], kept["UV_INDEX_STRATEGY"]) == ("c", "unsafe-best-match")
-    assert {"PIP_EXTRA_INDEX_URL", "PIP_Pypi-Url", "PIP_index_url", "PDM_IGNORE_STORED_INDEX"}.isdisjoint(kept)
+    assert {"PIP_EXTRA_INDEX_URL", "PIP_Pypi-Url", "PIP_index_url"}.isdisjoint(kept)
 
 
 # Real installers, and an index elsewhere with a higher version

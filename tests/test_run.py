@@ -356,7 +356,6 @@ def test_every_tool_finds_the_index_in_its_environment(desk: Desk) -> None:
         "UV_INDEX": f"wharf={address} corp=https://corp.example/simple",
         "PIP_EXTRA_INDEX_URL": address.replace("://", f"://wharf:{password}@"),
         "UV_INDEX_STRATEGY": "first-index",
-        "PDM_IGNORE_STORED_INDEX": "1",
         "PDM_PYPI_URL": address,
         "NO_PROXY": "corp.example,127.0.0.1,localhost",
         "no_proxy": "corp.example,127.0.0.1,localhost",

@@ -45,7 +45,7 @@ def without(before: Mapping[str, str], *, keep: bool) -> dict[str, str]:
 
 def closing(address: str) -> dict[str, str]:
     """What undoes other indexes. pip passes over a variable that is empty, so it is given wharf's address once more."""
-    return {"PIP_EXTRA_INDEX_URL": address, "UV_INDEX_STRATEGY": _STRATEGY, "PDM_IGNORE_STORED_INDEX": "1"}
+    return {"PIP_EXTRA_INDEX_URL": address, "UV_INDEX_STRATEGY": _STRATEGY}
 
 
 def settings(environ: Mapping[str, str], words: Sequence[str], here: Path) -> list[Setting]:
@@ -152,13 +152,13 @@ def _of_uv(environ: Mapping[str, str], here: Path) -> Iterator[Setting]:
 
 
 def _of_pdm(environ: Mapping[str, str]) -> Iterator[Setting]:
-    """Indexes that `pdm config` stored. Source: PDM's "Configurations"."""
+    """Indexes that `pdm config` stored. Source: PDM's "Configurations". What ignores them ignores PDM_PYPI_URL too."""
     home = Path(environ.get("HOME") or "~").expanduser()
     given = environ.get("PDM_CONFIG_FILE")
     for path in (Path(given),) if given else (_config(environ, home) / "pdm" / "config.toml",):
         for name, value in _table(_toml(path), "pypi").items():
             if isinstance(value, dict):
-                yield Setting("pdm", f"[pypi.{_word(name)}] in {path}", closed=True)
+                yield Setting("pdm", f"[pypi.{_word(name)}] in {path}", closed=False)
 
 
 _NAMES_INDEX = (

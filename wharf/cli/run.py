@@ -55,7 +55,7 @@ Examples:
     other_indexes.OPTION,
     "keep_indexes",
     is_flag=True,
-    help="Leave the command the other indexes that you set for pip, uv and pdm. Any of them can then win a name of this index.",
+    help="Leave the command the other indexes that you set for pip and uv. Any of them can then win a name of this index.",
 )
 @fall_through
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
@@ -70,8 +70,8 @@ def run_command(
     nobody else, and gone when the command ends. What has no index in its environment finds it in WHARF_INDEX_URL. The exit code
     is that of the command. Without GitHub the index is served as it was fetched last.
 
-    Other indexes that you set for pip, uv and pdm are closed for the command, because any of them could win a name of this one.
-    Each is named on stderr.
+    Other indexes that you set for pip and uv are closed for the command, because any of them could win a name of this one. Each
+    is named on stderr.
     """
     from wharf.cli import child, port
 

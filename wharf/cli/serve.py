@@ -144,6 +144,7 @@ def serve_command(
     from wharf.secret import Secret
     from wharf.server import Operator, serve
     from wharf.server.options import Options
+    from wharf.settings import DEFAULT_INDEX
 
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key go together.")
@@ -171,7 +172,10 @@ def serve_command(
 
     passes_on = options.public_index is not None  # a store that is not there is not made then: its name may be mistyped
     with state.repository(reading=passes_on, whole=True, fetch="later", patient=False) as repository:
-        where = f"the index {repository.branch.index!r} of {repository.where}"
+        index, empty = repository.branch.index, repository.github is None and repository.branch.tip() is None
+        if empty and index != DEFAULT_INDEX:
+            state.warn(f"The index {index!r} is empty until something is published to it.")
+        where = f"the index {index!r} of {repository.where}{' (empty yet)' if empty else ''}"
         operator = Operator(
             ready=lambda address, by: _tell(state, where, address, options, by),
             warn=state.warn,

@@ -60,13 +60,8 @@ def first_look(repository: Repository, *, borrows: bool, passes_on: bool, warn: 
     if github is None:
         if passes_on:
             check_seen(repository)
-        elif repository.branch.tip() is None:
-            index, where = repository.branch.index, repository.where
-            warn(
-                f"There is no index in {where}, though files are stored there. Pages are 503 until there is one."
-                if is_lost(repository)
-                else f"There is no index {index!r} in {where} yet. It is empty until something is published to it."
-            )
+        elif repository.branch.tip() is None and is_lost(repository):
+            warn(f"There is no index in {repository.where}, though files are stored there. Pages are 503 until there is one.")
         return False
     look = _Look(repository, github, borrows=borrows)
     look.start()
