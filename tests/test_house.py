@@ -19,7 +19,7 @@ LAYERS = (
         *("account", "quota", "replies", "reservation", "tallies", "listing"),
     },
     {
-        *("objects", "snapshot", "branch", "folder", "regular_file", "tokens", "repository"),
+        *("objects", "snapshot", "branch", "folder", "own_folder", "regular_file", "tokens", "repository"),
         *("clone", "credentials", "github", "remote", "releases", "shipment", "store", "upload", "wire"),
         *("upstream", "site_folder"),
         *("handover", "private_folder", "shared_port"),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import SplitResult, quote, urlsplit
 
 from wharf.errors import UsageError
+from wharf.secret import holds_token
 
 GITHUB = "github.com"
 
@@ -20,10 +21,15 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[0-9]{1,5})?", re.ASCII)
 _SHORT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[A-Za-z0-9._-]+", re.ASCII)
 _NOT_HERE = re.compile(
-    r"[A-Za-z][A-Za-z0-9+.-]*://.*|[^/\s]+@[^/\s]+:.*|github:.*|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+/[^/]+/[^/]+/?",
+    r"[A-Za-z][A-Za-z0-9+.-]*://.*|[^/\s]+@[^/\s]+:.*|github:.*|https?:.*|//[^/]*@.*|(?:[^/\s]+@)?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+/[^/]+/[^/]+/?",
     re.ASCII | re.DOTALL,
 )
 _MEANT = re.compile(r"(?:@|//|^)([A-Za-z0-9.-]+)(?::[0-9]+/|[:/]+)([^/\s:@]+/[^/\s@]+?)(?:\.git)?/?$", re.ASCII)
+_HEX = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{40}(?![0-9A-Za-z])", re.ASCII)  # an old token of GitHub's
+_AFTER = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+@[^/]*", re.ASCII)  # owner/name@TOKEN
+_AT = re.compile("@|%40")
+_SCHEMES = frozenset({"http", "https", "ssh", "git", "git+https", "git+ssh"})
+_SCP = re.compile(r"(?:ssh://)?git@[A-Za-z0-9.-]+(?::[0-9]+/|[:/])[A-Za-z0-9._-]+/[A-Za-z0-9._-]+/?", re.ASCII)
 _REMEDY = "Write owner/name, https://HOST/owner/name, or the path of a folder."
 
 
@@ -88,8 +94,10 @@ class Address:
 def parse(text: str) -> Address | None:
     """The repository that an address names; None if it is the path of a folder.
 
-    Raises UsageError for what looks like a repository on a server and cannot be one.
+    Raises UsageError for what looks like a repository on a server and cannot be one, and for what holds a token.
     """
+    if holds_token(text) or _HEX.search(text) or _AFTER.fullmatch(text):
+        raise _with_a_secret()
     if is_short(text):
         owner, _, name = text.removesuffix("/").partition("/")
         return Address(**_checked(owner, name.removesuffix(".git"), text))
@@ -117,17 +125,15 @@ def _parse_url(text: str) -> Address:
     except ValueError:
         raise UsageError(f"{_shown(text)} is no address of a repository: its host or port is none.", _REMEDY) from None
     if "@" in parts.netloc:
-        raise UsageError(
-            "The repository's address holds a user name or token before the @: those leak.",
-            "Leave it out, and give the token as WHARF_TOKEN.",
-        )
+        raise _with_a_secret()
     host = GITHUB if _host(parts) == "www.github.com" else _host(parts)
     if not text.isprintable() or not port_fits or not _HOST.fullmatch(host) or parts.query or parts.fragment:
         raise UsageError(f"{_shown(text)} is no address of a repository.", _REMEDY)
-    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
-        raise UsageError(f"{_shown(text)} would carry the token in the open.", f"Write https://{host}{parts.path}.")
     owner, _, name = parts.path.strip("/").partition("/")
-    return Address(host=host, scheme=parts.scheme, **_checked(owner, name.removesuffix(".git"), text))
+    found = _checked(owner, name.removesuffix(".git"), text)
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        raise UsageError(f"{_shown(text)} would carry the token in the open.", f"Write https://{host}/{owner}/{name}.")
+    return Address(host=host, scheme=parts.scheme, **found)
 
 
 def _host(parts: SplitResult) -> str:
@@ -148,7 +154,17 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def _with_a_secret() -> UsageError:
+    return UsageError(
+        "The repository's address holds a user name or a token: those leak.",
+        "Leave it out, and give the token as WHARF_TOKEN. For a folder of that name write ./ before it.",
+    )
+
+
 def _shown(text: str) -> str:
-    """For a message, without the places where people put tokens: before an @, and in a query."""
-    text = re.sub(r"([?#]).+", r"\1…", re.sub(r"(^|/)[^/]*@", r"\1…@", text), flags=re.DOTALL)
+    """For a message, without the places where people put tokens: around an @, in a query, behind a #."""
+    if _AT.search(text) and not _SCP.fullmatch(text):  # a slash in a password, or a second @: nothing behind the scheme is sure
+        scheme, mark, _ = text.partition("://")
+        text = f"{scheme}://…" if mark and scheme.lower() in _SCHEMES else "…"
+    text = re.sub(r"([?#]).+", r"\1…", text, flags=re.DOTALL)
     return repr(text if len(text) <= 200 else f"{text[:200]}…")

@@ -99,6 +99,7 @@ class Branch:
         self.ref = f"refs/heads/wharf/{index}"
         self._git = Git(git_dir)
         self._objects = Objects(self._git)
+        self._quiet: Git | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -229,7 +230,8 @@ class Branch:
         if self.tip() is None:
             return
         mark = secrets.token_hex(16)
-        words = ["log", f"--format={mark}%H%x00%ct%x00%an%x00%B%x00", "--name-only", "--no-renames", self.ref, "--"]
+        plainly = ("--no-ext-diff", "--no-textconv", "--no-renames")  # no program of a configuration
+        words = ["log", *plainly, f"--format={mark}%H%x00%ct%x00%an%x00%B%x00", "--name-only", self.ref, "--"]
         if project is not None:
             words.append(record.folder(project))
         out = self._git.run("--literal-pathspecs", *words)
@@ -260,10 +262,17 @@ class Branch:
         commit = self._write(tip, outcome, message)
         if not self._advance(tip, commit):
             return None
-        if random.random() < _GC_SHARE:  # noqa: S311 - spreads a cost, guards nothing
+        # Where the store's configuration has programs for git to start, whoever wrote that tidies up.
+        if random.random() < _GC_SHARE and not self._git.programs():  # noqa: S311 - spreads a cost, guards nothing
             # Whether that works or not, as where two begin at once, the commit stands: git itself does not look either.
             self._git.attempt("gc", "--auto", "--quiet")
         return commit
+
+    def _writer(self) -> Git:
+        """Git for what moves a ref: by itself it would start the hooks that the repository's own configuration names."""
+        if self._quiet is None:
+            self._quiet = self._git.without_hooks()
+        return self._quiet
 
     def _write(self, tip: str | None, outcome: Outcome, message: Message) -> str:
         """The commit's objects, named by no ref yet: a crash from here on shows nothing to anyone."""
@@ -284,11 +293,11 @@ class Branch:
                 else b"M 100644 inline %b\ndata %d\n%b\n" % (path.encode(), len(data), data)
             )
         script.append(f"get-mark :1\nreset {scratch}\nfrom {_ZERO}\n\ndone\n".encode())
-        return self._git.run("fast-import", "--quiet", "--done", stdin=b"".join(script)).decode().strip()
+        return self._writer().run("fast-import", "--quiet", "--done", stdin=b"".join(script)).decode().strip()
 
     def _advance(self, tip: str | None, commit: str) -> bool:
         """Compare and swap: move the branch from `tip` to `commit`. False: it is not at `tip` any more, or locked."""
-        status, _, err = self._git.attempt("update-ref", self.ref, commit, tip or _ZERO)
+        status, _, err = self._writer().attempt("update-ref", self.ref, commit, tip or _ZERO)
         if status == 0:
             return True
         if "cannot lock ref" not in err:

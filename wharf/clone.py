@@ -13,6 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, Literal
 
+from wharf import own_folder
 from wharf.errors import AwayError, NotAllowedError, StorageError, UnwritableError
 from wharf.objects import FULL, Git, Objects
 from wharf.replies import away, plain
@@ -151,7 +152,7 @@ class Clone:
                 yield
                 return
             try:
-                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # a private index is nobody else's to read
+                own_folder.make(self.folder)  # a private index is nobody else's to read
                 file = (self.folder / f"{self.depth}.lock").open("ab")
             except OSError as error:
                 raise self._unusable(error) from error

@@ -38,9 +38,17 @@ _TALK = 8 << 20  # bytes on stderr after which a git is ended
 _FSCK = "`git fsck` there tells whether the repository is sound."
 _ID = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _WINDOW = 200  # objects asked for at once: their ids fit into a pipe, so that neither side waits for the other
+_EVENTS = ("reference-transaction", "pre-auto-gc", "pre-push", "post-index-change", "post-rewrite", "push-to-checkout")
+_PROGRAMS = r"^(hook\..*\.(command|event)|gc\.recentobjectshook)$"
+_SECRETS = re.compile("TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY", re.IGNORECASE)
 _CONFIG = {
     # What a person's own configuration says about hooks is about their repositories, not about this one.
     "core.hooksPath": os.devnull,
+    **{f"hook.{event}.enabled": "false" for event in _EVENTS},  # git 2.55; see `without_hooks` for 2.54
+    "core.fsmonitor": "false",
+    "core.alternateRefsCommand": "true",  # the program of that name, which says nothing
+    "core.sshCommand": "false",
+    "core.gitProxy": "false",
     "core.fsync": "committed,reference",
     "core.filesRefLockTimeout": "1000",
     "core.logAllRefUpdates": "always",  # tells a branch that was lost from one that never was
@@ -51,6 +59,7 @@ _CONFIG = {
     "gc.packRefs": "false",
     "i18n.logOutputEncoding": "UTF-8",
     "log.showSignature": "false",  # it would start a program that the repository's own configuration may name
+    "gpg.program": "false",
 }
 
 
@@ -82,6 +91,9 @@ class Git:
             "GIT_NAMESPACE": "",
             "GIT_DEFAULT_HASH": "sha1",
             "GIT_DEFAULT_REF_FORMAT": "files",
+            "GIT_NO_LAZY_FETCH": "0" if url else "1",
+            "GIT_PAGER": "cat",
+            "GIT_EDITOR": "false",
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_ASKPASS": "",
             "GIT_ALLOW_PROTOCOL": urlsplit(url).scheme or "none",
@@ -117,7 +129,20 @@ class Git:
             for number, pair in enumerate(pairs)
             for part, text in zip(("KEY", "VALUE"), pair, strict=True)
         }
-        return {**self._env, **config, "GIT_CONFIG_COUNT": str(len(pairs))}
+        # git and what it starts need none of the secrets around; GitPython only adds variables, so those are emptied.
+        secrets = dict.fromkeys(filter(_SECRETS.search, os.environ), "")
+        return {**secrets, **self._env, **config, "GIT_CONFIG_COUNT": str(len(pairs))}
+
+    def programs(self) -> list[str]:
+        """What the configuration that is read here has git start by itself, and cannot be set to nothing: the keys."""
+        _, out, _ = self.attempt("config", "--includes", "--null", "--name-only", "--get-regexp", _PROGRAMS)
+        return [key for key in out.decode(errors="replace").split("\0") if key]
+
+    def without_hooks(self) -> Git:
+        """The same, with the hooks off that the configuration names (git 2.54)."""
+        names = {key[len("hook.") :].rpartition(".")[0] for key in self.programs() if key.startswith("hook.")}
+        off = [(f"hook.{name}.enabled", "false") for name in sorted(names)]
+        return Git(self.git_dir, (*self._config, *off), url=self._url, token=self._secrets[0] if self._secrets else None)
 
     def attempt(self, *words: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
         """Exit status, output, and what git said on stderr."""

@@ -12,11 +12,23 @@ if TYPE_CHECKING:
 
 _SHORTEST = 12  # characters of a secret: GitHub's tokens have 40 and more
 
-# GitHub's tokens (those of apps and jobs have some 520 characters, with dots and dashes), wharf's own, and what headers and
-# addresses hold before an @.
-_TOKENS = re.compile(r"\b(gh[a-z]|github_pat|wharf)_[A-Za-z0-9._~+/=-]{8,}|\b(Basic|Bearer) [A-Za-z0-9._~+/=:-]{8,}", re.ASCII)
-_BEFORE_AN_AT = re.compile(r"(//)[^/@\s]+@")
+# GitHub's tokens: 36 letters and digits, or some 520 characters with dots and dashes; and wharf's own. A file can be named so.
+_TOKENS = re.compile(
+    r"\b(gh[oprsu]|github_pat)_(?![A-Za-z0-9_.+-]*\.(?:whl|tar\.gz|zip)\b)[A-Za-z0-9_.+/=-]{30,}"
+    r"|\b(wharf)_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_.-])|\b(Basic|Bearer) [A-Za-z0-9._~+/=:-]{20,}",
+    re.ASCII,
+)
+_IN_ADDRESSES = (
+    (re.compile(r"([A-Za-z+]{2,12}:/+)[^\s'\"`]*(?:@|%40)[^\s'\"`)]*"), r"\1***"),
+    (re.compile(r"([A-Za-z+]{2,12}:/+[^\s'\"`?]*[?])[^\s'\"`)]+"), r"\1***"),
+    (re.compile(r"((?<![A-Za-z0-9_./-])[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+@)(?!v[0-9])[^\s'\"`)]+"), r"\1***"),  # owner/name@TOKEN
+)
 _NAMES = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|AUTH", re.IGNORECASE)
+
+
+def holds_token(text: str) -> bool:
+    """Whether a text of anybody's has in it what looks like a token of GitHub's or of wharf's."""
+    return _TOKENS.search(text) is not None
 
 
 def without_tokens(text: str, environ: Mapping[str, str] | None = None) -> str:
@@ -24,8 +36,10 @@ def without_tokens(text: str, environ: Mapping[str, str] | None = None) -> str:
     for name, value in (environ or {}).items():
         if _NAMES.search(name):
             text = Secret(value).hidden_in(text)
-    text = _TOKENS.sub(lambda found: f"{found[1]}_***" if found[1] else f"{found[2]} ***", text)
-    return _BEFORE_AN_AT.sub(r"\1***@", text)
+    text = _TOKENS.sub(lambda found: f"{found[3]} ***" if found[3] else f"{found[1] or found[2]}_***", text)
+    for pattern, instead in _IN_ADDRESSES:
+        text = pattern.sub(instead, text)
+    return text
 
 
 @final

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from wharf import regular_file
+from wharf import own_folder, regular_file
 from wharf.errors import ConflictError, NotFoundError, OddFileError, StorageError, UsageError
 from wharf.secret import Secret
 
@@ -117,7 +117,7 @@ class _Writer:
         self._path = path
 
     def __enter__(self) -> _Writer:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        own_folder.make(self._path.parent)
         self._lock = regular_file.handle_of(self._path.with_name(f"{self._path.name}.lock"), 1, os.O_RDWR | os.O_CREAT)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         return self

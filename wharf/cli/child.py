@@ -26,6 +26,7 @@ NAME: Final = "wharf"
 
 _PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _OF_THE_TERMINAL = (signal.SIGINT, signal.SIGQUIT)  # Ctrl-C and Ctrl-\ reach the command by themselves
+_OF_SERVERS = "WHARF_WEBHOOK_SECRET"  # of no use to any command; what the command may do as the person, the token says
 _LOCAL = (LOOPBACK, "localhost")
 
 
@@ -56,7 +57,7 @@ def environment(before: Mapping[str, str], port: int, password: Secret, *, keep_
         for part, value in (("USERNAME", NAME), ("PASSWORD", secret))
     }
     return {
-        **other_indexes.without(before, keep=keep_indexes),
+        **{name: value for name, value in other_indexes.without(before, keep=keep_indexes).items() if name != _OF_SERVERS},
         **({} if keep_indexes else other_indexes.closing(with_password)),
         **credentials,
         "WHARF_INDEX_URL": address,

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import click
 
+from wharf.secret import without_tokens
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -89,11 +91,11 @@ class State:
 
     def say(self, text: str) -> None:
         """A message for people, on stderr."""
-        self._tell(_printable(text))
+        self._tell(_printable(without_tokens(text)))
 
     def warn(self, text: str) -> None:
         """A warning, on stderr."""
-        self._tell(f"{click.style('warning:', fg='yellow')} {_printable(text)}")
+        self._tell(f"{click.style('warning:', fg='yellow')} {_printable(without_tokens(text))}")
 
     def _tell(self, text: str) -> None:
         if self.above is None:
@@ -102,7 +104,8 @@ class State:
             self.above(text)
 
     def fail(self, code: str, message: str, hint: str, exit_code: int) -> int:
-        """Tell of a failure; returns the exit code."""
+        """Tell of a failure; returns the exit code. What a person mistyped may be a token, wherever on the line it stands."""
+        message, hint = without_tokens(message), without_tokens(hint)
         if self.json:
             click.echo(json.dumps({"error": {"code": code, "message": message, "hint": hint}}))
         else:

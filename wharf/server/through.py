@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
-from wharf import regular_file
+from wharf import own_folder, regular_file
 from wharf.clock import elapsed
 from wharf.errors import NotFoundError, OddFileError, QuotaError, StorageError, UnwritableError, WharfError
 from wharf.model import is_sha256
@@ -135,7 +135,7 @@ class Through:
                 return linked.file
             if len(self._growing) >= WAITING:
                 raise StorageError("More files are asked for than GitHub gives at a time.", "Try again in a moment.")
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # a private index is nobody else's to read
+            own_folder.make(self._folder)  # a private index is nobody else's to read
             handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         growing = self._growing[path] = Growing(linked.file, handle)
         task = asyncio.create_task(self._outside.run(partial(self._download, linked, growing, part)))
