@@ -66,7 +66,7 @@ def test_what_goes_with_a_file_elsewhere_stays(dist: Path) -> None:
 
 
 def test_a_folder_means_the_distributions_in_it(dist: Path) -> None:
-    for name in ("notes.txt", ".gitignore", f"{WHEEL}.asc"):
+    for name in ("notes.txt", ".gitignore", "pictures.zip", f"{WHEEL}.asc"):
         (dist / name).touch()
     (dist / "old").mkdir()
     chosen = choose([dist])
@@ -74,6 +74,7 @@ def test_a_folder_means_the_distributions_in_it(dist: Path) -> None:
     assert chosen.passed_over == (
         f"{dist / WHEEL}.asc is passed over: it goes with {WHEEL}.",
         f"{dist / 'notes.txt'} is passed over: it is no wheel and no sdist.",
+        f"{dist / 'pictures.zip'} is passed over: it is no wheel and no sdist.",
     )
 
 

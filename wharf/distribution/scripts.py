@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _GROUPS = frozenset({"console_scripts", "gui_scripts"})
 _SCHEMES = frozenset({"data", "headers", "platlib", "purelib", "scripts"})
 _INTERPRETER = re.compile(r"(?:python|pythonw|python3|python3\.\d+t?|pythonw3\.\d+t|pypy3?|graalpy)", re.ASCII | re.IGNORECASE)
+_COMMANDS = re.compile(r"(?:bin|scripts)/", re.IGNORECASE)
+"""Where commands lie in an environment, on Windows too."""
 _DRIVE = re.compile(r"[A-Za-z]:")
 _BY_PIP = re.compile(r"\w+(?:\.\w+)*:\w+[^\[]*(?:\[[^\]]*\].*)?")
 """What pip reads as module and function; it passes over the rest."""
@@ -82,20 +84,30 @@ class _Lines:
 
 
 def check_data(paths: Iterable[str], folder: str, filename: str) -> list[str]:
-    """Check what lies in a wheel's `.data` folder, which is called `folder`; warnings."""
-    warnings: list[str] = []
+    """Check the files at `paths` that lie in a wheel's `.data` folder, which is to be called `folder`; warnings.
+
+    pip takes every folder at the top for one whose name ends so, uv only the one of that name.
+    """
+    warnings: dict[str, str] = {}
     for path in paths:
         top, _, rest = path.partition("/")
         scheme, _, name = rest.partition("/")
-        if top != folder or not rest:
+        if not top.endswith(".data") or not rest:
             continue
-        if name and scheme not in _SCHEMES:
-            raise invalid(filename, f"the folder {plain(scheme)!r} in {plain(folder)} is none that installers know")
-        if scheme == "scripts" and name:
-            if "/" in name and not warnings:
-                warnings.append(f"The script {plain(name)!r} lies in a folder. pip installs it, uv refuses it.")
+        known = scheme in _SCHEMES and bool(name)
+        if top == folder and not known:
+            raise invalid(filename, f"{plain(scheme)!r} in {plain(folder)} is no scheme that installers know")
+        if top != folder and known:
+            raise invalid(
+                filename, f"pip unpacks {plain(path)!r} to another place than uv does, as the folder is not {plain(folder)}"
+            )
+        if top != folder:
+            warnings["foreign"] = f"The folder {plain(top)!r} looks like one of data. uv installs it, pip refuses it."
+        elif scheme == "scripts" and "/" in name:
+            warnings["deep"] = f"The script {plain(name)!r} lies in a folder. pip installs it, uv refuses it."
+        if scheme == "scripts" or (scheme == "data" and _COMMANDS.match(name)):
             _refuse_interpreter(posixpath.basename(name), name, filename, suffix=r"(?:\.py|\.exe)?")
-    return warnings
+    return list(warnings.values())
 
 
 def _check_command(name: str, value: str, filename: str) -> list[str]:

@@ -40,10 +40,13 @@ def read(
                 raise invalid(filename, f"the wheel has no {folder}/{member}")
         data = zips.read(archive, found.members[f"{folder}/METADATA"], filename)
         about = zips.read(archive, found.members[f"{folder}/WHEEL"], filename, MAX_SMALL)
-        points = found.members.get(f"{folder}/entry_points.txt")
-        commands = zips.read(archive, points, filename, MAX_SMALL) if points is not None else b""
+        points = [path for path in found.members if path.lower() == f"{folder}/entry_points.txt".lower()]
+        if len(points) > 1:
+            raise invalid(filename, f"the wheel has {points[0]} twice where upper and lower case are the same")
+        commands = zips.read(archive, found.members[points[0]], filename, MAX_SMALL) if points else b""
     warnings = [*found.warnings, *_check_about(about, filename, name), *scripts.check_entry_points(commands, filename)]
-    warnings += scripts.check_data(found.members, folder.removesuffix(".dist-info") + ".data", filename)
+    files = [path for path, info in found.members.items() if not info.is_dir()]
+    warnings += scripts.check_data(files, folder.removesuffix(".dist-info") + ".data", filename)
     return data, metadata.parse(data, filename, name, "METADATA"), warnings
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wharf.errors import UsageError
+from wharf.distribution.names import Name
+from wharf.errors import InvalidDistributionError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,7 @@ def choose(paths: Sequence[Path]) -> Chosen:
     for path in paths or (BUILT,):
         if path.is_dir():
             inside = sorted(each for each in path.iterdir() if each.is_file() and not each.name.startswith("."))
-            files += (found := [each for each in inside if _DISTRIBUTION.fullmatch(_suffix(each))])
+            files += (found := [each for each in inside if _looks_like_one(each)])
             others += [each for each in inside if each not in found]
             if not found:
                 raise UsageError(f"There is no wheel and no sdist in the folder {path}.", _BUILD)
@@ -70,6 +71,16 @@ def _without_companions(files: Sequence[Path], others: Sequence[Path]) -> Chosen
     passed = [path for path in goes_with if goes_with[path] or path in others]
     chosen = tuple(path for path in files if path not in passed)
     return Chosen(chosen, tuple(f"{path} is passed over: {why[path]}." for path in passed))
+
+
+def _looks_like_one(path: Path) -> bool:
+    """Whether a file in a folder is meant as a distribution. Many things are packed as .zip, so that alone does not tell."""
+    if not _DISTRIBUTION.fullmatch(_suffix(path)):
+        return False
+    try:
+        return path.suffix != ".zip" or bool(Name.parse(path.name))
+    except InvalidDistributionError:
+        return False
 
 
 def _goes_with(path: Path, files: Sequence[Path]) -> str:
