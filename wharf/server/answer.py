@@ -62,9 +62,8 @@ class Answer:
     rest: Message = field(init=False)
 
     def __post_init__(self) -> None:
-        # The two ASGI messages that carry it, ready; `reason` is for our protocol alone (server/protocol.py).
-        start = {"type": "http.response.start", "status": self.status, "headers": list(self.headers)}
-        object.__setattr__(self, "start", {**start, "reason": self.reason} if self.reason else start)
+        # The two ASGI messages that carry it, ready.
+        object.__setattr__(self, "start", {"type": "http.response.start", "status": self.status, "headers": list(self.headers)})
         object.__setattr__(self, "rest", {"type": "http.response.body", "body": self.body})
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from wharf.server import answer
 from wharf.server.answer import Answer
+from wharf.server.protocol import send_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,8 +35,7 @@ class Cors:
         origin = headers.get(b"origin")
         if origin is not None and scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
             first = self._preflight(origin)
-            await send(first.start)
-            await send(first.rest)
+            await send_answer(first, receive, send)
             return
         added = self._allowing(origin)
 

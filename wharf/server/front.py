@@ -24,6 +24,7 @@ from wharf.server.access import ASK
 from wharf.server.answer import Answer, FileAnswer
 from wharf.server.headers import by_name
 from wharf.server.links import Linked
+from wharf.server.protocol import give_reason, send_answer
 from wharf.server.sending import send_file, send_growing
 from wharf.server.shelf import LIST
 from wharf.server.through import Growing
@@ -101,8 +102,7 @@ class Front:
             said = f"{fault.message(error)}\n{fault.trace(error, os.environ)}"
             log.error("%s %s: %s", scope["method"], ascii(scope["path"]), said)  # noqa: TRY400 - logging would show tokens
             with contextlib.suppress(RuntimeError):  # an answer has begun: it is cut off, unless it is this one
-                await send(answer.FAULT.start)
-                await send(answer.FAULT.rest)
+                await send_answer(answer.FAULT, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or hand it on."""
@@ -113,19 +113,21 @@ class Front:
         if found is None:
             path = self._path(scope["path"])
             if scope["method"] in _WRITING and path not in _TAKES_POSTS:
-                await self._say_where_uploads_go(path, scope, send)
+                await self._say_where_uploads_go(path, scope, receive, send)
                 return
             if not path.startswith(("/simple", "/files/")):
                 await self._router({**scope, "path": path, "root_path": ""}, receive, send)
                 return
             found = await self._seek(scope, path)
         if isinstance(found, Answer):
+            if found.reason:
+                give_reason(receive, found.status, found.reason)
             await send(found.start)
             await send(found.rest)
-            if found.status in _REFUSALS:
+            if found.reason and found.status in _REFUSALS:
                 self._tell_of(found, scope)
         elif isinstance(found, Growing):
-            await send_growing(found, scope, send)
+            await send_growing(found, scope, receive, send)
         else:
             await send_file(found, scope, receive, send)
 
@@ -135,13 +137,12 @@ class Front:
             path = f"/{path.lstrip('/')}"
         return path[len(self._root) :] if self._root and path.startswith(f"{self._root}/") else path
 
-    async def _say_where_uploads_go(self, path: str, scope: Scope, send: Send) -> None:
+    async def _say_where_uploads_go(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         says = f"Uploads go to {scope['scheme']}://{headers.get(b'host', b'').decode('latin-1')}{self._root}/legacy/."
         there = path == "/" or path.startswith(_READ_ONLY)
         where = answer.text(405, says, (("allow", "GET, HEAD"),)) if there else answer.text(404, says)
-        await send(where.start)
-        await send(where.rest)
+        await send_answer(where, receive, send)
 
     def _tell_of(self, refused: Answer, scope: Scope) -> None:
         """Tell the operator that a token was refused; who sends none is only told that it takes one."""

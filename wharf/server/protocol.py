@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from starlette.types import Message, Receive, Scope, Send
     from uvicorn import Config
-    from uvicorn._types import ASGI3Application
     from uvicorn.server import ServerState
+
+    from wharf.server.answer import Answer
 
 HEAD_LIMIT = 64 << 10
 """Bytes of a request's line and headers, beyond which the connection is closed."""
@@ -69,7 +70,6 @@ class Protocol(HttpToolsProtocol):
         self.logger = log
         self._patience: asyncio.TimerHandle | None = None
         self._unfinished = self._unwanted = self._hosts = 0
-        self._closes = False  # as soon as the body that nobody wants is over
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Nobody is waited for without an end; before the first request as long as between two."""
@@ -94,11 +94,6 @@ class Protocol(HttpToolsProtocol):
         if self._unfinished or self.pipeline:
             self._check()
 
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        self._hosts = 0
-        HttpToolsProtocol.on_message_begin(self)  # called by its name, as below: this is the way of every request
-
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header, and count what there may be one of."""
         name = name.lower()
@@ -112,17 +107,20 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin the answer: the application's, or the refusal of a request whose host is not clear (RFC 9112, section 3.2)."""
+        hosts, self._hosts = self._hosts, 0
         if self.parser.should_upgrade():
             return
-        if self._hosts == 1 or (not self._hosts and self.parser.get_http_version() == "1.0"):
-            HttpToolsProtocol.on_headers_complete(self)
-            return
-        app = self.app
-        self.app = _no_host if not self._hosts else _bad_host
-        try:
-            super().on_headers_complete()
-        finally:
-            self.app = app
+        if hosts == 1 or (not hosts and self.parser.get_http_version() == "1.0"):
+            HttpToolsProtocol.on_headers_complete(self)  # called by its name: this is the way of every request
+        else:
+            app = self.app
+            self.app = _bad_host if hosts else _no_host
+            try:
+                super().on_headers_complete()
+            finally:
+                self.app = app
+        if not self.cycle.keep_alive:
+            self.cycle.__class__ = _Closing  # before its task begins; uvicorn has no setting for another class
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body: the head was whole."""
@@ -139,20 +137,12 @@ class Protocol(HttpToolsProtocol):
         self._unfinished = 0
         if self._patience is not None:
             self._progress()
-        HttpToolsProtocol.on_message_complete(self)
-        if self._closes:
-            self.transport.close()
-
-    def on_response_complete(self) -> None:
-        """The answer is sent. A body that still comes is read on, though the connection may be closed behind it."""
         cycle = self.cycle
-        if isinstance(cycle, _Cycle) and cycle.lingers and not self.pipeline:
-            self._closes = True
-        HttpToolsProtocol.on_response_complete(self)
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        cycle.__class__ = _Cycle  # uvicorn names its class itself, and has no setting for another
-        super()._start_asgi_task(cycle, app)
+        if not cycle.response_complete:
+            cycle.more_body = False
+            cycle.message_event.set()
+        elif isinstance(cycle, _Closing) and cycle.lingers:
+            self.transport.close()
 
     def _look_at(self, host: bytes) -> None:
         """Count a host twice that is none: it is refused as two are."""
@@ -226,22 +216,35 @@ class Protocol(HttpToolsProtocol):
             self._patience = None
 
 
-class _Cycle(RequestResponseCycle):
-    """One request and its answer, whose message `http.response.start` may have a `reason` for the status line."""
+def give_reason(receive: Receive, status: int, reason: bytes) -> None:
+    """Have the status line of the answer to come say why: most uploaders show people nothing else.
+
+    ASGI has no word for that, so the request is known by its `receive`. Where that is not of this protocol nothing is done.
+    """
+    cycle = getattr(receive, "__self__", None)
+    if isinstance(cycle, RequestResponseCycle) and not cycle.response_started:
+        cycle.transport = _FirstLine(cycle, b"HTTP/1.1 %d %s" % (status, reason))  # type: ignore[assignment]
+
+
+async def send_answer(value: Answer, receive: Receive, send: Send) -> None:
+    """Send an answer, with its reason."""
+    if value.reason:
+        give_reason(receive, value.status, value.reason)
+    await send(value.start)
+    await send(value.rest)
+
+
+class _Closing(RequestResponseCycle):
+    """A request and its answer, behind which the connection is to be closed."""
 
     lingers = False
-    """The connection is to be closed, and not before the body has come that the answer did not wait for."""
+    """It is closed when the body has come that the answer did not wait for."""
 
     def send(self, message: Message) -> Coroutine[Any, Any, None]:  # type: ignore[override]
         """As in ASGI."""
-        if not self.response_started:
-            reason = message.get("reason")
-            if reason is not None:
-                line = b"HTTP/1.1 %d %s" % (message["status"], reason)
-                self.transport = _FirstLine(self, line)  # type: ignore[assignment]
-        elif not self.keep_alive and self.more_body and not self.waiting_for_100_continue:
+        if self.response_started and not self.keep_alive and self.more_body and not self.waiting_for_100_continue:
             self.keep_alive = self.lingers = True
-        return super().send(message)  # type: ignore[arg-type]
+        return RequestResponseCycle.send(self, message)  # type: ignore[arg-type]
 
 
 class _FirstLine:
@@ -265,9 +268,8 @@ class _FirstLine:
 def _refusing(message: str) -> Callable[..., Any]:
     refused = answer.text(400, message, (("connection", "close"),))
 
-    async def refuse(_scope: Scope, _receive: Receive, send: Send) -> None:
-        await send(refused.start)
-        await send(refused.rest)
+    async def refuse(_scope: Scope, receive: Receive, send: Send) -> None:
+        await send_answer(refused, receive, send)
 
     return refuse
 

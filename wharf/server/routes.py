@@ -15,6 +15,7 @@ from wharf.server import answer
 from wharf.server.access import ASK
 from wharf.server.answer import Answer
 from wharf.server.patience import Patience
+from wharf.server.protocol import send_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,8 +44,7 @@ class Carried(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it as it is."""
-        await send(self._value.start)
-        await send(self._value.rest)
+        await send_answer(self._value, receive, send)
 
 
 @dataclass(frozen=True, slots=True)

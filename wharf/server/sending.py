@@ -12,6 +12,7 @@ from starlette.responses import FileResponse
 from wharf import regular_file
 from wharf.errors import StorageError, WharfError
 from wharf.server import answer, ranges
+from wharf.server.protocol import send_answer
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -30,9 +31,7 @@ async def send_file(file: FileAnswer, scope: Scope, receive: Receive, send: Send
         handle = _opened(file)
     except WharfError as error:
         log.error("%s", error.message)  # noqa: TRY400 - the cause is in the message
-        gone = answer.failure(error)
-        await send(gone.start)
-        await send(gone.rest)
+        await send_answer(answer.failure(error), receive, send)
         return
     try:
         if scope["method"] == "HEAD":  # which has no parts: Range is for GET (RFC 9110, section 14.2)
@@ -62,14 +61,12 @@ def _opened(file: FileAnswer) -> int:
     return handle
 
 
-async def send_growing(growing: Growing, scope: Scope, send: Send) -> None:
+async def send_growing(growing: Growing, scope: Scope, receive: Receive, send: Send) -> None:
     """Send a file while it comes. If it fails before its first byte, that is told; else the connection ends too early."""
     try:
         await growing.beyond(0)
     except WharfError as error:
-        gone = answer.failure(error)
-        await send(gone.start)
-        await send(gone.rest)
+        await send_answer(answer.failure(error), receive, send)
         return
     await send(growing.file.start)
     sent = growing.file.size if scope["method"] == "HEAD" else 0
