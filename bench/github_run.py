@@ -22,6 +22,7 @@ BENCHES: dict[str, Callable[[Plan], list[Row]]] = {
     "gh-release": github_publish.run_release,
     "gh-many": github_publish.run_many,
     "gh-serve": github_serve.run,
+    "gh-uploads": github_serve.run_uploads,
     "gh-run": run_start.run,
     "gh-actions": github_publish.run_actions,
     "gh-writers": github_publish.run_writers,

@@ -1,4 +1,4 @@
-"""Downloads through `wharf serve` over a repository on GitHub: the calls that they cost, and how quick a redirect is."""
+"""Downloads and uploads through `wharf serve` over a repository on GitHub: calls, and time within GitHub's limits."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _SLUG = "acme/pkgs"
 _FILES, _CLIENTS, _DOWNLOADS = 50, 16, 1000
 _ROUNDS = 7
+_VERSIONS = 35
 _IDENTITY = {"accept-encoding": "identity"}
 
 
@@ -51,6 +52,35 @@ def run(plan: Plan) -> list[Row]:
         alone("gh-serve", f"{what}: REST calls in all", "", [calls.rest], None),
         alone("gh-serve", f"{what}, 16 clients", "s", [seconds], Target(bound=60)),
         *rows,
+    ]
+
+
+def run_uploads(plan: Plan) -> list[Row]:
+    """35 new versions by one `uv publish`, within GitHub's limits: more than it takes of one user in a minute."""
+    with simulator(plan.folder / "gh-uploads") as hub:
+        address = hub.create(_SLUG)
+        server, client = hub.token(_SLUG), hub.token(_SLUG)
+        env = environment(plan.folder / "gh-uploads-home", address, server)
+        sent = {"UV_PUBLISH_USERNAME": "x", "UV_PUBLISH_PASSWORD": client}
+        subprocess.run([*servers.WHARF, "init"], check=True, stdout=subprocess.DEVNULL, env=env, timeout=60)
+        wheels = make_wheels(plan.folder / "gh-uploads-files", 1, _VERSIONS)
+        with _serving(env) as url:
+            hub.enforce(limits=True)
+            hub.clear()
+            words = ["publish", "-q", "--no-config", "--publish-url", f"{url}/legacy/"]
+            begin = time.perf_counter()
+            done = subprocess.run(
+                ["uv", *words, *map(str, wheels)], env=env | sent, check=False, capture_output=True, timeout=300
+            )
+            seconds, calls = time.perf_counter() - begin, hub.calls()
+    if done.returncode:
+        raise RuntimeError(f"uv publish failed: {done.stderr.decode()}")
+    what = f"{_VERSIONS} versions by uv publish"
+    return [
+        alone("gh-uploads", f"{what}: REST calls", "", [calls.rest], None),
+        alone("gh-uploads", f"{what}: answers 403 and 429", "", [calls.refused], Target(bound=0)),
+        alone("gh-uploads", f"{what}: git pushes", "", [calls.pushes], Target(bound=_VERSIONS)),
+        alone("gh-uploads", what, "s", [seconds], Target(bound=75)),
     ]
 
 

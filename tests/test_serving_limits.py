@@ -12,7 +12,7 @@ from simulator import Hub
 from test_members import form
 from test_serving import BIN, JSON, World, address, at_once
 
-from wharf import clone
+from wharf import clone, reservation
 from wharf.operations.verify import verify
 from wharf.server import refresher
 from wharf.server.patience import IN_ALL
@@ -224,6 +224,15 @@ def test_a_server_that_starts_in_a_pause_learns_of_it_once(world: World) -> None
     with world.serving() as client:
         assert upload(client, world.alice, path).status_code == 200
     check(world, "2.0")
+
+
+def test_what_is_in_the_index_already_needs_no_room(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reservation, "DENSE", 0.0)
+    with world.serving() as client:
+        for version, waits in (("2.0", True), ("3.0", True), ("2.0", False), ("4.0", True)):
+            world.slept.clear()
+            assert upload(client, world.alice, world.wheel("demo", version)).status_code == 200
+            assert bool(world.slept) is waits
 
 
 def test_an_hour_that_is_full_is_told(world: World) -> None:

@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Final, Literal
 
 from wharf import own_folder
-from wharf.errors import AwayError, NotAllowedError, StorageError, UnwritableError
+from wharf.errors import AWAY, UNWRITABLE, NotAllowedError, StorageError
 from wharf.objects import FULL, Git, Objects
 from wharf.replies import away, plain
 
@@ -132,7 +132,7 @@ class Clone:
     def explain(self, verb: str, err: str) -> None:
         """Raise what GitHub's API says of a failure that is not a passing one; it also resolves a new name."""
         if FULL.search(err):
-            raise UnwritableError(f"The disk is full at {self.folder}: {said(err)}", "Free some room there.")
+            raise StorageError(f"The disk is full at {self.folder}: {said(err)}", "Free some room there.", told=UNWRITABLE)
         if _ELSEWHERE.search(err) or _NO_RIGHT.search(err):
             before = self.github.address
             found = self.github.call("GET", "{repo}").data
@@ -184,7 +184,9 @@ class Clone:
         status, _, err = Git(fresh).attempt("init", "--quiet", "--bare", "--template=", "--initial-branch=wharf/main")
         if status:
             self.explain("init", err)
-            raise UnwritableError(f"{self.folder} cannot be used as a cache: {said(err)}", "Check room and rights.")
+            raise StorageError(
+                f"{self.folder} cannot be used as a cache: {said(err)}", "Check room and rights.", told=UNWRITABLE
+            )
         # Another process may be reading another index from the clone that goes: it finds its own in the new one, too.
         what = _ALL if self.git.git_dir.is_dir() else f"+{self.ref}:{self.ref}"
         self._fetch(*self._shallow, what, into=fresh)
@@ -229,7 +231,7 @@ class Clone:
                 break
             if 0 < again < TRIES - 1:
                 time.sleep(PAUSE * 2**again)
-        raise AwayError(f"git fetch from {self.github.address} failed: {said(err)}", away(said(err)))
+        raise StorageError(f"git fetch from {self.github.address} failed: {said(err)}", away(said(err)), told=AWAY)
 
     def distrust(self) -> None:
         """Have the next fetch begin anew, also that of another process."""
@@ -237,7 +239,9 @@ class Clone:
             self._damaged.touch()
 
     def _unusable(self, error: OSError) -> StorageError:
-        return UnwritableError(f"{self.folder} cannot be used as a cache: {error.strerror}.", "Check room and rights.")
+        return StorageError(
+            f"{self.folder} cannot be used as a cache: {error.strerror}.", "Check room and rights.", told=UNWRITABLE
+        )
 
     def _tidy(self) -> None:
         if len(list((self.git.git_dir / "objects" / "pack").glob("*.pack"))) > _PACKS:

@@ -6,7 +6,7 @@ the word in `{"error": {"code"}}`, the exit code of the command line, and the HT
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,6 +98,12 @@ class RefusedError(WharfError):
     http_status = 403
 
 
+AWAY: Final = "GitHub cannot be reached, or does not answer as it should. Try again in a moment: what is done stays done."
+UNWRITABLE: Final = "The server cannot write to its disk. Whoever runs it finds in its log where."
+MAY_NOT: Final = "GitHub does not let the server's own token do that. Whoever runs the server finds in its log why."
+UNSEEN: Final = "GitHub does not show this to the server: it was deleted there, or the server's own token may not see it."
+
+
 class StorageError(WharfError):
     """The repository, the folder or the network failed, or holds what cannot be read.
 
@@ -109,29 +115,10 @@ class StorageError(WharfError):
     http_status = 503
     told = "The store cannot be read or written just now. The server's log says why."
 
-
-class AwayError(StorageError):
-    """GitHub, or its storage, cannot be reached or does not do what it should."""
-
-    told = "GitHub cannot be reached, or does not answer as it should. Try again in a moment: what is done stays done."
-
-
-class UnwritableError(StorageError):
-    """A disk on this machine is full, or a folder on it cannot be used."""
-
-    told = "The server cannot write to its disk. Whoever runs it finds in its log where."
-
-
-class OwnTokenError(StorageError):
-    """GitHub refuses the server's own token what the client may do."""
-
-    told = "GitHub does not let the server's own token do that. Whoever runs the server finds in its log why."
-
-
-class UnseenError(StorageError):
-    """GitHub does not show the server what its index names."""
-
-    told = "GitHub does not show this to the server: it was deleted there, or the server's own token may not see it."
+    def __init__(self, message: str, hint: str = "", *, told: str | None = None) -> None:
+        super().__init__(message, hint)
+        if told is not None:
+            self.told = told
 
 
 class DamagedError(StorageError):
@@ -210,7 +197,7 @@ class UncertainError(StorageError):
     """The answer to a request that writes did not come: whether it was carried out has to be looked up."""
 
     code = "uncertain"
-    told = AwayError.told
+    told = AWAY
 
 
 class BusyError(StorageError):

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from wharf import regular_file
 from wharf.change import Named
-from wharf.errors import OddFileError, StorageError, UnwritableError
+from wharf.errors import UNWRITABLE, OddFileError, StorageError
 from wharf.model import File, is_filename, is_sha256
 
 if TYPE_CHECKING:
@@ -288,7 +288,7 @@ def _told(path: Path) -> Iterator[None]:
             if error.errno in {errno.ENOSPC, errno.EDQUOT}
             else "Run it as the store's owner, or check the rights."
         )
-        raise UnwritableError(f"{path.parent} cannot be used: {error.strerror}.", remedy) from error
+        raise StorageError(f"{path.parent} cannot be used: {error.strerror}.", remedy, told=UNWRITABLE) from error
 
 
 def _sync(path: Path) -> None:

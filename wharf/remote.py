@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from wharf.branch import Branch, Committed, Message, edits_of
 from wharf.clone import REMOTE, TRIES, TRYING, Clone, said
-from wharf.errors import AwayError, GraphQLError, NotAllowedError, NotFoundError, RejectedError, StorageError, UncertainError
+from wharf.errors import AWAY, GraphQLError, NotAllowedError, NotFoundError, RejectedError, StorageError, UncertainError
 from wharf.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ class RemoteBranch(Branch):
                 return landed
             if time.monotonic() - began > TRYING:
                 break
-        raise AwayError(f"git push to {self.github.address} failed: {said(err)}", "Run the same command again.")
+        raise StorageError(f"git push to {self.github.address} failed: {said(err)}", "Run the same command again.", told=AWAY)
 
     def _landed(self, tip: str | None, mine: str) -> str | None:
         """The commit as which `mine` landed although no answer said so: it stands on `tip`, with the same tree and message."""
@@ -206,7 +206,9 @@ class RemoteBranch(Branch):
             else:
                 self.fetch()
                 return commit
-        raise AwayError(f"Committing to {self.github.address} failed: {lost.message}", "Run the same command again.")
+        raise StorageError(
+            f"Committing to {self.github.address} failed: {lost.message}", "Run the same command again.", told=AWAY
+        )
 
     def _commit_by_api(self, tip: str, edits: dict[str, bytes | None], text: str) -> str:
         headline, _, body = text.partition("\n")

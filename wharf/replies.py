@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wharf import parsing
-from wharf.errors import AwayError, NotAllowedError, NotFoundError, RejectedError, StorageError, WharfError
+from wharf.errors import AWAY, NotAllowedError, NotFoundError, RejectedError, StorageError, WharfError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,7 +82,9 @@ def refusal(method: str, what: str, reply: Reply, *, token: bool) -> WharfError:
         return StorageError(
             f"{what[:1].upper()}{what[1:]} has another address since a moment ago.", "Run the same command again."
         )
-    return AwayError(f"GitHub answered {reply.status} for {what}: {said}.", "If it persists, see GitHub's status page.")
+    return StorageError(
+        f"GitHub answered {reply.status} for {what}: {said}.", "If it persists, see GitHub's status page.", told=AWAY
+    )
 
 
 def away(said: str) -> str:

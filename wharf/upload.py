@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from wharf import listing
-from wharf.errors import AwayError, NotAllowedError, RejectedError, StorageError, UncertainError
+from wharf.errors import AWAY, NotAllowedError, RejectedError, StorageError, UncertainError
 
 if TYPE_CHECKING:
     import threading
@@ -60,7 +60,7 @@ class Upload:
             try:
                 return self._send()
             except UncertainError as error:
-                own, failure = True, AwayError(error.message, error.hint)
+                own, failure = True, StorageError(error.message, error.hint, told=AWAY)
                 self.stop.wait(PAUSE * 2**tries)
             except NotAllowedError as error:
                 # A release that was made a moment ago may not be known everywhere at GitHub yet.

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from wharf import __version__
-from wharf.errors import AnswerTooLargeError, AwayError, StorageError, UncertainError, UsageError
+from wharf.errors import AWAY, AnswerTooLargeError, StorageError, UncertainError, UsageError
 from wharf.quota import wait_after
 from wharf.replies import Reply, away, body_json
 from wharf.secret import Secret
@@ -168,7 +168,7 @@ class Wire:
                     yield download(answer)
                     return
                 if not answer.is_redirect:
-                    raise AwayError(f"GitHub's storage answered {answer.status_code}.", "Try again later.")
+                    raise StorageError(f"GitHub's storage answered {answer.status_code}.", "Try again later.", told=AWAY)
                 address = str(answer.next_request.url if answer.next_request else "")
         raise StorageError("GitHub's storage redirects without an end.", "Try again later.")
 
@@ -184,7 +184,7 @@ class Wire:
                 if isinstance(error, (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)) and not last:
                     continue
                 why = _reason(error) if isinstance(error, httpx.HTTPError) else "it gave what is no address"
-                raise AwayError(f"GitHub's storage does not answer: {why}.", "Try again later.") from None
+                raise StorageError(f"GitHub's storage does not answer: {why}.", "Try again later.", told=AWAY) from None
         try:
             yield answer
         finally:
@@ -213,7 +213,7 @@ class Wire:
                 return None
             why = f"{urlsplit(request.url).netloc} does not answer: {_reason(error)}"
             if safe:
-                raise AwayError(f"{why}.", away(why)) from None
+                raise StorageError(f"{why}.", away(why), told=AWAY) from None
             raise UncertainError(f"{why} to a change.", "Run the same command again.") from None
 
 
@@ -263,12 +263,12 @@ def download(answer: httpx.Response) -> Download:
                 waited, count = waited + time.monotonic() - began, count + len(chunk)
                 if waited > _QUIET:
                     if count < waited * _SLOWEST:
-                        raise AwayError("A download is too slow.", "Try again.")
+                        raise StorageError("A download is too slow.", "Try again.", told=AWAY)
                     waited, count = 0.0, 0
                 yield chunk
                 began = time.monotonic()  # what is done with the bytes takes its own time
         except httpx.HTTPError as error:
-            raise AwayError(f"A download broke off ({type(error).__name__}).", "Try again.") from None
+            raise StorageError(f"A download broke off ({type(error).__name__}).", "Try again.", told=AWAY) from None
 
     patience = answer.request.extensions.get("timeout", {}).get("read")
     if isinstance(patience, _Patience):

@@ -17,7 +17,7 @@ import python_multipart
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
-from wharf.errors import UnwritableError, UsageError
+from wharf.errors import UNWRITABLE, StorageError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -74,7 +74,7 @@ class Limits:
 
 
 async def parse(content_type: str | None, body: AsyncIterator[bytes], limits: Limits) -> Form:
-    """The form of a body. Raises UsageError for what is none, UnwritableError if it cannot be kept, and what `body` raises."""
+    """The form of a body. Raises UsageError for what is none, StorageError if it cannot be kept, and what `body` raises."""
     parts = _Parts(_boundary(content_type), limits)
     try:
         async for piece in body:
@@ -92,10 +92,12 @@ async def parse(content_type: str | None, body: AsyncIterator[bytes], limits: Li
 
 
 def check_room(folder: int | Path, more: int = 0) -> None:
-    """Raise UnwritableError if `more` bytes leave less than the floor free on a disk."""
+    """Raise StorageError if `more` bytes leave less than the floor free on a disk."""
     found = os.statvfs(folder)
     if found.f_bavail * found.f_frsize < FLOOR + more:
-        raise UnwritableError("There is no room for an upload on this server.", "Free some, or set TMPDIR to where there is.")
+        raise StorageError(
+            "There is no room for an upload on this server.", "Free some, or set TMPDIR to where there is.", told=UNWRITABLE
+        )
 
 
 class _Parts:

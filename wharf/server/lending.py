@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from wharf.errors import NotAllowedError, NotFoundError, OwnTokenError, QuotaError, StorageError, UnseenError
+from wharf.errors import MAY_NOT, UNSEEN, NotAllowedError, NotFoundError, QuotaError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +28,8 @@ def servers_own(error: WharfError) -> StorageError:
     """What GitHub refused the server. Whose request has come so far may do it, and is told of no fault of the client's."""
     if isinstance(error, StorageError):
         return error
-    kind = UnseenError if isinstance(error, NotFoundError) else OwnTokenError
-    return kind(error.message, error.hint)
+    told = UNSEEN if isinstance(error, NotFoundError) else MAY_NOT
+    return StorageError(error.message, error.hint, told=told)
 
 
 class Lending:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from wharf.clock import elapsed
-from wharf.errors import AwayError, NotAllowedError, NotFoundError, QuotaError, StorageError
+from wharf.errors import AWAY, NotAllowedError, NotFoundError, QuotaError, StorageError
 from wharf.server import answer
 from wharf.server.lending import servers_own
 from wharf.server.outside import Outside
@@ -120,7 +120,7 @@ class Links:
             task.add_done_callback(lambda _task: self._making.pop(place))
         await asyncio.wait({task}, timeout=PATIENCE)
         if not task.done():
-            raise AwayError("GitHub does not answer.", "The file is asked for on: try again.")
+            raise StorageError("GitHub does not answer.", "The file is asked for on: try again.", told=AWAY)
         return task.result()
 
     def _holds(self, kept: _Kept) -> bool:

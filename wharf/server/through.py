@@ -20,7 +20,7 @@ from weakref import WeakValueDictionary
 
 from wharf import own_folder, regular_file
 from wharf.clock import elapsed
-from wharf.errors import NotFoundError, OddFileError, QuotaError, StorageError, UnwritableError, WharfError
+from wharf.errors import UNWRITABLE, NotFoundError, OddFileError, QuotaError, StorageError, WharfError
 from wharf.model import is_sha256
 from wharf.server.lending import servers_own
 from wharf.server.links import GONE, PAUSE
@@ -255,4 +255,6 @@ def _told(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UnwritableError(f"The cache {folder} cannot be used: {error.strerror}.", "Free some room there.") from error
+        raise StorageError(
+            f"The cache {folder} cannot be used: {error.strerror}.", "Free some room there.", told=UNWRITABLE
+        ) from error

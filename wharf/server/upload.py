@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Protocol
@@ -15,13 +15,14 @@ from packaging.utils import canonicalize_name
 from wharf import distribution
 from wharf.distribution.names import Name, plain
 from wharf.errors import (
+    UNWRITABLE,
     BusyError,
     InvalidDistributionError,
     NoIndexError,
     NotAllowedError,
     NotFoundError,
+    StorageError,
     TooLargeError,
-    UnwritableError,
     UsageError,
 )
 from wharf.model import version_of
@@ -104,9 +105,10 @@ class Uploads:
             finally:
                 form.close()
         except OSError as error:  # the folder for temporary files, where the form lies
-            raise UnwritableError(
+            raise StorageError(
                 f"The upload cannot be kept for its checks: {error.strerror}.",
                 "Free some room, or set TMPDIR to where there is.",
+                told=UNWRITABLE,
             ) from error
 
     async def _parse(self, request: Request) -> Form:
@@ -129,7 +131,7 @@ class Uploads:
     async def _publish(self, given: Input, uploader: Uploader, patience: Patience) -> Published:
         """Publish as soon as GitHub's limits have room for the whole of it. While it waits, others have their turns."""
         github = self._repository.github
-        if github is None:
+        if github is None or await self._outside.run(partial(self._has, given.filename)):
             return await self._outside.run(partial(self._carry_out, given, uploader))
         room = (github if uploader.token is None else github.with_token(uploader.token)).reserve(patience.most)
 
@@ -142,6 +144,13 @@ class Uploads:
             return await self._outside.run(begin)
         finally:
             room.give_back()
+
+    def _has(self, filename: str) -> bool:
+        """Whether the index names such a file: then nothing is created, whatever comes of it."""
+        with suppress(StorageError):  # the publish brings anew what is damaged here
+            project = self._repository.branch.snapshot().project(Name.parse(filename).project)
+            return project is not None and any(each.filename == filename for each in project.files)
+        return False
 
     def _check(self, form: Form) -> tuple[Input, tuple[str, ...]]:
         """The file of a form, if the form says of it what is true; and what there is to say of the form."""
