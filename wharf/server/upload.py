@@ -234,6 +234,7 @@ def _hash(field: str) -> _Digest:
 
 def _again(file: BinaryIO) -> BinaryIO:
     """The form's file from its beginning, to be closed without closing the form's."""
+    file.seek(0, os.SEEK_END)  # both share one place: with bytes read ahead, closing would go back from wherever that is
     again = os.fdopen(os.dup(file.fileno()), "rb")
     again.seek(0)
     return again
