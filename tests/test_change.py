@@ -25,6 +25,9 @@ class Tip:
         self.files: dict[str, bytes] = {}
         self.index_file = index_file.NEW
 
+    def names(self) -> list[str]:
+        return ["demo"]
+
     def versions(self, project: str) -> list[str]:
         prefix = f"{record.folder(project)}/"
         return sorted({path[len(prefix) :].split("/")[0] for path in self.files if path.startswith(prefix)})

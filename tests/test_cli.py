@@ -100,7 +100,7 @@ def test_what_is_made_by_the_way_is_announced(run: Run, store: Path, tmp_path: P
     assert run("publish", wheel).splitlines()[:2] == [f"made a new store in {store}", "made the index 'main'"]
     assert run("publish", "--index", "staging", wheel).splitlines()[0] == "made the index 'staging'"
     assert "made the" not in run("publish", "--index", "staging", wheel)
-    assert "Did you mean --index staging?" in run("list", "--index", "stagin", code=4)
+    assert "Did you mean staging?" in run("list", "--index", "stagin", code=4)
     assert "There are: main, staging." in run("list", "--index", "nightly", code=4)
 
 

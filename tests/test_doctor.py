@@ -102,7 +102,7 @@ def test_people_read_a_line_a_fact_and_what_to_do(hub: Hub, run: Run, repo: Repo
     assert lines[0].startswith("ok       address ")
     at = next(number for number, line in enumerate(lines) if line.startswith("warning  index "))
     assert "there is no index 'stagin' yet (there are: main)" in lines[at]
-    assert f"-> `wharf init {address(hub)} --index stagin`" in lines[at + 1]
+    assert f"Did you mean main? `wharf init {address(hub)} --index stagin`" in lines[at + 1]
     assert lines[-1] == "no problem(s), 1 warning(s)"
     (repo.git_dir / "HEAD").write_text("ref: refs/heads/wharf/main\n")
     out, _ = run("doctor", "--repo", address(hub), token="ghp_wrong", code=8)

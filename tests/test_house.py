@@ -13,7 +13,7 @@ ROOT = Path(wharf.__file__).parent
 
 # From the ground up. What is not named here has no room yet.
 LAYERS = (
-    {"clock", "errors", "fault", "model", "parsing", "secret", "install_commands"},
+    {"clock", "errors", "remedies", "fault", "model", "parsing", "secret", "install_commands"},
     {
         *("address", "distribution", "record", "change", "settings", "index_file", "edits", "clients", "pages", "site"),
         *("account", "quota", "replies", "reservation", "tallies", "listing"),

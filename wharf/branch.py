@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from wharf import index_file, record
 from wharf.change import Outcome
 from wharf.errors import StorageError
-from wharf.objects import Git, Objects, identity
+from wharf.objects import Git, Objects, check_disk, identity
 from wharf.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -300,8 +300,12 @@ class Branch:
         status, _, err = self._writer().attempt("update-ref", self.ref, commit, tip or _ZERO)
         if status == 0:
             return True
+        check_disk(err, self._git.git_dir)  # it speaks of locks there too
         if "cannot lock ref" not in err:
-            raise StorageError(f"The branch {self.ref} cannot be written: {err[-300:]}", "Is the disk full?")
+            raise StorageError(
+                f"The branch {self.ref} cannot be written: {err[-300:]}",
+                f"`git --git-dir={self._git.git_dir} fsck` tells whether the repository is sound.",
+            )
         lock = self._git.git_dir / f"{self.ref}.lock"
         try:
             if time.time() - lock.stat().st_mtime > STALE_LOCK:

@@ -11,7 +11,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from wharf import index_file, record
+from wharf import index_file, record, remedies
 from wharf.distribution.names import Name
 from wharf.errors import ConflictError, NotFoundError, RefusedError, StorageError, UsageError
 from wharf.model import File, Release, Status, same_version
@@ -30,6 +30,10 @@ class Records(Protocol):
     @property
     def index_file(self) -> bytes:
         """The bytes of `wharf.toml`; of an index that is still to be made, those that it will have."""
+        ...
+
+    def names(self) -> Sequence[str]:
+        """The names of all projects."""
         ...
 
     def versions(self, project: str) -> Sequence[str]:
@@ -323,5 +327,6 @@ def _find(records: Records, project: str, version: str) -> Release:
         if same_version(spelled, version) and (release := records.release(project, spelled)) and release.files:
             return release
     if not spellings:
-        raise NotFoundError(f"There is no project {project!r} in this index.", "`wharf list` shows those there are.")
+        near = remedies.meant(project, records.names())
+        raise NotFoundError(f"There is no project {project!r} in this index.", f"{near}`wharf list` shows those there are.")
     raise NotFoundError(f"{project} has no version {version}.", f"`wharf show {project}` shows those there are.")

@@ -13,9 +13,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, Literal
 
-from wharf import own_folder
+from wharf import own_folder, remedies
 from wharf.errors import AWAY, UNWRITABLE, NotAllowedError, StorageError
-from wharf.objects import FULL, Git, Objects
+from wharf.objects import Git, Objects, check_disk
 from wharf.replies import away, plain
 
 if TYPE_CHECKING:
@@ -131,8 +131,8 @@ class Clone:
 
     def explain(self, verb: str, err: str) -> None:
         """Raise what GitHub's API says of a failure that is not a passing one; it also resolves a new name."""
-        if FULL.search(err):
-            raise StorageError(f"The disk is full at {self.folder}: {said(err)}", "Free some room there.", told=UNWRITABLE)
+        if not (_ELSEWHERE.search(err) or _NO_RIGHT.search(err)):  # GitHub too says that permission is denied
+            check_disk(err, self.folder, remedies.CACHE)
         if _ELSEWHERE.search(err) or _NO_RIGHT.search(err):
             before = self.github.address
             found = self.github.call("GET", "{repo}").data
@@ -185,7 +185,7 @@ class Clone:
         if status:
             self.explain("init", err)
             raise StorageError(
-                f"{self.folder} cannot be used as a cache: {said(err)}", "Check room and rights.", told=UNWRITABLE
+                f"{self.folder} cannot be used as a cache: {said(err)}", f"Delete it, or {remedies.CACHE}.", told=UNWRITABLE
             )
         # Another process may be reading another index from the clone that goes: it finds its own in the new one, too.
         what = _ALL if self.git.git_dir.is_dir() else f"+{self.ref}:{self.ref}"
@@ -239,9 +239,8 @@ class Clone:
             self._damaged.touch()
 
     def _unusable(self, error: OSError) -> StorageError:
-        return StorageError(
-            f"{self.folder} cannot be used as a cache: {error.strerror}.", "Check room and rights.", told=UNWRITABLE
-        )
+        hint = remedies.disk(error, remedies.CACHE)
+        return StorageError(f"{self.folder} cannot be used as a cache: {error.strerror}.", hint, told=UNWRITABLE)
 
     def _tidy(self) -> None:
         if len(list((self.git.git_dir / "objects" / "pack").glob("*.pack"))) > _PACKS:

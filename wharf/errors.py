@@ -18,6 +18,8 @@ class WharfError(Exception):
     code = "error"
     exit_code = 1
     http_status = 500
+    doctor = False
+    """Whether `wharf doctor` tells more."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -88,6 +90,10 @@ class NotAllowedError(WharfError):
     code = "not-allowed"
     exit_code = 6
     http_status = 403
+
+    def __init__(self, message: str, hint: str = "", *, doctor: bool = False) -> None:
+        super().__init__(message, hint)
+        self.doctor = doctor
 
 
 class RefusedError(WharfError):

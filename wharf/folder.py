@@ -7,7 +7,6 @@ named on the branch, is ever taken for garbage.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import os
@@ -19,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
-from wharf import regular_file
+from wharf import regular_file, remedies
 from wharf.change import Named
 from wharf.errors import UNWRITABLE, OddFileError, StorageError
 from wharf.model import File, is_filename, is_sha256
@@ -283,12 +282,8 @@ def _told(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise
     except OSError as error:
-        remedy = (
-            "Free some room there."
-            if error.errno in {errno.ENOSPC, errno.EDQUOT}
-            else "Run it as the store's owner, or check the rights."
-        )
-        raise StorageError(f"{path.parent} cannot be used: {error.strerror}.", remedy, told=UNWRITABLE) from error
+        hint = remedies.disk(error, "run it as the store's owner")
+        raise StorageError(f"{path.parent} cannot be used: {error.strerror}.", hint, told=UNWRITABLE) from error
 
 
 def _sync(path: Path) -> None:

@@ -7,6 +7,7 @@ objects made one by one.
 from __future__ import annotations
 
 import base64
+import errno
 import getpass
 import itertools
 import os
@@ -22,15 +23,13 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a missing git is told by
 
 import git
 
-from wharf.errors import DamagedError, StorageError
+from wharf import remedies
+from wharf.errors import UNWRITABLE, DamagedError, StorageError
 from wharf.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import IO, BinaryIO
-
-FULL = re.compile("No space left|Disk quota|Out of diskspace")
-"""What git says on a full disk."""
 
 _MAX_OBJECT = 64 << 20  # bytes of one object that are kept in memory; the rest is read and thrown away
 _SAID = 64 << 10  # bytes that are kept of what a git says on stderr
@@ -164,14 +163,22 @@ class Git:
     def run(self, *words: str, stdin: bytes = b"") -> bytes:
         """What git prints. Raises StorageError, with git's own words, if it fails."""
         status, out, err = self.attempt(*words, stdin=stdin)
-        if status and FULL.search(err):
-            raise StorageError(f"The disk is full at {self.git_dir}.", "Free some room there, and run the same command again.")
         if status:
+            check_disk(err, self.git_dir)
             raise StorageError(
                 f"git {words[0]} failed in {self.git_dir}: {err[-500:]}",
                 f"`git --git-dir={self.git_dir} fsck` tells whether the repository is sound.",
             )
         return out
+
+
+def check_disk(said: str, place: Path, elsewhere: str = "") -> None:
+    """Raise StorageError if git tells that a place cannot be written to; `elsewhere` says how another one is named."""
+    error = remedies.of_words(said)
+    if error is not None:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        what = f"The disk is full at {place}." if full else f"{place} cannot be written to: {error.strerror}."
+        raise StorageError(what, remedies.disk(error, elsewhere), told=UNWRITABLE)
 
 
 def _listen(stderr: IO[bytes], heard: bytearray, end: Callable[[], object]) -> None:

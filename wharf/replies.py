@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,8 @@ def refusal(method: str, what: str, reply: Reply, *, token: bool) -> WharfError:
     if reply.status == 401:
         return NotAllowedError(
             f"GitHub does not know the token for {what}: {said}.",
-            "It is wrong, expired or revoked: make a new one and set it; `wharf doctor` says where this one was found.",
+            "It is wrong, expired or revoked: make a new one and set it.",
+            doctor=True,
         )
     if reply.status == 403 or (reply.status == 404 and method not in {"GET", "HEAD"}):
         sso = reply.headers.get("x-github-sso", "")
@@ -66,11 +68,11 @@ def refusal(method: str, what: str, reply: Reply, *, token: bool) -> WharfError:
             "Authorise the token for the organisation (SAML single sign-on) in its settings on GitHub."
             if sso
             else "Reading needs the permission `contents: read`, writing `contents: write` (classic tokens: `repo`), "
-            "and a role in the repository that has it: `wharf doctor` tells."
+            "and a role in the repository that has it."
         )
         if "archived" in said.lower():
             hint = "An archived repository takes no changes: unarchive it in its settings on GitHub."
-        return NotAllowedError(f"GitHub does not allow this for {what}: {said}.", hint)
+        return NotAllowedError(f"GitHub does not allow this for {what}: {said}.", hint, doctor=True)
     if reply.status == 404:
         hint = "Check the spelling; `wharf init ADDRESS` makes a repository that is not there." + (
             " If it is private: does the token reach it?" if token else " If it is private, it needs a token: set WHARF_TOKEN."
@@ -89,7 +91,14 @@ def refusal(method: str, what: str, reply: Reply, *, token: bool) -> WharfError:
 
 def away(said: str) -> str:
     """The hint where GitHub could not be reached, by what git or the connection said."""
-    if "certificate" in said.lower():
+    said = said.lower()
+    if "not yet valid" in said or "has expired" in said:
+        return "Is the clock of this machine right? If so, the certificate of the host is out of date."
+    if "proxy" in said:
+        return "Look at the proxy that HTTPS_PROXY or git's http.proxy names: is it there, and does it let you through?"
+    if re.search("resolve host|name or service not known|nodename nor servname|name resolution", said):
+        return "Is the network there, and is the name of the host spelled right?"
+    if "certificate" in said:
         own = "If an authority of your own signed its certificate, name it twice"
         return f"{own}: `export SSL_CERT_FILE=FILE`, and `git config --global http.sslCAInfo FILE`."
     return "Is the network there? Is GitHub up?"

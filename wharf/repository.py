@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from wharf import remedies
 from wharf.branch import Branch
 from wharf.errors import (
     NoIndexError,
@@ -136,8 +136,7 @@ def no_index(repository: Repository, *, more: str = "") -> NoIndexError:
         there = repository.branch.indexes()
     except WharfError:
         there = []  # what is told is that it is not there, not why the others could not be asked for
-    near = difflib.get_close_matches(index, there, 1)
-    others = f"Did you mean --index {near[0]}? " if near else f"There are: {', '.join(there)}. " if there else ""
+    others = remedies.meant(index, there) or (f"There are: {', '.join(there)}. " if there else "")
     return NoIndexError(
         f"There is no index {index!r} in {repository.address}.",
         f"{others}`{line_of_init(repository.address, index)}` makes it{more}.",
@@ -193,7 +192,8 @@ def _open_folder(folder: Path, settings: Settings) -> Iterator[Repository]:
         branch.create(assets.scratch())
     except OSError as error:
         raise StorageError(
-            f"The folder {folder} cannot be used as a store: {error.strerror}.", "Name another one with --repo or WHARF_REPO."
+            f"The folder {folder} cannot be used as a store: {error.strerror}.",
+            remedies.disk(error, "name another one with --repo or WHARF_REPO"),
         ) from error
     with branch:
         tokens = Tokens(folder / "tokens.json")

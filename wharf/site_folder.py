@@ -12,7 +12,7 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING, Final
 
-from wharf import site
+from wharf import remedies, site
 from wharf.errors import StorageError, UsageError
 from wharf.pages import Format
 
@@ -59,7 +59,8 @@ class SiteFolder:
         except OSError as error:
             place = f" ({error.filename})" if error.filename else ""
             left = "Run it again: it goes on from there." if self.installing else "The old one is as it was."
-            raise StorageError(f"The site cannot be written: {error.strerror or error}{place}.", left) from error
+            hint = f"{remedies.disk(error)} {left}".strip()
+            raise StorageError(f"The site cannot be written: {error.strerror or error}{place}.", hint) from error
 
     @contextlib.contextmanager
     def _alone(self, handle: int) -> Iterator[None]:

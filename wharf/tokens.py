@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from wharf import own_folder, regular_file
+from wharf import own_folder, regular_file, remedies
 from wharf.errors import ConflictError, NotFoundError, OddFileError, StorageError, UsageError
 from wharf.secret import Secret
 
@@ -67,7 +67,9 @@ class Tokens:
                 return _File.model_validate_json(file.read(_LARGEST)).tokens
         except FileNotFoundError:
             return []
-        except (ValidationError, OSError, OddFileError) as error:
+        except OSError as error:
+            raise StorageError(f"{self.path} cannot be read: {error.strerror}.", remedies.disk(error)) from error
+        except (ValidationError, OddFileError) as error:
             raise StorageError(
                 f"{self.path} cannot be read as a list of tokens.",
                 "Restore it, or move it away and create the tokens again with `wharf token create`.",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wharf import __version__
+from wharf import __version__, remedies
 from wharf.cli.output import State, common
 from wharf.errors import StorageError, WharfError
 
@@ -40,6 +40,20 @@ _VERBS = {
 }
 
 
+_ELSEWHERE = {  # what other tools call them
+    "upload": "publish",
+    "push": "publish",
+    "delete": "remove",
+    "rm": "remove",
+    "ls": "list",
+    "info": "show",
+    "history": "log",
+    "install": "run",
+    "check": "verify",
+    "login": "doctor",
+}
+
+
 class _Verbs(click.Group):
     """A group that imports a verb's module when the verb is asked for."""
 
@@ -54,6 +68,14 @@ class _Verbs(click.Group):
         if not isinstance(command, click.Command):
             raise TypeError(f"{cmd_name} is not a command")
         return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, and for a verb that is none the one that may be meant, by its letters or in other tools."""
+        verb = args[0]
+        if verb not in _VERBS and not verb.startswith("-"):
+            near = f"Did you mean {_ELSEWHERE[verb]}?" if verb in _ELSEWHERE else remedies.meant(verb, _VERBS).strip()
+            raise click.UsageError(f"There is no command {verb!r}. {near}".strip(), ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -108,10 +130,11 @@ def _outcome(words: list[str], state: State) -> int:
     except click.Abort:
         code = state.fail("interrupted", "Interrupted.", "Run the same command again: it goes on from there.", 130)
     except WharfError as error:
-        code = state.fail(error.code, error.message, error.hint, error.exit_code)
+        more = " `wharf doctor` says which token was found, and what it may do." if error.doctor else ""
+        code = state.fail(error.code, error.message, f"{error.hint}{more}", error.exit_code)
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
-        code = state.fail(StorageError.code, f"{error.strerror or error}{place}.", "", StorageError.exit_code)
+        code = state.fail(StorageError.code, f"{error.strerror or error}{place}.", remedies.disk(error), StorageError.exit_code)
     except Exception as error:  # noqa: BLE001 - the last catch: a script gets its document, and a person a sentence
         code = _fault(state, error)
     return code if isinstance(code, int) else 0

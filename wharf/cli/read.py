@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wharf import remedies
 from wharf.cli.output import State, common, pass_state, size_text
 
 if TYPE_CHECKING:
@@ -46,9 +47,11 @@ def show_command(state: State, spec: str) -> None:
 
     name, version = parse_spec(spec)
     with state.repository(reading=True, fetch="may") as repository:
-        project = repository.branch.snapshot().project(name)
+        snapshot = repository.branch.snapshot()
+        project = snapshot.project(name)
+        near = "" if project else remedies.meant(name, snapshot.names())
     if project is None:
-        raise NotFoundError(f"There is no project {name!r} in this index.", "`wharf list` shows those there are.")
+        raise NotFoundError(f"There is no project {name!r} in this index.", f"{near}`wharf list` shows those there are.")
     if version is not None:
         release = project.release(version)
         if release is None or not release.files:
@@ -83,8 +86,9 @@ def log_command(state: State, project: str | None) -> None:
     with state.repository(reading=True, fetch="may") as repository:
         name = None if project is None else parse_name(project)
         entries = list(repository.branch.history(name))
+        near = remedies.meant(name, repository.branch.snapshot().names()) if name is not None and not entries else ""
     if name is not None and not entries:
-        raise NotFoundError(f"The index never had a project {name!r}.", "`wharf log` without a name shows all.")
+        raise NotFoundError(f"The index never had a project {name!r}.", f"{near}`wharf log` without a name shows all.")
     state.result({"entries": [_entry_document(entry) for entry in entries]}, map(_entry_line, entries))
 
 

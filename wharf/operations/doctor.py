@@ -6,6 +6,7 @@ Nothing is written but the cache. Whatever fails while it looks is itself a find
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from wharf import remedies
 from wharf.errors import NotAllowedError, WharfError
 from wharf.objects import Git
 from wharf.quota import Waiting
@@ -82,7 +84,9 @@ def told(what: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
         found.append(Finding(what=what, state="problem", detail=error.message, hint=error.hint))
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        found.append(Finding(what=what, state="problem", detail=f"{place}{error.strerror or error}.", hint="Check its rights."))
+        found.append(
+            Finding(what=what, state="problem", detail=f"{place}{error.strerror or error}.", hint=remedies.disk(error))
+        )
     return found
 
 
@@ -93,12 +97,14 @@ def room(what: str, folder: Path) -> Iterator[Finding]:
         yield Finding(what=what, state="problem", detail=f"{base} is no folder.", hint="Name another one, or move it away.")
         return
     if not os.access(base, os.W_OK | os.X_OK):
-        yield Finding(what=what, state="problem", detail=f"{base} cannot be written to.", hint="Check who owns it.")
+        number = errno.EROFS if os.statvfs(base).f_flag & os.ST_RDONLY else errno.EACCES
+        hint = remedies.disk(OSError(number, ""), remedies.CACHE if what == "cache" else "name another one with --repo")
+        yield Finding(what=what, state="problem", detail=f"{base} cannot be written to.", hint=hint)
         return
     free = shutil.disk_usage(base).free
     text = f"{base} can be written to; {free / 1e9:.1f} GB are free"
     if free < _LITTLE:
-        yield Finding(what=what, state="warning", detail=text, hint="Free some room there.")
+        yield Finding(what=what, state="warning", detail=text, hint=remedies.disk(OSError(errno.ENOSPC, "")))
     else:
         yield Finding(what=what, detail=text)
 
@@ -132,7 +138,7 @@ def _folder(folder: Path, settings: Settings) -> Iterator[Finding]:
         line = line_of("publish", str(folder), settings.index, "dist/*")
         yield Finding(what="index", detail="the index is empty", hint=f"`{line}` fills it.")
     else:
-        yield no_index(str(folder), settings.index, others)
+        yield no_index(str(folder), settings.index, others, ", or the first publish to it,")
 
 
 def readable(branch: Branch) -> tuple[()]:
@@ -141,16 +147,17 @@ def readable(branch: Branch) -> tuple[()]:
     return ()
 
 
-def no_index(where: str, index: str, others: Iterable[str]) -> Finding:
-    """An index that is not there may be a typing error."""
+def no_index(where: str, index: str, others: Iterable[str], too: str = "") -> Finding:
+    """An index that is not there may be a typing error. `too` is what makes it, too."""
     from wharf.repository import line_of_init
 
-    there = ", ".join(sorted(others)) or "none"
+    names = sorted(others)
+    there = ", ".join(names) or "none"
     return Finding(
         what="index",
         state="warning",
         detail=f"there is no index {index!r} yet (there are: {there})",
-        hint=f"`{line_of_init(where, index)}`, or the first publish to it, makes it.",
+        hint=f"{remedies.meant(index, names)}`{line_of_init(where, index)}`{too} makes it.",
     )
 
 

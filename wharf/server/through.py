@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
-from wharf import own_folder, regular_file
+from wharf import own_folder, regular_file, remedies
 from wharf.clock import elapsed
 from wharf.errors import UNWRITABLE, NotFoundError, OddFileError, QuotaError, StorageError, WharfError
 from wharf.model import is_sha256
@@ -255,6 +255,5 @@ def _told(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(
-            f"The cache {folder} cannot be used: {error.strerror}.", "Free some room there.", told=UNWRITABLE
-        ) from error
+        hint = remedies.disk(error, remedies.CACHE)
+        raise StorageError(f"The cache {folder} cannot be used: {error.strerror}.", hint, told=UNWRITABLE) from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from packaging.utils import canonicalize_name
 
-from wharf import distribution
+from wharf import distribution, remedies
 from wharf.distribution.names import Name, plain
 from wharf.errors import (
     UNWRITABLE,
@@ -107,7 +107,7 @@ class Uploads:
         except OSError as error:  # the folder for temporary files, where the form lies
             raise StorageError(
                 f"The upload cannot be kept for its checks: {error.strerror}.",
-                "Free some room, or set TMPDIR to where there is.",
+                remedies.disk(error, "set TMPDIR to a folder with more room that can be written to"),
                 told=UNWRITABLE,
             ) from error
 

@@ -1,0 +1,56 @@
+"""What to do about it: the hints that several places give, by what really went wrong. Pure."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+CACHE: Final = "name another folder for the cache: `export XDG_CACHE_HOME=FOLDER`"
+"""How the cache gets another place."""
+
+_WORDS = (  # of the system, as programs such as git repeat them in English
+    (re.compile("No space left|Out of diskspace"), errno.ENOSPC),
+    (re.compile("Disk quota"), errno.EDQUOT),
+    (re.compile("Read-only file system"), errno.EROFS),
+    (re.compile("Too many open files"), errno.EMFILE),
+    (re.compile("Permission denied|insufficient permission|Operation not permitted"), errno.EACCES),
+)
+
+
+def disk(error: OSError, elsewhere: str = "") -> str:
+    """What to do about a file or folder that cannot be used. `elsewhere` says how another one is named."""
+    ways = {
+        errno.ENOSPC: "Free some room there",
+        errno.EDQUOT: "Free some of your quota there",
+        errno.EROFS: "It is on a file system that is mounted read-only: mount it for writing",
+        errno.EACCES: "Check who owns it, and its rights",
+        errno.EPERM: "Check who owns it, and its rights",
+        errno.EMFILE: "This process has too many files open: allow more with `ulimit -n`",
+        errno.ENFILE: "Too many files are open on this machine: end what is not needed",
+        errno.EIO: "The disk fails: look into the log of the system",
+        errno.ENOTDIR: "A file stands where a folder has to be: move it away",
+        errno.EEXIST: "A file stands where a folder has to be: move it away",
+        errno.EISDIR: "A folder stands where a file has to be: move it away",
+    }
+    way = ways.get(error.errno or 0, "" if elsewhere else "Check that the place is there, and that you may use it")
+    text = f"{way}, or {elsewhere}" if way and elsewhere else way or elsewhere
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def of_words(said: str) -> OSError | None:
+    """The error of the system that a program told of in words."""
+    number = next((number for words, number in _WORDS if words.search(said)), None)
+    return None if number is None else OSError(number, os.strerror(number))
+
+
+def meant(text: str, among: Iterable[str]) -> str:
+    """`Did you mean …? `, where something that there is looks like what was typed; else nothing."""
+    import difflib
+
+    near = difflib.get_close_matches(text, list(among), 1)
+    return f"Did you mean {near[0]}? " if near else ""
