@@ -17,7 +17,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
@@ -393,3 +393,41 @@ def test_heads_and_queues_of_requests_are_bounded(world: World) -> None:
                 got += raw.recv(65536)
         process.terminate()
         assert process.wait(20) == 0
+
+
+# What GitHub says of the repository itself
+
+
+@pytest.mark.parametrize("as_form", [False, True])
+def test_a_repository_that_is_made_private_closes_at_once_by_webhook(world: World, as_form: bool) -> None:
+    world.repo.private = False
+    link = address(world.wheel())
+    with world.serving(by_github=False, open_reading=True, while_public=True, webhook=Secret(SECRET)) as client:
+        assert client.get(PAGE, auth=None).status_code == 200
+
+        def tell(action: str, name: str = "Acme/pkgs") -> None:
+            body = json.dumps({"action": action, "repository": {"full_name": name}}).encode()
+            kind = "application/json"
+            if as_form:
+                body, kind = b"payload=" + quote(body).encode(), "application/x-www-form-urlencoded"
+            digest = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+            headers = {"X-Hub-Signature-256": f"sha256={digest}", "X-GitHub-Event": "repository", "Content-Type": kind}
+            assert client.post("/-/webhook/github", content=body, headers=headers).status_code == 202
+
+        tell("privatized", "acme/other")
+        tell("edited")
+        assert client.get(PAGE, auth=None).status_code == 200
+        tell("privatized")  # GitHub itself may go on saying for a moment that it is public
+        assert {client.get(path, auth=None).status_code for path in (PAGE, link, "/")} == {401}
+        assert client.get(PAGE).status_code == 200
+        tell("publicized")
+        soon(lambda: client.get(PAGE, auth=None).status_code == 200)
+
+
+def test_the_return_of_github_is_told(world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(refresher, "ASK_EVERY", 0.02)
+    with world.serving(by_github=False, open_reading=True) as client:
+        world.hub.down = True
+        soon(lambda: client.get("/healthz").json()["status"] == "stale")
+        world.hub.down = False
+        soon(lambda: "GitHub answers again. The index is up to date." in caplog.messages)

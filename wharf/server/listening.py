@@ -51,8 +51,7 @@ def _way_out(number: int | None, host: str, port: int) -> str:
 def allow_open_files() -> None:
     """Raise the limit of open files to what this user may have: each connection is one, and the usual limit is 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    for wanted in (hard, _FILES):
-        if soft != resource.RLIM_INFINITY and (wanted == resource.RLIM_INFINITY or wanted > soft):
-            with contextlib.suppress(ValueError, OSError):  # the system has a limit of its own
-                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-                return
+    for wanted in () if soft == hard else (hard, max(soft, _FILES)):
+        with contextlib.suppress(ValueError, OSError):  # the system has a limit of its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            return

@@ -246,10 +246,14 @@ class Refresher:
                 self.public = False  # as of a repository that was made private, where there is no token
             self._tell("there", error)
             return False
-        self._problems.pop("there", None)
+        was_away = self._problems.pop("there", None) is not None
         if not self._anew:  # nothing was found to be damaged meanwhile
             self._problems.pop("copy", None)
         await self.refresh()
+        if was_away and not self._hasty:
+            log.warning(
+                "GitHub answers again. %s", "There is no index there yet." if self.blind else "The index is up to date."
+            )
         return True
 
     def _ask(self) -> None:
@@ -286,8 +290,8 @@ class Refresher:
             return  # it was closed while GitHub was asked, and the answer may be from before
         if reply.status != 304:
             public = isinstance(reply.data, dict) and reply.data.get("private") is False
-            if self.public and not public:
-                log.warning("The repository is private on GitHub now.")
+            if self.public != public and (self.public or self._looked or "there" in self._problems):
+                log.warning("The repository is %s on GitHub now.", "public" if public else "private")
             self.public = public
             self._about = reply.headers.get("etag")
         self._looked = self._clock()
