@@ -121,6 +121,34 @@ def test_nothing_else_is_hidden(text: str) -> None:
     assert without_tokens(text) == text
 
 
+@pytest.mark.parametrize("kind", ["installation", "fine-grained"])
+def test_no_verb_shows_or_keeps_a_token(
+    kind: str, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    with Hub(tmp_path / "hub") as hub:
+        token = hub.token("ann", {"acme/pkgs": "write"}, kind=kind)
+        hub.create("acme/pkgs")
+        monkeypatch.setenv("WHARF_REPO", f"{hub.url}/acme/pkgs")
+        monkeypatch.setenv("WHARF_TOKEN", token)
+        said = ""
+        for words in (
+            ["init", f"{hub.url}/acme/pkgs"], ["publish", str(make_wheel(tmp_path / "dist"))], ["list"], ["show", "demo"],
+            ["log"], ["yank", "demo==1.0"], ["verify"], ["doctor"], ["build", "--with-files", str(tmp_path / "site")],
+            ["setup", "pip"], ["list", "--repo", f"{hub.url}/acme/nothing"], ["remove", "demo==9"],
+        ):  # fmt: skip
+            for more in ([], ["--json"]):
+                with pytest.raises(SystemExit):
+                    main([*words, "-v", *more])
+                said += "".join(capsys.readouterr())
+        for name in ("cache", "data", "site"):
+            for path in (each for each in (tmp_path / name).rglob("*") if each.is_file()):
+                assert token.encode() not in path.read_bytes(), path
+    assert "WHARF_TOKEN" in said, "it is named by where it was found"
+    assert not [at for at in range(12, len(token) - 24, 24) if token[at : at + 24] in said], "no part of it either"
+
+
 # What is started
 
 

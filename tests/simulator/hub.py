@@ -98,8 +98,7 @@ class Hub:
         """A new token. `contents=False`: may see the repositories, but not what is in them. `scopes`: of a classic one."""
         if kind not in KINDS or not LEVELS.keys() >= set(rights.values()):
             raise ValueError(f"no such token: {kind} {dict(rights)}")
-        prefix = {"classic": "ghp_", "fine-grained": "github_pat_"}.get(kind, "ghs_")
-        secret = prefix + secrets.token_hex(18)
+        secret = _new_secret(kind)
         lower = {slug.lower(): level for slug, level in rights.items()}
         with self.lock:
             self.tokens[secret] = Token(login=login, rights=lower, kind=kind, secret=secret, contents=contents, scopes=scopes)
@@ -176,3 +175,12 @@ _HANDLERS: dict[str, Callable[[Hub, Request], Answer]] = {
     "web": storage.handle_web,
     "storage": storage.handle,
 }
+
+
+def _new_secret(kind: str) -> str:
+    """As GitHub makes them. Those of apps and of Actions jobs are signed values of some 520 characters since 2026."""
+    if kind == "classic":
+        return f"ghp_{secrets.token_hex(18)}"
+    if kind == "fine-grained":
+        return f"github_pat_{secrets.token_hex(11)}_{secrets.token_hex(29)}"
+    return f"ghs_1234567_{secrets.token_urlsafe(27)}.{secrets.token_urlsafe(96)}-_.{secrets.token_urlsafe(255)}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from packaging.utils import canonicalize_name
 
-from wharf import distribution, remedies
+from wharf import distribution, own_folder, remedies
 from wharf.distribution.names import Name, plain
 from wharf.errors import (
     UNWRITABLE,
@@ -120,7 +120,7 @@ class Uploads:
         self._unfinished += 1
         try:
             if self._folder is not None:
-                await asyncio.to_thread(self._folder.mkdir, mode=0o700, parents=True, exist_ok=True)
+                await asyncio.to_thread(own_folder.make, self._folder)
                 await asyncio.to_thread(forms.check_room, self._folder, announced or 0)
             body = pieces(request, self._limit + FORM_LIMIT, too_large)
             limits = Limits(self._limit, too_large, self._folder)
