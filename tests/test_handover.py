@@ -217,8 +217,8 @@ def test_connections_are_passed_on_by_password_and_wait_until_somebody_takes_the
         stack.enter_context(far)
         far.connect(mine.getsockname())
         connection = stack.enter_context(mine.accept()[0])
-        assert first.pass_on(connection, [Secret("unknown"), Secret("one")]) == "here"
-        assert first.pass_on(connection, []) == "here"
+        assert first.pass_on(connection, [Secret("unknown"), Secret("one")]) == "mine"
+        assert first.pass_on(connection, []) == "nobody's"
         assert first.pass_on(connection, [Secret("wharf"), Secret("two")]) == "there"
         connection.close()
         received_later: queue.Queue[socket.socket] = queue.Queue()
@@ -228,7 +228,7 @@ def test_connections_are_passed_on_by_password_and_wait_until_somebody_takes_the
             received.sendall(b"hello")
             assert far.recv(9) == b"hello"
         second.close()
-        assert first.pass_on(far, [Secret("two")]) == "here", "of a run that has ended"
+        assert first.pass_on(far, [Secret("two")]) == "nobody's", "of a run that has ended"
 
 
 def test_a_connection_to_a_run_that_takes_none_at_the_moment_is_kept(folder: Path) -> None:

@@ -196,6 +196,10 @@ def test_a_request_finds_its_run_however_it_comes(desk: Desk) -> None:
 def test_who_has_no_password_is_answered_by_anybody_and_comes_anew_with_one(desk: Desk) -> None:
     """On the same connection the password would be asked of whoever answered before."""
     with asking(desk) as first, asking(desk):
+        for path, status in (b"/healthz", b"200"), (b"/legacy/", b"405"), (b"/favicon.ico", b"404"):
+            said = exchange(first, b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path)
+            assert said.startswith(b"HTTP/1.1 " + status)
+            assert b"connection: close" in said
         for authorization in (b"", b"Authorization: Basic eDp5\r\n", b"Authorization: nonsense\r\n", b"Authorization:\r\n"):
             said = exchange(first, b"GET /simple/ HTTP/1.1\r\nHost: x\r\n%s\r\n" % authorization)
             assert said.startswith(b"HTTP/1.1 401")

@@ -35,8 +35,8 @@ PATIENCE: Final = 10.0
 NAME_LENGTH: Final = len("run--65535-") + 20 + 32
 """Bytes of the longest name of a run's socket: a network, a port, a digest."""
 
-Passed = Literal["here", "there", "later"]
-"""For whom a connection is: this run, or nobody; another run, which has it now; one that can take none at the moment."""
+Passed = Literal["mine", "nobody's", "there", "later"]
+"""For whom a connection is: this run; no run that is known; another, which has it now; one that can take none at the moment."""
 
 _AGAIN = {"gone": PATIENCE, "not yet": 3.0}  # seconds for which a run that ends or begins is looked for again
 _PAUSE = 0.01
@@ -122,7 +122,7 @@ class SharedPort:
         for password in passwords:
             digest = _digest(password)
             if digest == self._own:
-                return "here"
+                return "mine"
             for folder in self._folders:
                 try:
                     with handover.call(folder / _name(self.number, digest)) as other:
@@ -132,7 +132,7 @@ class SharedPort:
                 except (OSError, HandoverError):
                     continue  # there is none, or it has ended
                 return "there"
-        return "here"
+        return "nobody's"
 
     def leave(self, connection: socket.socket) -> bool:
         """Give a connection to any other run, which passes it on if need be: this one ends. False if there is none."""

@@ -9,6 +9,7 @@ import signal
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -21,7 +22,7 @@ from wharf.server.first_look import first_look
 from wharf.server.journal import AccessLog, Journal, Told, quietly
 from wharf.server.listening import allow_open_files, listen
 from wharf.server.options import Options, bracketed
-from wharf.server.protocol import Protocol
+from wharf.server.protocol import OneRequest, Protocol
 from wharf.shared_port import LOOPBACK, SharedPort
 
 if TYPE_CHECKING:
@@ -211,11 +212,9 @@ class Beside(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections one by one: uvicorn would take all, and some are for other runs."""
         await super().startup(sockets)
-        self._acceptor = Acceptor(self._port, self._protocol)
+        mine, nobodys = (partial(each, self.config, self.server_state, self.lifespan.state) for each in (Protocol, OneRequest))
+        self._acceptor = Acceptor(self._port, mine=mine, nobodys=nobodys)
         self._acceptor.begin()
-
-    def _protocol(self) -> asyncio.Protocol:
-        return Protocol(self.config, self.server_state, self.lifespan.state)
 
     def end(self) -> None:
         """Stop at once, or as soon as it has started."""

@@ -1,7 +1,8 @@
 """The acceptor: takes connections from a listening socket that other processes take them from as well.
 
 The password in its first request says for whom a connection is. That request is looked at and not taken from the connection, so
-that it can be passed on whole. What bears no password, or one that nobody here knows, is answered by whoever accepted it.
+that it can be passed on whole. What bears no password, or one that nobody knows, is answered by whoever accepted it and closed:
+what the client asks next, with a password, would be asked of the same process.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from wharf.server.access import secrets_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wharf.shared_port import SharedPort
+    from wharf.shared_port import Passed, SharedPort
+
+    Make = Callable[[], asyncio.Protocol]
 
 PATIENCE: Final = 30.0
 """Seconds in which the first request has to come, and in which whom it is for has to take it."""
@@ -33,12 +36,15 @@ _TOO_MANY = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class Acceptor:
-    """`protocol` makes what a connection of this process is served by. To be used in the loop's thread, but for `receive`."""
+    """To be used in the loop's thread, but for `receive`.
 
-    def __init__(self, port: SharedPort, protocol: Callable[[], asyncio.Protocol]) -> None:
+    `mine` makes what a connection for this run is served by; `nobodys` one whose next request may be for another.
+    """
+
+    def __init__(self, port: SharedPort, *, mine: Make, nobodys: Make) -> None:
         self._port = port
         self._listener = port.listener
-        self._protocol = protocol
+        self._mine, self._nobodys = mine, nobodys
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[socket.socket, asyncio.TimerHandle] = {}  # for the first request, and how long
         self._tasks: set[asyncio.Task[None]] = set()
@@ -102,7 +108,7 @@ class Acceptor:
         except OSError:
             seen = b""
         end = _END.search(seen)
-        passed = "here"
+        passed: Passed = "nobody's"
         if end is not None:
             found = _AUTHORIZATION.search(seen[: end.end()])
             if found is not None:
@@ -116,16 +122,16 @@ class Acceptor:
             self._close(connection)
         else:
             self._forget(connection)
-            self._serve(connection)
+            self._serve(connection, self._mine if passed == "mine" else self._nobodys)
 
-    def _serve(self, connection: socket.socket) -> None:
-        task = self._loop.create_task(self._served(connection))
+    def _serve(self, connection: socket.socket, protocol: Make) -> None:
+        task = self._loop.create_task(self._served(connection, protocol))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _served(self, connection: socket.socket) -> None:
+    async def _served(self, connection: socket.socket, protocol: Make) -> None:
         try:
-            await self._loop.connect_accepted_socket(self._protocol, connection)
+            await self._loop.connect_accepted_socket(protocol, connection)
         except OSError:
             connection.close()  # the client has gone
 

@@ -25,8 +25,7 @@ PATIENCE: Final = 2.0
 """Seconds from the server's beginning for which the first answer waits for GitHub."""
 
 _KEPT = 64  # headers with the right password: every tool has a user name of its own
-# The next try comes by a connection of its own: at a port that several runs share, the password in it says whose it is.
-_CHALLENGE = (("www-authenticate", 'Basic realm="wharf", charset="UTF-8"'), ("connection", "close"))
+_CHALLENGE = (("www-authenticate", 'Basic realm="wharf", charset="UTF-8"'),)
 _NO_PASSWORD = text(
     401,
     "This index is here for one command of `wharf run`, which finds the password in its environment (UV_INDEX_WHARF_PASSWORD).",

@@ -247,6 +247,17 @@ class _Closing(RequestResponseCycle):
         return RequestResponseCycle.send(self, message)  # type: ignore[arg-type]
 
 
+class OneRequest(Protocol):
+    """A connection that is closed after its first answer."""
+
+    def on_headers_complete(self) -> None:
+        """Begin the answer."""
+        super().on_headers_complete()
+        if not self.parser.should_upgrade():
+            self.cycle.keep_alive = False
+            self.cycle.__class__ = _Closing
+
+
 class _FirstLine:
     """Stands for the transport while a head is written, to put another line in the place of its first."""
 
