@@ -79,9 +79,14 @@ def another(path: Path, answer: Callable[[socket.socket], object]) -> Iterator[N
                 with suppress(OSError):  # who only looked whether somebody is here
                     answer(connection)
 
-        threading.Thread(target=attend, daemon=True).start()
+        thread = threading.Thread(target=attend, daemon=True)
+        thread.start()
         yield
-        door.shutdown(socket.SHUT_RDWR)
+        door.shutdown(socket.SHUT_RDWR)  # which wakes the thread on Linux
+        door.close()
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as last:
+            last.connect(str(path))
+        thread.join(10)
 
 
 def refused(port: SharedPort) -> str:
