@@ -181,7 +181,7 @@ def serving(machine: Machine, store: Path, *options: object, warns: str = "") ->
             code = process.wait(_STOP)
         finally:
             process.kill()
-        said = _text(errors)
+        said = _text(errors).replace("Stopping.\n", "")  # what it says of a signal
         assert code == 0, said
         assert (warns in said and said.count("\n") == 1) if warns else not said, said
 
