@@ -265,6 +265,31 @@ def test_pip_is_told_in_the_file_that_it_would_edit_itself(
     assert run("pip", "--url", URL, "--file", tmp_path / "other")["file"] == str(tmp_path / "other")
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("machine wharf.example.com login x password t\n", False),
+        ("machine a login x password t\ndefault login x password t\n", True),
+        (None, False),
+    ],
+)
+def test_a_password_for_any_host_breaks_pip_over_redirects(
+    run: Run, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, told: bool
+) -> None:
+    for file in (home / ".netrc", tmp_path / "mine"):
+        if text is not None:
+            file.write_text(text)
+        for words in ((), ("--url", URL)):
+            assert any("`default` line" in note for note in run("pip", *words)["notes"]) is told
+            assert not any("`default` line" in note for note in run("uv", *words)["notes"])
+        (home / ".netrc").unlink(missing_ok=True)
+        monkeypatch.setenv("NETRC", str(tmp_path / "mine"))
+
+
+def test_twine_is_not_to_be_told_to_skip_what_is_there(run: Run) -> None:
+    assert any(note.startswith("Leave --skip-existing out") for note in run("twine", "--url", URL)["notes"])
+
+
 def test_uv_is_told_in_the_nearest_project_or_for_the_person(
     run: Run, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

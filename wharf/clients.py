@@ -296,6 +296,8 @@ def _twine(place: Place, name: str, _file: str) -> Setup:
         notes=(
             "The token goes to TWINE_PASSWORD, or twine asks for it.",
             f"The command is `twine upload --repository {name} dist/*`. A static site takes no uploads.",
+            "Leave --skip-existing out: twine refuses it from 6.2 on for any index but the public one. The same bytes again are"
+            " no error here; other bytes under a name that is taken are one.",
             *_open(place),
         ),
     )

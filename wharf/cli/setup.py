@@ -104,7 +104,14 @@ def _which_token(settings: Settings, place: Place) -> Iterator[str]:
 
 
 def _above(client: Client) -> Iterator[str]:
-    """What wins over a file of pip's."""
+    """What wins over a file of pip's, or gets in the way of what pip fetches."""
+    from wharf.operations.setup import has_default
+
     for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
         if client == "pip" and name in os.environ:
             yield f"{name} is set, and counts before any file: unset it."
+    if client == "pip" and has_default(os.environ):
+        yield (
+            "~/.netrc has a `default` line: pip sends that password also to where a file's address leads, as to GitHub's "
+            "storage, which refuses it then. Name the hosts instead."
+        )

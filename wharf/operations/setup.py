@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import netrc
 import os
 import stat
 import sys
@@ -75,6 +76,14 @@ def _home(environ: Mapping[str, str]) -> Path:
 
 def _config(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("XDG_CONFIG_HOME") or _home(environ) / ".config")
+
+
+def has_default(environ: Mapping[str, str]) -> bool:
+    """Whether the person's netrc has a password for any host that it does not name."""
+    try:
+        return any(netrc.netrc(environ.get("NETRC") or _home(environ) / ".netrc").hosts.get("default", ()))
+    except (OSError, netrc.NetrcParseError, UnicodeDecodeError, UsageError):  # one that cannot be read gives nothing to pip
+        return False
 
 
 def _pip_file(environ: Mapping[str, str]) -> Path:

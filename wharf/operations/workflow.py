@@ -189,7 +189,10 @@ class Plan:
         """What has to be known before the workflow is run."""
         if self.address.host == GITHUB:
             return ()
-        return (f"{self.address.host} finds no workflows of {GITHUB}: it needs a copy of {OWN}, and to know `$/` in `uses`.",)
+        return (
+            f"The workflow does not run on {self.address.host}: an Enterprise Server calls no workflows of {GITHUB}, and lacks "
+            "what they are made of. docs/actions.md has a job that does run there.",
+        )
 
     def lines(self) -> list[str]:
         """What the file does, and why it does not do more."""
