@@ -22,7 +22,6 @@ from urllib.parse import quote, urlsplit
 import httpx
 import pytest
 import simulator.storage
-from starlette.datastructures import UploadFile
 from test_branch import edit_by_hand, git
 from test_serving import JSON, SECRET, World, _quick, address, soon, world
 
@@ -262,7 +261,7 @@ def test_a_file_too_large_for_the_cache_is_on_the_disk_once_however_many_read_it
 
 
 def test_a_full_disk_refuses_an_upload_for_the_time_being(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def full(_self: UploadFile, _data: bytes) -> None:
+    def full(**_where: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     fresh = world.wheel("fresh")
@@ -272,7 +271,7 @@ def test_a_full_disk_refuses_an_upload_for_the_time_being(world: World, monkeypa
     }
     with world.serving() as client:
         with monkeypatch.context() as broken:
-            broken.setattr(UploadFile, "write", full)
+            broken.setattr("wharf.server.form.TemporaryFile", full)
             answer = client.post("/legacy/", auth=("x", world.alice), **form)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert client.post("/legacy/", auth=("x", world.alice), **form).status_code == 200
