@@ -61,6 +61,15 @@ class TestWithoutAnEnd:
                 assert len(answer.text) < 1000
             assert client.post("/legacy/", auth=("x", token), **form(wheel, version="1.0")).status_code == 200
 
+    @pytest.mark.parametrize("specifier", [f">={DIGITS}", f"==1.{DIGITS}.*", f">=3,<{DIGITS}"])
+    def test_specifiers(self, specifier: str, repository: Repository, tmp_path: Path) -> None:
+        """pip ends in a traceback over such a one, whichever file of the page it wants."""
+        done = put(repository, make_wheel(tmp_path, requires_python=specifier))
+        assert any("Requires-Python" in warning for warning in done.warnings)
+        with serving(repository, Rules(open_reading=True, upload_limit=LIMIT)) as client:
+            (file,) = client.get("/simple/demo/", headers=JSON).json()["files"]
+        assert "requires-python" not in file
+
     @pytest.mark.parametrize("text", [DIGITS, NESTED, f'{{"version": {DIGITS}}}', f'{{"tokens": {NESTED}}}'])
     def test_tokens(self, text: str, repository: Repository, store: Path, run: Run) -> None:
         (store / "tokens.json").write_text(text)

@@ -7,15 +7,14 @@ nothing is believed that a page or a path would carry further.
 
 from __future__ import annotations
 
-import functools
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from wharf.distribution.names import Name, plain
+from wharf.distribution.requirements import is_specifier
 from wharf.errors import InvalidDistributionError, RecordError
 from wharf.model import STATUSES, File, Release, Status, is_sha256, same_version
 
@@ -223,7 +222,7 @@ def _file(value: _Entry, project: str, version: str) -> File:
     announced = value.core_metadata.get("sha256", "") if isinstance(value.core_metadata, dict) else None
     if not is_sha256(sha256) or not (announced is None or is_sha256(announced)):
         raise ValueError(f"{value.filename!r} has no sha256 of 64 lower-case hex digits")
-    if value.requires_python is not None and not _is_specifier(value.requires_python):
+    if value.requires_python is not None and not is_specifier(value.requires_python):
         raise ValueError(f"the requires-python of {value.filename!r} does not parse")
     return File(
         filename=value.filename,
@@ -245,15 +244,6 @@ def _time(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"the time {text!r} has no zone")
     return moment.astimezone(UTC)
-
-
-@functools.lru_cache(maxsize=1024)
-def _is_specifier(text: str) -> bool:
-    try:
-        SpecifierSet(text)
-    except InvalidSpecifier:
-        return False
-    return True
 
 
 def _bounded(data: bytes) -> bytes:

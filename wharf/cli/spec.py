@@ -15,7 +15,8 @@ def parse_name(text: str) -> str:
         return str(canonicalize_name(text, validate=True))
     except InvalidName as error:
         raise UsageError(
-            f"{text!r} is not the name of a project.", "Write a name as in my-project, or a release as in my-project==1.0."
+            f"{plain(text)!r} is not the name of a project.",
+            "Write a name as in my-project, or a release as in my-project==1.0.",
         ) from error
 
 
@@ -34,5 +35,7 @@ def parse_release(text: str) -> tuple[str, str]:
     """`PROJECT==VERSION` as name and version. Raises UsageError."""
     name, version = parse_spec(text)
     if version is None:
-        raise UsageError(f"{text!r} names no version.", f"Write it as in {name}==1.0; `wharf show {name}` shows the versions.")
+        raise UsageError(
+            f"{plain(text)!r} names no version.", f"Write it as in {name}==1.0; `wharf show {name}` shows the versions."
+        )
     return name, version

@@ -6,6 +6,7 @@ here of the two is tried with both (tests/cases/distributions).
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 _LONGEST = 1000  # characters that are mended: the patterns' time grows with their square
+_ENDLESS = re.compile(r"\d{1000}")  # Python makes no number of more than 4,300 digits, and pip fails on the whole page
 _EXTRA = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
 _LIKE_SPECIFIER = re.compile(r"""['"(\s]*(?:[<>=!~^]+\s*['"]?(?:\d|v\d|dev)|\d)""", re.ASCII)
 _BAD = (InvalidRequirement, InvalidSpecifier, ValueError, RecursionError)
@@ -61,9 +63,10 @@ def requirement(text: str) -> str | None:
     )
 
 
+@functools.lru_cache(maxsize=1024)
 def is_specifier(text: str) -> bool:
-    """Whether `text` is a specifier (PEP 440)."""
-    return _reads(SpecifierSet, text)
+    """Whether `text` is a specifier (PEP 440) that versions can be compared with."""
+    return not _ENDLESS.search(text) and _reads(SpecifierSet, text)
 
 
 def odd_specifier(text: str) -> Odd | None:
