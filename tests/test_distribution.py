@@ -248,6 +248,7 @@ def test_makers_give_the_same_bytes_for_the_same_arguments(tmp_path: Path) -> No
         "de__mo-1.0-py3-none-any.whl",
         "demo-1.0-py3..py2-none-any.whl",
         "demo-1.0-py3-none-.whl",
+        "demo-1.0-7y3-none-any.whl",
         "demo-1.0-py3-no+ne-any.whl",
         "demo-1.0-1-2-py3-none-any.whl",
         "demo_-1.0-py3-none-any.whl",
@@ -273,6 +274,42 @@ def test_file_names_that_do_not_parse_are_refused_before_a_byte_is_read(filename
             attempt()
         assert caught.value.message.isprintable()
         assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("filename", "says", "hint"),
+    [
+        ("pkg-1.0-beta.tar.gz", "invalid version", "call it pkg-1.0b0.tar.gz"),
+        ("my-pkg-1.0-rc.1.zip", "invalid version", "call it my_pkg-1.0rc1.zip"),
+        ("pkg-1.0-beta-py3-none-any.whl", "the version in the file name has a hyphen", "called pkg-1.0b0-py3-none-any.whl"),
+        ("pkg-1.0-cp313-cp313-linux_x86_64-x86_64_v3.whl", "makes it a variant (PEP 825)", "without a variant label"),
+        ("pkg-1.0-1-cp313-cp313-linux_x86_64-x86_64_v3.whl", "makes it a variant (PEP 825)", "without a variant label"),
+        ("pkg-1.0.tar.bz2", "an sdist is a .tar.gz", "python -m build --sdist"),
+        ("pkg-1.0.tgz", "an sdist is a .tar.gz", "python -m build --sdist"),
+        ("pkg-1.0-py3.12.egg", "no eggs", "Build a wheel"),
+        ("pkg-1.0.exe", "neither a wheel (.whl) nor an sdist", "python -m build"),
+    ],
+)
+def test_a_name_of_yesterday_or_tomorrow_is_told_what_it_should_be(filename: str, says: str, hint: str) -> None:
+    with pytest.raises(InvalidDistributionError) as caught:
+        Name.parse(filename)
+    assert says in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_an_sdist_that_parses_as_another_project_is_told_its_own_name() -> None:
+    """What stands behind the last hyphen is the version, whatever was meant."""
+    data = gzipped(tar_bytes([("demo-1.0-1/PKG-INFO", core_metadata(version="1.0-1"))]))
+    with pytest.raises(InvalidDistributionError, match="names the project 'demo', the file name 'demo-1-0'") as caught:
+        read_bytes(data, "demo-1.0-1.tar.gz")
+    assert "call it demo-1.0.post1.tar.gz" in caught.value.hint
+
+
+def test_gzip_of_several_parts_is_told_what_is_wrong_with_it() -> None:
+    tar = tar_bytes([("demo-1.0/PKG-INFO", core_metadata())])
+    with pytest.raises(InvalidDistributionError, match="which some readers unpack and others pass over") as caught:
+        read_bytes(gzipped(tar[:1024]) + gzipped(tar[1024:]), SDIST)
+    assert "as one gzip stream" in caught.value.hint
 
 
 @pytest.mark.parametrize(

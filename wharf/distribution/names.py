@@ -29,7 +29,8 @@ MAX_TAGS = 1000
 _SUFFIXES: tuple[Suffix, ...] = (".whl", ".tar.gz", ".zip")
 _OTHER_SDIST = re.compile(r"\.(?:tar(?:\.[A-Za-z0-9]+)?|tgz|tbz2?|txz|tlz|tzst)$", re.ASCII)
 _FEWEST = 5  # parts of a wheel's name between hyphens
-_TAG = re.compile(r"\w+(?:\.\w+)*(?:-\w+(?:\.\w+)*){2}", re.ASCII)
+_TAG = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*(?:-\w+(?:\.\w+)*){2}", re.ASCII)
+"""As the newest packaging has it, whichever is installed: a name that one machine takes has to be read by all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
