@@ -164,6 +164,20 @@ def test_the_dead_are_deleted_and_do_not_hold_up_the_living(folder: Path) -> Non
         assert find(number, PASSWORD, [folder]) is None
 
 
+def test_what_runs_that_were_killed_left_is_deleted(folder: Path) -> None:
+    """At any port, at any step; of those that live nothing."""
+    with closing(SharedPort(2, Secret("alive"), RUN, [folder])) as alive:
+        alive._open()
+        for name in ("run-1-3-dead", "new-dead", "new-begins"):
+            with socket.socket(socket.AF_UNIX) as dead:
+                dead.bind(str(folder / name))
+        os.utime(folder / "new-dead", (0, 0))
+        (folder / "note").write_text("of somebody else")
+        SharedPort(1, PASSWORD, RUN, [folder]).close()
+        assert alive._path is not None
+        assert {each.name for each in folder.iterdir()} == {alive._path.name, "new-begins", "note"}
+
+
 @pytest.mark.parametrize(
     "said",
     [b"wharf-run 2 here\n", b"wharf-run 1 \n", b"wharf-run 1 []\n", b'wharf-run 1 {"index": 1}\n', b"\xff\n", b"x" * 9000],

@@ -43,6 +43,7 @@ _PAUSE = 0.01
 _TALK = 1.0  # seconds for a message that has begun
 _ASKED = 64  # runs, at most, that are asked for the socket
 _SWEPT = 256  # sockets, at most, of which a run sees at its end whether somebody is behind them
+_NEW = 60.0  # seconds after which a socket that has no name yet is of a run that was killed: it needs a moment
 
 
 class PortTakenError(WharfError):
@@ -292,6 +293,9 @@ def _sweep(folders: Iterable[Path]) -> None:
                     path.unlink(missing_ok=True)
                 except (OSError, HandoverError):
                     continue
+            for path in list(folder.glob("new-*"))[:_SWEPT]:
+                if time.time() - path.lstat().st_mtime > _NEW:
+                    path.unlink(missing_ok=True)
 
 
 def _told(connection: socket.socket) -> str:
