@@ -15,11 +15,13 @@ from test_operations import put
 from test_server import JSON, LIMIT, serving
 
 from wharf.errors import OddFileError, StorageError
+from wharf.operations.build import build
 from wharf.operations.remove import remove
 from wharf.operations.verify import verify
 from wharf.repository import Repository, open_repository
 from wharf.server.app import Rules
 from wharf.settings import Settings
+from wharf.site_folder import SiteFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -174,3 +176,17 @@ def test_the_lock_ends_with_its_holder(repository: Repository, store: Path, whee
     put(repository, wheel)
     with (store / "lock").open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_a_site_has_its_files_itself(kind: str, repository: Repository, place: Path, beyond: Path, tmp_path: Path) -> None:
+    out = tmp_path / "site"
+    build(repository, out, with_files=True)
+    target = out / "files" / place.parent.name / place.name
+    target.unlink()
+    if kind == "link":
+        target.symlink_to(beyond / place.name)
+    else:
+        os.mkfifo(target)
+    assert target.name in SiteFolder(out).missing([f"{place.parent.name}/{place.name}"]).pop()
+    assert not SiteFolder(out).has(f"{place.parent.name}/{place.name}", (beyond / place.name).stat().st_size)

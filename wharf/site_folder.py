@@ -12,8 +12,8 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING, Final
 
-from wharf import remedies, site
-from wharf.errors import StorageError, UsageError
+from wharf import regular_file, remedies, site
+from wharf.errors import OddFileError, StorageError, UsageError
 from wharf.pages import Format
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class SiteFolder:
 
     def missing(self, paths: Iterable[str]) -> set[str]:
         """Those of some files below `files/` that the site does not have yet."""
-        return {path for path in paths if not (self.out / "files" / path).exists()}
+        return {path for path in paths if not regular_file.is_regular(self.out / "files" / path)}
 
     def old_files(self, project: str) -> set[str]:
         """The files that a project's page in the site links to."""
@@ -190,8 +190,8 @@ class SiteFolder:
     def has(self, path: str, size: int) -> bool:
         """Whether the site, or what is staged for it, has a file of that size below `files/`."""
         for root in (self.out, self.staging):
-            with contextlib.suppress(FileNotFoundError):
-                if (root / "files" / path).stat().st_size == size:
+            with contextlib.suppress(FileNotFoundError, OddFileError):  # a link's bytes are not in the site
+                if regular_file.status_of(root / "files" / path).st_size == size:
                     return True
         return False
 
