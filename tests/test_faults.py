@@ -16,7 +16,7 @@ from test_cli import Run, document, run
 from test_operations import put
 from test_server import JSON, LIMIT, form, serving, within_a_second
 
-from wharf.cli import main
+from wharf.cli import main, other_indexes
 from wharf.errors import UsageError
 from wharf.server.app import Rules
 from wharf.server.shelf import Shelf
@@ -104,6 +104,12 @@ class TestWithoutAHome:
         assert {each["actor"] for each in document(run("log", "--json"))["entries"]} == {f"uid {os.getuid()}"}
         run("verify")
         run("token", "create", "ci")
+
+    def test_nor_does_a_command_beside_it(self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("UV_INDEX_STRATEGY", "unsafe-best-match")
+        run("publish", make_wheel(tmp_path))
+        for command in ("pip", "uv", "true"):
+            assert other_indexes.settings(os.environ, (command, "--version"), tmp_path)
 
     @pytest.mark.parametrize("home", [None, "", "relative"])
     def test_what_needs_one_says_what_to_set(self, home: str | None, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

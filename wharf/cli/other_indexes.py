@@ -85,12 +85,17 @@ def _variables(environ: Mapping[str, str]) -> Iterator[Setting]:
             yield Setting(name[:3].strip("_").lower(), name, closed=False)
 
 
+def _home(environ: Mapping[str, str]) -> Path:
+    """The person's folder as the tools find it; `~` itself where none is known, as in containers: they look there too."""
+    return Path(os.path.expanduser(environ.get("HOME") or "~"))  # noqa: PTH111 - a Path makes an error of an unknown one
+
+
 def _of_pip(environ: Mapping[str, str], program: str) -> Iterator[Setting]:
     """Source: pip's "Configuration"."""
     given = environ.get("PIP_CONFIG_FILE")
     if given == os.devnull:  # then pip reads none
         return
-    home = Path(environ.get("HOME") or "~").expanduser()
+    home = _home(environ)
     config = _config(environ, home)
     machine = [Path(each) / "pip" for each in environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":") if each]
     machine += [Path("/etc"), Path("/Library/Application Support/pip")]
@@ -128,7 +133,7 @@ def _of_uv(environ: Mapping[str, str], here: Path) -> Iterator[Setting]:
     """Source: uv's "Configuration files"."""
     if environ.get("UV_NO_CONFIG", "0").lower() not in {"", "0", "false"}:
         return
-    home = Path(environ.get("HOME") or "~").expanduser()
+    home = _home(environ)
     files = [(Path(each) / "uv" / "uv.toml", False) for each in environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":") if each]
     files += [(Path("/etc/uv/uv.toml"), False), (_config(environ, home) / "uv" / "uv.toml", True)]
     for folder in (here, *here.parents):
@@ -153,7 +158,7 @@ def _of_uv(environ: Mapping[str, str], here: Path) -> Iterator[Setting]:
 
 def _of_pdm(environ: Mapping[str, str]) -> Iterator[Setting]:
     """Indexes that `pdm config` stored. Source: PDM's "Configurations". What ignores them ignores PDM_PYPI_URL too."""
-    home = Path(environ.get("HOME") or "~").expanduser()
+    home = _home(environ)
     given = environ.get("PDM_CONFIG_FILE")
     for path in (Path(given),) if given else (_config(environ, home) / "pdm" / "config.toml",):
         for name, value in _table(_toml(path), "pypi").items():
