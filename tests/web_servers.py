@@ -46,8 +46,10 @@ def program(name: str) -> str:
 
 
 @contextmanager
-def serving(kind: str, site: Path, login: Login | None = None) -> Iterator[str]:
+def serving(kind: str, site: Path, login: Login | None = None, *, shared: bool = False) -> Iterator[str]:
     """The address of a server of that kind (nginx, caddy, apache) that serves the site as the documentation says.
+
+    `shared`: web pages of another site may read it.
 
     It runs in the foreground, as this person; started by root, Apache gives up that right, so it gets a place that all may
     enter and a copy of the site there.
@@ -55,7 +57,7 @@ def serving(kind: str, site: Path, login: Login | None = None) -> Iterator[str]:
     with _place(kind) as (place, port):
         root = place / "site"
         shutil.copytree(site, root)
-        with _running(_KINDS[kind](place, root, port, login), place, port) as address:
+        with _running(_KINDS[kind](place, root, port, login, shared), place, port) as address:
             yield address
 
 
@@ -122,12 +124,14 @@ def _put(text: str, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
-def _nginx(place: Path, root: Path, port: int, login: Login | None) -> list[str]:
-    config, private = blocks("nginx")[-2:]
+def _nginx(place: Path, root: Path, port: int, login: Login | None, shared: bool) -> list[str]:
+    config, private, cors = blocks("nginx")[-3:]
     config = _put(_put(config, "listen 80;", f"listen 127.0.0.1:{port};"), _ROOT, str(root))
     if login:
         (place / "htpasswd").write_text(f"{login.user}:{login.digest}\n", encoding="utf-8")
         config = _put(config, "    # login\n", _put(private, "/etc/nginx/packages.htpasswd", str(place / "htpasswd")))
+    if shared:
+        config = _put(config, "        # cors\n", cors)
     return _nginx_with(config, place)
 
 
@@ -142,23 +146,27 @@ def _nginx_with(config: str, place: Path) -> list[str]:
     return [program("nginx"), "-p", str(place), "-c", str(place / "nginx.conf"), "-e", "stderr"]
 
 
-def _caddy(place: Path, root: Path, port: int, login: Login | None) -> list[str]:
-    config, private = blocks("caddyfile")[-2:]
+def _caddy(place: Path, root: Path, port: int, login: Login | None, shared: bool) -> list[str]:
+    config, private, cors = blocks("caddyfile")[-3:]
     config = _put(_put(config, f"{_NAME} {{", f"http://127.0.0.1:{port} {{"), _ROOT, str(root))
     if login:
         private = _put(private, "ada $2a$14$HASH", f"{login.user} {login.digest.replace('$2y$', '$2a$')}")
         config = _put(config, "\t# login\n", private)
+    if shared:
+        config = _put(config, "\t# cors\n", cors)
     (place / "Caddyfile").write_text(f"{{\n\tadmin off\n\tauto_https off\n}}\n{config}", encoding="utf-8")
     return [program("caddy"), "run", "--adapter", "caddyfile", "--config", str(place / "Caddyfile")]
 
 
-def _apache(place: Path, root: Path, port: int, login: Login | None) -> list[str]:
-    config, private = blocks("apache")[-2:]
+def _apache(place: Path, root: Path, port: int, login: Login | None, shared: bool) -> list[str]:
+    config, private, cors = blocks("apache")[-3:]
     config = _put(_put(config, "*:80", f"127.0.0.1:{port}"), _ROOT, str(root))
     if login:
         (place / "htpasswd").write_text(f"{login.user}:{login.digest}\n", encoding="utf-8")
         config = _put(config, "        # login\n", _put(private, "/etc/apache2/packages.htpasswd", str(place / "htpasswd")))
         config = _put(config, "        Require all granted\n", "")
+    if shared:
+        config = _put(config, "    # cors\n", cors)
     names = ("mpm_event", "authz_core", "authz_user", "authn_core", "authn_file", "auth_basic", "negotiation", "headers")
     modules = [*names, "deflate", "filter", "mime", "dir", "alias", "autoindex"]
     lines = [f"LoadModule {each}_module /usr/lib/apache2/modules/mod_{each}.so" for each in modules]
@@ -181,5 +189,9 @@ def _apache(place: Path, root: Path, port: int, login: Login | None) -> list[str
     return [program("apache2"), "-f", str(place / "apache.conf"), "-D", "FOREGROUND"]
 
 
-_KINDS: dict[str, Callable[[Path, Path, int, Login | None], list[str]]] = {"nginx": _nginx, "caddy": _caddy, "apache": _apache}
+_KINDS: dict[str, Callable[[Path, Path, int, Login | None, bool], list[str]]] = {
+    "nginx": _nginx,
+    "caddy": _caddy,
+    "apache": _apache,
+}
 KINDS = tuple(_KINDS)

@@ -359,5 +359,16 @@ def test_installing_from_a_private_site(private: str, machine: Machine, client: 
     assert install(machine, client, f"{private}/simple/", **environ) == {"demo": "1.0", "helper": "1.0"}
 
 
+def test_pages_of_one_other_site_may_read_if_that_is_said(kind: str, url: str, site: Path) -> None:
+    with serving(kind, site, shared=True) as shared:
+        for path in ("/simple/", "/simple/demo/", address(site, files(site)[0])):
+            answer = ask(shared, path, Accept=JSON, Origin="https://lab.example.org")
+            assert answer.status == 200
+            assert answer.headers["access-control-allow-origin"] == "https://lab.example.org"
+            assert "ETag" in answer.headers["access-control-expose-headers"]
+            assert answer.headers["cache-control"] == ask(url, path, Accept=JSON).headers["cache-control"]
+            assert "access-control-allow-origin" not in ask(url, path, Origin="https://lab.example.org").headers
+
+
 def test_every_server_in_the_documentation_is_tested() -> None:
-    assert {len(web_servers.blocks(each)) for each in ("nginx", "caddyfile", "apache")} == {2}
+    assert {len(web_servers.blocks(each)) for each in ("nginx", "caddyfile", "apache")} == {3}
