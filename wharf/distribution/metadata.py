@@ -188,7 +188,7 @@ class _Fields:
     def requires_python(self) -> str | None:
         """The Requires-Python for an index. Raises InvalidDistributionError for what does not look like one."""
         text = " ".join(self._raw.get("requires_python", "").split())
-        if not text or requirements.is_specifier(text):
+        if not text or requirements.is_plain(text):
             return text or None
         odd = requirements.odd_specifier(text)
         if odd is None:

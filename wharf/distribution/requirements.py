@@ -16,7 +16,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 _LONGEST = 1000  # characters that are mended: the patterns' time grows with their square
 _ENDLESS = re.compile(r"\d{1000}")  # Python makes no number of more than 4,300 digits, and pip fails on the whole page
 _EXTRA = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
-_LIKE_SPECIFIER = re.compile(r"""['"(\s]*(?:[<>=!~^]+\s*['"]?(?:\d|v\d|dev)|\d)""", re.ASCII)
+_LIKE_SPECIFIER = re.compile(r"""['"(,\s]*(?:[<>=!~^]+\s*['"]?(?:\d|v\d|dev)|\d)""", re.ASCII)
 _BAD = (InvalidRequirement, InvalidSpecifier, ValueError, RecursionError)
 """What packaging raises on what it cannot parse; its parser of markers recurses."""
 
@@ -25,7 +25,7 @@ _Mends = tuple[tuple[re.Pattern[str], str], ...]
 _BY_UV: _Mends = (
     (re.compile(r"(?<=\d)(?=[<>=~^!])"), ","),  # >=2<3
     (re.compile(r"!=~(\d(?:\.\d)*)(?!\d)"), r"!=\1.*"),  # !=~5.0
-    (re.compile(r"(?<=[<>=])(?<![=!~]=)(\d+(?:\.\d+)*)\.\*"), r"\1"),  # >=5.1.*, but not ==5.1.*
+    (re.compile(r"((?<![=!~])[<>]=?\s*\d+(?:\.\d+)*)\.\*"), r"\1"),  # >=5.1.*, but not ==5.1.*
     (re.compile(r"(?<=\d\.\d)\*"), ".*"),  # !=3.0*
     (re.compile(r">dev"), ">0.dev0"),
     (re.compile(r"(\d(?:a|b|rc|post|dev)\d+)\.0"), r"\1"),  # >=9.0a1.0
@@ -36,6 +36,7 @@ _BY_UV: _Mends = (
 _ONE_MEANING: _Mends = (
     (re.compile(r"['\"]"), ""),
     (re.compile(r"(?<=[\d*])\s*(?=[<>=~!])"), ","),  # >=2.7 !=3.0.*
+    (re.compile(r"^\s*,|,\s*(?=,)"), ""),  # >=3.6,,<4
     (re.compile(r"((?:>=|<)\s*\d+(?:\.\d+)*)\.\*"), r"\1"),  # >=3.6.*; but >3.6.* can mean >3.6 and >=3.7
     (re.compile(r"(?<=\d\.\d)\*"), ".*"),  # !=3.0*
 )
@@ -69,11 +70,16 @@ def is_specifier(text: str) -> bool:
     return not _ENDLESS.search(text) and _reads(SpecifierSet, text)
 
 
+def is_plain(text: str) -> bool:
+    """Whether `text` is a specifier for everybody: packaging and pip forgive a comma too many anywhere, uv only at the end."""
+    return all(part.strip() for part in text.split(",")[:-1]) and is_specifier(text)
+
+
 def odd_specifier(text: str) -> Odd | None:
     """What becomes of a Requires-Python that is no specifier; None for what does not even look like one."""
     if not _LIKE_SPECIFIER.match(text):
         return None
-    by_uv, meaning = (next(filter(is_specifier, _mended(text, mends)), None) for mends in (_BY_UV, _ONE_MEANING))
+    by_uv, meaning = (next(filter(is_plain, _mended(text, mends)), None) for mends in (_BY_UV, _ONE_MEANING))
     return Odd(by_uv, meaning)
 
 
