@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import socket
 import threading
 import time
@@ -21,7 +22,7 @@ from wharf.server import form as forms
 from wharf.server import upload as uploads
 from wharf.server.app import Rules, make_app
 from wharf.server.cors import Cors
-from wharf.server.journal import REFUSALS, AccessLog, Journal, shown
+from wharf.server.journal import REFUSALS, AccessLog, Journal, Told, shown
 from wharf.server.options import Options
 
 if TYPE_CHECKING:
@@ -433,6 +434,13 @@ def test_the_access_log_names_the_token_and_never_shows_it(
     else:
         assert " 127.0.0.1 ci GET /simple/ 200 " in one
         assert " 127.0.0.1 - GET /***/simple/ 404 " in two
+
+
+def test_what_is_logged_is_told_line_by_line() -> None:
+    said: list[str] = []
+    record = logging.LogRecord("wharf", logging.ERROR, "", 0, "%s", ("/a\nserver: all is well\x1b[2J",), None)
+    Told(said.append).emit(record)
+    assert said == ["/a", r"  server: all is well\x1b[2J"]
 
 
 def test_words_of_others_are_shown_in_one_line_without_tokens() -> None:

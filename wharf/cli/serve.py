@@ -194,9 +194,7 @@ def _tell(state: State, where: str, address: str, options: Options, auth: str) -
     if clients is None:
         click.echo(f"Serving {where} at {address} (stop with Ctrl-C)")
         through = "the proxy's address" if options.behind_proxy else "an address of this machine"
-        click.echo(
-            f"  The address that clients use is {through}, and not known here; {options.root_path}/simple/ comes behind it."
-        )
+        click.echo(f"  Clients use {through}, which is not known here, with {options.root_path}/simple/ behind it.")
     else:
         _tell_how(where, address, clients, options, auth)
     if options.public_index is not None:

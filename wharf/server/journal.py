@@ -104,8 +104,9 @@ class Told(logging.Handler):
         self._say = say
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Tell it."""
-        self._say(shown(record.getMessage(), 2000))
+        """Tell it. What follows in further lines is set in, so that nobody's words can be taken for a message of their own."""
+        for number, line in enumerate(record.getMessage().splitlines()):
+            self._say(f"{'  ' if number else ''}{shown(line, 2000)}")
         if record.exc_info:
             self._say(logging.Formatter().formatException(record.exc_info))
 
