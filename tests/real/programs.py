@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _TIMEOUT = 120
 _START = 30
 _STOP = 20
+_MEANT = ("refused: ", "This index has no project ", "Further names ")
 _JSON = "application/vnd.pypi.simple.v1+json"
 
 
@@ -164,7 +165,7 @@ class Served:
 def serving(machine: Machine, store: Path, *options: object, warns: str = "") -> Iterator[Served]:
     """`wharf serve` as a process, asked to end when the block ends: gracefully.
 
-    It says no word but the warning, whom it refused, and that it stops.
+    It says no word but the warning, whom it refused, which names it does not have, and that it stops.
     """
     words = [*command(store), "serve", "--json", "--port", "0", *(str(option) for option in options)]
     with (
@@ -185,7 +186,7 @@ def serving(machine: Machine, store: Path, *options: object, warns: str = "") ->
         finally:
             process.kill()
         *lines, last = _text(errors).splitlines(keepends=True)
-        said = "".join(line for line in lines if not line.startswith("refused: "))
+        said = "".join(line for line in lines if not line.startswith(_MEANT))
         assert (code, last) == (0, "Stopping.\n"), said
         assert (warns in said and said.count("\n") == 1) if warns else not said, said
 

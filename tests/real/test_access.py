@@ -71,7 +71,7 @@ def test_uv_installs_with_a_token(guarded: tuple[Served, str], machine: Machine,
 def test_pip_is_refused_without_a_token(guarded: tuple[Served, str], machine: Machine, credentials: str) -> None:
     simple = guarded[0].simple.replace("://", f"://{credentials}")
     said = machine.pip(machine.environment(), "install", "-vv", "--index-url", simple, "secretive", fails=True).text
-    assert "401 Client Error: Unauthorized" in said
+    assert "401 Client Error" in said
     assert "No matching distribution found for secretive" in said
 
 
