@@ -246,7 +246,7 @@ def run(world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
     monkeypatch.setenv("WHARF_TOKEN", world.token)
     monkeypatch.setenv("WHARF_REPO", f"{world.hub.url}/{world.repo.slug}")
     with pytest.raises(SystemExit) as ended:
-        main(["publish", "--json", *map(str, words)])
+        main(["publish", "--create", "--json", *map(str, words)])
     return int(ended.value.code or 0), json.loads(capsys.readouterr().out)
 
 
@@ -264,7 +264,7 @@ def test_an_event_tells_of_a_publish_also_where_nothing_was_new(
         f"{world.hub.url}/{world.repo.slug}/releases/download/demo-1.0/{path.name}" for path in two
     }
     code, document = run(world, capsys, monkeypatch, "--dispatch", "wharf-published", *two)
-    assert (code, document["commit"], len(world.repo.dispatches)) == (0, None, 2)
+    assert (code, document["commit"], len(world.repo.dispatches)) == (0, tip, 2)
     assert world.repo.dispatches[1][1]["commit"] == tip, "a job that died before it sent the event is made good"
 
 
