@@ -161,9 +161,6 @@ class Served:
             return json.load(answer)
 
 
-_USUAL = ("refused: ", "This index has no project ", "Further names ")
-
-
 @contextmanager
 def serving(machine: Machine, store: Path, *options: object, warns: str = "") -> Iterator[Served]:
     """`wharf serve` as a process, asked to end when the block ends: gracefully.
