@@ -14,7 +14,7 @@ import pytest
 from makers import make_wheel
 from test_cli import Run, document, run
 from test_operations import put
-from test_server import JSON, LIMIT, form, serving, within_a_second
+from test_server import JSON, LIMIT, form, serving, soon
 
 from wharf.cli import main, other_indexes
 from wharf.errors import UsageError
@@ -195,7 +195,7 @@ class TestFaults:
                 broken.setattr("wharf.server.refresher.Refresher.current", property(self._fail))
                 answer = client.get(path, headers=JSON)
             assert (answer.status_code, answer.text) == (500, "The server met a fault of its own. Its log says more.\n")
-            within_a_second(lambda: bool(caplog.records))  # the answer may be quicker than the log
+            soon(lambda: bool(caplog.records))  # the answer may be quicker than the log
             said = [each.getMessage() for each in caplog.records if "fault" in each.getMessage()]
             assert len(said) == 1
             assert "ZeroDivisionError" in said[0]

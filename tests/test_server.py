@@ -97,10 +97,11 @@ def token(repository: Repository) -> tuple[str, str]:
     return ("__token__", repository.tokens.create("ci", "publish").reveal())
 
 
-def within_a_second(check: Callable[[], bool]) -> None:
-    end = time.monotonic() + 1.0
+def soon(check: Callable[[], bool]) -> None:
+    """Wait for what a server shows within a second on a machine that has nothing else to do."""
+    end = time.monotonic() + 20
     while not check():
-        assert time.monotonic() < end, "not within a second"
+        assert time.monotonic() < end, "not at all"
 
 
 def form(path: Path, **more: str) -> dict[str, Any]:
@@ -114,7 +115,7 @@ def test_every_format_of_a_page_with_links_that_lead_to_the_bytes(
 ) -> None:
     wheel, sdist = make_wheel(tmp_path), make_sdist(tmp_path)
     put(wheel, sdist)
-    within_a_second(lambda: client.get("/simple/demo/").status_code == 200)
+    soon(lambda: client.get("/simple/demo/").status_code == 200)
     page = client.get("/simple/demo/", headers=JSON)
     assert page.headers["content-type"] == "application/vnd.pypi.simple.v1+json"
     assert page.headers["vary"] == "Accept, Accept-Encoding"
@@ -143,7 +144,7 @@ def test_every_format_of_a_page_with_links_that_lead_to_the_bytes(
 
 def test_gzip_and_validators(client: httpx.Client, put: Callable[..., None], tmp_path: Path) -> None:
     put(make_wheel(tmp_path))
-    within_a_second(lambda: client.get("/simple/demo/").status_code == 200)
+    soon(lambda: client.get("/simple/demo/").status_code == 200)
     seen = set()
     for accept in ("text/html", JSON["Accept"]):
         for encoding in ("gzip", "identity"):
@@ -167,7 +168,7 @@ def test_a_library_that_takes_all_formats_alike_sees_sizes_times_and_versions(
     client: httpx.Client, put: Callable[..., None], tmp_path: Path
 ) -> None:
     put(make_wheel(tmp_path))
-    within_a_second(lambda: client.get("/simple/demo/").status_code == 200)
+    soon(lambda: client.get("/simple/demo/").status_code == 200)
     with pypi_simple.PyPISimple(f"{client.base_url}/simple/") as library:
         assert library.get_index_page().projects == ["demo"]
         page = library.get_project_page("demo")
@@ -177,7 +178,7 @@ def test_a_library_that_takes_all_formats_alike_sees_sizes_times_and_versions(
 
 def test_several_lines_of_a_list_are_one_list(client: httpx.Client, put: Callable[..., None], tmp_path: Path) -> None:
     put(make_wheel(tmp_path))
-    within_a_second(lambda: client.get("/simple/demo/").status_code == 200)
+    soon(lambda: client.get("/simple/demo/").status_code == 200)
     lines = [("Accept", JSON["Accept"]), ("Accept", "text/html"), ("Accept-Encoding", "gzip"), ("Accept-Encoding", "br")]
     for order in (lines, lines[::-1]):
         for _ in ("asked first", "asked again"):
@@ -192,15 +193,15 @@ def test_a_page_changes_its_validator_when_and_only_when_it_changes(
     client: httpx.Client, repository: Repository, put: Callable[..., None], tmp_path: Path
 ) -> None:
     put(make_wheel(tmp_path))
-    within_a_second(lambda: client.get("/simple/demo/").status_code == 200)
+    soon(lambda: client.get("/simple/demo/").status_code == 200)
     first = client.get("/simple/demo/").headers["etag"]
     listed = client.get("/simple/").headers["etag"]
     put(make_wheel(tmp_path, "other"))
-    within_a_second(lambda: client.get("/simple/other/").status_code == 200)
+    soon(lambda: client.get("/simple/other/").status_code == 200)
     assert client.get("/simple/demo/").headers["etag"] == first
     assert client.get("/simple/").headers["etag"] != listed
     set_yanked(repository, "demo", "1.0", None, reason="old", actor="ada")
-    within_a_second(lambda: client.get("/simple/demo/").headers["etag"] != first)
+    soon(lambda: client.get("/simple/demo/").headers["etag"] != first)
     assert 'data-yanked="old"' in client.get("/simple/demo/").text
 
 
@@ -208,7 +209,7 @@ def test_names_are_normalised_by_a_redirect_that_works_behind_a_prefix(
     client: httpx.Client, put: Callable[..., None], tmp_path: Path
 ) -> None:
     put(make_wheel(tmp_path, "f-o-o"))
-    within_a_second(lambda: client.get("/simple/f-o-o/").status_code == 200)
+    soon(lambda: client.get("/simple/f-o-o/").status_code == 200)
     for path, location in (
         ("/simple", "simple/"),
         ("/simple/f-o-o", "f-o-o/"),
@@ -231,7 +232,7 @@ def test_files_answer_ranges_validators_and_head(client: httpx.Client, put: Call
     data = wheel.read_bytes()
     sha256 = hashlib.sha256(data).hexdigest()
     address = f"/files/{sha256}/{wheel.name}"
-    within_a_second(lambda: client.head(address).status_code == 200)
+    soon(lambda: client.head(address).status_code == 200)
     whole = client.get(address)
     assert whole.content == data
     assert whole.headers["cache-control"] == "public, max-age=31536000, immutable"
@@ -264,7 +265,7 @@ def test_core_metadata_of_an_sdist_only_where_no_build_changes_it(
         make_sdist(tmp_path, "older", metadata_version="2.1"),
         make_sdist(tmp_path, "moving", metadata_version="2.2", dynamic=["Requires-Dist"]),
     )
-    within_a_second(lambda: client.get("/simple/moving/").status_code == 200)
+    soon(lambda: client.get("/simple/moving/").status_code == 200)
     for name, announced in (("settled", True), ("older", False), ("moving", False)):
         (file,) = client.get(f"/simple/{name}/", headers=JSON).json()["files"]
         assert bool(file["core-metadata"]) is announced
@@ -278,13 +279,13 @@ def test_a_removed_file_and_a_quarantined_project_are_offered_no_more(
     wheel = make_wheel(tmp_path)
     put(wheel, make_wheel(tmp_path, "other"))
     address = f"/files/{hashlib.sha256(wheel.read_bytes()).hexdigest()}/{wheel.name}"
-    within_a_second(lambda: client.get(address).status_code == 200)
+    soon(lambda: client.get(address).status_code == 200)
     remove(repository, "demo", "1.0", None, reason="", actor="ada")
-    within_a_second(lambda: client.get(address).status_code == 404)
+    soon(lambda: client.get(address).status_code == 404)
     assert client.get("/simple/demo/", headers=JSON).json()["files"] == []
     (file,) = client.get("/simple/other/", headers=JSON).json()["files"]
     edit_by_hand(store, "projects/ot/other/project.json", b'{"project-status":{"status":"quarantined"}}')
-    within_a_second(lambda: client.get(urljoin("/simple/other/", file["url"])).status_code == 404)
+    soon(lambda: client.get(urljoin("/simple/other/", file["url"])).status_code == 404)
     page = client.get("/simple/other/", headers=JSON).json()
     assert (page["files"], page["project-status"]) == ([], {"status": "quarantined"})
 
@@ -295,7 +296,7 @@ def test_bytes_that_are_gone_are_a_clean_answer(
     wheel = make_wheel(tmp_path)
     put(wheel)
     address = f"/files/{hashlib.sha256(wheel.read_bytes()).hexdigest()}/{wheel.name}"
-    within_a_second(lambda: client.head(address).status_code == 200)
+    soon(lambda: client.head(address).status_code == 200)
     next((store / "assets").rglob(wheel.name)).unlink()
     assert client.get(address).status_code == 503
 
@@ -304,13 +305,13 @@ def test_a_branch_that_breaks_leaves_the_last_whole_index_and_is_told(
     client: httpx.Client, put: Callable[..., None], tmp_path: Path, store: Path
 ) -> None:
     put(make_wheel(tmp_path))
-    within_a_second(lambda: client.get("/simple/demo/").status_code == 200)
+    soon(lambda: client.get("/simple/demo/").status_code == 200)
     assert client.get("/healthz").json() == {"status": "ok"}
     edit_by_hand(store, "wharf.toml", b"format = 99")
-    within_a_second(lambda: client.get("/healthz").json() == {"status": "stale"})
+    soon(lambda: client.get("/healthz").json() == {"status": "stale"})
     assert client.get("/simple/demo/").status_code == 200
     edit_by_hand(store, "wharf.toml", b"format = 1")
-    within_a_second(lambda: client.get("/healthz").json() == {"status": "ok"})
+    soon(lambda: client.get("/healthz").json() == {"status": "ok"})
 
 
 def test_the_server_outlives_odd_commits_and_a_fault_of_its_own(
@@ -319,21 +320,21 @@ def test_the_server_outlives_odd_commits_and_a_fault_of_its_own(
 ) -> None:  # fmt: skip
     put(make_wheel(tmp_path))
     edit_by_hand(store, "projects/README.md", b"# what this is")
-    within_a_second(lambda: client.get("/simple/demo/").status_code == 200)
+    soon(lambda: client.get("/simple/demo/").status_code == 200)
     stamp = repository.branch.stamp
     monkeypatch.setattr(repository.branch, "stamp", lambda: 1 / 0)
-    within_a_second(lambda: client.get("/healthz").json() == {"status": "stale"})
+    soon(lambda: client.get("/healthz").json() == {"status": "stale"})
     assert client.get("/simple/demo/").status_code == 200
     monkeypatch.setattr(repository.branch, "stamp", stamp)
     put(make_wheel(tmp_path, "other"))
-    within_a_second(lambda: client.get("/simple/other/").status_code == 200)
-    within_a_second(lambda: client.get("/healthz").json() == {"status": "ok"})
+    soon(lambda: client.get("/simple/other/").status_code == 200)
+    soon(lambda: client.get("/healthz").json() == {"status": "ok"})
 
 
 def test_odd_requests_have_clean_answers(client: httpx.Client, put: Callable[..., None], tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
     put(wheel)
-    within_a_second(lambda: client.get("/simple/demo/").status_code == 200)
+    soon(lambda: client.get("/simple/demo/").status_code == 200)
     fields = "&".join(f"a{number}=b" for number in range(50))
     assert client.get(f"/simple/demo/?{fields}").status_code == 200
     assert client.get("/simple/demo/", headers={"Accept": "x" * 50_000}).status_code == 406
@@ -463,7 +464,7 @@ def test_a_token_comes_in_many_clothes(client: httpx.Client, token: tuple[str, s
 def test_who_may_not_upload(client: httpx.Client, repository: Repository, token: tuple[str, str], tmp_path: Path) -> None:
     sent = form(make_wheel(tmp_path))
     reader = repository.tokens.create("dev", "read").reveal()
-    within_a_second(lambda: client.post("/legacy/", auth=("x", reader), **sent).status_code == 403)
+    soon(lambda: client.post("/legacy/", auth=("x", reader), **sent).status_code == 403)
     nobody = client.post("/legacy/", **sent)
     assert nobody.status_code == 401
     assert nobody.headers["www-authenticate"].startswith("Basic ")
@@ -603,7 +604,7 @@ def test_reading_with_tokens_is_private(repository: Repository, put: Callable[..
         assert client.get("/simple/", auth=("any", "wharf_wrong")).status_code == 401
         assert client.get("/healthz").json() == {"status": "ok"}
         repository.tokens.revoke("dev")
-        within_a_second(lambda: client.get("/simple/demo/", auth=("any", secret)).status_code == 401)
+        soon(lambda: client.get("/simple/demo/", auth=("any", secret)).status_code == 401)
         repository.tokens.path.write_text("oops")
         assert client.get("/simple/", auth=("any", secret)).status_code == 401
 

@@ -140,7 +140,7 @@ class World:
         return sum(pattern in call.path for call in list(self.hub.calls) if call.kind == "api")
 
 
-def soon(check: Callable[[], object], seconds: float = 5.0) -> None:
+def soon(check: Callable[[], object], seconds: float = 20.0) -> None:
     end = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < end, f"not within {seconds} seconds"
@@ -546,7 +546,7 @@ def test_a_clone_that_is_thrown_away_comes_again_and_is_no_empty_index(world: Wo
         cache = world.root / "server" / "cache"
         for each in list(cache.rglob("whole.git")):
             each.rename(each.with_name("away"))
-        end = time.monotonic() + 5
+        end = time.monotonic() + 20
         while not any(cache.rglob("whole.git")):
             assert client.get("/simple/demo/").status_code in {200, 503}
             assert time.monotonic() < end
