@@ -605,8 +605,39 @@ def test_reading_with_tokens_is_private(repository: Repository, put: Callable[..
         assert client.get("/healthz").json() == {"status": "ok"}
         repository.tokens.revoke("dev")
         soon(lambda: client.get("/simple/demo/", auth=("any", secret)).status_code == 401)
-        repository.tokens.path.write_text("oops")
-        assert client.get("/simple/", auth=("any", secret)).status_code == 401
+        assert client.get("/simple/").status_code == 401
+
+
+@pytest.mark.parametrize("how", ["broken", "unmounted", "moved"])
+def test_a_token_is_not_called_unknown_while_nobody_can_know(
+    repository: Repository, put: Callable[..., None], store: Path, tmp_path: Path, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever reads 401 makes a new token, or has the old one ended; nobody is let in either way."""
+    secret = repository.tokens.create("ci", "publish").reveal()
+    path, away = {"moved": (store, tmp_path / "away")}.get(how, (repository.tokens.path, tmp_path / "tokens"))
+    put(make_wheel(tmp_path))
+    wheel = form(tmp_path / "demo-1.0-py3-none-any.whl")
+    with serving(repository, Rules(open_reading=False, upload_limit=LIMIT)) as client:
+        assert client.get("/simple/", auth=("x", secret)).status_code == 200
+        path.rename(away)
+        if how == "broken":
+            path.write_text("oops")
+        for _ in range(2):
+            refused = [client.get("/simple/", auth=("x", secret)), client.post("/legacy/", auth=("x", secret), **wheel)]
+            assert [answer.status_code for answer in refused] == [503, 503]
+            assert "The list of tokens cannot be read just now." in refused[1].text
+        assert client.get("/simple/").status_code == 401
+        assert client.get("/healthz").json() == {"status": "stale"}
+        soon(lambda: how != "moved" or "There is no index" in caplog.text)
+        path.unlink(missing_ok=True)
+        away.rename(path)
+        assert client.get("/simple/", auth=("x", secret)).status_code == 200
+        soon(lambda: client.get("/healthz").json() == {"status": "ok"})
+        soon(lambda: how != "moved" or "The index is here again" in caplog.text)
+    told = [record.getMessage() for record in caplog.records]
+    assert sum(line.startswith("No token is accepted: ") for line in told) == 1
+    assert told.count("The list of tokens can be read again.") == 1
+    assert told.count("The index is here again, and is shown as it is.") == (how == "moved")
 
 
 def test_below_a_root_path_with_or_without_the_prefix(repository: Repository) -> None:

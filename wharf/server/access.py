@@ -34,6 +34,7 @@ _BAD_TOKEN = text(401, "This token is not known here, or has expired or been rev
 _OF_GITHUB = text(
     401, "This is a token of GitHub's, and this server has its own: `wharf token create NAME` makes one.", _CHALLENGE
 )
+_NO_LIST = text(503, "The list of tokens cannot be read just now. The server's log says why.", (("retry-after", "5"),))
 _READ_ONLY = failure(
     NotAllowedError("This token may only read.", "`wharf token create NAME --scope publish` makes one that may upload.")
 )
@@ -96,17 +97,21 @@ class TokenAccess(Access):
         self.refresh()
 
     def refresh(self) -> None:
-        """Obey the tokens as they are now. A file that cannot be read lets nobody in."""
+        """Obey the tokens as they are now. A file that cannot be read, or is gone, lets nobody in."""
         stamp = self._tokens.stamp()
         if stamp == self._stamp:
             return
-        self.problem = None
+        had_problem, self.problem = self.problem, None
         try:
+            if stamp is None and self._stamp:  # `wharf token revoke` leaves a file: its folder was moved, or is not mounted
+                raise StorageError(f"{self._tokens.path} is not there any more.")
             self._by_digest = {token.sha256: token for token in self._tokens.all()}
         except StorageError as error:
-            log.error("no token is accepted: %s", error.message)  # noqa: TRY400 - the cause is in the message
+            log.error("No token is accepted: %s", error.message)  # noqa: TRY400 - the cause is in the message
             self._by_digest = {}
             self.problem = error.message
+        if had_problem and not self.problem:
+            log.warning("The list of tokens can be read again.")
         self._grants = {}
         self._stamp = stamp
 
@@ -121,13 +126,13 @@ class TokenAccess(Access):
             return None if known else _MISDIRECTED
         if authorization is None:
             return _NO_TOKEN
-        return None if self._token(authorization) else _bad(authorization)
+        return None if self._token(authorization) else self._bad(authorization)
 
     async def ask(self, authorization: bytes | None) -> Answer | None:
         """What `refuse_reading` says at once; here nobody else has to be asked."""
         if authorization is None:
             return _NO_TOKEN
-        return None if self._token(authorization) else _bad(authorization)
+        return None if self._token(authorization) else self._bad(authorization)
 
     async def uploader(
         self, authorization: bytes | None, *, host: bytes, origin: bytes | None, fetch_site: bytes | None
@@ -140,13 +145,19 @@ class TokenAccess(Access):
             return _NO_TOKEN
         token = self._token(authorization)
         if token is None:
-            return _bad(authorization)
+            return self._bad(authorization)
         return Uploader(token.name) if token.scope == "publish" else _READ_ONLY
 
     def name_of(self, authorization: bytes) -> str | None:
         """The token's name."""
         token = self._token(authorization)
         return None if token is None else token.name
+
+    def _bad(self, authorization: bytes) -> Answer:
+        """The refusal of a token that is not known; one of GitHub's is told what it is."""
+        if any(each.reveal().startswith(tuple(KINDS)) for each in secrets_of(authorization)):
+            return _OF_GITHUB
+        return _NO_LIST if self.problem else _BAD_TOKEN  # 401 would send people off for another token
 
     def _token(self, authorization: bytes) -> Token | None:
         key = hashlib.sha256(authorization).digest()
@@ -219,11 +230,6 @@ def secrets_of(authorization: bytes) -> list[Secret]:
     except binascii.Error:
         return []
     return [Secret(token) for each in (password, user) if (token := each.strip())]  # a token that was pasted has a line's end
-
-
-def _bad(authorization: bytes) -> Answer:
-    """The refusal of a token that is not known; one of GitHub's is told what it is."""
-    return _OF_GITHUB if any(each.reveal().startswith(tuple(KINDS)) for each in secrets_of(authorization)) else _BAD_TOKEN
 
 
 def _hostname(host: bytes) -> str:

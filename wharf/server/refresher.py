@@ -156,7 +156,7 @@ class Refresher:
                     self.access.refresh()
                 stamp = self._branch.stamp(), self._absent
                 if stamp == self._stamp:
-                    self._problems.pop("here", None)
+                    self._is_back("here")
                     return
                 snapshot, trees, rewritten = await asyncio.to_thread(self._read)
             except (WharfError, OSError) as error:
@@ -165,13 +165,19 @@ class Refresher:
                     self.distrust()
                 return
             self._stamp = stamp
-            self._problems.pop("here", None)
             if snapshot.commit is None and (self._seen or not self._may_be_empty):
+                self._problems.pop("here", None)
                 self._miss()
                 return
             self._shelf.swap(snapshot, trees, rewritten=rewritten)
             self._snapshot = snapshot
-            self._problems.pop("index", None)
+            self._is_back("here", "index")
+
+    def _is_back(self, *wheres: str) -> None:
+        """What is here can be read: tell so, if it was told that it cannot."""
+        was_told = [self._problems.pop(where, None) for where in wheres]
+        if any(was_told) and not self._hasty:
+            log.warning("The index is here again, and is shown as it is.")
 
     def _read(self) -> tuple[Snapshot, dict[str, str], bool]:
         """The index as it is here, the ids of its projects' folders, and whether it drops reservations of another history."""
