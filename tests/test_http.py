@@ -436,6 +436,22 @@ def test_the_access_log_names_the_token_and_never_shows_it(
         assert " 127.0.0.1 - GET /***/simple/ 404 " in two
 
 
+def test_a_line_of_the_access_log_has_the_same_words_whatever_clients_send(repository: Repository) -> None:
+    lines: list[str] = []
+    rules = Rules(open_reading=True, upload_limit=LIMIT)
+
+    def make() -> AccessLog:
+        front = make_app(repository, rules)
+        return AccessLog(front, front.who, lines.append, as_json=False)
+
+    with serving(repository, rules, make=make) as client:
+        client.get("/simple/x%20200%205%200.1ms/", headers={"User-Agent": 'pip {"ci":null} 1.0" 200 "'})
+    (line,) = lines
+    before, agent, after = line.split('"')
+    assert len(before.split()) == 8
+    assert (agent, after) == ("pip {'ci':null} 1.0' 200 '", "")
+
+
 def test_what_is_logged_is_told_line_by_line() -> None:
     said: list[str] = []
     record = logging.LogRecord("wharf", logging.ERROR, "", 0, "%s", ("/a\nserver: all is well\x1b[2J",), None)
