@@ -95,6 +95,21 @@ def test_every_verb_that_writes_ends_with_where(run: Run, store: Path, tmp_path:
             assert run(*words).splitlines()[-1] == f"index 'main' of {store}: commit {before}"
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("yank", "Demo", "1.0"), "Write demo==1.0."),
+        (("remove", "demo", "1.0.post1", "--yes"), "Write demo==1.0.post1."),
+        (("unyank", "demo-1.0-py3-none-any.whl"), "Write demo==1.0 demo-1.0-py3-none-any.whl, or without the file"),
+        (("yank", "my_demo-2.0.tar.gz"), "Write my-demo==2.0 my_demo-2.0.tar.gz, or without the file"),
+        (("yank", "demo", "other.txt"), "Write it as in demo==1.0;"),
+        (("setup",), "Choose from: pip, uv, poetry, pdm, twine\n"),
+    ],
+)
+def test_a_word_too_few_is_told_as_what_it_should_be(run: Run, words: tuple[str, ...], told: str) -> None:
+    assert told in run(*words, code=2)
+
+
 def test_what_is_made_by_the_way_is_announced(run: Run, store: Path, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
     assert run("publish", wheel).splitlines()[:2] == [f"made a new store in {store}", "made the index 'main'"]

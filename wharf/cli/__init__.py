@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -126,7 +127,8 @@ def _outcome(words: list[str], state: State) -> int:
         code = 2
     except click.ClickException as error:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "wharf"
-        code = state.fail("usage", error.format_message(), f"`{where} --help` shows how it is used.", 2)
+        message = re.sub(r"\s*\n\s*", " ", error.format_message())  # click lists choices in lines
+        code = state.fail("usage", message, f"`{where} --help` shows how it is used.", 2)
     except click.Abort:
         code = state.fail("interrupted", "Interrupted.", "Run the same command again: it goes on from there.", 130)
     except WharfError as error:

@@ -41,7 +41,7 @@ def _set_yanked(state: State, spec: str, file: str | None, reason: str | None) -
     from wharf.cli.spec import parse_release
     from wharf.operations.yank import set_yanked
 
-    project, version = parse_release(spec)
+    project, version = parse_release(spec, file)
     with state.repository(reading=True) as repository:
         done = set_yanked(repository, project, version, file, reason=reason)
         commit = done.commit or repository.branch.tip()
@@ -80,7 +80,7 @@ def remove_command(state: State, spec: str, file: str | None, reason: str, yes: 
     from wharf.errors import UsageError
     from wharf.operations.remove import remove
 
-    project, version = parse_release(spec)
+    project, version = parse_release(spec, file)
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError("Nobody is here to confirm the removal.", "Say --yes to remove without being asked.")

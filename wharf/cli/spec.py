@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from packaging.utils import InvalidName, canonicalize_name
 
-from wharf.distribution.names import plain
-from wharf.errors import UsageError
+from wharf.distribution.names import Name, plain
+from wharf.errors import InvalidDistributionError, UsageError
 from wharf.model import version_of
 
 
@@ -31,11 +31,25 @@ def parse_spec(text: str) -> tuple[str, str | None]:
     return parse_name(name.strip()), str(parsed)
 
 
-def parse_release(text: str) -> tuple[str, str]:
-    """`PROJECT==VERSION` as name and version. Raises UsageError."""
+def parse_release(text: str, after: str | None = None) -> tuple[str, str]:
+    """`PROJECT==VERSION` as name and version. `after`: the next word, which may be the version. Raises UsageError."""
     name, version = parse_spec(text)
     if version is None:
-        raise UsageError(
-            f"{plain(text)!r} names no version.", f"Write it as in {name}==1.0; `wharf show {name}` shows the versions."
-        )
+        raise UsageError(f"{plain(text)!r} names no version.", _meant(text, after) or _shown(name))
     return name, version
+
+
+def _shown(name: str) -> str:
+    return f"Write it as in {name}==1.0; `wharf show {name}` shows the versions."
+
+
+def _meant(text: str, after: str | None) -> str | None:
+    """How to write what was typed: `demo 1.0`, or the name of a file."""
+    parsed = None if after is None else version_of(after)
+    if parsed is not None:
+        return f"Write {parse_name(text)}=={parsed}."
+    try:
+        file = Name.parse(text)
+    except InvalidDistributionError:
+        return None
+    return f"Write {file.project}=={file.version} {text}, or without the file for the whole release."

@@ -93,7 +93,7 @@ class AccessLog:
         if self._as_json:
             line = {"time": now, "client": client, "token": who, "method": method, "path": path, "status": status}
             return json.dumps({**line, "bytes": size, "seconds": round(seconds, 6), "agent": agent})
-        path, agent = path.replace(" ", "%20"), agent.replace('"', "'")  # no client sets words or quotes of its own between ours
+        path, agent = path.replace(" ", "%20"), agent.replace('"', "'")  # which are ours between words
         return f'{now} {client} {who or "-"} {method} {path} {status} {size} {seconds * 1000:.1f}ms "{agent}"'
 
 
