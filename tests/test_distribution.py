@@ -502,6 +502,58 @@ def test_a_member_behind_a_link_is_refused() -> None:
     assert "behind a symbolic link" in refused(sdist_of((link, ""), ("demo-1.0/link/file", "")), SDIST)
 
 
+LINK, HARD = tar_entry("demo-1.0/a", tarfile.SYMTYPE, "b"), tar_entry("demo-1.0/a", tarfile.LNKTYPE, "demo-1.0/b")
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        ([("demo-1.0/b", ""), (LINK, ""), ("demo-1.0/a", "other")], "in the place of a link"),
+        ([("demo-1.0/b", ""), (HARD, ""), ("demo-1.0/a", "other")], "in the place of a link"),
+        ([("demo-1.0/b", ""), (HARD, ""), ("demo-1.0/./a", "other")], "in the place of a link"),
+        ([(HARD, "")], "leads to no earlier member"),
+        ([(HARD, ""), ("demo-1.0/b", "")], "leads to no earlier member"),
+        ([("demo-1.0/a", ""), ("demo-1.0/a/b", "")], "below another one that is no folder"),
+        ([("demo-1.0/a", ""), ("demo-1.0/a/b/c/d", "")], "below another one that is no folder"),
+        ([("demo-1.0/" + "x" * 256, "")], "a part of more than 255 bytes"),
+        ([("demo-1.0/" + "\u00e9" * 128 + "/x", "")], "a part of more than 255 bytes"),
+    ],
+)
+def test_what_no_reader_or_each_in_its_own_way_unpacks_is_refused(
+    extra: list[tuple[str | tarfile.TarInfo, str]], words: str
+) -> None:
+    """pip wrote a file in the place of a link to where it led, uv beside it: one sdist, two programs."""
+    assert words in refused(sdist_of(*extra), SDIST)
+
+
+def test_an_honest_hard_link_passes() -> None:
+    read_bytes(sdist_of(("demo-1.0/b", ""), (HARD, ""), ("demo-1.0/" + "x" * 255, "")), SDIST)
+
+
+def test_what_lies_below_a_file_is_refused_in_any_order(tmp_path: Path) -> None:
+    for names in (["demo/a", "demo/a/b"], ["demo/a/b/c", "demo/a"]):
+        data = make_wheel(tmp_path, extra_members=[(name, "") for name in names]).read_bytes()
+        assert "below another one that is no folder" in refused(data, WHEEL)
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "words"),
+    [
+        (257, b"ustar  \0", "a name that can be read in two ways"),
+        (257, b"\0" * 8, "a name that can be read in two ways"),
+        (124, b"00000000_10\0", "a size that can be read in two ways"),
+        (124, b"0o10\0" + b"\0" * 7, "a size that can be read in two ways"),
+    ],
+)
+def test_headers_of_a_tar_archive_that_readers_take_differently_are_refused(at: int, value: bytes, words: str) -> None:
+    """The front of a long name stands where older forms have something else; uv reads no name from there."""
+    data = bytearray(tar_bytes([("demo-1.0/" + "a" * 90 + "/b", "12345678")], format=tarfile.USTAR_FORMAT))
+    data[at : at + len(value)] = value
+    data[148:156] = b" " * 8
+    data[148:156] = b"%06o\0 " % sum(data[:512])
+    assert words in refused(gzipped(bytes(data)), SDIST)
+
+
 def test_members_are_compared_with_links_in_linear_work() -> None:
     """One link and many deep paths that go its way as far as they can: 30 kB of them took 20 s."""
     seen = members.Members(SDIST, TimeLimit(SDIST, 0))

@@ -24,6 +24,7 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 _BY_PIP = re.compile(r"\w+(?:\.\w+)*:\w+[^\[]*(?:\[[^\]]*\].*)?")
 """What pip reads as module and function; it passes over the rest."""
 _BY_UV = re.compile(r"[\w.-]+\s*:\s*[\w.-]+\s*(?:\[[^\]]+\]\s*)?")
+_LONGEST = 250  # bytes of a command: with `.exe` a file name has 255
 _RENAME = "Give the command another name and rebuild it."
 _CORRECT = "Correct the project's entry points and rebuild it with `python -m build`."
 
@@ -106,16 +107,20 @@ def check_data(paths: Iterable[str], folder: str, filename: str) -> list[str]:
         elif scheme == "scripts" and "/" in name:
             warnings["deep"] = f"The script {plain(name)!r} lies in a folder. pip installs it, uv refuses it."
         if scheme == "scripts" or (scheme == "data" and _COMMANDS.match(name)):
-            _refuse_interpreter(posixpath.basename(name), name, filename, suffix=r"(?:\.py|\.exe)?")
+            _refuse_interpreter(
+                posixpath.basename(name), name, filename, suffix=r"(?:\.py|\.exe)?[. ]*"
+            )  # Windows drops what ends a name
     return list(warnings.values())
 
 
 def _check_command(name: str, value: str, filename: str) -> list[str]:
     shown = plain(name)
     path = posixpath.normpath(name.replace("\\", "/"))
+    if not name.isprintable() or len(path.encode()) > _LONGEST:
+        raise invalid(filename, f"the entry point {shown!r} cannot be the name of a file", _RENAME)
     if path.startswith(("/", "../")) or path in {".", ".."} or _DRIVE.match(name):
         raise invalid(filename, f"the entry point {shown!r} leaves the folder of scripts", _RENAME)
-    _refuse_interpreter(path, name, filename, suffix=r"(?:\.py)?")
+    _refuse_interpreter(path, name, filename, suffix=r"(?:\.py[^./]*)?")  # of which pip makes `.exe` on Windows
     by_pip, by_uv = bool(_BY_PIP.fullmatch(value)), bool(_BY_UV.fullmatch(value))
     if not (by_pip or by_uv):
         raise invalid(filename, f"the entry point {shown!r} names no function: {plain(value)!r}", _CORRECT)

@@ -7,6 +7,7 @@ pax headers (POSIX.1-2001, "pax Interchange Format") and GNU's long names. Memor
 
 from __future__ import annotations
 
+import re
 import tarfile
 import zlib
 from typing import TYPE_CHECKING, BinaryIO
@@ -36,6 +37,10 @@ _GZIP = 16 + zlib.MAX_WBITS
 _REGULAR = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
 _PAX = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
 _LONG = {tarfile.GNUTYPE_LONGNAME: "path", tarfile.GNUTYPE_LONGLINK: "linkpath"}
+_SIZE, _MAGIC, _PREFIX = slice(124, 136), slice(257, 263), slice(345, 500)
+"""Fields of a header block."""
+_OCTAL = re.compile(rb" *-?[0-7]* *")
+"""A number in a header; Python's own reading also takes what it writes in programs, such as 1_0."""
 _OVERRIDES = ("path", "linkpath", "size")
 """The pax keywords that change what is unpacked, or where to. The others (times, owners, comments) do not matter here."""
 
@@ -103,6 +108,7 @@ class Tar:
         if info.size < 0 or (info.size and info.type not in _REGULAR):
             # Readers disagree on whether data follows, and so on what the next member is.
             raise self._refuse(f"the member {plain(info.name)!r} has a size of {info.size}, which it cannot have")
+        self.seen.put(parts, folder=info.isdir())
         self._left = info.size + -info.size % _BLOCK
         return parts
 
@@ -114,6 +120,11 @@ class Tar:
         self._headers += 1
         if self._headers > 3 * MAX_MEMBERS:
             raise TooLargeError(f"{plain(self._filename)}: more than {3 * MAX_MEMBERS} headers", REBUILD)
+        if block[_MAGIC] != b"ustar\0" and block[_PREFIX].strip(b"\0"):
+            # tarfile takes it for the front of the name, others for times or nothing.
+            raise self._refuse("a header of the tar archive has a name that can be read in two ways")
+        if not block[_SIZE][0] & 0x80 and not _OCTAL.fullmatch(block[_SIZE].partition(b"\0")[0]):
+            raise self._refuse("a header of the tar archive has a size that can be read in two ways")
         try:
             return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
         except tarfile.TarError as error:

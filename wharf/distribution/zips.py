@@ -96,6 +96,8 @@ def members(archive: zipfile.ZipFile, file: BinaryIO, filename: str, size: int, 
             target = read(archive, info, filename, MAX_PATH)
             seen.link(parts, target.decode("utf-8", "surrogateescape"))
         found[path] = info
+    for path in sorted(found):  # a file comes before what would lie below it
+        seen.put(tuple(path.split("/")), folder=found[path].is_dir())
     entries = Entries(archive, file, filename, size, time)
     entries.check()
     return Found(found, seen, [_odd(entries.odd)] if entries.odd else [])
@@ -192,9 +194,9 @@ def _directory64(file: BinaryIO, filename: str, locator_at: int, small: tuple[in
         raise invalid(filename, "the 64-bit end record of the zip archive is missing")
     file.seek(end)
     data = file.read(_END64.size + _LOCATOR.size)
-    signature, _, _, _, _, _, here, entries, size, offset = _END64.unpack_from(data)
+    signature, own, _, _, _, _, here, entries, size, offset = _END64.unpack_from(data)
     _, _, place, _ = _LOCATOR.unpack_from(data, _END64.size)
-    if signature != b"PK\x06\x06" or place != end or here != entries:
+    if signature != b"PK\x06\x06" or place != end or own != _END64.size - 12 or here != entries:
         raise invalid(filename, "the 64-bit end record of the zip archive is not where its locator says")
     large = (int(entries), int(size), int(offset))
     limits = (0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)
