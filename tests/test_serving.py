@@ -39,6 +39,7 @@ from wharf.repository import Repository, open_repository
 from wharf.secret import Secret
 from wharf.server import config, refresher
 from wharf.server.app import Rules, make_app
+from wharf.server.journal import Journal
 from wharf.server.options import Options
 from wharf.server.webhook import WEBHOOK_LIMIT
 from wharf.settings import Settings
@@ -114,12 +115,18 @@ class World:
 
     @contextlib.contextmanager
     def serving(
-        self, token: str | None = "", *, repositories: tuple[str, ...] = (), wait: bool = True, **rules: Any
+        self,
+        token: str | None = "",
+        *,
+        repositories: tuple[str, ...] = (),
+        wait: bool = True,
+        journal: Journal | None = None,
+        **rules: Any,
     ) -> Iterator[httpx.Client]:
         """A server, and a client of bob's. With `wait` it has heard of GitHub."""
         rules = {"open_reading": False, "by_github": True, "upload_limit": 1 << 21, "cache": self.root / "files", **rules}
         with self.open(self.robot if token == "" else token, repositories=repositories) as repository:
-            app = make_app(repository, Rules(**rules), clock=self.hub.clock.now, sleep=self.sleep)
+            app = make_app(repository, Rules(**rules), clock=self.hub.clock.now, sleep=self.sleep, journal=journal)
             server = Server(config(app, Options(host="127.0.0.1", port=0, upload_limit=rules["upload_limit"])))
             thread = threading.Thread(target=server.run)
             thread.start()
@@ -506,11 +513,23 @@ def test_a_webhook_brings_it_at_once_and_only_a_signed_one_counts(world: World) 
         assert client.post(url, content=b"{}", headers={**sign(b"{}"), "X-GitHub-Event": "ping"}).status_code == 202
         assert {client.get("/healthz").status_code for _ in range(20)} == {200}  # it has the time to ask
         assert world.asked("/git/ref/") == 0
+        other = b'{"ref": "refs/tags/demo-1.0"}'
+        assert client.post(url, content=other, headers=sign(other)).status_code == 202
+        assert {client.get("/healthz").status_code for _ in range(20)} == {200}
+        assert world.asked("/git/ref/") == 0, "a tag comes before each commit, and would delay the question about that"
         world.hub.webhook(world.repo, f"{client.base_url}{url}", SECRET)
         world.put(world.wheel("late"))
         soon(lambda: client.get("/simple/late/").status_code == 200)
     with world.serving() as client:
         assert client.post(url, content=b"{}", headers=sign(b"{}")).status_code == 404
+
+
+def test_an_unsigned_message_is_told_to_the_operator(world: World) -> None:
+    """It is all that is seen of a secret that GitHub and the server do not share."""
+    said: list[str] = []
+    with world.serving(webhook=Secret(SECRET), journal=Journal(said.append)) as client:
+        client.post("/-/webhook/github", content=b"{}", headers={"X-Hub-Signature-256": "sha256=00", "X-GitHub-Event": "push"})
+    assert said == ["refused: POST /-/webhook/github from 127.0.0.1: 403 The signature is not that of the configured secret."]
 
 
 def test_a_server_starts_from_its_clone_when_github_is_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,7 +131,7 @@ def make_app(
         app.add_api_route(path, routes.upload, methods=["POST"])
     app.add_api_route("/healthz", routes.healthz, methods=["GET", "HEAD"])
     if rules.webhook is not None and github is not None:
-        webhook = Webhook(rules.webhook, refresher, github.address)
+        webhook = Webhook(rules.webhook, refresher, github.address, repository.branch.ref, journal)
         app.add_api_route("/-/webhook/github", webhook.take, methods=["POST"])
     return Front(
         shelf,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import json
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -15,32 +14,41 @@ from starlette.requests import Request  # noqa: TC002 - FastAPI reads it
 from starlette.responses import Response
 
 from wharf.errors import TooLargeError, TooSlowError
+from wharf.parsing import json_value
 from wharf.server import answer
 from wharf.server.body import check_length, pieces
 from wharf.server.routes import Carried
 
 if TYPE_CHECKING:
     from wharf.address import Address
+    from wharf.model import Json
     from wharf.secret import Secret
+    from wharf.server.journal import Journal
     from wharf.server.refresher import Refresher
 
 WEBHOOK_LIMIT: Final = 26 << 20
 """Bytes of a webhook message: GitHub's have at most 25 MB ("Webhook events and payloads")."""
 WEBHOOK_PATIENCE: Final = 30.0
 """Seconds in which a webhook message has to come: GitHub itself waits for 10."""
-ABOUT_THE_REPOSITORY: Final = 1 << 20
-"""Bytes of a message about the repository itself, which is the only one that is kept to be read."""
+KEPT: Final = 1 << 20
+"""Bytes of a message that are kept to be read: of a longer one nothing is read."""
 
+_READ = ("push", "repository")
 _UNSIGNED = answer.text(403, "The signature is not that of the configured secret.")
 
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Takes the messages of one repository's, or its organisation's, webhook. `secret` signs them."""
+    """Takes the messages of one repository's, or its organisation's, webhook. `secret` signs them.
+
+    `ref` is the branch of the index; `journal` is told of messages that are refused.
+    """
 
     secret: Secret
     refresher: Refresher
     address: Address
+    ref: str
+    journal: Journal | None = None
 
     async def take(self, request: Request) -> Response:
         """Ask GitHub at once when it says that something was pushed, or that the repository is not what it was."""
@@ -48,21 +56,26 @@ class Webhook:
         check_length(request, WEBHOOK_LIMIT, too_long)
         given = request.headers.get("x-hub-signature-256")
         if given is None:
-            return Carried(_UNSIGNED)  # nobody's body is read that is not even said to be GitHub's
-        about = request.headers.get("x-github-event") == "repository"
+            return self._refuse(request)  # nobody's body is read that is not even said to be GitHub's
+        event, kind = request.headers.get("x-github-event"), request.headers.get("content-type", "")
         try:
             async with asyncio.timeout(WEBHOOK_PATIENCE):
-                signature, message = await self._read(request, too_long, keep=ABOUT_THE_REPOSITORY if about else 0)
+                signature, message = await self._read(request, too_long, keep=KEPT if event in _READ else 0)
         except TimeoutError as error:
             raise TooSlowError("The message takes too long to come.") from error
         key = self.secret.reveal()
         if not key or not hmac.compare_digest(f"sha256={signature}".encode(), given.encode("latin-1")):
-            return Carried(_UNSIGNED)
-        if about:
-            self._look(message, request.headers.get("content-type", ""))
-        elif request.headers.get("x-github-event") == "push":
+            return self._refuse(request)
+        if event == "repository":
+            self._look(_content(message, kind))
+        elif event == "push" and _content(message, kind).get("ref") in (None, self.ref):  # one for a tag came before it
             self.refresher.wake()
         return Response(status_code=202)
+
+    def _refuse(self, request: Request) -> Response:
+        if self.journal is not None:
+            self.journal.refused(request.scope, _UNSIGNED.status, _UNSIGNED.reason.decode(), None)
+        return Carried(_UNSIGNED)
 
     async def _read(self, request: Request, too_long: TooLargeError, *, keep: int) -> tuple[str, bytes]:
         """The signature that the message has to have, and its beginning."""
@@ -72,22 +85,21 @@ class Webhook:
             message += piece[: max(0, keep - len(message))]
         return signature.hexdigest(), bytes(message)
 
-    def _look(self, message: bytes, content_type: str) -> None:
+    def _look(self, found: dict[str, Json]) -> None:
         """Close at once what GitHub says was made private; of all else that may have changed it is asked."""
-        action, name = _action(message, content_type)
+        repository = found.get("repository")
+        name = repository.get("full_name") if isinstance(repository, dict) else None
         own = f"{self.address.owner}/{self.address.name}".lower()
-        self.refresher.look_again(closed=action in {"privatized", "deleted"} and name.lower() == own)
+        closed = found.get("action") in ("privatized", "deleted") and isinstance(name, str) and name.lower() == own
+        self.refresher.look_again(closed=closed)
 
 
-def _action(message: bytes, content_type: str) -> tuple[str, str]:
-    """What was done, and to which repository. GitHub sends JSON, or a form with JSON in it; of what is neither, nothing."""
+def _content(message: bytes, content_type: str) -> dict[str, Json]:
+    """What a message says. GitHub sends JSON, or a form with JSON in it; of what is neither, or not whole, nothing."""
     if content_type.startswith("application/x-www-form-urlencoded"):
         message = parse_qs(message.decode("utf-8", "replace")).get("payload", [""])[0].encode()
     try:
-        found = json.loads(message)
+        found = json_value(message)
     except ValueError:
-        return "", ""
-    action = found.get("action") if isinstance(found, dict) else None
-    repository = found.get("repository") if isinstance(found, dict) else None
-    name = repository.get("full_name") if isinstance(repository, dict) else None
-    return (action if isinstance(action, str) else ""), (name if isinstance(name, str) else "")
+        return {}
+    return found if isinstance(found, dict) else {}
