@@ -73,8 +73,8 @@ def test_a_folder_means_the_distributions_in_it(dist: Path) -> None:
     assert chosen.files == (dist / WHEEL, dist / SDIST)
     assert chosen.passed_over == (
         f"{dist / WHEEL}.asc is passed over: it goes with {WHEEL}.",
-        f"{dist / 'notes.txt'} is passed over: it is no wheel and no sdist.",
-        f"{dist / 'pictures.zip'} is passed over: it is no wheel and no sdist.",
+        f"{dist / 'notes.txt'} is passed over: it is neither a wheel nor an sdist.",
+        f"{dist / 'pictures.zip'} is passed over: it is neither a wheel nor an sdist.",
     )
 
 
@@ -84,7 +84,7 @@ def test_without_a_word_it_is_the_folder_that_build_tools_fill(dist: Path, monke
     (dist / WHEEL).unlink()
     (dist / SDIST).unlink()
     for left in (True, False):
-        says = "no wheel and no sdist in the folder dist" if left else "nothing to publish"
+        says = "no wheels and no sdists in the folder dist" if left else "nothing to publish"
         with pytest.raises(UsageError, match=says) as caught:
             choose([])
         assert "python -m build" in caught.value.hint

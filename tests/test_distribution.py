@@ -736,7 +736,7 @@ def test_parts_inside_the_description_are_not_looked_for(tmp_path: Path) -> None
     nested = "Content-Type: message/rfc822\n\n" * 5000
     found = load(make_wheel(tmp_path, metadata=core_metadata(fields=["Content-Type:", " message/rfc822"], description=nested)))
     assert found.metadata.endswith(b"message/rfc822\n\n")
-    assert found.warnings == ("METADATA has a field 'content-type', which is none of metadata.",)
+    assert found.warnings == ("METADATA has a field 'content-type', which is not a field of metadata.",)
 
 
 def test_a_gzip_bomb_is_left_early() -> None:

@@ -381,7 +381,7 @@ def test_a_cache_that_cannot_be_used(hub: Hub, run: Run, repo: Repo, tmp_path: P
     monkeypatch.setenv("XDG_CACHE_HOME", str(file))
     found = examined(run, hub, token=hub.token("ann", {"acme/pkgs": "write"}), ok=False)
     assert not_ok(found) == {"fetch": "problem", "cache": "problem"}
-    assert f"{file} is no folder" in found["cache"][-1]["detail"]
+    assert f"{file} is not a folder" in found["cache"][-1]["detail"]
     assert "nothing of the index 'main' yet" in found["cache"][0]["detail"]
 
 
@@ -419,7 +419,7 @@ def test_a_folder(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("os.access", lambda *_words: False)
     assert "cannot be written to" in examined(run, None, "--repo", folder, ok=False)["folder"][-1]["detail"]
     found = examined(run, None, "--repo", folder / "assets" / ("0" * 64) / "demo-1.0.tar.gz", ok=False)
-    assert "is no folder" in one(found, "folder")["detail"]
+    assert "is not a folder" in one(found, "folder")["detail"]
 
 
 def test_an_error_of_the_settings_is_told_as_everywhere(capsys: pytest.CaptureFixture[str]) -> None:

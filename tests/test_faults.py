@@ -82,7 +82,7 @@ class TestWithoutAnEnd:
         site.mkdir()
         (site / "wharf-site.json").write_text(text)
         said = document(run("build", "--json", "--with-files", site, code=2))["error"]
-        assert "is no site of wharf's" in said["message"]
+        assert "is not a wharf site" in said["message"]
 
 
 class TestWithoutAHome:
@@ -118,7 +118,7 @@ class TestWithoutAHome:
             monkeypatch.setenv("HOME", home)
         for words in (["list"], ["list", "--repo", "acme/pkgs"], ["doctor"]):
             said = document(run(*words, "--json", code=2))["error"]
-            assert "No home folder is known" in said["message"]
+            assert "This user has no home folder" in said["message"]
             assert "XDG_CACHE_HOME" in said["hint"]
 
     def test_folders_that_are_named_do(self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +134,7 @@ class TestWithoutAHome:
     ) -> None:
         monkeypatch.chdir(tmp_path)
         said = document(run("setup", client, "--write", "--url", "https://pkg.example.org/simple/", "--json", code=2))["error"]
-        assert "No home folder is known" in said["message"]
+        assert "This user has no home folder" in said["message"]
         assert [path.name for path in tmp_path.iterdir()] == []
 
 
@@ -175,7 +175,7 @@ class TestFaults:
             main(["list"])
         said = capsys.readouterr().err
         assert left.value.code == 0
-        assert "warning: wharf met a fault of its own: ZeroDivisionError" in said
+        assert "warning: wharf met a fault in itself: ZeroDivisionError" in said
         assert "Traceback" not in said
 
     @pytest.mark.parametrize("path", ["/simple/demo/", "/", "/healthz"])
@@ -194,7 +194,7 @@ class TestFaults:
                 broken.setattr("wharf.server.routes._header", self._fail)
                 broken.setattr("wharf.server.refresher.Refresher.current", property(self._fail))
                 answer = client.get(path, headers=JSON)
-            assert (answer.status_code, answer.text) == (500, "The server met a fault of its own. Its log says more.\n")
+            assert (answer.status_code, answer.text) == (500, "The server met a fault in itself. Its log says more.\n")
             soon(lambda: bool(caplog.records))  # the answer may be quicker than the log
             said = [each.getMessage() for each in caplog.records if "fault" in each.getMessage()]
             assert len(said) == 1

@@ -115,14 +115,14 @@ def test_what_is_misspelt_is_met_with_what_may_be_meant(at_store: AtStore, tmp_p
 @pytest.mark.parametrize(
     ("said", "remedy"),
     [
-        ("fatal: unable to access 'x': Could not resolve host: githib.example.com", "spelled right"),
-        ("[Errno -3] Temporary failure in name resolution", "spelled right"),
+        ("fatal: unable to access 'x': Could not resolve host: githib.example.com", "spelling"),
+        ("[Errno -3] Temporary failure in name resolution", "spelling"),
         ("fatal: unable to access 'x': Could not resolve proxy: proxy.example.com", "HTTPS_PROXY"),
         ("fatal: unable to access 'x': CONNECT tunnel failed, response 407 from proxy", "HTTPS_PROXY"),
         ("server certificate verification failed. CAfile: none", "SSL_CERT_FILE"),
         ("certificate verify failed: certificate is not yet valid", "clock"),
         ("certificate verify failed: certificate has expired", "clock"),
-        ("Connection refused", "Is GitHub up?"),
+        ("Connection refused", "whether GitHub is up"),
     ],
 )
 def test_a_net_that_fails_has_its_own_remedy(said: str, remedy: str) -> None:

@@ -339,7 +339,7 @@ def test_an_upload_that_stalls_is_given_up(
         thread = threading.Thread(target=drop)
         thread.start()
         try:
-            assert raw.recv(100).startswith(b"HTTP/1.1 408 The body of the request takes too long to come.")
+            assert raw.recv(100).startswith(b"HTTP/1.1 408 The body of the request takes too long to arrive.")
         finally:
             ended.set()
             thread.join()

@@ -80,7 +80,7 @@ def test_the_address_that_clients_use_is_named_or_not_known(given: dict[str, obj
     ("host", "number", "says"),
     [
         ("127.0.0.1", errno.EADDRINUSE, "--port 0 takes a free port"),
-        ("10.9.9.9", errno.EADDRNOTAVAIL, "10.9.9.9 is no address of this machine"),
+        ("10.9.9.9", errno.EADDRNOTAVAIL, "10.9.9.9 is not an address of this machine"),
         ("127.0.0.1", errno.EACCES, "as in --port 8000"),
         ("127.0.0.1", errno.ENOBUFS, "another port with --port"),
     ],
@@ -213,5 +213,5 @@ def test_the_access_log_and_refusals_go_to_the_terminal(store: Path) -> None:
     assert [(line["method"], line["path"], line["status"]) for line in lines] == [
         ("GET", "/simple/", 200), ("GET", "/healthz", 200), ("POST", "/legacy/", 401),
     ]  # fmt: skip
-    assert err.splitlines()[0].startswith("refused: POST /legacy/ from 127.0.0.1: 401 This token is not known here")
+    assert err.splitlines()[0].startswith("refused: POST /legacy/ from 127.0.0.1: 401 The server does not know this token")
     assert "0123456789abcdef" not in out + err

@@ -451,7 +451,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(world: World, monkeypatch: pytes
         monkeypatch.setattr(os, "write", full)
         answer = client.get(link)
         assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
-        assert answer.text == "The server cannot write to its disk. Whoever runs it finds in its log where.\n"
+        assert answer.text == "The server cannot write to its disk. The server's log says where.\n"
         soon(lambda: not any(path.is_file() for path in (world.root / "files").rglob("*")))
         monkeypatch.setattr(os, "write", write)
         world.hub.clock.forward(6)
@@ -659,7 +659,7 @@ def test_the_servers_own_troubles_are_no_clients_fault(world: World, change: str
             token = repository.tokens.create("dev", "publish").reveal()
         client.auth = httpx.BasicAuth("x", token)
         assert client.get("/simple/demo/").status_code == 200
-        why = "GitHub does not show this to the server:"
+        why = "GitHub does not show this to the server."
         if change == "revoked":
             world.hub.revoke(world.robot)
             why = "GitHub does not let the server's own token do that."

@@ -80,7 +80,7 @@ def told(answer: httpx.Response, status: int) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tool", ["twine", "uv"])
-@pytest.mark.parametrize("auth", ["by GitHub", "by tokens of wharf's"])
+@pytest.mark.parametrize("auth", ["by GitHub", "by wharf tokens"])
 def test_more_versions_than_a_minute_takes_come_through(world: World, tool: str, auth: str) -> None:
     own = auth != "by GitHub"
     with world.serving(world.alice, by_github=not own) as client:

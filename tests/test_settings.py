@@ -179,7 +179,7 @@ def test_a_pyproject_without_our_table_says_nothing(text: str) -> None:
 
 def test_our_table_has_to_be_one() -> None:
     for data in (b"[tool]\nwharf = 'owner/name'", b"tool = 5"):
-        with pytest.raises(UsageError, match=r"tool\.wharf in .* is no table"):
+        with pytest.raises(UsageError, match=r"tool\.wharf in .* is not a table"):
             parse_config(data, PROJECT, own=False)
 
 

@@ -192,7 +192,7 @@ def test_the_person_is_told_where_the_token_goes_and_whose_it_is(
 ) -> None:
     project()
     said = run(client, "--url", URL, "--repo", "acme/packages")
-    assert any("GitHub's that may read acme/packages" in note for note in said["notes"])
+    assert any("GitHub token that may read acme/packages" in note for note in said["notes"])
     assert any("token goes to" in note for note in said["notes"])
     assert all(name in str(said["notes"]) for name in said["environment"])
     store.mkdir()
@@ -519,7 +519,7 @@ def test_what_is_no_file_is_told(run: Run, tmp_path: Path) -> None:
     os.mkfifo(pipe)
     loop.symlink_to(loop)
     for path in (tmp_path, pipe):
-        assert "is no file" in wrong(run("pip", "--url", URL, "--write", "--file", path, code=2))["message"]
+        assert "is not a file" in wrong(run("pip", "--url", URL, "--write", "--file", path, code=2))["message"]
     assert str(loop) in wrong(run("pip", "--url", URL, "--write", "--file", loop, code=8))["message"]
 
 

@@ -443,7 +443,7 @@ def test_github_that_is_down_is_told_and_what_was_fetched_is_read_on(place: Plac
         else:
             error = place.refused(verb, *words, code=8)
             assert place.hub.host in error["message"]
-            assert "Is the network there? Is GitHub up?" in error["hint"]
+            assert "Check the network, and whether GitHub is up." in error["hint"]
     place.hub.down = False
     assert place.state() == before
     assert len(place.said("publish", place.second)["published"]) == 1
@@ -546,7 +546,7 @@ def test_a_plan_that_github_s_limits_make_long_says_so_before_it_begins(
     _, err = run(*many)
     assert err == "This creates 81 contents at GitHub, which takes 80 a minute and 500 an hour: about 1 min.\n"
     _, err = run("--max-wait", "30", *many)
-    assert "--max-wait 100 lets it end by itself" in err
+    assert "--max-wait 100 lets it finish in one go" in err
     assert not place.hub.count("upload") > 1
 
 

@@ -107,7 +107,7 @@ def parse(text: str) -> Address | None:
         found = _MEANT.search(text)
         spelled = f"https://{found[1]}/{found[2]}" if found and "." in found[1] else ""
         raise UsageError(
-            f"{_shown(text)} is no address of a repository here: git goes over https.",
+            f"{_shown(text)} is not the address of a repository here: git goes over https.",
             f"Write {spelled}; for a folder of that name write ./ before it." if spelled else _REMEDY,
         )
     return None
@@ -123,12 +123,14 @@ def _parse_url(text: str) -> Address:
         parts = urlsplit(text)
         port_fits = parts.port is None or 0 < parts.port < 65536
     except ValueError:
-        raise UsageError(f"{_shown(text)} is no address of a repository: its host or port is none.", _REMEDY) from None
+        raise UsageError(
+            f"{_shown(text)} is not the address of a repository: its host or port is not valid.", _REMEDY
+        ) from None
     if "@" in parts.netloc:
         raise _with_a_secret()
     host = GITHUB if _host(parts) == "www.github.com" else _host(parts)
     if not text.isprintable() or not port_fits or not _HOST.fullmatch(host) or parts.query or parts.fragment:
-        raise UsageError(f"{_shown(text)} is no address of a repository.", _REMEDY)
+        raise UsageError(f"{_shown(text)} is not the address of a repository.", _REMEDY)
     owner, _, name = parts.path.strip("/").partition("/")
     found = _checked(owner, name.removesuffix(".git"), text)
     if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
@@ -143,7 +145,7 @@ def _host(parts: SplitResult) -> str:
 
 def _checked(owner: str, name: str, text: str) -> dict[str, str]:
     if not _OWNER.fullmatch(owner) or not _NAME.fullmatch(name) or name in {".", ".."}:
-        raise UsageError(f"{_shown(text)} is no address of a repository.", _REMEDY)
+        raise UsageError(f"{_shown(text)} is not the address of a repository.", _REMEDY)
     return {"owner": owner, "name": name}
 
 

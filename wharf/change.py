@@ -90,7 +90,7 @@ class Outcome:
                     record.check(path, data)
             except StorageError as error:
                 raise RefusedError(
-                    f"Nothing is written, for no reader would take it: {error.message}",
+                    f"Nothing was written, because no reader would take it: {error.message}",
                     "A shorter reason, or fewer and shorter entries in this release, make it fit.",
                 ) from error
 
@@ -328,5 +328,5 @@ def _find(records: Records, project: str, version: str) -> Release:
             return release
     if not spellings:
         near = remedies.meant(project, records.names())
-        raise NotFoundError(f"There is no project {project!r} in this index.", f"{near}`wharf list` shows those there are.")
-    raise NotFoundError(f"{project} has no version {version}.", f"`wharf show {project}` shows those there are.")
+        raise NotFoundError(f"There is no project {project!r} in this index.", f"{near}`wharf list` shows all.")
+    raise NotFoundError(f"{project} has no version {version}.", f"`wharf show {project}` shows all.")

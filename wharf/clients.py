@@ -81,7 +81,7 @@ def parse_place(text: str) -> Place:
         parts = urlsplit(text)
         port_fits = parts.port is None or 0 < parts.port < 65536
     except ValueError:
-        raise UsageError("The address of the index is none: its host or port cannot be.", _ROOT) from None
+        raise UsageError("The address of the index is not valid: its host or port cannot be right.", _ROOT) from None
     if "@" in text:
         raise UsageError(
             "The address of the index holds a user name or token before the @: those leak.", f"Leave it out. {_ROOT}"
@@ -91,7 +91,9 @@ def parse_place(text: str) -> Place:
     fits = parts.scheme in {"http", "https"} and _HOST.fullmatch(parts.netloc.lower()) and _PATH.fullmatch(parts.path)
     path = parts.path.rstrip("/").removesuffix("/simple").rstrip("/")
     if not fits or not port_fits or not text.isprintable() or _steps(path) & {"", ".", ".."}:
-        raise UsageError(f"{text[:200]!r} is no address of an index: http or https, a host, and a plain path.", _ROOT)
+        raise UsageError(
+            f"{text[:200]!r} is not the address of an index. It needs http or https, a host, and a plain path.", _ROOT
+        )
     if path.endswith("/legacy"):
         raise UsageError(f"{text[:200]!r} is where uploads go, not the index.", _ROOT)
     return Place(root=f"{parts.scheme}://{_netloc(parts)}{path}/")

@@ -136,6 +136,6 @@ def _credential(value: str, source: str) -> Credential:
     token = value.strip()
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise NotAllowedError(
-            f"What {source} gives is no token: it is empty, or holds a character that none has.", "Set it again."
+            f"What {source} gives is not a token: it is empty, or has a character that no token has.", "Set it again."
         )
     return Credential(Secret(token), source)

@@ -49,7 +49,7 @@ def entries_in(text: str, keys: Sequence[str], file: str) -> list[Table]:
     if found == {}:
         return []
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-        raise UsageError(f"{'.'.join(keys)} in {file} is no list of tables.", "Mend it there.")
+        raise UsageError(f"{'.'.join(keys)} in {file} is not a list of tables.", "Mend it there.")
     return cast("list[Table]", found)
 
 

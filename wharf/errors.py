@@ -105,9 +105,9 @@ class RefusedError(WharfError):
 
 
 AWAY: Final = "GitHub cannot be reached, or does not answer as it should. Try again in a moment: what is done stays done."
-UNWRITABLE: Final = "The server cannot write to its disk. Whoever runs it finds in its log where."
-MAY_NOT: Final = "GitHub does not let the server's own token do that. Whoever runs the server finds in its log why."
-UNSEEN: Final = "GitHub does not show this to the server: it was deleted there, or the server's own token may not see it."
+UNWRITABLE: Final = "The server cannot write to its disk. The server's log says where."
+MAY_NOT: Final = "GitHub does not let the server's own token do that. The server's log says why."
+UNSEEN: Final = "GitHub does not show this to the server. It was deleted there, or the server's own token may not see it."
 
 
 class StorageError(WharfError):
@@ -178,7 +178,7 @@ class QuotaError(StorageError):
 
 
 class AnswerTooLargeError(StorageError):
-    """An answer of GitHub's with more bytes than are read."""
+    """An answer from GitHub with more bytes than are read."""
 
     code = "answer-too-large"
 
@@ -187,7 +187,7 @@ class RejectedError(StorageError):
     """GitHub understood a request and refused it (409, 422). `codes` are the `code` and `field` of each of its errors."""
 
     code = "rejected"
-    told = "GitHub refused a change, as a rule of the repository may want it. The server's log says why."
+    told = "GitHub refused a change, perhaps because of a rule of the repository. The server's log says why."
 
     def __init__(self, message: str, hint: str, status: int, codes: tuple[tuple[str, str], ...]) -> None:
         super().__init__(message, hint)
@@ -210,7 +210,7 @@ class BusyError(StorageError):
     """The server has as much to do as it can hold."""
 
     code = "busy"
-    told = "As many uploads are under way as the server can hold. Try again in a moment."
+    told = "The server holds as many uploads as it can. Try again in a moment."
 
 
 class GraphQLError(StorageError):

@@ -30,7 +30,7 @@ def place(error: BaseException) -> str:
 
 def message(error: BaseException) -> str:
     """The fault in a sentence."""
-    return f"wharf met a fault of its own: {place(error)}."
+    return f"wharf met a fault in itself: {place(error)}."
 
 
 def hint(*, more: bool) -> str:

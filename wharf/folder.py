@@ -167,7 +167,7 @@ class Folder:
         target = self.path(sha256, filename)
         with _told(target):
             _sync(staged)  # before it gets its name: a name never stands for bytes that a power cut can take away
-            with contextlib.suppress(FileExistsError):  # what is there, if it is no folder, is told by what comes next
+            with contextlib.suppress(FileExistsError):  # what is there, if it is not a folder, is told by what comes next
                 target.parent.mkdir()
             regular_file.put(staged, target, _DEPTH)
 

@@ -62,7 +62,7 @@ class GitHub:
         tallies: Tallies | None = None,
     ) -> None:
         if token is not None and not _TOKEN.fullmatch(token.reveal()):
-            raise NotAllowedError("What was given as a token cannot be one of GitHub's.", "Set the token again.")
+            raise NotAllowedError("What was given as a token cannot be a GitHub token.", "Set the token again.")
         self.address = address
         self.token = token
         self._warn = warn
@@ -256,7 +256,7 @@ class GitHub:
         if not self.address.may_upload_to(url):
             raise StorageError(
                 f"{self.address.host} wants uploads to be sent to {urlsplit(url).netloc!r}, which is not its own host.",
-                "The token is not sent there. Is the address of the repository right?",
+                "The token is not sent there. Check the address of the repository.",
             )
         headers = {"content-type": "application/octet-stream", "content-length": str(size)}
 
@@ -317,7 +317,7 @@ class GitHub:
         except ValueError:
             target = urlsplit("")
         if not (location.isascii() and location.isprintable() and target.scheme == self.address.scheme and target.hostname):
-            raise StorageError(f"{self.address.host} gives an address for a file that is none.", "Try again later.")
+            raise StorageError(f"{self.address.host} gives an address for a file that is not valid.", "Try again later.")
         return location
 
     def _moved(self, path: str, location: str) -> str:
@@ -327,7 +327,9 @@ class GitHub:
             # Joined before it is judged: put behind the API's name, a relative one such as `.evil.example` makes another host.
             target = urlsplit(urljoin(self.address.api + self._path(path), location))
         except ValueError:
-            raise StorageError(f"{self.address.host} redirects to what is no address.", "Try again later.") from None
+            raise StorageError(
+                f"{self.address.host} redirects to something that is not an address.", "Try again later."
+            ) from None
         if (target.scheme, target.netloc) != (api.scheme, api.netloc):
             raise StorageError(
                 f"{self.address.host} redirects to another host, where the token is not sent.", "Try again later."

@@ -38,7 +38,7 @@ def for_site(simple: str) -> Advice:
     return Advice(
         (_uv(simple, "none"),),
         (
-            "pip asks one index only, and a static site passes no name on. So this works only if the index has all that "
+            "pip asks one index only, and a static site redirects no name. So this works only if the index has all that "
             f"PROJECT needs: pip install --index-url {simple} PROJECT",
             "Do not use --extra-index-url: with it, either index can win a name.",
         ),

@@ -126,7 +126,7 @@ class Releases:
         if release is None:
             return
         if release.mark is None or not listing.is_of(release.tag, each.project, each.version):
-            raise StorageError(f"{release.tag or 'its release'} is no release that wharf made for {each.project}", "")
+            raise StorageError(f"{release.tag or 'its release'} is not a release that wharf made for {each.project}", "")
         for id_, name in ((place.metadata, listing.metadata_name(each.file.filename)), (place.asset, each.file.filename)):
             stored = next((asset for asset in release.assets if asset.id == id_), None)
             if stored is None:

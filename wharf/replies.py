@@ -93,15 +93,15 @@ def away(said: str) -> str:
     """The hint where GitHub could not be reached, by what git or the connection said."""
     said = said.lower()
     if "not yet valid" in said or "has expired" in said:
-        return "Is the clock of this machine right? If so, the certificate of the host is out of date."
+        return "Check the clock of this machine. If it is right, the certificate of the host is out of date."
     if "proxy" in said:
-        return "Look at the proxy that HTTPS_PROXY or git's http.proxy names: is it there, and does it let you through?"
+        return "Check the proxy that HTTPS_PROXY or git's http.proxy names: it may be down, or may not let you through."
     if re.search("resolve host|name or service not known|nodename nor servname|name resolution", said):
-        return "Is the network there, and is the name of the host spelled right?"
+        return "Check the network, and the spelling of the host name."
     if "certificate" in said:
         own = "If an authority of your own signed its certificate, name it twice"
         return f"{own}: `export SSL_CERT_FILE=FILE`, and `git config --global http.sslCAInfo FILE`."
-    return "Is the network there? Is GitHub up?"
+    return "Check the network, and whether GitHub is up."
 
 
 def limited(reply: Reply) -> str:

@@ -80,7 +80,7 @@ class Repository:
     def acting_as(self, token: Secret) -> Iterator[Repository]:
         """The same repository on GitHub, asked and written to with another token."""
         if self.github is None:
-            raise TypeError("an embedded store knows no tokens of GitHub's")
+            raise TypeError("an embedded store knows no GitHub tokens")
         from wharf.releases import Releases
 
         github = self.github.with_token(token)
@@ -178,7 +178,7 @@ def _open_folder(folder: Path, settings: Settings) -> Iterator[Repository]:
     try:
         if folder.is_dir() and not any((folder / name).exists() for name in ("index.git", "assets")) and any(folder.iterdir()):
             raise UsageError(
-                f"{folder} holds other things, and is no store of wharf's.", "Name a folder of its own, as in `--repo ./store`."
+                f"{folder} holds other things, and is not a wharf store.", "Name a folder of its own, as in `--repo ./store`."
             )
         if (folder / "index.git").is_symlink():
             raise OddFileError(folder / "index.git", "a symbolic link", "folder")

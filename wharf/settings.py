@@ -95,7 +95,7 @@ def parse_config(data: bytes, path: Path, *, own: bool) -> Config | None:
     if table is None:
         return None
     if not isinstance(table, dict):
-        raise UsageError(f"tool.wharf in {path} is no table.", 'Write [tool.wharf] and below it, say, repo = "owner/name".')
+        raise UsageError(f"tool.wharf in {path} is not a table.", 'Write [tool.wharf] and below it, say, repo = "owner/name".')
     config = Config(path, table, own)
     for key, value in table.items():
         _check(config, key, value)
@@ -122,7 +122,9 @@ def _check(config: Config, key: str, value: object) -> None:
             f"{key!r} in {config.source} must be one of {', '.join(get_args(Way))}, not {value!r}.", "Mend it there."
         )
     if isinstance(value, list) and (wrong := [each for each in value if parse(each) is None]):
-        raise UsageError(f"{key!r} in {config.source} names {wrong[0]!r}, which is no owner/name.", "Mend it there.")
+        raise UsageError(
+            f"{key!r} in {config.source} names {wrong[0]!r}, which is not of the form owner/name.", "Mend it there."
+        )
 
 
 def resolve(
@@ -143,7 +145,7 @@ def resolve(
     place = data if text is None else _place(text, base)
     if place is None or (isinstance(place, Address) and None in {data, cache}):
         raise UsageError(
-            "No home folder is known for this user: HOME is not set, and the system has no account of this number.",
+            "This user has no home folder: HOME is not set, and the system has no account of this number.",
             "Set HOME, or XDG_DATA_HOME and XDG_CACHE_HOME, to a folder that can be written"
             + ("; or name a store, as in --repo ./store." if place is None else "."),
         )
@@ -154,7 +156,7 @@ def resolve(
 
     way = setting("commit") or "auto"
     if way not in get_args(Way):
-        raise UsageError(f"{way!r} is no way to commit.", f"There are: {', '.join(get_args(Way))}.")
+        raise UsageError(f"{way!r} is not a way to commit.", f"There are: {', '.join(get_args(Way))}.")
     others: list[str] = next((config.table["repositories"] for config in configs if "repositories" in config.table), [])
     return Settings(
         place=place,
@@ -226,5 +228,5 @@ def _seconds(text: str | None) -> float:
     if text is None:
         return LONGEST_WAIT
     if not re.fullmatch(r"[0-9]{1,7}(\.[0-9]+)?(e-[0-9]+)?", text):
-        raise UsageError(f"{text!r} is no number of seconds.", "Write it as in --max-wait 600.")
+        raise UsageError(f"{text!r} is not a number of seconds.", "Write it as in --max-wait 600.")
     return float(text)

@@ -79,7 +79,7 @@ def parse(data: bytes, where: str) -> State:
 
 def not_ours(where: str, why: str) -> UsageError:
     """The refusal of a folder that somebody else made."""
-    return UsageError(f"{where} is no site of wharf's ({why}), and is not touched.", "Name a folder that is not there yet.")
+    return UsageError(f"{where} is not a wharf site ({why}), and is not touched.", "Name a folder that is not there yet.")
 
 
 def render_state(state: State) -> bytes:

@@ -99,7 +99,7 @@ class SiteFolder:
         if not self.out.exists():
             return None
         if not self.out.is_dir():
-            raise site.not_ours(str(self.out), "it is no folder")
+            raise site.not_ours(str(self.out), "it is not a folder")
         for name in (STAGING, "simple", "files", site.STATE):
             self._check_own(self.out / name)
         path = self.out / site.STATE

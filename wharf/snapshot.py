@@ -43,7 +43,7 @@ class Snapshot:
             root = objects.trees([f"{commit}^{{tree}}"])[0]
             if index_file.PATH not in root.files:
                 raise StorageError(
-                    f"The branch at {commit[:12]} has no {index_file.PATH}: it is no index of wharf's.",
+                    f"The branch at {commit[:12]} has no {index_file.PATH}: it is not a wharf index.",
                     "Name another index with --index.",
                 )
             blob = root.files[index_file.PATH]

@@ -95,12 +95,12 @@ class Tokens:
     def revoke(self, name: str) -> None:
         """End a token. Raises NotFoundError."""
         if not self.path.exists():
-            raise NotFoundError(f"There is no token {name!r}.", "`wharf token list` shows those there are.")
+            raise NotFoundError(f"There is no token {name!r}.", "`wharf token list` shows all names.")
         with _Writer(self.path) as writer:
             tokens = self.all()
             kept = [token for token in tokens if token.name != name]
             if len(kept) == len(tokens):
-                raise NotFoundError(f"There is no token {name!r}.", "`wharf token list` shows those there are.")
+                raise NotFoundError(f"There is no token {name!r}.", "`wharf token list` shows all names.")
             writer.write(kept)
 
     def stamp(self) -> tuple[int, int, int] | None:

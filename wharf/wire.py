@@ -183,7 +183,7 @@ class Wire:
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 if isinstance(error, (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)) and not last:
                     continue
-                why = _reason(error) if isinstance(error, httpx.HTTPError) else "it gave what is no address"
+                why = _reason(error) if isinstance(error, httpx.HTTPError) else "it gave something that is not an address"
                 raise StorageError(f"GitHub's storage does not answer: {why}.", "Try again later.", told=AWAY) from None
         try:
             yield answer

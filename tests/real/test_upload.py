@@ -112,6 +112,6 @@ def test_an_unknown_token_is_refused(upload: Upload, machine: Machine, empty: Se
     unknown = f"{token}x"
     said = upload(machine, empty, unknown, make_wheel(machine.home), fails=True).text
     assert "401" in said
-    assert "This token is not known here" in said
+    assert "The server does not know this token" in said
     assert unknown not in said
     assert empty.page()["projects"] == []

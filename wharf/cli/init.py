@@ -32,13 +32,15 @@ Examples:
 @click.argument("address", required=False)
 @click.option("--private/--public", default=None, help="Who may see a repository that has to be made (default: --private).")
 @click.option("--workflow", is_flag=True, help=f"Write {FILE}, by which GitHub publishes the project's tags.")
-@click.option("--site/--no-site", default=None, help="Whether it deploys a site, too (default: if the repository is public).")
+@click.option(
+    "--site/--no-site", default=None, help="Whether the workflow deploys a site, too (default: if the repository is public)."
+)
 @common
 @pass_state
 def init_command(state: State, address: str | None, private: bool | None, workflow: bool, site: bool | None) -> None:
     """Make the repository if it is missing, and the index in it.
 
-    What is there already stays as it is, so that it can be said again at any time. ADDRESS is as for --repo.
+    What is there already stays as it is, so you can run it again at any time. ADDRESS is as for --repo.
 
     With --workflow the project that you are in gets a workflow that builds and publishes each tag v*: into its own
     repository, or into that of ADDRESS, if that is another one.

@@ -61,7 +61,7 @@ def listening(state: State, settings: Settings, password: Secret, run: Run) -> S
     except PortTakenError as error:
         port.listen_elsewhere()
         state.warn(
-            f"Port {settings.loopback_port}, at which this index is on every machine, cannot be had: {error.message}. "
+            f"Port {settings.loopback_port}, which this index has on every machine, cannot be used: {error.message}. "
             f"The index is at {port.number}, and addresses in lock files that are written now will differ."
         )
     except OSError:

@@ -53,12 +53,12 @@ def publish_command(
 ) -> None:
     """Upload wheels and sdists of any mix of projects, all or none, as one commit.
 
-    A folder means the distributions in it, and no FILES those in `dist`. Signatures, attestations and lists of digests beside
-    them are passed over. What only some installers take is a warning, or with --strict an error.
+    A folder means the distributions in it, and no FILES means those in `dist`. Signatures, attestations and lists of digests
+    beside them are passed over. What only some installers take is a warning, or with --strict an error.
 
-    Bytes that are there already are no error. Other bytes under a name that is taken are: then nothing is published (exit
-    code 5), unless --skip-existing says that they are to be left out, as where a job that runs again has built them anew. A
-    file that is neither wheel nor sdist, or is broken, is exit code 3.
+    Bytes that are there already are no error. Other bytes under a name that is taken are an error (exit code 5), and nothing
+    is published. --skip-existing leaves such files out instead, for jobs that run again and build anew. A file that is not
+    a wheel or an sdist, or is broken, is exit code 3.
     """
     from wharf.errors import StorageError
     from wharf.operations import dispatch as events
@@ -106,7 +106,7 @@ def _foretell(state: State, contents: int, seconds: float) -> None:
     if seconds > allowed:
         state.warn(
             f"It may wait for {allowed:.0f} s in all and will end before that, with nothing shown to readers: the same command "
-            f"goes on from there. --max-wait {math.ceil(seconds / 100) * 100} lets it end by itself."
+            f"goes on from there. --max-wait {math.ceil(seconds / 100) * 100} lets it finish in one go."
         )
 
 

@@ -51,11 +51,11 @@ def show_command(state: State, spec: str) -> None:
         project = snapshot.project(name)
         near = "" if project else remedies.meant(name, snapshot.names())
     if project is None:
-        raise NotFoundError(f"There is no project {name!r} in this index.", f"{near}`wharf list` shows those there are.")
+        raise NotFoundError(f"There is no project {name!r} in this index.", f"{near}`wharf list` shows all.")
     if version is not None:
         release = project.release(version)
         if release is None or not release.files:
-            raise NotFoundError(f"{name} has no version {version}.", f"`wharf show {name}` shows those there are.")
+            raise NotFoundError(f"{name} has no version {version}.", f"`wharf show {name}` shows all.")
         project = dataclasses.replace(project, releases=(release,))
     state.result(document.project(project), _project_lines(project))
 

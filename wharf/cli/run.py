@@ -67,7 +67,7 @@ def run_command(
     """Run a command, such as pip or uv, with the index at its side.
 
     pip, uv, poetry, pdm, pipenv and hatch find the index and a password for it in their environment; it is on this machine, for
-    nobody else, and gone when the command ends. What has no index in its environment finds it in WHARF_INDEX_URL. The exit code
+    nobody else, and gone when the command ends. Other programs find it in WHARF_INDEX_URL. The exit code
     is that of the command. Without GitHub the index is served as it was fetched last.
 
     Other indexes that you set for pip and uv are closed for the command, because any of them could win a name of this one. Each
@@ -264,8 +264,8 @@ def _warn_of_pipenv(state: State, program: str) -> None:
     here = Path.cwd()
     if Path(program).name == "pipenv" and not any((folder / "Pipfile").exists() for folder in (here, *here.parents)):
         state.warn(
-            "There is no Pipfile here. pipenv writes the index into a new one, with the password of this run, which lets in "
-            "nobody later: write the Pipfile first (docs/run.md)."
+            "There is no Pipfile here. pipenv will make one, and write the index and the password of this run into it. The "
+            "password is worth nothing after the run: write the Pipfile first (docs/run.md)."
         )
 
 
@@ -273,7 +273,7 @@ def _tell_of_others(state: State, words: Sequence[str], *, keep: bool) -> None:
     for each in other_indexes.settings(os.environ, words, Path.cwd()):
         if not each.closed:
             no_index = "no-index" in each.text.lower().replace("_", "-")
-            what = "no index is asked, this one neither" if no_index else "what it names can win over this index"
+            what = "no index is asked, not even this one" if no_index else "what it names can win over this index"
             state.warn(f"{each.text} stays as it is: {what}.")
         elif not keep:
             state.say(f"note: {each.text} is closed for this command: {_COULD_WIN} ({other_indexes.OPTION} keeps it).")

@@ -47,7 +47,7 @@ def fall_through(function: F) -> F:
         "public_index",
         is_flag=True,
         callback=chosen,
-        help="Send whoever asks for a project that is not, and not reserved, in the index on to the public index.",
+        help="Redirect requests for a project that the index neither has nor reserves to the public index.",
     )(function)
     return click.option(
         "--public-index",
@@ -109,7 +109,7 @@ Examples:
     metavar="SECONDS",
     help="How long an idle connection is kept: longer than a load balancer in front keeps it.",
 )
-@click.option("--cors-origin", "origins", multiple=True, metavar="ORIGIN", help="A site whose pages may read the index.")
+@click.option("--cors-origin", "origins", multiple=True, metavar="ORIGIN", help="An origin whose web pages may read the index.")
 @click.option("--access-log", is_flag=True, help="Print a line for each request; with --json as JSON.")
 @fall_through
 @common
@@ -136,7 +136,7 @@ def serve_command(
     """Serve the index to pip, uv and twine.
 
     Over a folder everybody on this machine may read, and uploading always needs a token (`wharf token create NAME`); on an
-    address that others can reach, reading needs one too. Over a private repository on GitHub clients send a token of GitHub's
+    address that others can reach, reading needs one too. Over a private repository on GitHub clients send a GitHub token
     that may read it. A commit is visible within a second, one that was pushed to GitHub within seconds; with a webhook
     (WHARF_WEBHOOK_SECRET) at once.
     """
@@ -202,7 +202,7 @@ def _tell(state: State, where: str, address: str, options: Options, auth: str) -
             f"Projects that are not in it are looked for at {options.public_index.address}, unless it reserves their names."
         )
     if auth == "github":
-        click.echo("Clients send a token of GitHub's that may read the repository, as the password.")
+        click.echo("Clients send a GitHub token that may read the repository, as the password.")
 
 
 def _tell_how(where: str, address: str, clients: str, options: Options, auth: str) -> None:

@@ -58,8 +58,8 @@ def setup_command(state: State, client: Client, url: str | None, name: str | Non
     if write and clients.needs_file(client, place):
         if file is None:
             raise click.UsageError(
-                f"There is no pyproject.toml here: begin with `{client} init`, or name one by --file."
-                + (" For all projects, name a server or a static site by --url." if client == "uv" else "")
+                f"There is no pyproject.toml here: begin with `{client} init`, or name one with --file."
+                + (" For all projects, name a server or a static site with --url." if client == "uv" else "")
             )
         done = setup.write(client, place, called, file)
     notes = [*(done.notes if done else ()), *needed.notes, *_which_token(settings, place), *_above(client)]
@@ -93,12 +93,12 @@ def _which_token(settings: Settings, place: Place) -> Iterator[str]:
     if place.run:
         yield "No token is needed: `wharf run` makes a password for each command."
     elif isinstance(settings.place, Address):
-        yield f"TOKEN is one of GitHub's that may read {settings.place} (`wharf doctor`), unless everybody may read the index."
+        yield f"TOKEN is a GitHub token that may read {settings.place} (`wharf doctor`), unless everybody may read the index."
     elif settings.place.is_dir():
-        yield "TOKEN is one of wharf's (`wharf token create NAME`), unless everybody may read the index."
+        yield "TOKEN is a wharf token (`wharf token create NAME`), unless everybody may read the index."
     else:
         yield (
-            "TOKEN is one of GitHub's for an index there, else one of wharf's (`wharf token create NAME`), unless everybody "
+            "TOKEN is a GitHub token for an index on GitHub, else a wharf token (`wharf token create NAME`), unless everybody "
             "may read the index."
         )
 
@@ -112,6 +112,6 @@ def _above(client: Client) -> Iterator[str]:
             yield f"{name} is set, and counts before any file: unset it."
     if client == "pip" and has_default(os.environ):
         yield (
-            "~/.netrc has a `default` line: pip sends that password also to where a file's address leads, as to GitHub's "
-            "storage, which refuses it then. Name the hosts instead."
+            "~/.netrc has a `default` line: pip also sends that password to the host that a file's address leads to, such as "
+            "GitHub's storage, which then refuses the request. Name each host in a `machine` line instead."
         )

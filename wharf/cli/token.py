@@ -32,7 +32,7 @@ def token_command() -> None:
     show_default=True,
     help="What it may do; publish includes read.",
 )
-@click.option("--expires", metavar="TIME", help="After how long it ends: 12h, 90d, 8w (default: never).")
+@click.option("--expires", metavar="TIME", help="How long it lives: 12h, 90d, 8w (default: for ever).")
 @common
 @pass_state
 def create_command(state: State, name: str, scope: Literal["read", "publish"], expires: str | None) -> None:
@@ -46,7 +46,7 @@ def create_command(state: State, name: str, scope: Literal["read", "publish"], e
     if on_github:
         state.say(
             "It is for `wharf serve --auth tokens`, and for uploads to a server with --auth public. Where GitHub decides who "
-            "may read, as by default over a private repository, clients send a token of GitHub's."
+            "may read, as by default over a private repository, clients send a GitHub token."
         )
     state.result(
         {"name": name, "token": secret.reveal(), "scope": scope, "expires": _text(until)},

@@ -128,7 +128,7 @@ def header(data: bytes, filename: str, member: str) -> tuple[bytes, list[str]]:
             field = match[1].lower()
             fields.add(field)
             if field in _MIME:
-                warnings.append(f"{member} has a field {field.decode()!r}, which is none of metadata.")
+                warnings.append(f"{member} has a field {field.decode()!r}, which is not a field of metadata.")
         if field not in _MIME:
             kept.append(line)
         if len(fields) > MAX_FIELDS or number > MAX_LINES:
@@ -195,7 +195,7 @@ class _Fields:
             raise self._refuse("requires-python", text)
         reads = "cannot install it" if odd.by_uv is None else f"reads {plain(odd.by_uv)!r}"
         says = "leaves it out" if odd.meaning is None else f"says {plain(odd.meaning)!r}"
-        self._note("Requires-Python", text, f"no specifier. pip passes over it, uv {reads}, and the index {says}")
+        self._note("Requires-Python", text, f"not a specifier. pip passes over it, uv {reads}, and the index {says}")
         return odd.meaning
 
     def odd_ones(self, data: bytes) -> list[str]:
@@ -203,18 +203,18 @@ class _Fields:
         version = self._raw.get("metadata_version", "")
         if not _PLAIN_VERSION.fullmatch(version):
             self._note(
-                "Metadata-Version", version, "no version of metadata. pip installs it; uv installs a wheel, and no sdist"
+                "Metadata-Version", version, "not a version of metadata. pip installs it; uv installs a wheel, and no sdist"
             )
         for text in self._raw.get("requires_dist", []):
             mended = requirements.requirement(text)
             if mended is None:
                 raise self._refuse("requires-dist", text)
             if mended != text:
-                self._note("Requires-Dist", text, f"no requirement. pip cannot install it; uv reads {plain(mended)!r}")
+                self._note("Requires-Dist", text, f"not a requirement. pip cannot install it; uv reads {plain(mended)!r}")
         for text in self._raw.get("provides_extra", []):
             if not requirements.is_extra(text):
                 self._note(
-                    "Provides-Extra", text, "no name of an extra. pip and uv install it, but nobody can ask for that extra"
+                    "Provides-Extra", text, "not the name of an extra. pip and uv install it, but nobody can ask for that extra"
                 )
         if len(data) > _LARGE:
             size = f"{len(data) / _LARGE:.1f} MiB"

@@ -97,7 +97,7 @@ def check_data(paths: Iterable[str], folder: str, filename: str) -> list[str]:
             continue
         known = scheme in _SCHEMES and bool(name)
         if top == folder and not known:
-            raise invalid(filename, f"{plain(scheme)!r} in {plain(folder)} is no scheme that installers know")
+            raise invalid(filename, f"{plain(scheme)!r} in {plain(folder)} is not a scheme that installers know")
         if top != folder and known:
             raise invalid(
                 filename, f"pip unpacks {plain(path)!r} to another place than uv does, as the folder is not {plain(folder)}"

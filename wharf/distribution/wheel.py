@@ -111,7 +111,7 @@ def _tags(about: Message, filename: str) -> tuple[frozenset[Tag], str]:
         except ValueError:  # packaging knows more rules for a tag than the characters that it may have
             count = 0
         if not count:
-            odd = odd or f"a tag that is none, {plain(text)!r}"
+            odd = odd or f"something that is not a tag, {plain(text)!r}"
     return frozenset(tags), odd
 
 

@@ -55,19 +55,21 @@ def choose(paths: Sequence[Path]) -> Chosen:
             files += (found := [each for each in inside if _looks_like_one(each)])
             others += [each for each in inside if each not in found]
             if not found:
-                raise UsageError(f"There is no wheel and no sdist in the folder {path}.", _BUILD)
+                raise UsageError(f"There are no wheels and no sdists in the folder {path}.", _BUILD)
         else:
             files.append(path)
     odd = [str(path) for path in files if not path.is_file()]
     if odd:
-        raise UsageError(f"{', '.join(odd)} {'are' if len(odd) > 1 else 'is'} no regular file.", _BUILD)
+        raise UsageError(f"{', '.join(odd)} {'are not regular files' if len(odd) > 1 else 'is not a regular file'}.", _BUILD)
     return _without_companions(files, others)
 
 
 def _without_companions(files: Sequence[Path], others: Sequence[Path]) -> Chosen:
     """Take out what goes with another one of the files; `others` are no distributions anyway."""
     goes_with = {path: _goes_with(path, files) for path in (*files, *others)}
-    why = {path: f"it goes with {other}" if other else "it is no wheel and no sdist" for path, other in goes_with.items()}
+    why = {
+        path: f"it goes with {other}" if other else "it is neither a wheel nor an sdist" for path, other in goes_with.items()
+    }
     passed = [path for path in goes_with if goes_with[path] or path in others]
     chosen = tuple(path for path in files if path not in passed)
     return Chosen(chosen, tuple(f"{path} is passed over: {why[path]}." for path in passed))

@@ -94,7 +94,7 @@ def room(what: str, folder: Path) -> Iterator[Finding]:
     """Whether something can be written below a folder, which need not be there yet, and how much."""
     base = next(path for path in (folder, *folder.parents) if path.exists())
     if not base.is_dir():
-        yield Finding(what=what, state="problem", detail=f"{base} is no folder.", hint="Name another one, or move it away.")
+        yield Finding(what=what, state="problem", detail=f"{base} is not a folder.", hint="Name another one, or move it away.")
         return
     if not os.access(base, os.W_OK | os.X_OK):
         number = errno.EROFS if os.statvfs(base).f_flag & os.ST_RDONLY else errno.EACCES

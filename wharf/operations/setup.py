@@ -59,8 +59,8 @@ def check_project(client: Client, environ: Mapping[str, str], file: Path) -> Non
         everywhere.append(_config(environ) / "uv" / "uv.toml")
     if client == "uv" and os.path.realpath(file) in map(os.path.realpath, everywhere):
         raise UsageError(
-            f"{file} is read by uv in all projects, and the address of `wharf run` answers in its commands only.",
-            "Name a project's pyproject.toml by --file, or a server or static site by --url.",
+            f"{file} is read by uv in all projects, but the address of `wharf run` works in its commands only.",
+            "Name a project's pyproject.toml with --file, or a server or static site with --url.",
         )
 
 
@@ -69,7 +69,7 @@ def _home(environ: Mapping[str, str]) -> Path:
         return Path(environ.get("HOME") or Path.home())
     except RuntimeError:
         raise UsageError(
-            "No home folder is known for this user: HOME is not set, and the system has no account of this number.",
+            "This user has no home folder: HOME is not set, and the system has no account of this number.",
             "Set HOME, or name the file: --file PATH.",
         ) from None
 
@@ -130,7 +130,7 @@ def write(client: Client, place: Place, name: str, file: Path) -> Written:
 def _read(file: Path, target: Path) -> str | None:
     try:
         if not stat.S_ISREG(target.stat().st_mode):  # before it is opened: a pipe would wait for somebody to write
-            raise UsageError(f"{file} is no file.", "Name another one: --file PATH.")
+            raise UsageError(f"{file} is not a file.", "Name another one: --file PATH.")
         with target.open("rb") as opened:
             data = opened.read(_LARGEST + 1)
         if len(data) > _LARGEST:

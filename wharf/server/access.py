@@ -29,10 +29,10 @@ log = logging.getLogger("wharf")
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 _KEPT = 4096  # credentials remembered, by digest
 _CHALLENGE = (("www-authenticate", 'Basic realm="wharf", charset="UTF-8"'),)
-_NO_TOKEN = text(401, "A token is needed here. `wharf token create NAME` makes one; send it as the password.", _CHALLENGE)
-_BAD_TOKEN = text(401, "This token is not known here, or has expired or been revoked.", _CHALLENGE)
+_NO_TOKEN = text(401, "This server needs a token. `wharf token create NAME` makes one. Send it as the password.", _CHALLENGE)
+_BAD_TOKEN = text(401, "The server does not know this token, or it has expired or was revoked.", _CHALLENGE)
 _OF_GITHUB = text(
-    401, "This is a token of GitHub's, and this server has its own: `wharf token create NAME` makes one.", _CHALLENGE
+    401, "This is a GitHub token, but this server takes wharf tokens. `wharf token create NAME` makes one.", _CHALLENGE
 )
 _NO_LIST = text(503, "The list of tokens cannot be read just now. The server's log says why.", (("retry-after", "5"),))
 _READ_ONLY = failure(

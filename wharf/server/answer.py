@@ -173,7 +173,7 @@ def reason(message: str) -> bytes:
     return line if len(line) <= _REASON else line[: _REASON - 3] + b"..."
 
 
-FAULT = text(500, "The server met a fault of its own. Its log says more.")
+FAULT = text(500, "The server met a fault in itself. Its log says more.")
 """What is answered where an error came that nobody raised on purpose."""
 
 
@@ -217,4 +217,4 @@ def passing_redirect(location: str) -> Answer:
     return Answer(302, headers)
 
 
-_CHANGED = text(412, "What is here now is not what the client's If-Match names.")
+_CHANGED = text(412, "The file or page is not the one that the client's If-Match names.")

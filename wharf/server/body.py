@@ -60,4 +60,4 @@ async def pieces(request: Request, limit: int, too_long: WharfError) -> AsyncIte
 
 
 def _too_slow() -> TooSlowError:
-    return TooSlowError("The body of the request takes too long to come.", "Send it again, over a better line.")
+    return TooSlowError("The body of the request takes too long to arrive.", "Send it again, over a better line.")

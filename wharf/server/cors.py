@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 _EXPOSED = b"ETag, Content-Range, Accept-Ranges, Retry-After, WWW-Authenticate"
 _ALLOWED = b"Accept, Authorization, Cache-Control, If-Match, If-None-Match, If-Range, Pragma, Range"
-_ANOTHER_SITE = answer.text(403, "No page of that origin may read here. `wharf serve --cors-origin` names such origins.")
+_ANOTHER_SITE = answer.text(
+    403, "Web pages of that origin may not read this index. `wharf serve --cors-origin` names such origins."
+)
 
 
 class Cors:

@@ -96,7 +96,7 @@ def check_room(folder: int | Path, more: int = 0) -> None:
     found = os.statvfs(folder)
     if found.f_bavail * found.f_frsize < FLOOR + more:
         raise StorageError(
-            "There is no room for an upload on this server.", "Free some, or set TMPDIR to where there is.", told=UNWRITABLE
+            "This server has no room for an upload.", "Free some, or set TMPDIR to a folder with room.", told=UNWRITABLE
         )
 
 

@@ -50,10 +50,10 @@ _REFUSALS = frozenset({401, 403})
 _MISSED = 20  # names that are remembered of those that no client was sent elsewhere for
 _NO_METHOD = answer.text(405, "Only GET and HEAD are answered here.", (("allow", "GET, HEAD"),))
 _NO_FORMAT = answer.text(
-    406, f"The client asks for none of the formats that are here: {', '.join(form.value for form in Format)} (PEP 691)."
+    406, f"The client takes none of the formats that the server has: {', '.join(form.value for form in Format)} (PEP 691)."
 )
 _BLIND = answer.text(
-    503, "No index was seen here yet, so nothing is said of any name, and none is passed on.", (("retry-after", "5"),)
+    503, "The server has not seen an index yet, so it says nothing of any name, and passes none on.", (("retry-after", "5"),)
 )
 _WAY_ON = "`wharf serve --fall-through` and `wharf run --fall-through -- COMMAND` pass such names on to the public index."
 _NO_FILE = answer.text(404, "This index names no such file.")
@@ -196,7 +196,7 @@ class Front:
     async def _fetch(self, linked: Linked, *, head: bool) -> Answer | FileAnswer | Growing:
         """A file that lies at GitHub: the way to it, or the bytes."""
         if self._fetching is None:
-            raise StorageError("There is no way to a file at GitHub.", "This is a fault of wharf's.")
+            raise StorageError("There is no way to a file at GitHub.", "This is a fault in wharf.")
         return await self._fetching.fetch(linked, head=head)
 
     async def _seek_page(self, path: str, accept: bytes, query: bytes, *, zipped: bool) -> Answer:

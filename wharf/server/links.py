@@ -120,7 +120,7 @@ class Links:
             task.add_done_callback(lambda _task: self._making.pop(place))
         await asyncio.wait({task}, timeout=PATIENCE)
         if not task.done():
-            raise StorageError("GitHub does not answer.", "The file is asked for on: try again.", told=AWAY)
+            raise StorageError("GitHub does not answer.", "The server goes on asking for the file. Try again.", told=AWAY)
         return task.result()
 
     def _holds(self, kept: _Kept) -> bool:

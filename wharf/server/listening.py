@@ -31,7 +31,7 @@ def listen(host: str, port: int) -> socket.socket:
         if listener is not None:
             listener.close()
         raise UsageError(
-            f"{host}:{port} cannot be listened on: {error.strerror or error}.", _way_out(error.errno, host, port)
+            f"wharf cannot listen on {host}:{port}: {error.strerror or error}.", _way_out(error.errno, host, port)
         ) from error
     return listener
 
@@ -40,11 +40,12 @@ def _way_out(number: int | None, host: str, port: int) -> str:
     if number == errno.EADDRINUSE:
         return f"Another program listens there. --port 0 takes a free port, and --port {port + 1} may be one."
     if number == errno.EADDRNOTAVAIL:
-        return f"{host} is no address of this machine. --host 0.0.0.0 means each of its addresses, 127.0.0.1 itself alone."
+        only = "--host 0.0.0.0 means each of its addresses, --host 127.0.0.1 the machine alone."
+        return f"{host} is not an address of this machine. {only}"
     if number in {errno.EACCES, errno.EPERM} and 0 < port < 1024:
-        return "A port below 1024 is for root, or for whom the system allows it. Take a higher one, as in --port 8000."
+        return "The system does not let this user take a port below 1024. Take a higher one, as in --port 8000."
     if number == errno.EAFNOSUPPORT:
-        return "This machine does not have that kind of address (IPv6?). --host 127.0.0.1 and --host 0.0.0.0 are of the other."
+        return "This machine does not have that kind of address (IPv6?). --host 127.0.0.1 and --host 0.0.0.0 are IPv4."
     return "Give another address with --host, or another port with --port."
 
 

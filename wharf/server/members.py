@@ -48,12 +48,12 @@ _AT_ONCE = 6  # tokens of members that are asked about at the same time
 _STRANGERS_AT_ONCE = 3  # with files and members not more than there are connections: GitHub may hang
 _SHORTEST = 20  # characters of a token of GitHub's; what is shorter is a user name, and GitHub locks out who tries too many
 _CHALLENGE = (("www-authenticate", 'Basic realm="wharf", charset="UTF-8"'),)
-_NO_TOKEN = text(401, "A token of GitHub's that may read this index is needed here: send it as the password.", _CHALLENGE)
+_NO_TOKEN = text(401, "This server needs a GitHub token that may read the index. Send it as the password.", _CHALLENGE)
 _BAD_TOKEN = text(401, "GitHub does not know this token: it is wrong, expired or revoked.", _CHALLENGE)
 _OURS = text(
     401,
-    "This is a token of wharf's, and here GitHub decides who may read: send a token of GitHub's. `wharf serve --auth tokens` "
-    "takes those of wharf's.",
+    "This is a wharf token, but this server needs a GitHub token that may read the index. `wharf serve --auth tokens` "
+    "takes wharf tokens.",
     _CHALLENGE,
 )
 _NO_RIGHT = failure(

@@ -98,7 +98,9 @@ class OneTime(Access):
             problem = f"GitHub did not say within {PATIENCE:g} seconds what is new."
         if problem is not None:
             shown = (
-                "Nothing is shown before it is seen." if self._refresher.blind else "This is the index as it was fetched last."
+                "The server shows nothing before it has seen an index."
+                if self._refresher.blind
+                else "This is the index as it was fetched last."
             )
             self._warn(f"{problem} {shown}")
 

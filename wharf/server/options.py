@@ -88,12 +88,14 @@ class Options:
             raise UsageError(f"--root-path {self.root_path!r} does not begin with a slash.", "Write it as in /packages.")
         for host in self.allowed_hosts:
             if "/" in host:
-                raise UsageError(f"{host!r} is no host name.", "Give the name alone, as in --allowed-host pkg.example.org.")
+                raise UsageError(f"{host!r} is not a host name.", "Give the name alone, as in --allowed-host pkg.example.org.")
         for proxy in self.trusted_proxies:
             try:
                 ipaddress.ip_network(proxy)
             except ValueError as error:
-                raise UsageError(f"{proxy!r} is no address of a proxy.", "Write it as in --trusted-proxy 10.0.0.5.") from error
+                raise UsageError(
+                    f"{proxy!r} is not the address of a proxy.", "Write it as in --trusted-proxy 10.0.0.5."
+                ) from error
         for origin in self.cors_origins:
             self._check_origin(origin)
 
@@ -108,7 +110,7 @@ class Options:
         parts = urlsplit(origin)
         if origin != f"{parts.scheme}://{parts.netloc}" or parts.scheme not in {"http", "https"} or "@" in parts.netloc:
             raise UsageError(
-                f"{origin!r} is no origin of web pages.",
+                f"{origin!r} is not the origin of a web page.",
                 "An origin is scheme and host, without a slash at its end, as in --cors-origin https://lab.example.org.",
             )
 

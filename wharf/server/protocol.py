@@ -173,7 +173,7 @@ class Protocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]
-            self.send_400_response("This is no HTTP/1.1 request.")
+            self.send_400_response("This is not an HTTP/1.1 request.")
         else:
             self.transport.abort()  # in the midst of an earlier answer
 
@@ -285,5 +285,5 @@ def _refusing(message: str) -> Callable[..., Any]:
     return refuse
 
 
-_no_host = _refusing("A request of HTTP/1.1 names the host that it is for.")
-_bad_host = _refusing("A request names one host, as in the address that it is for.")
+_no_host = _refusing("The request names no host, and HTTP/1.1 needs one.")
+_bad_host = _refusing("The request has to name one host, as in the address that it is for.")

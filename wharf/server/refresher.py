@@ -353,6 +353,6 @@ def _once(github: GitHub) -> GitHub:
     from wharf.quota import Waiting
 
     def give_up(_seconds: float) -> None:
-        raise StorageError(f"{github.address.host} does not answer.", "Is the network there? Is GitHub up?")
+        raise StorageError(f"{github.address.host} does not answer.", "Check the network, and whether GitHub is up.")
 
     return GitHub(github.address, github.token, waiting=Waiting(0.0, sleep=give_up))

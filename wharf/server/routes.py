@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("wharf")
 
 _LOST = answer.text(
-    503, "The index that uploads go to is gone. Nothing is uploaded until it is there again.", (("retry-after", "5"),)
+    503, "The index that uploads go to is gone. The server takes no upload until it is there again.", (("retry-after", "5"),)
 )
 
 

@@ -104,7 +104,7 @@ class Shelf:
         lost = self.claims.learn(trees, snapshot.settings, rewritten=rewritten)
         if lost:
             some = ", ".join(lost[:3]) + (" and others" if len(lost) > 3 else "")
-            log.warning("The index lacks projects that it had: %s. Nobody is sent elsewhere for them by this server.", some)
+            log.warning("The index lacks projects that it had: %s. This server sends nobody elsewhere for them.", some)
         self.index += 1
         self.ready.clear()
         for name in [name for name, shelved in self._shelved.items() if self._trees.get(name) != shelved.tree]:
@@ -125,7 +125,7 @@ class Shelf:
     def empty_page(self, name: str, form: Format) -> Answer:
         """The page of a name that belongs to the index, which has no project of it. After 404 uv asks the next index."""
         why = "This index reserves the name." if self.claims.reserves(name) else "This index had a project of that name."
-        status = Status(reason=f"{why} It is looked for nowhere else.")
+        status = Status(reason=f"{why} wharf looks for it nowhere else.")
         body = pages.render(document.project(Project(name=name, status=status)), form)
         return answer.passing_page(body, form.content_type)
 

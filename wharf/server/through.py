@@ -48,7 +48,7 @@ DEAD: Final = 600.0
 class _WrongBytesError(StorageError):
     """What GitHub has is not what the index records."""
 
-    told = "GitHub gave other bytes than the index records: they are not passed on."
+    told = "GitHub gave other bytes than the index records. The server does not pass them on."
 
 
 class Growing:

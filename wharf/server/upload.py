@@ -157,7 +157,7 @@ class Uploads:
         action, protocol = form.fields.get(":action", "file_upload"), form.fields.get("protocol_version", "1")
         if action != "file_upload" or protocol != "1":
             raise UsageError(
-                f"The form is no upload that is taken here (:action={action[:50]!r}, protocol_version={protocol[:50]!r}).",
+                f"The server takes no such form (:action={action[:50]!r}, protocol_version={protocol[:50]!r}).",
                 "An upload says :action=file_upload and protocol_version=1.",
             )
         content, filename = form.content, form.filename

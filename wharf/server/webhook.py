@@ -52,7 +52,7 @@ class Webhook:
 
     async def take(self, request: Request) -> Response:
         """Ask GitHub at once when it says that something was pushed, or that the repository is not what it was."""
-        too_long = TooLargeError("That is longer than any message of GitHub's.")
+        too_long = TooLargeError("The message is longer than any that GitHub sends.")
         check_length(request, WEBHOOK_LIMIT, too_long)
         given = request.headers.get("x-hub-signature-256")
         if given is None:
@@ -62,7 +62,7 @@ class Webhook:
             async with asyncio.timeout(WEBHOOK_PATIENCE):
                 signature, message = await self._read(request, too_long, keep=KEPT if event in _READ else 0)
         except TimeoutError as error:
-            raise TooSlowError("The message takes too long to come.") from error
+            raise TooSlowError("The message takes too long to arrive.") from error
         key = self.secret.reveal()
         if not key or not hmac.compare_digest(f"sha256={signature}".encode(), given.encode("latin-1")):
             return self._refuse(request)

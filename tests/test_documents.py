@@ -1,0 +1,112 @@
+"""The documents name what is there: pages, files, commands, options, variables, exit codes, and tests of public reports."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import click
+import pytest
+from test_house import LAYERS
+
+import wharf
+from wharf import errors, fault
+from wharf.cli import cli
+
+ROOT = Path(wharf.__file__).parents[1]
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
+REFERENCE = PAGES["reference.md"]
+_ROW = re.compile(r"^\| ([\w.-]+/[\w.-]+#[^|]+) \| .+ \| ([^|]+) \|$", re.MULTILINE)
+REPORTS = [(found[1], found[2]) for found in _ROW.finditer(PAGES["testing.md"])]
+
+
+def test_the_first_page_of_docs_links_each_page() -> None:
+    linked = set(re.findall(r"\]\(([\w-]+\.md)\)", PAGES["README.md"]))
+    assert linked == set(PAGES) - {"README.md"}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_link_between_pages_leads_to_a_heading(page: str) -> None:
+    for target, anchor in re.findall(r"\]\(([\w./-]*?\.md)?(?:#([\w-]+))?\)", PAGES[page]):
+        path = (ROOT / "docs" / (target or page)).resolve()
+        assert path.is_file(), target
+        headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+        assert not anchor or anchor in anchors, f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize(("report", "tests"), REPORTS, ids=[report for report, _ in REPORTS])
+def test_a_public_report_has_the_test_that_it_names(report: str, tests: str) -> None:
+    paths = [ROOT / path for path in re.findall(r"`(tests/[^`]+)`", tests)]
+    assert paths, report
+    for path in paths:
+        assert path.is_file(), path
+    text = "".join(path.read_text(encoding="utf-8") for path in paths)
+    for name in re.findall(r'"([^"]+)"', tests):
+        assert re.search(rf"def test_\w*{re.escape(name.removesuffix(' …').replace(' ', '_'))}", text), name
+
+
+def test_a_public_report_is_told_once() -> None:
+    found: Counter[str] = Counter()
+    for report, _ in REPORTS:
+        repository = ""
+        for each in report.split(", "):
+            assert re.fullmatch(r"([\w.-]+/[\w.-]+)?#\d+", each), report
+            repository = each.partition("#")[0] or repository
+            found[f"{repository}#{each.partition('#')[2]}"] += 1
+    assert len(REPORTS) == len(re.findall(r"^\|.*/.*#\d+.*\|$", PAGES["testing.md"], re.MULTILINE))
+    assert not [report for report, count in found.items() if count > 1]
+
+
+def test_the_layers_of_the_plan_are_those_of_the_house() -> None:
+    table = ARCHITECTURE.split("## Layers")[1].split("```")[1]
+    layers: list[set[str]] = []
+    for line in table.strip().splitlines():
+        if not line.startswith(" "):
+            layers.insert(0, set())
+        names = re.sub(r"\([^)]*\)|\|.*", "", line)[10:]
+        layers[0] |= set(re.findall(r"\w+", names))
+    assert layers == list(LAYERS)
+
+
+def test_a_file_that_the_plan_names_is_there() -> None:
+    for name in re.findall(r"`([\w./]+\.py)`", ARCHITECTURE):
+        assert (ROOT / "wharf" / name).is_file() or (ROOT / name).is_file(), name
+
+
+def _commands(group: click.Group, *before: str) -> list[tuple[str, click.Command]]:
+    context = click.Context(group)
+    found: list[tuple[str, click.Command]] = []
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        found += (
+            _commands(command, *before, name) if isinstance(command, click.Group) else [(" ".join((*before, name)), command)]
+        )
+    return found
+
+
+COMMANDS = _commands(cli)
+
+
+@pytest.mark.parametrize(("name", "command"), COMMANDS, ids=[name for name, _ in COMMANDS])
+def test_each_command_and_option_is_documented(name: str, command: click.Command) -> None:
+    assert f"`wharf {name}" in REFERENCE or f"`{name.split()[-1]}" in REFERENCE
+    everything = "".join(PAGES.values())
+    options = [each for each in command.params if isinstance(each, click.Option)]
+    assert not [each.opts for each in options if not any(re.search(rf"{re.escape(text)}\b", everything) for text in each.opts)]
+
+
+def test_each_variable_that_wharf_reads_is_in_the_reference() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "wharf").rglob("*.py"))
+    names = set(re.findall(r"\b(?:WHARF|GH)_[A-Z_]*[A-Z]\b", source)) - {"GH_PROMPT_DISABLED", "GH_CONFIG_DIR"}
+    assert not [name for name in sorted(names) if name not in REFERENCE]
+
+
+def test_each_exit_code_is_in_the_reference() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.WharfError)]
+    codes = {kind.exit_code for kind in kinds if kind is not errors.WharfError} | {0, fault.EXIT_CODE, 130}
+    table = REFERENCE.split("## Exit codes")[1].split("##")[0]
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)} == codes
