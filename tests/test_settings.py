@@ -102,7 +102,7 @@ def test_the_way_to_commit() -> None:
     assert settled().commit == "auto"
     assert settled({"commit": "api"}, {}, own('commit = "git"')).commit == "api"
     assert settled({}, {}, own('commit = "git"')).commit == "git"
-    with pytest.raises(UsageError, match="'smoke' is no way to commit"):
+    with pytest.raises(UsageError, match="'smoke' is not a way to commit"):
         settled({"commit": "smoke"})
 
 

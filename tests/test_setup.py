@@ -477,8 +477,8 @@ def test_a_token_elsewhere_in_the_file_is_told_with_its_line(run: Run) -> None:
     [
         ("pyproject.toml", b"a = 1\nb = hush\n", "line 2"),
         ("pyproject.toml", b"a = 1\na = 2\n", ""),
-        ("pyproject.toml", b"tool = 5\n", "no list"),
-        ("pyproject.toml", b"tool.uv.index = 'x'\n", "no list"),
+        ("pyproject.toml", b"tool = 5\n", "not a list"),
+        ("pyproject.toml", b"tool.uv.index = 'x'\n", "not a list"),
         ("pyproject.toml", b"a = 1\n# \xff\n", "line 2"),
         ("pyproject.toml", b"a = 1\r\nb = 2\n", "line ends"),
         ("pip.conf", b"[global]\nhush\n", "line 2"),
