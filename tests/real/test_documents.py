@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 import web_servers
 import yaml
@@ -175,6 +176,13 @@ def test_nginx_passes_on_what_the_server_needs(machine: Machine, tmp_path: Path)
             url = f"{address}/packages/simple/".replace("://", f"://x:{secret}@")
             machine.uv("pip", "install", "--python", python, "--default-index", url, "yourproject")
             machine.pip(python, "install", "--index-url", url, "--force-reinstall", "yourproject")
+            forged = {"X-Forwarded-For": "203.0.113.7"}
+            wrong = httpx.get(f"{address}/packages/simple/", auth=("x", "wharf_wrong"), headers=forged)
+            assert wrong.status_code == 401
+        said = (machine.home / f"{store.name}.err").read_text(encoding="utf-8")
+        assert "refused: GET /simple/ from 127.0.0.1: 401 " in said, (
+            "the address that the proxy sees, not one that a client says"
+        )
 
 
 @pytest.mark.parametrize("block", [block for block in ALL if block.language == "yaml"], ids=str)
