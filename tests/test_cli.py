@@ -119,6 +119,13 @@ def test_what_is_made_by_the_way_is_announced(run: Run, store: Path, tmp_path: P
     assert "There are: main, staging." in run("list", "--index", "nightly", code=4)
 
 
+def test_a_mistyped_store_is_not_made_to_list_its_tokens(run: Run, tmp_path: Path) -> None:
+    other = tmp_path / "mistyped"
+    assert f"There is no store in {other}" in run("token", "list", "--repo", other, code=4)
+    assert f"There is no store in {other}" in run("token", "revoke", "ci", "--repo", other, code=4)
+    assert not other.exists()
+
+
 @pytest.mark.parametrize(
     ("origin", "meant"),
     [

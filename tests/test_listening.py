@@ -140,6 +140,18 @@ def served(store: Path, *words: str) -> Iterator[tuple[str, subprocess.Popen[str
 
 
 @pytest.mark.slow
+def test_a_store_that_a_server_makes_is_announced(store: Path) -> None:
+    """It may be a name that was mistyped."""
+    command = [sys.executable, "-m", "wharf", "--repo", str(store), "serve", "--port", "0"]
+    for told in ("a new store, empty yet", "empty yet"):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            process.terminate()
+        assert line.startswith(f"Serving the index 'main' of {store} ({told}) at ")
+
+
+@pytest.mark.slow
 def test_a_closed_terminal_ends_no_server(store: Path) -> None:
     with served(store) as (url, process):
         process.send_signal(signal.SIGHUP)

@@ -175,7 +175,8 @@ def serve_command(
         index, empty = repository.branch.index, repository.github is None and repository.branch.tip() is None
         if empty and index != DEFAULT_INDEX:
             state.warn(f"The index {index!r} is empty until something is published to it.")
-        where = f"the index {index!r} of {repository.where}{' (empty yet)' if empty else ''}"
+        so_far = " (a new store, empty yet)" if repository.made else " (empty yet)" if empty else ""
+        where = f"the index {index!r} of {repository.where}{so_far}"
         operator = Operator(
             ready=lambda address, by: _tell(state, where, address, options, by),
             warn=state.warn,

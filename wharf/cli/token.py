@@ -41,6 +41,8 @@ def create_command(state: State, name: str, scope: Literal["read", "publish"], e
     with state.repository(fetch="later") as repository:
         secret = repository.tokens.create(name, scope, until)
         on_github = repository.github is not None
+    if repository.made:
+        state.say(f"made a new store in {repository.where}")
     if not state.json:
         state.say(f"The token {name!r} may {scope}; it is shown this once. Use it as a password, with any user name.")
     if on_github:
@@ -59,8 +61,10 @@ def create_command(state: State, name: str, scope: Literal["read", "publish"], e
 @pass_state
 def list_command(state: State) -> None:
     """Show the names of all tokens, what they may do, and until when."""
-    with state.repository(fetch="later") as repository:
-        tokens = repository.tokens.all()
+    with state.repository(reading=True, fetch="later") as repository:
+        tokens, where = repository.tokens.all(), repository.where
+    if not tokens and not state.json:
+        state.say(f"There is no token for {where}. `wharf token create NAME` makes one.")
     state.result(
         {"tokens": [_document(token) for token in tokens]},
         [f"{token.name}  {token.scope}  {_expiry(token)}" for token in tokens],
@@ -73,7 +77,7 @@ def list_command(state: State) -> None:
 @pass_state
 def revoke_command(state: State, name: str) -> None:
     """End a token; a running server obeys within a second."""
-    with state.repository(fetch="later") as repository:
+    with state.repository(reading=True, fetch="later") as repository:
         repository.tokens.revoke(name)
     state.result({"revoked": name}, [f"revoked {name}"])
 
