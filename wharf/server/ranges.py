@@ -12,7 +12,7 @@ MOST: Final = 20
 """Parts that one request may ask for; who asks for more gets the whole."""
 
 _RANGES = re.compile(rb"\s*bytes\s*=\s*([\d\s,-]+)", re.IGNORECASE)
-_PART = re.compile(rb"(\d{1,18})-(\d{0,18})|-(\d{1,18})")
+_PART = re.compile(rb"(\d{1,1000})-(\d{0,1000})|-(\d{1,1000})")
 
 
 def satisfiable(headers: Iterable[tuple[bytes, bytes]], size: int) -> bytes | None:
