@@ -95,3 +95,9 @@ def test_without_a_word_it_is_the_folder_that_build_tools_fill(dist: Path, monke
 def test_all_that_is_not_there_is_named(dist: Path) -> None:
     with pytest.raises(UsageError, match=r"one\.whl, .*two\.whl are not there\."):
         choose([dist / "one.whl", dist / WHEEL, dist / "two.whl"])
+
+
+def test_an_empty_path_is_not_the_folder_in_which_one_is(dist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(dist)
+    with pytest.raises(UsageError, match="is empty"):
+        choose([""])

@@ -46,6 +46,10 @@ def options(**given: object) -> Options:
         ({"cors_origins": ("lab.example.org",)}, f"--cors-origin {LAB}"),
         ({"cors_origins": ("https://ada@lab.example.org",)}, f"--cors-origin {LAB}"),
         ({"cors_origins": ("null",)}, f"--cors-origin {LAB}"),
+        *(
+            ({"cors_origins": (odd,)}, f"--cors-origin {LAB}")
+            for odd in ("http://[::1", f"{LAB}:99999", f"{LAB}:x", "https://", "")
+        ),
     ],
 )
 def test_options_that_cannot_be(given: dict[str, object], says: str) -> None:

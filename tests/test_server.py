@@ -486,6 +486,7 @@ def test_who_may_not_upload(client: httpx.Client, repository: Repository, token:
 
 def test_what_an_upload_may_not_be(client: httpx.Client, token: tuple[str, str], tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
+    as_form = {"Content-Type": "multipart/form-data; boundary=x"}
     hostile = form(wheel)
     hostile["files"] = {"content": ("../../demo-1.0-py3-none-any.whl", wheel.read_bytes())}
     for sent, says in (
@@ -501,6 +502,9 @@ def test_what_an_upload_may_not_be(client: httpx.Client, token: tuple[str, str],
         ({**form(wheel), "data": {"protocol_version": "2"}}, "protocol_version='2'"),
         ({**form(wheel), "data": {}, "params": {":action": "submit"}}, ":action='submit'"),
         ({**form(wheel), "data": {"name": "x" * 20_000}}, "`name`"),
+        ({**form(wheel), "data": {"name": ["other", "demo"]}}, "two things of `name`"),
+        ({**form(wheel), "data": {"sha256_digest": ["0" * 64, "1" * 64]}}, "two things of `sha256_digest`"),
+        ({"content": b"x", "headers": {"Content-Encoding": "gzip", **as_form}}, "encoded as 'gzip'"),
         ({**form(wheel), "files": [("content", (wheel.name, b"x")), ("content", (wheel.name, b"x"))]}, "two files"),
         ({"content": b"--x\r\ngarbage", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}, "multipart"),
         (

@@ -34,7 +34,7 @@ Examples:
   wharf publish --skip-existing --dispatch wharf-published dist/*
 """,
 )
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path())
 @click.option("--dry-run", is_flag=True, help="Check everything, publish nothing.")
 @click.option("--skip-existing", is_flag=True, help="Leave out files whose names are taken by other bytes.")
 @click.option("--create", is_flag=True, help="Make the index on GitHub, if it is not there (in a folder it is made anyway).")
@@ -44,7 +44,7 @@ Examples:
 @pass_state
 def publish_command(
     state: State,
-    files: tuple[Path, ...],
+    files: tuple[str, ...],
     dry_run: bool,
     skip_existing: bool,
     create: bool,

@@ -103,7 +103,7 @@ Examples:
 )
 @click.option(
     "--keep-alive",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 86_400),
     default=75,
     show_default=True,
     metavar="SECONDS",

@@ -37,11 +37,15 @@ class Chosen:
     passed_over: tuple[str, ...]
 
 
-def choose(paths: Sequence[Path]) -> Chosen:
+def choose(given: Sequence[Path | str]) -> Chosen:
     """The files to publish; a folder means the distributions in it, and no path at all those in `dist`.
 
-    Raises UsageError, which names all paths that are no files, and where there is nothing to publish.
+    Raises UsageError, which names all paths that are no files, and where there is nothing to publish. An empty path is what a
+    shell makes of a variable that is not set: it does not mean the folder in which one is.
     """
+    if "" in given:
+        raise UsageError("One of the paths is empty.", "See whether a variable in the command is set.")
+    paths = [Path(each) for each in given]
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         raise UsageError(f"{', '.join(missing)} {'are' if len(missing) > 1 else 'is'} not there.", _BUILD)

@@ -49,7 +49,7 @@ _LOOK_EVERY = 16 << 20  # bytes between two looks at how much room is left
 class Form:
     """What matters of an upload's form. `content` is at its beginning; `dropped` are the names of what is not kept.
 
-    It owns the file: `close` it.
+    No field is empty, or has blanks around it. It owns the file: `close` it.
     """
 
     fields: dict[str, str] = field(default_factory=dict)
@@ -208,10 +208,15 @@ class _Parts:
 
     def _end_of_part(self) -> None:
         if self._kept is not None:
-            self.form.fields[self._name] = _text(bytes(self._kept))
+            self._keep(_text(bytes(self._kept).strip()))
         self._kept = None
         self._is_content = False
         self._whole = True
+
+    def _keep(self, value: str) -> None:
+        """Keep the field that is whole. An empty one says nothing; of two readers of two values each may take another one."""
+        if value and self.form.fields.setdefault(self._name, value) != value:
+            raise UsageError(f"The form says two things of `{self._name}`.", REMEDY)
 
     def _end_of_form(self) -> None:
         self._whole = True

@@ -107,12 +107,21 @@ class Options:
                     "It goes with --auth public only; else name the pages' origins, as in --cors-origin https://lab.example.org.",
                 )
             return
-        parts = urlsplit(origin)
-        if origin != f"{parts.scheme}://{parts.netloc}" or parts.scheme not in {"http", "https"} or "@" in parts.netloc:
+        if not _is_origin(origin):
             raise UsageError(
                 f"{origin!r} is not the origin of a web page.",
                 "An origin is scheme and host, without a slash at its end, as in --cors-origin https://lab.example.org.",
             )
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:  # a port that cannot be, brackets around what is no address
+        return False
+    plain = text.isascii() and text.isprintable() and "@" not in parts.netloc and port != 0
+    return plain and parts.scheme in {"http", "https"} and bool(parts.hostname) and text == f"{parts.scheme}://{parts.netloc}"
 
 
 def bracketed(host: str) -> str:

@@ -114,6 +114,8 @@ class Uploads:
     async def _parse(self, request: Request) -> Form:
         """The form, while there is room for it in memory and on the disk."""
         too_large = _too_large(self._limit)
+        if (coding := request.headers.get("content-encoding", "identity").strip().lower()) != "identity":
+            raise UsageError(f"The upload is encoded as {plain(coding, 50)!r}.", "Send it without a Content-Encoding.")
         announced = check_length(request, self._limit + FORM_LIMIT, too_large)
         if (self._unfinished + 1) * EACH > MEMORY:
             raise BusyError("Too many uploads are under way.", "Try again in a moment.")
@@ -209,7 +211,7 @@ def _dropped(form: Form) -> list[str]:
 
 def _check_digests(form: Form, file: BinaryIO, filename: str) -> list[str]:
     """Every digest that the form declares must be that of the bytes. One of another length says nothing: it is passed over."""
-    declared = {field: value for field in _DIGESTS if (value := form.fields.get(field, "").strip())}
+    declared = {field: value for field in _DIGESTS if (value := form.fields.get(field))}
     digits = {field: _DIGESTS[field][1] for field in declared}
     odd = {field for field, value in declared.items() if len(value) != digits[field]}
     found = {field: _hash(field) for field in declared if field not in odd}
