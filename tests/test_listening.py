@@ -38,7 +38,10 @@ def options(**given: object) -> Options:
     ("given", "says"),
     [
         ({"root_path": "packages"}, "slash"),
-        ({"allowed_hosts": ("https://x",)}, "--allowed-host pkg.example.org"),
+        *(
+            ({"allowed_hosts": ("ok.example", name)}, "--allowed-host pkg.example.org")
+            for name in ("https://x", "x:8443", "*.example.org", "a b", "m\xfcnchen.example", "")
+        ),
         ({"trusted_proxies": ("proxy",)}, "--trusted-proxy 10.0.0.5"),
         ({"cors_origins": ("*",)}, "--auth public"),
         ({"cors_origins": ("*",), "auth": "tokens"}, "--auth public"),

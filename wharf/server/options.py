@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
@@ -21,6 +22,9 @@ Auth = Literal["local", "tokens", "public", "github"]
 
 KEEP_ALIVE = 75
 """Seconds for which an idle connection is kept. Load balancers keep theirs for 60, and must not be the later one."""
+
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")  # as a Host header has it, without a port: no star, no address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +91,7 @@ class Options:
         if self.root_path and not self.root_path.startswith("/"):
             raise UsageError(f"--root-path {self.root_path!r} does not begin with a slash.", "Write it as in /packages.")
         for host in self.allowed_hosts:
-            if "/" in host:
+            if not _HOST.fullmatch(host):
                 raise UsageError(f"{host!r} is not a host name.", "Give the name alone, as in --allowed-host pkg.example.org.")
         for proxy in self.trusted_proxies:
             try:
