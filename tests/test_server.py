@@ -427,6 +427,7 @@ def test_a_warning_is_in_the_answer_or_with_strict_uploads_refuses(
         refused = client.post("/legacy/", auth=token, **sent)
         assert refused.status_code == 400
         assert "'>=3.6.*'" in refused.text
+        assert "--strict-uploads" in refused.text
         assert client.get("/simple/demo/").status_code == 404
     with serving(repository, Rules(open_reading=True, upload_limit=LIMIT)) as client:
         assert "the index says '>=3.6'" in client.post("/legacy/", auth=token, **sent).text

@@ -61,7 +61,7 @@ class Input:
         """
         found = self.checked or distribution.read(file, self.filename, limit=limit)
         if strict and found.warnings:
-            hint = "Correct it and build it again. Warnings are errors here: `--strict`, or `strict` in the settings."
+            hint = "Correct it and build it again. --strict, --strict-uploads or `strict` in the settings made it an error."
             raise InvalidDistributionError(f"{plain(self.filename)}: {' '.join(found.warnings)}", hint)
         return found
 
