@@ -82,6 +82,12 @@ def basic(token: tuple[str, str]) -> str:
         ("GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: localhost", 400),
         ("GET /healthz HTTP/1.1\r\nHost: localhost\r\nhost: evil.example", 400),
         ("GET /healthz HTTP/1.0\r\nHost: localhost\r\nHost: other", 400),
+        ("GET http://localhost/healthz HTTP/1.1\r\nHost: LocalHost", 200),
+        ("GET http://evil.example/healthz HTTP/1.1\r\nHost: localhost", 400),
+        ("GET http://u@localhost/healthz HTTP/1.1\r\nHost: localhost", 400),
+        ("POST /legacy/ HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked", 400),
+        ("POST /legacy/ HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n-1", 400),
+        ("POST /legacy/ HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + "f" * 17, 400),
         ("GET /healthz HTTP/1.1\r\nHost: a b", 400),
         ("GET /healthz HTTP/1.1\r\nHost: a/b", 400),
         ("GET /healthz HTTP/1.1\r\nHost: user@localhost", 400),
@@ -118,6 +124,12 @@ def test_an_offer_of_another_protocol_changes_nothing(
     parts = [head + body + after] if split is None else [head + body[:split], body[split:] + after]
     assert answers(client, *parts, count=2) == ["HTTP/1.1 200 OK", "HTTP/1.1 200 OK"]
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("head", ["HTTP/1.1\r\nConnection: Upgrade, Close", "HTTP/1.0\r\nConnection: upgrade"])
+def test_who_offers_another_protocol_and_wants_an_end_gets_it(client: httpx.Client, head: str) -> None:
+    request = f"GET /healthz {head}\r\nHost: localhost\r\nUpgrade: h2c\r\n\r\n"
+    assert answers(client, request, count=2) == ["HTTP/1.1 200 OK"]
 
 
 def test_an_idle_connection_outlives_a_load_balancer_s() -> None:

@@ -39,6 +39,7 @@ SLOWEST = 64 << 10
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::\d*)?")
 _HOSTS_KEPT = 1024
 _good_hosts: set[bytes] = set()  # values of Host that are one: looked at once, however often they come
+_LASTING = frozenset({b"close", b"keep-alive"})
 _UPGRADING = frozenset({b"upgrade", b"http2-settings", b"connection"})
 
 
@@ -110,6 +111,8 @@ class Protocol(HttpToolsProtocol):
         hosts, self._hosts = self._hosts, 0
         if self.parser.should_upgrade():
             return
+        if hosts == 1 and self.url[:1] != b"/":
+            hosts += self._is_for_another()
         if hosts == 1 or (not hosts and self.parser.get_http_version() == "1.0"):
             HttpToolsProtocol.on_headers_complete(self)  # called by its name: this is the way of every request
         else:
@@ -144,6 +147,11 @@ class Protocol(HttpToolsProtocol):
         elif isinstance(cycle, _Closing) and cycle.lingers:
             self.transport.close()
 
+    def _is_for_another(self) -> bool:
+        """Whether the target is a whole address, as proxies get it, of another host than Host names."""
+        _, whole, rest = self.url.partition(b"://")
+        return bool(whole) and rest.partition(b"/")[0].lower() != dict(self.headers)[b"host"].lower()
+
     def _look_at(self, host: bytes) -> None:
         """Count a host twice that is none: it is refused as two are."""
         if not _HOST.fullmatch(host):
@@ -157,11 +165,13 @@ class Protocol(HttpToolsProtocol):
         The parser takes what follows for that protocol, so a new one reads the request again, without the offer.
         """
         method = self.parser.get_method()
-        if method == b"CONNECT":
+        if method == b"CONNECT" or len(self.pipeline) > PIPELINED:
             self._malformed()
             return
         kept = [(name, value) for name, value in self.headers if name not in _UPGRADING]
-        head = [method, b" ", self.url, b" HTTP/1.1\r\n"]
+        wishes = b",".join(value for name, value in self.headers if name == b"connection").lower()
+        kept += [(b"connection", wish) for wish in map(bytes.strip, wishes.split(b",")) if wish in _LASTING]
+        head = [method, b" ", self.url, b" HTTP/%s\r\n" % self.parser.get_http_version().encode()]
         for name, value in kept:
             head += [name, b": ", value, b"\r\n"]
         self.parser = httptools.HttpRequestParser(self)
@@ -174,6 +184,10 @@ class Protocol(HttpToolsProtocol):
             return
         if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]
             self.send_400_response("This is not an HTTP/1.1 request.")
+        elif self.cycle.more_body and not self.cycle.response_started and not self.pipeline:
+            self.cycle.disconnected = True  # its body is what is malformed: nobody waits for another answer
+            self.cycle.message_event.set()
+            self.send_400_response("The body of the request is not HTTP/1.1.")
         else:
             self.transport.abort()  # in the midst of an earlier answer
 
