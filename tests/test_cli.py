@@ -119,6 +119,19 @@ def test_what_is_made_by_the_way_is_announced(run: Run, store: Path, tmp_path: P
     assert "There are: main, staging." in run("list", "--index", "nightly", code=4)
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [(("list",), "is empty"), (("log",), "Nothing was published"), (("token", "list"), "There is no token for ")],
+)
+def test_where_there_is_nothing_that_is_said(
+    store: Path, words: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_repository(Settings(place=store)), pytest.raises(SystemExit, match="0"):
+        main(["--repo", str(store), *words])
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n"), told in err) == ("", 1, True)
+
+
 def test_a_mistyped_store_is_not_made_to_list_its_tokens(run: Run, tmp_path: Path) -> None:
     other = tmp_path / "mistyped"
     assert f"There is no store in {other}" in run("token", "list", "--repo", other, code=4)

@@ -87,9 +87,12 @@ def log_command(state: State, project: str | None) -> None:
         name = None if project is None else parse_name(project)
         entries = list(repository.branch.history(name))
         near = remedies.meant(name, repository.branch.snapshot().names()) if name is not None and not entries else ""
+        where, index = repository.where, repository.branch.index
     if name is not None and not entries:
         raise NotFoundError(f"The index never had a project {name!r}.", f"{near}`wharf log` without a name shows all.")
     state.result({"entries": [_entry_document(entry) for entry in entries]}, map(_entry_line, entries))
+    if not entries and not state.json:
+        state.say(f"Nothing was published to the index {index!r} in {where} yet.")
 
 
 def _entry_document(entry: Entry) -> dict[str, Json]:
