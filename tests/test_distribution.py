@@ -513,8 +513,8 @@ LINK, HARD = tar_entry("demo-1.0/a", tarfile.SYMTYPE, "b"), tar_entry("demo-1.0/
         ([("demo-1.0/b", ""), (HARD, ""), ("demo-1.0/./a", "other")], "in the place of a link"),
         ([(HARD, "")], "leads to no earlier member"),
         ([(HARD, ""), ("demo-1.0/b", "")], "leads to no earlier member"),
-        ([("demo-1.0/a", ""), ("demo-1.0/a/b", "")], "below another one that is no folder"),
-        ([("demo-1.0/a", ""), ("demo-1.0/a/b/c/d", "")], "below another one that is no folder"),
+        ([("demo-1.0/a", ""), ("demo-1.0/a/b", "")], "below another one that is not a folder"),
+        ([("demo-1.0/a", ""), ("demo-1.0/a/b/c/d", "")], "below another one that is not a folder"),
         ([("demo-1.0/" + "x" * 256, "")], "a part of more than 255 bytes"),
         ([("demo-1.0/" + "\u00e9" * 128 + "/x", "")], "a part of more than 255 bytes"),
     ],
@@ -533,7 +533,7 @@ def test_an_honest_hard_link_passes() -> None:
 def test_what_lies_below_a_file_is_refused_in_any_order(tmp_path: Path) -> None:
     for names in (["demo/a", "demo/a/b"], ["demo/a/b/c", "demo/a"]):
         data = make_wheel(tmp_path, extra_members=[(name, "") for name in names]).read_bytes()
-        assert "below another one that is no folder" in refused(data, WHEEL)
+        assert "below another one that is not a folder" in refused(data, WHEEL)
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def test_trouble_at_the_storage_is_told_without_the_signed_address(ada: Person) 
 )
 def test_what_is_no_address_is_given_to_nobody(location: str) -> None:
     mock = Mock(lambda _request: httpx.Response(302, headers=[(b"location", location.encode())]))
-    with mock.open() as github, pytest.raises(StorageError, match="is none"), github.asset(5):
+    with mock.open() as github, pytest.raises(StorageError, match="is not valid"), github.asset(5):
         pass
 
 

@@ -38,7 +38,7 @@ NOT_REPLAYED = {
 
 
 def _place(variable: str) -> Path:
-    """A file of GitHub's that is not part of this repository (docs/testing.md)."""
+    """A GitHub file that is not part of this repository (docs/testing.md)."""
     if os.environ.get(variable):
         return Path(os.environ[variable])
     if os.environ.get("CI"):

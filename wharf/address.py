@@ -25,7 +25,7 @@ _NOT_HERE = re.compile(
     re.ASCII | re.DOTALL,
 )
 _MEANT = re.compile(r"(?:@|//|^)([A-Za-z0-9.-]+)(?::[0-9]+/|[:/]+)([^/\s:@]+/[^/\s@]+?)(?:\.git)?/?$", re.ASCII)
-_HEX = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{40}(?![0-9A-Za-z])", re.ASCII)  # an old token of GitHub's
+_HEX = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{40}(?![0-9A-Za-z])", re.ASCII)  # an old GitHub token
 _AFTER = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+@[^/]*", re.ASCII)  # owner/name@TOKEN
 _AT = re.compile("@|%40")
 _SCHEMES = frozenset({"http", "https", "ssh", "git", "git+https", "git+ssh"})

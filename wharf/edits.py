@@ -35,7 +35,7 @@ def put_toml(text: str, keys: Sequence[str], value: bool | str) -> str:
             table[key] = tomlkit.table()
         found = table[key]
         if not isinstance(found, tomlkit.items.Table):
-            raise TypeError(f"{key} is no table")
+            raise TypeError(f"{key} is not a table")
         table = found
     table[keys[-1]] = value
     return tomlkit.dumps(document)

@@ -203,7 +203,7 @@ def release(data: Json) -> Listed:
     """A release out of an answer. Raises StorageError."""
     try:
         if not isinstance(data, dict):
-            raise TypeError("it is no object")
+            raise TypeError("it is not an object")
         assets = data["assets"]
         stored = tuple(asset(each) for each in assets) if isinstance(assets, list) else ()
         times = (str(data["created_at"]), str(data.get("updated_at") or ""), *(each.updated for each in stored))
@@ -227,7 +227,7 @@ def asset(data: Json) -> Stored:
     """An asset out of an answer. Raises StorageError."""
     try:
         if not isinstance(data, dict):
-            raise TypeError("it is no object")
+            raise TypeError("it is not an object")
         kind, _, digest = str(data.get("digest") or "").partition(":")
         return Stored(
             id=_int(data["id"]),
@@ -243,5 +243,5 @@ def asset(data: Json) -> Stored:
 
 def _int(value: Json) -> int:
     if not isinstance(value, int):
-        raise TypeError(f"{value!r} is no number")
+        raise TypeError(f"{value!r} is not a number")
     return value

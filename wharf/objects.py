@@ -338,5 +338,5 @@ def parse_tree(found: Object) -> Tree:
         elif mode.startswith(b"100"):
             tree.files[name] = data[end + 1 : at].hex()
     if found.kind != "tree" or at != len(data):
-        raise DamagedError(f"The git object {found.id} is no whole tree.", _FSCK)
+        raise DamagedError(f"The git object {found.id} is not a whole tree.", _FSCK)
     return tree

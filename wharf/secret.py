@@ -27,7 +27,7 @@ _NAMES = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|AUTH", re.IGNORECA
 
 
 def holds_token(text: str) -> bool:
-    """Whether a text of anybody's has in it what looks like a token of GitHub's or of wharf's."""
+    """Whether a text has in it what looks like a GitHub token or a wharf token."""
     return _TOKENS.search(text) is not None
 
 

@@ -204,7 +204,9 @@ class Wire:
                 built.headers["authorization"] = f"Bearer {request.token.reveal()}"
             return self.client.send(built, stream=True)
         except (httpx.InvalidURL, UnicodeError):
-            raise StorageError(f"{urlsplit(request.url).netloc} gave an address that is none.", "Try again later.") from None
+            raise StorageError(
+                f"{urlsplit(request.url).netloc} gave an address that is not valid.", "Try again later."
+            ) from None
         except httpx.LocalProtocolError:
             raise StorageError("A file changed while it was sent.", "Run the same command again.") from None
         except httpx.HTTPError as error:

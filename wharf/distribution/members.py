@@ -109,7 +109,7 @@ class Members:
         """Note what lies at `parts`. Raises InvalidDistributionError for what lies below a file: nobody can unpack that."""
         *above, key = _keys(parts) or [0]
         if not self._files.isdisjoint(above):
-            raise self._refuse(f"the member {plain('/'.join(parts))!r} lies below another one that is no folder")
+            raise self._refuse(f"the member {plain('/'.join(parts))!r} lies below another one that is not a folder")
         if not folder:
             self._files.add(key)
 

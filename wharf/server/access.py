@@ -48,7 +48,7 @@ ASK = text(401, "The client's token is still to be asked about.")
 
 @dataclass(frozen=True, slots=True)
 class Uploader:
-    """Who uploads, and the token of GitHub's that does it (None: the server's own, or there is no GitHub)."""
+    """Who uploads, and the GitHub token that does it (None: the server's own, or there is no GitHub)."""
 
     name: str
     token: Secret | None = None

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from wharf.secret import Secret
 
 HOLDS: Final = 60.0
-"""Seconds for which a yes or no of GitHub's is remembered."""
+"""Seconds for which a yes or no from GitHub is remembered."""
 GRACE: Final = 3600.0
 """Seconds after a yes in which it still holds while GitHub does not answer."""
 
 PATIENCE: Final = 8.0
-"""Seconds for which a client waits for a verdict of GitHub's."""
+"""Seconds for which a client waits for a verdict from GitHub."""
 PAUSE: Final = 5.0
 """Seconds for which GitHub is not asked again when it did not answer: trying takes as long, and others would queue up."""
 
@@ -46,7 +46,7 @@ GUESSES: Final = 120
 _KEPT = 4096  # verdicts of each kind: whoever makes up tokens drives out no member's
 _AT_ONCE = 6  # tokens of members that are asked about at the same time
 _STRANGERS_AT_ONCE = 3  # with files and members not more than there are connections: GitHub may hang
-_SHORTEST = 20  # characters of a token of GitHub's; what is shorter is a user name, and GitHub locks out who tries too many
+_SHORTEST = 20  # characters of a GitHub token; what is shorter is a user name, and GitHub locks out who tries too many
 _CHALLENGE = (("www-authenticate", 'Basic realm="wharf", charset="UTF-8"'),)
 _NO_TOKEN = text(401, "This server needs a GitHub token that may read the index. Send it as the password.", _CHALLENGE)
 _BAD_TOKEN = text(401, "GitHub does not know this token: it is wrong, expired or revoked.", _CHALLENGE)

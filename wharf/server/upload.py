@@ -196,7 +196,7 @@ def _check_name(form: Form, project: str, version: Version) -> None:
     if name is not None and canonicalize_name(name) != project:
         raise InvalidDistributionError(f"The form says name={plain(name)!r}, the file is of {project}.", REMEDY)
     if declared is not None and (parsed := version_of(declared)) != version:
-        why = "which is none" if parsed is None else f"the file is {version}"
+        why = "which is not a version" if parsed is None else f"the file is {version}"
         raise InvalidDistributionError(f"The form says version={plain(declared)!r}, {why}.", REMEDY)
 
 
