@@ -361,6 +361,17 @@ def test_reading_goes_on_after_the_process_that_reads_has_died(branch: Branch) -
     assert branch.snapshot().names() == ("demo",)
 
 
+def test_reading_goes_on_however_much_git_complains(branch: Branch, tmp_path: Path) -> None:
+    """A git that nobody listens to stands still once a pipe is full."""
+    branch.commit(add(new()), WHY)
+    for number in range(800):  # as after a crash: packs whose ends were never written
+        for kind in ("idx", "pack"):
+            (tmp_path / f"index.git/objects/pack/pack-{number:040x}.{kind}").touch()
+    with Branch(tmp_path / "index.git", "main") as again:
+        assert again.snapshot().names() == ("demo",)
+        assert again._objects.read(["f" * 40] * 3) == [None] * 3  # it looks into every pack for these
+
+
 def test_two_processes_may_make_one_repository_at_once(tmp_path: Path) -> None:
     def make(number: int) -> None:
         with Branch(tmp_path / "index.git", "main") as opened:

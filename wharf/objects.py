@@ -146,13 +146,7 @@ class Git:
     def attempt(self, *words: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
         """Exit status, output, and what git said on stderr."""
         process = self.start(*words)
-        heard = bytearray()
-        popen = process.proc
-        if popen is None or popen.stderr is None:
-            raise TypeError("GitPython gave a process without its stderr")
-        listener = threading.Thread(target=_listen, args=(popen.stderr, heard, process.terminate), daemon=True)
-        popen.stderr = None  # the listener's alone from now on
-        listener.start()
+        listener, heard = _listened(process)
         out, _ = process.communicate(stdin)
         listener.join()
         said = heard.decode(errors="replace").strip()
@@ -179,6 +173,18 @@ def check_disk(said: str, place: Path, elsewhere: str = "") -> None:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
         what = f"The disk is full at {place}." if full else f"{place} cannot be written to: {error.strerror}."
         raise StorageError(what, remedies.disk(error, elsewhere), told=UNWRITABLE)
+
+
+def _listened(process: git.Git.AutoInterrupt) -> tuple[threading.Thread, bytearray]:
+    """Who listens to the stderr of a git, and what is heard: a git that nobody listens to stands still at 64 KiB."""
+    heard = bytearray()
+    popen = process.proc
+    if popen is None or popen.stderr is None:
+        raise TypeError("GitPython gave a process without its stderr")
+    listener = threading.Thread(target=_listen, args=(popen.stderr, heard, process.terminate), daemon=True)
+    popen.stderr = None  # the listener's alone from now on
+    listener.start()
+    return listener, heard
 
 
 def _listen(stderr: IO[bytes], heard: bytearray, end: Callable[[], object]) -> None:
@@ -280,6 +286,7 @@ class Objects:
             raise ValueError("an object's name holds a line break")
         if self._process is None or self._process.poll() is not None:
             self._process = self._program.start("cat-file", "--batch")
+            _listened(self._process)
         self._process.stdin.write("".join(f"{name}\n" for name in names).encode())
         self._process.stdin.flush()
         for _ in names:
