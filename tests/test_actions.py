@@ -66,13 +66,17 @@ class Place:
     def indexed(self, slug: str, *, private: bool = False) -> Repo:
         """A repository with an index, as `wharf init` makes it: a publish makes none."""
         repo = self.hub.create(slug, private=private)
+        self.begin(slug)
+        return repo
+
+    def begin(self, slug: str) -> None:
+        """Make the index in a repository that is there."""
         folder = Path(tempfile.mkdtemp(dir=self.root))
         address = parse(f"{self.hub.url}/{slug}")
         assert address is not None
         settings = Settings(place=address, cache=folder, data=folder)
         with open_repository(settings, {"WHARF_TOKEN": self.hub.token("acme", {slug: "write"})}) as repository:
             repository.branch.begin("acme")
-        return repo
 
     def commit(self, repo: Repo, files: dict[str, str | Path], tag: str) -> None:
         tree = self.root / f"tree-{time.monotonic_ns()}"
@@ -639,6 +643,7 @@ def test_the_project_publishes_itself(place: Place, tmp_path: Path) -> None:
     place.actions.stand_ins[".github/workflows/ci.yml"] = checks  # which is this very suite
     served = tmp_path / "served"
     served.mkdir()
+    place.begin(workflow.OWN)
     with nginx(served) as address:
         place.actions.enable_pages(workflow.OWN, f"{address}/wharf", served / "wharf")
         published = place.tagged(workflow.OWN, TAG)

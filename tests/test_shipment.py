@@ -456,7 +456,7 @@ def test_a_process_that_was_killed_leaves_nothing_that_the_next_one_cannot_finis
     world: World, two: tuple[Path, Path], where: str
 ) -> None:
     environ = {**os.environ, "WHARF_REPO": f"{world.hub.url}/acme/pkgs", "WHARF_TOKEN": world.token}
-    command = [sys.executable, "-m", "wharf", "publish", *map(str, two)]
+    command = [sys.executable, "-m", "wharf", "publish", "--create", *map(str, two)]
     process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     reached = threading.Event()
 
