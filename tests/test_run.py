@@ -59,6 +59,12 @@ VERSIONS = ASK + "print(json.loads(ask('demo/')[1])['versions'])"
 OLD = "This is the index as it was fetched last."
 
 
+def heed_signals() -> None:
+    """As in a terminal: whoever runs the tests may ignore signals, and what is ignored is inherited."""
+    for each in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(each, signal.SIG_DFL)
+
+
 @dataclass
 class Desk:
     """A person's machine, with wharf on it."""
@@ -106,6 +112,7 @@ class Desk:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=heed_signals,
         ) as process:
 
             def kill() -> None:

@@ -125,7 +125,7 @@ class Through:
         """The file as it lies in the cache, or as it comes. Raises StorageError, as for a full disk."""
         path = linked.file.path
         growing = self._growing.get(path) or self._passing.get(path)
-        if growing is not None and growing.error is None and (not growing.whole or path in self._passing):
+        if growing is not None and growing.error is None and not (growing.whole and growing.kept):  # else it is in the cache
             return growing
         self._let_alone(path)
         part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
