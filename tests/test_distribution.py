@@ -632,10 +632,7 @@ def test_a_zip_in_two_readings_is_refused(tmp_path: Path) -> None:
     named = zip_entry("demo/file")
     named.extra = struct.pack("<HHBL", 0x7075, 5 + 5, 1, zlib.crc32(b"demo/file")) + b"other"
     other = make_wheel(tmp_path, extra_members=[(named, "")])
-    with zipfile.ZipFile(other) as archive:
-        known = archive.infolist()[-1].filename == "other"
-    if known:  # Older Pythons do not know this field and see one name only.
-        assert "is also called 'other'" in refused(other.read_bytes(), WHEEL)
+    assert "has two names" in refused(other.read_bytes(), WHEEL)
 
 
 def test_a_tar_in_two_readings_is_refused() -> None:
