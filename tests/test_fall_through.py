@@ -82,7 +82,8 @@ def test_what_the_index_owns_never_is(client: httpx.Client, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/simple/..%2f..%2fevil/", "/simple/-/", "/simple/a/b/", "/files/x/y"])
 def test_what_is_no_name_is_not_either(client: httpx.Client, path: str) -> None:
-    assert client.get(path).status_code == 404
+    answer = client.get(path)
+    assert (answer.status_code, "location" in answer.headers) == (400 if path.endswith(("a/b/", "evil/")) else 404, False)
 
 
 def test_a_doubled_slash_leads_to_no_other_host(client: httpx.Client) -> None:
@@ -116,8 +117,7 @@ def test_without_it_nothing_is_and_every_404_and_the_terminal_say_so(
             assert (answer.status_code, answer.text.startswith(told)) == (404, method == "GET")
         assert "`wharf serve --fall-through`" in answer.text
         assert caplog.messages == [told], "once a name"
-        for path in ("/simple/-/", "/simple/a/b/"):
-            assert "--fall-through is off" in client.get(path).text
+        assert "--fall-through is off" in client.get("/simple/-/").text
         for number in range(30):
             client.get(f"/simple/name-{number}/")
         assert len(caplog.messages) == 21

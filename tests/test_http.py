@@ -449,10 +449,10 @@ def test_the_access_log_names_the_token_and_never_shows_it(
     one, two = lines
     if as_json:
         assert '"token": "ci", "method": "GET", "path": "/simple/", "status": 200, "bytes": ' in one
-        assert '"token": null, "method": "GET", "path": "/***/simple/", "status": 404' in two
+        assert '"token": null, "method": "GET", "path": "/***/simple/", "status": 400' in two
     else:
         assert " 127.0.0.1 ci GET /simple/ 200 " in one
-        assert " 127.0.0.1 - GET /***/simple/ 404 " in two
+        assert " 127.0.0.1 - GET /***/simple/ 400 " in two
 
 
 def test_a_line_of_the_access_log_has_the_same_words_whatever_clients_send(repository: Repository) -> None:

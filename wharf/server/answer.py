@@ -200,6 +200,12 @@ def paused(error: QuotaError, status: int) -> Answer:
     return text(status, words, (("retry-after", str(seconds)),))
 
 
+OTHER_ADDRESS = text(
+    400, "The index is at simple/, and this is not below it: look at the address that the installer was given."
+)
+"""For what looks like a project at another address. After 404 uv would ask the next index for the name, which may be ours."""
+
+
 def redirect(location: str) -> Answer:
     """A permanent redirect to a relative address, so that it works behind any prefix."""
     return text(301, f"Moved to {location}", (("location", location),))

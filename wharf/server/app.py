@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -49,6 +50,9 @@ if TYPE_CHECKING:
     from wharf.upstream import PublicIndex
 
 log = logging.getLogger("wharf")
+
+_LIKE_A_PROJECT = re.compile(r".*/[A-Za-z0-9._-]+/")
+"""What an installer asks for that was given another address than that of the index."""
 
 CACHE_BUDGET = 4 << 30
 """Bytes on disk that files may take which pass through the server."""
@@ -224,8 +228,10 @@ async def _on_fault(_request: Request, _error: Exception) -> Response:
     return Carried(answer.FAULT)
 
 
-async def _on_http_error(_request: Request, error: Exception) -> Response:
+async def _on_http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     headers = tuple((name, value) for name, value in (error.headers or {}).items())
+    if error.status_code == 404 and _LIKE_A_PROJECT.fullmatch(request.url.path):
+        return Carried(answer.OTHER_ADDRESS)
     return Carried(answer.text(error.status_code, f"{error.detail}. The index is at simple/.", headers))

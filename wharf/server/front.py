@@ -221,7 +221,7 @@ class Front:
             given = path[8:].removesuffix("/")
             name = normalize(given)
             if path[7:8] != "/" or not is_name(name):
-                return self._missing()
+                return answer.OTHER_ADDRESS if "/" in given and path.endswith("/") else self._missing()
             if given == name and path.endswith("/"):
                 return self._beyond(name, query, form)
             location = f"../{name}/" if path.endswith("/") else f"{name}/"
