@@ -25,7 +25,7 @@ import git
 
 from wharf import remedies
 from wharf.errors import UNWRITABLE, DamagedError, StorageError
-from wharf.secret import Secret
+from wharf.secret import SECRET_NAMES, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -39,7 +39,6 @@ _ID = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _WINDOW = 200  # objects asked for at once: their ids fit into a pipe, so that neither side waits for the other
 _EVENTS = ("reference-transaction", "pre-auto-gc", "pre-push", "post-index-change", "post-rewrite", "push-to-checkout")
 _PROGRAMS = r"^(hook\..*\.(command|event)|gc\.recentobjectshook)$"
-_SECRETS = re.compile("TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY", re.IGNORECASE)
 _CONFIG = {
     # What a person's own configuration says about hooks is about their repositories, not about this one.
     "core.hooksPath": os.devnull,
@@ -129,7 +128,7 @@ class Git:
             for part, text in zip(("KEY", "VALUE"), pair, strict=True)
         }
         # git and what it starts need none of the secrets around; GitPython only adds variables, so those are emptied.
-        secrets = dict.fromkeys(filter(_SECRETS.search, os.environ), "")
+        secrets = dict.fromkeys(filter(SECRET_NAMES.search, os.environ), "")
         return {**secrets, **self._env, **config, "GIT_CONFIG_COUNT": str(len(pairs))}
 
     def programs(self) -> list[str]:

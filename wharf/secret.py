@@ -23,7 +23,9 @@ _IN_ADDRESSES = (
     (re.compile(r"([A-Za-z+]{2,12}:/+[^\s'\"`?]*[?])[^\s'\"`)]+"), r"\1***"),
     (re.compile(r"((?<![A-Za-z0-9_./-])[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+@)(?!v[0-9])[^\s'\"`)]+"), r"\1***"),  # owner/name@TOKEN
 )
-_NAMES = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|AUTH", re.IGNORECASE)
+_IN_LOGS = re.compile(r"(?<![A-Za-z0-9])(wharf_|github_pat_|gh[a-z]_)[\w.-]{8,}|(?<=//)[^/@\s]+@")
+SECRET_NAMES = re.compile("TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY", re.IGNORECASE)
+"""Names of environment variables that hold secrets."""
 
 
 def holds_token(text: str) -> bool:
@@ -34,12 +36,17 @@ def holds_token(text: str) -> bool:
 def without_tokens(text: str, environ: Mapping[str, str] | None = None) -> str:
     """A text of anybody's without what looks like a token, and without the values of variables whose names say so."""
     for name, value in (environ or {}).items():
-        if _NAMES.search(name):
+        if SECRET_NAMES.search(name) or "AUTH" in name.upper():
             text = Secret(value).hidden_in(text)
     text = _TOKENS.sub(lambda found: f"{found[3]} ***" if found[3] else f"{found[1] or found[2]}_***", text)
     for pattern, instead in _IN_ADDRESSES:
         text = pattern.sub(instead, text)
     return text
+
+
+def for_log(text: str) -> str:
+    """What a client sent, without what begins like a token: a part of one too, as clients cut and mistype them."""
+    return _IN_LOGS.sub("***", text)
 
 
 @final

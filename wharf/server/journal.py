@@ -9,6 +9,8 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from wharf.secret import for_log
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 REFUSALS = 30
 """Refusals a minute that get a line each; of more only the number is told."""
 _WORDS = 300  # characters of an address, or of a client's name for itself
-_SECRET = re.compile(r"(?<![A-Za-z0-9])(wharf_|github_pat_|gh[a-z]_)[\w.-]{8,}|(?<=//)[^/@\s]+@")
 _ESCAPED = re.compile(r"[^ -~]")
 
 
@@ -126,7 +127,7 @@ def quietly(say: Callable[[str], None]) -> Callable[[str], None]:
 
 def shown(text: str, most: int = _WORDS) -> str:
     """Somebody else's words in one line of ASCII."""
-    text = _SECRET.sub("***", text[: 4 * most])
+    text = for_log(text[: 4 * most])
     text = _ESCAPED.sub(lambda found: ascii(found.group())[1:-1], text)
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
