@@ -11,9 +11,9 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from wharf import index_file, record, remedies
+from wharf import index_file, record
 from wharf.distribution.names import Name
-from wharf.errors import ConflictError, NotFoundError, RefusedError, StorageError, UsageError
+from wharf.errors import ConflictError, NotFoundError, RefusedError, StorageError, UsageError, did_you_mean
 from wharf.model import File, Release, Status, same_version
 
 if TYPE_CHECKING:
@@ -327,6 +327,6 @@ def _find(records: Records, project: str, version: str) -> Release:
         if same_version(spelled, version) and (release := records.release(project, spelled)) and release.files:
             return release
     if not spellings:
-        near = remedies.meant(project, records.names())
+        near = did_you_mean(project, records.names())
         raise NotFoundError(f"There is no project {project!r} in this index.", f"{near}`wharf list` shows all.")
     raise NotFoundError(f"{project} has no version {version}.", f"`wharf show {project}` shows all.")

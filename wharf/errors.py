@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -221,3 +222,11 @@ class GraphQLError(StorageError):
     def __init__(self, message: str, types: tuple[str, ...]) -> None:
         super().__init__(message, "")
         self.types = types
+
+
+def did_you_mean(text: str, among: Iterable[str]) -> str:
+    """`Did you mean …? `, where something that there is looks like what was typed; else nothing."""
+    import difflib
+
+    near = difflib.get_close_matches(text, list(among), 1)
+    return f"Did you mean {near[0]}? " if near else ""

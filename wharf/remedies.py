@@ -5,10 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from typing import Final
 
 CACHE: Final = "name another folder for the cache: `export XDG_CACHE_HOME=FOLDER`"
 """How the cache gets another place."""
@@ -46,11 +43,3 @@ def of_words(said: str) -> OSError | None:
     """The error of the system that a program told of in words."""
     number = next((number for words, number in _WORDS if words.search(said)), None)
     return None if number is None else OSError(number, os.strerror(number))
-
-
-def meant(text: str, among: Iterable[str]) -> str:
-    """`Did you mean …? `, where something that there is looks like what was typed; else nothing."""
-    import difflib
-
-    near = difflib.get_close_matches(text, list(among), 1)
-    return f"Did you mean {near[0]}? " if near else ""

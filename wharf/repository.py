@@ -18,6 +18,7 @@ from wharf.errors import (
     StorageError,
     UsageError,
     WharfError,
+    did_you_mean,
 )
 from wharf.folder import Folder
 from wharf.settings import DEFAULT_INDEX, Settings
@@ -136,7 +137,7 @@ def no_index(repository: Repository, *, more: str = "") -> NoIndexError:
         there = repository.branch.indexes()
     except WharfError:
         there = []  # what is told is that it is not there, not why the others could not be asked for
-    others = remedies.meant(index, there) or (f"There are: {', '.join(there)}. " if there else "")
+    others = did_you_mean(index, there) or (f"There are: {', '.join(there)}. " if there else "")
     return NoIndexError(
         f"There is no index {index!r} in {repository.address}.",
         f"{others}`{line_of_init(repository.address, index)}` makes it{more}.",

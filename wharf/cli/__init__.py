@@ -16,7 +16,7 @@ import click
 
 from wharf import __version__, remedies
 from wharf.cli.output import State, common
-from wharf.errors import StorageError, WharfError
+from wharf.errors import StorageError, WharfError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +74,7 @@ class _Verbs(click.Group):
         """As click does it, and for a verb that is none the one that may be meant, by its letters or in other tools."""
         verb = args[0]
         if verb not in _VERBS and not verb.startswith("-"):
-            near = f"Did you mean {_ELSEWHERE[verb]}?" if verb in _ELSEWHERE else remedies.meant(verb, _VERBS).strip()
+            near = f"Did you mean {_ELSEWHERE[verb]}?" if verb in _ELSEWHERE else did_you_mean(verb, _VERBS).strip()
             raise click.UsageError(f"There is no command {verb!r}. {near}".strip(), ctx)
         return super().resolve_command(ctx, args)
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wharf import remedies
 from wharf.cli.output import State, common, pass_state, size_text
 
 if TYPE_CHECKING:
@@ -42,14 +41,14 @@ def list_command(state: State) -> None:
 def show_command(state: State, spec: str) -> None:
     """Show a project's versions and files. With --json: its document as installers read it (PEP 691)."""
     from wharf.cli.spec import parse_spec
-    from wharf.errors import NotFoundError
+    from wharf.errors import NotFoundError, did_you_mean
     from wharf.pages import document
 
     name, version = parse_spec(spec)
     with state.repository(reading=True, fetch="may") as repository:
         snapshot = repository.branch.snapshot()
         project = snapshot.project(name)
-        near = "" if project else remedies.meant(name, snapshot.names())
+        near = "" if project else did_you_mean(name, snapshot.names())
     if project is None:
         raise NotFoundError(f"There is no project {name!r} in this index.", f"{near}`wharf list` shows all.")
     if version is not None:
@@ -81,12 +80,12 @@ def _project_lines(project: Project) -> list[str]:
 def log_command(state: State, project: str | None) -> None:
     """Show who changed what, when and why, newest first: the git history of the index."""
     from wharf.cli.spec import parse_name
-    from wharf.errors import NotFoundError
+    from wharf.errors import NotFoundError, did_you_mean
 
     with state.repository(reading=True, fetch="may") as repository:
         name = None if project is None else parse_name(project)
         entries = list(repository.branch.history(name))
-        near = remedies.meant(name, repository.branch.snapshot().names()) if name is not None and not entries else ""
+        near = did_you_mean(name, repository.branch.snapshot().names()) if name is not None and not entries else ""
         where, index = repository.where, repository.branch.index
     if name is not None and not entries:
         raise NotFoundError(f"The index never had a project {name!r}.", f"{near}`wharf log` without a name shows all.")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from wharf import remedies
-from wharf.errors import NotAllowedError, WharfError
+from wharf.errors import NotAllowedError, WharfError, did_you_mean
 from wharf.objects import Git
 from wharf.quota import Waiting
 from wharf.settings import DEFAULT_INDEX
@@ -157,7 +157,7 @@ def no_index(where: str, index: str, others: Iterable[str], too: str = "") -> Fi
         what="index",
         state="warning",
         detail=f"there is no index {index!r} yet (there are: {there})",
-        hint=f"{remedies.meant(index, names)}`{line_of_init(where, index)}`{too} makes it.",
+        hint=f"{did_you_mean(index, names)}`{line_of_init(where, index)}`{too} makes it.",
     )
 
 
