@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from wharf.clock import elapsed
 from wharf.quota import Waiting
 from wharf.server.app import make_app
 from wharf.server.links import Links
@@ -14,6 +13,7 @@ from wharf.server.members import Members
 from wharf.server.one_time import OneTime
 from wharf.server.refresher import Refresher
 from wharf.server.through import Through
+from wharf.system.clock import elapsed
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells it on Linux")

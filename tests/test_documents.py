@@ -11,8 +11,9 @@ import pytest
 from test_house import LAYERS
 
 import wharf
-from wharf import errors, fault
+from wharf import errors
 from wharf.cli import cli
+from wharf.system import fault_report
 
 ROOT = Path(wharf.__file__).parents[1]
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
@@ -107,6 +108,6 @@ def test_each_variable_that_wharf_reads_is_in_the_reference() -> None:
 
 def test_each_exit_code_is_in_the_reference() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.WharfError)]
-    codes = {kind.exit_code for kind in kinds if kind is not errors.WharfError} | {0, fault.EXIT_CODE, 130}
+    codes = {kind.exit_code for kind in kinds if kind is not errors.WharfError} | {0, fault_report.EXIT_CODE, 130}
     table = REFERENCE.split("## Exit codes")[1].split("##")[0]
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)} == codes

@@ -13,7 +13,8 @@ from test_cli import document
 from test_cli import run as at_store
 from test_init import hub, run
 
-from wharf import remedies, replies
+from wharf import replies
+from wharf.system import disk_remedies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +60,7 @@ def test_what_git_could_not_do_has_its_own_remedy(
 @pytest.mark.parametrize("number", [*(errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EMFILE), 999])
 def test_a_hint_about_a_disk_is_one_sentence(number: int) -> None:
     for elsewhere in ("", "name another one with --repo"):
-        hint = remedies.disk(OSError(number, "x"), elsewhere)
+        hint = disk_remedies.disk(OSError(number, "x"), elsewhere)
         assert hint.endswith(".")
         assert hint[0].isupper()
         assert elsewhere[1:] in hint

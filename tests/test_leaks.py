@@ -14,12 +14,13 @@ from makers import make_wheel
 from simulator import Hub
 from test_cli import Run, run
 
-from wharf import branch, own_folder
+from wharf import branch
 from wharf.address import parse
 from wharf.cli import main
 from wharf.cli.child import environment
 from wharf.errors import UsageError
 from wharf.secret import Secret, holds_token, without_tokens
+from wharf.system import owner_only_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -248,8 +249,8 @@ def test_a_store_starts_no_program(config: str, run: Run, tmp_path: Path, store:
 def test_nobody_else_can_write_above_a_private_folder(umask: int, tmp_path: Path) -> None:
     before = os.umask(umask)
     try:
-        own_folder.make(tmp_path / "a" / "b" / "c")
-        own_folder.make(tmp_path / "a" / "b" / "c")
+        owner_only_folder.make(tmp_path / "a" / "b" / "c")
+        owner_only_folder.make(tmp_path / "a" / "b" / "c")
     finally:
         os.umask(before)
     assert {stat.S_IMODE((tmp_path / each).stat().st_mode) for each in ("a", "a/b", "a/b/c")} == {0o700}

@@ -13,10 +13,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, Literal
 
-from wharf import own_folder, remedies
 from wharf.errors import AWAY, UNWRITABLE, NotAllowedError, StorageError
 from wharf.objects import Git, Objects, check_disk
 from wharf.replies import away, plain
+from wharf.system import disk_remedies, owner_only_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,7 +132,7 @@ class Clone:
     def explain(self, verb: str, err: str) -> None:
         """Raise what GitHub's API says of a failure that is not a passing one; it also resolves a new name."""
         if not (_ELSEWHERE.search(err) or _NO_RIGHT.search(err)):  # GitHub too says that permission is denied
-            check_disk(err, self.folder, remedies.CACHE)
+            check_disk(err, self.folder, disk_remedies.CACHE)
         if _ELSEWHERE.search(err) or _NO_RIGHT.search(err):
             before = self.github.address
             found = self.github.call("GET", "{repo}").data
@@ -152,7 +152,7 @@ class Clone:
                 yield
                 return
             try:
-                own_folder.make(self.folder)  # a private index is nobody else's to read
+                owner_only_folder.make(self.folder)  # a private index is nobody else's to read
                 file = (self.folder / f"{self.depth}.lock").open("ab")
             except OSError as error:
                 raise self._unusable(error) from error
@@ -185,7 +185,9 @@ class Clone:
         if status:
             self.explain("init", err)
             raise StorageError(
-                f"{self.folder} cannot be used as a cache: {said(err)}", f"Delete it, or {remedies.CACHE}.", told=UNWRITABLE
+                f"{self.folder} cannot be used as a cache: {said(err)}",
+                f"Delete it, or {disk_remedies.CACHE}.",
+                told=UNWRITABLE,
             )
         # Another process may be reading another index from the clone that goes: it finds its own in the new one, too.
         what = _ALL if self.git.git_dir.is_dir() else f"+{self.ref}:{self.ref}"
@@ -239,7 +241,7 @@ class Clone:
             self._damaged.touch()
 
     def _unusable(self, error: OSError) -> StorageError:
-        hint = remedies.disk(error, remedies.CACHE)
+        hint = disk_remedies.disk(error, disk_remedies.CACHE)
         return StorageError(f"{self.folder} cannot be used as a cache: {error.strerror}.", hint, told=UNWRITABLE)
 
     def _tidy(self) -> None:

@@ -18,10 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
-from wharf import regular_file, remedies
 from wharf.change import Named
 from wharf.errors import UNWRITABLE, OddFileError, StorageError
 from wharf.model import File, is_filename, is_sha256
+from wharf.system import disk_remedies, regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -282,7 +282,7 @@ def _told(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise
     except OSError as error:
-        hint = remedies.disk(error, "run it as the store's owner")
+        hint = disk_remedies.disk(error, "run it as the store's owner")
         raise StorageError(f"{path.parent} cannot be used: {error.strerror}.", hint, told=UNWRITABLE) from error
 
 

@@ -23,9 +23,9 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a missing git is told by
 
 import git
 
-from wharf import remedies
 from wharf.errors import UNWRITABLE, DamagedError, StorageError
 from wharf.secret import SECRET_NAMES, Secret
+from wharf.system import disk_remedies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -167,11 +167,11 @@ class Git:
 
 def check_disk(said: str, place: Path, elsewhere: str = "") -> None:
     """Raise StorageError if git tells that a place cannot be written to; `elsewhere` says how another one is named."""
-    error = remedies.of_words(said)
+    error = disk_remedies.of_words(said)
     if error is not None:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
         what = f"The disk is full at {place}." if full else f"{place} cannot be written to: {error.strerror}."
-        raise StorageError(what, remedies.disk(error, elsewhere), told=UNWRITABLE)
+        raise StorageError(what, disk_remedies.disk(error, elsewhere), told=UNWRITABLE)
 
 
 def _listened(process: git.Git.AutoInterrupt) -> tuple[threading.Thread, bytearray]:

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from wharf.clock import elapsed
 from wharf.errors import QuotaError, StorageError
+from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

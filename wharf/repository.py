@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from wharf import remedies
 from wharf.branch import Branch
 from wharf.errors import (
     NoIndexError,
@@ -22,6 +21,7 @@ from wharf.errors import (
 )
 from wharf.folder import Folder
 from wharf.settings import DEFAULT_INDEX, Settings
+from wharf.system import disk_remedies
 from wharf.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def _open_folder(folder: Path, settings: Settings) -> Iterator[Repository]:
     except OSError as error:
         raise StorageError(
             f"The folder {folder} cannot be used as a store: {error.strerror}.",
-            remedies.disk(error, "name another one with --repo or WHARF_REPO"),
+            disk_remedies.disk(error, "name another one with --repo or WHARF_REPO"),
         ) from error
     with branch:
         tokens = Tokens(folder / "tokens.json")

@@ -12,9 +12,10 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING, Final
 
-from wharf import regular_file, remedies, site
+from wharf import site
 from wharf.errors import OddFileError, StorageError, UsageError
 from wharf.pages import Format
+from wharf.system import disk_remedies, regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -59,7 +60,7 @@ class SiteFolder:
         except OSError as error:
             place = f" ({error.filename})" if error.filename else ""
             left = "Run it again: it goes on from there." if self.installing else "The old one is as it was."
-            hint = f"{remedies.disk(error)} {left}".strip()
+            hint = f"{disk_remedies.disk(error)} {left}".strip()
             raise StorageError(f"The site cannot be written: {error.strerror or error}{place}.", hint) from error
 
     @contextlib.contextmanager

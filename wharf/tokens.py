@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from wharf import own_folder, regular_file, remedies
 from wharf.errors import ConflictError, NotFoundError, OddFileError, StorageError, UsageError
 from wharf.secret import Secret
+from wharf.system import disk_remedies, owner_only_folder, regular_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +68,7 @@ class Tokens:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise StorageError(f"{self.path} cannot be read: {error.strerror}.", remedies.disk(error)) from error
+            raise StorageError(f"{self.path} cannot be read: {error.strerror}.", disk_remedies.disk(error)) from error
         except (ValidationError, OddFileError) as error:
             raise StorageError(
                 f"{self.path} cannot be read as a list of tokens.",
@@ -119,7 +119,7 @@ class _Writer:
         self._path = path
 
     def __enter__(self) -> _Writer:
-        own_folder.make(self._path.parent)
+        owner_only_folder.make(self._path.parent)
         self._lock = regular_file.handle_of(self._path.with_name(f"{self._path.name}.lock"), 1, os.O_RDWR | os.O_CREAT)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         return self

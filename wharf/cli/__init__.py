@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wharf import __version__, remedies
+from wharf import __version__
 from wharf.cli.output import State, common
 from wharf.errors import StorageError, WharfError, did_you_mean
+from wharf.system import disk_remedies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,7 +137,9 @@ def _outcome(words: list[str], state: State) -> int:
         code = state.fail(error.code, error.message, f"{error.hint}{more}", error.exit_code)
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
-        code = state.fail(StorageError.code, f"{error.strerror or error}{place}.", remedies.disk(error), StorageError.exit_code)
+        code = state.fail(
+            StorageError.code, f"{error.strerror or error}{place}.", disk_remedies.disk(error), StorageError.exit_code
+        )
     except Exception as error:  # noqa: BLE001 - the last catch: a script gets its document, and a person a sentence
         code = _fault(state, error)
     return code if isinstance(code, int) else 0
@@ -144,18 +147,20 @@ def _outcome(words: list[str], state: State) -> int:
 
 def _fault(state: State, error: Exception) -> int:
     """Tell of an error that nobody raised on purpose; its traceback with --verbose alone."""
-    from wharf import fault
+    from wharf.system import fault_report
 
     if state.verbose:
-        state.say(fault.trace(error, os.environ))
-    return state.fail(fault.CODE, fault.message(error), fault.hint(more=not state.verbose), fault.EXIT_CODE)
+        state.say(fault_report.trace(error, os.environ))
+    return state.fail(
+        fault_report.CODE, fault_report.message(error), fault_report.hint(more=not state.verbose), fault_report.EXIT_CODE
+    )
 
 
 def _fault_of_thread(state: State, error: BaseException | None) -> None:
     """Tell that a thread died of a fault; what it was for does not happen, and the command goes its way."""
-    from wharf import fault
+    from wharf.system import fault_report
 
     if error is not None and not isinstance(error, SystemExit):
-        state.warn(f"{fault.message(error)} {fault.hint(more=not state.verbose)}")
+        state.warn(f"{fault_report.message(error)} {fault_report.hint(more=not state.verbose)}")
         if state.verbose:
-            state.say(fault.trace(error, os.environ))
+            state.say(fault_report.trace(error, os.environ))

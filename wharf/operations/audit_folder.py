@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from wharf import regular_file
 from wharf.errors import OddFileError
 from wharf.operations.audit import Finding, Findings, named_files, unnamed_detail
+from wharf.system import regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from wharf import remedies
 from wharf.errors import NotAllowedError, WharfError, did_you_mean
 from wharf.objects import Git
 from wharf.quota import Waiting
 from wharf.settings import DEFAULT_INDEX
+from wharf.system import disk_remedies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -85,7 +85,7 @@ def told(what: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         found.append(
-            Finding(what=what, state="problem", detail=f"{place}{error.strerror or error}.", hint=remedies.disk(error))
+            Finding(what=what, state="problem", detail=f"{place}{error.strerror or error}.", hint=disk_remedies.disk(error))
         )
     return found
 
@@ -98,13 +98,15 @@ def room(what: str, folder: Path) -> Iterator[Finding]:
         return
     if not os.access(base, os.W_OK | os.X_OK):
         number = errno.EROFS if os.statvfs(base).f_flag & os.ST_RDONLY else errno.EACCES
-        hint = remedies.disk(OSError(number, ""), remedies.CACHE if what == "cache" else "name another one with --repo")
+        hint = disk_remedies.disk(
+            OSError(number, ""), disk_remedies.CACHE if what == "cache" else "name another one with --repo"
+        )
         yield Finding(what=what, state="problem", detail=f"{base} cannot be written to.", hint=hint)
         return
     free = shutil.disk_usage(base).free
     text = f"{base} can be written to; {free / 1e9:.1f} GB are free"
     if free < _LITTLE:
-        yield Finding(what=what, state="warning", detail=text, hint=remedies.disk(OSError(errno.ENOSPC, "")))
+        yield Finding(what=what, state="warning", detail=text, hint=disk_remedies.disk(OSError(errno.ENOSPC, "")))
     else:
         yield Finding(what=what, detail=text)
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
-from wharf.clock import elapsed
 from wharf.errors import WharfError
 from wharf.folder import Folder
 from wharf.pages import html
@@ -33,6 +32,7 @@ from wharf.server.shelf import Shelf, Stored
 from wharf.server.through import Through
 from wharf.server.upload import Uploads
 from wharf.server.webhook import Webhook
+from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

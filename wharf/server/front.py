@@ -15,7 +15,6 @@ from urllib.parse import parse_qs, quote
 
 from starlette.requests import ClientDisconnect
 
-from wharf import fault
 from wharf.errors import StorageError, WharfError
 from wharf.model import is_name, is_sha256, normalize
 from wharf.pages import Format, negotiate
@@ -28,6 +27,7 @@ from wharf.server.protocol import give_reason, send_answer
 from wharf.server.sending import send_file, send_growing
 from wharf.server.shelf import LIST
 from wharf.server.through import Growing
+from wharf.system import fault_report
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -99,7 +99,7 @@ class Front:
             if scope["type"] != "http":
                 raise
             # The last catch: the client learns that it is not its fault, the log what it was.
-            said = f"{fault.message(error)}\n{fault.trace(error, os.environ)}"
+            said = f"{fault_report.message(error)}\n{fault_report.trace(error, os.environ)}"
             log.error("%s %s: %s", scope["method"], ascii(scope["path"]), said)  # noqa: TRY400 - logging would show tokens
             with contextlib.suppress(RuntimeError):  # an answer has begun: it is cut off, unless it is this one
                 await send_answer(answer.FAULT, receive, send)

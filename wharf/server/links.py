@@ -14,11 +14,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from wharf.clock import elapsed
 from wharf.errors import AWAY, NotAllowedError, NotFoundError, QuotaError, StorageError
 from wharf.server import answer
 from wharf.server.lending import servers_own
 from wharf.server.outside import Outside
+from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from wharf.clock import elapsed
 from wharf.errors import NotAllowedError, NotFoundError, QuotaError, StorageError
 from wharf.replies import Reply
 from wharf.server.access import ASK, Access, Uploader, refuse_foreign, secrets_of
 from wharf.server.answer import Answer, failure, text
 from wharf.server.outside import Outside
+from wharf.system.clock import elapsed
 from wharf.tokens import PREFIX
 
 if TYPE_CHECKING:

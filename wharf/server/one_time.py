@@ -10,10 +10,10 @@ import contextlib
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from wharf.clock import elapsed
 from wharf.errors import NotAllowedError
 from wharf.server.access import ASK, Access, Uploader, refuse_foreign, secrets_of
 from wharf.server.answer import Answer, failure, text
+from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

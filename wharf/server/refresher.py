@@ -9,9 +9,9 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from wharf.clock import elapsed
 from wharf.errors import DamagedError, NotFoundError, StorageError, WharfError
 from wharf.server.outside import Outside
+from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

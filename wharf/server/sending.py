@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import FileResponse
 
-from wharf import regular_file
 from wharf.errors import StorageError, WharfError
 from wharf.server import answer, ranges
 from wharf.server.protocol import send_answer
+from wharf.system import regular_file
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send

@@ -18,13 +18,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
-from wharf import own_folder, regular_file, remedies
-from wharf.clock import elapsed
 from wharf.errors import UNWRITABLE, NotFoundError, OddFileError, QuotaError, StorageError, WharfError
 from wharf.model import is_sha256
 from wharf.server.lending import servers_own
 from wharf.server.links import GONE, PAUSE
 from wharf.server.outside import Outside
+from wharf.system import disk_remedies, owner_only_folder, regular_file
+from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -135,7 +135,7 @@ class Through:
                 return linked.file
             if len(self._growing) >= WAITING:
                 raise StorageError("More files are asked for than GitHub gives at a time.", "Try again in a moment.")
-            own_folder.make(self._folder)  # a private index is nobody else's to read
+            owner_only_folder.make(self._folder)  # a private index is nobody else's to read
             handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         growing = self._growing[path] = Growing(linked.file, handle)
         task = asyncio.create_task(self._outside.run(partial(self._download, linked, growing, part)))
@@ -255,5 +255,5 @@ def _told(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = remedies.disk(error, remedies.CACHE)
+        hint = disk_remedies.disk(error, disk_remedies.CACHE)
         raise StorageError(f"The cache {folder} cannot be used: {error.strerror}.", hint, told=UNWRITABLE) from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from packaging.utils import canonicalize_name
 
-from wharf import distribution, own_folder, remedies
+from wharf import distribution
 from wharf.distribution.names import Name, plain
 from wharf.errors import (
     UNWRITABLE,
@@ -32,6 +32,7 @@ from wharf.server.body import check_length, pieces
 from wharf.server.form import REMEDY, Form, Limits
 from wharf.server.lending import servers_own
 from wharf.server.outside import Outside
+from wharf.system import disk_remedies, owner_only_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,7 +108,7 @@ class Uploads:
         except OSError as error:  # the folder for temporary files, where the form lies
             raise StorageError(
                 f"The upload cannot be kept for its checks: {error.strerror}.",
-                remedies.disk(error, "set TMPDIR to a folder with more room that can be written to"),
+                disk_remedies.disk(error, "set TMPDIR to a folder with more room that can be written to"),
                 told=UNWRITABLE,
             ) from error
 
@@ -122,7 +123,7 @@ class Uploads:
         self._unfinished += 1
         try:
             if self._folder is not None:
-                await asyncio.to_thread(own_folder.make, self._folder)
+                await asyncio.to_thread(owner_only_folder.make, self._folder)
                 await asyncio.to_thread(forms.check_room, self._folder, announced or 0)
             body = pieces(request, self._limit + FORM_LIMIT, too_large)
             limits = Limits(self._limit, too_large, self._folder)
