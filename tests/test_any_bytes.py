@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wharf import address, index_file, parsing, record, replies, secret, site
+from wharf import address, index_file, record, replies, secret, site
 from wharf import settings as own_settings
 from wharf.cli.spec import parse_spec
 from wharf.distribution.names import Name
@@ -21,6 +21,7 @@ from wharf.model import version_of
 from wharf.pages import negotiate
 from wharf.quota import rate, wait_after
 from wharf.server.links import life_of
+from wharf.text_formats import parsing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,11 +16,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from test_cli import document
 
-from wharf import clients, edits
+from wharf import clients
 from wharf.cli import main
 from wharf.cli.setup import setup_command
 from wharf.clients import Client, Place, parse_place
 from wharf.errors import UsageError
+from wharf.text_formats import text_edits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -646,9 +647,9 @@ def inis(draw: st.DrawFn) -> str:
 @settings(deadline=None)
 @given(inis(), st.sampled_from(["pip", "twine"]))
 def test_whatever_stands_around_in_an_ini_file_stays(text: str, client: Client) -> None:
-    before = edits.read_ini(text, "f")
+    before = text_edits.read_ini(text, "f")
     after, _ = clients.edit(client, Place(root=f"{URL}/"), "wharf", text, "f")
-    data = edits.read_ini(after, "f")
+    data = text_edits.read_ini(after, "f")
     if client == "pip":
         assert data["global"].pop("index-url") == SIMPLE
     else:

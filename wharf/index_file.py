@@ -8,9 +8,9 @@ import re
 from dataclasses import dataclass
 from fnmatch import translate
 
-from wharf import parsing
 from wharf.distribution.names import plain
 from wharf.errors import StorageError
+from wharf.text_formats import parsing
 
 PATH = "wharf.toml"
 FORMAT = 1
@@ -75,9 +75,9 @@ def parse(data: bytes) -> IndexSettings:
 
 def with_metadata_assets(data: bytes) -> bytes:
     """The same file with that setting on; everything else in it stays as it is."""
-    from wharf import edits  # only this asks for it, and every command reads the index
+    from wharf.text_formats import text_edits  # only this asks for it, and every command reads the index
 
-    return edits.put_toml(data.decode(), (METADATA_ASSETS,), True).encode()
+    return text_edits.put_toml(data.decode(), (METADATA_ASSETS,), True).encode()
 
 
 def _git_id(data: bytes) -> str:

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wharf import parsing
 from wharf.errors import AWAY, NotAllowedError, NotFoundError, RejectedError, StorageError, WharfError
+from wharf.text_formats import parsing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from wharf import listing, pages, parsing
+from wharf import listing, pages
 from wharf.distribution.names import Name, plain
 from wharf.errors import InvalidDistributionError, StorageError, UsageError
 from wharf.model import is_filename, is_name, is_sha256
 from wharf.pages import Format, document
+from wharf.text_formats import parsing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -200,7 +200,7 @@ def _toml(path: Path) -> dict[str, object]:
     text = _read(path)
     if not text:
         return {}
-    from wharf import parsing
+    from wharf.text_formats import parsing
 
     try:
         return parsing.toml(text)

@@ -14,10 +14,10 @@ from starlette.requests import Request  # noqa: TC002 - FastAPI reads it
 from starlette.responses import Response
 
 from wharf.errors import TooLargeError, TooSlowError
-from wharf.parsing import json_value
 from wharf.server import answer
 from wharf.server.body import check_length, pieces
 from wharf.server.routes import Carried
+from wharf.text_formats.parsing import json_value
 
 if TYPE_CHECKING:
     from wharf.address import Address

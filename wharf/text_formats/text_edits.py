@@ -13,8 +13,8 @@ import configupdater
 import tomlkit
 from tomlkit.exceptions import ParseError, TOMLKitError
 
-from wharf import parsing
 from wharf.errors import UsageError
+from wharf.text_formats import parsing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
