@@ -26,9 +26,9 @@ from makers import make_sdist, make_wheel
 from simulator import Hub, rest_releases
 
 import wharf
-from wharf.address import parse
 from wharf.operations import workflow
 from wharf.repository import open_repository
+from wharf.repository_address import parse
 from wharf.settings import Settings
 
 if TYPE_CHECKING:

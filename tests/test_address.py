@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wharf.address import Address, parse
 from wharf.errors import UsageError
+from wharf.repository_address import Address, parse
 
 ENTERPRISE = "https://ghe.example.org/acme/pkgs"
 

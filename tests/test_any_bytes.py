@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wharf import address, index_file, record, replies, secret, site
+from wharf import index_file, record, replies, repository_address, secret, site
 from wharf import settings as own_settings
 from wharf.cli.spec import parse_spec
 from wharf.distribution.names import Name
@@ -93,7 +93,7 @@ READERS: dict[str, tuple[Callable[[str], object], type[Exception]]] = {
         lambda text: replies.body_json({"content-type": "application/json"}, text.encode("utf-8", "surrogatepass")),
         StorageError,
     ),
-    "address": (address.parse, UsageError),
+    "address": (repository_address.parse, UsageError),
     "spec": (parse_spec, UsageError),
     "version": (version_of, UsageError),
     "specifier": (is_specifier, UsageError),

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wharf import credentials
-from wharf.address import Address
 from wharf.errors import NotAllowedError, UsageError
+from wharf.repository_address import Address
 from wharf.settings import Config, Settings, parse_config, resolve
 
 if TYPE_CHECKING:

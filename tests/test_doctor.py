@@ -14,10 +14,10 @@ from test_branch import edit_by_hand
 from test_cli import commands, document
 from test_init import Run, hub, run
 
-from wharf.address import parse
 from wharf.cli import main
 from wharf.operations.doctor import diagnose
 from wharf.quota import Waiting
+from wharf.repository_address import parse
 from wharf.settings import Settings
 
 if TYPE_CHECKING:

@@ -18,12 +18,12 @@ from test_branch import edit_by_hand
 from test_server import LIMIT, serving
 from test_serving import JSON, World, soon, world
 
-from wharf import upstream
+from wharf import public_index_address
 from wharf.errors import UsageError
 from wharf.operations.publish import Input, publish
 from wharf.operations.remove import remove
+from wharf.public_index_address import PublicIndex, parse
 from wharf.server.app import Rules
-from wharf.upstream import PublicIndex, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,7 +168,7 @@ def test_what_is_no_address(address: str) -> None:
 
 
 def test_the_public_index_is_the_one_that_a_library_knows() -> None:
-    assert upstream.default().address.startswith("https://")
+    assert public_index_address.default().address.startswith("https://")
     code = "import sys; from wharf import upstream; upstream.parse('http://a/'); print('pypi_simple' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout == "False\n"
 

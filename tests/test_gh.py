@@ -17,11 +17,11 @@ from makers import make_wheel
 from simulator import Hub
 
 from wharf import credentials
-from wharf.address import parse
 from wharf.errors import StorageError
 from wharf.operations.publish import Input, publish
 from wharf.operations.verify import verify
 from wharf.repository import Repository, open_repository
+from wharf.repository_address import parse
 from wharf.settings import resolve
 
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ from simulator.state import Release
 
 import wharf.github
 from wharf import wire
-from wharf.address import Address, parse
 from wharf.errors import (
     AnswerTooLargeError,
     GraphQLError,
@@ -34,6 +33,7 @@ from wharf.errors import (
 )
 from wharf.github import GitHub
 from wharf.quota import Waiting
+from wharf.repository_address import Address, parse
 from wharf.secret import Secret
 from wharf.wire import TRIES
 

@@ -12,10 +12,10 @@ from makers import make_wheel
 from simulator import Hub
 from test_cli import document
 
-from wharf.address import parse
 from wharf.cli import main
 from wharf.operations.init import initialise
 from wharf.repository import open_repository
+from wharf.repository_address import parse
 from wharf.settings import Settings
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from simulator import Hub
 from test_cli import Run, run
 
 from wharf import branch
-from wharf.address import parse
 from wharf.cli import main
 from wharf.cli.child import environment
 from wharf.errors import UsageError
+from wharf.repository_address import parse
 from wharf.secret import Secret, holds_token, without_tokens
 from wharf.system import owner_only_folder
 

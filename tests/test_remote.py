@@ -14,13 +14,13 @@ from simulator import Hub
 from test_change import SDIST, WHEEL, A, B, add, new
 
 from wharf import clone as clones
-from wharf.address import parse
 from wharf.branch import Branch, Message
 from wharf.change import AddFiles, RemoveFiles, SetYanked
 from wharf.errors import ConflictError, NotAllowedError, NotFoundError, StorageError
 from wharf.github import GitHub
 from wharf.quota import Waiting
 from wharf.remote import RemoteBranch
+from wharf.repository_address import parse
 from wharf.secret import Secret
 
 if TYPE_CHECKING:

@@ -25,11 +25,11 @@ from test_branch import edit_by_hand, git
 from test_serving import JSON, World, soon, world
 
 import wharf
-from wharf.address import parse
 from wharf.cli.child import environment
 from wharf.handover import Run
 from wharf.operations.publish import Input, publish
 from wharf.repository import open_repository
+from wharf.repository_address import parse
 from wharf.secret import Secret
 from wharf.server import Beside, one_time, refresher
 from wharf.server.app import Rules

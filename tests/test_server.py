@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from makers import make_sdist, make_wheel
 from test_branch import edit_by_hand
 
-from wharf import distribution, upstream
+from wharf import distribution, public_index_address
 from wharf.operations.publish import Input, publish
 from wharf.operations.remove import remove
 from wharf.operations.yank import set_yanked
@@ -666,7 +666,7 @@ def test_the_first_page_tells_people_how_to_use_it(repository: Repository) -> No
         assert client.get("/pkg/").status_code == 200
         assert client.head("/").status_code == 200
         assert client.get("/", headers={"Host": "evil.example"}).status_code == 421
-    with serving(repository, replace(rules, public_index=upstream.default())) as client:
+    with serving(repository, replace(rules, public_index=public_index_address.default())) as client:
         page = client.get("/", headers={"Host": "x.example"})
         assert "pip install --index-url http://x.example/pkg/simple/ PROJECT" in page.text
     with serving(repository, Rules(open_reading=False, upload_limit=LIMIT)) as client:

@@ -32,10 +32,10 @@ from simulator import Hub
 from test_branch import edit_by_hand, git
 
 from wharf import clone
-from wharf.address import parse
 from wharf.operations.publish import Input, publish
 from wharf.quota import Waiting
 from wharf.repository import Repository, open_repository
+from wharf.repository_address import parse
 from wharf.secret import Secret
 from wharf.server import config, refresher
 from wharf.server.app import Rules, make_app

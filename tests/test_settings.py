@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wharf.address import Address
 from wharf.errors import UsageError
+from wharf.repository_address import Address
 from wharf.settings import Config, Settings, parse_config, resolve
 
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ from simulator import Asset, Hub, Release, plumbing, rest_releases
 from test_remote import git
 
 from wharf import clone, quota, shipment, upload
-from wharf.address import parse
 from wharf.errors import ConflictError, StorageError
 from wharf.objects import Git
 from wharf.operations.publish import Input, Published, publish
@@ -28,6 +27,7 @@ from wharf.operations.verify import verify
 from wharf.operations.yank import set_yanked
 from wharf.releases import Releases
 from wharf.repository import Repository, Watch, open_repository
+from wharf.repository_address import parse
 from wharf.settings import Settings
 from wharf.store import Progress
 from wharf.wire import Outgoing, Wire

@@ -12,7 +12,7 @@ from test_init import hub, run  # noqa: F401 - fixtures
 from test_remote import git
 
 from wharf.account import job
-from wharf.address import parse
+from wharf.repository_address import parse
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,10 +16,10 @@ import pytest
 from test_github import HERE, TOKEN, Mock, Person, ada, answer, connect, hub, whole  # noqa: F401 - fixtures
 
 from wharf import wire
-from wharf.address import Address
 from wharf.errors import QuotaError, StorageError, UncertainError, UsageError
 from wharf.github import CHUNK, GitHub
 from wharf.quota import Waiting
+from wharf.repository_address import Address
 from wharf.secret import Secret
 from wharf.wire import TRIES
 

@@ -17,9 +17,9 @@ from test_init import Run, branches, made, run, wrong
 
 import wharf
 from wharf import index_file
-from wharf.address import parse
 from wharf.operations import workflow
 from wharf.operations.workflow import Tree, find, render, repository_of
+from wharf.repository_address import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

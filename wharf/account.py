@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from wharf.address import GITHUB
+from wharf.repository_address import GITHUB
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wharf.address import Address
     from wharf.model import Json
+    from wharf.repository_address import Address
 
 QUERY: Final = "query { viewer { login databaseId } }"
 """What every kind of token may ask by GraphQL. `GET /user` is forbidden to those of apps and of Actions jobs."""

@@ -9,8 +9,8 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wharf.address import GITHUB, Address, parse
 from wharf.errors import NotAllowedError, UsageError
+from wharf.repository_address import GITHUB, Address, parse
 from wharf.secret import Secret
 
 if TYPE_CHECKING:

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from typing import Self
 
     from wharf.account import Account
-    from wharf.address import Address
     from wharf.model import Json
     from wharf.quota import Rate
     from wharf.replies import Reply
+    from wharf.repository_address import Address
     from wharf.reservation import Reservation
     from wharf.secret import Secret
     from wharf.wire import Client, Download, Wire

@@ -27,11 +27,11 @@ from wharf.tokens import Tokens
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from wharf.address import Address
     from wharf.clone import Depth
     from wharf.github import GitHub
     from wharf.releases import Releases
     from wharf.remote import RemoteBranch
+    from wharf.repository_address import Address
     from wharf.secret import Secret
 
 Fetch = Literal["must", "may", "later"]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
 
-from wharf.address import GITHUB, Address, is_short, parse
 from wharf.errors import UsageError
+from wharf.repository_address import GITHUB, Address, is_short, parse
 from wharf.text_formats import parsing
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from wharf.text_formats import parsing
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from wharf.address import Address
     from wharf.model import File, Json, Project
+    from wharf.repository_address import Address
 
 STATE: Final = "wharf-site.json"
 FORMAT: Final = 1

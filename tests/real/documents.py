@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from makers import make_sdist, make_wheel
 
 import wharf
-from wharf.address import parse
+from wharf.repository_address import parse
 from wharf.settings import Settings
 
 from .programs import script

@@ -17,9 +17,9 @@ from public import Public, public_index
 from simulator import Hub
 
 import wharf
-from wharf.address import parse
 from wharf.operations.publish import Input, publish
 from wharf.repository import open_repository
+from wharf.repository_address import parse
 from wharf.settings import Settings
 
 from .programs import Machine, script

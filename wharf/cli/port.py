@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wharf.cli.output import State
+    from wharf.public_index_address import PublicIndex
     from wharf.settings import Settings
-    from wharf.upstream import PublicIndex
 
 # By what the token for the repository is found: runs that differ in one of them may have different rights.
 _RIGHTS = ("WHARF_TOKEN", "GH_TOKEN", "GITHUB_TOKEN", "GH_CONFIG_DIR", "XDG_CONFIG_HOME", "HOME")

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
     from wharf.cli.child import Child
     from wharf.handover import Run
+    from wharf.public_index_address import PublicIndex
     from wharf.repository import Repository
     from wharf.secret import Secret
     from wharf.server import Beside
     from wharf.settings import Settings
     from wharf.shared_port import SharedPort
-    from wharf.upstream import PublicIndex
 
 _ASK_THE_PUBLIC_INDEX = frozenset({"uv", "uvx"})  # by themselves
 _COULD_WIN = "it could win a name of this index"
@@ -203,11 +203,11 @@ class _Index(threading.Thread):
         return [] if self._server is None else self._server.missed
 
     def _serve(self, repository: Repository) -> None:
-        from wharf import upstream
+        from wharf import public_index_address
         from wharf.server import Beside
         from wharf.server.app import Rules
 
-        public = upstream.default() if self._public_index is True else self._public_index or None
+        public = public_index_address.default() if self._public_index is True else self._public_index or None
         rules = Rules(
             open_reading=False,
             upload_limit=1,
@@ -234,7 +234,7 @@ def _is_here(settings: Settings) -> bool:
 
     If what is there turns out to be damaged, the server brings it anew. Whom no token is sent to is told so beforehand.
     """
-    from wharf.address import Address
+    from wharf.repository_address import Address
 
     if not settings.trusted:
         return False

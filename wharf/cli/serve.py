@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wharf.install_commands import Login
+    from wharf.public_index_address import PublicIndex
     from wharf.server.options import Auth, Options
-    from wharf.upstream import PublicIndex
 
     F = TypeVar("F", bound=Callable[..., object])
 
@@ -38,9 +38,9 @@ def fall_through(function: F) -> F:
             return False
         if address is None:
             return True
-        from wharf import upstream
+        from wharf import public_index_address
 
-        return upstream.parse(address)
+        return public_index_address.parse(address)
 
     function = click.option(
         "--fall-through",
@@ -140,7 +140,7 @@ def serve_command(
     that may read it. A commit is visible within a second, one that was pushed to GitHub within seconds; with a webhook
     (WHARF_WEBHOOK_SECRET) at once.
     """
-    from wharf import upstream
+    from wharf import public_index_address
     from wharf.secret import Secret
     from wharf.server import Operator, serve
     from wharf.server.options import Options
@@ -166,7 +166,7 @@ def serve_command(
         keep_alive=keep_alive,
         cors_origins=origins,
         access_log=access_log,
-        public_index=upstream.default() if public_index is True else public_index or None,
+        public_index=public_index_address.default() if public_index is True else public_index or None,
         webhook=Secret(webhook) if (webhook := os.environ.get("WHARF_WEBHOOK_SECRET", "").strip()) else None,
     )
 

@@ -88,7 +88,7 @@ def _lines(text: str, file: Path | None, done: Written | None, notes: list[str])
 
 def _which_token(settings: Settings, place: Place) -> Iterator[str]:
     """Whose token is meant: that depends on the repository, not on the address."""
-    from wharf.address import Address
+    from wharf.repository_address import Address
 
     if place.run:
         yield "No token is needed: `wharf run` makes a password for each command."

@@ -17,11 +17,11 @@ from wharf.repository import folder_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from wharf.address import Address
     from wharf.credentials import Credential
     from wharf.model import Json
     from wharf.quota import Waiting
     from wharf.replies import Reply
+    from wharf.repository_address import Address
     from wharf.secret import Secret
     from wharf.settings import Settings
 

@@ -15,10 +15,10 @@ from wharf.errors import ConflictError, NotAllowedError, RejectedError, StorageE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wharf.address import Address
     from wharf.github import GitHub
     from wharf.model import Json
     from wharf.repository import Repository
+    from wharf.repository_address import Address
 
 Step: TypeAlias = Literal["repository", "first-commit", "index", "metadata-assets", "workflow"]
 

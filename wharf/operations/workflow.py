@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from wharf import __version__
-from wharf.address import GITHUB, parse
 from wharf.errors import ConflictError, UsageError
 from wharf.objects import Git
+from wharf.repository_address import GITHUB, parse
 from wharf.settings import DEFAULT_INDEX
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from wharf.address import Address
+    from wharf.repository_address import Address
 
 OWN: Final = "wharf-index/wharf"
 """The repository on github.com that holds the actions and workflows which others call."""

@@ -43,11 +43,11 @@ if TYPE_CHECKING:
 
     from wharf.install_commands import Login
     from wharf.model import File
+    from wharf.public_index_address import PublicIndex
     from wharf.repository import Repository
     from wharf.secret import Secret
     from wharf.server.journal import Journal
     from wharf.server.patience import Sleep
-    from wharf.upstream import PublicIndex
 
 log = logging.getLogger("wharf")
 

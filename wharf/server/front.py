@@ -32,11 +32,11 @@ from wharf.system import fault_report
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from wharf.public_index_address import PublicIndex
     from wharf.server.access import Access
     from wharf.server.fetching import Fetching
     from wharf.server.journal import Journal
     from wharf.server.shelf import Shelf
-    from wharf.upstream import PublicIndex
 
 log = logging.getLogger("wharf")
 

@@ -14,8 +14,8 @@ from wharf.server.app import CACHE_BUDGET
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wharf.public_index_address import PublicIndex
     from wharf.secret import Secret
-    from wharf.upstream import PublicIndex
 
 Auth = Literal["local", "tokens", "public", "github"]
 """Who may read: everybody on this machine; wharf's tokens; everybody; or whom GitHub lets read the repository."""

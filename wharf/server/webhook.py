@@ -20,8 +20,8 @@ from wharf.server.routes import Carried
 from wharf.text_formats.parsing import json_value
 
 if TYPE_CHECKING:
-    from wharf.address import Address
     from wharf.model import Json
+    from wharf.repository_address import Address
     from wharf.secret import Secret
     from wharf.server.journal import Journal
     from wharf.server.refresher import Refresher
