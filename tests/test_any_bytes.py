@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from wharf import index_file, record, replies, repository_address, secret, site
 from wharf import settings as own_settings
 from wharf.cli.spec import parse_spec
-from wharf.distribution.names import Name
+from wharf.distribution.file_names import Name
 from wharf.distribution.requirements import is_specifier
 from wharf.errors import InvalidDistributionError, RecordError, StorageError, UsageError
 from wharf.model import version_of

@@ -23,7 +23,8 @@ from packaging.version import Version
 from raw_zips import Headers, Member, raw_wheel
 from raw_zips import zip64 as zip64_field
 
-from wharf.distribution import Distribution, Name, members, read, time_limit, zips
+from wharf.distribution import archive_members, time_limit, zip_archive
+from wharf.distribution.reading import Distribution, Name, read
 from wharf.distribution.time_limit import TimeLimit
 from wharf.errors import InvalidDistributionError, TooLargeError
 
@@ -556,20 +557,20 @@ def test_headers_of_a_tar_archive_that_readers_take_differently_are_refused(at: 
 
 def test_members_are_compared_with_links_in_linear_work() -> None:
     """One link and many deep paths that go its way as far as they can: 30 kB of them took 20 s."""
-    seen = members.Members(SDIST, TimeLimit(SDIST, 0))
-    way = "/".join(["a"] * (members.MAX_DEPTH - 3))
+    seen = archive_members.Members(SDIST, TimeLimit(SDIST, 0))
+    way = "/".join(["a"] * (archive_members.MAX_DEPTH - 3))
     seen.link(seen.add(f"demo/{way}/link"), "file")
     for number in range(1000):
         seen.add(f"demo/{way}/{number}")
-    assert seen.steps <= 1001 * members.MAX_DEPTH
+    assert seen.steps <= 1001 * archive_members.MAX_DEPTH
     with pytest.raises(InvalidDistributionError, match="behind a symbolic link"):
         seen.add(f"demo/{way}/link/file")
 
 
 def test_depth_and_links_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    deep = "demo-1.0/" + "a/" * members.MAX_DEPTH
-    assert f"more than {members.MAX_DEPTH} folders deep" in too_large(sdist_of((deep + "file", "")), SDIST)
-    monkeypatch.setattr(members, "MAX_LINK_PARTS", 5)
+    deep = "demo-1.0/" + "a/" * archive_members.MAX_DEPTH
+    assert f"more than {archive_members.MAX_DEPTH} folders deep" in too_large(sdist_of((deep + "file", "")), SDIST)
+    monkeypatch.setattr(archive_members, "MAX_LINK_PARTS", 5)
     links = [(tar_entry(f"demo-1.0/{number}", tarfile.SYMTYPE, "file"), "") for number in range(3)]
     read_bytes(sdist_of(*links[:2]), SDIST)
     assert "more than 5 parts in all" in too_large(sdist_of(*links), SDIST)
@@ -699,8 +700,8 @@ def test_a_zip_directory_that_is_too_large_is_never_loaded(tmp_path: Path) -> No
 
 
 def test_members_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(members, "MAX_MEMBERS", 3)
-    monkeypatch.setattr(zips, "MAX_MEMBERS", 3)
+    monkeypatch.setattr(archive_members, "MAX_MEMBERS", 3)
+    monkeypatch.setattr(zip_archive, "MAX_MEMBERS", 3)
     assert "more than 3" in too_large(make_wheel(tmp_path).read_bytes(), WHEEL)
     assert "more than 3" in too_large(make_sdist(tmp_path).read_bytes(), SDIST)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from odd import Odd, cases
 
-from wharf.distribution import Distribution, read
+from wharf.distribution.reading import Distribution, read
 from wharf.errors import InvalidDistributionError
 
 if TYPE_CHECKING:

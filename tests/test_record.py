@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wharf import record
-from wharf.distribution.names import Name
+from wharf.distribution.file_names import Name
 from wharf.errors import RecordError
 from wharf.model import File, Release, Status
 

@@ -27,7 +27,8 @@ from hypothesis import strategies as st
 from makers import make_sdist, make_wheel
 from test_branch import edit_by_hand
 
-from wharf import distribution, public_index_address
+from wharf import public_index_address
+from wharf.distribution import reading
 from wharf.operations.publish import Input, publish
 from wharf.operations.remove import remove
 from wharf.operations.yank import set_yanked
@@ -443,13 +444,13 @@ def test_uploads_are_checked_side_by_side(
 ) -> None:
     """The check of each waits here until that of the other has begun."""
     both = threading.Barrier(2, timeout=10)
-    check = distribution.read
+    check = reading.read
 
-    def meet(*args: Any, **options: Any) -> distribution.Distribution:
+    def meet(*args: Any, **options: Any) -> reading.Distribution:
         both.wait()
         return check(*args, **options)
 
-    monkeypatch.setattr(distribution, "read", meet)
+    monkeypatch.setattr(reading, "read", meet)
     with ThreadPoolExecutor(2) as pool:
         sent = [form(make_wheel(tmp_path, name)) for name in ("one", "two")]
         done = list(pool.map(lambda each: client.post("/legacy/", auth=token, **each), sent))

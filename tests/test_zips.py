@@ -13,7 +13,8 @@ import pytest
 from makers import make_wheel
 from raw_zips import DESCRIBED, Headers, Member, deflated, descriptor, raw_wheel, raw_zip, zip64
 
-from wharf.distribution import Distribution, read, zip_entries
+from wharf.distribution import zip_entries
+from wharf.distribution.reading import Distribution, read
 from wharf.errors import InvalidDistributionError, TooLargeError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from wharf import index_file, record
-from wharf.distribution.names import Name
+from wharf.distribution.file_names import Name
 from wharf.errors import ConflictError, NotFoundError, RefusedError, StorageError, UsageError, did_you_mean
 from wharf.model import File, Release, Status, same_version
 

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from fnmatch import translate
 
-from wharf.distribution.names import plain
+from wharf.distribution.file_names import plain
 from wharf.errors import StorageError
 from wharf.text_formats import parsing
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from wharf.distribution.names import Name, plain
+from wharf.distribution.file_names import Name, plain
 from wharf.distribution.requirements import is_specifier
 from wharf.errors import InvalidDistributionError, RecordError
 from wharf.model import STATUSES, File, Release, Status, is_sha256, same_version

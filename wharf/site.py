@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wharf import listing, pages
-from wharf.distribution.names import Name, plain
+from wharf.distribution.file_names import Name, plain
 from wharf.errors import InvalidDistributionError, StorageError, UsageError
 from wharf.model import is_filename, is_name, is_sha256
 from wharf.pages import Format, document

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from packaging.utils import InvalidName, canonicalize_name
 
-from wharf.distribution.names import Name, plain
+from wharf.distribution.file_names import Name, plain
 from wharf.errors import InvalidDistributionError, UsageError
 from wharf.model import version_of
 

@@ -10,7 +10,7 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
-from wharf.distribution.names import invalid, plain
+from wharf.distribution.file_names import invalid, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

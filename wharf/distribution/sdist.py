@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
-from wharf.distribution import metadata, zips
-from wharf.distribution.members import MAX_METADATA, Members
-from wharf.distribution.names import invalid
-from wharf.distribution.tars import Tar
+from wharf.distribution import core_metadata, zip_archive
+from wharf.distribution.archive_members import MAX_METADATA, Members
+from wharf.distribution.file_names import invalid
+from wharf.distribution.tar_archive import Tar
 
 if TYPE_CHECKING:
-    from wharf.distribution.names import Name
+    from wharf.distribution.file_names import Name
     from wharf.distribution.time_limit import TimeLimit
 
 _DEPTH = 2
@@ -19,7 +19,7 @@ _DEPTH = 2
 
 def read(
     file: BinaryIO, filename: str, name: Name, size: int, time: TimeLimit
-) -> tuple[bytes, metadata.CoreMetadata, list[str]]:
+) -> tuple[bytes, core_metadata.CoreMetadata, list[str]]:
     """The PKG-INFO of the sdist in `file`, the same checked, and warnings.
 
     Raises InvalidDistributionError for an archive that is no sdist or not the one that its file name tells of.
@@ -31,17 +31,17 @@ def read(
         raise invalid(filename, f"the sdist has more than one top folder or file ({', '.join(sorted(seen.tops))})")
     if seen.dotted:
         warnings.append("The names of its members begin with `./`. uv installs it, pip does not.")
-    return data, metadata.parse(data, filename, name, "PKG-INFO"), warnings
+    return data, core_metadata.parse(data, filename, name, "PKG-INFO"), warnings
 
 
 def _from_zip(file: BinaryIO, filename: str, size: int, time: TimeLimit) -> tuple[bytes | None, Members, list[str]]:
     """PKG-INFO, if it is there, what was seen of the members, and warnings."""
-    with zips.opened(file, filename) as archive:
-        all_of_it = zips.members(archive, file, filename, size, time)
+    with zip_archive.opened(file, filename) as archive:
+        all_of_it = zip_archive.members(archive, file, filename, size, time)
         found = [info for path, info in all_of_it.members.items() if path.count("/") == 1 and path.endswith("/PKG-INFO")]
         if found and found[0].is_dir():
             raise invalid(filename, "PKG-INFO is not a regular file")
-        data = zips.read(archive, found[0], filename) if found else None
+        data = zip_archive.read(archive, found[0], filename) if found else None
     return data, all_of_it.seen, all_of_it.warnings
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from wharf.distribution.names import plain
+from wharf.distribution.file_names import plain
 from wharf.errors import TooLargeError
 
 FREE = 30.0

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, BinaryIO
 from packaging.tags import parse_tag
 from packaging.utils import BuildTag, canonicalize_name
 
-from wharf.distribution import metadata, scripts, zips
-from wharf.distribution.members import MAX_SMALL
-from wharf.distribution.names import MAX_TAGS, RENAME, Name, count_tags, invalid, plain
+from wharf.distribution import core_metadata, scripts, zip_archive
+from wharf.distribution.archive_members import MAX_SMALL
+from wharf.distribution.file_names import MAX_TAGS, RENAME, Name, count_tags, invalid, plain
 from wharf.errors import TooLargeError
 from wharf.model import same_version
 
@@ -26,28 +26,28 @@ if TYPE_CHECKING:
 
 def read(
     file: BinaryIO, filename: str, name: Name, size: int, time: TimeLimit
-) -> tuple[bytes, metadata.CoreMetadata, list[str]]:
+) -> tuple[bytes, core_metadata.CoreMetadata, list[str]]:
     """The METADATA of the wheel in `file`, the same checked, and warnings.
 
     Raises InvalidDistributionError for an archive that is no wheel or not the one that its file name tells of.
     """
-    with zips.opened(file, filename) as archive:
-        found = zips.members(archive, file, filename, size, time)
+    with zip_archive.opened(file, filename) as archive:
+        found = zip_archive.members(archive, file, filename, size, time)
         folder = _dist_info(found.members, filename, name)
         for member in ("METADATA", "WHEEL", "RECORD"):
             info = found.members.get(f"{folder}/{member}")
             if info is None or info.filename != f"{folder}/{member}":  # a folder, or a spelling that installers do not find
                 raise invalid(filename, f"the wheel has no {folder}/{member}")
-        data = zips.read(archive, found.members[f"{folder}/METADATA"], filename)
-        about = zips.read(archive, found.members[f"{folder}/WHEEL"], filename, MAX_SMALL)
+        data = zip_archive.read(archive, found.members[f"{folder}/METADATA"], filename)
+        about = zip_archive.read(archive, found.members[f"{folder}/WHEEL"], filename, MAX_SMALL)
         points = [path for path in found.members if path.lower() == f"{folder}/entry_points.txt".lower()]
         if len(points) > 1:
             raise invalid(filename, f"the wheel has {points[0]} twice where upper and lower case are the same")
-        commands = zips.read(archive, found.members[points[0]], filename, MAX_SMALL) if points else b""
+        commands = zip_archive.read(archive, found.members[points[0]], filename, MAX_SMALL) if points else b""
     warnings = [*found.warnings, *_check_about(about, filename, name), *scripts.check_entry_points(commands, filename)]
     files = [path for path, info in found.members.items() if not info.is_dir()]
     warnings += scripts.check_data(files, folder.removesuffix(".dist-info") + ".data", filename)
-    return data, metadata.parse(data, filename, name, "METADATA"), warnings
+    return data, core_metadata.parse(data, filename, name, "METADATA"), warnings
 
 
 def _dist_info(members: Collection[str], filename: str, name: Name) -> str:
@@ -70,9 +70,9 @@ def _check_about(data: bytes, filename: str, name: Name) -> list[str]:
     number may differ, as people add one by renaming the file and no installer reads it here. A Wheel-Version other than 1.x is
     refused, as by installers.
     """
-    if not metadata.is_utf8(data):
+    if not core_metadata.is_utf8(data):
         raise invalid(filename, "WHEEL is not in UTF-8")
-    head, warnings = metadata.header(data, filename, "WHEEL")
+    head, warnings = core_metadata.header(data, filename, "WHEEL")
     try:
         about = BytesHeaderParser().parsebytes(head)
         major = str(about.get("Wheel-Version", "")).strip().partition(".")[0]

@@ -12,7 +12,7 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
-from wharf.distribution.names import invalid, plain
+from wharf.distribution.file_names import invalid, plain
 from wharf.errors import TooLargeError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from wharf import pages, site
-from wharf.distribution.names import Name
+from wharf.distribution.file_names import Name
 from wharf.errors import NoIndexError, NotAllowedError, NotFoundError, UsageError
 from wharf.folder import Folder
 from wharf.operations import build_files, build_pages

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wharf.distribution.names import Name
+from wharf.distribution.file_names import Name
 from wharf.errors import InvalidDistributionError, UsageError
 
 if TYPE_CHECKING:

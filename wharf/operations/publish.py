@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
-from wharf import distribution, listing, quota, record
+from wharf import listing, quota, record
 from wharf.branch import Message
 from wharf.change import AddFiles, Named, NewFile, Outcome
-from wharf.distribution.names import Name, plain
+from wharf.distribution import reading
+from wharf.distribution.file_names import Name, plain
 from wharf.errors import ConflictError, InvalidDistributionError, StorageError, TooLargeError
 from wharf.model import File
 from wharf.repository import no_index
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from wharf.distribution import Distribution
+    from wharf.distribution.reading import Distribution
     from wharf.repository import Repository
     from wharf.store import AssetStore, Intake, Source
 
@@ -59,7 +60,7 @@ class Input:
 
         Raises InvalidDistributionError.
         """
-        found = self.checked or distribution.read(file, self.filename, limit=limit)
+        found = self.checked or reading.read(file, self.filename, limit=limit)
         if strict and found.warnings:
             hint = "Correct it and build it again. --strict, --strict-uploads or `strict` in the settings made it an error."
             raise InvalidDistributionError(f"{plain(self.filename)}: {' '.join(found.warnings)}", hint)
@@ -90,7 +91,7 @@ def publish(
     skip_existing: bool = False,
     create: bool = True,
     strict: bool = False,
-    limit: int = distribution.DEFAULT_LIMIT,
+    limit: int = reading.DEFAULT_LIMIT,
     progress: Progress | None = None,
 ) -> Published:
     """Publish files of any mix of projects, all or none. `limit` is in bytes a file; `actor` is as of a Message.

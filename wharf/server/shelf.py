@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from wharf import pages
-from wharf.distribution.names import Name
+from wharf.distribution.file_names import Name
 from wharf.errors import DamagedError, LostRecordError, StorageError
 from wharf.model import Project, Status, is_filename, normalize, same_version
 from wharf.pages import Format, document

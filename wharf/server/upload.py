@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from packaging.utils import canonicalize_name
 
-from wharf import distribution
-from wharf.distribution.names import Name, plain
+from wharf.distribution import reading
+from wharf.distribution.file_names import Name, plain
 from wharf.errors import (
     UNWRITABLE,
     BusyError,
@@ -169,7 +169,7 @@ class Uploads:
         name = Name.parse(filename)
         _check_name(form, name.project, name.version)
         notes = (*_dropped(form), *_check_digests(form, content, filename))
-        found = distribution.read(content, filename, limit=self._limit)
+        found = reading.read(content, filename, limit=self._limit)
         return Input(filename, lambda: _again(content), form.size, found), notes
 
     def _carry_out(self, given: Input, uploader: Uploader) -> Published:

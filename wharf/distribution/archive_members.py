@@ -8,7 +8,7 @@ from enum import Enum
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from wharf.distribution.names import invalid, plain
+from wharf.distribution.file_names import invalid, plain
 from wharf.errors import TooLargeError
 
 if TYPE_CHECKING:

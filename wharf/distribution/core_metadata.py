@@ -11,7 +11,7 @@ from packaging.metadata import InvalidMetadata, Metadata, RawMetadata, parse_ema
 from packaging.utils import canonicalize_name
 
 from wharf.distribution import requirements
-from wharf.distribution.names import REBUILD, Name, invalid, plain, sdist_hint
+from wharf.distribution.file_names import REBUILD, Name, invalid, plain, sdist_hint
 from wharf.errors import TooLargeError
 from wharf.model import same_version
 

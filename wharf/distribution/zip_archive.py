@@ -15,8 +15,8 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from wharf.distribution.members import MAX_MEMBERS, MAX_METADATA, MAX_PATH, Members
-from wharf.distribution.names import REBUILD, invalid, plain
+from wharf.distribution.archive_members import MAX_MEMBERS, MAX_METADATA, MAX_PATH, Members
+from wharf.distribution.file_names import REBUILD, invalid, plain
 from wharf.distribution.zip_entries import ENCRYPTED, Entries, Fields
 from wharf.errors import TooLargeError
 

@@ -12,8 +12,8 @@ import tarfile
 import zlib
 from typing import TYPE_CHECKING, BinaryIO
 
-from wharf.distribution.members import MAX_MEMBERS, Members
-from wharf.distribution.names import REBUILD, invalid, plain
+from wharf.distribution.archive_members import MAX_MEMBERS, Members
+from wharf.distribution.file_names import REBUILD, invalid, plain
 from wharf.errors import TooLargeError
 
 if TYPE_CHECKING:
