@@ -16,10 +16,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from test_cli import document
 
-from wharf import clients
 from wharf.cli import main
 from wharf.cli.setup import setup_command
-from wharf.clients import Client, Place, parse_place
+from wharf.clients import setup_text
+from wharf.clients.setup_text import Client, Place, parse_place
 from wharf.errors import UsageError
 from wharf.text_formats import text_edits
 
@@ -608,7 +608,7 @@ def test_whatever_stands_around_in_a_toml_file_stays(text: str, client: Client) 
     key = "index" if client == "uv" else "source"
     name = "pypi" if client == "pdm" else "wharf"
     try:
-        after, _ = clients.edit(client, Place(root=f"{URL}/"), name, text, "pyproject.toml")
+        after, _ = setup_text.edit(client, Place(root=f"{URL}/"), name, text, "pyproject.toml")
     except UsageError:
         there = before.get("tool", {})
         there = there.get(client, {}) if isinstance(there, dict) else there
@@ -626,7 +626,7 @@ def test_whatever_stands_around_in_a_toml_file_stays(text: str, client: Client) 
         each.setdefault("tool", {}).setdefault(client, {}).pop(key, None)
     assert data == before
     assert after.count("# kept") == text.count("# kept")
-    assert clients.edit(client, Place(root=f"{URL}/"), name, after, "pyproject.toml")[0] == after
+    assert setup_text.edit(client, Place(root=f"{URL}/"), name, after, "pyproject.toml")[0] == after
 
 
 @st.composite
@@ -648,7 +648,7 @@ def inis(draw: st.DrawFn) -> str:
 @given(inis(), st.sampled_from(["pip", "twine"]))
 def test_whatever_stands_around_in_an_ini_file_stays(text: str, client: Client) -> None:
     before = text_edits.read_ini(text, "f")
-    after, _ = clients.edit(client, Place(root=f"{URL}/"), "wharf", text, "f")
+    after, _ = setup_text.edit(client, Place(root=f"{URL}/"), "wharf", text, "f")
     data = text_edits.read_ini(after, "f")
     if client == "pip":
         assert data["global"].pop("index-url") == SIMPLE
@@ -662,7 +662,7 @@ def test_whatever_stands_around_in_an_ini_file_stays(text: str, client: Client) 
                 assert data[section].pop(option) == value
     assert not any(data.values())
     assert after.count("kept") == text.count("kept")
-    assert clients.edit(client, Place(root=f"{URL}/"), "wharf", after, "f")[0] == after
+    assert setup_text.edit(client, Place(root=f"{URL}/"), "wharf", after, "f")[0] == after
 
 
 def test_every_client_has_its_own_word_on_the_command_line() -> None:

@@ -36,7 +36,7 @@ def build_command(state: State, out: Path, with_files: bool, address: str) -> No
     With --with-files any web server can serve the site, without network. Only what changed is written, and nothing is
     replaced before all of it is there.
     """
-    from wharf.clients import parse_place
+    from wharf.clients.setup_text import parse_place
     from wharf.errors import RefusedError
     from wharf.operations.build import Progress, build
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from wharf import install_commands
 from wharf.cli.output import State, common, pass_state
+from wharf.clients import install_commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wharf.install_commands import Login
+    from wharf.clients.install_commands import Login
     from wharf.public_index_address import PublicIndex
     from wharf.server.options import Auth, Options
 

@@ -13,7 +13,7 @@ from wharf.cli.output import State, common, pass_state
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wharf.clients import Client, Place
+    from wharf.clients.setup_text import Client, Place
     from wharf.operations.setup import Written
     from wharf.settings import Settings
 
@@ -41,21 +41,23 @@ def setup_command(state: State, client: Client, url: str | None, name: str | Non
 
     It never holds a token: the output says where that goes. An edit keeps everything else in the file, comments too.
     """
-    from wharf import clients
+    from wharf.clients import setup_text
     from wharf.operations import setup
 
     settings = state.settings()
-    place = clients.parse_place(url) if url else clients.Place(root=f"http://127.0.0.1:{settings.loopback_port}/", run=True)
-    called = clients.check_name(name, client)
-    if not clients.needs_file(client, place):
+    place = (
+        setup_text.parse_place(url) if url else setup_text.Place(root=f"http://127.0.0.1:{settings.loopback_port}/", run=True)
+    )
+    called = setup_text.check_name(name, client)
+    if not setup_text.needs_file(client, place):
         file = None
     elif file is None:
         file = setup.find(client, os.environ, Path.cwd(), run=place.run)
     elif place.run:
         setup.check_project(client, os.environ, file)
-    needed = clients.describe(client, place, called, str(file))
+    needed = setup_text.describe(client, place, called, str(file))
     done: Written | None = None
-    if write and clients.needs_file(client, place):
+    if write and setup_text.needs_file(client, place):
         if file is None:
             raise click.UsageError(
                 f"There is no pyproject.toml here: begin with `{client} init`, or name one with --file."

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wharf import clients
+from wharf.clients import setup_text
 from wharf.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wharf.clients import Client, Place
+    from wharf.clients.setup_text import Client, Place
 
 _LARGEST = 1 << 22  # bytes; a configuration file is never that long
 _PRIVATE = frozenset({".pypirc"})  # files that are made readable by their owner alone: people put passwords there
@@ -120,7 +120,7 @@ def write(client: Client, place: Place, name: str, file: Path) -> Written:
     if before is None and target.name == "pyproject.toml":
         raise NotFoundError(f"There is no {file}.", "Begin a project first, or name the file: --file PATH.")
     text, ends = _unified(before or "", file)
-    changed, notes = clients.edit(client, place, name, text, str(file))
+    changed, notes = setup_text.edit(client, place, name, text, str(file))
     if before is not None and changed == text:
         return Written(file=file, changed=False, notes=notes)
     _replace(target, changed.replace("\n", ends).encode())

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from wharf.install_commands import for_server, for_site
+from wharf.clients.install_commands import for_server, for_site
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wharf.install_commands import Login
+    from wharf.clients.install_commands import Login
     from wharf.model import Json
 
 _PAGE = """\

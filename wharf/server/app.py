@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from wharf.install_commands import Login
+    from wharf.clients.install_commands import Login
     from wharf.model import File
     from wharf.public_index_address import PublicIndex
     from wharf.repository import Repository
