@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wharf.pages import Format
+from wharf.pages.page_format import Format
 
 JSON, HTML, PLAIN = Format.JSON, Format.HTML, Format.PLAIN_HTML
 V1_JSON, V1_HTML = JSON.value, HTML.value

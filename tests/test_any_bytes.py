@@ -18,7 +18,7 @@ from wharf.distribution.file_names import Name
 from wharf.distribution.requirements import is_specifier
 from wharf.errors import InvalidDistributionError, RecordError, StorageError, UsageError
 from wharf.model import version_of
-from wharf.pages import negotiate
+from wharf.pages import content_negotiation
 from wharf.quota import rate, wait_after
 from wharf.server.links import life_of
 from wharf.text_formats import parsing
@@ -98,9 +98,9 @@ READERS: dict[str, tuple[Callable[[str], object], type[Exception]]] = {
     "version": (version_of, UsageError),
     "specifier": (is_specifier, UsageError),
     "file name": (Name.parse, InvalidDistributionError),
-    "accept": (negotiate.format_of, UsageError),
-    "accept-encoding": (negotiate.takes_gzip, UsageError),
-    "format": (negotiate.format_named, UsageError),
+    "accept": (content_negotiation.format_of, UsageError),
+    "accept-encoding": (content_negotiation.takes_gzip, UsageError),
+    "format": (content_negotiation.format_named, UsageError),
     "limits": (lambda text: rate(_headers(text), 0.0), UsageError),
     "wait": (lambda text: wait_after(403, _headers(text), text, tries=1, now=0.0), UsageError),
     "signed address": (lambda text: life_of(f"https://x/?X-Amz-Expires={text}&se={text}", datetime.now(UTC)), UsageError),

@@ -26,7 +26,7 @@ from test_branch import edit_by_hand
 from test_server import serving
 from test_shipment import _at_once, world  # noqa: F401 - fixtures
 
-from wharf import pages, site, site_folder
+from wharf import site, site_folder
 from wharf.cli import main
 from wharf.errors import NotFoundError, StorageError, UsageError, WharfError
 from wharf.operations import build_files, build_pages
@@ -34,7 +34,8 @@ from wharf.operations.build import Built, build
 from wharf.operations.publish import Input, publish
 from wharf.operations.remove import remove
 from wharf.operations.yank import set_yanked
-from wharf.pages import Format
+from wharf.pages import page_format
+from wharf.pages.page_format import Format
 from wharf.repository import Repository, open_repository
 from wharf.server.app import Rules
 from wharf.settings import Settings
@@ -403,7 +404,7 @@ def test_a_site_that_another_version_built_is_written_anew_as_a_whole(
     fill(repository, tmp_path)
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
-        patch.setattr(pages, "CODE", "of old")
+        patch.setattr(page_format, "CODE", "of old")
         build(repository, out, with_files=True)
     old = sorted(out.glob("simple/*/*"))
     for path in old:

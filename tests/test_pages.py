@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 
-from wharf import pages
 from wharf.model import File, Project, Release, Status
-from wharf.pages import Format, document, negotiate
+from wharf.pages import content_negotiation, document, page_format
+from wharf.pages.page_format import Format
 
 JSON, HTML, PLAIN = Format.JSON, Format.HTML, Format.PLAIN_HTML
 FILE = File(
@@ -46,12 +46,12 @@ class _Links(html.parser.HTMLParser):
 
 def _html(project: Project) -> _Links:
     parsed = _Links()
-    parsed.feed(pages.render(document.project(project), HTML).decode())
+    parsed.feed(page_format.render(document.project(project), HTML).decode())
     return parsed
 
 
 def test_json_says_all_that_the_standard_has_and_nothing_private() -> None:
-    assert json.loads(pages.render(document.project(PROJECT), JSON)) == {
+    assert json.loads(page_format.render(document.project(PROJECT), JSON)) == {
         "meta": {"api-version": "1.4"},
         "name": "demo",
         "project-status": {"status": "active"},
@@ -104,18 +104,18 @@ def test_nothing_hostile_leaves_its_attribute(reason: str, python: str) -> None:
 
 def test_the_list_links_every_project() -> None:
     listed = document.projects(["a", "b-c"])
-    assert json.loads(pages.render(listed, JSON)) == {
+    assert json.loads(page_format.render(listed, JSON)) == {
         "meta": {"api-version": "1.4"},
         "projects": [{"name": "a"}, {"name": "b-c"}],
     }
     parsed = _Links()
-    parsed.feed(pages.render(listed, PLAIN).decode())
+    parsed.feed(page_format.render(listed, PLAIN).decode())
     assert [attributes["href"] for tag, attributes in parsed.tags if tag == "a"] == ["a/", "b-c/"]
 
 
 @pytest.mark.parametrize(("accept", "form"), [*ACCEPTS, ("a" * 5000, None)])
 def test_the_best_format_that_a_client_takes(accept: str, form: Format | None) -> None:
-    assert negotiate.format_of(accept) is form
+    assert content_negotiation.format_of(accept) is form
 
 
 @pytest.mark.parametrize(
@@ -127,13 +127,13 @@ def test_the_best_format_that_a_client_takes(accept: str, form: Format | None) -
     ],
 )
 def test_the_format_that_an_address_names(name: str, form: Format | None) -> None:
-    assert negotiate.format_named(name) is form
+    assert content_negotiation.format_named(name) is form
 
 
 @given(st.text(max_size=80))
 def test_any_accept_header_has_an_answer(accept: str) -> None:
-    assert negotiate.format_of(accept) in {JSON, HTML, PLAIN, None}
-    assert negotiate.takes_gzip(accept) in {True, False}
+    assert content_negotiation.format_of(accept) in {JSON, HTML, PLAIN, None}
+    assert content_negotiation.takes_gzip(accept) in {True, False}
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_any_accept_header_has_an_answer(accept: str) -> None:
     ],
 )
 def test_gzip_only_for_those_who_take_it(header: str, takes: bool) -> None:
-    assert negotiate.takes_gzip(header) is takes
+    assert content_negotiation.takes_gzip(header) is takes
 
 
 def test_links_are_quoted_so_that_they_come_back_whole() -> None:

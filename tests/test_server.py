@@ -32,7 +32,7 @@ from wharf.distribution import reading
 from wharf.operations.publish import Input, publish
 from wharf.operations.remove import remove
 from wharf.operations.yank import set_yanked
-from wharf.pages import Format
+from wharf.pages.page_format import Format
 from wharf.repository import Repository, open_repository
 from wharf.server import config
 from wharf.server.app import Rules, file_answers, make_app

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from wharf import listing, pages
+from wharf import listing
 from wharf.distribution.file_names import Name, plain
 from wharf.errors import InvalidDistributionError, StorageError, UsageError
 from wharf.model import is_filename, is_name, is_sha256
-from wharf.pages import Format, document
+from wharf.pages import document, page_format
+from wharf.pages.page_format import Format
 from wharf.text_formats import parsing
 
 if TYPE_CHECKING:
@@ -197,10 +198,10 @@ def leaving_out(name: str, why: str) -> LeftOut:
 def project_pages(project: Project, reach: Reach) -> dict[str, bytes]:
     """The pages of a project by file name."""
     made = document.project(project, reach.link)
-    return {name: pages.render(made, form, chosen=False) for form, name in PAGES.items()}  # as on GitHub Pages
+    return {name: page_format.render(made, form, chosen=False) for form, name in PAGES.items()}  # as on GitHub Pages
 
 
 def list_pages(names: Iterable[str]) -> dict[str, bytes]:
     """The pages of the list of projects."""
     made = document.projects(names)
-    return {name: pages.render(made, form) for form, name in PAGES.items()}
+    return {name: page_format.render(made, form) for form, name in PAGES.items()}

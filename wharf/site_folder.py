@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from wharf import site
 from wharf.errors import OddFileError, StorageError, UsageError
-from wharf.pages import Format
+from wharf.pages.page_format import Format
 from wharf.system import disk_remedies, regular_file
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from accepts import ACCEPTS
 from makers import make_sdist, make_wheel
 from web_servers import KINDS, Login, program, serving
 
-from wharf.pages import Format
+from wharf.pages.page_format import Format
 
 from .programs import Machine
 

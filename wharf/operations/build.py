@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from wharf import pages, site
+from wharf import site
 from wharf.distribution.file_names import Name
 from wharf.errors import NoIndexError, NotAllowedError, NotFoundError, UsageError
 from wharf.folder import Folder
 from wharf.operations import build_files, build_pages
-from wharf.pages import html
+from wharf.pages import html, page_format
 from wharf.repository import check_index
 from wharf.site import Direct, Own, State
 from wharf.site_folder import SiteFolder
@@ -168,7 +168,9 @@ def _plan(repository: Repository, snapshot: Snapshot, folder: SiteFolder, reach:
         origin=_digest(repository.where if repository.github is None else repository.github.address.web.lower()),
         index=repository.branch.index,
         commit=snapshot.commit,
-        key=_digest(pages.CODE, CODE, reach.address.web if isinstance(reach, Direct) else "", *sorted(reach.others or ())),
+        key=_digest(
+            page_format.CODE, CODE, reach.address.web if isinstance(reach, Direct) else "", *sorted(reach.others or ())
+        ),
         trees=snapshot.tree_ids(),
     )
     before = folder.state or after.model_copy(update={"key": "", "trees": {}})

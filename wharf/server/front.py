@@ -17,7 +17,8 @@ from starlette.requests import ClientDisconnect
 
 from wharf.errors import StorageError, WharfError
 from wharf.model import is_name, is_sha256, normalize
-from wharf.pages import Format, negotiate
+from wharf.pages import content_negotiation
+from wharf.pages.page_format import Format
 from wharf.server import answer
 from wharf.server.access import ASK
 from wharf.server.answer import Answer, FileAnswer
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wharf")
 
-_HEADER = negotiate.MAX_HEADER + 1  # what is remembered by its text is cut before it is remembered
+_HEADER = content_negotiation.MAX_HEADER + 1  # what is remembered by its text is cut before it is remembered
 _SLASHES = re.compile("//+")
 _READING = frozenset({"GET", "HEAD"})
 _WRITING = frozenset({"POST", "PUT"})
@@ -178,7 +179,7 @@ class Front:
         if self._shelf.blind:
             return _BLIND
         try:
-            zipped = negotiate.takes_gzip((encoding or b"")[:_HEADER].decode("latin-1"))
+            zipped = content_negotiation.takes_gzip((encoding or b"")[:_HEADER].decode("latin-1"))
             if path.startswith("/files/"):
                 found = await self._seek_file(path, zipped=zipped)
             else:
@@ -271,5 +272,5 @@ def _format(accept: bytes, query: bytes) -> Format | None:
     if query:
         named: list[Any] = parse_qs(query[:_HEADER].decode("latin-1")).get("format", [])
         if named:
-            return negotiate.format_named(named[0])
-    return negotiate.format_of(accept[:_HEADER].decode("latin-1"))
+            return content_negotiation.format_named(named[0])
+    return content_negotiation.format_of(accept[:_HEADER].decode("latin-1"))

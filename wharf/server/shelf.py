@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from wharf import pages
 from wharf.distribution.file_names import Name
 from wharf.errors import DamagedError, LostRecordError, StorageError
 from wharf.model import Project, Status, is_filename, normalize, same_version
-from wharf.pages import Format, document
+from wharf.pages import document, page_format
+from wharf.pages.page_format import Format
 from wharf.server import answer
 from wharf.server.claims import Claims
 
@@ -126,7 +126,7 @@ class Shelf:
         """The page of a name that belongs to the index, which has no project of it. After 404 uv asks the next index."""
         why = "This index reserves the name." if self.claims.reserves(name) else "This index had a project of that name."
         status = Status(reason=f"{why} wharf looks for it nowhere else.")
-        body = pages.render(document.project(Project(name=name, status=status)), form)
+        body = page_format.render(document.project(Project(name=name, status=status)), form)
         return answer.passing_page(body, form.content_type)
 
     def page(self, name: str, variant: Variant) -> Answer | None:
@@ -230,9 +230,9 @@ class Shelf:
         else:
             value = document.project(self._project(snapshot, name) or Project(name=name))
         return answer.page(
-            pages.render(value, form),
+            page_format.render(value, form),
             content_type=form.content_type,
-            etag=f'"{tree[:20]}-{pages.CODE}-{form.name.lower()}{"-gz" if zipped else ""}"',
+            etag=f'"{tree[:20]}-{page_format.CODE}-{form.name.lower()}{"-gz" if zipped else ""}"',
             cache_control=f"{self._scope}, no-cache",
             vary="Accept, Accept-Encoding",
             zipped=zipped,

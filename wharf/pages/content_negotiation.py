@@ -6,7 +6,7 @@ import functools
 
 import mimeparse
 
-from wharf.pages import Format
+from wharf.pages.page_format import Format
 
 _EXPRESSIVE = (Format.JSON, Format.HTML, Format.PLAIN_HTML)
 """The formats, the one that says most first: it wins a tie between formats that the client names."""
