@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from wheels import core_metadata
 
-from wharf.branch import Branch, Message
-from wharf.change import AddFiles, NewFile
 from wharf.folder import Folder
+from wharf.index.branch import Branch, Message
+from wharf.index.change import AddFiles, NewFile
 from wharf.model import File
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import seed
 import servers
 from figures import Row, Target, alone, compared, interleaved
 
-from wharf.branch import Branch
+from wharf.index.branch import Branch
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wharf import index_file, record, replies, repository_address, secret, site
+from wharf import replies, repository_address, secret, site
 from wharf import settings as own_settings
 from wharf.cli.spec import parse_spec
 from wharf.distribution.file_names import Name
 from wharf.distribution.requirements import is_specifier
 from wharf.errors import InvalidDistributionError, RecordError, StorageError, UsageError
+from wharf.index import configuration, record
 from wharf.model import version_of
 from wharf.pages import content_negotiation
 from wharf.quota import rate, wait_after
@@ -77,7 +78,7 @@ def _headers(text: str) -> dict[str, str]:
 READERS: dict[str, tuple[Callable[[str], object], type[Exception]]] = {
     "json": (lambda text: parsing.json_value(text.encode("utf-8", "surrogatepass")), ValueError),
     "toml": (parsing.toml, ValueError),
-    "wharf.toml": (lambda text: index_file.parse(text.encode("utf-8", "surrogatepass")), StorageError),
+    "wharf.toml": (lambda text: configuration.parse(text.encode("utf-8", "surrogatepass")), StorageError),
     "config.toml": (
         lambda text: own_settings.parse_config(text.encode("utf-8", "surrogatepass"), Path("config.toml"), own=True),
         UsageError,

@@ -13,10 +13,10 @@ from makers import make_sdist, make_wheel
 from simulator import plumbing, rest_releases
 from test_shipment import _at_once, two, world  # noqa: F401 - fixtures
 
-from wharf.branch import Message
-from wharf.change import TurnOnMetadataAssets
 from wharf.cli import main
 from wharf.errors import StorageError
+from wharf.index.branch import Message
+from wharf.index.change import TurnOnMetadataAssets
 from wharf.operations import dispatch as events
 from wharf.operations.publish import Input, publish
 from wharf.operations.remove import remove
@@ -185,7 +185,7 @@ def _die(*_words: object) -> None:
 
 def _forget(world: World, path: Path) -> None:
     """As if the commit of a publish had never been made."""
-    from wharf.objects import Git
+    from wharf.index.git import Git
 
     program = Git(world.repo.git_dir)
     before = program.run("rev-parse", "refs/heads/wharf/main^").decode().strip()

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from test_change import SDIST, WHEEL, A, B, add, new
 
-from wharf.branch import STALE_LOCK, Branch, Message
-from wharf.change import SetYanked
 from wharf.errors import RecordError, StorageError
+from wharf.index.branch import STALE_LOCK, Branch, Message
+from wharf.index.change import SetYanked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -276,7 +276,7 @@ def test_a_damaged_record_is_not_written_over_and_a_damaged_state_opens_nothing(
 @pytest.mark.slow
 def test_readers_and_writers_go_on_while_git_tidies_up(branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """git is asked after every commit, and has many small packs to merge meanwhile."""
-    monkeypatch.setattr("wharf.branch._GC_SHARE", 1.0)
+    monkeypatch.setattr("wharf.index.branch._GC_SHARE", 1.0)
     count, seen = 120, 0
 
     def publish(publisher: int) -> None:
@@ -302,7 +302,7 @@ def test_readers_and_writers_go_on_while_git_tidies_up(branch: Branch, tmp_path:
 
 
 def test_a_commit_stands_where_git_cannot_tidy_up(branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wharf.branch._GC_SHARE", 1.0)
+    monkeypatch.setattr("wharf.index.branch._GC_SHARE", 1.0)
     lock = tmp_path / "index.git" / "gc.pid.lock"
     git(tmp_path, "config", "gc.autoPackLimit", "1")
     for number in range(4):

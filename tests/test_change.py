@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wharf import index_file, record
-from wharf.change import AddFiles, Change, NewFile, Outcome, RemoveFiles, SetYanked
 from wharf.errors import ConflictError, NotFoundError, RecordError, RefusedError, UsageError
+from wharf.index import configuration, record
+from wharf.index.change import AddFiles, Change, NewFile, Outcome, RemoveFiles, SetYanked
 from wharf.model import File, Release, Status
 
 A, B = "a" * 64, "b" * 64
@@ -23,7 +23,7 @@ class Tip:
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
-        self.index_file = index_file.NEW
+        self.index_file = configuration.NEW
 
     def names(self) -> list[str]:
         return ["demo"]

@@ -18,9 +18,9 @@ from test_change import WHEEL, A, B, add, new
 from test_remote import WHY, _at_once, clone, git, hub, number, repo, token  # noqa: F401 - fixtures
 
 from wharf import clone as clones
-from wharf.branch import Branch
 from wharf.errors import NotAllowedError, RecordError, StorageError
-from wharf.objects import Git
+from wharf.index.branch import Branch
+from wharf.index.git import Git
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

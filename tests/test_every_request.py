@@ -16,9 +16,9 @@ from makers import make_sdist, make_wheel
 from test_remote import git
 from test_shipment import DAY, World, _at_once, world  # noqa: F401
 
-from wharf.branch import Message
-from wharf.change import TurnOnMetadataAssets
 from wharf.errors import NotFoundError, WharfError
+from wharf.index.branch import Message
+from wharf.index.change import TurnOnMetadataAssets
 from wharf.operations.remove import remove
 from wharf.operations.verify import verify
 

@@ -16,7 +16,7 @@ from test_server import LIMIT, serving
 from test_serving import World, soon, world
 
 from wharf.errors import NotFoundError
-from wharf.index_file import NEW
+from wharf.index.configuration import NEW
 from wharf.operations.build import build
 from wharf.operations.publish import Input, publish
 from wharf.operations.remove import remove

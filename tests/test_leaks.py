@@ -14,10 +14,10 @@ from makers import make_wheel
 from simulator import Hub
 from test_cli import Run, run
 
-from wharf import branch
 from wharf.cli import main
 from wharf.cli.child import environment
 from wharf.errors import UsageError
+from wharf.index import branch
 from wharf.repository_address import parse
 from wharf.secret import Secret, holds_token, without_tokens
 from wharf.system import owner_only_folder

@@ -14,9 +14,9 @@ import pytest
 from makers import make_sdist, make_wheel
 from test_branch import damage, edit_by_hand, git
 
-from wharf import record
 from wharf.errors import ConflictError, InvalidDistributionError, NotFoundError, RecordError, StorageError, TooLargeError
 from wharf.folder import Folder
+from wharf.index import record
 from wharf.operations.publish import Input, Published, publish
 from wharf.operations.remove import remove
 from wharf.operations.verify import verify

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wharf import record
 from wharf.distribution.file_names import Name
 from wharf.errors import RecordError
+from wharf.index import record
 from wharf.model import File, Release, Status
 
 FILE = File(

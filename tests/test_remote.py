@@ -14,10 +14,10 @@ from simulator import Hub
 from test_change import SDIST, WHEEL, A, B, add, new
 
 from wharf import clone as clones
-from wharf.branch import Branch, Message
-from wharf.change import AddFiles, RemoveFiles, SetYanked
 from wharf.errors import ConflictError, NotAllowedError, NotFoundError, StorageError
 from wharf.github import GitHub
+from wharf.index.branch import Branch, Message
+from wharf.index.change import AddFiles, RemoveFiles, SetYanked
 from wharf.quota import Waiting
 from wharf.remote import RemoteBranch
 from wharf.repository_address import parse
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from simulator import Repo
 
-    from wharf.change import Change, Outcome, Records
     from wharf.clone import Depth
+    from wharf.index.change import Change, Outcome, Records
     from wharf.settings import Way
 
 WHY = Message(verb="publish", actor="ada")

@@ -20,7 +20,7 @@ from test_remote import git
 
 from wharf import clone, quota, shipment, upload
 from wharf.errors import ConflictError, StorageError
-from wharf.objects import Git
+from wharf.index.git import Git
 from wharf.operations.publish import Input, Published, publish
 from wharf.operations.remove import remove
 from wharf.operations.verify import verify

@@ -16,7 +16,7 @@ from test_cli import document
 from test_init import Run, branches, made, run, wrong
 
 import wharf
-from wharf import index_file
+from wharf.index import configuration
 from wharf.operations import workflow
 from wharf.operations.workflow import Tree, find, render, repository_of
 from wharf.repository_address import parse
@@ -60,11 +60,11 @@ def origin(tree: Path, url: str) -> None:
     subprocess.run(["git", "-C", str(tree), "remote", "add", "origin", url], check=True)
 
 
-def settings_of(hub: Hub, slug: str, index: str = "main") -> index_file.IndexSettings:
+def settings_of(hub: Hub, slug: str, index: str = "main") -> configuration.IndexSettings:
     out = subprocess.run(
         ["git", f"--git-dir={made(hub, slug).git_dir}", "show", f"wharf/{index}:wharf.toml"], capture_output=True, check=True
     )
-    return index_file.parse(out.stdout)
+    return configuration.parse(out.stdout)
 
 
 def test_a_public_repository_gets_publish_and_site(hub: Hub, run: Run, tree: Path) -> None:

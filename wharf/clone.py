@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Final, Literal
 
 from wharf.errors import AWAY, UNWRITABLE, NotAllowedError, StorageError
-from wharf.objects import Git, Objects, check_disk
+from wharf.index.git import Git, Objects, check_disk
 from wharf.replies import away, plain
 from wharf.system import disk_remedies, owner_only_folder
 

@@ -18,8 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
-from wharf.change import Named
 from wharf.errors import UNWRITABLE, OddFileError, StorageError
+from wharf.index.change import Named
 from wharf.model import File, is_filename, is_sha256
 from wharf.system import disk_remedies, regular_file
 

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from wharf import listing
-from wharf.change import Named
 from wharf.errors import NotAllowedError, StorageError
+from wharf.index.change import Named
 from wharf.model import File
 from wharf.shipment import Shipment
 

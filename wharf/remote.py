@@ -12,20 +12,20 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wharf.branch import Branch, Committed, Message, edits_of
 from wharf.clone import REMOTE, TRIES, TRYING, Clone, said
 from wharf.errors import AWAY, GraphQLError, NotAllowedError, NotFoundError, RejectedError, StorageError, UncertainError
-from wharf.snapshot import Snapshot
+from wharf.index.branch import Branch, Committed, Message, edits_of
+from wharf.index.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from wharf.account import Job
-    from wharf.branch import Entry
-    from wharf.change import Change, Outcome
     from wharf.clone import Depth
     from wharf.github import GitHub
+    from wharf.index.branch import Entry
+    from wharf.index.change import Change, Outcome
     from wharf.model import Json
     from wharf.settings import Way
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from wharf.branch import Branch
 from wharf.errors import (
     NoIndexError,
     NotAllowedError,
@@ -20,6 +19,7 @@ from wharf.errors import (
     did_you_mean,
 )
 from wharf.folder import Folder
+from wharf.index.branch import Branch
 from wharf.settings import DEFAULT_INDEX, Settings
 from wharf.system import disk_remedies
 from wharf.tokens import Tokens

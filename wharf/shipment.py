@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Self
 
-    from wharf.change import Named
     from wharf.github import GitHub
+    from wharf.index.change import Named
     from wharf.model import File, Json, Release
     from wharf.store import Incoming, Recorded, Source
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from wharf.change import Named
+    from wharf.index.change import Named
     from wharf.model import Release
 
 Source: TypeAlias = "Callable[[], BinaryIO]"

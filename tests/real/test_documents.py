@@ -22,7 +22,8 @@ from makers import make_wheel
 from public import public_index
 from simulator import Hub
 
-from wharf import index_file, settings
+from wharf import settings
+from wharf.index import configuration
 
 from .conftest import new_token
 from .documents import DOCUMENTS, ROOT, Reader, blocks, sections
@@ -135,7 +136,7 @@ def test_a_fresh_clone_is_set_up(machine: Machine) -> None:
 def test_a_configuration_in_toml_is_loaded(block: Block, machine: Machine, tmp_path: Path) -> None:
     data = tomllib.loads(block.text)
     if "format" in data:
-        assert index_file.parse(block.text.encode()) is not None
+        assert configuration.parse(block.text.encode()) is not None
         return
     if "source" in data:  # a Pipfile, which is TOML
         assert {"name", "url", "verify_ssl"} <= data["source"][0].keys()

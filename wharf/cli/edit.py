@@ -10,7 +10,7 @@ import click
 from wharf.cli.output import State, common, file_document, pass_state, where_document, where_line
 
 if TYPE_CHECKING:
-    from wharf.branch import Committed
+    from wharf.index.branch import Committed
     from wharf.model import Json
 
 

@@ -19,7 +19,7 @@ from wharf.secret import without_tokens
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from wharf.change import Named
+    from wharf.index.change import Named
     from wharf.model import Json
     from wharf.repository import Fetch, Repository
     from wharf.settings import Config, Settings

@@ -13,7 +13,7 @@ import click
 from wharf.cli.output import State, common, file_document, pass_state, size_text, transfer, where_document, where_line
 
 if TYPE_CHECKING:
-    from wharf.change import Named
+    from wharf.index.change import Named
     from wharf.model import Json
     from wharf.operations.publish import Published
     from wharf.repository import Repository

@@ -11,7 +11,7 @@ import click
 from wharf.cli.output import State, common, pass_state, size_text
 
 if TYPE_CHECKING:
-    from wharf.branch import Entry
+    from wharf.index.branch import Entry
     from wharf.model import Json, Project
 
 _LAST = 253_402_300_799  # 9999-12-31T23:59:59Z

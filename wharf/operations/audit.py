@@ -11,9 +11,9 @@ from wharf.errors import RecordError, StorageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wharf.index.snapshot import Snapshot
     from wharf.model import File, Release
     from wharf.repository import Repository
-    from wharf.snapshot import Snapshot
 
 Kind = Literal[
     "missing-bytes",

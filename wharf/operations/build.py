@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from wharf.index.snapshot import Snapshot
     from wharf.repository import Repository
     from wharf.site import LeftOut, Reach
-    from wharf.snapshot import Snapshot
 
 CODE: Final = "2"
 """To be raised when the same index gives other files than before."""

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from wharf import site
 from wharf.errors import StorageError
-from wharf.objects import Git, Objects
+from wharf.index.git import Git, Objects
+from wharf.index.snapshot import Snapshot
 from wharf.site import Own
 from wharf.site_folder import stage, stage_metadata
-from wharf.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from wharf.errors import NotAllowedError, WharfError, did_you_mean
-from wharf.objects import Git
+from wharf.index.git import Git
 from wharf.quota import Waiting
 from wharf.settings import DEFAULT_INDEX
 from wharf.system import disk_remedies
@@ -24,7 +24,7 @@ from wharf.system import disk_remedies
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from wharf.branch import Branch
+    from wharf.index.branch import Branch
     from wharf.settings import Settings
 
 _GIT = (2, 30)

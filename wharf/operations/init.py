@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import quote
 
-from wharf.branch import Message
-from wharf.change import TurnOnMetadataAssets
 from wharf.errors import ConflictError, NotAllowedError, RejectedError, StorageError, UncertainError, UsageError
+from wharf.index.branch import Message
+from wharf.index.change import TurnOnMetadataAssets
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
-from wharf import listing, quota, record
-from wharf.branch import Message
-from wharf.change import AddFiles, Named, NewFile, Outcome
+from wharf import listing, quota
 from wharf.distribution import reading
 from wharf.distribution.file_names import Name, plain
 from wharf.errors import ConflictError, InvalidDistributionError, StorageError, TooLargeError
+from wharf.index import record
+from wharf.index.branch import Message
+from wharf.index.change import AddFiles, Named, NewFile, Outcome
 from wharf.model import File
 from wharf.repository import no_index
 from wharf.store import Incoming, Progress

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wharf import listing
-from wharf.branch import Message
-from wharf.change import Named, RemoveFiles, check_reason
 from wharf.errors import NotAllowedError, NotFoundError, StorageError
+from wharf.index.branch import Message
+from wharf.index.change import Named, RemoveFiles, check_reason
 from wharf.model import Release, same_version
 
 if TYPE_CHECKING:

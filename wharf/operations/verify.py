@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wharf import record
 from wharf.errors import RecordError
 from wharf.folder import Folder
+from wharf.index import record
 from wharf.model import Release
 from wharf.operations.audit import Finding, Told, records
 from wharf.operations.audit_folder import FolderAudit
@@ -16,10 +16,10 @@ from wharf.operations.audit_folder import FolderAudit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wharf.index.snapshot import Snapshot
     from wharf.model import File
     from wharf.operations.audit import Audit
     from wharf.repository import Repository
-    from wharf.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from wharf import __version__
 from wharf.errors import ConflictError, UsageError
-from wharf.objects import Git
+from wharf.index.git import Git
 from wharf.repository_address import GITHUB, parse
 from wharf.settings import DEFAULT_INDEX
 

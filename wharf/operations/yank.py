@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wharf.branch import Committed, Message
-from wharf.change import SetYanked
+from wharf.index.branch import Committed, Message
+from wharf.index.change import SetYanked
 
 if TYPE_CHECKING:
     from wharf.repository import Repository

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from wharf import record
+from wharf.index import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

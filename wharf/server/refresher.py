@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wharf.github import GitHub
+    from wharf.index.snapshot import Snapshot
     from wharf.repository import Repository
     from wharf.secret import Secret
     from wharf.server.access import Access
     from wharf.server.lending import Lending
     from wharf.server.shelf import Shelf
-    from wharf.snapshot import Snapshot
 
 log = logging.getLogger("wharf")
 

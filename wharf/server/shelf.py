@@ -25,10 +25,10 @@ from wharf.server.claims import Claims
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wharf.index.snapshot import Snapshot
     from wharf.model import File
     from wharf.server.answer import Answer, FileAnswer
     from wharf.server.links import Linked
-    from wharf.snapshot import Snapshot
 
 BUDGET = 96 << 20
 """How many bytes of answers are kept at most, by a cautious estimate."""

@@ -14,19 +14,19 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from wharf import index_file, record
-from wharf.change import Outcome
 from wharf.errors import StorageError
-from wharf.objects import Git, Objects, check_disk, identity
-from wharf.snapshot import Snapshot
+from wharf.index import configuration, record
+from wharf.index.change import Outcome
+from wharf.index.git import Git, Objects, check_disk, identity
+from wharf.index.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
     from typing import Self
 
-    from wharf.change import Change, Named
     from wharf.github import GitHub
+    from wharf.index.change import Change, Named
 
 REFUSALS_AT_MOST: Final = 100
 """How often one change is applied again to a newer tip before it is given up."""
@@ -317,7 +317,7 @@ class Branch:
 
 def edits_of(tip: str | None, outcome: Outcome) -> dict[str, bytes | None]:
     """What a commit on `tip` puts where; the first one of an index brings its settings too."""
-    return {**({index_file.PATH: index_file.NEW} if tip is None else {}), **outcome.edits}
+    return {**({configuration.PATH: configuration.NEW} if tip is None else {}), **outcome.edits}
 
 
 def _release_of(path: str) -> tuple[str, str]:

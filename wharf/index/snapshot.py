@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from wharf import index_file, record
 from wharf.errors import DamagedError, LostRecordError, RecordError, StorageError
+from wharf.index import configuration, record
+from wharf.index.git import Tree, parse_tree
 from wharf.model import Project, Release, Status, is_name, same_version, version_of
-from wharf.objects import Tree, parse_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from wharf.objects import Object, Objects
+    from wharf.index.git import Object, Objects
 
 log = logging.getLogger("wharf")
 
@@ -32,8 +32,8 @@ class Snapshot:
 
     def __init__(self, objects: Objects, commit: str | None, previous: Snapshot | None = None) -> None:
         self.commit = commit
-        self.index_file = index_file.NEW
-        self.settings = index_file.IndexSettings()
+        self.index_file = configuration.NEW
+        self.settings = configuration.IndexSettings()
         self._objects = objects
         self._shards: dict[str, str] = {}
         self._projects: dict[str, dict[str, str]] = {}
@@ -41,15 +41,15 @@ class Snapshot:
         self._names: tuple[str, ...] | None = None
         if commit is not None:
             root = objects.trees([f"{commit}^{{tree}}"])[0]
-            if index_file.PATH not in root.files:
+            if configuration.PATH not in root.files:
                 raise StorageError(
-                    f"The branch at {commit[:12]} has no {index_file.PATH}: it is not a wharf index.",
+                    f"The branch at {commit[:12]} has no {configuration.PATH}: it is not a wharf index.",
                     "Name another index with --index.",
                 )
-            blob = root.files[index_file.PATH]
-            known = index_file.KNOWN.get(blob)
+            blob = root.files[configuration.PATH]
+            known = configuration.KNOWN.get(blob)
             self.index_file = objects.must([blob])[0].data if known is None else known
-            self.settings = index_file.parse(self.index_file)
+            self.settings = configuration.parse(self.index_file)
             if "projects" in root.folders:
                 self._shards = objects.trees([root.folders["projects"]])[0].folders
 

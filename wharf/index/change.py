@@ -11,9 +11,9 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from wharf import index_file, record
 from wharf.distribution.file_names import Name
 from wharf.errors import ConflictError, NotFoundError, RefusedError, StorageError, UsageError, did_you_mean
+from wharf.index import configuration, record
 from wharf.model import File, Release, Status, same_version
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ class Outcome:
     def __post_init__(self) -> None:
         for path, data in self.edits.items():
             try:
-                if data is not None and path == index_file.PATH:
-                    index_file.parse(data)
+                if data is not None and path == configuration.PATH:
+                    configuration.parse(data)
                 elif data is not None:
                     record.check(path, data)
             except StorageError as error:
@@ -292,9 +292,9 @@ class TurnOnMetadataAssets:
 
     def apply(self, records: Records) -> Outcome:
         """Where it is on already, nothing is to be done."""
-        if index_file.parse(records.index_file).metadata_assets:
+        if configuration.parse(records.index_file).metadata_assets:
             return Outcome()
-        return Outcome(edits={index_file.PATH: index_file.with_metadata_assets(records.index_file)})
+        return Outcome(edits={configuration.PATH: configuration.with_metadata_assets(records.index_file)})
 
 
 def _edit_files(
