@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from wheels import core_metadata
 
-from wharf.folder import Folder
+from wharf.assets.folder_store import Folder
 from wharf.index.branch import Branch, Message
 from wharf.index.change import AddFiles, NewFile
 from wharf.model import File

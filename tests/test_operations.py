@@ -14,8 +14,9 @@ import pytest
 from makers import make_sdist, make_wheel
 from test_branch import damage, edit_by_hand, git
 
+from wharf.assets.asset_store import Progress
+from wharf.assets.folder_store import Folder
 from wharf.errors import ConflictError, InvalidDistributionError, NotFoundError, RecordError, StorageError, TooLargeError
-from wharf.folder import Folder
 from wharf.index import record
 from wharf.operations.publish import Input, Published, publish
 from wharf.operations.remove import remove
@@ -23,7 +24,6 @@ from wharf.operations.verify import verify
 from wharf.operations.yank import set_yanked
 from wharf.repository import Repository, open_repository
 from wharf.settings import Settings
-from wharf.store import Progress
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -168,7 +168,7 @@ def test_a_full_disk_is_told_and_nothing_is_published(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("wharf.folder.os.fsync", full)
+    monkeypatch.setattr("wharf.assets.folder_store.os.fsync", full)
     with pytest.raises(StorageError, match="No space left") as caught:
         put(repository, make_wheel(tmp_path))
     assert "room" in caught.value.hint
@@ -367,7 +367,7 @@ def test_remove_leaves_bytes_that_another_index_names(repository: Repository, tm
 def test_remove_leaves_the_bytes_while_a_publisher_is_at_work(
     repository: Repository, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wharf.folder.PATIENCE", 0.0)
+    monkeypatch.setattr("wharf.assets.folder_store.PATIENCE", 0.0)
     put(repository, make_wheel(tmp_path))
     with Folder(store).intake(Progress()):
         done = remove(repository, "demo", "1.0", None, reason="", actor="bob")

@@ -387,7 +387,7 @@ def test_failures_of_the_store_are_told_to_its_operator_only(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("wharf.folder.os.fsync", full)
+    monkeypatch.setattr("wharf.assets.folder_store.os.fsync", full)
     answer = client.post("/legacy/", auth=token, **form(make_wheel(tmp_path)))
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert str(store) not in answer.text

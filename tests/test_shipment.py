@@ -19,6 +19,7 @@ from simulator import Asset, Hub, Release, plumbing, rest_releases
 from test_remote import git
 
 from wharf import clone, quota, shipment, upload
+from wharf.assets.asset_store import Progress
 from wharf.errors import ConflictError, StorageError
 from wharf.index.git import Git
 from wharf.operations.publish import Input, Published, publish
@@ -29,7 +30,6 @@ from wharf.releases import Releases
 from wharf.repository import Repository, Watch, open_repository
 from wharf.repository_address import parse
 from wharf.settings import Settings
-from wharf.store import Progress
 from wharf.wire import Outgoing, Wire
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from wharf.shipment import Shipment
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from wharf.assets.asset_store import Progress
     from wharf.github import GitHub
     from wharf.listing import Listed, Place
-    from wharf.store import Progress
     from wharf.wire import Download
 
 

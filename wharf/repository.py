@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from wharf.assets.folder_store import Folder
 from wharf.errors import (
     NoIndexError,
     NotAllowedError,
@@ -18,7 +19,6 @@ from wharf.errors import (
     WharfError,
     did_you_mean,
 )
-from wharf.folder import Folder
 from wharf.index.branch import Branch
 from wharf.settings import DEFAULT_INDEX, Settings
 from wharf.system import disk_remedies

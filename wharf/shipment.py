@@ -16,19 +16,19 @@ from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
 from wharf import listing
+from wharf.assets.asset_store import Progress
 from wharf.errors import NotAllowedError, RejectedError, StorageError, UncertainError
 from wharf.listing import MOST_ASSETS, Listed, Stored
-from wharf.store import Progress
 from wharf.upload import PAUSE, ClosedError, Upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Self
 
+    from wharf.assets.asset_store import Incoming, Recorded, Source
     from wharf.github import GitHub
     from wharf.index.change import Named
     from wharf.model import File, Json, Release
-    from wharf.store import Incoming, Recorded, Source
 
 T = TypeVar("T")
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
+    from wharf.assets.asset_store import Incoming, Progress
     from wharf.github import GitHub
     from wharf.listing import Listed, Stored
-    from wharf.store import Incoming, Progress
 
 PAUSE: Final = 0.5
 """Seconds before an upload that failed is tried again; doubled each time."""

@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from wharf import store
+from wharf.assets import asset_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -93,7 +93,7 @@ def _count(bars: Progress, task: TaskID) -> Count:
 
 
 @contextmanager
-def transfer(state: State, sizes: Mapping[str, int]) -> Iterator[store.Progress]:
+def transfer(state: State, sizes: Mapping[str, int]) -> Iterator[asset_store.Progress]:
     """Bars for a publish of files of these sizes: one for the checks, one for each file while it is sent, one for all."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), Left(state))
     with _shown(state, *columns) as bars:
@@ -112,7 +112,7 @@ def transfer(state: State, sizes: Mapping[str, int]) -> Iterator[store.Progress]
             bars.advance(sending[name], count)
             bars.update(sending[name], visible=not bars.tasks[bars.task_ids.index(sending[name])].finished)
 
-        yield store.Progress(read=lambda _name, count: bars.advance(checked, count), sent=sent)
+        yield asset_store.Progress(read=lambda _name, count: bars.advance(checked, count), sent=sent)
 
 
 @contextmanager

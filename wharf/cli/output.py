@@ -19,11 +19,11 @@ from wharf.secret import without_tokens
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from wharf.assets.asset_store import Progress
     from wharf.index.change import Named
     from wharf.model import Json
     from wharf.repository import Fetch, Repository
     from wharf.settings import Config, Settings
-    from wharf.store import Progress
 
     F = TypeVar("F", bound=Callable[..., object])
 
@@ -214,7 +214,7 @@ def counting(state: State, *what: str) -> Iterator[list[Count]]:
 @contextmanager
 def transfer(state: State, sizes: Mapping[str, int]) -> Iterator[Progress]:
     """Bars for a publish on stderr: one for the checks, one for each file while it is sent, one for all that is sent."""
-    from wharf.store import Progress
+    from wharf.assets.asset_store import Progress
 
     if not state.shows:
         yield Progress()

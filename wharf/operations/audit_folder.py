@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from wharf.folder import Folder
+    from wharf.assets.folder_store import Folder
     from wharf.model import File, Release
     from wharf.operations.audit import NamedFiles
     from wharf.repository import Repository

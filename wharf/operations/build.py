@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from wharf import site
+from wharf.assets.folder_store import Folder
 from wharf.distribution.file_names import Name
 from wharf.errors import NoIndexError, NotAllowedError, NotFoundError, UsageError
-from wharf.folder import Folder
 from wharf.operations import build_files, build_pages
 from wharf.pages import html, page_format
 from wharf.repository import check_index

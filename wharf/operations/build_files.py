@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from wharf import site
+from wharf.assets.folder_store import Folder
 from wharf.errors import NotFoundError, OddFileError, StorageError
-from wharf.folder import Folder
 from wharf.site_folder import STAGING
 
 if TYPE_CHECKING:

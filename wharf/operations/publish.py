@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from wharf import listing, quota
+from wharf.assets.asset_store import Incoming, Progress
 from wharf.distribution import reading
 from wharf.distribution.file_names import Name, plain
 from wharf.errors import ConflictError, InvalidDistributionError, StorageError, TooLargeError
@@ -24,15 +25,14 @@ from wharf.index.branch import Message
 from wharf.index.change import AddFiles, Named, NewFile, Outcome
 from wharf.model import File
 from wharf.repository import no_index
-from wharf.store import Incoming, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from wharf.assets.asset_store import AssetStore, Intake, Source
     from wharf.distribution.reading import Distribution
     from wharf.repository import Repository
-    from wharf.store import AssetStore, Intake, Source
 
 
 _LONGEST_NAME = 255  # bytes that a file's name can have nearly everywhere

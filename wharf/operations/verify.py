@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wharf.assets.folder_store import Folder
 from wharf.errors import RecordError
-from wharf.folder import Folder
 from wharf.index import record
 from wharf.model import Release
 from wharf.operations.audit import Finding, Told, records

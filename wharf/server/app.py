@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
+from wharf.assets.folder_store import Folder
 from wharf.errors import WharfError
-from wharf.folder import Folder
 from wharf.pages import html
 from wharf.repository import is_lost
 from wharf.server import answer

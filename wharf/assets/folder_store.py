@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from wharf.store import Incoming, Progress, Recorded, Source
+    from wharf.assets.asset_store import Incoming, Progress, Recorded, Source
 
 PATIENCE = 10.0
 """Seconds to wait for publishers at work before bytes are left to `wharf verify --repair`."""
