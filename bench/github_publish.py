@@ -17,11 +17,11 @@ from github_hub import LATENCY, Calls, Steering, environment, simulator
 from github_time import Skipping
 from wheels import make_wheel, make_wheels
 
-from wharf.github import GitHub
+from wharf.github.api import GitHub
+from wharf.github.quota import Waiting
+from wharf.github.release_store import Releases
+from wharf.github.remote_branch import RemoteBranch
 from wharf.operations.publish import Input, publish
-from wharf.quota import Waiting
-from wharf.releases import Releases
-from wharf.remote import RemoteBranch
 from wharf.repository import Repository, open_repository
 from wharf.repository_address import Address, parse
 from wharf.secret import Secret

@@ -11,16 +11,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wharf import replies, repository_address, secret, site
+from wharf import repository_address, secret, site
 from wharf import settings as own_settings
 from wharf.cli.spec import parse_spec
 from wharf.distribution.file_names import Name
 from wharf.distribution.requirements import is_specifier
 from wharf.errors import InvalidDistributionError, RecordError, StorageError, UsageError
+from wharf.github import replies
+from wharf.github.quota import rate, wait_after
 from wharf.index import configuration, record
 from wharf.model import version_of
 from wharf.pages import content_negotiation
-from wharf.quota import rate, wait_after
 from wharf.server.links import life_of
 from wharf.text_formats import parsing
 

@@ -105,7 +105,7 @@ def test_a_publish_that_died_before_its_commit_is_finished_with_its_metadata(
     world.repo.immutable = immutable
     turn_on(world)
     with monkeypatch.context() as patched:
-        patched.setattr("wharf.remote.RemoteBranch.commit", _die)
+        patched.setattr("wharf.github.remote_branch.RemoteBranch.commit", _die)
         with pytest.raises(StorageError):
             world.put(*two)
     uploads = world.uploads()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wharf.quota import Waiting
+from wharf.github.quota import Waiting
 from wharf.server.app import make_app
 from wharf.server.links import Links
 from wharf.server.members import Members

@@ -17,8 +17,8 @@ import pytest
 from test_change import WHEEL, A, B, add, new
 from test_remote import WHY, _at_once, clone, git, hub, number, repo, token  # noqa: F401 - fixtures
 
-from wharf import clone as clones
 from wharf.errors import NotAllowedError, RecordError, StorageError
+from wharf.github import clone as clones
 from wharf.index.branch import Branch
 from wharf.index.git import Git
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from simulator import Hub, Repo
 
-    from wharf.clone import Depth
+    from wharf.github.clone import Depth
     from wharf.settings import Way
 
 

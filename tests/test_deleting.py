@@ -15,9 +15,9 @@ from test_remote import git
 from test_shipment import DAY, Killed, Reaper, World, _at_once, edit_by_hand, foreign, two, world  # noqa: F401
 
 from wharf.errors import NotFoundError, StorageError
+from wharf.github.release_publishing import Shipment
 from wharf.operations.remove import Removed, remove
 from wharf.operations.verify import Verified, verify
-from wharf.shipment import Shipment
 
 if TYPE_CHECKING:
     from collections.abc import Callable

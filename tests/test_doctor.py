@@ -15,8 +15,8 @@ from test_cli import commands, document
 from test_init import Run, hub, run
 
 from wharf.cli import main
+from wharf.github.quota import Waiting
 from wharf.operations.doctor import diagnose
-from wharf.quota import Waiting
 from wharf.repository_address import parse
 from wharf.settings import Settings
 

@@ -18,7 +18,6 @@ from simulator import Hub
 from simulator.state import Release
 
 import wharf.github
-from wharf import wire
 from wharf.errors import (
     AnswerTooLargeError,
     GraphQLError,
@@ -31,11 +30,12 @@ from wharf.errors import (
     UsageError,
     WharfError,
 )
-from wharf.github import GitHub
-from wharf.quota import Waiting
+from wharf.github import wire
+from wharf.github.api import GitHub
+from wharf.github.quota import Waiting
+from wharf.github.wire import TRIES
 from wharf.repository_address import Address, parse
 from wharf.secret import Secret
-from wharf.wire import TRIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

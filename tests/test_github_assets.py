@@ -15,8 +15,8 @@ import pytest
 from test_github import CONTENT, UPLOADS, Mock, Person, ada, answer, hub, whole  # noqa: F401 - fixtures
 
 from wharf.errors import NotFoundError, RejectedError, StorageError, UncertainError
-from wharf.github import CHUNK, GitHub
-from wharf.wire import Download
+from wharf.github.api import CHUNK, GitHub
+from wharf.github.wire import Download
 
 if TYPE_CHECKING:
     from collections.abc import Callable

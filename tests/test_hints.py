@@ -13,7 +13,7 @@ from test_cli import document
 from test_cli import run as at_store
 from test_init import hub, run
 
-from wharf import replies
+from wharf.github import replies
 from wharf.system import disk_remedies
 
 if TYPE_CHECKING:

@@ -18,11 +18,11 @@ from simulator import Hub
 from simulator.rest_releases import mangled
 
 from wharf.errors import GraphQLError, NotFoundError, RejectedError
+from wharf.github.release_store import Releases
 from wharf.operations.publish import Input, publish
 from wharf.operations.remove import remove
 from wharf.operations.verify import verify
 from wharf.operations.yank import set_yanked
-from wharf.releases import Releases
 from wharf.repository import Repository, open_repository
 from wharf.settings import resolve
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from wharf.github import GitHub
+    from wharf.github.api import GitHub
 
 # The suite takes the person's tokens out of the environment: these were there before.
 REPO, TOKEN = os.environ.get("WHARF_LIVE_REPO", ""), os.environ.get("WHARF_TOKEN", "")

@@ -13,7 +13,7 @@ from simulator.shapes import number_of
 from test_remote import git
 from test_serving import JSON, World, address, at_once, soon
 
-from wharf import clone
+from wharf.github import clone
 from wharf.server import lending, members, refresher
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ import pytest
 from simulator import Hub
 from test_change import SDIST, WHEEL, A, B, add, new
 
-from wharf import clone as clones
 from wharf.errors import ConflictError, NotAllowedError, NotFoundError, StorageError
-from wharf.github import GitHub
+from wharf.github import clone as clones
+from wharf.github.api import GitHub
+from wharf.github.quota import Waiting
+from wharf.github.remote_branch import RemoteBranch
 from wharf.index.branch import Branch, Message
 from wharf.index.change import AddFiles, RemoveFiles, SetYanked
-from wharf.quota import Waiting
-from wharf.remote import RemoteBranch
 from wharf.repository_address import parse
 from wharf.secret import Secret
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from simulator import Repo
 
-    from wharf.clone import Depth
+    from wharf.github.clone import Depth
     from wharf.index.change import Change, Outcome, Records
     from wharf.settings import Way
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from test_quota import Time, _most
 
 from wharf.errors import QuotaError
-from wharf.quota import READ, WRITE, Turns, Wait
-from wharf.reservation import CREATIONS, DENSE, reserve
+from wharf.github.quota import READ, WRITE, Turns, Wait
+from wharf.github.quota_by_token import Tallies
+from wharf.github.quota_reservation import CREATIONS, DENSE, reserve
 from wharf.secret import Secret
-from wharf.tallies import Tallies
 
 PATIENCE = 20.0
 

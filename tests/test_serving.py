@@ -31,9 +31,9 @@ from makers import make_wheel
 from simulator import Hub
 from test_branch import edit_by_hand, git
 
-from wharf import clone
+from wharf.github import clone
+from wharf.github.quota import Waiting
 from wharf.operations.publish import Input, publish
-from wharf.quota import Waiting
 from wharf.repository import Repository, open_repository
 from wharf.repository_address import parse
 from wharf.secret import Secret

@@ -12,7 +12,7 @@ from simulator import Hub
 from test_members import form
 from test_serving import BIN, JSON, World, address, at_once
 
-from wharf import clone, reservation
+from wharf.github import clone, quota_reservation
 from wharf.operations.verify import verify
 from wharf.server import refresher
 from wharf.server.patience import IN_ALL
@@ -227,7 +227,7 @@ def test_a_server_that_starts_in_a_pause_learns_of_it_once(world: World) -> None
 
 
 def test_what_is_in_the_index_already_needs_no_room(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reservation, "DENSE", 0.0)
+    monkeypatch.setattr(quota_reservation, "DENSE", 0.0)
     with world.serving() as client:
         for version, waits in (("2.0", True), ("3.0", True), ("2.0", False), ("4.0", True)):
             world.slept.clear()

@@ -18,19 +18,19 @@ from makers import make_sdist, make_wheel
 from simulator import Asset, Hub, Release, plumbing, rest_releases
 from test_remote import git
 
-from wharf import clone, quota, shipment, upload
 from wharf.assets.asset_store import Progress
 from wharf.errors import ConflictError, StorageError
+from wharf.github import asset_upload, clone, quota, release_publishing
+from wharf.github.release_store import Releases
+from wharf.github.wire import Outgoing, Wire
 from wharf.index.git import Git
 from wharf.operations.publish import Input, Published, publish
 from wharf.operations.remove import remove
 from wharf.operations.verify import verify
 from wharf.operations.yank import set_yanked
-from wharf.releases import Releases
 from wharf.repository import Repository, Watch, open_repository
 from wharf.repository_address import parse
 from wharf.settings import Settings
-from wharf.wire import Outgoing, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,7 +122,7 @@ class World:
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clone, "PAUSE", 0.0)
-    for each in (upload, shipment):
+    for each in (asset_upload, release_publishing):
         monkeypatch.setattr(each, "PAUSE", 0.0)
 
 

@@ -11,11 +11,11 @@ import pytest
 from makers import make_wheel
 from test_shipment import Killed, Reaper, _at_once, starter, two, world  # noqa: F401 - fixtures
 
-from wharf import shipment
 from wharf.errors import NotAllowedError, QuotaError, StorageError
+from wharf.github import release_publishing
+from wharf.github.release_publishing import UPLOADS
 from wharf.operations.publish import Input, publish
 from wharf.operations.verify import verify
-from wharf.shipment import UPLOADS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -258,7 +258,7 @@ def test_a_rival_that_publishes_another_file_of_the_version_meanwhile(
 def test_publishers_of_the_same_files_at_once(
     world: World, two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, *, immutable: bool
 ) -> None:
-    monkeypatch.setattr(shipment, "PAUSE", 0.05)  # a tag is there a moment before its release is
+    monkeypatch.setattr(release_publishing, "PAUSE", 0.05)  # a tag is there a moment before its release is
     world.repo.immutable = immutable
     with ThreadPoolExecutor(3) as pool:
         done = list(pool.map(lambda number: world.put(*two, machine=f"machine{number}"), range(3)))

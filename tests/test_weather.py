@@ -27,8 +27,8 @@ from test_init import Run, hub, run
 from test_serving import JSON, World, _quick, soon
 from test_serving import address as link_to
 
-from wharf import quota
 from wharf.cli import bars, output
+from wharf.github import quota
 from wharf.server import refresher
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from test_cli import document
 from test_init import hub, run  # noqa: F401 - fixtures
 from test_remote import git
 
-from wharf.account import job
+from wharf.github.account import job
 from wharf.repository_address import parse
 
 if TYPE_CHECKING:

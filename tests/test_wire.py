@@ -15,13 +15,13 @@ import httpx
 import pytest
 from test_github import HERE, TOKEN, Mock, Person, ada, answer, connect, hub, whole  # noqa: F401 - fixtures
 
-from wharf import wire
 from wharf.errors import QuotaError, StorageError, UncertainError, UsageError
-from wharf.github import CHUNK, GitHub
-from wharf.quota import Waiting
+from wharf.github import wire
+from wharf.github.api import CHUNK, GitHub
+from wharf.github.quota import Waiting
+from wharf.github.wire import TRIES
 from wharf.repository_address import Address
 from wharf.secret import Secret
-from wharf.wire import TRIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -27,10 +27,10 @@ from wharf.tokens import Tokens
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from wharf.clone import Depth
-    from wharf.github import GitHub
-    from wharf.releases import Releases
-    from wharf.remote import RemoteBranch
+    from wharf.github.api import GitHub
+    from wharf.github.clone import Depth
+    from wharf.github.release_store import Releases
+    from wharf.github.remote_branch import RemoteBranch
     from wharf.repository_address import Address
     from wharf.secret import Secret
 
@@ -82,7 +82,7 @@ class Repository:
         """The same repository on GitHub, asked and written to with another token."""
         if self.github is None:
             raise TypeError("an embedded store knows no GitHub tokens")
-        from wharf.releases import Releases
+        from wharf.github.release_store import Releases
 
         github = self.github.with_token(token)
         with self.branch.sibling(self.branch.index, github) as branch:
@@ -205,11 +205,12 @@ def _open_folder(folder: Path, settings: Settings) -> Iterator[Repository]:
 def _open_github(
     address: Address, settings: Settings, environ: Mapping[str, str], watch: Watch, *, whole: bool, fetch: Fetch
 ) -> Iterator[Repository]:
-    from wharf import account, credentials
-    from wharf.github import GitHub
-    from wharf.quota import Waiting
-    from wharf.releases import Releases
-    from wharf.remote import RemoteBranch
+    from wharf import credentials
+    from wharf.github import account
+    from wharf.github.api import GitHub
+    from wharf.github.quota import Waiting
+    from wharf.github.release_store import Releases
+    from wharf.github.remote_branch import RemoteBranch
 
     found = credentials.find(settings, environ)
     watch.note(f"token: from {found.source}" if found else "token: none found")

@@ -112,7 +112,7 @@ def _foretell(state: State, contents: int, seconds: float) -> None:
 
 def _document(repository: Repository, done: Published, *, dry_run: bool) -> dict[str, Json]:
     """The result; `address` is where everybody can fetch a file if the repository is public."""
-    from wharf.releases import Releases
+    from wharf.github.release_store import Releases
 
     def described(named: Named) -> dict[str, Json]:
         assets, stored = repository.assets, named.file.location  # a dry run stores nothing

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from wharf.github import GitHub
+    from wharf.github.api import GitHub
     from wharf.index.change import Change, Named
 
 REFUSALS_AT_MOST: Final = 100

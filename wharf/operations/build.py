@@ -77,7 +77,7 @@ def build(
 
 def _direct(repository: Repository) -> Direct:
     """Links to the files where they lie, if everybody may fetch them there. Raises UsageError if not."""
-    from wharf.releases import Releases
+    from wharf.github.release_store import Releases
 
     github, releases = repository.github, repository.assets
     if github is None or not isinstance(releases, Releases):

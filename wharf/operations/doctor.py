@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from wharf.errors import NotAllowedError, WharfError, did_you_mean
+from wharf.github.quota import Waiting
 from wharf.index.git import Git
-from wharf.quota import Waiting
 from wharf.settings import DEFAULT_INDEX
 from wharf.system import disk_remedies
 

@@ -7,20 +7,21 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from wharf import credentials, listing
-from wharf.account import KINDS
-from wharf.github import GitHub
+from wharf import credentials
+from wharf.github import release_listing
+from wharf.github.account import KINDS
+from wharf.github.api import GitHub
+from wharf.github.remote_branch import RemoteBranch
 from wharf.operations.doctor import Finding, no_index, readable, told
-from wharf.remote import RemoteBranch
 from wharf.repository import folder_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from wharf.credentials import Credential
+    from wharf.github.quota import Waiting
+    from wharf.github.replies import Reply
     from wharf.model import Json
-    from wharf.quota import Waiting
-    from wharf.replies import Reply
     from wharf.repository_address import Address
     from wharf.secret import Secret
     from wharf.settings import Settings
@@ -222,13 +223,13 @@ def _clock(github: GitHub) -> Finding:
 
 
 def _releases(github: GitHub) -> Iterator[Finding]:
-    found = [listing.release(each) for each in github.pages("{repo}/releases", at_most=100)]
+    found = [release_listing.release(each) for each in github.pages("{repo}/releases", at_most=100)]
     if not found:
         yield Finding(what="releases", detail="there are none yet")
         return
     fullest = max(found, key=lambda each: len(each.assets))
     count = len(fullest.assets)
-    detail = f"of the newest {len(found)}, {fullest.tag} has most files: {count} of at most {listing.MOST_ASSETS}"
+    detail = f"of the newest {len(found)}, {fullest.tag} has most files: {count} of at most {release_listing.MOST_ASSETS}"
     if count < _MANY_ASSETS:
         yield Finding(what="releases", detail=detail)
     else:

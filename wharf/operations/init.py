@@ -15,7 +15,7 @@ from wharf.index.change import TurnOnMetadataAssets
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wharf.github import GitHub
+    from wharf.github.api import GitHub
     from wharf.model import Json
     from wharf.repository import Repository
     from wharf.repository_address import Address

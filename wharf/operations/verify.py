@@ -78,8 +78,8 @@ def verify(repository: Repository, *, repair: bool = False, progress: Progress |
 def _audit(repository: Repository) -> Audit:
     if isinstance(repository.assets, Folder) and repository.folder is not None:
         return FolderAudit(repository, repository.folder, repository.assets)
+    from wharf.github.release_store import Releases
     from wharf.operations.audit_releases import ReleasesAudit
-    from wharf.releases import Releases
 
     if not isinstance(repository.assets, Releases):
         raise TypeError(f"nothing is known of stores like {type(repository.assets).__name__}")

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from wharf.account import KINDS
 from wharf.errors import NotAllowedError, StorageError
+from wharf.github.account import KINDS
 from wharf.secret import Secret
 from wharf.server.answer import Answer, failure, text
 

@@ -11,7 +11,7 @@ from wharf.repository import check_seen, is_lost, line_of_init
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wharf.github import GitHub
+    from wharf.github.api import GitHub
     from wharf.repository import Repository
 
 PATIENCE: Final = 15.0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wharf.errors import WharfError
-    from wharf.github import GitHub
+    from wharf.github.api import GitHub
     from wharf.secret import Secret
 
 T = TypeVar("T")

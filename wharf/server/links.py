@@ -23,8 +23,8 @@ from wharf.system.clock import elapsed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wharf.listing import Place
-    from wharf.releases import Releases
+    from wharf.github.release_listing import Place
+    from wharf.github.release_store import Releases
     from wharf.server.answer import Answer, FileAnswer
     from wharf.server.lending import Lending
 

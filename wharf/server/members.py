@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import NotAllowedError, NotFoundError, QuotaError, StorageError
-from wharf.replies import Reply
+from wharf.github.replies import Reply
 from wharf.server.access import ASK, Access, Uploader, refuse_foreign, secrets_of
 from wharf.server.answer import Answer, failure, text
 from wharf.server.outside import Outside
@@ -25,7 +25,7 @@ from wharf.tokens import PREFIX
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from wharf.github import GitHub
+    from wharf.github.api import GitHub
     from wharf.secret import Secret
 
 HOLDS: Final = 60.0

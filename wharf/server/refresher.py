@@ -16,7 +16,7 @@ from wharf.system.clock import elapsed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wharf.github import GitHub
+    from wharf.github.api import GitHub
     from wharf.index.snapshot import Snapshot
     from wharf.repository import Repository
     from wharf.secret import Secret
@@ -349,8 +349,8 @@ class Refresher:
 
 def _once(github: GitHub) -> GitHub:
     """The same repository and token, without a second try of what fails."""
-    from wharf.github import GitHub
-    from wharf.quota import Waiting
+    from wharf.github.api import GitHub
+    from wharf.github.quota import Waiting
 
     def give_up(_seconds: float) -> None:
         raise StorageError(f"{github.address.host} does not answer.", "Check the network, and whether GitHub is up.")

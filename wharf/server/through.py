@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from wharf.releases import Releases
+    from wharf.github.release_store import Releases
     from wharf.server.answer import FileAnswer
     from wharf.server.lending import Lending
     from wharf.server.links import Linked

@@ -18,14 +18,14 @@ import httpx
 
 from wharf import __version__
 from wharf.errors import AWAY, AnswerTooLargeError, StorageError, UncertainError, UsageError
-from wharf.quota import wait_after
-from wharf.replies import Reply, away, body_json
+from wharf.github.quota import wait_after
+from wharf.github.replies import Reply, away, body_json
 from wharf.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from wharf.quota import Turns
+    from wharf.github.quota import Turns
 
 Client = httpx.Client
 

@@ -15,18 +15,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
-from wharf import listing
 from wharf.assets.asset_store import Progress
 from wharf.errors import NotAllowedError, RejectedError, StorageError, UncertainError
-from wharf.listing import MOST_ASSETS, Listed, Stored
-from wharf.upload import PAUSE, ClosedError, Upload
+from wharf.github import release_listing
+from wharf.github.asset_upload import PAUSE, ClosedError, Upload
+from wharf.github.release_listing import MOST_ASSETS, Listed, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Self
 
     from wharf.assets.asset_store import Incoming, Recorded, Source
-    from wharf.github import GitHub
+    from wharf.github.api import GitHub
     from wharf.index.change import Named
     from wharf.model import File, Json, Release
 
@@ -59,7 +59,7 @@ class _Load:
 
     @property
     def tag(self) -> str:
-        return listing.numbered(self.base, self.number)
+        return release_listing.numbered(self.base, self.number)
 
     @property
     def files(self) -> list[File]:
@@ -109,7 +109,9 @@ class Shipment:
 
         A removal or a repair that looks at the indexes before this commit, and deletes after this look, sees it afterwards.
         """
-        taken = {id_: each for each in committed if (id_ := listing.id_of(each.file.location.get("asset"))) in self._taken}
+        taken = {
+            id_: each for each in committed if (id_ := release_listing.id_of(each.file.location.get("asset"))) in self._taken
+        }
         for release in {self._taken[each] for each in taken}:
             found = self._release(release)
             there = {asset.id for asset in found.assets} if found else set()
@@ -155,11 +157,11 @@ class Shipment:
         """The newest 100 releases by their commits' dates, where a crash left a draft or one unrecorded; those of `tags`."""
         found = list(self._github.pages("{repo}/releases", at_most=100))
         replies = [self._github.call("GET", f"{{repo}}/releases/tags/{tag}", allow=(404,)) for tag in tags[-_TRIES:]]
-        return [listing.release(each) for each in (*found, *(reply.data for reply in replies if reply.status == 200))]
+        return [release_listing.release(each) for each in (*found, *(reply.data for reply in replies if reply.status == 200))]
 
     def _release(self, number: int) -> Listed | None:
         reply = self._github.call("GET", f"{{repo}}/releases/{number}", allow=(404,))
-        return listing.release(reply.data) if reply.status == 200 else None
+        return release_listing.release(reply.data) if reply.status == 200 else None
 
     def _found_in(self, release: Listed, incoming: Iterable[Incoming]) -> list[Named]:
         """Files that a release has."""
@@ -178,7 +180,7 @@ class Shipment:
         missing = [each for each in stored if each.id not in told]
         if missing:  # what is told beside a release is not believed to be all of it
             pages = self._github.pages(f"{{repo}}/releases/{release.id}/assets")
-            told = {listing.asset(each).id for each in pages}
+            told = {release_listing.asset(each).id for each in pages}
         for each in missing:
             if each.id not in told:
                 raise StorageError(
@@ -193,14 +195,14 @@ class Shipment:
         base = f"{project}-{version}"
         self._back |= record.removed.keys() if record else set()
         places = [file.location for file in record.files if "repository" not in file.location] if record else []
-        ours = {each.id: each for each in self._listed.result() if each.mark and listing.number_of(each.tag, base)}
-        latest = max((id_ for place in places if (id_ := listing.id_of(place.get("release")))), default=None)
+        ours = {each.id: each for each in self._listed.result() if each.mark and release_listing.number_of(each.tag, base)}
+        latest = max((id_ for place in places if (id_ := release_listing.id_of(place.get("release")))), default=None)
         if latest is not None and latest not in ours:
             release = self._release(latest)
-            if release is not None and release.mark and listing.is_of(release.tag, project, version):
+            if release is not None and release.mark and release_listing.is_of(release.tag, project, version):
                 ours[latest] = release  # else the record was written by hand, or the release was: it is not ours to fill
         tags = {str(place.get("tag")) for place in places} | {each.tag for each in ours.values() if not each.draft}
-        number = max((listing.number_of(tag, base) or 0 for tag in tags), default=0) + 1
+        number = max((release_listing.number_of(tag, base) or 0 for tag in tags), default=0) + 1
         done, rest = [], []
         for each in incoming:
             release = next((one for one in ours.values() if not one.draft and _has(one, each)), None)
@@ -214,7 +216,9 @@ class Shipment:
         for at in range(0, len(rest), most):
             load = _Load(project, version, rest[at : at + most], number + at // most)
             wanted = [*load.files, *(each.named.file for each in load.beside)]
-            load.into = listing.open_release(ours.values(), wanted) or listing.draft_for(ours.values(), load.files)
+            load.into = release_listing.open_release(ours.values(), wanted) or release_listing.draft_for(
+                ours.values(), load.files
+            )
             loads.append(load)
         return done, loads
 
@@ -239,7 +243,7 @@ class Shipment:
         found: set[str] = set()
         address = self._github.address
         for at in range(0, len(tags), _TAGS_AT_ONCE):
-            query, names = listing.tags_query(tags[at : at + _TAGS_AT_ONCE])
+            query, names = release_listing.tags_query(tags[at : at + _TAGS_AT_ONCE])
             data = self._github.graphql(query, {"owner": address.owner, "name": address.name, **names}).get("repository")
             found |= {tag for field, tag in zip(names, tags[at:], strict=False) if isinstance(data, dict) and data.get(field)}
         return found
@@ -288,14 +292,14 @@ class Shipment:
             "name": load.tag,
             "target_commitish": tip,
             "draft": True,
-            "body": listing.text(self._index, load.project, load.version, load.files),
+            "body": release_listing.text(self._index, load.project, load.version, load.files),
         }
         for _ in range(_TRIES):
             try:
-                return listing.release(self._github.call("POST", "{repo}/releases", body=body).data)
+                return release_listing.release(self._github.call("POST", "{repo}/releases", body=body).data)
             except UncertainError as error:
                 lost = error
-                wanted = listing.mark(load.files)
+                wanted = release_listing.mark(load.files)
                 made = [each for each in self._list() if each.draft and each.mark == wanted and not each.assets]
                 if made:
                     return made[0]
@@ -333,7 +337,7 @@ class Shipment:
                 "make_latest": "false",
             }
             try:
-                published = listing.release(self._github.call("PATCH", path, body=body).data)
+                published = release_listing.release(self._github.call("PATCH", path, body=body).data)
                 if not published.draft:
                     return published
                 raise UncertainError(f"GitHub left the release {load.tag} a draft.", "Run the same command again.")
@@ -361,11 +365,11 @@ class Shipment:
 
         Where another draft for them is seen, it is given a moment: it may be the one that just took the tag.
         """
-        wanted = listing.mark(load.files)
+        wanted = release_listing.mark(load.files)
         for tries in range(_TRIES):
             listed = self._list([*load.taken, load.tag])
             for each in listed:
-                ours = each.mark and not each.draft and listing.number_of(each.tag, load.base)
+                ours = each.mark and not each.draft and release_listing.number_of(each.tag, load.base)
                 if ours and all(each.find(file) for file in load.files):
                     return each
             if not any(each.draft and each.mark == wanted and each.id != own for each in listed):
@@ -395,5 +399,5 @@ def _located(each: Incoming, release: Listed, stored: Stored | None, beside: Sto
     """The file with its location, as GitHub told it."""
     if stored is None:
         raise TypeError(f"{release.tag} does not hold {each.named.file.filename}")
-    location = listing.location(release, stored, beside)
+    location = release_listing.location(release, stored, beside)
     return dataclasses.replace(each.named, file=dataclasses.replace(each.named.file, location=location))

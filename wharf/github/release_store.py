@@ -10,19 +10,19 @@ import contextlib
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from wharf import listing
 from wharf.errors import NotAllowedError, StorageError
+from wharf.github import release_listing
+from wharf.github.release_publishing import Shipment
 from wharf.index.change import Named
 from wharf.model import File
-from wharf.shipment import Shipment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from wharf.assets.asset_store import Progress
-    from wharf.github import GitHub
-    from wharf.listing import Listed, Place
-    from wharf.wire import Download
+    from wharf.github.api import GitHub
+    from wharf.github.release_listing import Listed, Place
+    from wharf.github.wire import Download
 
 
 class Releases:
@@ -48,7 +48,7 @@ class Releases:
 
         Whoever can push to the branch writes the records: without that list they could have a token read elsewhere for them.
         """
-        return listing.place(file, self.others)
+        return release_listing.place(file, self.others)
 
     def link(self, place: Place) -> str:
         """Where everybody can fetch a file, if its repository is public and called as it is now."""
@@ -68,19 +68,21 @@ class Releases:
     def all(self) -> Iterator[Listed]:
         """Every release of the repository, with its assets, the newest first."""
         for each in self.github.pages("{repo}/releases"):
-            yield listing.release(each)
+            yield release_listing.release(each)
 
     def left_of(self, project: str, version: str, removed: Mapping[str, str]) -> Sequence[Named]:
         """Those files (name: sha256) of a release that left the index before, and whose bytes are stored nevertheless."""
         found = []
         for release in self.all():
-            if release.draft or release.mark is None or not listing.is_of(release.tag, project, version):
+            if release.draft or release.mark is None or not release_listing.is_of(release.tag, project, version):
                 continue
             for asset in release.assets:
                 for name, sha256 in removed.items():
-                    if asset.sha256 == sha256 and listing.same_name(asset.name, name):
-                        beside = next((one for one in release.assets if one.name == listing.metadata_name(asset.name)), None)
-                        location = listing.location(release, asset, beside)
+                    if asset.sha256 == sha256 and release_listing.same_name(asset.name, name):
+                        beside = next(
+                            (one for one in release.assets if one.name == release_listing.metadata_name(asset.name)), None
+                        )
+                        location = release_listing.location(release, asset, beside)
                         moment = datetime.fromisoformat(asset.updated)
                         file = File(filename=name, sha256=sha256, size=asset.size, upload_time=moment, location=location)
                         found.append(Named(project=project, version=version, file=file))
@@ -116,21 +118,24 @@ class Releases:
         place = self.place(each.file)
         if place.repository is not None:
             raise StorageError("it lies in another repository, which is not touched", "")
-        number = listing.id_of(each.file.location.get("release"))
+        number = release_listing.id_of(each.file.location.get("release"))
         if number is None:
             raise StorageError(f"the record of {each.file.filename} does not say in which release it is", "")
         if number not in seen:
             reply = self.github.call("GET", f"{{repo}}/releases/{number}", allow=(404,))
-            seen[number] = listing.release(reply.data) if reply.status == 200 else None
+            seen[number] = release_listing.release(reply.data) if reply.status == 200 else None
         release = seen[number]
         if release is None:
             return
-        if release.mark is None or not listing.is_of(release.tag, each.project, each.version):
+        if release.mark is None or not release_listing.is_of(release.tag, each.project, each.version):
             raise StorageError(f"{release.tag or 'its release'} is not a release that wharf made for {each.project}", "")
-        for id_, name in ((place.metadata, listing.metadata_name(each.file.filename)), (place.asset, each.file.filename)):
+        for id_, name in (
+            (place.metadata, release_listing.metadata_name(each.file.filename)),
+            (place.asset, each.file.filename),
+        ):
             stored = next((asset for asset in release.assets if asset.id == id_), None)
             if stored is None:
                 continue
-            if not listing.same_name(stored.name, name) and not (id_ == place.asset and stored.holds(each.file)):
+            if not release_listing.same_name(stored.name, name) and not (id_ == place.asset and stored.holds(each.file)):
                 raise StorageError(f"{stored.name} in {release.tag}, which its record names, is another file", "")
             self.github.call("DELETE", f"{{repo}}/releases/assets/{stored.id}", allow=(404,))

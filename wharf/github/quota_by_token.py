@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from wharf.quota import Tally
+from wharf.github.quota import Tally
 
 if TYPE_CHECKING:
     from wharf.secret import Secret

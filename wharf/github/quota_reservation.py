@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from wharf.quota import Wait, too_long
+from wharf.github.quota import Wait, too_long
 
 if TYPE_CHECKING:
-    from wharf.quota import Pace, Turns, Window
+    from wharf.github.quota import Pace, Turns, Window
 
 CREATIONS: Final = 3
 """New contents of one file of a new version: the draft, the asset, and the release made visible."""

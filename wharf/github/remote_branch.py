@@ -12,8 +12,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wharf.clone import REMOTE, TRIES, TRYING, Clone, said
 from wharf.errors import AWAY, GraphQLError, NotAllowedError, NotFoundError, RejectedError, StorageError, UncertainError
+from wharf.github.clone import REMOTE, TRIES, TRYING, Clone, said
 from wharf.index.branch import Branch, Committed, Message, edits_of
 from wharf.index.snapshot import Snapshot
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from wharf.account import Job
-    from wharf.clone import Depth
-    from wharf.github import GitHub
+    from wharf.github.account import Job
+    from wharf.github.api import GitHub
+    from wharf.github.clone import Depth
     from wharf.index.branch import Entry
     from wharf.index.change import Change, Outcome
     from wharf.model import Json

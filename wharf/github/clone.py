@@ -14,15 +14,15 @@ import time
 from typing import TYPE_CHECKING, Final, Literal
 
 from wharf.errors import AWAY, UNWRITABLE, NotAllowedError, StorageError
+from wharf.github.replies import away, plain
 from wharf.index.git import Git, Objects, check_disk
-from wharf.replies import away, plain
 from wharf.system import disk_remedies, owner_only_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from wharf.github import GitHub
+    from wharf.github.api import GitHub
 
 Depth = Literal["trees", "whole", "history"]
 """What a clone holds: the folders of the last commit; its files too; or the folders of all commits."""

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from wharf import listing
 from wharf.errors import AWAY, NotAllowedError, RejectedError, StorageError, UncertainError
+from wharf.github import release_listing
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
     from wharf.assets.asset_store import Incoming, Progress
-    from wharf.github import GitHub
-    from wharf.listing import Listed, Stored
+    from wharf.github.api import GitHub
+    from wharf.github.release_listing import Listed, Stored
 
 PAUSE: Final = 0.5
 """Seconds before an upload that failed is tried again; doubled each time."""
@@ -111,7 +111,7 @@ class Upload:
         except StorageError:
             taken_back()
             raise
-        stored = listing.asset(reply.data)
+        stored = release_listing.asset(reply.data)
         self.github.know(reply.data.get("uploader") if isinstance(reply.data, dict) else None)
         arrived = stored.sha256 or tries[-1].digest.hexdigest()  # an old server tells no digest: then what was sent has to do
         if arrived != file.sha256 or stored.size != file.size:
@@ -125,9 +125,11 @@ class Upload:
     def _namesake(self) -> Stored | None:
         """The asset of the release that has the file's bytes, else the one that has its name."""
         file = self.incoming.named.file
-        assets = [listing.asset(each) for each in self.github.pages(f"{{repo}}/releases/{self.release.id}/assets")]
-        named = [each for each in assets if listing.same_name(each.name, file.filename)]
-        return listing.find(assets, file) or next(iter(sorted(named, key=lambda each: each.name != file.filename)), None)
+        assets = [release_listing.asset(each) for each in self.github.pages(f"{{repo}}/releases/{self.release.id}/assets")]
+        named = [each for each in assets if release_listing.same_name(each.name, file.filename)]
+        return release_listing.find(assets, file) or next(
+            iter(sorted(named, key=lambda each: each.name != file.filename)), None
+        )
 
     def _stale(self, stored: Stored) -> bool:
         return stored.state != "uploaded" and self.github.now() - datetime.fromisoformat(stored.updated) > STALE

@@ -15,26 +15,26 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote, urljoin, urlsplit
 
-from wharf import account
 from wharf.errors import AnswerTooLargeError, GraphQLError, NotAllowedError, StorageError
-from wharf.quota import FIRST_WAIT, READ, WRITE, Turns, Wait, Waiting, wait_after
-from wharf.replies import limited, plain, refusal
-from wharf.reservation import reserve
-from wharf.tallies import Tallies
+from wharf.github import account
+from wharf.github.quota import FIRST_WAIT, READ, WRITE, Turns, Wait, Waiting, wait_after
+from wharf.github.quota_by_token import Tallies
+from wharf.github.quota_reservation import reserve
+from wharf.github.replies import limited, plain, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from contextlib import AbstractContextManager
     from typing import Self
 
-    from wharf.account import Account
+    from wharf.github.account import Account
+    from wharf.github.quota import Rate
+    from wharf.github.quota_reservation import Reservation
+    from wharf.github.replies import Reply
+    from wharf.github.wire import Client, Download, Wire
     from wharf.model import Json
-    from wharf.quota import Rate
-    from wharf.replies import Reply
     from wharf.repository_address import Address
-    from wharf.reservation import Reservation
     from wharf.secret import Secret
-    from wharf.wire import Client, Download, Wire
 
     Sink = Callable[[bytes], None]
 
@@ -90,7 +90,7 @@ class GitHub:
         """The connections with a token's limits, and that very token, whichever `use` brings meanwhile."""
         with self._lock:
             if self._made is None:
-                from wharf.wire import Wire
+                from wharf.github.wire import Wire
 
                 self._made = Wire(self._turns, self._given)
             return self._made, self.token
@@ -279,7 +279,7 @@ class GitHub:
     @contextmanager
     def asset(self, asset_id: int, *, slug: str | None = None) -> Iterator[str | Download]:
         """Where the bytes of an asset are: an address that is valid for minutes and needs no token, or the bytes themselves."""
-        from wharf import wire
+        from wharf.github import wire
 
         path = (f"/repos/{slug}" if slug else "{repo}") + f"/releases/assets/{asset_id}"
         headers = {"accept": "application/octet-stream", **wire.AS_IT_IS}
@@ -360,7 +360,7 @@ class GitHub:
         creates: bool | None = None,
         repeat: bool | None = None,
     ) -> Reply:
-        from wharf.wire import Outgoing
+        from wharf.github.wire import Outgoing
 
         wire, token = self._line
         asked = Outgoing(
