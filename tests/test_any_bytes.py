@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wharf import repository_address, secret, site
+from wharf import repository_address, secret
 from wharf import settings as own_settings
 from wharf.cli.spec import parse_spec
 from wharf.distribution.file_names import Name
@@ -23,6 +23,7 @@ from wharf.index import configuration, record
 from wharf.model import version_of
 from wharf.pages import content_negotiation
 from wharf.server.links import life_of
+from wharf.site import layout
 from wharf.text_formats import parsing
 
 if TYPE_CHECKING:
@@ -88,8 +89,8 @@ READERS: dict[str, tuple[Callable[[str], object], type[Exception]]] = {
         lambda text: own_settings.parse_config(text.encode("utf-8", "surrogatepass"), Path("pyproject.toml"), own=False),
         UsageError,
     ),
-    "site": (lambda text: site.parse(text.encode("utf-8", "surrogatepass"), "out"), UsageError),
-    "page": (lambda text: list(site.files_of(text.encode("utf-8", "surrogatepass"), "demo")), StorageError),
+    "site": (lambda text: layout.parse(text.encode("utf-8", "surrogatepass"), "out"), UsageError),
+    "page": (lambda text: list(layout.files_of(text.encode("utf-8", "surrogatepass"), "demo")), StorageError),
     "state": (lambda text: record.parse_status(text.encode("utf-8", "surrogatepass"), project="demo"), RecordError),
     "reply": (
         lambda text: replies.body_json({"content-type": "application/json"}, text.encode("utf-8", "surrogatepass")),

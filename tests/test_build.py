@@ -26,7 +26,6 @@ from test_branch import edit_by_hand
 from test_server import serving
 from test_shipment import _at_once, world  # noqa: F401 - fixtures
 
-from wharf import site, site_folder
 from wharf.cli import main
 from wharf.errors import NotFoundError, StorageError, UsageError, WharfError
 from wharf.operations import build_files, build_pages
@@ -39,6 +38,7 @@ from wharf.pages.page_format import Format
 from wharf.repository import Repository, open_repository
 from wharf.server.app import Rules
 from wharf.settings import Settings
+from wharf.site import layout, output_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,7 +101,7 @@ def test_a_site_with_files_says_byte_for_byte_what_the_server_says_but_for_one_n
         for name in names:
             for form in Format:
                 answer = client.get(f"/simple/{name}", headers={"accept": form.value})
-                page = out / "simple" / name / site.PAGES.get(form, "index.html")
+                page = out / "simple" / name / layout.PAGES.get(form, "index.html")
                 said = re.sub(rb' data-dist-info-metadata="[^"]*"', b"", answer.content)  # see pages/html.py
                 assert page.read_bytes() == said, (name, form)
         for path in tree(out / "files"):
@@ -293,7 +293,7 @@ def test_a_site_that_grew_is_the_site_that_is_built_at_once(
         build(repository, root / "out", with_files=True)
         build(repository, root / "at-once", with_files=True)
         assert tree(root / "out") == tree(root / "at-once")
-        assert not (root / "out" / site_folder.STAGING).exists()
+        assert not (root / "out" / output_folder.STAGING).exists()
 
 
 class Died(BaseException):
@@ -370,7 +370,7 @@ def test_processes_of_a_build_that_was_killed_end_with_it_and_spoil_nothing(
     script = tmp_path / "slowly.py"
     script.write_text(slowly)
     with subprocess.Popen([sys.executable, script], start_new_session=True) as process:
-        while not list(out.glob(f"{site_folder.STAGING}/pages-*/simple/*")):
+        while not list(out.glob(f"{output_folder.STAGING}/pages-*/simple/*")):
             assert process.poll() is None
         process.kill()
     alive = ["pgrep", "--session", str(process.pid)]
@@ -466,22 +466,22 @@ def _foreign(out: Path, what: str) -> None:
     out.mkdir()
     (out / "index.html").write_text("mine")
     if what == "a broken state":
-        (out / site.STATE).write_text("{")
+        (out / layout.STATE).write_text("{")
     if what == "a state of somebody else's":
-        (out / site.STATE).write_text('{"format": 1, "pages": []}')
+        (out / layout.STATE).write_text('{"format": 1, "pages": []}')
     if what == "a state that names a path":
         state = {"origin": "x", "index": "main", "commit": None, "key": "", "trees": {"../..": "0" * 40}}
-        (out / site.STATE).write_text(json.dumps(state))
+        (out / layout.STATE).write_text(json.dumps(state))
     if what == "files that lie elsewhere":
         gone = {"origin": "x", "index": "main", "commit": None, "key": "", "gone": ["../../etc/passwd"]}
-        (out / site.STATE).write_text(json.dumps(gone))
+        (out / layout.STATE).write_text(json.dumps(gone))
     if what == "a newer format":
-        (out / site.STATE).write_text('{"format": 2, "anything": true}')
+        (out / layout.STATE).write_text('{"format": 2, "anything": true}')
     if what == "a state without end":
-        (out / site.STATE).write_text("[" * 200_000)
+        (out / layout.STATE).write_text("[" * 200_000)
     if what == "a state with half a pair":
         half = {"origin": "x", "index": "main", "commit": None, "key": "", "left-out": {"demo": [["x"]]}}
-        (out / site.STATE).write_text(json.dumps(half))
+        (out / layout.STATE).write_text(json.dumps(half))
 
 
 @pytest.mark.parametrize(
@@ -504,7 +504,7 @@ def test_what_is_no_site_of_ours_is_not_touched(repository: Repository, tmp_path
         assert "Update wharf" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", [site_folder.STAGING, "simple", "files", "simple/demo", "files/{digest}"])
+@pytest.mark.parametrize("name", [output_folder.STAGING, "simple", "files", "simple/demo", "files/{digest}"])
 def test_a_link_in_the_site_is_not_followed(repository: Repository, tmp_path: Path, name: str) -> None:
     wheel = make_wheel(tmp_path)
     put(repository, wheel)
@@ -585,7 +585,7 @@ def test_a_full_disk_leaves_the_old_site_whole(repository: Repository, store: Pa
     assert "cannot be written" in error["message"]
     assert "as it was" in error["hint"]
     assert tree(out) == before
-    assert not (out / site_folder.STAGING).exists()
+    assert not (out / output_folder.STAGING).exists()
     done = subprocess.run([WHARF, "build", "--with-files", "--repo", store, out], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     build(repository, tmp_path / "at-once", with_files=True)

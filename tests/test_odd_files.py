@@ -21,7 +21,7 @@ from wharf.operations.verify import verify
 from wharf.repository import Repository, open_repository
 from wharf.server.app import Rules
 from wharf.settings import Settings
-from wharf.site_folder import SiteFolder
+from wharf.site.output_folder import SiteFolder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,15 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from wharf import site
 from wharf.assets.folder_store import Folder
 from wharf.distribution.file_names import Name
 from wharf.errors import NoIndexError, NotAllowedError, NotFoundError, UsageError
 from wharf.operations import build_files, build_pages
 from wharf.pages import html, page_format
 from wharf.repository import check_index
-from wharf.site import Direct, Own, State
-from wharf.site_folder import SiteFolder
+from wharf.site import layout
+from wharf.site.layout import Direct, Own, State
+from wharf.site.output_folder import SiteFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from wharf.index.snapshot import Snapshot
     from wharf.repository import Repository
-    from wharf.site import LeftOut, Reach
+    from wharf.site.layout import LeftOut, Reach
 
 CODE: Final = "2"
 """To be raised when the same index gives other files than before."""
@@ -99,7 +99,7 @@ def _direct(repository: Repository) -> Direct:
             continue
         if isinstance(other, dict) and other.get("private") is False:
             public.append(slug)
-    return site.Direct(github.address, frozenset(public))
+    return layout.Direct(github.address, frozenset(public))
 
 
 def _own(repository: Repository) -> Own:
@@ -118,8 +118,8 @@ def _carry_out(repository: Repository, folder: SiteFolder, reach: Reach, address
     # What is not to be had today is looked for again next time.
     trees = plan.after.trees | dict.fromkeys(lost, _UNKNOWN)
     after = plan.after.model_copy(update={"left_out": left_out, "trees": trees})
-    own = {"": {"index.html": html.render_site_home(address).encode()}, "simple": site.list_pages(snapshot.names())}
-    paths = {site.file_path(file) for file in made.files}
+    own = {"": {"index.html": html.render_site_home(address).encode()}, "simple": layout.list_pages(snapshot.names())}
+    paths = {layout.file_path(file) for file in made.files}
     _install(folder, plan, after, own, paths, _gone(folder, plan, paths))
     return Built(
         commit=snapshot.commit,
@@ -141,14 +141,14 @@ def _make(
         git_dir=repository.branch.git_dir, commit=snapshot.commit, out=folder.out, pages=folder.pages, reach=reach
     )
     made = build_pages.make(job, plan.changed, progress.page)
-    wanted = [file for file in made.files if not folder.has(site.file_path(file), file.size)]
+    wanted = [file for file in made.files if not folder.has(layout.file_path(file), file.size)]
     progress.files(len(wanted))
     lost = build_files.bring(repository, wanted, folder.out, progress.file)
     projects = {Name.parse(path.partition("/")[2]).project for path in lost}
     if isinstance(reach, Own) and lost:
         without = dataclasses.replace(job, reach=dataclasses.replace(reach, lost=lost))
         made.left_out.update(build_pages.make(without, sorted(projects), progress.page).left_out)
-        made.files = [file for file in made.files if site.file_path(file) not in lost]
+        made.files = [file for file in made.files if layout.file_path(file) not in lost]
     return made, projects
 
 
@@ -217,7 +217,7 @@ def _install(
     if folder.state == after and not any(fresh.values()):
         return
     for name, state in states.items():
-        folder.stage(name, {site.STATE: site.render_state(state)})
+        folder.stage(name, {layout.STATE: layout.render_state(state)})
     for where, files in fresh.items():
         folder.stage(f"own/{where}", files)
     folder.prepare((*plan.changed, *plan.deleted), paths, gone)

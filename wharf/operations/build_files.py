@@ -9,10 +9,10 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from wharf import site
 from wharf.assets.folder_store import Folder
 from wharf.errors import NotFoundError, OddFileError, StorageError
-from wharf.site_folder import STAGING
+from wharf.site import layout
+from wharf.site.output_folder import STAGING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -43,9 +43,9 @@ def bring(repository: Repository, files: Sequence[File], out: Path, advance: Cal
 
     def one(file: File) -> None:
         try:
-            _bring_one(repository, file, out / STAGING / "files" / site.file_path(file), stop)
+            _bring_one(repository, file, out / STAGING / "files" / layout.file_path(file), stop)
         except _LostError as error:
-            lost[site.file_path(file)] = str(error)
+            lost[layout.file_path(file)] = str(error)
         advance(1)
 
     pool = ThreadPoolExecutor(AT_ONCE, "fetch")

@@ -11,12 +11,12 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from wharf import site
 from wharf.errors import StorageError
 from wharf.index.git import Git, Objects
 from wharf.index.snapshot import Snapshot
-from wharf.site import Own
-from wharf.site_folder import stage, stage_metadata
+from wharf.site import layout
+from wharf.site.layout import Own
+from wharf.site.output_folder import stage, stage_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from wharf.errors import RecordError
     from wharf.model import File, Project
-    from wharf.site import LeftOut, Reach
+    from wharf.site.layout import LeftOut, Reach
 
 CHUNK: Final = 250
 """Projects that are read at once."""
@@ -118,21 +118,21 @@ def _make_chunk(job: Job, names: Sequence[str]) -> Made:
     try:
         snapshot = Snapshot(objects, job.commit)
         for project, broken in snapshot.projects(names):
-            shown, left_out = site.reachable(project, job.reach)
+            shown, left_out = layout.reachable(project, job.reach)
             left_out = [*(_named(each) for each in broken), *left_out]
             if isinstance(job.reach, Own) and project.status.marker != "quarantined":
                 shown = _with_metadata(job, snapshot, shown, left_out)
                 made.files += shown.files
             if left_out:
                 made.left_out[project.name] = left_out
-            stage(job.pages, f"simple/{project.name}", site.project_pages(shown, job.reach))
+            stage(job.pages, f"simple/{project.name}", layout.project_pages(shown, job.reach))
     finally:
         objects.close()
     return made
 
 
 def _named(error: RecordError) -> LeftOut:
-    return site.leaving_out(error.path, error.message.removeprefix(f"{error.path}: "))
+    return layout.leaving_out(error.path, error.message.removeprefix(f"{error.path}: "))
 
 
 def _with_metadata(job: Job, snapshot: Snapshot, project: Project, left_out: list[LeftOut]) -> Project:
@@ -143,9 +143,11 @@ def _with_metadata(job: Job, snapshot: Snapshot, project: Project, left_out: lis
             return file
         data = snapshot.metadata(project.name, version, file.filename)
         if data is None or hashlib.sha256(data).hexdigest() != file.core_metadata:
-            left_out.append(site.leaving_out(f"{file.filename}.metadata", "it is not on the branch as its record announces it"))
+            left_out.append(
+                layout.leaving_out(f"{file.filename}.metadata", "it is not on the branch as its record announces it")
+            )
             return dataclasses.replace(file, core_metadata=None)
-        stage_metadata(job.out, site.file_path(file), data)
+        stage_metadata(job.out, layout.file_path(file), data)
         return file
 
     releases = [

@@ -12,9 +12,9 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING, Final
 
-from wharf import site
 from wharf.errors import OddFileError, StorageError, UsageError
 from wharf.pages.page_format import Format
+from wharf.site import layout
 from wharf.system import disk_remedies, regular_file
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class SiteFolder:
         self.staging = out / STAGING
         # Of its own: a process of a build that was killed may still be writing.
         self.pages = self.staging / f"{_PAGES}{secrets.token_hex(8)}"
-        self.state: site.State | None = None
+        self.state: layout.State | None = None
         self.installing = False
 
     @contextlib.contextmanager
@@ -96,20 +96,20 @@ class SiteFolder:
         with contextlib.suppress(OSError):  # not empty: files to go on with
             self.staging.rmdir()
 
-    def _read_state(self) -> site.State | None:
+    def _read_state(self) -> layout.State | None:
         if not self.out.exists():
             return None
         if not self.out.is_dir():
-            raise site.not_ours(str(self.out), "it is not a folder")
-        for name in (STAGING, "simple", "files", site.STATE):
+            raise layout.not_ours(str(self.out), "it is not a folder")
+        for name in (STAGING, "simple", "files", layout.STATE):
             self._check_own(self.out / name)
-        path = self.out / site.STATE
+        path = self.out / layout.STATE
         if path.is_file():
             with path.open("rb") as file:
-                return site.parse(file.read(site.MAX_STATE), str(self.out))
+                return layout.parse(file.read(layout.MAX_STATE), str(self.out))
         others = [path.name for path in self.out.iterdir() if path.name != STAGING]
         if others:
-            raise site.not_ours(str(self.out), f"it holds {sorted(others)[0]} and no {site.STATE}")
+            raise layout.not_ours(str(self.out), f"it holds {sorted(others)[0]} and no {layout.STATE}")
         return None
 
     def _check_own(self, path: Path) -> None:
@@ -154,7 +154,7 @@ class SiteFolder:
         self._replace_state(staged)
 
     def _replace_state(self, staged: str) -> None:
-        (self.pages / staged / site.STATE).replace(self.out / site.STATE)
+        (self.pages / staged / layout.STATE).replace(self.out / layout.STATE)
 
     def install_project(self, project: str) -> None:
         """Put the pages of a project into their place: the whole folder if it is new, else file by file."""
@@ -162,7 +162,7 @@ class SiteFolder:
         if not target.exists():
             source.rename(target)
             return
-        for name in site.PAGES.values():
+        for name in layout.PAGES.values():
             (source / name).replace(target / name)
 
     def install_own(self, folder: str, names: Iterable[str]) -> None:
@@ -174,7 +174,7 @@ class SiteFolder:
     def install_files(self, paths: Iterable[str]) -> None:
         """Put those distributions, with their metadata, into their place, as far as they were staged; others are left there."""
         for path in paths:
-            for name in site.with_metadata(path):
+            for name in layout.with_metadata(path):
                 source, target = self.staging / "files" / name, self.out / "files" / name
                 if source.exists():
                     source.replace(target)
@@ -185,8 +185,8 @@ class SiteFolder:
 
     def old_files(self, project: str) -> set[str]:
         """The files that a project's page in the site links to."""
-        path = self.out / "simple" / project / site.PAGES[Format.JSON]
-        return set(site.files_of(path.read_bytes(), project)) if path.is_file() else set()
+        path = self.out / "simple" / project / layout.PAGES[Format.JSON]
+        return set(layout.files_of(path.read_bytes(), project)) if path.is_file() else set()
 
     def has(self, path: str, size: int) -> bool:
         """Whether the site, or what is staged for it, has a file of that size below `files/`."""
@@ -199,14 +199,14 @@ class SiteFolder:
     def drop_project(self, project: str) -> None:
         """Delete a project's pages; what somebody else put beside them stays."""
         folder = self.out / "simple" / project
-        for name in site.PAGES.values():
+        for name in layout.PAGES.values():
             (folder / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             folder.rmdir()
 
     def drop_file(self, path: str) -> None:
         """Delete a file below `files/`, with its metadata."""
-        for name in site.with_metadata(path):
+        for name in layout.with_metadata(path):
             (self.out / "files" / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             (self.out / "files" / path).parent.rmdir()
