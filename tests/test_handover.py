@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wharf import handover, shared_port
-from wharf.handover import HandoverError, Run
-from wharf.private_folder import LONGEST, private_folders
+from wharf.run_port import handover, shared_port
+from wharf.run_port.handover import HandoverError, Run
+from wharf.run_port.private_folder import LONGEST, private_folders
+from wharf.run_port.shared_port import PortTakenError, SharedPort, find
 from wharf.secret import Secret
-from wharf.shared_port import PortTakenError, SharedPort, find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -26,15 +26,15 @@ from test_serving import JSON, World, soon, world
 
 import wharf
 from wharf.cli.child import environment
-from wharf.handover import Run
 from wharf.operations.publish import Input, publish
 from wharf.repository import open_repository
 from wharf.repository_address import parse
+from wharf.run_port.handover import Run
+from wharf.run_port.shared_port import SharedPort
 from wharf.secret import Secret
 from wharf.server import Beside, one_time, refresher
 from wharf.server.app import Rules
 from wharf.settings import Settings
-from wharf.shared_port import SharedPort
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,8 +18,8 @@ from makers import make_wheel
 from test_run import ASK, Desk, desk, far
 from test_serving import World, world
 
-from wharf import shared_port
-from wharf.private_folder import private_folders
+from wharf.run_port import shared_port
+from wharf.run_port.private_folder import private_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,11 +7,11 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from wharf import shared_port
-from wharf.handover import Run
-from wharf.private_folder import private_folders
+from wharf.run_port import shared_port
+from wharf.run_port.handover import Run
+from wharf.run_port.private_folder import private_folders
+from wharf.run_port.shared_port import LOOPBACK, PortTakenError, SharedPort
 from wharf.secret import Secret
-from wharf.shared_port import LOOPBACK, PortTakenError, SharedPort
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wharf.cli.child import Child
-    from wharf.handover import Run
     from wharf.public_index_address import PublicIndex
     from wharf.repository import Repository
+    from wharf.run_port.handover import Run
+    from wharf.run_port.shared_port import SharedPort
     from wharf.secret import Secret
     from wharf.server import Beside
     from wharf.settings import Settings
-    from wharf.shared_port import SharedPort
 
 _ASK_THE_PUBLIC_INDEX = frozenset({"uv", "uvx"})  # by themselves
 _COULD_WIN = "it could win a name of this index"
@@ -138,7 +138,7 @@ def _served(state: State, settings: Settings, wish: _Wish) -> int:
 
 def _started(state: State, wish: _Wish, number: int, password: Secret) -> Child:
     from wharf.cli import child
-    from wharf.shared_port import LOOPBACK
+    from wharf.run_port.shared_port import LOOPBACK
 
     what = f"{wish.run.index} at http://{LOOPBACK}:{number}/simple/"
     if wish.shell:

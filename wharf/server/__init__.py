@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from wharf.errors import UsageError
+from wharf.run_port.shared_port import LOOPBACK, SharedPort
 from wharf.server.acceptor import Acceptor
 from wharf.server.app import Rules, make_app
 from wharf.server.cors import Cors
@@ -23,7 +24,6 @@ from wharf.server.journal import AccessLog, Journal, Told, quietly
 from wharf.server.listening import allow_open_files, listen
 from wharf.server.options import Options, bracketed
 from wharf.server.protocol import OneRequest, Protocol
-from wharf.shared_port import LOOPBACK, SharedPort
 
 if TYPE_CHECKING:
     import socket

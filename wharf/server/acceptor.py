@@ -18,7 +18,7 @@ from wharf.server.access import secrets_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wharf.shared_port import Passed, SharedPort
+    from wharf.run_port.shared_port import Passed, SharedPort
 
     Make = Callable[[], asyncio.Protocol]
 

@@ -18,9 +18,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from wharf import handover
 from wharf.errors import WharfError
-from wharf.handover import HandoverError, Run
+from wharf.run_port import handover
+from wharf.run_port.handover import HandoverError, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

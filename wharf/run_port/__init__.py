@@ -1,0 +1,1 @@
+"""The port that several `wharf run` of one index share."""
