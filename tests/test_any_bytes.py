@@ -22,7 +22,7 @@ from wharf.github.quota import rate, wait_after
 from wharf.index import configuration, record
 from wharf.model import version_of
 from wharf.pages import content_negotiation
-from wharf.server.links import life_of
+from wharf.server.files.signed_links import life_of
 from wharf.site import layout
 from wharf.text_formats import parsing
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from wharf.github.quota import Waiting
+from wharf.server.access.github_access import Members
+from wharf.server.access.one_time_password import OneTime
 from wharf.server.app import make_app
-from wharf.server.links import Links
-from wharf.server.members import Members
-from wharf.server.one_time import OneTime
+from wharf.server.files.download_cache import Through
+from wharf.server.files.signed_links import Links
 from wharf.server.refresher import Refresher
-from wharf.server.through import Through
 from wharf.system.clock import elapsed
 
 

@@ -23,7 +23,7 @@ from wharf.operations.remove import remove
 from wharf.repository import open_repository
 from wharf.server import refresher
 from wharf.server.app import Rules
-from wharf.server.first_look import first_look
+from wharf.server.startup_check import first_look
 from wharf.settings import Settings
 
 if TYPE_CHECKING:

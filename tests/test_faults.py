@@ -18,8 +18,8 @@ from test_server import JSON, LIMIT, form, serving, soon
 
 from wharf.cli import main, other_indexes
 from wharf.errors import UsageError
+from wharf.server.answer_cache import Shelf
 from wharf.server.app import Rules
-from wharf.server.shelf import Shelf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -191,7 +191,7 @@ class TestFaults:
         with serving(repository, Rules(open_reading=True, upload_limit=LIMIT)) as client:
             with monkeypatch.context() as broken, caplog.at_level(logging.WARNING):
                 broken.setattr(Shelf, "page", self._fail)
-                broken.setattr("wharf.server.routes._header", self._fail)
+                broken.setattr("wharf.server.web.routes._header", self._fail)
                 broken.setattr("wharf.server.refresher.Refresher.current", property(self._fail))
                 answer = client.get(path, headers=JSON)
             assert (answer.status_code, answer.text) == (500, "The server met a fault in itself. Its log says more.\n")

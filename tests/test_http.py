@@ -16,14 +16,15 @@ from makers import make_wheel
 from test_server import LIMIT, client, form, put, serving, token
 from test_serving import soon
 
-from wharf.server import body as bodies
-from wharf.server import config, protocol
-from wharf.server import form as forms
-from wharf.server import upload as uploads
 from wharf.server.app import Rules, make_app
-from wharf.server.cors import Cors
-from wharf.server.journal import REFUSALS, AccessLog, Journal, Told, shown
+from wharf.server.http import protocol
+from wharf.server.http import request_body as bodies
+from wharf.server.http.cors import Cors
+from wharf.server.operator_log import REFUSALS, AccessLog, Journal, Told, shown
 from wharf.server.options import Options
+from wharf.server.uvicorn_server import config
+from wharf.server.web import upload_api as uploads
+from wharf.server.web import upload_form as forms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

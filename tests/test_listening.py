@@ -20,7 +20,7 @@ from makers import make_wheel
 from test_serving import soon
 
 from wharf.errors import UsageError
-from wharf.server import listening
+from wharf.server.http import listening_socket
 from wharf.server.options import Options
 
 if TYPE_CHECKING:
@@ -98,14 +98,14 @@ def test_each_failure_to_listen_has_its_own_way_out(host: str, number: int, says
 
     monkeypatch.setattr(socket.socket, "bind", fail)
     with pytest.raises(UsageError) as raised:
-        listening.listen(host, 80)
+        listening_socket.listen(host, 80)
     assert says in raised.value.hint
     assert ("--port 0" in raised.value.hint) is (number == errno.EADDRINUSE)
 
 
 def test_a_host_that_is_none() -> None:
     with pytest.raises(UsageError) as raised:
-        listening.listen("no such host.invalid", 0)
+        listening_socket.listen("no such host.invalid", 0)
     assert "neither an address nor a name" in raised.value.message
 
 
@@ -119,13 +119,13 @@ def test_as_many_files_may_be_open_as_the_user_may_have(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(resource, "getrlimit", lambda _what: limits[-1])
     monkeypatch.setattr(resource, "setrlimit", set_limit)
-    listening.allow_open_files()
+    listening_socket.allow_open_files()
     assert limits[-1] == (10_240, resource.RLIM_INFINITY)
     limits[:] = [(1024, 4096)]
-    listening.allow_open_files()
+    listening_socket.allow_open_files()
     assert limits[-1] == (4096, 4096)
     limits[:] = [(4096, 4096)]
-    listening.allow_open_files()
+    listening_socket.allow_open_files()
     assert limits == [(4096, 4096)]
 
 

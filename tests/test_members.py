@@ -14,7 +14,8 @@ from test_remote import git
 from test_serving import JSON, World, address, at_once, soon
 
 from wharf.github import clone
-from wharf.server import lending, members, refresher
+from wharf.server import refresher
+from wharf.server.access import borrowed_tokens, github_access
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,7 +178,7 @@ def test_while_github_is_away_known_members_go_on_and_nobody_else_comes_in(world
         world.hub.clock.forward(3600)
         assert client.get(PAGE).status_code == 503
         world.hub.down = False
-        world.hub.clock.forward(members.PAUSE + 1)
+        world.hub.clock.forward(github_access.PAUSE + 1)
         for token in (world.bob, carol, world.alice):
             assert client.get(PAGE, auth=("x", token)).status_code == 200
 
@@ -193,7 +194,7 @@ def test_a_limit_that_a_client_has_reached_is_not_a_refusal(world: World) -> Non
 
 
 def test_github_that_hangs_keeps_no_member_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(members, "PATIENCE", 0.1)
+    monkeypatch.setattr(github_access, "PATIENCE", 0.1)
     tokens = [world.hub.token(f"m{number}", {"acme/pkgs": "read"}) for number in range(12)]
     later = threading.Event()
     with world.serving() as client:
@@ -213,7 +214,7 @@ def test_github_that_hangs_keeps_no_member_waiting(world: World, monkeypatch: py
 
 
 def test_verdicts_are_bounded_and_strangers_drive_out_no_member(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(members, "_KEPT", 5)
+    monkeypatch.setattr(github_access, "_KEPT", 5)
     with world.serving() as client:
         assert client.get(PAGE).status_code == 200
         for number in range(12):
@@ -247,7 +248,7 @@ def test_a_server_without_a_token_borrows_one_of_its_clients(world: World) -> No
 
 def test_a_member_who_leaves_takes_nothing_from_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresher, "ASK_EVERY", 0.02)
-    monkeypatch.setattr(lending, "_KEPT", 2)
+    monkeypatch.setattr(borrowed_tokens, "_KEPT", 2)
     other = world.wheel("other")
     world.put(other)
     with world.serving(None) as client:
@@ -402,7 +403,7 @@ def test_uploads_at_the_same_time_all_land(world: World) -> None:
 
 
 def test_strangers_who_guess_tokens_are_not_asked_about_without_an_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(members, "GUESSES", 3)
+    monkeypatch.setattr(github_access, "GUESSES", 3)
     carol = world.hub.token("carol", {"acme/pkgs": "read"})
     with world.serving() as client:
         assert client.get(PAGE).status_code == 200
@@ -418,8 +419,8 @@ def test_strangers_who_guess_tokens_are_not_asked_about_without_an_end(world: Wo
 
 
 def test_members_do_not_queue_behind_strangers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(members, "STRANGERS", 8)
-    monkeypatch.setattr(members, "PATIENCE", 0.1)
+    monkeypatch.setattr(github_access, "STRANGERS", 8)
+    monkeypatch.setattr(github_access, "PATIENCE", 0.1)
     later = threading.Event()
     with world.serving() as client:
         assert client.get(PAGE).status_code == 200
@@ -431,7 +432,7 @@ def test_members_do_not_queue_behind_strangers(world: World, monkeypatch: pytest
             tokens = (f"nobodys_token_{number:020}" for number in range(20))
             assert {answer.status_code for answer in at_once(20, lambda: client.get(PAGE, auth=("x", next(tokens))))} == {503}
             monkeypatch.setattr(world.hub.faults, "run_before", find)
-            monkeypatch.setattr(members, "PATIENCE", 8.0)
+            monkeypatch.setattr(github_access, "PATIENCE", 8.0)
             assert client.get(PAGE).status_code == 200
             assert questions(world, "bob") == 1  # not let in for want of an answer: GitHub said so
         finally:
@@ -443,7 +444,7 @@ def test_a_yes_holds_for_an_hour_and_no_longer_while_github_is_away(world: World
     with world.serving() as client:
         assert client.get(PAGE).status_code == 200
         world.hub.down = True
-        world.hub.clock.forward(members.GRACE - 10)
+        world.hub.clock.forward(github_access.GRACE - 10)
         assert client.get(PAGE).status_code == 200
         world.hub.clock.forward(11)
         assert client.get(PAGE).status_code == 503

@@ -32,8 +32,10 @@ from wharf.repository_address import parse
 from wharf.run_port.handover import Run
 from wharf.run_port.shared_port import SharedPort
 from wharf.secret import Secret
-from wharf.server import Beside, one_time, refresher
+from wharf.server import refresher
+from wharf.server.access import one_time_password
 from wharf.server.app import Rules
+from wharf.server.uvicorn_server import Beside
 from wharf.settings import Settings
 
 if TYPE_CHECKING:
@@ -605,8 +607,8 @@ def beside(world: World, warnings: list[str], **rules: Any) -> Iterator[tuple[ht
 
 
 def test_github_is_waited_for_a_moment_and_no_longer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert one_time.PATIENCE == 2.0
-    monkeypatch.setattr(one_time, "PATIENCE", 0.2)
+    assert one_time_password.PATIENCE == 2.0
+    monkeypatch.setattr(one_time_password, "PATIENCE", 0.2)
     go_on, warnings = threading.Event(), list[str]()
     with world.open(world.robot):  # there is a clone now
         world.put(world.wheel("demo", "2.0"))

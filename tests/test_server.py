@@ -34,10 +34,10 @@ from wharf.operations.remove import remove
 from wharf.operations.yank import set_yanked
 from wharf.pages.page_format import Format
 from wharf.repository import Repository, open_repository
-from wharf.server import config
+from wharf.server.answer_cache import Shelf
 from wharf.server.app import Rules, file_answers, make_app
 from wharf.server.options import Options
-from wharf.server.shelf import Shelf
+from wharf.server.uvicorn_server import config
 from wharf.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from wharf.server.answer import Answer
+    from wharf.server.http.answer import Answer
 
 JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
 LIMIT = 1 << 20
@@ -555,7 +555,7 @@ def _early_answer(host: str, port: int, headers: dict[str, str]) -> bytes:
 def test_an_unannounced_body_is_counted_while_it_comes(
     repository: Repository, token: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wharf.server.upload.FORM_LIMIT", 1000)
+    monkeypatch.setattr("wharf.server.web.upload_api.FORM_LIMIT", 1000)
     part = b'--x\r\nContent-Disposition: form-data; name="content"; filename="a"\r\n\r\n'
 
     def body() -> Iterator[bytes]:

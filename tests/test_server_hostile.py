@@ -26,8 +26,9 @@ from test_branch import edit_by_hand, git
 from test_serving import JSON, SECRET, World, _quick, address, soon, world
 
 from wharf.secret import Secret
-from wharf.server import links, refresher, through
-from wharf.server.protocol import HEAD_LIMIT, PIPELINED
+from wharf.server import refresher
+from wharf.server.files import download_cache, signed_links
+from wharf.server.http.protocol import HEAD_LIMIT, PIPELINED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,7 +194,7 @@ def test_clients_are_not_sent_to_an_address_of_another_scheme(world: World) -> N
     ],
 )  # fmt: skip
 def test_an_address_says_itself_how_long_it_lives(query: str, life: float) -> None:
-    assert links.life_of(f"https://storage.example/a?{query}", datetime(2026, 1, 1, tzinfo=UTC)) == life
+    assert signed_links.life_of(f"https://storage.example/a?{query}", datetime(2026, 1, 1, tzinfo=UTC)) == life
 
 
 def test_an_address_that_lives_for_less_is_given_out_for_less(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +223,7 @@ def test_messages_that_come_in_a_storm_are_one_question_now_and_then(world: Worl
 
 
 def test_files_that_wait_for_github_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(through, "WAITING", 3)
+    monkeypatch.setattr(download_cache, "WAITING", 3)
     wheels = [world.wheel(f"p{number}") for number in range(5)]
     world.put(*wheels)
     later = threading.Event()
@@ -271,7 +272,7 @@ def test_a_full_disk_refuses_an_upload_for_the_time_being(world: World, monkeypa
     }
     with world.serving() as client:
         with monkeypatch.context() as broken:
-            broken.setattr("wharf.server.form.TemporaryFile", full)
+            broken.setattr("wharf.server.web.upload_form.TemporaryFile", full)
             answer = client.post("/legacy/", auth=("x", world.alice), **form)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert client.post("/legacy/", auth=("x", world.alice), **form).status_code == 200

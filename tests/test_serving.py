@@ -37,11 +37,12 @@ from wharf.operations.publish import Input, publish
 from wharf.repository import Repository, open_repository
 from wharf.repository_address import parse
 from wharf.secret import Secret
-from wharf.server import config, refresher
+from wharf.server import refresher
 from wharf.server.app import Rules, make_app
-from wharf.server.journal import Journal
+from wharf.server.operator_log import Journal
 from wharf.server.options import Options
-from wharf.server.webhook import WEBHOOK_LIMIT
+from wharf.server.uvicorn_server import config
+from wharf.server.web.webhook import WEBHOOK_LIMIT
 from wharf.settings import Settings
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from test_serving import BIN, JSON, World, address, at_once
 from wharf.github import clone, quota_reservation
 from wharf.operations.verify import verify
 from wharf.server import refresher
-from wharf.server.patience import IN_ALL
+from wharf.server.web.quota_wait import IN_ALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

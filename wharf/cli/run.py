@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from wharf.run_port.handover import Run
     from wharf.run_port.shared_port import SharedPort
     from wharf.secret import Secret
-    from wharf.server import Beside
+    from wharf.server.uvicorn_server import Beside
     from wharf.settings import Settings
 
 _ASK_THE_PUBLIC_INDEX = frozenset({"uv", "uvx"})  # by themselves
@@ -204,8 +204,8 @@ class _Index(threading.Thread):
 
     def _serve(self, repository: Repository) -> None:
         from wharf import public_index_address
-        from wharf.server import Beside
         from wharf.server.app import Rules
+        from wharf.server.uvicorn_server import Beside
 
         public = public_index_address.default() if self._public_index is True else self._public_index or None
         rules = Rules(

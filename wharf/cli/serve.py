@@ -142,8 +142,8 @@ def serve_command(
     """
     from wharf import public_index_address
     from wharf.secret import Secret
-    from wharf.server import Operator, serve
     from wharf.server.options import Options
+    from wharf.server.uvicorn_server import Operator, serve
     from wharf.settings import DEFAULT_INDEX
 
     if (tls_cert is None) != (tls_key is None):

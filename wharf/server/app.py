@@ -18,20 +18,20 @@ from wharf.assets.folder_store import Folder
 from wharf.errors import WharfError
 from wharf.pages import html
 from wharf.repository import is_lost
-from wharf.server import answer
-from wharf.server.access import Access, TokenAccess, WhilePublic
-from wharf.server.fetching import Fetching
-from wharf.server.front import Front
-from wharf.server.lending import Lending
-from wharf.server.links import Linked, Links
-from wharf.server.members import Members
-from wharf.server.one_time import OneTime
+from wharf.server.access.borrowed_tokens import Lending
+from wharf.server.access.github_access import Members
+from wharf.server.access.one_time_password import OneTime
+from wharf.server.access.token_access import Access, TokenAccess, WhilePublic
+from wharf.server.answer_cache import Shelf, Stored
+from wharf.server.files.delivery import Fetching
+from wharf.server.files.download_cache import Through
+from wharf.server.files.signed_links import Linked, Links
+from wharf.server.http import answer
 from wharf.server.refresher import Refresher
-from wharf.server.routes import Carried, Routes
-from wharf.server.shelf import Shelf, Stored
-from wharf.server.through import Through
-from wharf.server.upload import Uploads
-from wharf.server.webhook import Webhook
+from wharf.server.simple_api import Front
+from wharf.server.web.routes import Carried, Routes
+from wharf.server.web.upload_api import Uploads
+from wharf.server.web.webhook import Webhook
 from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from wharf.public_index_address import PublicIndex
     from wharf.repository import Repository
     from wharf.secret import Secret
-    from wharf.server.journal import Journal
-    from wharf.server.patience import Sleep
+    from wharf.server.operator_log import Journal
+    from wharf.server.web.quota_wait import Sleep
 
 log = logging.getLogger("wharf")
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from wharf.errors import DamagedError, NotFoundError, StorageError, WharfError
-from wharf.server.outside import Outside
+from wharf.server.github_threads import Outside
 from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from wharf.index.snapshot import Snapshot
     from wharf.repository import Repository
     from wharf.secret import Secret
-    from wharf.server.access import Access
-    from wharf.server.lending import Lending
-    from wharf.server.shelf import Shelf
+    from wharf.server.access.borrowed_tokens import Lending
+    from wharf.server.access.token_access import Access
+    from wharf.server.answer_cache import Shelf
 
 log = logging.getLogger("wharf")
 

@@ -11,22 +11,22 @@ from starlette.requests import Request  # noqa: TC002 - FastAPI reads it
 from starlette.responses import JSONResponse, Response
 
 from wharf.errors import QuotaError, WharfError
-from wharf.server import answer
-from wharf.server.access import ASK
-from wharf.server.answer import Answer
-from wharf.server.patience import Patience
-from wharf.server.protocol import send_answer
+from wharf.server.access.token_access import ASK
+from wharf.server.http import answer
+from wharf.server.http.answer import Answer
+from wharf.server.http.protocol import send_answer
+from wharf.server.web.quota_wait import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.types import Receive, Scope, Send
 
-    from wharf.server.access import Access
-    from wharf.server.journal import Journal
-    from wharf.server.patience import Sleep
+    from wharf.server.access.token_access import Access
+    from wharf.server.operator_log import Journal
     from wharf.server.refresher import Refresher
-    from wharf.server.upload import Uploads
+    from wharf.server.web.quota_wait import Sleep
+    from wharf.server.web.upload_api import Uploads
 
 log = logging.getLogger("wharf")
 

@@ -19,16 +19,16 @@ from wharf.errors import DamagedError, LostRecordError, StorageError
 from wharf.model import Project, Status, is_filename, normalize, same_version
 from wharf.pages import document, page_format
 from wharf.pages.page_format import Format
-from wharf.server import answer
-from wharf.server.claims import Claims
+from wharf.server.claimed_names import Claims
+from wharf.server.http import answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wharf.index.snapshot import Snapshot
     from wharf.model import File
-    from wharf.server.answer import Answer, FileAnswer
-    from wharf.server.links import Linked
+    from wharf.server.files.signed_links import Linked
+    from wharf.server.http.answer import Answer, FileAnswer
 
 BUDGET = 96 << 20
 """How many bytes of answers are kept at most, by a cautious estimate."""

@@ -20,9 +20,9 @@ from weakref import WeakValueDictionary
 
 from wharf.errors import UNWRITABLE, NotFoundError, OddFileError, QuotaError, StorageError, WharfError
 from wharf.model import is_sha256
-from wharf.server.lending import servers_own
-from wharf.server.links import GONE, PAUSE
-from wharf.server.outside import Outside
+from wharf.server.access.borrowed_tokens import servers_own
+from wharf.server.files.signed_links import GONE, PAUSE
+from wharf.server.github_threads import Outside
 from wharf.system import disk_remedies, owner_only_folder, regular_file
 from wharf.system.clock import elapsed
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wharf.github.release_store import Releases
-    from wharf.server.answer import FileAnswer
-    from wharf.server.lending import Lending
-    from wharf.server.links import Linked
+    from wharf.server.access.borrowed_tokens import Lending
+    from wharf.server.files.signed_links import Linked
+    from wharf.server.http.answer import FileAnswer
 
 log = logging.getLogger("wharf")
 

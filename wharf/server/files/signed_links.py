@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from wharf.errors import AWAY, NotAllowedError, NotFoundError, QuotaError, StorageError
-from wharf.server import answer
-from wharf.server.lending import servers_own
-from wharf.server.outside import Outside
+from wharf.server.access.borrowed_tokens import servers_own
+from wharf.server.github_threads import Outside
+from wharf.server.http import answer
 from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from wharf.github.release_listing import Place
     from wharf.github.release_store import Releases
-    from wharf.server.answer import Answer, FileAnswer
-    from wharf.server.lending import Lending
+    from wharf.server.access.borrowed_tokens import Lending
+    from wharf.server.http.answer import Answer, FileAnswer
 
 LIFE: Final = 300.0
 """Seconds that a signed address lives at most, and where it does not say otherwise."""

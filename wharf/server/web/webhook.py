@@ -14,16 +14,16 @@ from starlette.requests import Request  # noqa: TC002 - FastAPI reads it
 from starlette.responses import Response
 
 from wharf.errors import TooLargeError, TooSlowError
-from wharf.server import answer
-from wharf.server.body import check_length, pieces
-from wharf.server.routes import Carried
+from wharf.server.http import answer
+from wharf.server.http.request_body import check_length, pieces
+from wharf.server.web.routes import Carried
 from wharf.text_formats.parsing import json_value
 
 if TYPE_CHECKING:
     from wharf.model import Json
     from wharf.repository_address import Address
     from wharf.secret import Secret
-    from wharf.server.journal import Journal
+    from wharf.server.operator_log import Journal
     from wharf.server.refresher import Refresher
 
 WEBHOOK_LIMIT: Final = 26 << 20

@@ -11,8 +11,8 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import NotAllowedError
-from wharf.server.access import ASK, Access, Uploader, refuse_foreign, secrets_of
-from wharf.server.answer import Answer, failure, text
+from wharf.server.access.token_access import ASK, Access, Uploader, refuse_foreign, secrets_of
+from wharf.server.http.answer import Answer, failure, text
 from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from wharf.errors import NotAllowedError, StorageError
 from wharf.github.account import KINDS
 from wharf.secret import Secret
-from wharf.server.answer import Answer, failure, text
+from wharf.server.http.answer import Answer, failure, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

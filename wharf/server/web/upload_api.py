@@ -27,11 +27,11 @@ from wharf.errors import (
 )
 from wharf.model import version_of
 from wharf.operations.publish import Input, Published, publish
-from wharf.server import form as forms
-from wharf.server.body import check_length, pieces
-from wharf.server.form import REMEDY, Form, Limits
-from wharf.server.lending import servers_own
-from wharf.server.outside import Outside
+from wharf.server.access.borrowed_tokens import servers_own
+from wharf.server.github_threads import Outside
+from wharf.server.http.request_body import check_length, pieces
+from wharf.server.web import upload_form as forms
+from wharf.server.web.upload_form import REMEDY, Form, Limits
 from wharf.system import disk_remedies, owner_only_folder
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from wharf.repository import Repository
-    from wharf.server.access import Uploader
-    from wharf.server.patience import Patience
+    from wharf.server.access.token_access import Uploader
+    from wharf.server.web.quota_wait import Patience
 
 FORM_LIMIT = 32 << 20
 """Bytes that the fields of a form may have beside the file: descriptions and attestations are the large ones."""

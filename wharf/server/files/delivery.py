@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wharf.server.answer import Answer, FileAnswer
-    from wharf.server.links import Linked, Links
-    from wharf.server.through import Growing, Through
+    from wharf.server.files.download_cache import Growing, Through
+    from wharf.server.files.signed_links import Linked, Links
+    from wharf.server.http.answer import Answer, FileAnswer
 
 
 class Fetching:

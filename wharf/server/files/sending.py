@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 from starlette.responses import FileResponse
 
 from wharf.errors import StorageError, WharfError
-from wharf.server import answer, ranges
-from wharf.server.protocol import send_answer
+from wharf.server.files import ranges
+from wharf.server.http import answer
+from wharf.server.http.protocol import send_answer
 from wharf.system import regular_file
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from wharf.server.answer import FileAnswer
-    from wharf.server.through import Growing
+    from wharf.server.files.download_cache import Growing
+    from wharf.server.http.answer import FileAnswer
 
 log = logging.getLogger("wharf")
 

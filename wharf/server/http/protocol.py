@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from wharf.server import answer
+from wharf.server.http import answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from uvicorn import Config
     from uvicorn.server import ServerState
 
-    from wharf.server.answer import Answer
+    from wharf.server.http.answer import Answer
 
 HEAD_LIMIT = 64 << 10
 """Bytes of a request's line and headers, beyond which the connection is closed."""

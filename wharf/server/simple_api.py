@@ -19,25 +19,25 @@ from wharf.errors import StorageError, WharfError
 from wharf.model import is_name, is_sha256, normalize
 from wharf.pages import content_negotiation
 from wharf.pages.page_format import Format
-from wharf.server import answer
-from wharf.server.access import ASK
-from wharf.server.answer import Answer, FileAnswer
-from wharf.server.headers import by_name
-from wharf.server.links import Linked
-from wharf.server.protocol import give_reason, send_answer
-from wharf.server.sending import send_file, send_growing
-from wharf.server.shelf import LIST
-from wharf.server.through import Growing
+from wharf.server.access.token_access import ASK
+from wharf.server.answer_cache import LIST
+from wharf.server.files.download_cache import Growing
+from wharf.server.files.sending import send_file, send_growing
+from wharf.server.files.signed_links import Linked
+from wharf.server.http import answer
+from wharf.server.http.answer import Answer, FileAnswer
+from wharf.server.http.headers import by_name
+from wharf.server.http.protocol import give_reason, send_answer
 from wharf.system import fault_report
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from wharf.public_index_address import PublicIndex
-    from wharf.server.access import Access
-    from wharf.server.fetching import Fetching
-    from wharf.server.journal import Journal
-    from wharf.server.shelf import Shelf
+    from wharf.server.access.token_access import Access
+    from wharf.server.answer_cache import Shelf
+    from wharf.server.files.delivery import Fetching
+    from wharf.server.operator_log import Journal
 
 log = logging.getLogger("wharf")
 

@@ -1,0 +1,1 @@
+"""HTTP beneath the pages: connections, requests and answers, each with its bounds."""

@@ -1,0 +1,1 @@
+"""What FastAPI routes: uploads, the page for people, webhooks."""
