@@ -26,7 +26,7 @@ from makers import make_sdist, make_wheel
 from simulator import Hub, rest_releases
 
 import wharf
-from wharf.operations import workflow
+from wharf.operations import actions_workflow
 from wharf.repository import open_repository
 from wharf.repository_address import parse
 from wharf.settings import Settings
@@ -135,7 +135,7 @@ def place(tmp_path: Path, tree: Path) -> Iterator[Place]:
     passed = {name: each for name, each in os.environ.items() if name.startswith("PIP_") or name.endswith("_PROXY")}
     image = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **passed, "PIP_CACHE_DIR": str(ROOT / ".cache" / "pip")}
     with Hub(tmp_path / "hub") as hub:
-        own = hub.create(workflow.OWN, private=False, auto_init=False)
+        own = hub.create(actions_workflow.OWN, private=False, auto_init=False)
         git(tree, "push", "--quiet", str(own.git_dir), "main", TAG)
         yield Place(hub, Actions(hub, tmp_path / "runs", image), tmp_path)
 
@@ -205,7 +205,7 @@ jobs:
         run: cp -r "dist-$GITHUB_RUN_ATTEMPT" dist
       - name: Publish
         id: it
-        uses: {workflow.OWN}/.github/actions/publish@{TAG}
+        uses: {actions_workflow.OWN}/.github/actions/publish@{TAG}
         with:
 {inputs}{more}"""
 
@@ -362,7 +362,7 @@ permissions: {{}}
 jobs:
   publish:
     permissions: {{contents: read}}
-    uses: {workflow.OWN}/.github/workflows/publish.yml@{TAG}
+    uses: {actions_workflow.OWN}/.github/workflows/publish.yml@{TAG}
 """
     place.project("acme/demo", {FLOW: flow})
     run = place.tagged("acme/demo")
@@ -456,7 +456,7 @@ jobs:
     outputs: {{commit: "${{{{ steps.site.outputs.commit }}}}"}}
     steps:
       - id: site
-        uses: {workflow.OWN}/.github/actions/pages@{TAG}
+        uses: {actions_workflow.OWN}/.github/actions/pages@{TAG}
         with:
           wharf: {WHARF}
           path: site
@@ -643,10 +643,10 @@ def test_the_project_publishes_itself(place: Place, tmp_path: Path) -> None:
     place.actions.stand_ins[".github/workflows/ci.yml"] = checks  # which is this very suite
     served = tmp_path / "served"
     served.mkdir()
-    place.begin(workflow.OWN)
+    place.begin(actions_workflow.OWN)
     with nginx(served) as address:
-        place.actions.enable_pages(workflow.OWN, f"{address}/wharf", served / "wharf")
-        published = place.tagged(workflow.OWN, TAG)
+        place.actions.enable_pages(actions_workflow.OWN, f"{address}/wharf", served / "wharf")
+        published = place.tagged(actions_workflow.OWN, TAG)
         assert published.result == "success", published.text
         assert list(published.jobs) == ["checks / test", "publish / build / build", "publish / publish"]
         (site,) = place.actions.dispatched()
@@ -670,7 +670,7 @@ permissions: {{}}
 jobs:
   site:
     permissions: {{contents: read, pages: write, id-token: write}}
-    uses: {workflow.OWN}/.github/workflows/site.yml@{TAG}
+    uses: {actions_workflow.OWN}/.github/workflows/site.yml@{TAG}
 """
     place.project("acme/demo", {**files, FLOW: flow})
     run = place.tagged("acme/demo")

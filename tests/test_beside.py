@@ -17,7 +17,7 @@ from wharf.cli import main
 from wharf.errors import StorageError
 from wharf.index.branch import Message
 from wharf.index.change import TurnOnMetadataAssets
-from wharf.operations import dispatch as events
+from wharf.operations import repository_dispatch as events
 from wharf.operations.publish import Input, publish
 from wharf.operations.remove import remove
 from wharf.operations.verify import verify

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wharf.errors import UsageError
-from wharf.operations.chosen import choose
+from wharf.operations.file_selection import choose
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -228,7 +228,7 @@ def test_leftovers_alone_are_no_problem(repository: Repository, store: Path) -> 
 def test_bytes_of_a_publisher_at_work_are_no_problem_and_are_not_swept(
     repository: Repository, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wharf.operations.audit_folder.PATIENCE", 0.0)
+    monkeypatch.setattr("wharf.operations.verify_folder.PATIENCE", 0.0)
     about_to_be_named = store / "assets" / ("f" * 64) / "new-1.0.tar.gz"
     about_to_be_named.parent.mkdir()
     about_to_be_named.write_bytes(b"x")

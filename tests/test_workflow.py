@@ -17,8 +17,8 @@ from test_init import Run, branches, made, run, wrong
 
 import wharf
 from wharf.index import configuration
-from wharf.operations import workflow
-from wharf.operations.workflow import Tree, find, render, repository_of
+from wharf.operations import actions_workflow
+from wharf.operations.actions_workflow import Tree, find, render, repository_of
 from wharf.repository_address import parse
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def settings_of(hub: Hub, slug: str, index: str = "main") -> configuration.Index
 def test_a_public_repository_gets_publish_and_site(hub: Hub, run: Run, tree: Path) -> None:
     token, address = hub.token("acme", {}), f"{hub.url}/acme/demo"
     said = document(run("init", "--workflow", "--public", address, "--json", token=token)[0])
-    path = tree / workflow.FILE
+    path = tree / actions_workflow.FILE
     assert said["workflow"] == {"file": str(path), "site": True}
     assert said["made"] == ["repository", "index", "workflow", "metadata-assets"]
     assert settings_of(hub, "acme/demo").metadata_assets
@@ -90,7 +90,7 @@ def test_a_private_one_gets_publish_only_and_the_reason(hub: Hub, run: Run, tree
     out, _ = run("init", "--workflow", address, token=token)
     assert "no site, as one on GitHub Pages is public" in out
     assert "wharf run" in out
-    spec = yaml.safe_load((tree / workflow.FILE).read_text())
+    spec = yaml.safe_load((tree / actions_workflow.FILE).read_text())
     assert list(spec["jobs"]) == ["publish"]
     assert "with" not in spec["jobs"]["publish"]
     assert not settings_of(hub, "acme/demo").metadata_assets
@@ -99,16 +99,16 @@ def test_a_private_one_gets_publish_only_and_the_reason(hub: Hub, run: Run, tree
 def test_again_changes_nothing(hub: Hub, run: Run, tree: Path) -> None:
     token, address = hub.token("acme", {}), f"{hub.url}/acme/demo"
     run("init", "--workflow", "--public", address, token=token)
-    before = (tree / workflow.FILE).stat().st_mtime_ns, made(hub, "acme/demo").pushed_at
+    before = (tree / actions_workflow.FILE).stat().st_mtime_ns, made(hub, "acme/demo").pushed_at
     hub.calls.clear()
     assert document(run("init", "--workflow", address, "--json", token=token)[0])["made"] == []
-    assert ((tree / workflow.FILE).stat().st_mtime_ns, made(hub, "acme/demo").pushed_at) == before
+    assert ((tree / actions_workflow.FILE).stat().st_mtime_ns, made(hub, "acme/demo").pushed_at) == before
     assert all(call.method == "GET" or "upload-pack" in call.path for call in hub.calls)
 
 
 def test_another_file_of_that_name_stays(hub: Hub, run: Run, tree: Path) -> None:
     token, address = hub.token("acme", {}), f"{hub.url}/acme/demo"
-    path = tree / workflow.FILE
+    path = tree / actions_workflow.FILE
     path.parent.mkdir(parents=True)
     path.write_text("name: mine\n")
     error = wrong(run("init", "--workflow", address, "--json", token=token, code=5))
@@ -129,7 +129,7 @@ def test_a_site_can_be_refused_and_asked_for(hub: Hub, run: Run, tree: Path) -> 
     error = wrong(run("init", "--workflow", "--site", address, "--json", token=token, code=2))
     assert "is private" in error["message"]
     assert "wharf run" in error["hint"]
-    assert not (tree / workflow.FILE).exists()
+    assert not (tree / actions_workflow.FILE).exists()
     hub.create("acme/open", private=False)
     token = hub.token("acme", {"acme/open": "admin"})
     said = document(run("init", "--workflow", "--no-site", f"{hub.url}/acme/open", "--json", token=token)[0])
@@ -147,10 +147,10 @@ def test_from_another_repository_it_is_a_token_that_publishes(hub: Hub, run: Run
     assert branches(made(hub, "acme/packages")) == ["main"]
     said = document(run("init", "--workflow", address, "--json", token=token)[0])
     assert said["made"] == ["index", "workflow"]
-    job = yaml.safe_load((tree / workflow.FILE).read_text())["jobs"]["publish"]
+    job = yaml.safe_load((tree / actions_workflow.FILE).read_text())["jobs"]["publish"]
     assert job["uses"].partition("@")[0].endswith("publish-elsewhere.yml")
     assert job["permissions"] == {"contents": "read"}
-    assert job["with"] == {"repository": address, "dispatch": workflow.EVENT}
+    assert job["with"] == {"repository": address, "dispatch": actions_workflow.EVENT}
     assert job["secrets"] == {"token": "${{ secrets.WHARF_TOKEN }}"}
     assert "`Contents: read and write`" in said["next"][0]
     assert said["next"][1] == "gh secret set WHARF_TOKEN --repo acme/demo"
@@ -160,9 +160,9 @@ def test_it_is_the_trees_own_repository_however_origin_spells_it(hub: Hub, run: 
     token, address = hub.token("acme", {}), f"{hub.url}/acme/demo"
     origin(tree, "git@127.0.0.1:Acme/Demo.git")
     said = document(run("init", "--workflow", "--index", "staging", address, "--json", token=token)[0])
-    assert "publish.yml@" in (tree / workflow.FILE).read_text()
+    assert "publish.yml@" in (tree / actions_workflow.FILE).read_text()
     assert said["next"][0].startswith("git add")
-    assert yaml.safe_load((tree / workflow.FILE).read_text())["jobs"]["publish"]["with"] == {"index": "staging"}
+    assert yaml.safe_load((tree / actions_workflow.FILE).read_text())["jobs"]["publish"]["with"] == {"index": "staging"}
 
 
 def test_a_second_tree_of_a_repository_has_its_origin(tree: Path, tmp_path: Path) -> None:
@@ -209,12 +209,12 @@ def test_a_remote_is_read_as_git_reads_it(url: str, found: tuple[str, str] | Non
 
 @pytest.mark.parametrize("name", FLAVOURS)
 def test_what_is_written_is_short_and_fits_schema_and_auditor(name: str, tmp_path: Path) -> None:
-    path = tmp_path / workflow.FILE
+    path = tmp_path / actions_workflow.FILE
     path.parent.mkdir(parents=True)
     path.write_bytes(FLAVOURS[name])
     # A tag of ours, which the person reads in our list of changes, stands where the auditor wants a commit.
     config = tmp_path / "zizmor.yml"
-    policies = {f"{workflow.OWN.partition('/')[0]}/*": "ref-pin", "*": "hash-pin"}
+    policies = {f"{actions_workflow.OWN.partition('/')[0]}/*": "ref-pin", "*": "hash-pin"}
     config.write_text(yaml.safe_dump({"rules": {"unpinned-uses": {"config": {"policies": policies}}}}))
     audit(tmp_path / ".github", "--config", str(config))
     schema("vendor.github-workflows", path)
@@ -243,14 +243,14 @@ def test_our_own_fit_schema_and_auditor() -> None:
 
 def test_what_is_called_by_name_is_there_and_every_pin_is_a_known_release() -> None:
     written = b"".join(FLAVOURS.values()).decode()
-    for path in set(re.findall(rf"{workflow.OWN}/(\S+)@{re.escape(workflow.REF)}", written)):
+    for path in set(re.findall(rf"{actions_workflow.OWN}/(\S+)@{re.escape(actions_workflow.REF)}", written)):
         assert (ROOT / path).is_file()
-    assert set(re.findall(rf"{workflow.OWN}/\S+@(\S+)", written)) == {f"v{wharf.__version__}"}
+    assert set(re.findall(rf"{actions_workflow.OWN}/\S+@(\S+)", written)) == {f"v{wharf.__version__}"}
     told = (ROOT / "docs" / "actions.md").read_text(encoding="utf-8")
-    assert set(re.findall(rf"{workflow.OWN}/\S+@(\S+)", told)) == {workflow.REF}
+    assert set(re.findall(rf"{actions_workflow.OWN}/\S+@(\S+)", told)) == {actions_workflow.REF}
     for path in (*OURS, *ACTIONS, ROOT / "docs" / "actions.md"):
         text = path.read_text(encoding="utf-8")
-        assert set(re.findall(r"[\w-]+/wharf(?=/\.github/)", text)) <= {workflow.OWN}, path
+        assert set(re.findall(r"[\w-]+/wharf(?=/\.github/)", text)) <= {actions_workflow.OWN}, path
         for slug, sha, release in re.findall(r"uses: (actions/[\w-]+)@(\S+)(?: # (\S+))?", text):
             if slug in emulated.KNOWN:
                 assert (sha, release) == (emulated.KNOWN[slug].sha, emulated.KNOWN[slug].release), path
@@ -263,6 +263,6 @@ def test_the_project_publishes_itself_as_it_tells_others_to() -> None:
     assert mine[True] == written[True]
     assert mine["permissions"] == written["permissions"] == {}
     for name, job in written["jobs"].items():
-        local = job["uses"].replace(f"{workflow.OWN}/", "$/").replace(f"@{workflow.REF}", "")
+        local = job["uses"].replace(f"{actions_workflow.OWN}/", "$/").replace(f"@{actions_workflow.REF}", "")
         assert {**mine["jobs"][name], "needs": None} == {**job, "uses": local, "needs": None}
     assert mine["jobs"]["publish"]["needs"] == "checks"

@@ -12,8 +12,8 @@ from wharf.cli.output import State, common, pass_state
 from wharf.errors import UsageError
 
 if TYPE_CHECKING:
+    from wharf.operations.actions_workflow import Plan
     from wharf.operations.init import Initialised, Step
-    from wharf.operations.workflow import Plan
     from wharf.repository import Repository
 
 FILE = ".github/workflows/wharf.yml"  # as in wharf.operations.workflow, which is not imported to show the help
@@ -77,7 +77,7 @@ def init_command(state: State, address: str | None, private: bool | None, workfl
 
 def _plan(repository: Repository, *, site: bool | None) -> Plan:
     """What is asked for, checked before anything is made."""
-    from wharf.operations.workflow import Plan, find
+    from wharf.operations.actions_workflow import Plan, find
 
     tree = find(Path.cwd())
     if repository.github is None:

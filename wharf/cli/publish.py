@@ -61,8 +61,8 @@ def publish_command(
     a wheel or an sdist, or is broken, is exit code 3.
     """
     from wharf.errors import StorageError
-    from wharf.operations import dispatch as events
-    from wharf.operations.chosen import choose
+    from wharf.operations import repository_dispatch as events
+    from wharf.operations.file_selection import choose
     from wharf.operations.publish import Input, publish
 
     chosen = choose(files)
@@ -130,7 +130,7 @@ def _document(repository: Repository, done: Published, *, dry_run: bool) -> dict
 
 def _meant(settings: Settings, repository: Repository) -> str:
     """What to say where nobody named a repository, and the working tree that it was typed in has one on GitHub."""
-    from wharf.operations.workflow import on_github
+    from wharf.operations.actions_workflow import on_github
     from wharf.repository import line_of, line_of_init
 
     address = on_github(Path.cwd()) if settings.place == settings.data else None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wharf.clients.setup_text import Client, Place
-    from wharf.operations.setup import Written
+    from wharf.operations.client_setup import Written
     from wharf.settings import Settings
 
 _CLIENTS = ("pip", "uv", "poetry", "pdm", "twine")
@@ -42,7 +42,7 @@ def setup_command(state: State, client: Client, url: str | None, name: str | Non
     It never holds a token: the output says where that goes. An edit keeps everything else in the file, comments too.
     """
     from wharf.clients import setup_text
-    from wharf.operations import setup
+    from wharf.operations import client_setup
 
     settings = state.settings()
     place = (
@@ -52,9 +52,9 @@ def setup_command(state: State, client: Client, url: str | None, name: str | Non
     if not setup_text.needs_file(client, place):
         file = None
     elif file is None:
-        file = setup.find(client, os.environ, Path.cwd(), run=place.run)
+        file = client_setup.find(client, os.environ, Path.cwd(), run=place.run)
     elif place.run:
-        setup.check_project(client, os.environ, file)
+        client_setup.check_project(client, os.environ, file)
     needed = setup_text.describe(client, place, called, str(file))
     done: Written | None = None
     if write and setup_text.needs_file(client, place):
@@ -63,7 +63,7 @@ def setup_command(state: State, client: Client, url: str | None, name: str | Non
                 f"There is no pyproject.toml here: begin with `{client} init`, or name one with --file."
                 + (" For all projects, name a server or a static site with --url." if client == "uv" else "")
             )
-        done = setup.write(client, place, called, file)
+        done = client_setup.write(client, place, called, file)
     notes = [*(done.notes if done else ()), *needed.notes, *_which_token(settings, place), *_above(client)]
     state.result(
         {
@@ -107,7 +107,7 @@ def _which_token(settings: Settings, place: Place) -> Iterator[str]:
 
 def _above(client: Client) -> Iterator[str]:
     """What wins over a file of pip's, or gets in the way of what pip fetches."""
-    from wharf.operations.setup import has_default
+    from wharf.operations.client_setup import has_default
 
     for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
         if client == "pip" and name in os.environ:

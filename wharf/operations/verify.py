@@ -10,15 +10,15 @@ from wharf.assets.folder_store import Folder
 from wharf.errors import RecordError
 from wharf.index import record
 from wharf.model import Release
-from wharf.operations.audit import Finding, Told, records
-from wharf.operations.audit_folder import FolderAudit
+from wharf.operations.verify_findings import Finding, Told, records
+from wharf.operations.verify_folder import FolderAudit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wharf.index.snapshot import Snapshot
     from wharf.model import File
-    from wharf.operations.audit import Audit
+    from wharf.operations.verify_findings import Audit
     from wharf.repository import Repository
 
 
@@ -79,7 +79,7 @@ def _audit(repository: Repository) -> Audit:
     if isinstance(repository.assets, Folder) and repository.folder is not None:
         return FolderAudit(repository, repository.folder, repository.assets)
     from wharf.github.release_store import Releases
-    from wharf.operations.audit_releases import ReleasesAudit
+    from wharf.operations.verify_releases import ReleasesAudit
 
     if not isinstance(repository.assets, Releases):
         raise TypeError(f"nothing is known of stores like {type(repository.assets).__name__}")

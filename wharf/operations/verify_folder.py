@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from wharf.errors import OddFileError
-from wharf.operations.audit import Finding, Findings, named_files, unnamed_detail
+from wharf.operations.verify_findings import Finding, Findings, named_files, unnamed_detail
 from wharf.system import regular_file
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from wharf.assets.folder_store import Folder
     from wharf.model import File, Release
-    from wharf.operations.audit import NamedFiles
+    from wharf.operations.verify_findings import NamedFiles
     from wharf.repository import Repository
 
 PATIENCE = 10.0

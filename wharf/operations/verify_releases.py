@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from wharf.errors import NotAllowedError, NotFoundError, StorageError
 from wharf.github import release_listing
-from wharf.operations.audit import Finding, Findings, named_files, unnamed_detail
+from wharf.operations.verify_findings import Finding, Findings, named_files, unnamed_detail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from wharf.github.release_listing import Listed, Place, Stored
     from wharf.github.release_store import Releases
     from wharf.model import File, Release
-    from wharf.operations.audit import NamedFiles
+    from wharf.operations.verify_findings import NamedFiles
     from wharf.repository import Repository
 
 AGE: Final = timedelta(hours=24)
