@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from wharf import repository_address, secret
 from wharf import settings as own_settings
-from wharf.cli.spec import parse_spec
+from wharf.cli.release_spec import parse_spec
 from wharf.distribution.file_names import Name
 from wharf.distribution.requirements import is_specifier
 from wharf.errors import InvalidDistributionError, RecordError, StorageError, UsageError

@@ -13,7 +13,7 @@ from makers import make_sdist, make_wheel
 from simulator import plumbing, rest_releases
 from test_shipment import _at_once, two, world  # noqa: F401 - fixtures
 
-from wharf.cli import main
+from wharf.cli.main import main
 from wharf.errors import StorageError
 from wharf.index.branch import Message
 from wharf.index.change import TurnOnMetadataAssets

@@ -26,7 +26,7 @@ from test_branch import edit_by_hand
 from test_server import serving
 from test_shipment import _at_once, world  # noqa: F401 - fixtures
 
-from wharf.cli import main
+from wharf.cli.main import main
 from wharf.errors import NotFoundError, StorageError, UsageError, WharfError
 from wharf.operations import build_files, build_pages
 from wharf.operations.build import Built, build

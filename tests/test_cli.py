@@ -19,7 +19,7 @@ from makers import make_sdist, make_wheel
 from platformdirs import user_config_dir, user_data_dir
 from test_branch import edit_by_hand
 
-from wharf.cli import _VERBS, cli, main
+from wharf.cli.main import _VERBS, cli, main
 from wharf.cli.output import State
 from wharf.repository import open_repository
 from wharf.settings import Settings
@@ -384,7 +384,7 @@ def test_remove_asks_and_does_not_guess(run: Run, tmp_path: Path, monkeypatch: p
     wheel = make_wheel(tmp_path)
     run("publish", wheel)
     assert "--yes" in run("remove", "demo==1.0", code=2)
-    monkeypatch.setattr("wharf.cli.edit.sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("wharf.cli.yank_remove_commands.sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("click.confirm", lambda *_, **__: False)
     assert "Nothing was removed." in run("remove", "demo==1.0", code=130)
     monkeypatch.setattr("click.confirm", lambda *_, **__: True)

@@ -14,7 +14,7 @@ from test_branch import edit_by_hand
 from test_cli import commands, document
 from test_init import Run, hub, run
 
-from wharf.cli import main
+from wharf.cli.main import main
 from wharf.github.quota import Waiting
 from wharf.operations.doctor import diagnose
 from wharf.repository_address import parse

@@ -12,7 +12,7 @@ from test_house import LAYERS
 
 import wharf
 from wharf import errors
-from wharf.cli import cli
+from wharf.cli.main import cli
 from wharf.system import fault_report
 
 ROOT = Path(wharf.__file__).parents[1]

@@ -16,7 +16,8 @@ from test_cli import Run, document, run
 from test_operations import put
 from test_server import JSON, LIMIT, form, serving, soon
 
-from wharf.cli import main, other_indexes
+from wharf.cli import other_indexes
+from wharf.cli.main import main
 from wharf.errors import UsageError
 from wharf.server.answer_cache import Shelf
 from wharf.server.app import Rules

@@ -12,7 +12,7 @@ from makers import make_wheel
 from simulator import Hub
 from test_cli import document
 
-from wharf.cli import main
+from wharf.cli.main import main
 from wharf.operations.init import initialise
 from wharf.repository import open_repository
 from wharf.repository_address import parse

@@ -14,8 +14,8 @@ from makers import make_wheel
 from simulator import Hub
 from test_cli import Run, run
 
-from wharf.cli import main
-from wharf.cli.child import environment
+from wharf.cli.child_process import environment
+from wharf.cli.main import main
 from wharf.errors import UsageError
 from wharf.index import branch
 from wharf.repository_address import parse

@@ -13,7 +13,7 @@ from makers import make_wheel
 from test_fall_through import public
 from test_run import Desk, desk
 
-from wharf.cli.child import environment
+from wharf.cli.child_process import environment
 from wharf.cli.other_indexes import settings
 from wharf.secret import Secret
 

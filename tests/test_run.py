@@ -25,7 +25,7 @@ from test_branch import edit_by_hand, git
 from test_serving import JSON, World, soon, world
 
 import wharf
-from wharf.cli.child import environment
+from wharf.cli.child_process import environment
 from wharf.operations.publish import Input, publish
 from wharf.repository import open_repository
 from wharf.repository_address import parse

@@ -16,8 +16,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from test_cli import document
 
-from wharf.cli import main
-from wharf.cli.setup import setup_command
+from wharf.cli.main import main
+from wharf.cli.setup_command import setup_command
 from wharf.clients import setup_text
 from wharf.clients.setup_text import Client, Place, parse_place
 from wharf.errors import UsageError

@@ -27,7 +27,7 @@ from test_init import Run, hub, run
 from test_serving import JSON, World, _quick, soon
 from test_serving import address as link_to
 
-from wharf.cli import bars, output
+from wharf.cli import output, progress_bars
 from wharf.github import quota
 from wharf.server import refresher
 
@@ -622,7 +622,7 @@ def test_the_estimate_is_no_sooner_than_the_wait_under_way_ends(monkeypatch: pyt
     shown = Progress(disable=True)
     shown.add_task("files", total=100, completed=99)
     state._waiting("GitHub takes 500 new contents an hour", 3000.0)
-    assert bars.Left(state).render(shown.tasks[0]).plain == "0:50:00"
+    assert progress_bars.Left(state).render(shown.tasks[0]).plain == "0:50:00"
 
 
 @pytest.mark.parametrize(
@@ -640,7 +640,7 @@ def test_the_estimate_is_no_sooner_than_the_wait_under_way_ends(monkeypatch: pyt
 def test_the_time_left_goes_by_the_average_with_its_waits(
     done: float, total: float | None, elapsed: float, wait: float, seconds: float | None
 ) -> None:
-    assert bars.left(done, total, elapsed, wait) == seconds
+    assert progress_bars.left(done, total, elapsed, wait) == seconds
 
 
 def test_what_goes_before_the_total_is_known_is_not_in_the_estimate(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:

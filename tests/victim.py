@@ -34,7 +34,7 @@ def _count(frame: FrameType, event: str, _argument: Any) -> None:
 
 
 def main() -> None:
-    from wharf.cli import main as wharf
+    from wharf.cli.main import main as wharf
 
     sys.setprofile(_count)
     try:

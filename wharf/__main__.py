@@ -1,5 +1,5 @@
 """`python -m wharf`."""
 
-from wharf.cli import main
+from wharf.cli.main import main
 
 main()

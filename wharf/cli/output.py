@@ -193,9 +193,9 @@ def progress(state: State, what: str) -> Iterator[Count]:
     if not state.shows:
         yield _nothing(), _nothing()
         return
-    from wharf.cli import bars
+    from wharf.cli import progress_bars
 
-    with bars.one(state, what) as count:
+    with progress_bars.one(state, what) as count:
         yield count
 
 
@@ -205,9 +205,9 @@ def counting(state: State, *what: str) -> Iterator[list[Count]]:
     if not state.shows:
         yield [(_nothing(), _nothing()) for _ in what]
         return
-    from wharf.cli import bars
+    from wharf.cli import progress_bars
 
-    with bars.several(state, *what) as counts:
+    with progress_bars.several(state, *what) as counts:
         yield counts
 
 
@@ -219,9 +219,9 @@ def transfer(state: State, sizes: Mapping[str, int]) -> Iterator[Progress]:
     if not state.shows:
         yield Progress()
         return
-    from wharf.cli import bars
+    from wharf.cli import progress_bars
 
-    with bars.transfer(state, sizes) as shown:
+    with progress_bars.transfer(state, sizes) as shown:
         yield shown
 
 

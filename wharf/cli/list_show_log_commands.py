@@ -40,7 +40,7 @@ def list_command(state: State) -> None:
 @pass_state
 def show_command(state: State, spec: str) -> None:
     """Show a project's versions and files. With --json: its document as installers read it (PEP 691)."""
-    from wharf.cli.spec import parse_spec
+    from wharf.cli.release_spec import parse_spec
     from wharf.errors import NotFoundError, did_you_mean
     from wharf.pages import document
 
@@ -79,7 +79,7 @@ def _project_lines(project: Project) -> list[str]:
 @pass_state
 def log_command(state: State, project: str | None) -> None:
     """Show who changed what, when and why, newest first: the git history of the index."""
-    from wharf.cli.spec import parse_name
+    from wharf.cli.release_spec import parse_name
     from wharf.errors import NotFoundError, did_you_mean
 
     with state.repository(reading=True, fetch="may") as repository:

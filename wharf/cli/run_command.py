@@ -19,12 +19,12 @@ import click
 
 from wharf.cli import other_indexes
 from wharf.cli.output import State, common, pass_state
-from wharf.cli.serve import fall_through
+from wharf.cli.serve_command import fall_through
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wharf.cli.child import Child
+    from wharf.cli.child_process import Child
     from wharf.public_index_address import PublicIndex
     from wharf.repository import Repository
     from wharf.run_port.handover import Run
@@ -73,7 +73,7 @@ def run_command(
     Other indexes that you set for pip and uv are closed for the command, because any of them could win a name of this one. Each
     is named on stderr.
     """
-    from wharf.cli import child, port
+    from wharf.cli import child_process, run_sharing
 
     if shell == bool(command):
         raise click.UsageError(
@@ -85,14 +85,14 @@ def run_command(
     _tell_of_others(state, words, keep=keep_indexes)
     wish = _Wish(
         words=words,
-        run=port.describe(settings, public_index, os.environ),
+        run=run_sharing.describe(settings, public_index, os.environ),
         public_index=public_index,
         shell=shell,
         keep_indexes=keep_indexes,
     )
-    outer = port.around(settings, wish.run, os.environ)
+    outer = run_sharing.around(settings, wish.run, os.environ)
     code = _served(state, settings, wish) if outer is None else _started(state, wish, *outer).wait()
-    return code if code >= 0 else child.die_of(-code)
+    return code if code >= 0 else child_process.die_of(-code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ class _Wish:
 
 def _served(state: State, settings: Settings, wish: _Wish) -> int:
     """Run the command with a server beside it; how it ended."""
-    from wharf.cli import port
+    from wharf.cli import run_sharing
     from wharf.secret import Secret
 
     password = Secret(secrets.token_urlsafe(24))
@@ -118,7 +118,7 @@ def _served(state: State, settings: Settings, wish: _Wish) -> int:
             repository = stack.enter_context(state.repository(reading=True, whole=True, patient=False))
             if wish.public_index:
                 _check_seen(repository)
-        shared = stack.enter_context(contextlib.closing(port.listening(state, settings, password, wish.run)))
+        shared = stack.enter_context(contextlib.closing(run_sharing.listening(state, settings, password, wish.run)))
         started = _started(state, wish, shared.number, password)
         index = _Index(state, repository, shared, password, wish.public_index)
         index.start()
@@ -126,7 +126,7 @@ def _served(state: State, settings: Settings, wish: _Wish) -> int:
         index.end()
         shared.close()  # now: a command that was ended by a signal takes wharf with it
         try:
-            port.tell_of_lock_files(state, settings, shared)
+            run_sharing.tell_of_lock_files(state, settings, shared)
             if code > 0:
                 _explain(state, wish.words[0], index.missed)
         except OSError:
@@ -137,7 +137,7 @@ def _served(state: State, settings: Settings, wish: _Wish) -> int:
 
 
 def _started(state: State, wish: _Wish, number: int, password: Secret) -> Child:
-    from wharf.cli import child
+    from wharf.cli import child_process
     from wharf.run_port.shared_port import LOOPBACK
 
     what = f"{wish.run.index} at http://{LOOPBACK}:{number}/simple/"
@@ -145,8 +145,8 @@ def _started(state: State, wish: _Wish, number: int, password: Secret) -> Child:
         state.say(f"This shell has {what} at its side. `exit` ends both.")
     elif state.verbose:
         state.say(f"serving {what}")
-    environment = child.environment(os.environ, number, password, keep_indexes=wish.keep_indexes)
-    started = child.Child(wish.words, environment)
+    environment = child_process.environment(os.environ, number, password, keep_indexes=wish.keep_indexes)
+    started = child_process.Child(wish.words, environment)
     started.start()
     return started
 
@@ -288,9 +288,9 @@ def _explain(state: State, program: str, missed: list[str]) -> None:
 
 def _leave(code: int) -> None:
     """End the process with no look back: threads that are in the midst of something would keep it, and own nothing."""
-    from wharf.cli import child
+    from wharf.cli import child_process
 
     if code < 0:
-        child.die_of(-code)
-    child.flush()
+        child_process.die_of(-code)
+    child_process.flush()
     os._exit(code)

@@ -38,7 +38,7 @@ def unyank_command(state: State, spec: str, file: str | None) -> None:
 
 
 def _set_yanked(state: State, spec: str, file: str | None, reason: str | None) -> None:
-    from wharf.cli.spec import parse_release
+    from wharf.cli.release_spec import parse_release
     from wharf.operations.yank import set_yanked
 
     project, version = parse_release(spec, file)
@@ -76,7 +76,7 @@ def remove_command(state: State, spec: str, file: str | None, reason: str, yes: 
 
     The name stays taken: only the same bytes may ever come back under it.
     """
-    from wharf.cli.spec import parse_release
+    from wharf.cli.release_spec import parse_release
     from wharf.errors import UsageError
     from wharf.operations.remove import remove
 
