@@ -17,7 +17,7 @@ import pytest
 from simulator import Hub
 from simulator.state import Release
 
-import wharf.github
+import wharf.github.api
 from wharf.errors import (
     AnswerTooLargeError,
     GraphQLError,
@@ -281,7 +281,7 @@ def test_a_list_of_large_items_is_read_in_smaller_pages(ada: Person, monkeypatch
 
 
 def test_a_list_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wharf.github, "_ITEMS", 300)
+    monkeypatch.setattr(wharf.github.api, "_ITEMS", 300)
     mock = Mock(lambda _request: answer(200, [1], link='<https://api.github.com/x?page=2>; rel="next"'))
     with mock.open() as github:
         with pytest.raises(StorageError, match="without an end"):

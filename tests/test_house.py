@@ -104,10 +104,12 @@ def test_rooms_of_a_layer_do_not_import_each_other_in_a_circle() -> None:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    code = "import sys\ntry:\n    from wharf.cli import main; main(['--help'])\nexcept SystemExit:\n    print(*sys.modules)"
+    code = (
+        "import sys\ntry:\n    from wharf.cli.main import main; main(['--help'])\nexcept SystemExit:\n    print(*sys.modules)"
+    )
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     loaded = set(modules.splitlines()[-1].split())
-    assert "wharf.cli" in loaded
+    assert "wharf.cli.main" in loaded
     assert not loaded & {"fastapi", "pydantic", "git", "packaging", "rich", "asyncio", "wharf.model"}
 
 

@@ -320,7 +320,7 @@ def test_a_server_without_a_token_begins_in_any_weather(world: World, weather: s
 @pytest.mark.slow
 def test_by_itself_a_server_is_open_for_as_long_as_its_repository(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     quick = "from wharf.server import refresher\nrefresher.LOOK_EVERY = refresher.ASK_EVERY = 0.1\n"
-    monkeypatch.setattr(sys, "executable", str(_python(world.root, f"{quick}from wharf.cli import main\nmain()")))
+    monkeypatch.setattr(sys, "executable", str(_python(world.root, f"{quick}from wharf.cli.main import main\nmain()")))
     world.repo.private = False
     with command(world, world.robot) as (client, _), command(world, world.robot, "--auth", "public") as (meant, _):
         assert {each.get(PAGE, auth=None).status_code for each in (client, meant)} == {200}
@@ -336,7 +336,7 @@ def test_a_server_does_not_wait_for_a_github_that_hangs(world: World, monkeypatc
         assert client.get(PAGE).status_code == 200
     later = threading.Event()
     monkeypatch.setattr(world.hub.faults, "run_before", lambda _line: later.wait(60))
-    code = "import wharf.server.first_look as look\nlook.PATIENCE = 0.5\nfrom wharf.cli import main\nmain()"
+    code = "import wharf.server.startup_check as look\nlook.PATIENCE = 0.5\nfrom wharf.cli.main import main\nmain()"
     monkeypatch.setattr(sys, "executable", str(_python(world.root, code)))
     try:
         with command(world, world.robot, "--auth", "public") as (client, _):

@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 
 # Name: module and the line that `wharf --help` shows, so that help imports none of them.
 _VERBS = {
-    "init": ("init", "Make the repository and the index in it."),
-    "publish": ("publish", "Upload wheels and sdists, all or none."),
-    "run": ("run", "Run a command, such as pip or uv, with the index at its side."),
-    "serve": ("serve", "Serve the index to pip, uv and twine."),
-    "build": ("build", "Write the index as a static site."),
-    "setup": ("setup", "Tell pip, uv, poetry, pdm or twine about the index."),
-    "list": ("read", "Show the projects of the index."),
-    "show": ("read", "Show a project: versions, files, what is yanked."),
-    "log": ("read", "Show who changed what, when and why."),
-    "yank": ("edit", "Tell installers not to choose a release any more."),
-    "unyank": ("edit", "Take a yank back."),
-    "remove": ("edit", "Delete a release or a file for good."),
-    "verify": ("verify", "Check that index and files agree."),
-    "doctor": ("doctor", "Tell what is found, what is wrong, and what to do about it."),
-    "token": ("token", "Make, list and revoke tokens."),
+    "init": ("init_command", "Make the repository and the index in it."),
+    "publish": ("publish_command", "Upload wheels and sdists, all or none."),
+    "run": ("run_command", "Run a command, such as pip or uv, with the index at its side."),
+    "serve": ("serve_command", "Serve the index to pip, uv and twine."),
+    "build": ("build_command", "Write the index as a static site."),
+    "setup": ("setup_command", "Tell pip, uv, poetry, pdm or twine about the index."),
+    "list": ("list_show_log_commands", "Show the projects of the index."),
+    "show": ("list_show_log_commands", "Show a project: versions, files, what is yanked."),
+    "log": ("list_show_log_commands", "Show who changed what, when and why."),
+    "yank": ("yank_remove_commands", "Tell installers not to choose a release any more."),
+    "unyank": ("yank_remove_commands", "Take a yank back."),
+    "remove": ("yank_remove_commands", "Delete a release or a file for good."),
+    "verify": ("verify_command", "Check that index and files agree."),
+    "doctor": ("doctor_command", "Tell what is found, what is wrong, and what to do about it."),
+    "token": ("token_commands", "Make, list and revoke tokens."),
 }
 
 

@@ -1,1 +1,1 @@
-"""What the operating system gives, made safe: regular files, folders of one owner, a clock that counts sleep, words for a full disk."""
+"""What the operating system gives, made safe: files, folders of one owner, a clock that counts sleep, words for a full disk."""
