@@ -22,11 +22,11 @@ from wharf.github.quota import Waiting
 from wharf.github.release_store import Releases
 from wharf.github.remote_branch import RemoteBranch
 from wharf.operations.publish import Input, publish
-from wharf.repository import Repository, open_repository
+from wharf.repository.opening import Repository, open_repository
+from wharf.repository.settings import Settings
+from wharf.repository.tokens import Tokens
 from wharf.repository_address import Address, parse
 from wharf.secret import Secret
-from wharf.settings import Settings
-from wharf.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

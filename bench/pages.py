@@ -14,8 +14,8 @@ from figures import Row, Target, compared, interleaved
 from wheels import make_wheel
 
 from wharf.operations.publish import Input, publish
-from wharf.repository import open_repository
-from wharf.settings import Settings
+from wharf.repository.opening import open_repository
+from wharf.repository.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

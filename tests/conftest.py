@@ -10,8 +10,8 @@ import pytest
 from simulator import Hub
 from simulator.openapi import Description
 
-from wharf.repository import Repository, open_repository
-from wharf.settings import Settings
+from wharf.repository.opening import Repository, open_repository
+from wharf.repository.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,9 +27,9 @@ from simulator import Hub, rest_releases
 
 import wharf
 from wharf.operations import actions_workflow
-from wharf.repository import open_repository
+from wharf.repository.opening import open_repository
+from wharf.repository.settings import Settings
 from wharf.repository_address import parse
-from wharf.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

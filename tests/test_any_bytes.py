@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wharf import repository_address, secret
-from wharf import settings as own_settings
 from wharf.cli.release_spec import parse_spec
 from wharf.distribution.file_names import Name
 from wharf.distribution.requirements import is_specifier
@@ -22,6 +21,7 @@ from wharf.github.quota import rate, wait_after
 from wharf.index import configuration, record
 from wharf.model import version_of
 from wharf.pages import content_negotiation
+from wharf.repository import settings as own_settings
 from wharf.server.files.signed_links import life_of
 from wharf.site import layout
 from wharf.text_formats import parsing

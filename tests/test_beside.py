@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from test_shipment import World
 
-    from wharf.repository import Repository
+    from wharf.repository.opening import Repository
 
 
 def turn_on(world: World) -> None:

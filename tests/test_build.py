@@ -35,9 +35,9 @@ from wharf.operations.remove import remove
 from wharf.operations.yank import set_yanked
 from wharf.pages import page_format
 from wharf.pages.page_format import Format
-from wharf.repository import Repository, open_repository
+from wharf.repository.opening import Repository, open_repository
+from wharf.repository.settings import Settings
 from wharf.server.app import Rules
-from wharf.settings import Settings
 from wharf.site import layout, output_folder
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from test_branch import edit_by_hand
 
 from wharf.cli.main import _VERBS, cli, main
 from wharf.cli.output import State
-from wharf.repository import open_repository
-from wharf.settings import Settings
+from wharf.repository.opening import open_repository
+from wharf.repository.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from simulator import Hub, Repo
 
     from wharf.github.clone import Depth
-    from wharf.settings import Way
+    from wharf.repository.settings import Way
 
 
 # Bad weather.

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wharf import credentials
 from wharf.errors import NotAllowedError, UsageError
+from wharf.repository import credentials
+from wharf.repository.settings import Config, Settings, parse_config, resolve
 from wharf.repository_address import Address
-from wharf.settings import Config, Settings, parse_config, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,8 +17,8 @@ from test_init import Run, hub, run
 from wharf.cli.main import main
 from wharf.github.quota import Waiting
 from wharf.operations.doctor import diagnose
+from wharf.repository.settings import Settings
 from wharf.repository_address import parse
-from wharf.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,11 +20,11 @@ from wharf.index.configuration import NEW
 from wharf.operations.build import build
 from wharf.operations.publish import Input, publish
 from wharf.operations.remove import remove
-from wharf.repository import open_repository
+from wharf.repository.opening import open_repository
+from wharf.repository.settings import Settings
 from wharf.server import refresher
 from wharf.server.app import Rules
 from wharf.server.startup_check import first_look
-from wharf.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import httpx
     from public import Public
 
-    from wharf.repository import Repository
+    from wharf.repository.opening import Repository
 
 __all__ = ["desk", "far", "public", "world"]  # fixtures
 

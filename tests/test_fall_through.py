@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from wharf.repository import Repository
+    from wharf.repository.opening import Repository
 
 __all__ = ["world"]  # a fixture
 

@@ -25,7 +25,7 @@ from wharf.server.app import Rules
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from wharf.repository import Repository
+    from wharf.repository.opening import Repository
 
 __all__ = ["run"]  # the fixture
 

@@ -16,13 +16,13 @@ import pytest
 from makers import make_wheel
 from simulator import Hub
 
-from wharf import credentials
 from wharf.errors import StorageError
 from wharf.operations.publish import Input, publish
 from wharf.operations.verify import verify
-from wharf.repository import Repository, open_repository
+from wharf.repository import credentials
+from wharf.repository.opening import Repository, open_repository
+from wharf.repository.settings import resolve
 from wharf.repository_address import parse
-from wharf.settings import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

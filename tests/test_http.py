@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from wharf.repository import Repository
+    from wharf.repository.opening import Repository
 
 __all__ = ["client", "put", "token"]  # fixtures
 

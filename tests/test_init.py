@@ -14,9 +14,9 @@ from test_cli import document
 
 from wharf.cli.main import main
 from wharf.operations.init import initialise
-from wharf.repository import open_repository
+from wharf.repository.opening import open_repository
+from wharf.repository.settings import Settings
 from wharf.repository_address import parse
-from wharf.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

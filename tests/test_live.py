@@ -23,8 +23,8 @@ from wharf.operations.publish import Input, publish
 from wharf.operations.remove import remove
 from wharf.operations.verify import verify
 from wharf.operations.yank import set_yanked
-from wharf.repository import Repository, open_repository
-from wharf.settings import resolve
+from wharf.repository.opening import Repository, open_repository
+from wharf.repository.settings import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

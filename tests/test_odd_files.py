@@ -18,9 +18,9 @@ from wharf.errors import OddFileError, StorageError
 from wharf.operations.build import build
 from wharf.operations.remove import remove
 from wharf.operations.verify import verify
-from wharf.repository import Repository, open_repository
+from wharf.repository.opening import Repository, open_repository
+from wharf.repository.settings import Settings
 from wharf.server.app import Rules
-from wharf.settings import Settings
 from wharf.site.output_folder import SiteFolder
 
 if TYPE_CHECKING:

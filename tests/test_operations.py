@@ -22,8 +22,8 @@ from wharf.operations.publish import Input, Published, publish
 from wharf.operations.remove import remove
 from wharf.operations.verify import verify
 from wharf.operations.yank import set_yanked
-from wharf.repository import Repository, open_repository
-from wharf.settings import Settings
+from wharf.repository.opening import Repository, open_repository
+from wharf.repository.settings import Settings
 
 if TYPE_CHECKING:
     from datetime import tzinfo

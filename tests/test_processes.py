@@ -17,8 +17,8 @@ import pytest
 from makers import make_sdist, make_wheel
 
 from wharf.operations.verify import verify
-from wharf.repository import open_repository
-from wharf.settings import Settings
+from wharf.repository.opening import open_repository
+from wharf.repository.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from wharf.github.clone import Depth
     from wharf.index.change import Change, Outcome, Records
-    from wharf.settings import Way
+    from wharf.repository.settings import Way
 
 WHY = Message(verb="publish", actor="ada")
 

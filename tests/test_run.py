@@ -27,7 +27,8 @@ from test_serving import JSON, World, soon, world
 import wharf
 from wharf.cli.child_process import environment
 from wharf.operations.publish import Input, publish
-from wharf.repository import open_repository
+from wharf.repository.opening import open_repository
+from wharf.repository.settings import Settings
 from wharf.repository_address import parse
 from wharf.run_port.handover import Run
 from wharf.run_port.shared_port import SharedPort
@@ -36,7 +37,6 @@ from wharf.server import refresher
 from wharf.server.access import one_time_password
 from wharf.server.app import Rules
 from wharf.server.uvicorn_server import Beside
-from wharf.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -33,12 +33,12 @@ from wharf.operations.publish import Input, publish
 from wharf.operations.remove import remove
 from wharf.operations.yank import set_yanked
 from wharf.pages.page_format import Format
-from wharf.repository import Repository, open_repository
+from wharf.repository.opening import Repository, open_repository
+from wharf.repository.settings import Settings
 from wharf.server.answer_cache import Shelf
 from wharf.server.app import Rules, file_answers, make_app
 from wharf.server.options import Options
 from wharf.server.uvicorn_server import config
-from wharf.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

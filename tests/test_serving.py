@@ -34,7 +34,8 @@ from test_branch import edit_by_hand, git
 from wharf.github import clone
 from wharf.github.quota import Waiting
 from wharf.operations.publish import Input, publish
-from wharf.repository import Repository, open_repository
+from wharf.repository.opening import Repository, open_repository
+from wharf.repository.settings import Settings
 from wharf.repository_address import parse
 from wharf.secret import Secret
 from wharf.server import refresher
@@ -43,7 +44,6 @@ from wharf.server.operator_log import Journal
 from wharf.server.options import Options
 from wharf.server.uvicorn_server import config
 from wharf.server.web.webhook import WEBHOOK_LIMIT
-from wharf.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

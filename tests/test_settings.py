@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wharf.errors import UsageError
+from wharf.repository.settings import Config, Settings, parse_config, resolve
 from wharf.repository_address import Address
-from wharf.settings import Config, Settings, parse_config, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

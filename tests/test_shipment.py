@@ -28,9 +28,9 @@ from wharf.operations.publish import Input, Published, publish
 from wharf.operations.remove import remove
 from wharf.operations.verify import verify
 from wharf.operations.yank import set_yanked
-from wharf.repository import Repository, Watch, open_repository
+from wharf.repository.opening import Repository, Watch, open_repository
+from wharf.repository.settings import Settings
 from wharf.repository_address import parse
-from wharf.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from simulator import Repo
 
     from wharf.model import Release as Recorded
-    from wharf.settings import Way
+    from wharf.repository.settings import Way
 
 DAY = 24 * 3600.0
 

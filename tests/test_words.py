@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from wharf import errors, settings
+from wharf import errors
 from wharf.errors import ConflictError, NotFoundError, StorageError, UsageError, WharfError
 from wharf.model import is_filename, is_name, same_version
+from wharf.repository import settings
+from wharf.repository.tokens import Tokens
 from wharf.secret import Secret
-from wharf.tokens import Tokens
 
 
 def test_every_error_has_its_own_word_and_the_promised_exit_codes() -> None:

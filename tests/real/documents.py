@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 from makers import make_sdist, make_wheel
 
 import wharf
+from wharf.repository.settings import Settings
 from wharf.repository_address import parse
-from wharf.settings import Settings
 
 from .programs import script
 

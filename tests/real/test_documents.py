@@ -22,8 +22,8 @@ from makers import make_wheel
 from public import public_index
 from simulator import Hub
 
-from wharf import settings
 from wharf.index import configuration
+from wharf.repository import settings
 
 from .conftest import new_token
 from .documents import DOCUMENTS, ROOT, Reader, blocks, sections

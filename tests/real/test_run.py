@@ -18,9 +18,9 @@ from simulator import Hub
 
 import wharf
 from wharf.operations.publish import Input, publish
-from wharf.repository import open_repository
+from wharf.repository.opening import open_repository
+from wharf.repository.settings import Settings
 from wharf.repository_address import parse
-from wharf.settings import Settings
 
 from .programs import Machine, script
 

@@ -14,7 +14,7 @@ from wharf.errors import UsageError
 if TYPE_CHECKING:
     from wharf.operations.actions_workflow import Plan
     from wharf.operations.init import Initialised, Step
-    from wharf.repository import Repository
+    from wharf.repository.opening import Repository
 
 FILE = ".github/workflows/wharf.yml"  # as in wharf.operations.workflow, which is not imported to show the help
 
@@ -121,7 +121,7 @@ def _lines(repository: Repository, done: Initialised) -> list[str]:
 
 def _next(repository: Repository) -> tuple[str, str]:
     """The two lines to type now."""
-    from wharf.repository import line_of
+    from wharf.repository.opening import line_of
 
     address, index = repository.address, repository.branch.index
     return line_of("publish", address, index, "dist/*"), line_of("serve", address, index)

@@ -22,7 +22,7 @@ _LAST = 253_402_300_799  # 9999-12-31T23:59:59Z
 @pass_state
 def list_command(state: State) -> None:
     """Show the projects of the index and their versions, oldest first."""
-    from wharf.repository import line_of
+    from wharf.repository.opening import line_of
 
     with state.repository(reading=True, fetch="may") as repository:
         found, where, index = repository.branch.snapshot().overview(), repository.where, repository.branch.index

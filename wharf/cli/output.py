@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from wharf.assets.asset_store import Progress
     from wharf.index.change import Named
     from wharf.model import Json
-    from wharf.repository import Fetch, Repository
-    from wharf.settings import Config, Settings
+    from wharf.repository.opening import Fetch, Repository
+    from wharf.repository.settings import Config, Settings
 
     F = TypeVar("F", bound=Callable[..., object])
 
@@ -48,7 +48,7 @@ class State:
 
     def settings(self) -> Settings:
         """The settings that the options, the environment and the files come to. Raises UsageError."""
-        from wharf import settings
+        from wharf.repository import settings
 
         config, data, cache = _own_folders()
         found = settings.resolve(self.options, os.environ, _configs(config), data=data, cache=cache)
@@ -67,7 +67,7 @@ class State:
 
         `whole`: with every record at hand, not only those asked for. Not `patient`: it fails where GitHub's limits want a wait.
         """
-        from wharf.repository import Watch, open_repository
+        from wharf.repository.opening import Watch, open_repository
 
         watch = Watch(warn=self.warn, wait=self._waiting, note=self.say if self.verbose else lambda _text: None)
         settings = self.settings()
@@ -162,7 +162,7 @@ def _own_folders() -> tuple[Path | None, Path | None, Path | None]:
 
 def _configs(mine: Path | None) -> list[Config]:
     """The files that may say something: the nearest pyproject.toml with a table of ours, then the person's config.toml."""
-    from wharf.settings import parse_config
+    from wharf.repository.settings import parse_config
 
     found: list[Config | None] = []
     here = Path.cwd()

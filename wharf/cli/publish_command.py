@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from wharf.index.change import Named
     from wharf.model import Json
     from wharf.operations.publish import Published
-    from wharf.repository import Repository
-    from wharf.settings import Settings
+    from wharf.repository.opening import Repository
+    from wharf.repository.settings import Settings
 
 
 _LONG = 60.0  # seconds that a publish takes by GitHub's limits, from which on that is told
@@ -131,7 +131,7 @@ def _document(repository: Repository, done: Published, *, dry_run: bool) -> dict
 def _meant(settings: Settings, repository: Repository) -> str:
     """What to say where nobody named a repository, and the working tree that it was typed in has one on GitHub."""
     from wharf.operations.actions_workflow import on_github
-    from wharf.repository import line_of, line_of_init
+    from wharf.repository.opening import line_of, line_of_init
 
     address = on_github(Path.cwd()) if settings.place == settings.data else None
     if address is None:

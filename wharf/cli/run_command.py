@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
     from wharf.cli.child_process import Child
     from wharf.public_index_address import PublicIndex
-    from wharf.repository import Repository
+    from wharf.repository.opening import Repository
+    from wharf.repository.settings import Settings
     from wharf.run_port.handover import Run
     from wharf.run_port.shared_port import SharedPort
     from wharf.secret import Secret
     from wharf.server.uvicorn_server import Beside
-    from wharf.settings import Settings
 
 _ASK_THE_PUBLIC_INDEX = frozenset({"uv", "uvx"})  # by themselves
 _COULD_WIN = "it could win a name of this index"
@@ -224,7 +224,9 @@ class _Index(threading.Thread):
 
 
 def _check_seen(repository: Repository) -> None:
-    from wharf.repository import check_seen  # git, which comes with it, sets an environment variable that is not the command's
+    from wharf.repository.opening import (
+        check_seen,  # git, which comes with it, sets an environment variable that is not the command's
+    )
 
     check_seen(repository)
 

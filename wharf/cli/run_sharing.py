@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from wharf.cli.output import State
     from wharf.public_index_address import PublicIndex
-    from wharf.settings import Settings
+    from wharf.repository.settings import Settings
 
 # By what the token for the repository is found: runs that differ in one of them may have different rights.
 _RIGHTS = ("WHARF_TOKEN", "GH_TOKEN", "GITHUB_TOKEN", "GH_CONFIG_DIR", "XDG_CONFIG_HOME", "HOME")

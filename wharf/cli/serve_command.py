@@ -141,10 +141,10 @@ def serve_command(
     (WHARF_WEBHOOK_SECRET) at once.
     """
     from wharf import public_index_address
+    from wharf.repository.settings import DEFAULT_INDEX
     from wharf.secret import Secret
     from wharf.server.options import Options
     from wharf.server.uvicorn_server import Operator, serve
-    from wharf.settings import DEFAULT_INDEX
 
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key go together.")

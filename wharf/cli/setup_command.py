@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from wharf.clients.setup_text import Client, Place
     from wharf.operations.client_setup import Written
-    from wharf.settings import Settings
+    from wharf.repository.settings import Settings
 
 _CLIENTS = ("pip", "uv", "poetry", "pdm", "twine")
 

@@ -12,7 +12,7 @@ from wharf.cli.output import State, common, pass_state
 
 if TYPE_CHECKING:
     from wharf.model import Json
-    from wharf.tokens import Token
+    from wharf.repository.tokens import Token
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from wharf.index.branch import Entry
     from wharf.index.change import Change, Outcome
     from wharf.model import Json
-    from wharf.settings import Way
+    from wharf.repository.settings import Way
 
 _STALE = re.compile(r"fetch first|non-fast-forward|stale info|failed to update ref|cannot lock ref|reference already exists")
 _REFUSED = re.compile(r"GH006|GH013|protected branch|pre-receive hook declined|hook declined|verified signature", re.IGNORECASE)

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from wharf import __version__
 from wharf.errors import ConflictError, UsageError
 from wharf.index.git import Git
+from wharf.repository.settings import DEFAULT_INDEX
 from wharf.repository_address import GITHUB, parse
-from wharf.settings import DEFAULT_INDEX
 
 if TYPE_CHECKING:
     from pathlib import Path

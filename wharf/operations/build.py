@@ -18,7 +18,7 @@ from wharf.distribution.file_names import Name
 from wharf.errors import NoIndexError, NotAllowedError, NotFoundError, UsageError
 from wharf.operations import build_files, build_pages
 from wharf.pages import html, page_format
-from wharf.repository import check_index
+from wharf.repository.opening import check_index
 from wharf.site import layout
 from wharf.site.layout import Direct, Own, State
 from wharf.site.output_folder import SiteFolder
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wharf.index.snapshot import Snapshot
-    from wharf.repository import Repository
+    from wharf.repository.opening import Repository
     from wharf.site.layout import LeftOut, Reach
 
 CODE: Final = "2"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wharf.model import File
-    from wharf.repository import Repository
+    from wharf.repository.opening import Repository
 
 AT_ONCE: Final = 6
 """Files that are fetched at the same time."""

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Literal
 from wharf.errors import NotAllowedError, WharfError, did_you_mean
 from wharf.github.quota import Waiting
 from wharf.index.git import Git
-from wharf.settings import DEFAULT_INDEX
+from wharf.repository.settings import DEFAULT_INDEX
 from wharf.system import disk_remedies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from wharf.index.branch import Branch
-    from wharf.settings import Settings
+    from wharf.repository.settings import Settings
 
 _GIT = (2, 30)
 _LITTLE = 1 << 30  # bytes free below which it is said
@@ -64,7 +64,7 @@ def diagnose(settings: Settings, environ: Mapping[str, str], waiting: Waiting = 
         found += told("folder", lambda: room("folder", place))
     else:
         from wharf.operations.doctor_github import Visit
-        from wharf.repository import folder_of
+        from wharf.repository.opening import folder_of
 
         clone = settings.cache / folder_of(settings.place)
         cache = told("cache", lambda: _cache(clone, settings.index))  # before the visit, which may refresh it
@@ -123,7 +123,7 @@ def _git() -> Iterator[Finding]:
 
 def _folder(folder: Path, settings: Settings) -> Iterator[Finding]:
     """What is said of an embedded store. It is opened only if there is one: opening makes what is not there."""
-    from wharf.repository import line_of, line_of_init, open_repository
+    from wharf.repository.opening import line_of, line_of_init, open_repository
 
     if not any((folder / name).exists() for name in ("index.git", "assets")):
         line = line_of_init(str(folder), settings.index)
@@ -151,7 +151,7 @@ def readable(branch: Branch) -> tuple[()]:
 
 def no_index(where: str, index: str, others: Iterable[str], too: str = "") -> Finding:
     """An index that is not there may be a typing error. `too` is what makes it, too."""
-    from wharf.repository import line_of_init
+    from wharf.repository.opening import line_of_init
 
     names = sorted(others)
     there = ", ".join(names) or "none"

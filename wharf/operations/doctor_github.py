@@ -7,24 +7,24 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from wharf import credentials
 from wharf.github import release_listing
 from wharf.github.account import KINDS
 from wharf.github.api import GitHub
 from wharf.github.remote_branch import RemoteBranch
 from wharf.operations.doctor import Finding, no_index, readable, told
-from wharf.repository import folder_of
+from wharf.repository import credentials
+from wharf.repository.opening import folder_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from wharf.credentials import Credential
     from wharf.github.quota import Waiting
     from wharf.github.replies import Reply
     from wharf.model import Json
+    from wharf.repository.credentials import Credential
+    from wharf.repository.settings import Settings
     from wharf.repository_address import Address
     from wharf.secret import Secret
-    from wharf.settings import Settings
 
 _MANY_ASSETS = 900
 _LARGE, _LARGEST = 8.0, 10  # GB; "Repository limits"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from wharf.github.api import GitHub
     from wharf.model import Json
-    from wharf.repository import Repository
+    from wharf.repository.opening import Repository
     from wharf.repository_address import Address
 
 Step: TypeAlias = Literal["repository", "first-commit", "index", "metadata-assets", "workflow"]

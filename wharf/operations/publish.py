@@ -24,7 +24,7 @@ from wharf.index import record
 from wharf.index.branch import Message
 from wharf.index.change import AddFiles, Named, NewFile, Outcome
 from wharf.model import File
-from wharf.repository import no_index
+from wharf.repository.opening import no_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from wharf.assets.asset_store import AssetStore, Intake, Source
     from wharf.distribution.reading import Distribution
-    from wharf.repository import Repository
+    from wharf.repository.opening import Repository
 
 
 _LONGEST_NAME = 255  # bytes that a file's name can have nearly everywhere

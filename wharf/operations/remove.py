@@ -14,7 +14,7 @@ from wharf.model import Release, same_version
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wharf.repository import Repository
+    from wharf.repository.opening import Repository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from wharf.errors import NotAllowedError, NotFoundError, StorageError, UsageError
 
 if TYPE_CHECKING:
-    from wharf.repository import Repository
+    from wharf.repository.opening import Repository
 
 LONGEST: Final = 100
 """Characters that the type of an event may have ("Create a repository dispatch event")."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wharf.index.snapshot import Snapshot
     from wharf.model import File
     from wharf.operations.verify_findings import Audit
-    from wharf.repository import Repository
+    from wharf.repository.opening import Repository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from wharf.index.snapshot import Snapshot
     from wharf.model import File, Release
-    from wharf.repository import Repository
+    from wharf.repository.opening import Repository
 
 Kind = Literal[
     "missing-bytes",

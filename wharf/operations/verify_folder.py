@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wharf.assets.folder_store import Folder
     from wharf.model import File, Release
     from wharf.operations.verify_findings import NamedFiles
-    from wharf.repository import Repository
+    from wharf.repository.opening import Repository
 
 PATIENCE = 10.0
 """Seconds to wait for publishers at work."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wharf.github.release_store import Releases
     from wharf.model import File, Release
     from wharf.operations.verify_findings import NamedFiles
-    from wharf.repository import Repository
+    from wharf.repository.opening import Repository
 
 AGE: Final = timedelta(hours=24)
 """Longer than a publish may last: what is younger may be about to be named."""

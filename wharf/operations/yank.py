@@ -8,7 +8,7 @@ from wharf.index.branch import Committed, Message
 from wharf.index.change import SetYanked
 
 if TYPE_CHECKING:
-    from wharf.repository import Repository
+    from wharf.repository.opening import Repository
 
 
 def set_yanked(

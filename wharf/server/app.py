@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from wharf.assets.folder_store import Folder
 from wharf.errors import WharfError
 from wharf.pages import html
-from wharf.repository import is_lost
+from wharf.repository.opening import is_lost
 from wharf.server.access.borrowed_tokens import Lending
 from wharf.server.access.github_access import Members
 from wharf.server.access.one_time_password import OneTime
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from wharf.clients.install_commands import Login
     from wharf.model import File
     from wharf.public_index_address import PublicIndex
-    from wharf.repository import Repository
+    from wharf.repository.opening import Repository
     from wharf.secret import Secret
     from wharf.server.operator_log import Journal
     from wharf.server.web.quota_wait import Sleep

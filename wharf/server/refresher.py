@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from wharf.github.api import GitHub
     from wharf.index.snapshot import Snapshot
-    from wharf.repository import Repository
+    from wharf.repository.opening import Repository
     from wharf.secret import Secret
     from wharf.server.access.borrowed_tokens import Lending
     from wharf.server.access.token_access import Access

@@ -6,13 +6,13 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import NotAllowedError, NotFoundError, StorageError, WharfError
-from wharf.repository import check_seen, is_lost, line_of_init
+from wharf.repository.opening import check_seen, is_lost, line_of_init
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wharf.github.api import GitHub
-    from wharf.repository import Repository
+    from wharf.repository.opening import Repository
 
 PATIENCE: Final = 15.0
 """Seconds that GitHub has before the server begins: it answers with what it has, and goes on asking."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from wharf.repository import Repository
+    from wharf.repository.opening import Repository
 
 BACKLOG = 2048
 """Connections that may wait: uv opens dozens at once, and a short queue costs it seconds."""

@@ -22,7 +22,7 @@ from wharf.server.http.answer import Answer, failure, text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from wharf.tokens import Token, Tokens
+    from wharf.repository.tokens import Token, Tokens
 
 log = logging.getLogger("wharf")
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
     from starlette.requests import Request
 
-    from wharf.repository import Repository
+    from wharf.repository.opening import Repository
     from wharf.server.access.token_access import Uploader
     from wharf.server.web.quota_wait import Patience
 

@@ -16,7 +16,7 @@ from wharf.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wharf.settings import Settings
+    from wharf.repository.settings import Settings
 
 _GENERAL = ("GH_TOKEN", "GITHUB_TOKEN")
 _ENTERPRISE = ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")

@@ -20,9 +20,9 @@ from wharf.errors import (
     did_you_mean,
 )
 from wharf.index.branch import Branch
-from wharf.settings import DEFAULT_INDEX, Settings
+from wharf.repository.settings import DEFAULT_INDEX, Settings
+from wharf.repository.tokens import Tokens
 from wharf.system import disk_remedies
-from wharf.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -205,12 +205,12 @@ def _open_folder(folder: Path, settings: Settings) -> Iterator[Repository]:
 def _open_github(
     address: Address, settings: Settings, environ: Mapping[str, str], watch: Watch, *, whole: bool, fetch: Fetch
 ) -> Iterator[Repository]:
-    from wharf import credentials
     from wharf.github import account
     from wharf.github.api import GitHub
     from wharf.github.quota import Waiting
     from wharf.github.release_store import Releases
     from wharf.github.remote_branch import RemoteBranch
+    from wharf.repository import credentials
 
     found = credentials.find(settings, environ)
     watch.note(f"token: from {found.source}" if found else "token: none found")
