@@ -20,7 +20,7 @@ from platformdirs import user_config_dir, user_data_dir
 from test_branch import edit_by_hand
 
 from wharf.cli.main import _VERBS, cli, main
-from wharf.cli.output import State
+from wharf.cli.state import State
 from wharf.repository.opening import open_repository
 from wharf.repository.settings import Settings
 

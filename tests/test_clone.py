@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from simulator import Hub, Repo
 
     from wharf.github.clone import Depth
-    from wharf.repository.settings import Way
+    from wharf.github.commit_way import Way
 
 
 # Bad weather.

@@ -63,12 +63,10 @@ def test_a_public_report_is_told_once() -> None:
 
 def test_the_layers_of_the_plan_are_those_of_the_house() -> None:
     table = ARCHITECTURE.split("## Layers")[1].split("```")[1]
-    layers: list[set[str]] = []
-    for line in table.strip().splitlines():
-        if not line.startswith(" "):
-            layers.insert(0, set())
-        names = re.sub(r"\([^)]*\)|\|.*", "", line)[10:]
-        layers[0] |= set(re.findall(r"\w+", names))
+    layers = []
+    for line in reversed(table.strip().splitlines()):
+        layer, *rooms = line.partition("|")[0].split()
+        layers.append((layer, set(rooms)))
     assert layers == list(LAYERS)
 
 

@@ -25,7 +25,7 @@ from wharf.operations.verify import verify
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from wharf.repository.settings import Way
+    from wharf.github.commit_way import Way
 
 FOREVER = 10**6
 FAULTS = {

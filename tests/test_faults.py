@@ -144,7 +144,7 @@ class TestFaults:
         self._break(monkeypatch)
         said = document(run("list", "--json", code=70))["error"]
         assert said["code"] == "fault"
-        assert "ZeroDivisionError in output.py, line" in said["message"]
+        assert "ZeroDivisionError in state.py, line" in said["message"]
         assert "Python 3." in said["hint"]
         assert "secret words" not in json.dumps(said)
 
@@ -171,7 +171,7 @@ class TestFaults:
             thread.start()
             thread.join()
 
-        monkeypatch.setattr("wharf.cli.output.State.result", in_a_thread)
+        monkeypatch.setattr("wharf.cli.state.State.result", in_a_thread)
         with pytest.raises(SystemExit) as left:
             main(["list"])
         said = capsys.readouterr().err
@@ -205,7 +205,7 @@ class TestFaults:
 
     def _break(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MY_PASSWORD", "hunter2-hunter2")
-        monkeypatch.setattr("wharf.cli.output.State.settings", self._fail)
+        monkeypatch.setattr("wharf.cli.state.State.settings", self._fail)
 
     @staticmethod
     def _fail(*_: Any, **__: Any) -> Any:

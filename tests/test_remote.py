@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from simulator import Repo
 
     from wharf.github.clone import Depth
+    from wharf.github.commit_way import Way
     from wharf.index.change import Change, Outcome, Records
-    from wharf.repository.settings import Way
 
 WHY = Message(verb="publish", actor="ada")
 

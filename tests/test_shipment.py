@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
     from simulator import Repo
 
+    from wharf.github.commit_way import Way
     from wharf.model import Release as Recorded
-    from wharf.repository.settings import Way
 
 DAY = 24 * 3600.0
 

@@ -28,6 +28,8 @@ from test_serving import JSON, World, _quick, soon
 from test_serving import address as link_to
 
 from wharf.cli import output, progress_bars
+from wharf.cli import progress as cli_progress
+from wharf.cli.state import State
 from wharf.github import quota
 from wharf.server import refresher
 
@@ -601,8 +603,8 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
 
 
 def test_a_wait_is_seen_above_the_bars_and_stays(screen: Screen) -> None:
-    state = output.State()
-    with contextlib.redirect_stderr(screen), output.transfer(state, {"a.whl": 1000, "b.whl": 1000}) as progress:
+    state = State()
+    with contextlib.redirect_stderr(screen), cli_progress.transfer(state, {"a.whl": 1000, "b.whl": 1000}) as progress:
         progress.read("a.whl", 1000)
         progress.sent("a.whl", 500)
         state._waiting("GitHub takes 80 new contents a minute", 59.0)
@@ -617,7 +619,7 @@ def test_a_wait_is_seen_above_the_bars_and_stays(screen: Screen) -> None:
 
 
 def test_the_estimate_is_no_sooner_than_the_wait_under_way_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    state, now = output.State(), time.time()
+    state, now = State(), time.time()
     monkeypatch.setattr(time, "time", lambda: now)
     shown = Progress(disable=True)
     shown.add_task("files", total=100, completed=99)
@@ -646,8 +648,11 @@ def test_the_time_left_goes_by_the_average_with_its_waits(
 def test_what_goes_before_the_total_is_known_is_not_in_the_estimate(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr("rich.console.monotonic", lambda: now)
-    for shown in (lambda state: output.counting(state, "pages"), lambda state: output.progress(state, "verifying")):
-        with contextlib.redirect_stderr(screen), shown(output.State()) as counts:
+    for shown in (
+        lambda state: cli_progress.counting(state, "pages"),
+        lambda state: cli_progress.progress(state, "verifying"),
+    ):
+        with contextlib.redirect_stderr(screen), shown(State()) as counts:
             total, advance = counts[0] if isinstance(counts, list) else counts
             now += 500  # a fetch
             total(100)
@@ -659,7 +664,7 @@ def test_what_goes_before_the_total_is_known_is_not_in_the_estimate(screen: Scre
 def test_long_names_leave_room_for_the_figures(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     names = [f"a_project_with_a_long_name-12.34.5-cp312-cp312-manylinux_2_17_{each}.whl" for each in ("x86_64", "aarch64")]
-    with contextlib.redirect_stderr(screen), output.transfer(output.State(), dict.fromkeys(names, 30_000_000)) as progress:
+    with contextlib.redirect_stderr(screen), cli_progress.transfer(State(), dict.fromkeys(names, 30_000_000)) as progress:
         for name in names:
             progress.sent(name, 3_000_000)
     lines = [re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", line).strip() for line in screen.drawn.splitlines()]
@@ -667,9 +672,9 @@ def test_long_names_leave_room_for_the_figures(screen: Screen, monkeypatch: pyte
 
 
 def test_nobody_who_does_not_watch_is_shown_bars(monkeypatch: pytest.MonkeyPatch, screen: Screen) -> None:
-    assert not output.State().shows
+    assert not State().shows
     with contextlib.redirect_stderr(screen):
-        assert output.State().shows
-        assert not output.State(json=True).shows
+        assert State().shows
+        assert not State(json=True).shows
         monkeypatch.setenv("TERM", "dumb")
-        assert not output.State().shows
+        assert not State().shows

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wharf.cli.output import State, common, counting, pass_state
+from wharf.cli.progress import counting
+from wharf.cli.state import State, common, pass_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wharf.cli.output import State, common, pass_state
+from wharf.cli.state import State, common, pass_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wharf.operations.doctor import Diagnosis
+    from wharf.operations.doctor_findings import Diagnosis
 
 
 @click.command("doctor", epilog="\b\nExamples:\n  wharf doctor\n  wharf doctor --repo acme/packages --json\n")

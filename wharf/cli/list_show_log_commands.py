@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wharf.cli.output import State, common, pass_state, size_text
+from wharf.cli.output import size_text
+from wharf.cli.state import State, common, pass_state
 
 if TYPE_CHECKING:
     from wharf.index.branch import Entry

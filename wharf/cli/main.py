@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wharf import __version__
-from wharf.cli.output import State, common
+from wharf.cli.state import State, common
 from wharf.errors import StorageError, WharfError, did_you_mean
 from wharf.system import disk_remedies
 

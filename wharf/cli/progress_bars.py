@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from rich.console import Console
 from rich.progress import (
@@ -21,12 +21,15 @@ from rich.text import Text
 from wharf.assets import asset_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from rich.progress import Task, TaskID
 
-    from wharf.cli.output import Count, State
+    from wharf.cli.state import State
 
+
+Count: TypeAlias = "tuple[Callable[[int], None], Callable[[int], None]]"
+"""Two functions: one that sets the total and one that advances."""
 
 _FIGURES = 55  # columns for what stands beside a name: a bar, bytes, speed and time
 _SHORTEST = 15  # columns of a name, however narrow it gets

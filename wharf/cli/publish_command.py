@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wharf.cli.output import State, common, file_document, pass_state, size_text, transfer, where_document, where_line
+from wharf.cli.output import file_document, size_text, where_document, where_line
+from wharf.cli.progress import transfer
+from wharf.cli.state import State, common, pass_state
 
 if TYPE_CHECKING:
     from wharf.index.change import Named

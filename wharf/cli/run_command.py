@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import click
 
 from wharf.cli import other_indexes
-from wharf.cli.output import State, common, pass_state
 from wharf.cli.serve_command import fall_through
+from wharf.cli.state import State, common, pass_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from wharf.cli.output import State
+    from wharf.cli.state import State
     from wharf.public_index_address import PublicIndex
     from wharf.repository.settings import Settings
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from wharf.cli.output import State, common, pass_state
+from wharf.cli.state import State, common, pass_state
 from wharf.clients import install_commands
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from wharf.cli.output import State, common, pass_state
+from wharf.cli.state import State, common, pass_state
 
 if TYPE_CHECKING:
     from wharf.model import Json

@@ -6,7 +6,8 @@ import dataclasses
 
 import click
 
-from wharf.cli.output import State, common, pass_state, progress
+from wharf.cli.progress import progress
+from wharf.cli.state import State, common, pass_state
 
 
 @click.command("verify", epilog="\b\nExamples:\n  wharf verify\n  wharf verify --repair --json\n")

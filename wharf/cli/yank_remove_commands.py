@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wharf.cli.output import State, common, file_document, pass_state, where_document, where_line
+from wharf.cli.output import file_document, where_document, where_line
+from wharf.cli.state import State, common, pass_state
 
 if TYPE_CHECKING:
     from wharf.index.branch import Committed

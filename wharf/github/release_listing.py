@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wharf.errors import StorageError
+from wharf.index.asset_location import metadata_name
 from wharf.model import same_version
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from wharf.model import File, Json
 
@@ -78,53 +79,6 @@ def letters(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", ".", name).strip(".")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a file is: its asset, the release's tag, the stored name, and the repository (owner/name) if it is another one.
-
-    `metadata` is the asset with its core metadata, if that lies beside it.
-    """
-
-    asset: int
-    tag: str
-    name: str
-    repository: str | None
-    metadata: int | None = None
-
-
-def place(file: File, others: Collection[str]) -> Place:
-    """Where a file is by its record; `others` are the repositories (owner/name, lower case) that it may name.
-
-    Raises StorageError if it does not say, or names another one.
-    """
-    asset, metadata = (id_of(file.location.get(key)) for key in ("asset", "metadata"))
-    tag, name, other = (file.location.get(key) for key in ("tag", "name", "repository"))
-    if asset is None or not isinstance(tag, str) or not isinstance(name, str):
-        raise StorageError(
-            f"The record of {file.filename} does not say which asset it is.",
-            "Remove it from the index and publish it again.",
-        )
-    if other is None:
-        return Place(asset, tag, name, None, metadata)
-    if not isinstance(other, str) or other.lower() not in others:
-        raise StorageError(
-            f"The record of {file.filename} places it in another repository, {other!r}.",
-            "If that is meant, name it in `repositories` of your config.toml.",
-        )
-    return Place(asset, tag, name, other, metadata)
-
-
-def id_of(value: Json | None) -> int | None:
-    """An id as GitHub gives them; None for anything else that a record may hold in its place."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 63 else None
-
-
-def ids(file: File) -> set[int]:
-    """The assets that a file's record names, wherever it says that they are."""
-    found = (id_of(file.location.get(key)) for key in ("asset", "metadata"))
-    return {each for each in found if each is not None}
-
-
 def location(release: Listed, stored: Stored, beside: Stored | None = None) -> dict[str, Json]:
     """Where a file is, and its core metadata if that lies beside it under the name that readers look for, as a record says."""
     found: dict[str, Json] = {"release": release.id, "tag": release.tag, "asset": stored.id, "name": stored.name}
@@ -164,11 +118,6 @@ def text(index: str, project: str, version: str, files: Iterable[File]) -> str:
         "Install them through the index.\n\n"
         f"<!-- wharf index={index} files={mark(files)} -->\n"
     )
-
-
-def metadata_name(name: str) -> str:
-    """What the asset with a file's core metadata is called, by the stored name of the file (PEP 658, "Specification")."""
-    return f"{name}.metadata"
 
 
 def number_of(tag: str, base: str) -> int | None:

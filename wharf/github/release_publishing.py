@@ -20,6 +20,7 @@ from wharf.errors import NotAllowedError, RejectedError, StorageError, Uncertain
 from wharf.github import release_listing
 from wharf.github.asset_upload import PAUSE, ClosedError, Upload
 from wharf.github.release_listing import MOST_ASSETS, Listed, Stored
+from wharf.index import asset_location
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -110,7 +111,7 @@ class Shipment:
         A removal or a repair that looks at the indexes before this commit, and deletes after this look, sees it afterwards.
         """
         taken = {
-            id_: each for each in committed if (id_ := release_listing.id_of(each.file.location.get("asset"))) in self._taken
+            id_: each for each in committed if (id_ := asset_location.id_of(each.file.location.get("asset"))) in self._taken
         }
         for release in {self._taken[each] for each in taken}:
             found = self._release(release)
@@ -196,7 +197,7 @@ class Shipment:
         self._back |= record.removed.keys() if record else set()
         places = [file.location for file in record.files if "repository" not in file.location] if record else []
         ours = {each.id: each for each in self._listed.result() if each.mark and release_listing.number_of(each.tag, base)}
-        latest = max((id_ for place in places if (id_ := release_listing.id_of(place.get("release")))), default=None)
+        latest = max((id_ for place in places if (id_ := asset_location.id_of(place.get("release")))), default=None)
         if latest is not None and latest not in ours:
             release = self._release(latest)
             if release is not None and release.mark and release_listing.is_of(release.tag, project, version):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from wharf.errors import NotAllowedError, StorageError
 from wharf.github import release_listing
 from wharf.github.release_publishing import Shipment
+from wharf.index import asset_location
 from wharf.index.change import Named
 from wharf.model import File
 
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
     from wharf.assets.asset_store import Progress
     from wharf.github.api import GitHub
-    from wharf.github.release_listing import Listed, Place
+    from wharf.github.release_listing import Listed
     from wharf.github.wire import Download
+    from wharf.index.asset_location import Place
 
 
 class Releases:
@@ -48,7 +50,7 @@ class Releases:
 
         Whoever can push to the branch writes the records: without that list they could have a token read elsewhere for them.
         """
-        return release_listing.place(file, self.others)
+        return asset_location.place(file, self.others)
 
     def link(self, place: Place) -> str:
         """Where everybody can fetch a file, if its repository is public and called as it is now."""
@@ -80,7 +82,7 @@ class Releases:
                 for name, sha256 in removed.items():
                     if asset.sha256 == sha256 and release_listing.same_name(asset.name, name):
                         beside = next(
-                            (one for one in release.assets if one.name == release_listing.metadata_name(asset.name)), None
+                            (one for one in release.assets if one.name == asset_location.metadata_name(asset.name)), None
                         )
                         location = release_listing.location(release, asset, beside)
                         moment = datetime.fromisoformat(asset.updated)
@@ -118,7 +120,7 @@ class Releases:
         place = self.place(each.file)
         if place.repository is not None:
             raise StorageError("it lies in another repository, which is not touched", "")
-        number = release_listing.id_of(each.file.location.get("release"))
+        number = asset_location.id_of(each.file.location.get("release"))
         if number is None:
             raise StorageError(f"the record of {each.file.filename} does not say in which release it is", "")
         if number not in seen:
@@ -130,7 +132,7 @@ class Releases:
         if release.mark is None or not release_listing.is_of(release.tag, each.project, each.version):
             raise StorageError(f"{release.tag or 'its release'} is not a release that wharf made for {each.project}", "")
         for id_, name in (
-            (place.metadata, release_listing.metadata_name(each.file.filename)),
+            (place.metadata, asset_location.metadata_name(each.file.filename)),
             (place.asset, each.file.filename),
         ):
             stored = next((asset for asset in release.assets if asset.id == id_), None)

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from wharf.github.account import Job
     from wharf.github.api import GitHub
     from wharf.github.clone import Depth
+    from wharf.github.commit_way import Way
     from wharf.index.branch import Entry
     from wharf.index.change import Change, Outcome
     from wharf.model import Json
-    from wharf.repository.settings import Way
 
 _STALE = re.compile(r"fetch first|non-fast-forward|stale info|failed to update ref|cannot lock ref|reference already exists")
 _REFUSED = re.compile(r"GH006|GH013|protected branch|pre-receive hook declined|hook declined|verified signature", re.IGNORECASE)
@@ -52,10 +52,13 @@ class RemoteBranch(Branch):
         self._way = way
         self._job = job
 
-    def sibling(self, index: str, github: GitHub | None = None) -> RemoteBranch:
-        """As for any branch, over the same clone. What another client does is not done by the job."""
-        job = None if github else self._job
-        return RemoteBranch(self._clone.folder, index, github or self.github, depth=self._clone.depth, way=self._way, job=job)
+    def sibling(self, index: str) -> RemoteBranch:
+        """As for any branch, over the same clone."""
+        return RemoteBranch(self._clone.folder, index, self.github, depth=self._clone.depth, way=self._way, job=self._job)
+
+    def acting_as(self, github: GitHub) -> RemoteBranch:
+        """The same branch, over the same clone, with another client. What that does is not done by the job."""
+        return RemoteBranch(self._clone.folder, self.index, github, depth=self._clone.depth, way=self._way)
 
     def fetch(self) -> None:
         """Bring the index branch to where it is on GitHub.

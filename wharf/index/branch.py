@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from wharf.github.api import GitHub
     from wharf.index.change import Change, Named
 
 REFUSALS_AT_MOST: Final = 100
@@ -129,9 +128,8 @@ class Branch:
             if not (target / "HEAD").is_file():
                 raise
 
-    def sibling(self, index: str, github: GitHub | None = None) -> Branch:
-        """Another index of the same repository, to be closed by whoever asked; on GitHub maybe with another client."""
-        del github
+    def sibling(self, index: str) -> Branch:
+        """Another index of the same repository, to be closed by whoever asked."""
         return Branch(self._git.git_dir, index)
 
     def fetch(self) -> None:

@@ -11,47 +11,23 @@ import os
 import re
 import shutil
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from wharf.errors import NotAllowedError, WharfError, did_you_mean
 from wharf.github.quota import Waiting
 from wharf.index.git import Git
+from wharf.operations.doctor_findings import Diagnosis, Finding, no_index, readable, told
 from wharf.repository.settings import DEFAULT_INDEX
 from wharf.system import disk_remedies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from wharf.index.branch import Branch
     from wharf.repository.settings import Settings
 
 _GIT = (2, 30)
 _LITTLE = 1 << 30  # bytes free below which it is said
 _IMPATIENT = Waiting(at_most=0.0)  # a look that has to wait is a finding
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One fact: a word for it, how it is (a problem prevents work), in words, and what to do about it (may be empty)."""
-
-    what: str
-    state: Literal["ok", "warning", "problem"] = "ok"
-    detail: str
-    hint: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """All findings."""
-
-    findings: tuple[Finding, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing prevents work."""
-        return not any(each.state == "problem" for each in self.findings)
 
 
 def diagnose(settings: Settings, environ: Mapping[str, str], waiting: Waiting = _IMPATIENT) -> Diagnosis:
@@ -71,23 +47,6 @@ def diagnose(settings: Settings, environ: Mapping[str, str], waiting: Waiting = 
         found += Visit(settings.place, settings, environ).findings(waiting)
         found += [*cache, *told("cache", lambda: room("cache", clone))]
     return Diagnosis(tuple(found))
-
-
-def told(what: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
-    """What a look finds; an error that ends it is the last finding."""
-    found: list[Finding] = []
-    try:
-        found.extend(look())
-    except NotAllowedError as error:
-        found.append(Finding(what="token", state="problem", detail=error.message, hint=error.hint))
-    except WharfError as error:
-        found.append(Finding(what=what, state="problem", detail=error.message, hint=error.hint))
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        found.append(
-            Finding(what=what, state="problem", detail=f"{place}{error.strerror or error}.", hint=disk_remedies.disk(error))
-        )
-    return found
 
 
 def room(what: str, folder: Path) -> Iterator[Finding]:
@@ -141,26 +100,6 @@ def _folder(folder: Path, settings: Settings) -> Iterator[Finding]:
         yield Finding(what="index", detail="the index is empty", hint=f"`{line}` fills it.")
     else:
         yield no_index(str(folder), settings.index, others, ", or the first publish to it,")
-
-
-def readable(branch: Branch) -> tuple[()]:
-    """Nothing, if the index says about itself what can be read. Raises StorageError."""
-    branch.snapshot()
-    return ()
-
-
-def no_index(where: str, index: str, others: Iterable[str], too: str = "") -> Finding:
-    """An index that is not there may be a typing error. `too` is what makes it, too."""
-    from wharf.repository.opening import line_of_init
-
-    names = sorted(others)
-    there = ", ".join(names) or "none"
-    return Finding(
-        what="index",
-        state="warning",
-        detail=f"there is no index {index!r} yet (there are: {there})",
-        hint=f"{did_you_mean(index, names)}`{line_of_init(where, index)}`{too} makes it.",
-    )
 
 
 def _cache(clone: Path, index: str) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from wharf.github import release_listing
 from wharf.github.account import KINDS
 from wharf.github.api import GitHub
 from wharf.github.remote_branch import RemoteBranch
-from wharf.operations.doctor import Finding, no_index, readable, told
+from wharf.operations.doctor_findings import Finding, no_index, readable, told
 from wharf.repository import credentials
 from wharf.repository.opening import folder_of
 

@@ -19,8 +19,8 @@ from wharf.assets.asset_store import Incoming, Progress
 from wharf.distribution import reading
 from wharf.distribution.file_names import Name, plain
 from wharf.errors import ConflictError, InvalidDistributionError, StorageError, TooLargeError
-from wharf.github import quota, release_listing
-from wharf.index import record
+from wharf.github import quota
+from wharf.index import asset_location, record
 from wharf.index.branch import Message
 from wharf.index.change import AddFiles, Named, NewFile, Outcome
 from wharf.model import File
@@ -199,7 +199,7 @@ def _incoming(some: Iterable[Named], read: Iterable[tuple[Distribution, Source]]
 def _one(named: Named, read: Distribution, source: Source, *, beside: bool) -> Incoming:
     """A file for the store; `beside`: with its core metadata next to it, if that may be announced."""
     digest = named.file.core_metadata
-    name = release_listing.metadata_name(named.file.filename)
+    name = asset_location.metadata_name(named.file.filename)
     if not beside or digest is None or len(name) > _LONGEST_NAME:
         return Incoming(named, source)
     file = File(filename=name, sha256=digest, size=len(read.metadata), upload_time=named.file.upload_time)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wharf.errors import NotAllowedError, NotFoundError, StorageError
-from wharf.github import release_listing
+from wharf.index import asset_location
 from wharf.index.branch import Message
 from wharf.index.change import Named, RemoveFiles, check_reason
 from wharf.model import Release, same_version
@@ -84,7 +84,7 @@ def _taken_up(repository: Repository, gone: Sequence[Named]) -> tuple[str, str] 
     No lock is shared with publishers elsewhere. Each looks after his commit whether the bytes are there; if that was before
     they went, his commit is seen here.
     """
-    ids = {id_ for each in gone for id_ in release_listing.ids(each.file)}
+    ids = {id_ for each in gone for id_ in asset_location.ids(each.file)}
     if repository.github is None or not ids:
         return None
     try:
@@ -95,7 +95,7 @@ def _taken_up(repository: Repository, gone: Sequence[Named]) -> tuple[str, str] 
                     for each in snapshot.records(project) or ():
                         files = each.files if isinstance(each, Release) else ()
                         for file in files:
-                            if release_listing.ids(file) & ids:
+                            if asset_location.ids(file) & ids:
                                 return file.filename, branch.index
     except (StorageError, NotAllowedError, NotFoundError):
         return None  # the removal is done; what nobody could look for here, `wharf verify` finds
@@ -122,4 +122,4 @@ def _names(release: Release, named: Named) -> bool:
     """Whether a release has that file, or one whose bytes are the same asset."""
     file = release.file(named.file.filename)
     same = file is not None and file.sha256 == named.file.sha256
-    return same or any(release_listing.ids(each) & release_listing.ids(named.file) for each in release.files)
+    return same or any(asset_location.ids(each) & asset_location.ids(named.file) for each in release.files)

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Final
 
 from wharf.errors import NotAllowedError, NotFoundError, StorageError
 from wharf.github import release_listing
+from wharf.index import asset_location
 from wharf.operations.verify_findings import Finding, Findings, named_files, unnamed_detail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wharf.github.api import GitHub
-    from wharf.github.release_listing import Listed, Place, Stored
+    from wharf.github.release_listing import Listed, Stored
     from wharf.github.release_store import Releases
+    from wharf.index.asset_location import Place
     from wharf.model import File, Release
     from wharf.operations.verify_findings import NamedFiles
     from wharf.repository.opening import Repository
@@ -78,7 +80,7 @@ class ReleasesAudit:
 
     def _passed_over(self, asset: int, file: File) -> tuple[Listed | None, Stored | None]:
         """An asset that the list does not have, and its release: one that is deleted while a list is read shifts its pages."""
-        number = release_listing.id_of(file.location.get("release"))
+        number = asset_location.id_of(file.location.get("release"))
         listed = None if number is None else self._now(number)
         stored = next((each for each in listed.assets if each.id == asset), None) if listed is not None else None
         if listed is None or stored is None:
@@ -97,7 +99,7 @@ class ReleasesAudit:
         if release is not listed or stored is None or stored.state != "uploaded":
             return "is gone"
         same = stored.sha256 is None or stored.sha256 == file.core_metadata
-        return "" if same and stored.name == release_listing.metadata_name(place.name) else "is that of another file"
+        return "" if same and stored.name == asset_location.metadata_name(place.name) else "is that of another file"
 
     def sweep(self, *, repair: bool) -> Findings:
         """Only what is wharf's, unnamed before and after the list was made, and a day old, is deleted."""
@@ -127,7 +129,7 @@ class ReleasesAudit:
         if not deleted:
             return
         for file in named_files(self._repository).files:
-            if release_listing.ids(file) & deleted:
+            if asset_location.ids(file) & deleted:
                 detail = (
                     f"{file.filename} was published again in the moment in which it was deleted: remove it, publish it again"
                 )
@@ -180,4 +182,4 @@ class ReleasesAudit:
 
 def _ids(named: NamedFiles) -> set[int]:
     """The assets that an index names, also where it says that they lie in another repository: maybe it is this one."""
-    return {id_ for file in named.files for id_ in release_listing.ids(file)}
+    return {id_ for file in named.files for id_ in asset_location.ids(file)}

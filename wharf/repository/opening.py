@@ -80,14 +80,15 @@ class Repository:
     @contextmanager
     def acting_as(self, token: Secret) -> Iterator[Repository]:
         """The same repository on GitHub, asked and written to with another token."""
-        if self.github is None:
-            raise TypeError("an embedded store knows no GitHub tokens")
         from wharf.github.release_store import Releases
+        from wharf.github.remote_branch import RemoteBranch
+
+        if self.github is None or not isinstance(self.branch, RemoteBranch) or not isinstance(self.assets, Releases):
+            raise TypeError("an embedded store knows no GitHub tokens")
 
         github = self.github.with_token(token)
-        with self.branch.sibling(self.branch.index, github) as branch:
-            assets = self.assets.acting_as(github) if isinstance(self.assets, Releases) else self.assets
-            yield replace(self, branch=branch, assets=assets, github=github)
+        with self.branch.acting_as(github) as branch:
+            yield replace(self, branch=branch, assets=self.assets.acting_as(github), github=github)
 
 
 @contextmanager

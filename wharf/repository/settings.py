@@ -10,18 +10,16 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 from wharf.errors import UsageError
+from wharf.github.commit_way import Way
 from wharf.repository_address import GITHUB, Address, is_short, parse
 from wharf.text_formats import parsing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
-
-Way: TypeAlias = Literal["auto", "git", "api"]
-"""How a commit gets to GitHub: a git push, the API, or a push with the API where a push is not allowed."""
 
 DEFAULT_INDEX = "main"
 LONGEST_WAIT = 3700.0

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wharf.distribution.file_names import Name, plain
 from wharf.errors import InvalidDistributionError, StorageError, UsageError
-from wharf.github import release_listing
+from wharf.index import asset_location
 from wharf.model import is_filename, is_name, is_sha256
 from wharf.pages import document, page_format
 from wharf.pages.page_format import Format
@@ -102,7 +102,7 @@ def file_path(file: File) -> str:
 
 def with_metadata(path: str) -> tuple[str, ...]:
     """A file's path below `files/`, and that of its core metadata, where such a name can be."""
-    beside = release_listing.metadata_name(path)
+    beside = asset_location.metadata_name(path)
     return (path, beside) if len(beside.partition("/")[2]) <= _LONGEST_NAME else (path,)
 
 
@@ -134,13 +134,13 @@ class Direct:
 
     def link(self, file: File) -> str:
         """The public address of a file. Raises StorageError for what has none."""
-        place = release_listing.place(file, self.others)
+        place = asset_location.place(file, self.others)
         address = self.address if place.repository is None else self.address.moved(place.repository)
         return address.download(place.tag, place.name)
 
     def check(self, file: File) -> File:
         """The file as far as it can be reached: by its own name, its metadata beside it. Raises StorageError."""
-        place = release_listing.place(file, self.others)
+        place = asset_location.place(file, self.others)
         if place.name != file.filename:
             # Installers take the last part of an address for the file's name.
             raise StorageError(f"GitHub stores it as {place.name!r}, and installers want it under its own name", "")
@@ -164,7 +164,7 @@ class Own:
     def check(self, file: File) -> File:
         """The file as far as the site can have it. Raises StorageError."""
         if self.others is not None:
-            release_listing.place(file, self.others)
+            asset_location.place(file, self.others)
         if (why := self.lost.get(file_path(file))) is not None:
             raise StorageError(why, "")
         return file if len(with_metadata(file_path(file))) > 1 else dataclasses.replace(file, core_metadata=None)

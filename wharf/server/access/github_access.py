@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Final
 from wharf.errors import NotAllowedError, NotFoundError, QuotaError, StorageError
 from wharf.github.replies import Reply
 from wharf.repository.tokens import PREFIX
-from wharf.server.access.token_access import ASK, Access, Uploader, refuse_foreign, secrets_of
+from wharf.server.access.token_access import ASK, Access, Uploader, refuse_foreign
 from wharf.server.github_threads import Outside
 from wharf.server.http.answer import Answer, failure, text
+from wharf.server.http.authorization import secrets_of
 from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:

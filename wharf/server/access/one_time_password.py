@@ -8,18 +8,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from wharf.errors import NotAllowedError
-from wharf.server.access.token_access import ASK, Access, Uploader, refuse_foreign, secrets_of
+from wharf.server.access.token_access import ASK, Access, Uploader, refuse_foreign
 from wharf.server.http.answer import Answer, failure, text
+from wharf.server.http.authorization import secrets_of
 from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wharf.secret import Secret
-    from wharf.server.refresher import Refresher
 
 PATIENCE: Final = 2.0
 """Seconds from the server's beginning for which the first answer waits for GitHub."""
@@ -34,20 +34,39 @@ _NO_PASSWORD = text(
 _NO_UPLOAD = failure(NotAllowedError("Nothing is uploaded through `wharf run`.", "`wharf publish FILES` publishes."))
 
 
+class Index(Protocol):
+    """What is known of the index that is served beside the command."""
+
+    @property
+    def asked(self) -> asyncio.Event:
+        """Set once GitHub was asked."""
+        ...
+
+    @property
+    def problem(self) -> str | None:
+        """Why it may not be the newest."""
+        ...
+
+    @property
+    def blind(self) -> bool:
+        """Whether no commit was ever seen."""
+        ...
+
+
 class OneTime(Access):
     """`warn` is told, once, if an index is shown that may not be the newest."""
 
     def __init__(
         self,
         password: Secret,
-        refresher: Refresher,
+        index: Index,
         warn: Callable[[str], None],
         *,
         clock: Callable[[], float] = elapsed,
     ) -> None:
         self.problem: str | None = None
         self._password = password
-        self._refresher = refresher
+        self._index = index
         self._warn = warn
         self._clock = clock
         self._until = clock() + PATIENCE
@@ -71,7 +90,7 @@ class OneTime(Access):
         if self._waits:
             left = max(0.0, self._until - self._clock())
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._refresher.asked.wait(), left)
+                await asyncio.wait_for(self._index.asked.wait(), left)
             self._tell()
         return None
 
@@ -93,13 +112,13 @@ class OneTime(Access):
         if not self._waits:
             return
         self._waits = False
-        problem = self._refresher.problem
-        if not self._refresher.asked.is_set():
+        problem = self._index.problem
+        if not self._index.asked.is_set():
             problem = f"GitHub did not say within {PATIENCE:g} seconds what is new."
         if problem is not None:
             shown = (
                 "The server shows nothing before it has seen an index."
-                if self._refresher.blind
+                if self._index.blind
                 else "This is the index as it was fetched last."
             )
             self._warn(f"{problem} {shown}")

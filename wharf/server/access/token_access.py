@@ -6,8 +6,6 @@ server's, so that no web page can reach it through a name that it points here (D
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import logging
 from dataclasses import dataclass
@@ -16,13 +14,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from wharf.errors import NotAllowedError, StorageError
 from wharf.github.account import KINDS
-from wharf.secret import Secret
 from wharf.server.http.answer import Answer, failure, text
+from wharf.server.http.authorization import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from wharf.repository.tokens import Token, Tokens
+    from wharf.secret import Secret
 
 log = logging.getLogger("wharf")
 
@@ -215,21 +214,6 @@ class WhilePublic(Access):
 def refuse_foreign(host: bytes, origin: bytes | None, fetch_site: bytes | None) -> Answer | None:
     """The refusal of an upload that a web page of another site started."""
     return _FOREIGN if fetch_site == b"cross-site" or (origin is not None and not _same_site(origin, host)) else None
-
-
-def secrets_of(authorization: bytes) -> list[Secret]:
-    """What may be the token: a bearer token; the password or, as some clients do it, the user name of Basic (RFC 7617)."""
-    scheme, _, value = authorization.partition(b" ")
-    value = value.strip()
-    if scheme.lower() == b"bearer":
-        return [Secret(token)] if (token := value.decode("latin-1").strip()) else []
-    if scheme.lower() != b"basic":
-        return []
-    try:
-        user, _, password = base64.b64decode(value, validate=True).decode("utf-8", "replace").partition(":")
-    except binascii.Error:
-        return []
-    return [Secret(token) for each in (password, user) if (token := each.strip())]  # a token that was pasted has a line's end
 
 
 def _hostname(host: bytes) -> str:

@@ -23,8 +23,8 @@ from wharf.system.clock import elapsed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wharf.github.release_listing import Place
     from wharf.github.release_store import Releases
+    from wharf.index.asset_location import Place
     from wharf.server.access.borrowed_tokens import Lending
     from wharf.server.http.answer import Answer, FileAnswer
 
