@@ -358,11 +358,12 @@ def test_processes_of_a_build_that_was_killed_end_with_it_and_spoil_nothing(
     put(repository, *(make_wheel(tmp_path, f"project-{number}") for number in range(30)))
     out = tmp_path / "out"
     slowly = (
-        "import time\nfrom wharf.operations import build_pages as pages, build\nfrom wharf import site\n"
-        "from wharf.repository import open_repository\nfrom wharf.settings import Settings\nfrom pathlib import Path\n"
+        "import time\nfrom wharf.operations import build_pages as pages, build\nfrom wharf.site import layout\n"
+        "from wharf.repository.opening import open_repository\nfrom wharf.repository.settings import Settings\n"
+        "from pathlib import Path\n"
         "pages.ALONE, pages.CHUNK, pages._cores = 0, 5, lambda: 2\n"
-        "def slow(*words, made=site.project_pages):\n    time.sleep(0.2)\n    return made(*words)\n"
-        "site.project_pages = slow\n"
+        "def slow(*words, made=layout.project_pages):\n    time.sleep(0.2)\n    return made(*words)\n"
+        "layout.project_pages = slow\n"
         "if __name__ == '__main__':\n"
         f"    with open_repository(Settings(place=Path({str(store)!r}))) as repository:\n"
         f"        build.build(repository, Path({str(out)!r}), with_files=True)\n"

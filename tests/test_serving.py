@@ -686,7 +686,7 @@ def test_the_servers_own_troubles_are_no_clients_fault(world: World, change: str
 def test_what_hangs_does_not_hold_up_the_end() -> None:
     code = """
 import asyncio, time
-from wharf.server.outside import Outside
+from wharf.server.github_threads import Outside
 
 async def main():
     outside = Outside("x", 2)
