@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from wheels import core_metadata
 
 from wharf.assets.folder_store import Folder
+from wharf.index.add_files import AddFiles, NewFile
 from wharf.index.branch import Branch, Message
-from wharf.index.change import AddFiles, NewFile
 from wharf.model import File
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from test_shipment import _at_once, two, world  # noqa: F401 - fixtures
 from wharf.cli.main import main
 from wharf.errors import StorageError
 from wharf.index.branch import Message
-from wharf.index.change import TurnOnMetadataAssets
+from wharf.index.settings_change import TurnOnMetadataAssets
 from wharf.operations import repository_dispatch as events
 from wharf.operations.publish import Input, publish
 from wharf.operations.remove import remove

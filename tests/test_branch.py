@@ -14,7 +14,7 @@ from test_change import SDIST, WHEEL, A, B, add, new
 
 from wharf.errors import RecordError, StorageError
 from wharf.index.branch import STALE_LOCK, Branch, Message
-from wharf.index.change import SetYanked
+from wharf.index.yank_and_remove import SetYanked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

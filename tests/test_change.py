@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -11,8 +12,12 @@ from hypothesis import strategies as st
 
 from wharf.errors import ConflictError, NotFoundError, RecordError, RefusedError, UsageError
 from wharf.index import configuration, record
-from wharf.index.change import AddFiles, Change, NewFile, Outcome, RemoveFiles, SetYanked
+from wharf.index.add_files import AddFiles, NewFile
+from wharf.index.yank_and_remove import RemoveFiles, SetYanked
 from wharf.model import File, Release, Status
+
+if TYPE_CHECKING:
+    from wharf.index.change import Change, Outcome
 
 A, B = "a" * 64, "b" * 64
 WHEEL, SDIST = "demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz"

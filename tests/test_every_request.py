@@ -18,7 +18,7 @@ from test_shipment import DAY, World, _at_once, world  # noqa: F401
 
 from wharf.errors import NotFoundError, WharfError
 from wharf.index.branch import Message
-from wharf.index.change import TurnOnMetadataAssets
+from wharf.index.settings_change import TurnOnMetadataAssets
 from wharf.operations.remove import remove
 from wharf.operations.verify import verify
 

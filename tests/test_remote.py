@@ -19,7 +19,7 @@ from wharf.github.api import GitHub
 from wharf.github.quota import Waiting
 from wharf.github.remote_branch import RemoteBranch
 from wharf.index.branch import Branch, Message
-from wharf.index.change import AddFiles, RemoveFiles, SetYanked
+from wharf.index.yank_and_remove import RemoveFiles, SetYanked
 from wharf.repository_address import parse
 from wharf.secret import Secret
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from wharf.github.clone import Depth
     from wharf.github.commit_way import Way
+    from wharf.index.add_files import AddFiles
     from wharf.index.change import Change, Outcome, Records
 
 WHY = Message(verb="publish", actor="ada")

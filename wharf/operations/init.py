@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from wharf.errors import ConflictError, NotAllowedError, RejectedError, StorageError, UncertainError, UsageError
 from wharf.index.branch import Message
-from wharf.index.change import TurnOnMetadataAssets
+from wharf.index.settings_change import TurnOnMetadataAssets
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,8 +21,9 @@ from wharf.distribution.file_names import Name, plain
 from wharf.errors import ConflictError, InvalidDistributionError, StorageError, TooLargeError
 from wharf.github import quota
 from wharf.index import asset_location, record
+from wharf.index.add_files import AddFiles, NewFile
 from wharf.index.branch import Message
-from wharf.index.change import AddFiles, Named, NewFile, Outcome
+from wharf.index.change import Named, Outcome
 from wharf.model import File
 from wharf.repository.opening import no_index
 

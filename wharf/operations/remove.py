@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from wharf.errors import NotAllowedError, NotFoundError, StorageError
 from wharf.index import asset_location
 from wharf.index.branch import Message
-from wharf.index.change import Named, RemoveFiles, check_reason
+from wharf.index.yank_and_remove import RemoveFiles, check_reason
 from wharf.model import Release, same_version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wharf.index.change import Named
     from wharf.repository.opening import Repository
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wharf.index.branch import Committed, Message
-from wharf.index.change import SetYanked
+from wharf.index.yank_and_remove import SetYanked
 
 if TYPE_CHECKING:
     from wharf.repository.opening import Repository
