@@ -3,6 +3,7 @@
 import dataclasses
 import html.parser
 import json
+import re
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
@@ -15,6 +16,7 @@ from packaging.utils import canonicalize_name
 from wharf.model import File, Project, Release, Status
 from wharf.pages import content_negotiation, document, page_format
 from wharf.pages.page_format import Format
+from wharf.pages.validator import list_id, page_etag
 
 JSON, HTML, PLAIN = Format.JSON, Format.HTML, Format.PLAIN_HTML
 FILE = File(
@@ -162,3 +164,17 @@ def test_links_are_quoted_so_that_they_come_back_whole() -> None:
     link = document.relative_link(FILE)
     assert unquote(link.rpartition("/")[2]) == FILE.filename
     assert canonicalize_name(PROJECT.name) == PROJECT.name
+
+
+def test_a_validator_tells_apart_all_that_decides_about_the_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = ("a" * 40, "b" * 40)
+    etags = [page_etag(git_id, form, zipped=zipped) for git_id in ids for form in Format for zipped in (False, True)]
+    assert len(set(etags)) == len(etags)
+    assert all(re.fullmatch(r'"[0-9a-z_-]+"', each) for each in etags)  # strong, and quoted (RFC 9110, section 8.8.3)
+    monkeypatch.setattr("wharf.pages.validator.CODE", "other code")
+    assert page_etag(ids[0], JSON, zipped=False) not in etags
+
+
+def test_the_list_has_another_validator_when_a_name_comes_or_goes() -> None:
+    assert list_id(["a", "b"]) == list_id(["a", "b"])
+    assert len({list_id(names) for names in ([], ["a"], ["b"], ["a", "b"], ["ab"])}) == 5

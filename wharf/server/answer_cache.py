@@ -7,7 +7,6 @@ kept across commits for as long as the project's folder has the same git id.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from wharf.errors import DamagedError, LostRecordError, StorageError
 from wharf.model import Project, Status, is_filename, normalize, same_version
 from wharf.pages import document, page_format
 from wharf.pages.page_format import Format
+from wharf.pages.validator import list_id, metadata_etag, page_etag
 from wharf.server.claimed_names import Claims
 from wharf.server.http import answer
 
@@ -98,8 +98,7 @@ class Shelf:
 
         `rewritten`: it does not stand on the one before.
         """
-        digest = hashlib.sha256("\n".join(trees).encode()).hexdigest()[:40]
-        self._snapshot, self._trees = snapshot, {**trees, LIST: digest}
+        self._snapshot, self._trees = snapshot, {**trees, LIST: list_id(trees)}
         self.blind = False
         lost = self.claims.learn(trees, snapshot.settings, rewritten=rewritten)
         if lost:
@@ -232,7 +231,7 @@ class Shelf:
         return answer.page(
             page_format.render(value, form),
             content_type=form.content_type,
-            etag=f'"{tree[:20]}-{page_format.CODE}-{form.name.lower()}{"-gz" if zipped else ""}"',
+            etag=page_etag(tree, form, zipped=zipped),
             cache_control=f"{self._scope}, no-cache",
             vary="Accept, Accept-Encoding",
             zipped=zipped,
@@ -270,7 +269,7 @@ class Shelf:
                 return answer.page(
                     data,
                     content_type="text/plain; charset=utf-8",
-                    etag=f'"{hashlib.sha256(data).hexdigest()}{"-gz" if zipped else ""}"',
+                    etag=metadata_etag(data, zipped=zipped),
                     cache_control=f"{self._scope}, max-age=31536000, immutable",
                     vary="Accept-Encoding",
                     zipped=zipped,
