@@ -1,12 +1,13 @@
-"""git over smart HTTP: git's own CGI program on the real repository, behind GitHub's questions of who may."""
+"""git over smart HTTP: git's own programs on the real repository, behind GitHub's questions of who may."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 from typing import TYPE_CHECKING
 
-from simulator import plumbing
+from simulator import advertised, plumbing
 from simulator.answers import Answer, Refusal, Request, text
 from simulator.state import LEVELS
 
@@ -42,7 +43,8 @@ def handle(hub: Hub, request: Request) -> Answer:
         location = f"{hub.url}/{moved.slug}.git/{match.group(2)}{query}"
         return text(301, "Moved Permanently", {"location": location})
     assert repo is not None
-    return _run(hub, request, repo, match.group(2), writes=service == "git-receive-pack")
+    assert service is not None
+    return _run(hub, request, repo, match.group(2), service)
 
 
 def _refuse(hub: Hub, request: Request, repo: Repo | None, service: str) -> Answer | None:
@@ -62,76 +64,75 @@ def _refuse(hub: Hub, request: Request, repo: Repo | None, service: str) -> Answ
     return None
 
 
-def _run(hub: Hub, request: Request, repo: Repo, tail: str, *, writes: bool) -> Answer:
-    commands = _commands(request) if tail == "git-receive-pack" else []
-    login = request.token.login if request.token else ""
+def _run(hub: Hub, request: Request, repo: Repo, tail: str, service: str) -> Answer:
+    headers = {
+        "expires": "Fri, 01 Jan 1980 00:00:00 GMT",
+        "pragma": "no-cache",
+        "cache-control": "no-cache, max-age=0, must-revalidate",
+        "content-type": f"application/x-{tail}-result",
+    }
+    if tail == "info/refs":
+        headers["content-type"] = f"application/x-{service}-advertisement"
+        return Answer(200, _refs(request, repo, service), headers)
+    body = request.body.read()
+    if service == "git-receive-pack":
+        login = request.token.login if request.token else ""
+        process = _start(request, repo, service, login)
+        data, _ = process.communicate(body)
+        _after(hub, repo, _commands(body), login)
+        return Answer(200, data, headers)
+    known = advertised.listed(repo.git_dir, body) if request.headers.get("git-protocol") == "version=2" else None
+    return Answer(200, _stream(_start(request, repo, service), body) if known is None else known, headers)
+
+
+def _refs(request: Request, repo: Repo, service: str) -> bytes:
+    protocol = request.headers.get("git-protocol", "")
+    known = advertised.capabilities(repo.git_dir, service, protocol)
+    if known is not None:
+        return known
+    process = _start(request, repo, service, "", "--advertise-refs")
+    data, _ = process.communicate()
+    line = f"# service={service}\n"
+    return f"{len(line) + 4:04x}{line}0000".encode() + data
+
+
+def _start(request: Request, repo: Repo, service: str, login: str = "", *words: str) -> subprocess.Popen[bytes]:
     environment = plumbing.environment() | {
-        "GIT_PROJECT_ROOT": str(repo.git_dir.parent),
-        "PATH_INFO": f"/{repo.git_dir.name}/{tail}",
-        "GIT_HTTP_EXPORT_ALL": "1",
-        "REQUEST_METHOD": request.method,
-        "QUERY_STRING": request.raw_query,
-        "CONTENT_TYPE": request.headers.get("content-type", ""),
-        "CONTENT_LENGTH": str(request.size),
         "GIT_PROTOCOL": request.headers.get("git-protocol", ""),
-        "REMOTE_USER": login,
-        "REMOTE_ADDR": "127.0.0.1",
+        "GIT_COMMITTER_NAME": login or "nobody",
+        "GIT_COMMITTER_EMAIL": f"{login or 'nobody'}@http.127.0.0.1",
         "SIMULATOR_PROTECTED": " ".join(repo.protected),
         "SIMULATOR_SIGNED": " ".join(repo.signed),
     }
-    process = subprocess.Popen(
-        [plumbing.backend()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
-    )
+    command = [*advertised.command_of(service), *words, str(repo.git_dir)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environment)
+
+
+def _stream(process: subprocess.Popen[bytes], body: bytes) -> Iterator[bytes]:
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        while piece := request.body.read(1 << 16):
-            process.stdin.write(piece)
-        process.stdin.close()
-    except BrokenPipeError:
-        pass  # it has said why in its answer
-    status, headers = 200, {}
-    while line := process.stdout.readline().strip():
-        name, _, value = line.decode().partition(": ")
-        if name.lower() == "status":
-            status = int(value.split()[0])
-        else:
-            headers[name.lower()] = value
-    if writes:
-        data = process.stdout.read()
-        _end(process)
-        _after(hub, repo, commands, login)
-        return Answer(status, data, headers)
-    return Answer(status, _stream(process), headers)
-
-
-def _stream(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
-    assert process.stdout is not None
-    try:
+        with contextlib.suppress(BrokenPipeError):  # it has said why in its answer
+            process.stdin.write(body)
+            process.stdin.close()
         while piece := process.stdout.read1(1 << 16):  # type: ignore[attr-defined]
             yield piece
     finally:
-        _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None and not pipe.closed:
-            try:
+        for pipe in (process.stdin, process.stdout):
+            with contextlib.suppress(BrokenPipeError):
                 pipe.close()
-            except BrokenPipeError:
-                continue
-    process.wait()
+        process.wait()
 
 
-def _commands(request: Request) -> list[tuple[str, str, str]]:
-    """(old, new, ref) of each update that a push asks for; the body is left at its start."""
-    found = []
-    while (length := int(request.body.read(4) or b"0", 16)) > 4:
-        line = request.body.read(length - 4).partition(b"\0")[0].decode().strip()
+def _commands(body: bytes) -> list[tuple[str, str, str]]:
+    """(old, new, ref) of each update that a push asks for."""
+    found, at = [], 0
+    while (length := int(body[at : at + 4] or b"0", 16)) > 4:
+        line = body[at + 4 : at + length].partition(b"\0")[0].decode().strip()
         if len(parts := line.split(" ", 2)) == 3:
             found.append((parts[0], parts[1], parts[2]))
-    request.body.seek(0)
+        at += length
     return found
 
 
