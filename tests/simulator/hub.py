@@ -11,7 +11,7 @@ from simulator import gitweb, graphql, plumbing, rest, storage, webhook
 from simulator.answers import Answer, Refusal, Request, error
 from simulator.faults import Faults
 from simulator.limits import Limits
-from simulator.server import Server
+from simulator.server import lend
 from simulator.state import KINDS, LEVELS, Call, Clock, Repo, Token
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ class Hub:
         self._id = 1000
         (root / "repos").mkdir(parents=True, exist_ok=True)
         (root / "assets").mkdir(exist_ok=True)
-        self._server = Server(self, storage=False, tls=tls)
-        self._storage = Server(self, storage=True, tls=tls)
+        self._server = lend(self, storage=False, tls=tls)
+        self._storage = lend(self, storage=True, tls=tls)
         self.url = self._server.url
         self.host = self.url.partition("://")[2]
         # Another name, as it is another host in earnest: what a client keeps for the one must not go to the other.

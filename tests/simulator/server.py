@@ -27,16 +27,21 @@ _SPOOL = 1 << 20
 
 
 class Server(ThreadingHTTPServer):
-    """Threads that are daemons, and a close that ends the connections that clients keep open."""
+    """Threads that are daemons, and a close that ends the connections that clients keep open.
+
+    A server can be lent to one hub after another (`lend`, `give_back`): to start and to stop one takes longer than most tests.
+    In between, whoever connects is shown out.
+    """
 
     daemon_threads = True
     block_on_close = False
     request_queue_size = 512
 
-    def __init__(self, hub: Hub, *, storage: bool, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, hub: Hub | None, *, storage: bool, tls: ssl.SSLContext | None = None) -> None:
         self.hub = hub
         self.storage = storage
         self.scheme = "https" if tls else "http"
+        self._tls = tls is not None
         self._open: dict[socket.socket, threading.Thread] = {}
         self._guard = threading.Lock()
         super().__init__(("127.0.0.1", 0), Handler)
@@ -48,6 +53,10 @@ class Server(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"{self.scheme}://127.0.0.1:{self.server_address[1]}"
+
+    def verify_request(self, request: object, client_address: object) -> bool:
+        """Whether there is a hub to answer."""
+        return self.hub is not None
 
     def opened(self, connection: socket.socket) -> None:
         with self._guard:
@@ -63,9 +72,12 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     def stop(self) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
+        """End for good, or wait for the next hub."""
+        if self._tls:
+            self.shutdown()
+            self._thread.join()
+            self.server_close()
+        self.hub = None
         with self._guard:
             left = dict(self._open)
         for connection in left:
@@ -75,6 +87,20 @@ class Server(ThreadingHTTPServer):
                 continue
         for thread in left.values():
             thread.join(2)
+        if not self._tls:
+            _idle[self.storage].append(self)
+
+
+_idle: dict[bool, list[Server]] = {False: [], True: []}
+
+
+def lend(hub: Hub, *, storage: bool, tls: ssl.SSLContext | None) -> Server:
+    """A server that listens and answers for this hub, until it is stopped."""
+    if tls is None and _idle[storage]:
+        server = _idle[storage].pop()
+        server.hub = hub
+        return server
+    return Server(hub, storage=storage, tls=tls)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -86,9 +112,11 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = -1
     server: Server
+    hub: Hub | None
 
     def setup(self) -> None:
         super().setup()
+        self.hub = self.server.hub
         self.server.opened(self.connection)
 
     def finish(self) -> None:
@@ -102,7 +130,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         """By the simulator's clock."""
-        return super().date_time_string(self.server.hub.clock.now() if timestamp is None else timestamp)
+        return super().date_time_string(self.hub.clock.now() if timestamp is None and self.hub else timestamp)
 
     def handle_expect_100(self) -> bool:
         super().handle_expect_100()
@@ -110,8 +138,8 @@ class Handler(BaseHTTPRequestHandler):
         return True
 
     def _serve(self) -> None:
-        hub = self.server.hub
-        if hub.storage_down if self.server.storage else hub.down:
+        hub = self.hub
+        if hub is None or (hub.storage_down if self.server.storage else hub.down):
             self.close_connection = True
             return
         try:
@@ -126,17 +154,16 @@ class Handler(BaseHTTPRequestHandler):
         if hub.latency:
             time.sleep(hub.latency)
         with request.body:
-            self._carry_out(request)
+            self._carry_out(hub, request)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
 
-    def _carry_out(self, request: Request) -> None:
-        hub = self.server.hub
+    def _carry_out(self, hub: Hub, request: Request) -> None:
         line = f"{request.method} {request.path}"
         hub.faults.run_before(line)
         how = hub.faults.take(line)
         if how == "drop":
-            self._record(request, 0)
+            _record(hub, request, 0)
             self.close_connection = True
             return
         if how is not None:
@@ -149,24 +176,12 @@ class Handler(BaseHTTPRequestHandler):
             if not isinstance(answer.body, (bytes, tuple)):
                 for _ in answer.body:
                     pass
-            self._record(request, 0)
+            _record(hub, request, 0)
             self.close_connection = True
             return
-        self._record(request, answer.status)
+        _record(hub, request, answer.status)
         slow = float(how.partition(":")[2] or 2) if how is not None and how.startswith("slow") else None
         self._send(answer, slow=slow, short=how == "short")
-
-    def _record(self, request: Request, status: int) -> None:
-        call = Call(
-            kind=request.kind,
-            method=request.method,
-            path=request.path,
-            login=request.token.login if request.token else None,
-            status=status,
-            query=dict(request.query),
-            headers=dict(request.headers),
-        )
-        self.server.hub.calls.append(call)
 
     def _read(self) -> Request | None:
         path, _, raw_query = self.path.partition("?")
@@ -268,6 +283,19 @@ class Handler(BaseHTTPRequestHandler):
                 return
         if length is None:
             self.wfile.write(b"0\r\n\r\n")
+
+
+def _record(hub: Hub, request: Request, status: int) -> None:
+    call = Call(
+        kind=request.kind,
+        method=request.method,
+        path=request.path,
+        login=request.token.login if request.token else None,
+        status=status,
+        query=dict(request.query),
+        headers=dict(request.headers),
+    )
+    hub.calls.append(call)
 
 
 def _spool() -> IO[bytes]:
