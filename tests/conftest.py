@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import ssl
+import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
     from simulator.answers import Answer, Request
 
 
+# pytest keeps the test modules that it has prepared for the next run, where Python may write bytecode. Without them, each run
+# begins with seconds of work.
+sys.dont_write_bytecode = False
+
 PLACES = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "GH_CONFIG_DIR", "WHARF_REPO", "WHARF_INDEX", "NETRC")
 TOKENS = ("WHARF_TOKEN", "GH_TOKEN", "GITHUB_TOKEN", "GITHUB_ACTIONS", "GITHUB_REPOSITORY", "GITHUB_SERVER_URL", "GH_HOST")
 ENTERPRISE = ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
@@ -31,6 +38,23 @@ def _nobodys_configuration(tmp_path_factory: pytest.TempPathFactory, monkeypatch
     monkeypatch.setenv("HOME", str(home))
     for name in (*PLACES, *TOKENS, *ENTERPRISE):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _certificates_read_once() -> Iterator[None]:
+    """Each client of httpx reads the certificates of all authorities anew, which takes longer than most tests that have one."""
+    create = ssl.create_default_context
+
+    @cache
+    def created(_environ: tuple[str | None, ...], *args: object, **given: object) -> ssl.SSLContext:
+        return create(*args, **given)  # type: ignore[arg-type]
+
+    def kept(*args: object, **given: object) -> ssl.SSLContext:
+        return created((os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")), *args, **given)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ssl, "create_default_context", kept)
+        yield
 
 
 @pytest.fixture
