@@ -19,12 +19,12 @@ import servers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from simulator import Hub
+    from tests.simulator import Hub
 
 LATENCY = 0.05
 """Seconds that every request takes besides the work that it makes."""
 
-_TESTS = Path(__file__).parent.parent / "tests"
+_ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def simulator(folder: Path, latency: float = LATENCY) -> Iterator[Steering]:
     """A simulator that keeps its repositories in `folder`, for as long as the context lasts; it obeys no limits at first."""
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, __file__, str(folder), str(latency)]
-    env = {**servers.environment(), "PYTHONPATH": str(_TESTS)}
+    env = {**servers.environment(), "PYTHONPATH": str(_ROOT)}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, text=True) as process:
         try:
             line = process.stdout.readline() if process.stdout else ""
@@ -168,7 +168,7 @@ def _verbs(hub: Hub) -> dict[str, Callable[..., object]]:
 
 def main() -> None:
     """Serve until stdin ends."""
-    from simulator import Hub
+    from tests.simulator import Hub
 
     with Hub(Path(sys.argv[1]), float(sys.argv[2])) as hub:
         hub.limits.enforced = False

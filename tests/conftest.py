@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from simulator import Hub
-from simulator.openapi import Description
 
+from tests.simulator import Hub
+from tests.simulator.openapi import Description
 from wharf.repository.opening import Repository, open_repository
 from wharf.repository.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from simulator.answers import Answer, Request
+    from tests.simulator.answers import Answer, Request
 
 
 # pytest keeps the test modules that it has prepared for the next run, where Python may write bytecode. Without them, each run

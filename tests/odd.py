@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from makers import core_metadata, escaped, make_sdist, make_wheel
+from tests.makers import core_metadata, escaped, make_sdist, make_wheel
 
 _FOLDER = Path(__file__).parent / "cases" / "distributions"
 _LARGE = 2 << 20

@@ -6,7 +6,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from makers import core_metadata, record
+from tests.makers import core_metadata, record
 
 DESCRIBED = 8
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 import pytest
-from test_house import LAYERS
 
 import wharf
+from tests.test_house import LAYERS
 from wharf import errors
 from wharf.cli.main import cli
 from wharf.system import fault_report

@@ -7,6 +7,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,7 @@ def _name(path: Path) -> str:
 MODULES = {_name(path): path for path in sorted(ROOT.rglob("*.py")) if _name(path) not in {"__init__", "__main__"}}
 
 
+@cache
 def _imports(path: Path) -> set[str]:
     """Every module that a file imports, by its full name; of `from a import b` both `a` and `a.b`. Types count, too."""
     found = set()
@@ -251,3 +253,11 @@ def test_help_imports_nothing_heavy() -> None:
     assert not loaded & heavy, (
         f"`wharf --help` imports {sorted(loaded & heavy)}. Import it inside of the command that needs it."
     )
+
+
+def test_the_tests_are_in_the_wings_of_the_house() -> None:
+    tests = ROOT.parent / "tests"
+    for path in tests.rglob("test_*.py"):
+        wing = path.relative_to(tests).parent
+        known = wing.parts[:1] in {(), ("actions",), ("real",), ("simulator",)} or (ROOT / wing).is_dir()
+        assert known, f"{path}: a test lies in the wing of what it tests, or at the top where that has none."

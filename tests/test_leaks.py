@@ -10,10 +10,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from makers import make_wheel
-from simulator import Hub
-from test_cli import Run, run
 
+from tests.cli.test_main import Run, run
+from tests.makers import make_wheel
+from tests.simulator import Hub
 from wharf.cli.child_process import environment
 from wharf.cli.main import main
 from wharf.errors import UsageError

@@ -4,8 +4,8 @@ Workflow files come out of the simulator's repositories, steps run in real shell
 what the job's permissions say. Actions of third parties are emulated (`emulated.py`), by the commits that are pinned.
 """
 
-from actions.jobs import Job
-from actions.runner import Actions, Run
-from actions.words import NotKnown, WorkflowError
+from tests.actions.jobs import Job
+from tests.actions.runner import Actions, Run
+from tests.actions.words import NotKnown, WorkflowError
 
 __all__ = ["Actions", "Job", "NotKnown", "Run", "WorkflowError"]

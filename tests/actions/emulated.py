@@ -17,12 +17,12 @@ import venv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from actions.words import NotKnown
+from tests.actions.words import NotKnown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from actions.jobs import Machine
+    from tests.actions.jobs import Machine
 
     Outputs = dict[str, str]
 
@@ -48,7 +48,7 @@ def use(machine: Machine, slug: str, sha: str, given: dict[str, str]) -> Outputs
 
 
 def _fail(message: str) -> None:
-    from actions.jobs import StepFailed
+    from tests.actions.jobs import StepFailed
 
     raise StepFailed(message)
 

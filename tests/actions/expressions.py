@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from actions.words import NotKnown, WorkflowError
+from tests.actions.words import NotKnown, WorkflowError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from actions.words import NotKnown, WorkflowError
+from tests.actions.words import NotKnown, WorkflowError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actions import emulated, files
-from actions.expressions import Scope, Strict, condition, text, value
-from actions.words import NotKnown, WorkflowError
+from tests.actions import emulated, files
+from tests.actions.expressions import Scope, Strict, condition, text, value
+from tests.actions.words import NotKnown, WorkflowError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from actions.runner import Actions, Run
+    from tests.actions.runner import Actions, Run
 
 _COMMAND = re.compile(r"::([a-z-]+|[0-9a-f]{32})(?: ([^:]*))?::(.*)")
 _UNESCAPED = {"%0A": "\n", "%0D": "\r", "%3A": ":", "%2C": ",", "%25": "%"}

@@ -9,17 +9,17 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from actions import files
-from actions.expressions import Scope, Strict, condition, text, value
-from actions.groups import Groups
-from actions.jobs import Job, Machine, Place
-from actions.words import NotKnown, WorkflowError
+from tests.actions import files
+from tests.actions.expressions import Scope, Strict, condition, text, value
+from tests.actions.groups import Groups
+from tests.actions.jobs import Job, Machine, Place
+from tests.actions.words import NotKnown, WorkflowError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from simulator import Hub, Repo
+    from tests.simulator import Hub, Repo
 
 _FOLDER = ".github/workflows"
 DEFAULT = {"contents": "read", "packages": "read"}

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from makers import make_sdist, make_wheel
+
+from tests.makers import make_sdist, make_wheel
 
 from .packages import DownloadError, fetched
 from .programs import Machine, serving

@@ -16,17 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from makers import make_sdist, make_wheel
-
 import wharf
+from tests.makers import make_sdist, make_wheel
 from wharf.repository.settings import Settings
 from wharf.repository_address import parse
 
 from .programs import script
 
 if TYPE_CHECKING:
-    from public import Public
-    from simulator import Hub
+    from tests.public import Public
+    from tests.simulator import Hub
 
     from .programs import Machine
 

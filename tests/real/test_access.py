@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from makers import make_wheel
+
+from tests.makers import make_wheel
 
 from .conftest import new_token
 from .programs import Machine, Served, serving

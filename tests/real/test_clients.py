@@ -15,8 +15,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
-import web_servers
-from makers import make_sdist, make_wheel
+
+from tests import web_servers
+from tests.makers import make_sdist, make_wheel
 
 from .clients import downloaded, older_python
 from .packages import DownloadError

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-import web_servers
 import yaml
-from makers import make_wheel
-from public import public_index
-from simulator import Hub
 
+from tests import web_servers
+from tests.makers import make_wheel
+from tests.public import public_index
+from tests.simulator import Hub
 from wharf.index import configuration
 from wharf.repository import settings
 

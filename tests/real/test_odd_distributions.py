@@ -6,8 +6,9 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
-from makers import make_wheel
-from odd import Odd, cases
+
+from tests.makers import make_wheel
+from tests.odd import Odd, cases
 
 from .programs import Machine, Served, serving
 

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from makers import make_wheel
+
+from tests.makers import make_wheel
 
 from .programs import Machine, Served, serving
 from .proxy import Proxy, proxied

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from makers import make_sdist, make_wheel
-from public import Public, public_index
-from simulator import Hub
 
 import wharf
+from tests.makers import make_sdist, make_wheel
+from tests.public import Public, public_index
+from tests.simulator import Hub
 from wharf.operations.publish import Input, publish
 from wharf.repository.opening import open_repository
 from wharf.repository.settings import Settings

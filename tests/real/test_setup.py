@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
-from makers import make_wheel
+
+from tests.makers import make_wheel
 
 from .conftest import new_token
 from .programs import Machine, Ran, Served, script, serving

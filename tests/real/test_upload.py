@@ -6,7 +6,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from makers import escaped, make_wheel
+
+from tests.makers import escaped, make_wheel
 
 from .conftest import new_token
 from .programs import Ran, script

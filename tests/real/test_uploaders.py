@@ -7,7 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from makers import make_wheel
+
+from tests.makers import make_wheel
 
 from .programs import Ran
 from .test_run import tool

@@ -13,11 +13,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import web_servers
-from accepts import ACCEPTS
-from makers import make_sdist, make_wheel
-from web_servers import KINDS, Login, program, serving
 
+from tests import web_servers
+from tests.accepts import ACCEPTS
+from tests.makers import make_sdist, make_wheel
+from tests.web_servers import KINDS, Login, program, serving
 from wharf.pages.page_format import Format
 
 from .programs import Machine

@@ -1,8 +1,8 @@
 """What git tells a client about the refs of a repository, told without starting git (gitprotocol-v2, gitprotocol-pack).
 
 A client asks for the refs before each fetch and each push. Git's own answer costs two processes, and it holds nothing but
-lines of refs and git's capabilities. The capabilities are asked of git once in a process. `tests/test_simulator.py` compares
-these answers with those of git's CGI program.
+lines of refs and git's capabilities. The capabilities are asked of git once in a process. test_simulator.py compares these
+answers with those of git's CGI program.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from simulator import plumbing
+from tests.simulator import plumbing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from simulator.hub import Hub
-    from simulator.state import Repo, Token
+    from tests.simulator.hub import Hub
+    from tests.simulator.state import Repo, Token
 
 DOCS = "https://docs.github.com/rest"
 

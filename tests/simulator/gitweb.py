@@ -7,15 +7,15 @@ import re
 import subprocess
 from typing import TYPE_CHECKING
 
-from simulator import advertised, plumbing
-from simulator.answers import Answer, Refusal, Request, text
-from simulator.state import LEVELS
+from tests.simulator import advertised, plumbing
+from tests.simulator.answers import Answer, Refusal, Request, text
+from tests.simulator.state import LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from simulator.hub import Hub
-    from simulator.state import Repo
+    from tests.simulator.hub import Hub
+    from tests.simulator.state import Repo
 
 _PATH = re.compile(r"/([^/]+/[^/]+)\.git/(info/refs|git-upload-pack|git-receive-pack)")
 _ASK = {"www-authenticate": 'Basic realm="GitHub"'}

@@ -6,14 +6,14 @@ import base64
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from simulator import plumbing, shapes
-from simulator.state import LEVELS
+from tests.simulator import plumbing, shapes
+from tests.simulator.state import LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from simulator.hub import Hub
-    from simulator.state import Release, Repo, Token
+    from tests.simulator.hub import Hub
+    from tests.simulator.state import Release, Repo, Token
 
 _PERMISSIONS = ("", "READ", "WRITE", "ADMIN")
 Variables = dict[str, Any]

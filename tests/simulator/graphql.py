@@ -6,15 +6,15 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Any
 
-from simulator import graph, plumbing, rest_repos, schema, shapes
-from simulator.answers import Answer, Refusal, Request, error, reply
-from simulator.limits import Exhausted
-from simulator.query import Field, SyntaxFault, parse
-from simulator.state import LEVELS
+from tests.simulator import graph, plumbing, rest_repos, schema, shapes
+from tests.simulator.answers import Answer, Refusal, Request, error, reply
+from tests.simulator.limits import Exhausted
+from tests.simulator.query import Field, SyntaxFault, parse
+from tests.simulator.state import LEVELS
 
 if TYPE_CHECKING:
-    from simulator.hub import Hub
-    from simulator.state import Repo, Token
+    from tests.simulator.hub import Hub
+    from tests.simulator.state import Repo, Token
 
 Variables = dict[str, Any]
 

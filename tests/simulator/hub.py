@@ -7,12 +7,12 @@ import secrets
 import threading
 from typing import TYPE_CHECKING, ClassVar
 
-from simulator import gitweb, graphql, plumbing, rest, storage, webhook
-from simulator.answers import Answer, Refusal, Request, error
-from simulator.faults import Faults
-from simulator.limits import Limits
-from simulator.server import lend
-from simulator.state import KINDS, LEVELS, Call, Clock, Repo, Token
+from tests.simulator import gitweb, graphql, plumbing, rest, storage, webhook
+from tests.simulator.answers import Answer, Refusal, Request, error
+from tests.simulator.faults import Faults
+from tests.simulator.limits import Limits
+from tests.simulator.server import lend
+from tests.simulator.state import KINDS, LEVELS, Call, Clock, Repo, Token
 
 if TYPE_CHECKING:
     import ssl

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from simulator import shapes
-from simulator.answers import Refusal, error, secondary
+from tests.simulator import shapes
+from tests.simulator.answers import Refusal, error, secondary
 
 if TYPE_CHECKING:
-    from simulator.state import Clock, Token
+    from tests.simulator.state import Clock, Token
 
 HOUR = 3600.0
 MINUTE = 60.0

@@ -6,12 +6,11 @@ import os
 import subprocess
 import uuid
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 ZERO = "0" * 40
 
@@ -72,13 +71,6 @@ def environment() -> dict[str, str]:
         "GIT_CONFIG_GLOBAL": os.devnull,
         "LC_ALL": "C",
     }
-
-
-@cache
-def backend() -> str:
-    """The path of git's CGI program."""
-    run = subprocess.run(["git", "--exec-path"], check=True, capture_output=True, text=True)
-    return str(Path(run.stdout.strip()) / "git-http-backend")
 
 
 def git(git_dir: Path, *arguments: str, data: bytes = b"", env: dict[str, str] | None = None) -> bytes:

@@ -7,15 +7,15 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from simulator import rest_contents, rest_git, rest_releases, rest_repos
-from simulator.answers import Answer, Context, Refusal, Request, error, forbidden, reply
-from simulator.state import LEVELS
+from tests.simulator import rest_contents, rest_git, rest_releases, rest_repos
+from tests.simulator.answers import Answer, Context, Refusal, Request, error, forbidden, reply
+from tests.simulator.state import LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simulator.hub import Hub
-    from simulator.state import Repo
+    from tests.simulator.hub import Hub
+    from tests.simulator.state import Repo
 
     Handler = Callable[[Context], Answer]
 

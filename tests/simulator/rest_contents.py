@@ -6,10 +6,10 @@ import base64
 from typing import Any
 from urllib.parse import quote
 
-from simulator import plumbing
-from simulator.answers import Answer, Context, error, reply
-from simulator.plumbing import GitError
-from simulator.rest_git import commit_shape
+from tests.simulator import plumbing
+from tests.simulator.answers import Answer, Context, error, reply
+from tests.simulator.plumbing import GitError
+from tests.simulator.rest_git import commit_shape
 
 
 def _shape(context: Context, path: str, kind: str, sha: str, size: int, ref: str) -> dict[str, Any]:

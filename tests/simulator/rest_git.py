@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from simulator import plumbing, shapes
-from simulator.answers import Answer, Context, Refusal, error, reply
-from simulator.plumbing import ZERO, GitError
-from simulator.rest_releases import page
+from tests.simulator import plumbing, shapes
+from tests.simulator.answers import Answer, Context, Refusal, error, reply
+from tests.simulator.plumbing import ZERO, GitError
+from tests.simulator.rest_releases import page
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,9 +7,9 @@ import shutil
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from simulator import plumbing, shapes, storage
-from simulator.answers import Answer, Context, Refusal, error, invalid, reply
-from simulator.state import LEVELS, Asset, Release
+from tests.simulator import plumbing, shapes, storage
+from tests.simulator.answers import Answer, Context, Refusal, error, invalid, reply
+from tests.simulator.state import LEVELS, Asset, Release
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

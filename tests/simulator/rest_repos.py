@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from simulator import shapes
-from simulator.answers import Answer, Context, Refusal, Request, error, forbidden, invalid, reply
+from tests.simulator import shapes
+from tests.simulator.answers import Answer, Context, Refusal, Request, error, forbidden, invalid, reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from simulator.hub import Hub
-    from simulator.state import Repo, Token
+    from tests.simulator.hub import Hub
+    from tests.simulator.state import Repo, Token
 
 
 def _root(hub: Hub, request: Request) -> Answer:

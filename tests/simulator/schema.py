@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from simulator.query import Field, Operation
+    from tests.simulator.query import Field, Operation
 
 _OBJECT = dict.fromkeys(("abbreviatedOid", "commitUrl", "id", "oid"), "")
 _RELEASE = (

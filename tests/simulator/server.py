@@ -14,13 +14,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import parse_qsl
 
-from simulator.answers import Answer, Refusal, Request, error, secondary, text
-from simulator.state import Call
+from tests.simulator.answers import Answer, Refusal, Request, error, secondary, text
+from tests.simulator.state import Call
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from simulator.hub import Hub
+    from tests.simulator.hub import Hub
 
 _PIECE = 1 << 16
 _SPOOL = 1 << 20

@@ -7,11 +7,11 @@ import zlib
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from simulator.state import LEVELS
+from tests.simulator.state import LEVELS
 
 if TYPE_CHECKING:
-    from simulator.hub import Hub
-    from simulator.state import Asset, Release, Repo, Token
+    from tests.simulator.hub import Hub
+    from tests.simulator.state import Asset, Release, Repo, Token
 
 Object = dict[str, Any]
 

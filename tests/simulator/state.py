@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from simulator.hub import Hub
+    from tests.simulator.hub import Hub
 
 KINDS = ("classic", "fine-grained", "actions", "installation")
 LEVELS = {"none": 0, "read": 1, "write": 2, "admin": 3}

@@ -8,11 +8,11 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from simulator.answers import Answer, Request, text
+from tests.simulator.answers import Answer, Request, text
 
 if TYPE_CHECKING:
-    from simulator.hub import Hub
-    from simulator.state import Asset
+    from tests.simulator.hub import Hub
+    from tests.simulator.state import Asset
 
 LIFETIME = 300
 

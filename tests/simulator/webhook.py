@@ -10,12 +10,12 @@ import urllib.request
 import uuid
 from typing import TYPE_CHECKING
 
-from simulator import shapes
-from simulator.plumbing import ZERO
+from tests.simulator import shapes
+from tests.simulator.plumbing import ZERO
 
 if TYPE_CHECKING:
-    from simulator.hub import Hub
-    from simulator.state import Repo
+    from tests.simulator.hub import Hub
+    from tests.simulator.state import Repo
 
 
 def send(hub: Hub, repo: Repo, ref: str, old: str, new: str, login: str) -> None:

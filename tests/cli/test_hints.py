@@ -1,0 +1,130 @@
+"""A hint is the remedy for what really went wrong: the same failure of a verb has another one on another disk, net or clock."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.test_main import document
+from tests.cli.test_main import run as at_store
+from tests.makers import make_wheel
+from tests.operations.test_init import hub, run
+from wharf.github import replies
+from wharf.system import disk_remedies
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.test_main import Run as AtStore
+    from tests.operations.test_init import Run
+    from tests.simulator import Hub
+
+__all__ = ["at_store", "hub", "run"]  # fixtures
+
+
+@pytest.mark.parametrize(
+    ("step", "said", "remedy"),
+    [
+        ("fast-import", "fatal: unable to create temporary file: Read-only file system", "mounted read-only"),
+        ("fast-import", "fatal: insufficient permission for adding an object to repository database objects", "who owns it"),
+        ("fast-import", "fatal: sha1 file write error: No space left on device", "Free some room"),
+        ("fast-import", "error: file write error: Disk quota exceeded", "quota"),
+        ("fast-import", "fatal: unable to open pack: Too many open files", "ulimit -n"),
+        ("update-ref", "fatal: cannot lock ref 'x': Unable to create 'x.lock': Read-only file system", "mounted read-only"),
+        ("update-ref", "fatal: cannot lock ref 'x': Unable to create 'x.lock': Permission denied", "who owns it"),
+        ("fast-import", "fatal: object 1234 is corrupt", "fsck"),
+    ],
+)
+def test_what_git_could_not_do_has_its_own_remedy(
+    at_store: AtStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, said: str, remedy: str
+) -> None:
+    at_store("publish", make_wheel(tmp_path))
+    program = tmp_path / "bin" / "git"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\ncase "$*" in *" {step} "*) cat >/dev/null; echo "{said}" >&2; exit 128;; esac\n'
+        f'exec {shutil.which("git")} "$@"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    for words in (("yank", "demo==1.0"), ("publish", make_wheel(tmp_path, "other"))):
+        error = document(at_store(*words, "--json", code=8))["error"]
+        assert remedy in error["hint"]
+        assert ("fsck" in error["hint"]) is (remedy == "fsck")
+
+
+@pytest.mark.parametrize("number", [*(errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EMFILE), 999])
+def test_a_hint_about_a_disk_is_one_sentence(number: int) -> None:
+    for elsewhere in ("", "name another one with --repo"):
+        hint = disk_remedies.disk(OSError(number, "x"), elsewhere)
+        assert hint.endswith(".")
+        assert hint[0].isupper()
+        assert elsewhere[1:] in hint
+
+
+def test_a_cache_that_cannot_be_used_says_how_it_gets_another_place(
+    hub: Hub, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = hub.token("acme", {hub.create("acme/pkgs").slug: "write"})
+    run("init", f"{hub.url}/acme/pkgs", token=token)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    error = document(run("list", "--repo", f"{hub.url}/acme/pkgs", "--json", token=token, code=8)[0])["error"]
+    assert "`export XDG_CACHE_HOME=FOLDER`" in error["hint"]
+    found = document(run("doctor", "--repo", f"{hub.url}/acme/pkgs", "--json", token=token, code=8)[0])["findings"]
+    assert any("XDG_CACHE_HOME" in each["hint"] for each in found if each["state"] == "problem")
+
+
+def test_doctor_sends_nobody_to_doctor(hub: Hub, run: Run) -> None:
+    hub.create("acme/pkgs")
+    address = f"{hub.url}/acme/pkgs"
+    bad, weak = "ghp_of_nobody_at_all", hub.token("eve", {"acme/pkgs": "read"}, contents=False)
+    error = document(run("list", "--repo", address, "--json", token=bad, code=6)[0])["error"]
+    assert "`wharf doctor`" in error["hint"]
+    found = document(run("doctor", "--repo", address, "--json", token=hub.token("ann", {"acme/pkgs": "write"}))[0])["findings"]
+    (index,) = [each for each in found if each["what"] == "index"]
+    assert index["hint"] == f"`wharf init {address}` makes it.", "on GitHub a publish makes none"
+    for token in (bad, weak):
+        found = document(run("doctor", "--repo", address, "--json", token=token, code=8)[0])["findings"]
+        assert not any("doctor" in each["hint"] for each in found)
+
+
+def test_what_is_misspelt_is_met_with_what_may_be_meant(at_store: AtStore, tmp_path: Path) -> None:
+    at_store("publish", make_wheel(tmp_path, "my-project"))
+    for words, code, meant in (
+        (("pubish", "x"), 2, "publish"),
+        (("upload", "x"), 2, "publish"),
+        (("delete", "x"), 2, "remove"),
+        (("token", "creat"), 2, "create"),
+        (("show", "my-projct"), 4, "my-project"),
+        (("show", "my_Project_"), 2, ""),
+        (("yank", "myproject==1.0"), 4, "my-project"),
+        (("remove", "my-projects==1.0", "--yes"), 4, "my-project"),
+        (("log", "my-projekt"), 4, "my-project"),
+        (("show", "something-else"), 4, ""),
+    ):
+        error = document(at_store(*words, "--json", code=code))["error"]
+        told = f"{error['message']} {error['hint']}"
+        assert ("Did you mean" in told) is bool(meant), told
+        assert meant in told
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("fatal: unable to access 'x': Could not resolve host: githib.example.com", "spelling"),
+        ("[Errno -3] Temporary failure in name resolution", "spelling"),
+        ("fatal: unable to access 'x': Could not resolve proxy: proxy.example.com", "HTTPS_PROXY"),
+        ("fatal: unable to access 'x': CONNECT tunnel failed, response 407 from proxy", "HTTPS_PROXY"),
+        ("server certificate verification failed. CAfile: none", "SSL_CERT_FILE"),
+        ("certificate verify failed: certificate is not yet valid", "clock"),
+        ("certificate verify failed: certificate has expired", "clock"),
+        ("Connection refused", "whether GitHub is up"),
+    ],
+)
+def test_a_net_that_fails_has_its_own_remedy(said: str, remedy: str) -> None:
+    assert remedy in replies.away(said)

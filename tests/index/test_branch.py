@@ -1,0 +1,388 @@
+"""The index branch on a real bare repository."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.index.test_change import SDIST, WHEEL, A, B, add, new
+from wharf.errors import RecordError, StorageError
+from wharf.index.branch import STALE_LOCK, Branch, Message
+from wharf.index.yank_and_remove import SetYanked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+WHY = Message(verb="publish", actor="ada")
+
+
+@pytest.fixture
+def branch(tmp_path: Path) -> Iterator[Branch]:
+    with Branch(tmp_path / "index.git", "main") as opened:
+        opened.create(tmp_path / "scratch")
+        yield opened
+
+
+def git(tmp_path: Path, *words: str, data: bytes | None = None) -> str:
+    command = ["git", f"--git-dir={tmp_path / 'index.git'}", *words]
+    return subprocess.run(command, input=data, capture_output=True, check=True).stdout.decode().strip()
+
+
+def edit_by_hand(tmp_path: Path, path: str, data: bytes, *, message: str = "by hand", date: str = "@1800000000 +0000") -> None:
+    """What a person with a clone and an editor can do to the branch."""
+    blob = git(tmp_path, "hash-object", "-w", "--stdin", data=data)
+    env = {**os.environ, "GIT_INDEX_FILE": str(tmp_path / "by-hand")}
+    base = ["git", f"--git-dir={tmp_path / 'index.git'}"]
+    who = ["-c", "user.name=Hand", "-c", "user.email=hand@example.org"]
+    subprocess.run([*base, "read-tree", "wharf/main"], env=env, check=True)
+    subprocess.run([*base, "update-index", "--add", "--cacheinfo", f"100644,{blob},{path}"], env=env, check=True)
+    tree = subprocess.run([*base, "write-tree"], env=env, check=True, capture_output=True, text=True).stdout.strip()
+    commit = subprocess.run(
+        [*base, *who, "commit-tree", tree, "-p", "wharf/main", "-m", message],
+        env={**os.environ, "GIT_COMMITTER_DATE": date}, check=True, capture_output=True, text=True,
+    ).stdout.strip()  # fmt: skip
+    git(tmp_path, "update-ref", "refs/heads/wharf/main", commit)
+
+
+def test_an_index_without_a_commit_is_empty(branch: Branch) -> None:
+    snapshot = branch.snapshot()
+    assert branch.tip() is None
+    assert snapshot.names() == ()
+    assert snapshot.overview() == {}
+    assert snapshot.project("demo") is None
+    assert snapshot.metadata("demo", "1.0", WHEEL) is None
+    assert list(branch.history()) == []
+
+
+def test_a_change_is_one_commit_that_says_who_and_what(branch: Branch, tmp_path: Path) -> None:
+    done = branch.commit(add(new(), new("other-2.0.tar.gz", B, "2.0", "other")), WHY)
+    assert done.commit == branch.tip() == git(tmp_path, "rev-parse", "wharf/main")
+    assert git(tmp_path, "log", "--format=%an|%s|%(trailers)", "wharf/main") == (
+        "ada|publish demo 1.0, other 2.0|Wharf-Actor: ada"
+    )
+    assert git(tmp_path, "show", "wharf/main:wharf.toml").endswith("format = 1")
+    assert git(tmp_path, "for-each-ref", "--format=%(refname)") == "refs/heads/wharf/main"
+    assert git(tmp_path, "fsck", "--strict") == ""
+
+
+def test_a_snapshot_stays_what_it_was(branch: Branch) -> None:
+    branch.commit(add(new()), WHY)
+    before = branch.snapshot()
+    branch.commit(add(new(SDIST, B)), WHY)
+    after = branch.snapshot(before)
+    assert [len(snapshot.project("demo").files) for snapshot in (before, after)] == [1, 2]  # type: ignore[union-attr]
+    assert before.tree_ids() != after.tree_ids()
+    assert after.overview() == {"demo": ("1.0",)}
+    assert after.metadata("demo", "1.0", SDIST) == b"Name: demo\n"
+
+
+def test_a_change_without_effect_makes_no_commit(branch: Branch) -> None:
+    tip = branch.commit(add(new()), WHY).commit
+    assert branch.commit(add(new()), WHY).commit is None
+    assert branch.tip() == tip
+
+
+def test_a_refused_writer_applies_its_change_again_to_the_newer_tip(
+    branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process is quicker every time, three times."""
+    write, rivals = Branch._write, [new(SDIST, B), new("rival-1.0.tar.gz", B, "1.0", "rival")]
+
+    def slow_write(self: Branch, *words: object) -> str:
+        made = write(self, *words)  # type: ignore[arg-type]
+        if rivals:
+            with Branch(tmp_path / "index.git", "main") as rival:
+                change = add(rivals.pop())
+                monkeypatch.setattr(Branch, "_write", write)
+                rival.commit(change, WHY)
+                monkeypatch.setattr(Branch, "_write", slow_write)
+        return made
+
+    monkeypatch.setattr(Branch, "_write", slow_write)
+    branch.commit(add(new()), WHY)
+    assert branch.snapshot().overview() == {"demo": ("1.0",), "rival": ("1.0",)}
+    assert len(branch.snapshot().project("demo").files) == 2  # type: ignore[union-attr]
+    assert git(tmp_path, "rev-list", "--count", "wharf/main") == "3"
+
+
+def test_many_threads_lose_nothing(branch: Branch, tmp_path: Path) -> None:
+    def publish(number: int) -> None:
+        branch.commit(add(new(f"p{number}-1.0.tar.gz", A, "1.0", f"p{number}")), WHY)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(publish, range(12)))
+    assert len(branch.snapshot().names()) == 12
+    assert git(tmp_path, "rev-list", "--count", "--no-merges", "wharf/main") == "12"
+
+
+def test_a_lock_that_a_dead_process_left_is_broken_once_it_is_old(branch: Branch, tmp_path: Path) -> None:
+    branch.commit(add(new()), WHY)
+    lock = tmp_path / "index.git/refs/heads/wharf/main.lock"
+    lock.touch()
+    old = time.time() - STALE_LOCK - 1
+    os.utime(lock, (old, old))
+    assert branch.commit(add(new(SDIST, B)), WHY).commit == branch.tip()
+
+
+def test_what_a_hook_or_a_person_has_in_the_environment_leads_nowhere_else(
+    branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    hook = hooks / "reference-transaction"
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    monkeypatch.setenv("GIT_DIR", "/nonexistent")
+    monkeypatch.setenv("GIT_OBJECT_DIRECTORY", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("GIT_CONFIG_PARAMETERS", f"'core.hooksPath={hooks}'")
+    with Branch(tmp_path / "index.git", "main") as other:
+        assert other.commit(add(new()), WHY).commit
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_history_has_an_entry_per_commit_and_release(branch: Branch, tmp_path: Path) -> None:
+    first = branch.commit(add(new(), new("other-2.0.tar.gz", B, "2.0", "other")), WHY).commit
+    yank = SetYanked(project="demo", version="1.0", reason="loses data")
+    second = branch.commit(yank, Message(verb="yank", actor="bob", reason="loses data")).commit
+    edit_by_hand(tmp_path, "wharf.toml", b"format = 1\n[policy]\n")
+    entries = list(branch.history())
+    assert [(each.actor, each.verb, each.project, each.version) for each in entries] == [
+        ("Hand", "edit", "", ""),
+        ("bob", "yank", "demo", "1.0"),
+        ("ada", "publish", "demo", "1.0"),
+        ("ada", "publish", "other", "2.0"),
+    ]
+    assert [each.commit for each in entries][1:3] == [second, first]
+    assert entries[1].message == f"yank demo 1.0 ({WHEEL})\n\nloses data"
+    assert [each.verb for each in branch.history("demo")] == ["yank", "publish"]
+
+
+def test_a_record_that_does_not_parse_is_reported_by_name_and_left_out(
+    branch: Branch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    branch.commit(add(new(), new("demo-2.0.tar.gz", B, "2.0")), WHY)
+    edit_by_hand(tmp_path, "projects/de/demo/2.0/release.json", b"{oops")
+    edit_by_hand(tmp_path, "projects/de/demo/not a version/release.json", b"{}")
+    edit_by_hand(tmp_path, "projects/de/demo/1.0.0/release.json", b"{}")
+    spelled_again = git(tmp_path, "show", "wharf/main:projects/de/demo/1.0/release.json").replace('"1.0"', '"1.0.0.0"')
+    edit_by_hand(tmp_path, "projects/de/demo/1.0.0.0/release.json", spelled_again.encode())
+    edit_by_hand(tmp_path, "projects/de/Upper_Case/1.0/release.json", b"{}")
+    edit_by_hand(tmp_path, "projects/xx/strayed/1.0/release.json", b"{}")
+    with caplog.at_level(logging.WARNING):
+        project = branch.snapshot().project("demo")
+    assert project is not None
+    assert project.versions == ("1.0.0.0",)
+    assert branch.snapshot().names() == ("demo",)
+    told = "\n".join(caplog.messages)
+    for name in (
+        "projects/de/demo/2.0/release.json",
+        "not a version/release.json",
+        "projects/de/demo/1.0.0/release.json",
+        "projects/de/demo/1.0/release.json: another",
+    ):
+        assert name in told
+    with pytest.raises(RecordError):
+        branch.snapshot().release("demo", "2.0")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["README.md", "projects/README.md", "projects/de/README.md", "projects/de/demo/NOTES.md",
+     "projects/de/demo/3.0/nothing", "projects/de/demo/1.0/notes"],
+)  # fmt: skip
+def test_every_other_path_is_ignored(branch: Branch, tmp_path: Path, path: str) -> None:
+    branch.commit(add(new()), WHY)
+    edit_by_hand(tmp_path, path, b"what people put beside things")
+    before = branch.snapshot()
+    before.tree_ids()
+    branch.commit(add(new(SDIST, B)), WHY)
+    snapshot = branch.snapshot(before)
+    assert snapshot.names() == ("demo",)
+    assert snapshot.overview() == {"demo": ("1.0",)}
+    assert [isinstance(each, RecordError) for each in snapshot.records("demo") or ()] == [False]
+    assert len(list(branch.history("demo"))) >= 2
+
+
+def damage(tmp_path: Path, name: str) -> None:
+    """What a power cut can leave of an object."""
+    object_id = git(tmp_path, "rev-parse", name)
+    for pack in (tmp_path / "index.git/objects/pack").glob("*.pack"):
+        aside = pack.rename(tmp_path / pack.name)
+        pack.with_suffix(".idx").unlink()
+        git(tmp_path, "unpack-objects", "-q", data=aside.read_bytes())
+    loose = tmp_path / "index.git/objects" / object_id[:2] / object_id[2:]
+    loose.chmod(0o644)
+    loose.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    "name", ["wharf/main", "wharf/main^{tree}", "wharf/main:projects", "wharf/main:projects/de", "wharf/main:wharf.toml"]
+)
+def test_damage_is_never_taken_for_absence(tmp_path: Path, name: str) -> None:
+    with Branch(tmp_path / "index.git", "main") as branch:
+        branch.create(tmp_path / "scratch")
+        branch.commit(add(new()), WHY)
+    edit_by_hand(tmp_path, "wharf.toml", b"# ours\nformat = 1\n")  # what every new index has needs no reading
+    damage(tmp_path, name)
+    with Branch(tmp_path / "index.git", "main") as branch:
+        with pytest.raises(StorageError):
+            branch.snapshot().names()
+        with pytest.raises(StorageError):
+            branch.commit(add(new(SDIST, B)), WHY)
+
+
+@pytest.mark.parametrize("left", [b"", b"garbage\n", b"0" * 40 + b"\n", b"1" * 40 + b"\n", None])
+def test_a_lost_ref_is_not_an_empty_index(branch: Branch, tmp_path: Path, left: bytes | None) -> None:
+    commit = branch.commit(add(new()), WHY).commit
+    ref = tmp_path / "index.git/refs/heads/wharf/main"
+    if left is None:
+        ref.unlink()
+    else:
+        ref.write_bytes(left)
+    assert branch.indexes() == ["main"]
+    for act in (branch.tip, branch.snapshot, lambda: branch.commit(add(new(SDIST, B)), WHY)):
+        with pytest.raises(StorageError, match="lost or damaged") as caught:
+            act()
+    assert commit is not None
+    assert commit in (tmp_path / "index.git/logs/refs/heads/wharf/main").read_text()
+    ref.unlink(missing_ok=True)
+    assert "update-ref refs/heads/wharf/main COMMIT" in caught.value.hint
+    git(tmp_path, "update-ref", "refs/heads/wharf/main", commit)
+    assert branch.snapshot().names() == ("demo",)
+
+
+def test_a_damaged_record_is_not_written_over_and_a_damaged_state_opens_nothing(branch: Branch, tmp_path: Path) -> None:
+    branch.commit(add(new()), WHY)
+    edit_by_hand(tmp_path, "projects/de/demo/project.json", b'{"project-status":{"status":"archived"}}')
+    damage(tmp_path, "wharf/main:projects/de/demo/project.json")
+    with pytest.raises(StorageError):
+        branch.commit(add(new(SDIST, B)), WHY)
+    edit_by_hand(tmp_path, "projects/de/demo/project.json", b"{}")
+    damage(tmp_path, "wharf/main:projects/de/demo/1.0/release.json")
+    with pytest.raises(StorageError):
+        branch.commit(add(new(sha256=B)), WHY)
+    found = (branch.snapshot().records("demo") or [])[0]
+    assert isinstance(found, RecordError)
+    assert "damaged" in found.message
+
+
+@pytest.mark.slow
+def test_readers_and_writers_go_on_while_git_tidies_up(branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """git is asked after every commit, and has many small packs to merge meanwhile."""
+    monkeypatch.setattr("wharf.index.branch._GC_SHARE", 1.0)
+    count, seen = 120, 0
+
+    def publish(publisher: int) -> None:
+        with Branch(tmp_path / "index.git", "main") as mine:
+            for number in range(count // 2):
+                name = f"p{publisher}-{number}"
+                mine.commit(add(new(f"p{publisher}_{number}-1.0.tar.gz", A, "1.0", name)), WHY)
+
+    with ThreadPoolExecutor(2) as pool:
+        publishers = [pool.submit(publish, publisher) for publisher in range(2)]
+        snapshot = branch.snapshot()
+        while not all(publisher.done() for publisher in publishers):
+            snapshot = branch.snapshot(snapshot)
+            for name in snapshot.names()[-5:]:
+                assert snapshot.project(name).files  # type: ignore[union-attr]
+            assert len(snapshot.names()) >= seen
+            seen = len(snapshot.names())
+        for publisher in publishers:
+            publisher.result()
+    assert len(branch.snapshot(snapshot).names()) == count
+    assert git(tmp_path, "rev-list", "--count", "wharf/main") == str(count)
+    assert git(tmp_path, "fsck", "--full", "--no-dangling") == ""
+
+
+def test_a_commit_stands_where_git_cannot_tidy_up(branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wharf.index.branch._GC_SHARE", 1.0)
+    lock = tmp_path / "index.git" / "gc.pid.lock"
+    git(tmp_path, "config", "gc.autoPackLimit", "1")
+    for number in range(4):
+        lock.touch()  # as of another git that begins at this moment
+        assert branch.commit(add(new(f"p_{number}-1.0.tar.gz", A, "1.0", f"p-{number}")), WHY).commit
+    assert git(tmp_path, "rev-list", "--count", "wharf/main") == "4"
+
+
+def test_history_stands_odd_commits(branch: Branch, tmp_path: Path) -> None:
+    branch.commit(add(new()), WHY)
+    edit_by_hand(tmp_path, "wharf.toml", b"format = 1\n#\n", message="Wharf-Actor: me", date="@999999999999 +0000")
+    assert [(each.actor, each.verb) for each in branch.history()] == [("me", "edit"), ("ada", "publish")]
+
+
+def test_a_person_who_prefers_other_hashes_gets_the_same_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_DEFAULT_HASH", "sha256")
+    with Branch(tmp_path / "index.git", "main") as branch:
+        branch.create(tmp_path / "scratch")
+        assert len(branch.commit(add(new()), WHY).commit or "") == 40
+
+
+def test_a_status_that_cannot_be_read_quarantines(branch: Branch, tmp_path: Path) -> None:
+    branch.commit(add(new()), WHY)
+    edit_by_hand(tmp_path, "projects/de/demo/project.json", b"oops")
+    project = branch.snapshot().project("demo")
+    assert project is not None
+    assert project.status.marker == "quarantined"
+
+
+@pytest.mark.parametrize("text", [b"format = 2\n", b"", b"format = [", b"\xff"])
+def test_an_index_of_another_format_is_neither_read_nor_written(branch: Branch, tmp_path: Path, text: bytes) -> None:
+    branch.commit(add(new()), WHY)
+    edit_by_hand(tmp_path, "wharf.toml", text)
+    tip = branch.tip()
+    with pytest.raises(StorageError, match=r"wharf.toml"):
+        branch.snapshot()
+    with pytest.raises(StorageError, match=r"wharf.toml"):
+        branch.commit(add(new(SDIST, B)), WHY)
+    assert branch.tip() == tip
+
+
+def test_a_large_object_does_not_fill_the_memory(branch: Branch, tmp_path: Path) -> None:
+    branch.commit(add(new()), WHY)
+    edit_by_hand(tmp_path, "projects/de/demo/1.0/release.json", b" " * (9 << 20))
+    with pytest.raises(RecordError, match="larger"):
+        branch.snapshot().release("demo", "1.0")
+    assert branch.snapshot().names() == ("demo",)
+
+
+def test_reading_goes_on_after_the_process_that_reads_has_died(branch: Branch) -> None:
+    branch.commit(add(new()), WHY)
+    process = branch._objects._process
+    assert process is not None
+    process.proc.kill()  # type: ignore[union-attr]
+    process.proc.wait()  # type: ignore[union-attr]
+    assert branch.snapshot().names() == ("demo",)
+
+
+def test_reading_goes_on_however_much_git_complains(branch: Branch, tmp_path: Path) -> None:
+    """A git that nobody listens to stands still once a pipe is full."""
+    branch.commit(add(new()), WHY)
+    for number in range(800):  # as after a crash: packs whose ends were never written
+        for kind in ("idx", "pack"):
+            (tmp_path / f"index.git/objects/pack/pack-{number:040x}.{kind}").touch()
+    with Branch(tmp_path / "index.git", "main") as again:
+        assert again.snapshot().names() == ("demo",)
+        assert again._objects.read(["f" * 40] * 3) == [None] * 3  # it looks into every pack for these
+
+
+def test_two_processes_may_make_one_repository_at_once(tmp_path: Path) -> None:
+    def make(number: int) -> None:
+        with Branch(tmp_path / "index.git", "main") as opened:
+            opened.create(tmp_path / f"scratch{number}")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(make, range(8)))
+    assert [path.name for path in tmp_path.iterdir()] == ["index.git"]
+
+
+def test_a_missing_git_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with Branch(tmp_path / "index.git", "main") as branch, pytest.raises(StorageError, match="not installed"):
+        branch.create(tmp_path / "scratch")

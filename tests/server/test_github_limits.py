@@ -1,0 +1,290 @@
+"""The server at GitHub's limits: what it waits for, what it answers, and that it sends GitHub nothing meanwhile."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.server.access.test_github_access import form
+from tests.server.test_over_github import BIN, JSON, World, address, at_once
+from tests.simulator import Hub
+from wharf.github import clone, quota_reservation
+from wharf.operations.verify import verify
+from wharf.server import refresher
+from wharf.server.web.quota_wait import IN_ALL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+VERSIONS = 35
+DRAFT = r"POST .*/acme/pkgs/releases$"
+STEPS = {
+    "draft": DRAFT,
+    "tags": "POST .*/graphql$",
+    "list": r"GET .*/releases$",
+    "asset": r"POST .*/assets$",
+    "publish": "PATCH ",
+}
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clone, "PAUSE", 0.0)
+    monkeypatch.setattr(refresher, "ASK_EVERY", 3000.0)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with Hub(tmp_path / "hub") as hub:
+        world = World(hub, hub.create("acme/pkgs"), tmp_path)
+        with world.stack:
+            world.put(world.wheel())
+            hub.clock.forward(3700)
+            hub.calls.clear()
+            yield world
+
+
+def upload(client: httpx.Client, token: str, path: Path) -> httpx.Response:
+    return client.post("/legacy/", auth=("x", token), timeout=30, **form(path))
+
+
+def refused(world: World) -> int:
+    return sum(call.status in {403, 429} for call in world.hub.calls)
+
+
+def check(world: World, *versions: str) -> None:
+    """The index has these versions, and nothing is left that nobody finishes."""
+    assert not [release.tag_name for release in world.repo.releases if release.draft]
+    with world.open(world.alice, "judge") as repository:
+        found = repository.branch.snapshot().project("demo")
+        assert found is not None
+        assert {each.version for each in found.releases} == {"1.0", *versions}
+        assert verify(repository).problems == ()
+
+
+def told(answer: httpx.Response, status: int) -> int:
+    """The seconds of an answer that says why, and until when."""
+    assert answer.status_code == status, answer.text
+    seconds = int(answer.headers["retry-after"])
+    assert answer.text.startswith("GitHub's limits are reached: ")
+    assert f"Try again in {seconds} seconds" in answer.text
+    assert "\n" not in answer.text.strip()
+    assert "acme" not in answer.text
+    return seconds
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tool", ["twine", "uv"])
+@pytest.mark.parametrize("auth", ["by GitHub", "by wharf tokens"])
+def test_more_versions_than_a_minute_takes_come_through(world: World, tool: str, auth: str) -> None:
+    own = auth != "by GitHub"
+    with world.serving(world.alice, by_github=not own) as client:
+        token = world.alice
+        if own:
+            with world.open(world.alice) as repository:
+                token = repository.tokens.create("ci", "publish").reveal()
+        words = {
+            "twine": ["upload", "--non-interactive", "--disable-progress-bar", "-u", "x", "-p", token, "--repository-url"],
+            "uv": ["publish", "--no-config", "-u", "x", "-p", token, "--publish-url"],
+        }[tool]
+        paths = [world.wheel("demo", f"2.{number}") for number in range(VERSIONS)]
+        home = world.root / "home"
+        home.mkdir()
+        env = {"PATH": os.environ["PATH"], "HOME": str(home), "NO_PROXY": "127.0.0.1"}
+        command = [BIN / tool, *words, f"{client.base_url}/legacy/", *paths]
+        done = subprocess.run([str(word) for word in command], env=env, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert refused(world) == 0  # it never came to a pause
+    assert 0 < max(world.slept) < 8  # and hatch waits no longer than 10
+    assert sum(world.slept) < 62  # no longer than the minute lasts
+    check(world, *(f"2.{number}" for number in range(VERSIONS)))
+
+
+@pytest.mark.parametrize("step", [step if step == "publish" else pytest.param(step, marks=pytest.mark.slow) for step in STEPS])
+def test_a_short_pause_is_waited_out(world: World, step: str) -> None:
+    with world.serving() as client:
+        world.hub.fault(STEPS[step], "secondary:15")
+        assert upload(client, world.alice, world.wheel("demo", "2.0")).status_code == 200
+        assert world.slept == [15]
+        assert refused(world) == 1
+    check(world, "2.0")
+
+
+def test_short_pauses_without_an_end_are_not_waited_out(world: World) -> None:
+    with world.serving() as client:
+        world.hub.fault(DRAFT, "secondary:15", times=9)
+        assert told(upload(client, world.alice, world.wheel("demo", "2.0")), 429) == 15
+        assert sum(world.slept) <= IN_ALL
+
+
+@pytest.mark.parametrize("step", [step if step == "publish" else pytest.param(step, marks=pytest.mark.slow) for step in STEPS])
+def test_a_long_pause_is_told_and_nothing_is_sent_meanwhile(world: World, step: str) -> None:
+    path = world.wheel("demo", "2.0")
+    with world.serving() as client:
+        world.hub.fault(STEPS[step], "secondary:60")
+        assert told(upload(client, world.alice, path), 429) == 60
+        world.hub.clock.forward(25)
+        world.hub.calls.clear()
+        answers = at_once(5, lambda: upload(client, world.alice, path))
+        assert {told(answer, 429) for answer in answers} <= {35, 36}
+        assert world.hub.calls == []
+        assert client.get("/simple/demo/").status_code == 200
+        world.hub.clock.forward(20)
+        world.hub.calls.clear()
+        assert upload(client, world.alice, path).status_code == 200  # the rest of it is short
+        assert refused(world) == 0
+        assert len(world.slept) == 1
+    check(world, "2.0")
+
+
+@pytest.mark.parametrize(
+    ("said", "least", "most"),
+    [("31536000", 3600, 3600), ("-5", 60, 60), ("0", 0, 0), ("soon", 60, 60), ("9" * 400, 3600, 3600)],
+)
+def test_whatever_github_says_of_a_pause_it_is_asked_again(world: World, said: str, least: int, most: int) -> None:
+    path = world.wheel("demo", "2.0")
+    with world.serving() as client:
+        world.hub.fault(DRAFT, f"secondary:{said}")
+        answer = upload(client, world.alice, path)
+        if most:
+            assert least <= told(answer, 429) <= most
+            world.hub.clock.forward(most + 1)
+            answer = upload(client, world.alice, path)
+        assert answer.status_code == 200
+    check(world, "2.0")
+
+
+def test_a_pause_that_github_makes_longer(world: World) -> None:
+    path = world.wheel("demo", "2.0")
+    with world.serving() as client:
+        world.hub.fault(DRAFT, "secondary:30")
+        assert told(upload(client, world.alice, path), 429) == 30
+        world.hub.clock.forward(12)
+        world.hub.fault(DRAFT, "secondary:90")
+        assert told(upload(client, world.alice, path), 429) == 90  # waited for 18 seconds, and then told
+        world.hub.clock.forward(75)
+        assert upload(client, world.alice, path).status_code == 200
+        assert [round(each) for each in world.slept] == [18, 15]
+    check(world, "2.0")
+
+
+def test_a_pause_is_the_users_whichever_token_is_sent_and_nobody_elses(world: World) -> None:
+    path, other = world.wheel("demo", "2.0"), world.wheel("demo", "3.0")
+    second = world.hub.token("alice", {"acme/pkgs": "write"})
+    carol = world.hub.token("carol", {"acme/pkgs": "write"})
+    with world.serving() as client:
+        world.hub.fault(DRAFT, "secondary:60")
+        assert told(upload(client, world.alice, path), 429) == 60
+        assert upload(client, carol, other).status_code == 200
+        world.hub.calls.clear()
+        assert 50 < told(upload(client, second, path), 429) <= 60
+        assert {call.method for call in world.hub.calls} == {"GET"}  # whose it is
+        world.hub.calls.clear()
+        assert 50 < told(upload(client, second, path), 429) <= 60
+        assert world.hub.calls == []
+        world.hub.clock.forward(60)
+        assert upload(client, second, path).status_code == 200
+    check(world, "2.0", "3.0")
+
+
+def test_who_waits_for_a_limit_holds_up_nobody_else(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    carol = world.hub.token("carol", {"acme/pkgs": "write"})
+    answers: list[httpx.Response] = []
+
+    async def meanwhile(seconds: float) -> None:
+        async with httpx.AsyncClient(base_url=client.base_url, auth=("x", carol), timeout=30) as hers:
+            answers.append(await hers.post("/legacy/", **form(world.wheel("demo", "3.0"))))
+        world.hub.clock.forward(seconds)
+
+    monkeypatch.setattr(world, "sleep", meanwhile)
+    with world.serving() as client:
+        world.hub.fault(DRAFT, "secondary:15")
+        assert upload(client, world.alice, world.wheel("demo", "2.0")).status_code == 200
+        assert [answer.status_code for answer in answers] == [200]
+    check(world, "2.0", "3.0")
+
+
+def test_a_server_that_starts_in_a_pause_learns_of_it_once(world: World) -> None:
+    path = world.wheel("demo", "2.0")
+    world.hub.limits.contents_minute = 1
+    with world.serving() as client:
+        told(upload(client, world.alice, path), 429)
+    with world.serving() as client:
+        world.hub.calls.clear()
+        for _ in range(3):
+            told(upload(client, world.alice, path), 429)
+        assert refused(world) == 1
+    world.hub.limits.contents_minute = 80
+    world.hub.clock.forward(61)
+    with world.serving() as client:
+        assert upload(client, world.alice, path).status_code == 200
+    check(world, "2.0")
+
+
+def test_what_is_in_the_index_already_needs_no_room(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quota_reservation, "DENSE", 0.0)
+    with world.serving() as client:
+        for version, waits in (("2.0", True), ("3.0", True), ("2.0", False), ("4.0", True)):
+            world.slept.clear()
+            assert upload(client, world.alice, world.wheel("demo", version)).status_code == 200
+            assert bool(world.slept) is waits
+
+
+def test_an_hour_that_is_full_is_told(world: World) -> None:
+    world.hub.limits.contents_hour = 4
+    with world.serving() as client:
+        assert upload(client, world.alice, world.wheel("demo", "2.0")).status_code == 200
+        path = world.wheel("demo", "3.0")
+        assert told(upload(client, world.alice, path), 429) > 3000
+        world.hub.calls.clear()
+        assert told(upload(client, world.alice, path), 429) > 3000
+        assert world.hub.calls == []
+        world.hub.clock.forward(3601)
+        assert upload(client, world.alice, path).status_code == 200
+    check(world, "2.0", "3.0")
+
+
+def test_what_is_wrong_with_a_file_is_said_at_once(world: World) -> None:
+    wrong = form(world.wheel("demo", "2.0"))
+    wrong["data"]["sha256_digest"] = "0" * 64
+    with world.serving(world.alice, by_github=False) as client:
+        with world.open(world.alice) as repository:
+            token = repository.tokens.create("ci", "publish").reveal()
+        world.hub.fault(DRAFT, "secondary:60")
+        told(upload(client, token, world.wheel("demo", "3.0")), 429)
+        world.hub.clock.forward(50)
+        assert client.post("/legacy/", auth=("x", token), **wrong).status_code == 400
+        assert world.slept == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("borrowed", [False, True])
+def test_readers_are_told_why_there_is_no_file_just_now(world: World, stream: bool, borrowed: bool) -> None:
+    link = address(world.wheel())
+    with world.serving(None if borrowed else "", stream=stream) as client:
+        assert client.get("/simple/demo/").status_code == 200
+        world.hub.limits.primary = 0
+        first = told(client.get(link), 503)
+        assert 3500 < first <= 3602
+        world.hub.calls.clear()
+        world.hub.clock.forward(30)
+        assert first - 32 <= told(client.get(link), 503) <= first - 29  # what is left of it
+        assert world.hub.calls == []
+        for path in ("/simple/demo/", "/simple/"):
+            assert client.get(path, headers=JSON).status_code == 200
+        world.hub.limits.primary = 5000
+        world.hub.clock.forward(first)
+        assert client.get(link).status_code in {200, 302}
+
+
+def test_a_reader_whom_github_cannot_be_asked_about_is_told_why(world: World) -> None:
+    carol = world.hub.token("carol", {"acme/pkgs": "read"})
+    with world.serving() as client:
+        world.hub.fault("GET .*/git/ref/", "secondary:77")
+        for path in ("/simple/demo/", "/simple/nothing/", address(world.wheel())):
+            assert 70 < told(client.get(path, auth=("x", carol)), 503) <= 77
