@@ -1,8 +1,9 @@
-"""The documents name what is there: pages, files, commands, options, variables, exit codes, and tests of public reports."""
+"""The documents name what is there: pages, files, commands, options, variables, exit codes, libraries, tests of reports."""
 
 from __future__ import annotations
 
 import re
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -19,6 +20,13 @@ ROOT = Path(wharf.__file__).parents[1]
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
 REFERENCE = PAGES["reference.md"]
+DECISIONS = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs" / "decisions").iterdir())}
+LINKING = [
+    path.relative_to(ROOT).as_posix()
+    for folder in (ROOT, ROOT / "docs", ROOT / "docs" / "decisions")
+    for path in sorted(folder.glob("*.md"))
+]
+MOST_WORDS = 520  # of a decision: a page
 _ROW = re.compile(r"^\| ([\w.-]+/[\w.-]+#[^|]+) \| .+ \| ([^|]+) \|$", re.MULTILINE)
 REPORTS = [(found[1], found[2]) for found in _ROW.finditer(PAGES["testing.md"])]
 
@@ -28,14 +36,35 @@ def test_the_first_page_of_docs_links_each_page() -> None:
     assert linked == set(PAGES) - {"README.md"}
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_link_between_pages_leads_to_a_heading(page: str) -> None:
-    for target, anchor in re.findall(r"\]\(([\w./-]*?\.md)?(?:#([\w-]+))?\)", PAGES[page]):
-        path = (ROOT / "docs" / (target or page)).resolve()
-        assert path.is_file(), target
-        headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
-        anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-        assert not anchor or anchor in anchors, f"{target}#{anchor}"
+@pytest.mark.parametrize("page", LINKING)
+def test_a_link_leads_to_a_file_and_a_heading(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", text):
+        path = (ROOT / page).parent / target if target else ROOT / page
+        assert path.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+            anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert anchor in anchors, f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_a_decision_is_a_page_and_is_linked(name: str) -> None:
+    text = DECISIONS[name]
+    assert re.fullmatch(r"\d{4}-[a-z0-9-]+\.md", name)
+    assert text.startswith(f"# {int(name[:4])}. ")
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "What it costs"]
+    assert len(text.split()) <= MOST_WORDS, "Keep a decision to a page. Details stand in the page that the decision links."
+    assert f"](decisions/{name})" in PAGES["README.md"], f"Add {name} to the list in docs/README.md."
+
+
+def test_each_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    tables = DECISIONS["0008-dependencies.md"].split("For development:")
+    for table, entries in zip(tables, (project["dependencies"], project["optional-dependencies"]["dev"]), strict=True):
+        reasons = {name for row in re.findall(r"^\| ([^|]+) \| [^|]+ \|$", table, re.MULTILINE) for name in row.split(", ")}
+        wanted = {re.split(r"[^\w-]", entry)[0] for entry in entries}
+        assert reasons - {"library", "---"} == wanted, "Give each library a row in docs/decisions/0008-dependencies.md."
 
 
 @pytest.mark.parametrize(("report", "tests"), REPORTS, ids=[report for report, _ in REPORTS])
@@ -70,9 +99,10 @@ def test_the_layers_of_the_plan_are_those_of_the_house() -> None:
     assert layers == list(LAYERS)
 
 
-def test_a_file_that_the_plan_names_is_there() -> None:
-    for name in re.findall(r"`([\w./]+\.py)`", ARCHITECTURE):
-        assert (ROOT / "wharf" / name).is_file() or (ROOT / name).is_file(), name
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md", *(f"docs/decisions/{name}" for name in DECISIONS)])
+def test_a_file_that_the_plan_names_is_there(page: str) -> None:
+    for name in re.findall(r"`([\w./]+\.py)`", (ROOT / page).read_text(encoding="utf-8")):
+        assert (ROOT / "wharf" / name).is_file() or (ROOT / name).is_file(), f"{name}: name the file as it is called today."
 
 
 def _commands(group: click.Group, *before: str) -> list[tuple[str, click.Command]]:
