@@ -135,4 +135,9 @@ def version_of(text: str) -> Version | None:
 
 def same_version(one: str, other: str) -> bool:
     """Whether two spellings name one version."""
-    return one == other or ((parsed := version_of(one)) is not None and parsed == version_of(other))
+    return one == other or version_key(one) == version_key(other)
+
+
+def version_key(text: str) -> Version | str:
+    """What all spellings of one version have in common, to look one up among many. Other text stands for itself."""
+    return version_of(text) or text

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from wharf.distribution.file_names import Name
 from wharf.errors import ConflictError, RefusedError
 from wharf.index import record
-from wharf.model import File, Release, Status, same_version
+from wharf.index.change import Named, Outcome, Records
+from wharf.model import File, Release, Status, version_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-from wharf.index.change import Named, Outcome, Records
+
+    from packaging.version import Version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,21 +51,20 @@ class AddFiles:
         skipped: list[Named] = []
         for project, files in by_project.items():
             _refuse_closed(project, records.status(project))
-            for before, after in self._releases(project, files, records, skipped):
-                known = {file.filename for file in before.files}
-                wanted = {Name.parse(new.file.filename): new for new in files}
+            given = {Name.parse(new.file.filename): new for new in files}
+            for growing in self._releases(project, files, records, skipped):
+                after = growing.release()
                 for file in after.files:
-                    given = wanted.get(Name.parse(file.filename))
-                    if given is None or file.sha256 != given.file.sha256:
+                    source = given.get(Name.parse(file.filename))
+                    if source is None or file.sha256 != source.file.sha256:
                         continue
                     named = Named(project=project, version=after.version, file=file)
-                    if file.filename in known:
+                    if file.filename not in growing.added:
                         unchanged.append(named)
                         continue
                     changed.append(named)
-                    where = record.metadata_path(project, after.version, file.filename)
-                    edits[where] = given.metadata
-                if len(after.files) != len(before.files):
+                    edits[record.metadata_path(project, after.version, file.filename)] = source.metadata
+                if growing.added:
                     edits[record.path(project, after.version)] = record.render(after)
         return Outcome(edits=edits, changed=tuple(changed), unchanged=tuple(unchanged), skipped=tuple(skipped))
 
@@ -81,57 +82,74 @@ class AddFiles:
 
     def _releases(
         self, project: str, files: Iterable[NewFile], records: Records, skipped: list[Named]
-    ) -> Iterable[tuple[Release, Release]]:
-        """Each release that is touched, before and after; what is left out is added to `skipped`."""
-        touched: dict[str, tuple[Release, Release]] = {}
-        spellings = list(records.versions(project))
+    ) -> Iterable[_GrowingRelease]:
+        """Each release that is touched, with its new files; what is left out is added to `skipped`."""
+        touched: dict[Version | str, _GrowingRelease] = {}
+        spellings: dict[Version | str, str] = {}
+        for each in records.versions(project):
+            spellings.setdefault(version_key(each), each)
         for new in files:
-            spelled = next((each for each in spellings if same_version(each, new.version)), None)
-            if spelled is None:
-                spelled = new.version
-                spellings.append(spelled)
-            if spelled not in touched:
+            version = version_key(new.version)
+            if version not in touched:
+                spelled = spellings.get(version, new.version)
                 found = records.release(project, spelled)
-                release = found or Release(project=project, version=spelled)
-                touched[spelled] = (release, release)
-            before, after = touched[spelled]
-            if self.skip_existing and _is_taken(after, new.file):
-                skipped.append(Named(project=project, version=after.version, file=new.file))
+                touched[version] = _GrowingRelease(found or Release(project=project, version=spelled))
+            growing = touched[version]
+            if self.skip_existing and growing.is_taken(new.file):
+                skipped.append(Named(project=project, version=growing.before.version, file=new.file))
             else:
-                touched[spelled] = (before, _added(after, new.file))
+                growing.add(new.file)
         return touched.values()
 
 
-def _is_taken(release: Release, file: File) -> bool:
-    """Whether the release has that file with other bytes."""
-    key = Name.parse(file.filename)
-    return any(Name.parse(other.filename) == key and other.sha256 != file.sha256 for other in release.files)
+class _GrowingRelease:
+    """A release to which files are added one by one. Looks each up by what its name means, so that many cost no more each.
 
+    - A name, in any spelling, has the same bytes from its first file on: also after that file was removed.
+    - What was there stays as it is.
+    """
 
-def _added(release: Release, file: File) -> Release:
-    """The release with one file more, or the same release if it has those bytes under that name in any spelling already."""
-    key = Name.parse(file.filename)
-    for other in release.files:
-        if Name.parse(other.filename) == key and other.sha256 == file.sha256:
-            return release
-        if Name.parse(other.filename) == key:
+    def __init__(self, before: Release) -> None:
+        self.before = before
+        self.added: set[str] = set()
+        self._files = {Name.parse(file.filename): file for file in before.files}
+        self._removed: dict[Name, dict[str, str]] = {}
+        for filename, sha256 in before.removed.items():
+            self._removed.setdefault(Name.parse(filename), {})[filename] = sha256
+
+    def release(self) -> Release:
+        """The release as it is now."""
+        files = sorted(self._files.values(), key=lambda file: file.filename)
+        removed = {name: sha256 for name, sha256 in self.before.removed.items() if Name.parse(name) in self._removed}
+        return dataclasses.replace(self.before, files=tuple(files), removed=removed)
+
+    def is_taken(self, file: File) -> bool:
+        """Whether the release has that file with other bytes."""
+        other = self._files.get(Name.parse(file.filename))
+        return other is not None and other.sha256 != file.sha256
+
+    def add(self, file: File) -> None:
+        """Add a file, unless its bytes are there under that name in any spelling. Raises ConflictError."""
+        key = Name.parse(file.filename)
+        other = self._files.get(key)
+        if other is not None and other.sha256 == file.sha256:
+            return
+        if other is not None:
             taken = "" if other.filename == file.filename else f" as {other.filename}"
             raise ConflictError(
                 f"{file.filename} is in the index already{taken}, with other bytes: sha256 {other.sha256}, not {file.sha256}.",
                 "A published file never changes: publish it under a new version or build number.",
             )
-    for filename, sha256 in release.removed.items():
-        if sha256 != file.sha256 and Name.parse(filename) == key:
-            raise ConflictError(
-                f"{file.filename} was in the index once{'' if filename == file.filename else f' as {filename}'} "
-                f"with other bytes (sha256 {sha256}) and was removed.",
-                "Only the same bytes may come back under a name: publish a new version or build number.",
-            )
-    return dataclasses.replace(
-        release,
-        files=tuple(sorted((*release.files, file), key=lambda each: each.filename)),
-        removed={name: sha for name, sha in release.removed.items() if Name.parse(name) != key},
-    )
+        for filename, sha256 in self._removed.get(key, {}).items():
+            if sha256 != file.sha256:
+                raise ConflictError(
+                    f"{file.filename} was in the index once{'' if filename == file.filename else f' as {filename}'} "
+                    f"with other bytes (sha256 {sha256}) and was removed.",
+                    "Only the same bytes may come back under a name: publish a new version or build number.",
+                )
+        self._removed.pop(key, None)
+        self._files[key] = file
+        self.added.add(file.filename)
 
 
 def _refuse_closed(project: str, status: Status) -> None:

@@ -111,12 +111,13 @@ def parse(data: bytes, *, project: str, version: str) -> Release:
         if document.name != project or document.versions != ([version] if document.files else []):
             raise ValueError("name or versions do not agree with its path and files")
         files = tuple(_file(entry, project, version) for entry in document.files)
-        if len({Name.parse(file.filename) for file in files}) != len(files):
+        names = {Name.parse(file.filename) for file in files}
+        if len(names) != len(files):
             raise ValueError("a file stands twice, maybe by two names")
         for filename, sha256 in document.private.removed.items():
             if not is_sha256(sha256):
                 raise ValueError("an entry of removed is not a file name with a sha256")
-            if Name.parse(filename) in {Name.parse(file.filename) for file in files}:
+            if Name.parse(filename) in names:
                 raise ValueError(f"{filename!r} is both there and removed")
     except (ValidationError, ValueError, InvalidDistributionError) as error:
         raise _broken(where, error) from error

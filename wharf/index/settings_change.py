@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wharf.index import configuration
+from wharf.index.change import Outcome, Records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-from wharf.index.change import Outcome, Records
 
 
 @dataclass(frozen=True, slots=True)

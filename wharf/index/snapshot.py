@@ -12,7 +12,7 @@ from packaging.version import Version
 from wharf.errors import DamagedError, LostRecordError, RecordError, StorageError
 from wharf.index import configuration, record
 from wharf.index.git import Tree, parse_tree
-from wharf.model import Project, Release, Status, is_name, same_version, version_of
+from wharf.model import Project, Release, Status, is_name, version_key, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -141,7 +141,8 @@ class Snapshot:
         for project, versions in itertools.groupby(sorted(releases), key=lambda each: each[0]):
             folder = self._folder(project)
             if folder is not None:
-                same = [name for _, version in versions for name in folder.folders if same_version(name, version)]
+                asked = {version_key(version) for _, version in versions}
+                same = [name for name in folder.folders if version_key(name) in asked]
                 found = [tree.files.get("release.json") for tree in self._objects.trees(folder.folders[name] for name in same)]
                 wanted += [blob for blob in (*found, folder.files.get("project.json")) if blob]
         self._objects.read(wanted)

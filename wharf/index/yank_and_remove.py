@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from wharf.errors import NotFoundError, UsageError, did_you_mean
 from wharf.index import record
+from wharf.index.change import Named, Outcome, Records
 from wharf.model import File, Release, same_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-from wharf.index.change import Named, Outcome, Records
 
 LONGEST_REASON = 1000
 """Characters of a reason. It stands at each file: 1,000 files still make a record that is read."""
@@ -87,6 +87,7 @@ def _edit_files(
     kept = tuple(new for file in release.files if (new := after.get(file.filename, file)) is not None)
     gone = {file.filename: file.sha256 for file in chosen if after[file.filename] is None}
     changed = [file for file in chosen if after[file.filename] != file]
+    same = [file for file in chosen if after[file.filename] == file]
     edits: dict[str, bytes | None] = {record.metadata_path(project, release.version, name): None for name in gone}
     if changed:
         updated = dataclasses.replace(release, files=kept, removed={**release.removed, **gone})
@@ -94,7 +95,7 @@ def _edit_files(
     return Outcome(
         edits=edits,
         changed=tuple(Named(project=project, version=release.version, file=after[file.filename] or file) for file in changed),
-        unchanged=tuple(Named(project=project, version=release.version, file=file) for file in chosen if file not in changed),
+        unchanged=tuple(Named(project=project, version=release.version, file=file) for file in same),
     )
 
 
