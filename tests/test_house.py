@@ -20,7 +20,7 @@ ROOT = Path(wharf.__file__).parent
 LAYERS = (
     ("words", {"errors", "model", "secret"}),
     ("ground", {"system", "text_formats", "repository_address", "public_index_address", "run_port"}),
-    ("matter", {"distribution", "clients"}),
+    ("matter", {"distribution", "clients", "transport"}),
     ("index", {"index"}),
     ("assets", {"assets"}),
     ("reading", {"pages"}),
@@ -44,11 +44,11 @@ SERVER = (
 )
 # Third-party clients, and the one file or wing that each of them is used in.
 HOMES = {
+    "certifi": "transport/environment.py",
     "configupdater": "text_formats/text_edits.py",
     "fastapi": "server/app.py",
     "git": "index/git.py",
     "httptools": "server/http/protocol.py",
-    "httpx": "github/wire.py",
     "jinja2": "pages/html.py",
     "mimeparse": "pages/content_negotiation.py",
     "platformdirs": "cli/state.py",
@@ -57,6 +57,7 @@ HOMES = {
     "rich": "cli/progress_bars.py",
     "tomlkit": "text_formats/text_edits.py",
     "tomllib": "text_formats/parsing.py",
+    "urllib3": "transport/",
     "uvicorn": "server/uvicorn_server.py server/http/protocol.py",  # the server, and the protocol that it runs
 }
 # What turns bytes into values and back: no sockets, no processes, no frameworks.
@@ -71,7 +72,7 @@ PURE = {
     "clients",
     "pages",
 }
-IMPURE = {"socket", "subprocess", "git", "fastapi", "starlette", "uvicorn", "asyncio", "httpx", "github"}
+IMPURE = {"socket", "subprocess", "git", "fastapi", "starlette", "uvicorn", "asyncio", "urllib3", "requests", "github"}
 MOST_ROOMS = 24
 MOST_ARROWS = 100
 MOST_LINES = 410

@@ -9,13 +9,13 @@ import logging
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 import wharf.github.api
+from tests.pools import Pools
 from tests.simulator import Hub
 from tests.simulator.state import Release
 from wharf.errors import (
@@ -36,9 +36,11 @@ from wharf.github.quota import Waiting
 from wharf.github.wire import TRIES
 from wharf.repository_address import Address, parse
 from wharf.secret import Secret
+from wharf.transport.http_client import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.simulator import Repo
 
@@ -79,9 +81,9 @@ class Mock:
 
     def open(self) -> GitHub:
         waiting = Waiting(self.at_most, lambda reason, _seconds: self.told.append(reason), lambda: self.time, self._sleep)
-        client = httpx.Client(transport=httpx.MockTransport(self._handle))
+        connections = Transport(Pools(self._handle))
         token = None if self.token is None else Secret(self.token)
-        return GitHub(self.address, token, waiting=waiting, warn=self.warned.append, client=client)
+        return GitHub(self.address, token, waiting=waiting, warn=self.warned.append, connections=connections)
 
 
 @dataclass
@@ -224,22 +226,6 @@ def test_a_limit_of_one_token_is_not_that_of_the_next() -> None:
             github.call("GET", "{repo}")
         assert github.call("GET", "{repo}").status == 200
     assert [request.headers["authorization"] for request in mock.seen] == ["Bearer one", "Bearer the-other"]
-
-
-def test_cookies_and_netrc_say_nothing_about_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    (Path.home() / ".netrc").write_text("machine api.github.com login ada password hunter2\n")
-    seen: list[httpx.Request] = []
-
-    def handle(_self: object, request: httpx.Request) -> httpx.Response:
-        seen.append(request)
-        return answer(200, {}, set_cookie="session=1; Path=/")
-
-    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", handle)
-    with GitHub(HERE, None) as github:
-        github.call("GET", "{repo}")
-        github.call("GET", "{repo}")
-    assert len(seen) == 2
-    assert not {"cookie", "authorization"} & set(seen[1].headers)
 
 
 # Lists.

@@ -31,6 +31,7 @@ from wharf.operations.yank import set_yanked
 from wharf.repository.opening import Repository, Watch, open_repository
 from wharf.repository.settings import Settings
 from wharf.repository_address import parse
+from wharf.transport.http_client import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -414,6 +415,8 @@ class Reaper:
         result = act()  # type: ignore[operator]
         if hit:
             self.dead = True
+            if isinstance(result, Answer):
+                result.close()  # the dead hold no connections
             raise Killed
         return result
 

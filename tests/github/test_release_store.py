@@ -16,7 +16,7 @@ import pytest
 from tests.github.test_api import CONTENT, UPLOADS, Mock, Person, ada, answer, hub, whole  # noqa: F401 - fixtures
 from wharf.errors import NotFoundError, RejectedError, StorageError, UncertainError
 from wharf.github.api import CHUNK, GitHub
-from wharf.github.wire import Download
+from wharf.transport.http_client import Download
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from urllib3 import exceptions as failures
 
 from tests.github.test_api import HERE, TOKEN, Mock, Person, ada, answer, connect, hub, whole  # noqa: F401 - fixtures
 from wharf.errors import QuotaError, StorageError, UncertainError, UsageError
@@ -22,6 +23,7 @@ from wharf.github.quota import Waiting
 from wharf.github.wire import TRIES
 from wharf.repository_address import Address
 from wharf.secret import Secret
+from wharf.transport import http_client, socket_deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,9 +76,9 @@ def test_a_change_without_an_answer_is_uncertain_and_not_sent_again(ada: Person,
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("error", [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout])
-def test_what_was_never_sent_is_tried_again_whatever_it_is(error: type[httpx.TransportError]) -> None:
-    fails = [error("no"), error("no")]
+@pytest.mark.parametrize("error", [failures.ConnectTimeoutError, failures.EmptyPoolError])
+def test_what_was_never_sent_is_tried_again_whatever_it_is(error: type[failures.HTTPError]) -> None:
+    fails = [error(None, "no"), error(None, "no")]
 
     def handle(_request: httpx.Request) -> httpx.Response:
         if fails:
@@ -89,10 +91,10 @@ def test_what_was_never_sent_is_tried_again_whatever_it_is(error: type[httpx.Tra
     assert mock.slept == [0.5, 1.0]
 
 
-@pytest.mark.parametrize("error", [httpx.ReadTimeout, httpx.WriteError, httpx.ReadError, httpx.RemoteProtocolError])
-def test_what_was_sent_in_part_is_uncertain(error: type[httpx.TransportError]) -> None:
+@pytest.mark.parametrize("error", [failures.TimeoutError(), failures.ProtocolError("no"), failures.SSLError("no")])
+def test_what_was_sent_in_part_is_uncertain(error: failures.HTTPError) -> None:
     def handle(_request: httpx.Request) -> httpx.Response:
-        raise error("no")
+        raise error
 
     mock = Mock(handle)
     with mock.open() as github, pytest.raises(UncertainError, match=r"api.github.com does not answer: .* to a change"):
@@ -177,7 +179,7 @@ HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 def test_an_answer_that_comes_by_drops_is_not_waited_for_without_end(
     first: bytes, drop: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire, "PATIENCE", 0.3)
+    monkeypatch.setattr(http_client, "PATIENCE", 0.3)
 
     def say(connection: socket.socket, stop: threading.Event) -> None:
         connection.sendall(first)
@@ -223,8 +225,8 @@ def test_a_download_that_hardly_moves_is_given_up(
     size: int, seconds: float, good: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Time()
-    monkeypatch.setattr(wire, "time", clock)
-    monkeypatch.setattr(wire, "_QUIET", 10.0)
+    monkeypatch.setattr(http_client, "time", clock)
+    monkeypatch.setattr(http_client, "QUIET", 10.0)
     mock = Mock(lambda _request: httpx.Response(200, stream=Slow(clock, size, seconds)))
     ends = contextlib.nullcontext() if good else pytest.raises(StorageError, match="too slow")
     with mock.open() as github, ends, github.open("https://storage.example/x") as download:
@@ -235,14 +237,15 @@ def test_a_download_that_hardly_moves_is_given_up(
 
 def test_a_download_may_take_longer_than_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, begun = Time(), threading.Event()
-    monkeypatch.setattr(wire, "time", clock)
-    monkeypatch.setattr(wire, "_SLOWEST", 0)
+    for each in (http_client, socket_deadline):
+        monkeypatch.setattr(each, "time", clock)
+    monkeypatch.setattr(http_client, "_SLOWEST", 0)
 
     def say(connection: socket.socket, _stop: threading.Event) -> None:
         connection.sendall(HEAD + b"content-length: 30\r\n\r\n")
         begun.wait(10)
         for _ in range(30):
-            clock.now += wire.PATIENCE
+            clock.now += http_client.PATIENCE
             connection.sendall(b"x")
 
     with talker(say) as address, GitHub(address, None) as github, github.open(f"{address.web}/x") as download:
@@ -280,7 +283,6 @@ def test_a_body_that_is_no_json_is_none(body: bytes) -> None:
     [
         ("ALL_PROXY", "socks5://ada:hunter2@127.0.0.1:1", "proxy"),
         ("HTTPS_PROXY", "http://ada:hunt:hunter2@127.0.0.1:x", "proxy"),
-        ("NO_PROXY", "localhost,[::1]", "proxy"),
         ("SSL_CERT_FILE", "/nonexistent/ca.pem", "SSL_CERT_FILE"),
         ("SSL_CERT_FILE", "/etc/passwd", "SSL_CERT_FILE"),
     ],

@@ -31,10 +31,11 @@ if TYPE_CHECKING:
     from wharf.github.quota import Rate
     from wharf.github.quota_reservation import Reservation
     from wharf.github.replies import Reply
-    from wharf.github.wire import Client, Download, Wire
+    from wharf.github.wire import Wire
     from wharf.model import Json
     from wharf.repository_address import Address
     from wharf.secret import Secret
+    from wharf.transport.http_client import Download, Transport
 
     Sink = Callable[[bytes], None]
 
@@ -58,7 +59,7 @@ class GitHub:
         *,
         waiting: Waiting | None = None,
         warn: Callable[[str], None] = lambda _text: None,
-        client: Client | None = None,
+        connections: Transport | None = None,
         tallies: Tallies | None = None,
     ) -> None:
         if token is not None and not _TOKEN.fullmatch(token.reveal()):
@@ -66,7 +67,7 @@ class GitHub:
         self.address = address
         self.token = token
         self._warn = warn
-        self._given = client
+        self._given = connections
         self._made: Wire | None = None
         self._tallies = tallies or Tallies()
         self._turns = Turns(waiting or Waiting(), self._tallies.of(token))
@@ -83,7 +84,7 @@ class GitHub:
     def close(self) -> None:
         """Close the connections, also those of what `with_token` gave."""
         if self._made is not None:
-            self._made.client.close()
+            self._made.connections.close()
 
     @property
     def _line(self) -> tuple[Wire, Secret | None]:
@@ -116,7 +117,9 @@ class GitHub:
     def with_token(self, token: Secret | None) -> GitHub:
         """The same repository and connections, with another token and its own limits, as they are remembered."""
         line, waiting = self._line[0], self._turns.waiting
-        return GitHub(self.address, token, waiting=waiting, warn=self._warn, client=line.client, tallies=self._tallies)
+        return GitHub(
+            self.address, token, waiting=waiting, warn=self._warn, connections=line.connections, tallies=self._tallies
+        )
 
     def reserve(self, patience: float) -> Reservation:
         """Reserve room in the limits for a whole publish. Raises QuotaError if there is none within so many seconds."""
@@ -280,19 +283,20 @@ class GitHub:
     def asset(self, asset_id: int, *, slug: str | None = None) -> Iterator[str | Download]:
         """Where the bytes of an asset are: an address that is valid for minutes and needs no token, or the bytes themselves."""
         from wharf.github import wire
+        from wharf.transport import http_client
 
         path = (f"/repos/{slug}" if slug else "{repo}") + f"/releases/assets/{asset_id}"
-        headers = {"accept": "application/octet-stream", **wire.AS_IT_IS}
+        headers = {"accept": "application/octet-stream", **http_client.AS_IT_IS}
         for _ in range(_HOPS):
             url = self.address.api + self._path(path)
             line, token = self._line
             asked = wire.Outgoing(method="GET", url=url, token=token, headers=headers, points=READ, repeat=True)
             with line.open(asked) as answer:
-                if answer.status_code == 200:
+                if answer.status == 200:
                     yield wire.download(answer)
                     return
                 location = answer.headers.get("location", "")
-                if answer.status_code in {302, 307} and not _MOVED.search(location.partition("?")[0]):
+                if answer.status in {302, 307} and not _MOVED.search(location.partition("?")[0]):
                     yield self._signed(location)
                     return
                 reply = wire.reply(answer)

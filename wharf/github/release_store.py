@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from wharf.assets.asset_store import Progress
     from wharf.github.api import GitHub
     from wharf.github.release_listing import Listed
-    from wharf.github.wire import Download
     from wharf.index.asset_location import Place
+    from wharf.transport.http_client import Download
 
 
 class Releases:
