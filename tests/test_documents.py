@@ -90,13 +90,33 @@ def test_a_public_report_is_told_once() -> None:
     assert not [report for report, count in found.items() if count > 1]
 
 
-def test_the_layers_of_the_plan_are_those_of_the_house() -> None:
-    table = ARCHITECTURE.split("## Layers")[1].split("```")[1]
-    layers = []
-    for line in reversed(table.strip().splitlines()):
-        layer, *rooms = line.partition("|")[0].split()
-        layers.append((layer, set(rooms)))
-    assert layers == list(LAYERS)
+def _picture() -> list[tuple[str, set[str]]]:
+    """The layers of ARCHITECTURE.md with their rooms, from the ground up."""
+    picture = ARCHITECTURE.split("## The wings")[1].split("```")[1]
+    layers = [line.partition("|")[0].split() for line in reversed(picture.strip().splitlines())]
+    return [(layer, set(rooms)) for layer, *rooms in layers]
+
+
+def _first_column(heading: str) -> set[str]:
+    table = ARCHITECTURE.split(f"## {heading}")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| ([^|]+) \| ", table, re.MULTILINE)[1:]
+    return {name.strip("`/") for row in rows for name in row.split(", ")}
+
+
+def test_the_picture_of_the_wings_is_that_of_the_house() -> None:
+    assert _picture() == list(LAYERS)
+    assert _first_column("The wings") == {room for _, rooms in LAYERS for room in rooms}, "Give each room a row in the table."
+
+
+def test_the_glossary_has_each_noun_once() -> None:
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", PAGES["glossary.md"], re.MULTILINE)[1:]
+    terms = [term for term, _ in rows]
+    assert terms == sorted(set(terms), key=str.lower), "Each term stands there once, in the order of the alphabet."
+    nouns = {re.sub(r"(?<=[a-z])(?=[A-Z])", " ", noun).lower() for noun in _first_column("Nouns")}
+    assert nouns - {"noun"} <= {term.lower() for term in terms}, "Explain each noun of ARCHITECTURE.md in docs/glossary.md."
+    for _, meaning in rows:
+        for term in re.findall(r"\*([^*]+)\*", meaning):
+            assert {term, term.removesuffix("s")} & set(terms), f"{term} has no entry."
 
 
 @pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md", *(f"docs/decisions/{name}" for name in DECISIONS)])
