@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from wharf.errors import AWAY, UNWRITABLE, NotAllowedError, StorageError
 from wharf.github.replies import away, plain
-from wharf.index.git import Git, Objects, check_disk
+from wharf.index.git import Git, check_disk
+from wharf.index.git_objects import GitObjects
 from wharf.system import disk_remedies, owner_only_folder
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Clone:
         self.ref = ref
         self.github = github
         self.git = Git(folder / f"{depth}.git", _CLONE)
-        self.objects = Objects(self.git, self._bring)
+        self.objects = GitObjects(self.git, self._bring)
         self._shallow = [] if depth == "history" else ["--depth=1"]
         self._damaged = self.git.git_dir / "damaged"
         self._turn = threading.RLock()

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final
 from wharf.errors import StorageError
 from wharf.index import configuration, record
 from wharf.index.change import Outcome
-from wharf.index.git import Git, Objects, check_disk, identity
+from wharf.index.git import Git, check_disk, identity
+from wharf.index.git_objects import GitObjects
 from wharf.index.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Branch:
         self.index = index
         self.ref = f"refs/heads/wharf/{index}"
         self._git = Git(git_dir)
-        self._objects = Objects(self._git)
+        self._objects = GitObjects(self._git)
         self._quiet: Git | None = None
 
     def __enter__(self) -> Self:

@@ -1,42 +1,31 @@
-"""The git program on one bare repository, and the objects in it. GitPython is used in this file only.
-
-GitPython starts the processes; reading in bulk goes through one `git cat-file --batch`, which is several times quicker than
-objects made one by one.
-"""
+"""The git program on one bare repository. GitPython starts the processes, and is used in this file only."""
 
 from __future__ import annotations
 
 import base64
 import errno
 import getpass
-import itertools
 import os
-import re
 import subprocess
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a missing git is told by `Git.start`, not by an import
 
 import git
 
-from wharf.errors import UNWRITABLE, DamagedError, StorageError
+from wharf.errors import UNWRITABLE, StorageError
 from wharf.secret import SECRET_NAMES, Secret
 from wharf.system import disk_remedies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from typing import IO, BinaryIO
+    from collections.abc import Callable, Iterable
+    from typing import IO
 
-_MAX_OBJECT = 64 << 20  # bytes of one object that are kept in memory; the rest is read and thrown away
 _SAID = 64 << 10  # bytes that are kept of what a git says on stderr
 _TALK = 8 << 20  # bytes on stderr after which a git is ended
-_FSCK = "`git fsck` there tells whether the repository is sound."
-_ID = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_WINDOW = 200  # objects asked for at once: their ids fit into a pipe, so that neither side waits for the other
 _EVENTS = ("reference-transaction", "pre-auto-gc", "pre-push", "post-index-change", "post-rewrite", "push-to-checkout")
 _PROGRAMS = r"^(hook\..*\.(command|event)|gc\.recentobjectshook)$"
 _CONFIG = {
@@ -59,6 +48,10 @@ _CONFIG = {
     "log.showSignature": "false",  # it would start a program that the repository's own configuration may name
     "gpg.program": "false",
 }
+
+
+Process: TypeAlias = git.Git.AutoInterrupt
+"""A running git, which is ended with the value."""
 
 
 class Git:
@@ -102,7 +95,7 @@ class Git:
             "LC_ALL": "C.UTF-8",  # what git says is read below, in English
         }
 
-    def start(self, *words: str) -> git.Git.AutoInterrupt:
+    def start(self, *words: str) -> Process:
         """A running git with pipes on all three sides, ended with the value. Raises StorageError if there is no git."""
         command = ["git", f"--git-dir={self.git_dir}", *words]
         try:
@@ -112,7 +105,7 @@ class Git:
             )
         except git.GitCommandNotFound as error:
             raise StorageError("The program git is not installed.", "Install git, 2.30 or later.") from error
-        if not isinstance(process, git.Git.AutoInterrupt):
+        if not isinstance(process, Process):
             raise TypeError(f"GitPython gave {type(process).__name__} for a process")
         return process
 
@@ -145,7 +138,7 @@ class Git:
     def attempt(self, *words: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
         """Exit status, output, and what git said on stderr."""
         process = self.start(*words)
-        listener, heard = _listened(process)
+        listener, heard = watch_stderr(process)
         out, _ = process.communicate(stdin)
         listener.join()
         said = heard.decode(errors="replace").strip()
@@ -174,8 +167,8 @@ def check_disk(said: str, place: Path, elsewhere: str = "") -> None:
         raise StorageError(what, disk_remedies.disk(error, elsewhere), told=UNWRITABLE)
 
 
-def _listened(process: git.Git.AutoInterrupt) -> tuple[threading.Thread, bytearray]:
-    """Who listens to the stderr of a git, and what is heard: a git that nobody listens to stands still at 64 KiB."""
+def watch_stderr(process: Process) -> tuple[threading.Thread, bytearray]:
+    """Read what a git says on stderr, in a thread, and keep the last of it: a git that nobody reads stands still at 64 KiB."""
     heard = bytearray()
     popen = process.proc
     if popen is None or popen.stderr is None:
@@ -212,137 +205,3 @@ def _account() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # the former before Python 3.13
         return f"uid {os.getuid()}"
-
-
-class Objects:
-    """Reads objects through one `git cat-file --batch` that lives as long as the value. Safe to use from several threads.
-
-    `bring` is for a clone that has not all objects: it is given the ids of those that are missing, and may get them.
-    """
-
-    def __init__(self, program: Git, bring: Callable[[list[str]], None] | None = None) -> None:
-        self._program = program
-        self._bring = bring
-        self._lock = threading.Lock()
-        self._process: git.Git.AutoInterrupt | None = None
-
-    def read(self, names: Iterable[str]) -> list[Object | None]:
-        """Each object, in order; None where there is none of that name."""
-        asked = list(names)
-        found = self._read(asked)
-        missing = [name for name, each in zip(asked, found, strict=True) if each is None and _ID.fullmatch(name)]
-        if self._bring is None or not missing:
-            return found
-        self._bring(missing)
-        again = iter(self._read(missing))
-        return [next(again) if each is None and _ID.fullmatch(name) else each for name, each in zip(asked, found, strict=True)]
-
-    def _read(self, names: Iterable[str]) -> list[Object | None]:
-        found: list[Object | None] = []
-        waiting = iter(names)
-        with self._lock:
-            try:
-                while window := list(itertools.islice(waiting, _WINDOW)):
-                    found.extend(self._window(window))
-            except BaseException as error:
-                self._process = None  # answers that nobody read must not be taken for those to the next question
-                if isinstance(error, OSError):
-                    raise DamagedError(f"git cat-file ended in {self._program.git_dir}: {error}.", _FSCK) from error
-                raise
-        return found
-
-    def one(self, name: str) -> Object | None:
-        """One object, or None."""
-        return self.read([name])[0]
-
-    def must(self, names: Iterable[str]) -> list[Object]:
-        """Objects that a ref or a tree names: one that is not there is damage, never absence. Raises StorageError."""
-        asked = list(names)
-        found = []
-        for name, each in zip(asked, self.read(asked), strict=True):
-            if each is None:
-                raise DamagedError(f"The git object {name} in {self._program.git_dir} is missing or damaged.", _FSCK)
-            found.append(each)
-        return found
-
-    def trees(self, names: Iterable[str]) -> list[Tree]:
-        """The trees of those ids, all of which must be there. Raises StorageError."""
-        return [parse_tree(each) for each in self.must(names)]
-
-    def paths(self, tree: str) -> list[str]:
-        """The paths of all blobs below a tree."""
-        return self._program.run("ls-tree", "-r", "-z", "--name-only", tree).decode(errors="replace").split("\0")[:-1]
-
-    def close(self) -> None:
-        """End the process."""
-        with self._lock:
-            if self._process is not None:
-                self._process.communicate()
-                self._process = None
-
-    def _window(self, names: list[str]) -> Iterator[Object | None]:
-        if any("\n" in name for name in names):
-            raise ValueError("an object's name holds a line break")
-        if self._process is None or self._process.poll() is not None:
-            self._process = self._program.start("cat-file", "--batch")
-            _listened(self._process)
-        self._process.stdin.write("".join(f"{name}\n" for name in names).encode())
-        self._process.stdin.flush()
-        for _ in names:
-            yield self._answer(self._process.stdout)
-
-    def _answer(self, stdout: BinaryIO) -> Object | None:
-        header = stdout.readline()
-        words = header.split()
-        if len(words) != 3 or not words[2].isdigit():
-            if header.endswith((b" missing\n", b" ambiguous\n")):
-                return None
-            raise DamagedError(f"git cat-file ended in {self._program.git_dir}.", _FSCK)
-        size = int(words[2])
-        data = stdout.read(min(size, _MAX_OBJECT))
-        if len(data) < min(size, _MAX_OBJECT):  # git told its size and then found that it is damaged
-            raise DamagedError(f"git cat-file ended in {self._program.git_dir}.", _FSCK)
-        left = size - len(data) + 1
-        while left:
-            left -= len(stdout.read(min(left, 1 << 20))) or left
-        return Object(id=words[0].decode(), kind=words[1].decode(), data=data)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Object:
-    """An object of the repository: its id in hex, its kind (blob, tree, …), and its content, cut off after 64 MiB."""
-
-    id: str
-    kind: str
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Tree:
-    """A folder: the ids of the folders and of the files in it, by name."""
-
-    folders: dict[str, str] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
-
-
-def parse_tree(found: Object) -> Tree:
-    """A tree's content (git's format: mode, blank, name, NUL, the id's 20 or 32 bytes). Submodules are left out.
-
-    Raises StorageError for what is no tree, or a broken one.
-    """
-    tree = Tree()
-    width, data, at = len(found.id) // 2, found.data, 0
-    while found.kind == "tree" and at < len(data):
-        space = data.find(b" ", at)
-        end = data.find(b"\0", space)
-        if space < 0 or end < 0:
-            break
-        mode, name = data[at:space], data[space + 1 : end].decode(errors="replace")
-        at = end + 1 + width
-        if mode == b"40000":
-            tree.folders[name] = data[end + 1 : at].hex()
-        elif mode.startswith(b"100"):
-            tree.files[name] = data[end + 1 : at].hex()
-    if found.kind != "tree" or at != len(data):
-        raise DamagedError(f"The git object {found.id} is not a whole tree.", _FSCK)
-    return tree

@@ -11,13 +11,13 @@ from packaging.version import Version
 
 from wharf.errors import DamagedError, LostRecordError, RecordError, StorageError
 from wharf.index import configuration, record
-from wharf.index.git import Tree, parse_tree
+from wharf.index.git_objects import Tree, parse_tree
 from wharf.model import Project, Release, Status, is_name, version_key, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from wharf.index.git import Object, Objects
+    from wharf.index.git_objects import GitObject, GitObjects
 
 log = logging.getLogger("wharf")
 
@@ -30,7 +30,7 @@ class Snapshot:
     record a RecordError. `settings` is what the index says about itself, `index_file` the same as it stands there.
     """
 
-    def __init__(self, objects: Objects, commit: str | None, previous: Snapshot | None = None) -> None:
+    def __init__(self, objects: GitObjects, commit: str | None, previous: Snapshot | None = None) -> None:
         self.commit = commit
         self.index_file = configuration.NEW
         self.settings = configuration.IndexSettings()
@@ -200,7 +200,7 @@ def _is_spelling(version: str) -> bool:
     return bool(re.fullmatch(r"[A-Za-z0-9.!+_-]{1,200}", version)) and version_of(version) is not None
 
 
-def _parsed(name: str, version: str, blob: Object | None, seen: set[Version]) -> Release | RecordError:
+def _parsed(name: str, version: str, blob: GitObject | None, seen: set[Version]) -> Release | RecordError:
     where = f"{record.folder(name)}/{ascii(version)[1:-1]}/release.json"
     if blob is None:
         return LostRecordError(where)
@@ -216,7 +216,7 @@ def _parsed(name: str, version: str, blob: Object | None, seen: set[Version]) ->
     return release
 
 
-def _status(name: str, blob: Object | None) -> Status:
+def _status(name: str, blob: GitObject | None) -> Status:
     if blob is None:
         raise DamagedError(f"The git object with the state of {name} is missing or damaged.", "`wharf verify` tells more.")
     return record.parse_status(blob.data, project=name)

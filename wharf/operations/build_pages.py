@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import StorageError
-from wharf.index.git import Git, Objects
+from wharf.index.git import Git
+from wharf.index.git_objects import GitObjects
 from wharf.index.snapshot import Snapshot
 from wharf.site import layout
 from wharf.site.layout import Own
@@ -114,7 +115,7 @@ def _cores() -> int:
 
 def _make_chunk(job: Job, names: Sequence[str]) -> Made:
     made = Made()
-    objects = Objects(Git(job.git_dir))
+    objects = GitObjects(Git(job.git_dir))
     try:
         snapshot = Snapshot(objects, job.commit)
         for project, broken in snapshot.projects(names):
