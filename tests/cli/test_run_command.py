@@ -36,7 +36,7 @@ from wharf.secret import Secret
 from wharf.server import refresher
 from wharf.server.access import one_time_password
 from wharf.server.app import Rules
-from wharf.server.uvicorn_server import Beside
+from wharf.server.run_server import RunServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -587,13 +587,13 @@ def test_a_clone_that_is_damaged_is_fetched_anew(world: World, far: Desk) -> Non
 
 
 @contextmanager
-def beside(world: World, warnings: list[str], **rules: Any) -> Iterator[tuple[httpx.Client, Beside, threading.Thread]]:
+def beside(world: World, warnings: list[str], **rules: Any) -> Iterator[tuple[httpx.Client, RunServer, threading.Thread]]:
     """The server that runs beside a command, and a client with the password."""
     password = Secret("the password")
     with world.open(world.robot) as repository, closing(SharedPort(0, password, Run("", ""), [])) as port:
         port.listen_elsewhere()
         given = Rules(open_reading=False, upload_limit=1, cache=world.root / "files", password=password, **rules)
-        server = Beside(repository, port, given, warn=warnings.append)
+        server = RunServer(repository, port, given, warn=warnings.append)
         thread = threading.Thread(target=server.serve_until_end)
         thread.start()
         url = f"http://127.0.0.1:{port.number}"

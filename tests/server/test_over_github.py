@@ -40,9 +40,8 @@ from wharf.repository_address import parse
 from wharf.secret import Secret
 from wharf.server import refresher
 from wharf.server.app import Rules, make_app
+from wharf.server.http.uvicorn_config import config
 from wharf.server.operator_log import Journal
-from wharf.server.options import Options
-from wharf.server.uvicorn_server import config
 from wharf.server.web.webhook import WEBHOOK_LIMIT
 
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ class World:
         rules = {"open_reading": False, "by_github": True, "upload_limit": 1 << 21, "cache": self.root / "files", **rules}
         with self.open(self.robot if token == "" else token, repositories=repositories) as repository:
             app = make_app(repository, Rules(**rules), clock=self.hub.clock.now, sleep=self.sleep, journal=journal)
-            server = Server(config(app, Options(host="127.0.0.1", port=0, upload_limit=rules["upload_limit"])))
+            server = Server(config(app, host="127.0.0.1", port=0))
             thread = threading.Thread(target=server.run)
             thread.start()
             try:

@@ -37,8 +37,7 @@ from wharf.repository.opening import Repository, open_repository
 from wharf.repository.settings import Settings
 from wharf.server.answer_cache import Shelf
 from wharf.server.app import Rules, file_answers, make_app
-from wharf.server.options import Options
-from wharf.server.uvicorn_server import config
+from wharf.server.http.uvicorn_config import config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,8 +63,7 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def serving(repository: Repository, rules: Rules, *, make: Callable[[], ASGIApp] | None = None) -> Iterator[httpx.Client]:
-    options = Options(host="127.0.0.1", port=0, upload_limit=rules.upload_limit)
-    server = _Server(config(make_app(repository, rules) if make is None else make(), options))
+    server = _Server(config(make_app(repository, rules) if make is None else make(), host="127.0.0.1", port=0))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

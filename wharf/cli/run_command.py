@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from wharf.run_port.handover import Run
     from wharf.run_port.shared_port import SharedPort
     from wharf.secret import Secret
-    from wharf.server.uvicorn_server import Beside
+    from wharf.server.run_server import RunServer
 
 _ASK_THE_PUBLIC_INDEX = frozenset({"uv", "uvx"})  # by themselves
 _COULD_WIN = "it could win a name of this index"
@@ -170,7 +170,7 @@ class _Index(threading.Thread):
         self._public_index = public_index
         self._lock = threading.Lock()
         self._ended = False
-        self._server: Beside | None = None
+        self._server: RunServer | None = None
 
     def run(self) -> None:
         """Serve, and say so if that is not possible: the tools find nobody there, and the command goes its way."""
@@ -205,7 +205,7 @@ class _Index(threading.Thread):
     def _serve(self, repository: Repository) -> None:
         from wharf import public_index_address
         from wharf.server.app import Rules
-        from wharf.server.uvicorn_server import Beside
+        from wharf.server.run_server import RunServer
 
         public = public_index_address.default() if self._public_index is True else self._public_index or None
         rules = Rules(
@@ -215,7 +215,7 @@ class _Index(threading.Thread):
             public_index=public,
             password=self._password,
         )
-        server = Beside(repository, self._port, rules, warn=self._state.warn)
+        server = RunServer(repository, self._port, rules, warn=self._state.warn)
         with self._lock:
             if self._ended:
                 return

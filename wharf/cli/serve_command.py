@@ -143,8 +143,8 @@ def serve_command(
     from wharf import public_index_address
     from wharf.repository.settings import DEFAULT_INDEX
     from wharf.secret import Secret
+    from wharf.server.operator_server import Operator, serve
     from wharf.server.options import Options
-    from wharf.server.uvicorn_server import Operator, serve
 
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key go together.")

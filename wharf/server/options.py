@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from wharf.errors import UsageError
 from wharf.server.app import CACHE_BUDGET
+from wharf.server.http.uvicorn_config import KEEP_ALIVE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
 
 Auth = Literal["local", "tokens", "public", "github"]
 """Who may read: everybody on this machine; wharf's tokens; everybody; or whom GitHub lets read the repository."""
-
-KEEP_ALIVE = 75
-"""Seconds for which an idle connection is kept. Load balancers keep theirs for 60, and must not be the later one."""
-
 
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")  # as a Host header has it, without a port: no star, no address
 

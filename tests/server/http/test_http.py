@@ -20,9 +20,9 @@ from wharf.server.app import Rules, make_app
 from wharf.server.http import protocol
 from wharf.server.http import request_body as bodies
 from wharf.server.http.cors import Cors
+from wharf.server.http.uvicorn_config import config
 from wharf.server.operator_log import REFUSALS, AccessLog, Journal, Told, shown
 from wharf.server.options import Options
-from wharf.server.uvicorn_server import config
 from wharf.server.web import upload_api as uploads
 from wharf.server.web import upload_form as forms
 
@@ -136,7 +136,7 @@ def test_who_offers_another_protocol_and_wants_an_end_gets_it(client: httpx.Clie
 def test_an_idle_connection_outlives_a_load_balancer_s() -> None:
     options = Options(host="127.0.0.1", port=0, upload_limit=1)
     assert options.keep_alive > 60
-    assert config(Cors(_nobody, []), options).timeout_keep_alive == options.keep_alive
+    assert config(Cors(_nobody, []), host="127.0.0.1", port=0).timeout_keep_alive == options.keep_alive
 
 
 async def _nobody(*_: object) -> None: ...

@@ -1,0 +1,114 @@
+"""The server of `wharf serve`: for an operator, who is told what happens, until a signal ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wharf.server.app import Rules, make_app
+from wharf.server.http.cors import Cors
+from wharf.server.http.foreground_server import ForegroundServer
+from wharf.server.http.listening_socket import allow_open_files, listen
+from wharf.server.http.uvicorn_config import config
+from wharf.server.operator_log import AccessLog, Journal, Told, quietly
+from wharf.server.options import bracketed
+from wharf.server.reading_choice import ReadingChoice
+from wharf.server.startup_check import first_look
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from starlette.types import ASGIApp
+
+    from wharf.repository.opening import Repository
+    from wharf.server.options import Options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """Whoever runs the server: told the address once it answers, and by which `auth` it lets in; warned; told what happens.
+
+    `write` takes the lines of the access log.
+    """
+
+    ready: Callable[[str, str], None]
+    warn: Callable[[str], None]
+    say: Callable[[str], None]
+    write: Callable[[str], None] = lambda _line: None
+    wants_json: bool = False
+
+
+def serve(repository: Repository, options: Options, operator: Operator) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises UsageError for an address that cannot be listened on, a broken certificate, or an address beyond loopback without
+    tokens; and what `first_look` raises.
+    """
+    private = first_look(
+        repository,
+        borrows=options.auth in {None, "github"},
+        passes_on=options.public_index is not None,
+        warn=operator.warn,
+    )
+    reading = ReadingChoice.of(repository, options, private=private)
+    for warning in reading.warnings():
+        operator.warn(warning)
+    listener = listen(options.host, options.port)
+    allow_open_files()
+    say = quietly(operator.say)
+    with _log_told(say):
+        journal = Journal(say)
+        app = _application(repository, _rules(reading, options), options, operator, journal)
+        scheme = "http" if options.tls_cert is None else "https"
+        address = f"{scheme}://{bracketed(options.host)}:{listener.getsockname()[1]}"
+        settings = config(
+            app,
+            host=options.host,
+            port=options.port,
+            keep_alive=options.keep_alive,
+            trusted_proxies=options.trusted_proxies,
+            tls_cert=options.tls_cert,
+            tls_key=options.tls_key,
+        )
+        ForegroundServer(settings, lambda: operator.ready(address, reading.auth), say).serve_until_signal(listener)
+        journal.end_of_minute(ends=True)
+
+
+def _rules(reading: ReadingChoice, options: Options) -> Rules:
+    own = () if options.everywhere else (bracketed(options.host),)
+    return Rules(
+        open_reading=reading.is_open,
+        hosts=(*own, *options.allowed_hosts),
+        upload_limit=options.upload_limit,
+        strict_uploads=options.strict_uploads,
+        root_path=options.root_path,
+        by_github=reading.auth == "github",
+        stream=options.stream,
+        cache=options.cache,
+        cache_budget=options.cache_budget,
+        webhook=options.webhook,
+        public_index=options.public_index,
+        while_public=reading.while_public,
+    )
+
+
+def _application(repository: Repository, rules: Rules, options: Options, operator: Operator, journal: Journal) -> ASGIApp:
+    front = make_app(repository, rules, journal=journal)
+    app: ASGIApp = Cors(front, options.cors_origins) if options.cors_origins else front
+    return AccessLog(app, front.who, quietly(operator.write), as_json=operator.wants_json) if options.access_log else app
+
+
+@contextlib.contextmanager
+def _log_told(say: Callable[[str], None]) -> Iterator[None]:
+    """What is logged meanwhile goes to the operator."""
+    handler = Told(say)
+    loggers = [logging.getLogger(name) for name in ("wharf", "uvicorn")]
+    for each in loggers:
+        each.addHandler(handler)
+    try:
+        yield
+    finally:
+        for each in loggers:
+            each.removeHandler(handler)
