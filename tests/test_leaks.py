@@ -19,7 +19,7 @@ from wharf.cli.main import main
 from wharf.errors import UsageError
 from wharf.index import branch
 from wharf.repository_address import parse
-from wharf.secret import Secret, holds_token, without_tokens
+from wharf.secret import Secret, for_log, holds_token, without_tokens
 from wharf.system import owner_only_folder
 
 if TYPE_CHECKING:
@@ -120,6 +120,20 @@ def test_a_token_is_known_by_its_looks(token: str) -> None:
 )  # fmt: skip
 def test_nothing_else_is_hidden(text: str) -> None:
     assert without_tokens(text) == text
+
+
+JWT = "eyJhbGciOiJSUzI1NiJ9.eyJpYXQiOjE3MDAwMDAwMDB9.aGVsbG8td29ybGQtaGVsbG8td29ybGQ_"
+PEM = "-----BEGIN RSA PRIVATE KEY-----\n" + f"{'aB3/+' * 12}\n" * 20 + "-----END RSA PRIVATE KEY-----\n"
+
+
+def test_a_jwt_and_a_private_key_are_known_by_their_looks() -> None:
+    for text in (PEM, PEM.replace("\n", "\\n"), PEM.replace("\n", " "), f"x {PEM} y", PEM[:300]):
+        assert holds_token(text)
+        assert "aB3/+aB3" not in without_tokens(text)
+    assert without_tokens(f"a {PEM}b") == "a ***\nb"
+    assert holds_token(JWT)
+    for show in (without_tokens, for_log):
+        assert JWT[30:] not in show(f"Authorization: Bearer {JWT} {JWT}")
 
 
 @pytest.mark.parametrize("kind", ["installation", "fine-grained"])

@@ -15,7 +15,10 @@ _SHORTEST = 12  # characters of a secret: GitHub's tokens have 40 and more
 # GitHub's tokens: 36 letters and digits, or some 520 characters with dots and dashes; and wharf's own. A file can be named so.
 _TOKENS = re.compile(
     r"\b(gh[oprsu]|github_pat)_(?![A-Za-z0-9_.+-]*\.(?:whl|tar\.gz|zip)\b)[A-Za-z0-9_.+/=-]{30,}"
-    r"|\b(wharf)_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_.-])|\b(Basic|Bearer) [A-Za-z0-9._~+/=:-]{20,}",
+    r"|\b(wharf)_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_.-])|\b(Basic|Bearer) [A-Za-z0-9._~+/=:-]{20,}"
+    # A JWT, and a private key: of one that is cut off, all that follows.
+    r"|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}"
+    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:(?!-----END)[\s\S])*(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?",
     re.ASCII,
 )
 _IN_ADDRESSES = (
@@ -23,13 +26,13 @@ _IN_ADDRESSES = (
     (re.compile(r"([A-Za-z+]{2,12}:/+[^\s'\"`?]*[?])[^\s'\"`)]+"), r"\1***"),
     (re.compile(r"((?<![A-Za-z0-9_./-])[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+@)(?!v[0-9])[^\s'\"`)]+"), r"\1***"),  # owner/name@TOKEN
 )
-_IN_LOGS = re.compile(r"(?<![A-Za-z0-9])(wharf_|github_pat_|gh[a-z]_)[\w.-]{8,}|(?<=//)[^/@\s]+@")
-SECRET_NAMES = re.compile("TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY", re.IGNORECASE)
+_IN_LOGS = re.compile(r"(?<![A-Za-z0-9])(wharf_|github_pat_|gh[a-z]_|eyJ)[\w.-]{8,}|(?<=//)[^/@\s]+@")
+SECRET_NAMES = re.compile("TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|(?:API|APP|PRIVATE)_?KEY", re.IGNORECASE)
 """Names of environment variables that hold secrets."""
 
 
 def holds_token(text: str) -> bool:
-    """Whether a text has in it what looks like a GitHub token or a wharf token."""
+    """Whether a text has in it what looks like a GitHub token, a wharf token, a JWT or a private key."""
     return _TOKENS.search(text) is not None
 
 
@@ -38,10 +41,16 @@ def without_tokens(text: str, environ: Mapping[str, str] | None = None) -> str:
     for name, value in (environ or {}).items():
         if SECRET_NAMES.search(name) or "AUTH" in name.upper():
             text = Secret(value).hidden_in(text)
-    text = _TOKENS.sub(lambda found: f"{found[3]} ***" if found[3] else f"{found[1] or found[2]}_***", text)
+    text = _TOKENS.sub(_shortened, text)
     for pattern, instead in _IN_ADDRESSES:
         text = pattern.sub(instead, text)
     return text
+
+
+def _shortened(found: re.Match[str]) -> str:
+    """What is shown of a secret: the word that it begins with."""
+    prefix, word = found[1] or found[2], found[3]
+    return f"{prefix}_***" if prefix else f"{word} ***" if word else "***"
 
 
 def for_log(text: str) -> str:
