@@ -4,7 +4,8 @@ Laid out as an Enterprise Server: one host with the API under /api/v3, uploads u
 them; a second one stands for the storage behind signed addresses.
 """
 
+from tests.simulator.apps import App, Installation
 from tests.simulator.hub import Hub
 from tests.simulator.state import Asset, Call, Clock, Release, Repo
 
-__all__ = ["Asset", "Call", "Clock", "Hub", "Release", "Repo"]
+__all__ = ["App", "Asset", "Call", "Clock", "Hub", "Installation", "Release", "Repo"]

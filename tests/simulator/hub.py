@@ -7,12 +7,12 @@ import secrets
 import threading
 from typing import TYPE_CHECKING, ClassVar
 
-from tests.simulator import gitweb, graphql, plumbing, rest, storage, webhook
+from tests.simulator import apps, gitweb, graphql, plumbing, rest, storage, webhook
 from tests.simulator.answers import Answer, Refusal, Request, error
 from tests.simulator.faults import Faults
 from tests.simulator.limits import Limits
 from tests.simulator.server import lend
-from tests.simulator.state import KINDS, LEVELS, Call, Clock, Repo, Token
+from tests.simulator.state import KINDS, LEVELS, Call, Clock, Repo, Token, new_secret
 
 if TYPE_CHECKING:
     import ssl
@@ -38,8 +38,10 @@ class Hub:
         self.repos: dict[str, Repo] = {}
         self.moved: dict[str, Repo] = {}
         self.tokens: dict[str, Token] = {}
+        self.apps: list[apps.App] = []
         self.down = False
         self.storage_down = False
+        self.dated = True  # whether answers say what time it is
         self.key = secrets.token_bytes(16)
         self.posts: list[threading.Thread] = []
         self._id = 1000
@@ -98,11 +100,23 @@ class Hub:
         """A new token. `contents=False`: may see the repositories, but not what is in them. `scopes`: of a classic one."""
         if kind not in KINDS or not LEVELS.keys() >= set(rights.values()):
             raise ValueError(f"no such token: {kind} {dict(rights)}")
-        secret = _new_secret(kind)
+        secret = new_secret(kind)
         lower = {slug.lower(): level for slug, level in rights.items()}
         with self.lock:
             self.tokens[secret] = Token(login=login, rights=lower, kind=kind, secret=secret, contents=contents, scopes=scopes)
         return secret
+
+    def app(self, slug: str = "wharf-bot", *, owner: str = "acme", permissions: Mapping[str, str] | None = None) -> apps.App:
+        """A new app with a key of its own. It is installed nowhere yet."""
+        number = self.next_id()
+        key = apps.keys(len(self.apps))
+        granted = dict({"contents": "write"} if permissions is None else permissions)
+        made = apps.App(
+            hub=self, id=number, slug=slug, owner=owner, permissions=granted, public=[key.public_key()], pem=apps.pem(key)
+        )
+        with self.lock:
+            self.apps.append(made)
+        return made
 
     def revoke(self, token: str) -> None:
         with self.lock:
@@ -154,10 +168,18 @@ class Hub:
             words = [password, name]
         with self.lock:
             found = next((self.tokens[word] for word in words if word in self.tokens), None)
-        if found is None:
+        if found is None or (found.ends is not None and found.ends <= self.clock.now()):
             raise Refusal(error(401, "Bad credentials"))
         request.token = found
+        if found.installation is not None and self._suspended(found.installation):
+            raise Refusal(error(403, apps.SUSPENDED))
         return found
+
+    def _suspended(self, installation: int) -> bool:
+        with self.lock:
+            return any(
+                each.suspended_at is not None for app in self.apps for each in app.installations if each.id == installation
+            )
 
     def answer(self, request: Request, *, storage: bool) -> Answer:
         """What a request gets."""
@@ -175,12 +197,3 @@ _HANDLERS: dict[str, Callable[[Hub, Request], Answer]] = {
     "web": storage.handle_web,
     "storage": storage.handle,
 }
-
-
-def _new_secret(kind: str) -> str:
-    """As GitHub makes them. Those of apps and of Actions jobs are signed values of some 520 characters since 2026."""
-    if kind == "classic":
-        return f"ghp_{secrets.token_hex(18)}"
-    if kind == "fine-grained":
-        return f"github_pat_{secrets.token_hex(11)}_{secrets.token_hex(29)}"
-    return f"ghs_1234567_{secrets.token_urlsafe(27)}.{secrets.token_urlsafe(96)}-_.{secrets.token_urlsafe(255)}"

@@ -63,6 +63,8 @@ class Limits:
             return ("anonymous", "", resource)
         if token.kind == "actions":
             return ("actions", next(iter(token.rights), ""), resource)
+        if token.installation is not None:  # whichever of its tokens is sent
+            return ("token", f"installation {token.installation}", resource)
         return ("token", token.login if token.kind == "classic" else token.secret, resource)
 
     def limit(self, key: Key) -> int:

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from tests.simulator import rest_contents, rest_git, rest_releases, rest_repos
+from tests.simulator import apps, rest_contents, rest_git, rest_releases, rest_repos
 from tests.simulator.answers import Answer, Context, Refusal, Request, error, forbidden, reply
 from tests.simulator.state import LEVELS
 
@@ -67,6 +67,10 @@ _POINTS = {"GET": 1, "HEAD": 1}
 def handle(hub: Hub, request: Request) -> Answer:
     """One request below /api/v3, charged to its sender's quota."""
     path = request.path.removeprefix("/api/v3").rstrip("/") or "/"
+    if apps.is_for_apps(path):
+        answer = apps.handle(hub, request, path)
+        answer.headers |= _headers(hub)
+        return answer
     return _charged(hub, request, lambda: _route(hub, request, path), cost=1)
 
 

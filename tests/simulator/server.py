@@ -132,6 +132,11 @@ class Handler(BaseHTTPRequestHandler):
         """By the simulator's clock."""
         return super().date_time_string(self.hub.clock.now() if timestamp is None and self.hub else timestamp)
 
+    def send_header(self, keyword: str, value: str) -> None:
+        """As it is, but for the date of a hub that tells none."""
+        if self.hub is None or self.hub.dated or keyword.lower() != "date":
+            super().send_header(keyword, value)
+
     def handle_expect_100(self) -> bool:
         super().handle_expect_100()
         self.wfile.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -34,7 +35,10 @@ class Clock:
 
 @dataclass(kw_only=True)
 class Token:
-    """`rights` by repository in lower case; one without `contents` sees the repository and nothing in it."""
+    """`rights` by repository in lower case; one without `contents` sees the repository and nothing in it.
+
+    `ends` is when it is known no more; `installation` that of the app that it was made for.
+    """
 
     login: str
     rights: dict[str, str]
@@ -42,6 +46,8 @@ class Token:
     secret: str = field(repr=False)
     contents: bool = True
     scopes: str = "repo"
+    ends: float | None = None
+    installation: int | None = None
 
     @property
     def integration(self) -> bool:
@@ -155,3 +161,12 @@ class Repo:
             self.hub.repos.pop(self.slug.lower(), None)
             for old in [old for old, repo in self.hub.moved.items() if repo is self]:
                 del self.hub.moved[old]
+
+
+def new_secret(kind: str) -> str:
+    """As GitHub makes them. Those of apps and of Actions jobs are signed values of some 520 characters since 2026."""
+    if kind == "classic":
+        return f"ghp_{secrets.token_hex(18)}"
+    if kind == "fine-grained":
+        return f"github_pat_{secrets.token_hex(11)}_{secrets.token_hex(29)}"
+    return f"ghs_1234567_{secrets.token_urlsafe(27)}.{secrets.token_urlsafe(96)}-_.{secrets.token_urlsafe(255)}"
