@@ -17,10 +17,12 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from wharf.errors import AnswerTooLargeError, GraphQLError, NotAllowedError, StorageError
 from wharf.github import account
-from wharf.github.quota import FIRST_WAIT, READ, WRITE, Turns, Wait, Waiting, wait_after
+from wharf.github.quota import FIRST_WAIT, READ, WRITE, Tally, Turns, Wait, Waiting, wait_after
 from wharf.github.quota_by_token import Tallies
 from wharf.github.quota_reservation import reserve
+from wharf.github.renewing_token import FixedToken
 from wharf.github.replies import limited, plain, refusal
+from wharf.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -30,11 +32,11 @@ if TYPE_CHECKING:
     from wharf.github.account import Account
     from wharf.github.quota import Rate
     from wharf.github.quota_reservation import Reservation
+    from wharf.github.renewing_token import TokenSource
     from wharf.github.replies import Reply
     from wharf.github.wire import Wire
     from wharf.model import Json
     from wharf.repository_address import Address
-    from wharf.secret import Secret
     from wharf.transport.http_client import Download, Transport
 
     Sink = Callable[[bytes], None]
@@ -50,30 +52,33 @@ _REDIRECTS = frozenset({301, 302, 307, 308})
 
 
 class GitHub:
-    """One repository's API, with one token or none. Safe to use from several threads."""
+    """One repository's API, with tokens or without. Safe to use from several threads.
+
+    `source` is where each request takes its token from.
+    """
 
     def __init__(
         self,
         address: Address,
-        token: Secret | None,
+        token: Secret | TokenSource | None,
         *,
         waiting: Waiting | None = None,
         warn: Callable[[str], None] = lambda _text: None,
         connections: Transport | None = None,
         tallies: Tallies | None = None,
     ) -> None:
-        if token is not None and not _TOKEN.fullmatch(token.reveal()):
-            raise NotAllowedError("What was given as a token cannot be a GitHub token.", "Set the token again.")
         self.address = address
-        self.token = token
         self._warn = warn
         self._given = connections
         self._made: Wire | None = None
         self._tallies = tallies or Tallies()
-        self._turns = Turns(waiting or Waiting(), self._tallies.of(token))
+        # What is counted against whoever has several tokens is kept with this client.
+        tally = self._tallies.of(token) if token is None or isinstance(token, Secret) else Tally()
+        self._turns = Turns(waiting or Waiting(), tally)
         self._lock = threading.Lock()
         self._account: Account | None = None
         self._unasked = token is not None  # whose token it is
+        self.source = _source_of(token)
 
     def __enter__(self) -> Self:
         return self
@@ -87,14 +92,20 @@ class GitHub:
             self._made.connections.close()
 
     @property
-    def _line(self) -> tuple[Wire, Secret | None]:
-        """The connections with a token's limits, and that very token, whichever `use` brings meanwhile."""
+    def token(self) -> Secret | None:
+        """The token for what is done now; None without one. Of an app it is asked for, which raises what that raises."""
+        source = self.source
+        return None if source is None else source.token()
+
+    @property
+    def _line(self) -> tuple[Wire, TokenSource | None]:
+        """The connections with a token's limits, and the source of that very token, whichever `use` brings meanwhile."""
         with self._lock:
             if self._made is None:
                 from wharf.github.wire import Wire
 
                 self._made = Wire(self._turns, self._given)
-            return self._made, self.token
+            return self._made, self.source
 
     @property
     def calls(self) -> int:
@@ -128,9 +139,10 @@ class GitHub:
     def use(self, token: Secret | None) -> None:
         """Send another token from now on, which has limits of its own."""
         wire, before = self._line
-        if token != before:
+        source = None if token is None else FixedToken(token)
+        if source != before:
             with self._lock:
-                self.token = token
+                self.source = source
                 self._turns = self._turns.of_another(self._tallies.of(token))
                 self._made = wire.with_turns(self._turns)
                 self._account, self._unasked = None, token is not None
@@ -153,7 +165,8 @@ class GitHub:
 
     def know(self, data: Json) -> None:
         """Take from an answer whose token this is: GitHub names in it who made what this token just made."""
-        app = self.token is not None and self.token.reveal().startswith("ghs_")
+        token = self.token
+        app = token is not None and token.reveal().startswith("ghs_")
         known = account.parse(data, app=app)
         if known is not None:
             self._account = known
@@ -162,10 +175,10 @@ class GitHub:
 
     def _share_limits(self, user: str) -> None:
         """GitHub counts what any of a user's tokens sends."""
-        wire, token = self._line
-        tally = None if token is None else self._tallies.belongs(token, user)
+        wire, source = self._line
+        tally = None if source is None else self._tallies.belongs(source.token(), user)
         with self._lock:
-            if tally is not None and tally is not self._turns.tally and token == self.token:
+            if tally is not None and tally is not self._turns.tally and source is self.source:
                 self._turns = self._turns.of_another(tally)
                 self._made = wire.with_turns(self._turns)
 
@@ -202,7 +215,7 @@ class GitHub:
         if reply.status < 300 or reply.status == 304 or reply.status in allow:
             return reply
         what = f"{method} {rest} of {self.address}" if rest else f"the repository {self.address}"
-        raise refusal(method, what, reply, token=self.token is not None)
+        raise refusal(method, what, reply, token=self.source is not None)
 
     def pages(self, path: str, *, query: Mapping[str, str] | None = None, at_most: int | None = None) -> Iterator[Json]:
         """The items of a list, 100 a page, `at_most` of them or all ("Using pagination in the REST API")."""
@@ -240,7 +253,7 @@ class GitHub:
             wait = wait_after(403, reply.headers, said, tries=tries, now=time.time()) if secondary else None
             self._turns.close(wait or used_up)
         if reply.status != 200 or not isinstance(reply.data, dict):
-            raise refusal("POST", f"GraphQL of {self.address}", reply, token=self.token is not None)
+            raise refusal("POST", f"GraphQL of {self.address}", reply, token=self.source is not None)
         errors = reply.data.get("errors")
         if isinstance(errors, list) and errors:
             found = [each for each in errors if isinstance(each, dict)]
@@ -276,7 +289,7 @@ class GitHub:
 
         reply = self._send("POST", f"{url}?name={quote(name, safe='')}", headers, pieces, points=WRITE, creates=True)
         if reply.status != 201:
-            raise refusal("POST", f"the upload of {name} to {self.address}", reply, token=self.token is not None)
+            raise refusal("POST", f"the upload of {name} to {self.address}", reply, token=self.source is not None)
         return reply
 
     @contextmanager
@@ -289,8 +302,8 @@ class GitHub:
         headers = {"accept": "application/octet-stream", **http_client.AS_IT_IS}
         for _ in range(_HOPS):
             url = self.address.api + self._path(path)
-            line, token = self._line
-            asked = wire.Outgoing(method="GET", url=url, token=token, headers=headers, points=READ, repeat=True)
+            line, source = self._line
+            asked = wire.Outgoing(method="GET", url=url, tokens=source, headers=headers, points=READ, repeat=True)
             with line.open(asked) as answer:
                 if answer.status == 200:
                     yield wire.download(answer)
@@ -303,7 +316,7 @@ class GitHub:
             if reply.status not in _REDIRECTS:
                 break
             path = self._moved(path, location)
-        raise refusal("GET", f"asset {asset_id} of {slug or self.address}", reply, token=self.token is not None)
+        raise refusal("GET", f"asset {asset_id} of {slug or self.address}", reply, token=self.source is not None)
 
     @contextmanager
     def open(self, signed: str) -> Iterator[Download]:
@@ -346,7 +359,7 @@ class GitHub:
         reply = self._send("GET", self.address.api + found[0], {}, None, points=READ)
         name = reply.data.get("full_name") if isinstance(reply.data, dict) else None
         if not isinstance(name, str):
-            raise refusal("GET", f"the new name of {self.address}", reply, token=self.token is not None)
+            raise refusal("GET", f"the new name of {self.address}", reply, token=self.source is not None)
         with self._lock:
             old, self.address = self.address, self.address.moved(name)
         if old != self.address:
@@ -366,11 +379,11 @@ class GitHub:
     ) -> Reply:
         from wharf.github.wire import Outgoing
 
-        wire, token = self._line
+        wire, source = self._line
         asked = Outgoing(
             method=method,
             url=url,
-            token=token,
+            tokens=source,
             headers=headers,
             content=content,
             points=points,
@@ -378,3 +391,11 @@ class GitHub:
             repeat=method not in {"POST", "PATCH"} if repeat is None else repeat,
         )
         return wire.send(asked)
+
+
+def _source_of(token: Secret | TokenSource | None) -> TokenSource | None:
+    if isinstance(token, Secret):
+        if not _TOKEN.fullmatch(token.reveal()):
+            raise NotAllowedError("What was given as a token cannot be a GitHub token.", "Set the token again.")
+        return FixedToken(token)
+    return token

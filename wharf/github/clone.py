@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wharf.github.api import GitHub
+    from wharf.secret import Secret
 
 Depth = Literal["trees", "whole", "history"]
 """What a clone holds: the folders of the last commit; its files too; or the folders of all commits."""
@@ -71,6 +72,7 @@ class Clone:
         self._damaged = self.git.git_dir / "damaged"
         self._turn = threading.RLock()
         self._held = 0
+        self._sent: Secret | None = None  # the token of the git that was started last
 
     def tip(self) -> str | None:
         """The commit that the branch was at when it was fetched last, or None."""
@@ -128,7 +130,8 @@ class Clone:
         ]
         if fetching and self.depth != "whole":
             config += _PROMISE
-        return Git(git_dir or self.git.git_dir, config, url=url, token=self.github.token)
+        self._sent = self.github.token
+        return Git(git_dir or self.git.git_dir, config, url=url, token=self._sent)
 
     def explain(self, verb: str, err: str) -> None:
         """Raise what GitHub's API says of a failure that is not a passing one; it also resolves a new name."""
@@ -139,6 +142,8 @@ class Clone:
             found = self.github.call("GET", "{repo}").data
             if isinstance(found, dict) and found.get("archived") and verb == "push":
                 raise NotAllowedError(f"{before} is archived: it takes no changes.", "Unarchive it in its settings on GitHub.")
+            if self.github.token != self._sent:
+                return  # it was renewed meanwhile: git tries again with the new one
             if self.github.address == before and _NO_RIGHT.search(err):
                 raise NotAllowedError(
                     f"GitHub does not allow git to {verb} {before}: {said(err)}",

@@ -191,6 +191,7 @@ class Turns:
         """Those for another tally; what is under way with this one counts here only."""
         found = Turns(self.waiting, tally)
         found.skew = self.skew
+        found._ended = self._ended
         return found
 
     def take(self, points: int, *, creates: bool) -> float:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from wharf.github.quota import Turns
-    from wharf.secret import Secret
+    from wharf.github.renewing_token import TokenSource
     from wharf.transport.http_client import Answer, Download
 
 MAX_BODY = 32 << 20
@@ -42,7 +42,7 @@ class Outgoing:
 
     method: str
     url: str
-    token: Secret | None
+    tokens: TokenSource | None
     headers: Mapping[str, str] = field(default_factory=dict)
     content: bytes | Callable[[], Iterator[bytes]] | None = None
     points: int
@@ -82,7 +82,7 @@ class Wire:
     @contextmanager
     def open(self, request: Outgoing) -> Iterator[Answer]:
         """Send until it is answered by something else than a limit or a passing failure; the answer, not yet read."""
-        waits = fails = 0
+        waits = fails = unknown = 0
         while True:
             booked = self._turns.take(request.points, creates=request.creates)
             answer = self._try(request, last=fails + 1 >= TRIES)
@@ -94,6 +94,12 @@ class Wire:
                 continue
             with closing(answer):
                 self._turns.learn(answer.headers)
+                token = answer.request.bearer
+                if answer.status == 401 and request.tokens and token and unknown < TRIES:
+                    reply(answer)  # read, so that its connection is free while the token is renewed
+                    unknown += 1
+                    if request.tokens.refused(token):
+                        continue
                 said = reply(answer).message if answer.status in {403, 429} else ""
                 wait = wait_after(answer.status, answer.headers, said, tries=waits, now=time.time())
                 if wait is None:
@@ -140,7 +146,7 @@ class Wire:
             method=request.method,
             url=request.url,
             headers={**_AGENT, **request.headers},
-            bearer=request.token,
+            bearer=request.tokens.token() if request.tokens else None,
             content=request.content() if callable(request.content) else request.content,
         )
         with self._lock:

@@ -86,8 +86,8 @@ class Visit:
 
     def _missing(self, github: GitHub) -> Finding:
         hint = f"Check the spelling; `wharf init {github.address}` makes it if it is not there. If it is there and private: "
-        hint += "give the token access to it." if github.token else "it needs a token: set WHARF_TOKEN."
-        detail = f"GitHub shows no repository {github.address}" + (" to this token" if github.token else " without a token")
+        hint += "give the token access to it." if github.source else "it needs a token: set WHARF_TOKEN."
+        detail = f"GitHub shows no repository {github.address}" + (" to this token" if github.source else " without a token")
         return Finding(what="repository", state="problem", detail=detail, hint=hint)
 
     def _about(self, github: GitHub, about: dict[str, Json]) -> Iterator[Finding]:
@@ -138,7 +138,7 @@ class Visit:
                 hint="Give the token the permission `contents: read` (an Actions job: `permissions: contents: read`).",
             )
             return
-        yield Finding(what="reading", detail="its contents may be read" if github.token else "everybody may read its contents")
+        yield Finding(what="reading", detail="its contents may be read" if github.source else "everybody may read its contents")
         if reply.status == 200:
             yield Finding(what="index", detail=f"the index {index!r} is there: branch wharf/{index}, commit {_commit(reply)}")
         else:
@@ -181,7 +181,7 @@ def _quota(github: GitHub) -> Finding:
     limit, left, reset = (_number(core.get(key)) for key in ("limit", "remaining", "reset"))
     detail = f"{left} of {limit} requests are left until {time.strftime('%H:%M:%S', time.localtime(reset))}"
     if left == 0:
-        hint = "Wait until then." if github.token else "Wait until then, or set WHARF_TOKEN: with a token there are more."
+        hint = "Wait until then." if github.source else "Wait until then, or set WHARF_TOKEN: with a token there are more."
         return Finding(what="quota", state="problem", detail=detail, hint=hint)
     few = left < limit * _FEW
     hint = "Large publishes will wait for the next hour, if --max-wait allows." if few else ""

@@ -86,7 +86,7 @@ def _on_github(github: GitHub, index: str, private: bool | None, sleep: Callable
             "index." + (" Or make it public: --public." if about is None else ""),
         )
     if about is None:
-        if github.token is None:
+        if github.source is None:
             raise NotAllowedError(f"GitHub shows no repository {github.address} without a token.", _log_in(github))
         about, ours = _create(github, private=private is not False)
         made += ["repository"] if ours else []
@@ -184,7 +184,7 @@ def _first_commit(github: GitHub, index: str) -> bool:
 
 
 def _need_token(github: GitHub) -> None:
-    if github.token is None:
+    if github.source is None:
         raise NotAllowedError(
             f"Something has to be made in {github.address}, and no token for {github.address.host} was found.",
             _log_in(github),

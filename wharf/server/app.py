@@ -100,7 +100,7 @@ def make_app(
     `warn` is told if a command is shown an old index, `journal` of each login and upload that is refused.
     """
     github = repository.github
-    lending = None if github is None else Lending(github, borrows=rules.by_github and github.token is None)
+    lending = None if github is None else Lending(github, borrows=rules.by_github and github.source is None)
     shelf = Shelf(
         file_answers(repository, rules), private=rules.while_public or not rules.open_reading, copied=github is not None
     )

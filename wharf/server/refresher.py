@@ -268,13 +268,13 @@ class Refresher:
         if github is None:
             return
         etag, anew = None, self._anew
-        if github.token is not None:
+        if github.source is not None:
             ref = self._branch.ref.removeprefix("refs/")
             before = None if anew else self._etag
             with _once(github) if self._hasty and not self.asked.is_set() else contextlib.nullcontext(github) as client:
                 reply = client.call("GET", f"{{repo}}/git/ref/{ref}", etag=before, allow=(404, 409))
             etag = reply.headers.get("etag") if reply.status != 304 else before
-        if github.token is None or reply.status != 304:
+        if github.source is None or reply.status != 304:
             self._anew = False
             try:
                 self._branch.fetch()
@@ -355,4 +355,4 @@ def _once(github: GitHub) -> GitHub:
     def give_up(_seconds: float) -> None:
         raise StorageError(f"{github.address.host} does not answer.", "Check the network, and whether GitHub is up.")
 
-    return GitHub(github.address, github.token, waiting=Waiting(0.0, sleep=give_up))
+    return GitHub(github.address, github.source, waiting=Waiting(0.0, sleep=give_up))

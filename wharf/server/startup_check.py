@@ -31,7 +31,7 @@ class _Look(threading.Thread):
         self.error: WharfError | None = None
         self._repository = repository
         self._github = github
-        self._borrows = borrows and github.token is None
+        self._borrows = borrows and github.source is None
 
     def run(self) -> None:
         """As in the class."""

@@ -44,7 +44,7 @@ class Lending:
     @property
     def waits(self) -> bool:
         """Whether GitHub cannot be asked before somebody lends a token."""
-        return self.borrows and self._github.token is None
+        return self.borrows and self._github.source is None
 
     def take(self, token: Secret) -> None:
         """Remember a token that may read. The one that is in use stays in use."""
@@ -53,7 +53,7 @@ class Lending:
         with self._lock:
             self._lent[token] = None
             self._lent.move_to_end(token)
-            if self._github.token is None:
+            if self._github.source is None:
                 self._github.use(token)
             while len(self._lent) > _KEPT:
                 self._lent.popitem(last=False)
@@ -66,7 +66,7 @@ class Lending:
         """
         doubted, limited = False, 0
         while True:
-            token = self._github.token
+            token = self._github.token if self.borrows else None
             try:
                 return question()
             except NotAllowedError:
