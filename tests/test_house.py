@@ -49,7 +49,9 @@ HOMES = {
     "configupdater": "text_formats/text_edits.py",
     "fastapi": "server/app.py",
     "git": "index/git.py",
+    "github": "github/",
     "httptools": "server/http/protocol.py",
+    "jwt": "github/app_installation.py",  # PyGithub signs with it, and what it raises is caught there
     "jinja2": "pages/html.py",
     "mimeparse": "pages/content_negotiation.py",
     "platformdirs": "cli/state.py",

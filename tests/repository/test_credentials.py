@@ -18,6 +18,7 @@ from wharf.errors import NotAllowedError, UsageError
 from wharf.repository import credentials
 from wharf.repository.settings import Config, Settings, parse_config, resolve
 from wharf.repository_address import Address
+from wharf.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,7 +86,10 @@ def at(repo: str, *, environ: Mapping[str, str] | None = None, config: str = "",
 
 def found(settings: Settings, environ: Mapping[str, str]) -> tuple[str, str] | None:
     credential = credentials.find(settings, environ)
-    return None if credential is None else (credential.token.reveal(), credential.source)
+    if credential is None:
+        return None
+    assert isinstance(credential.token, Secret)
+    return credential.token.reveal(), credential.source
 
 
 def test_a_folder_needs_no_token_and_nobody_is_asked(programs: Programs) -> None:

@@ -85,13 +85,16 @@ class World:
         self.slept: list[float] = []
 
     @contextlib.contextmanager
-    def open(self, token: str | None, machine: str = "server", **settings: Any) -> Iterator[Repository]:
+    def open(
+        self, token: str | None, machine: str = "server", *, environ: dict[str, str] | None = None, **settings: Any
+    ) -> Iterator[Repository]:
         """The repository as a process on that machine has it. A wait for GitHub to come back takes no time."""
         place = parse(f"{self.hub.url}/acme/pkgs")
         assert place is not None
         folder = self.root / machine
         settings = {"cache": folder / "cache", "data": folder / "data", "max_wait": 0.0, **settings}
-        environ = {} if token is None else {"WHARF_TOKEN": token}
+        if environ is None:
+            environ = {} if token is None else {"WHARF_TOKEN": token}
         with open_repository(Settings(place=place, **settings), environ, whole=True, fetch="later") as repository:
             assert repository.github is not None
             repository.github._turns.waiting = Waiting(0.0, clock=self.hub.clock.now, sleep=lambda _seconds: None)
@@ -121,11 +124,12 @@ class World:
         repositories: tuple[str, ...] = (),
         wait: bool = True,
         journal: Journal | None = None,
+        environ: dict[str, str] | None = None,
         **rules: Any,
     ) -> Iterator[httpx.Client]:
         """A server, and a client of bob's. With `wait` it has heard of GitHub."""
         rules = {"open_reading": False, "by_github": True, "upload_limit": 1 << 21, "cache": self.root / "files", **rules}
-        with self.open(self.robot if token == "" else token, repositories=repositories) as repository:
+        with self.open(self.robot if token == "" else token, environ=environ, repositories=repositories) as repository:
             app = make_app(repository, Rules(**rules), clock=self.hub.clock.now, sleep=self.sleep, journal=journal)
             server = Server(config(app, host="127.0.0.1", port=0))
             thread = threading.Thread(target=server.run)

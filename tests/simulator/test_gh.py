@@ -23,6 +23,7 @@ from wharf.repository import credentials
 from wharf.repository.opening import Repository, open_repository
 from wharf.repository.settings import resolve
 from wharf.repository_address import parse
+from wharf.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -278,7 +279,10 @@ def test_the_token_comes_from_gh_for_its_own_host_alone(person: Person) -> None:
     def find(repo: str) -> tuple[str, str] | None:
         settings = resolve({"repo": repo}, {}, (), data=person.folder, cache=person.folder)
         found = credentials.find(settings, person.environ)
-        return None if found is None else (found.token.reveal(), found.source)
+        if found is None:
+            return None
+        assert isinstance(found.token, Secret)
+        return found.token.reveal(), found.source
 
     token = person.gh("auth", "token", "--hostname", person.hub.host).strip()
     assert token in person.hub.tokens

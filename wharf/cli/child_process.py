@@ -26,7 +26,8 @@ NAME: Final = "wharf"
 
 _PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _OF_THE_TERMINAL = (signal.SIGINT, signal.SIGQUIT)  # Ctrl-C and Ctrl-\ reach the command by themselves
-_OF_SERVERS = "WHARF_WEBHOOK_SECRET"  # of no use to any command; what the command may do as the person, the token says
+# Of no use to any command, or worth more than all that a command may do as the person, which the token says.
+_NOT_HANDED_ON = frozenset({"WHARF_WEBHOOK_SECRET", "WHARF_APP_ID", "WHARF_APP_KEY"})
 _LOCAL = (LOOPBACK, "localhost")
 
 
@@ -57,7 +58,11 @@ def environment(before: Mapping[str, str], port: int, password: Secret, *, keep_
         for part, value in (("USERNAME", NAME), ("PASSWORD", secret))
     }
     return {
-        **{name: value for name, value in other_indexes.without(before, keep=keep_indexes).items() if name != _OF_SERVERS},
+        **{
+            name: value
+            for name, value in other_indexes.without(before, keep=keep_indexes).items()
+            if name not in _NOT_HANDED_ON
+        },
         **({} if keep_indexes else other_indexes.closing(with_password)),
         **credentials,
         "WHARF_INDEX_URL": address,

@@ -17,10 +17,11 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from wharf.errors import AnswerTooLargeError, GraphQLError, NotAllowedError, StorageError
 from wharf.github import account
+from wharf.github.app_installation import App, InstallationTokens, requests_of
 from wharf.github.quota import FIRST_WAIT, READ, WRITE, Tally, Turns, Wait, Waiting, wait_after
 from wharf.github.quota_by_token import Tallies
 from wharf.github.quota_reservation import reserve
-from wharf.github.renewing_token import FixedToken
+from wharf.github.renewing_token import FixedToken, RenewingToken
 from wharf.github.replies import limited, plain, refusal
 from wharf.secret import Secret
 
@@ -52,15 +53,15 @@ _REDIRECTS = frozenset({301, 302, 307, 308})
 
 
 class GitHub:
-    """One repository's API, with tokens or without. Safe to use from several threads.
+    """One repository's API, with one token, the tokens of an app's installation, or none. Safe to use from several threads.
 
-    `source` is where each request takes its token from.
+    `source` is where each request takes its token from, `app` what GitHub says of an app's installation.
     """
 
     def __init__(
         self,
         address: Address,
-        token: Secret | TokenSource | None,
+        token: Secret | App | TokenSource | None,
         *,
         waiting: Waiting | None = None,
         warn: Callable[[str], None] = lambda _text: None,
@@ -72,13 +73,26 @@ class GitHub:
         self._given = connections
         self._made: Wire | None = None
         self._tallies = tallies or Tallies()
-        # What is counted against whoever has several tokens is kept with this client.
+        # What is counted against an app's installation, whichever of its tokens is sent, is kept with this client.
         tally = self._tallies.of(token) if token is None or isinstance(token, Secret) else Tally()
         self._turns = Turns(waiting or Waiting(), tally)
         self._lock = threading.Lock()
         self._account: Account | None = None
         self._unasked = token is not None  # whose token it is
-        self.source = _source_of(token)
+        self.app: InstallationTokens | None = None
+        self.source = self._source_of(token)
+
+    def _source_of(self, token: Secret | App | TokenSource | None) -> TokenSource | None:
+        if isinstance(token, Secret):
+            if not _TOKEN.fullmatch(token.reveal()):
+                raise NotAllowedError("What was given as a token cannot be a GitHub token.", "Set the token again.")
+            return FixedToken(token)
+        if not isinstance(token, App):
+            return token
+        ask = requests_of(token, lambda: self.address, lambda: self._line[0], self._turns)
+        self.app = InstallationTokens(token, lambda: self.address, ask, self._warn)
+        clock = self._turns.waiting.clock
+        return RenewingToken(self.app.issue, pause=self._turns.pause, clock=clock, warn=self._warn)
 
     def __enter__(self) -> Self:
         return self
@@ -391,11 +405,3 @@ class GitHub:
             repeat=method not in {"POST", "PATCH"} if repeat is None else repeat,
         )
         return wire.send(asked)
-
-
-def _source_of(token: Secret | TokenSource | None) -> TokenSource | None:
-    if isinstance(token, Secret):
-        if not _TOKEN.fullmatch(token.reveal()):
-            raise NotAllowedError("What was given as a token cannot be a GitHub token.", "Set the token again.")
-        return FixedToken(token)
-    return token

@@ -10,7 +10,9 @@ from urllib.parse import quote
 from wharf.github import release_listing
 from wharf.github.account import KINDS
 from wharf.github.api import GitHub
+from wharf.github.app_installation import App
 from wharf.github.remote_branch import RemoteBranch
+from wharf.github.renewing_token import RenewingToken
 from wharf.operations.doctor_findings import Finding, no_index, readable, told
 from wharf.repository import credentials
 from wharf.repository.opening import folder_of
@@ -54,15 +56,21 @@ class Visit:
             yield from told("github", lambda: self._ask(github))
 
     def _token(self, found: Credential | None) -> Finding:
-        ignored = credentials.told_ignored(self._address, self._environ)
+        ignored = credentials.told_ignored(self._address, self._environ, self._settings.app)
         ignored = f" ({ignored})" if ignored else ""
         if found is None:
             host = self._address.host
             hint = f"Set WHARF_TOKEN, or log in: gh auth login --hostname {host}. Without one, only what is public can be read."
             return Finding(what="token", state="warning", detail=f"none was found for {host}{ignored}", hint=hint)
-        return Finding(what="token", detail=f"{KINDS.get(_prefix(found.token), 'a token')}, from {found.source}{ignored}")
+        kind = "a GitHub App's" if isinstance(found.token, App) else KINDS.get(_prefix(found.token), "a token")
+        detail = f"{kind}, from {found.source}{ignored}"
+        if found.warning:
+            return Finding(what="token", state="warning", detail=detail, hint=found.warning)
+        return Finding(what="token", detail=detail)
 
     def _ask(self, github: GitHub) -> Iterator[Finding]:
+        if github.app is not None:
+            yield _app(github)
         quota = _quota(github)  # first: it costs nothing, and without any left nothing else is answered
         yield quota
         yield _clock(github)
@@ -76,7 +84,7 @@ class Visit:
         yield from self._about(github, about)
         readable = [*self._contents(github, about)]
         yield from readable
-        yield _writing(github.token, reply, about)
+        yield _writing(github, reply, about)
         if any(each.what == "reading" and each.state == "problem" for each in readable):
             return
         yield from told("releases", lambda: _releases(github))
@@ -171,6 +179,24 @@ class Visit:
             yield from told("index", lambda: readable(branch))
 
 
+def _app(github: GitHub) -> Finding:
+    """Which app, where it is installed, what it may do, and when its token ends. Raises what asking for one raises."""
+    app, source = github.app, github.source
+    if app is None or not isinstance(source, RenewingToken):
+        raise TypeError("there is no app")
+    source.token()
+    if app.installation is None:
+        raise TypeError("a token without an installation")
+    found, ends = app.installation, time.strftime("%H:%M:%S", time.localtime(time.time() + source.left))
+    where = f"installation {found.id} on {found.account} ({found.selection or 'unknown'} repositories)"
+    rights = ", ".join(f"{name}: {level}" for name, level in sorted(found.permissions.items()))
+    detail = f"{found.app}, {where}; granted {rights}; the token ends at {ends}, and is renewed before"
+    if app.left_out:
+        hint = f"The token does not reach {', '.join(app.left_out)}: install the app there, too."
+        return Finding(what="app", state="warning", detail=detail, hint=hint)
+    return Finding(what="app", detail=detail)
+
+
 def _quota(github: GitHub) -> Finding:
     """What is left of the hour's requests ("Get rate limit status for the authenticated user")."""
     reply = github.call("GET", "/rate_limit", allow=(404,))
@@ -188,10 +214,16 @@ def _quota(github: GitHub) -> Finding:
     return Finding(what="quota", state="warning" if few else "ok", detail=detail, hint=hint)
 
 
-def _writing(token: Secret | None, reply: Reply, about: dict[str, Json]) -> Finding:
+def _writing(github: GitHub, reply: Reply, about: dict[str, Json]) -> Finding:
     """What can be known of writing without doing it: `permissions` tells what the user may, not what the token may."""
+    token = github.token
     if token is None:
         return Finding(what="writing", state="warning", detail="without a token nothing can be published", hint="Set one.")
+    if github.app is not None and github.app.installation is not None:
+        if github.app.installation.permissions.get("contents") == "write":
+            return Finding(what="writing", detail="the app may write: it has contents: write")
+        hint = "For publishing, give the app the permission Contents: Read and write, and accept it for the installation."
+        return Finding(what="writing", state="warning", detail="the app may only read: it has contents: read", hint=hint)
     if _prefix(token) == _OF_APPS:
         hint = "An Actions job needs `permissions: contents: write`, an app the permission `contents: write`."
         return Finding(what="writing", detail="whether this token may write shows only by writing", hint=hint)

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wharf.errors import NotAllowedError, UsageError
+from wharf.repository import app_credential
 from wharf.repository_address import GITHUB, Address, parse
 from wharf.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wharf.repository.settings import Settings
+    from wharf.github.app_installation import App
+    from wharf.repository.settings import NamedApp, Settings
 
 _GENERAL = ("GH_TOKEN", "GITHUB_TOKEN")
 _ENTERPRISE = ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
@@ -35,18 +37,19 @@ _NO_QUESTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A token, and in a few words where it was found."""
+    """A token, or an app that gets tokens, and in a few words where it was found. `warning` is about how it is kept."""
 
-    token: Secret
+    token: Secret | App
     source: str
+    warning: str = ""
 
 
 def find(settings: Settings, environ: Mapping[str, str]) -> Credential | None:
     """The token for the repository that the settings name; None if there is none, or the repository is a folder.
 
-    `WHARF_TOKEN`, `GH_TOKEN` and `GITHUB_TOKEN` or those for an Enterprise Server, what `gh` and what git's credential helper
-    have for exactly that host. Raises UsageError if only a file of the working tree names the host: whoever wrote that file
-    would get the token.
+    `WHARF_TOKEN`; a GitHub App (see `app_credential`); `GH_TOKEN` and `GITHUB_TOKEN` or those for an Enterprise Server; what
+    `gh` and what git's credential helper have for exactly that host. Raises UsageError if only a file of the working tree
+    names the host: whoever wrote that file would get the token.
     """
     address = settings.place
     if not isinstance(address, Address):
@@ -56,7 +59,12 @@ def find(settings: Settings, environ: Mapping[str, str]) -> Credential | None:
             f"{settings.source} names a repository on {address.host}; no token is sent to a host that only a file here names.",
             f"If it is yours, say so yourself: export WHARF_REPO={address.web}",
         )
-    for name in ("WHARF_TOKEN", *_fitting(address, environ)):
+    if environ.get("WHARF_TOKEN"):
+        return _credential(environ["WHARF_TOKEN"], "WHARF_TOKEN")
+    app = app_credential.find(settings, address, environ)
+    if app is not None:
+        return Credential(app[0], f"the app {app[0].id} ({app[0].source})", app[1])
+    for name in _fitting(address, environ):
         if environ.get(name):
             return _credential(environ[name], name)
     return _from_gh(address, environ) or _from_git(address, environ)
@@ -68,11 +76,14 @@ def ignored(address: Address, environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(name for name in (*_GENERAL, *_ENTERPRISE) if environ.get(name) and name not in fitting)
 
 
-def told_ignored(address: Address, environ: Mapping[str, str]) -> str:
-    """The same in words; nothing if there is none."""
+def told_ignored(address: Address, environ: Mapping[str, str], app: NamedApp | None = None) -> str:
+    """The same in words, and that the app of the person's file is for another host; nothing if there is none."""
     names = ignored(address, environ)
     fitting = f"; for this one it is {_ENTERPRISE[0]} or WHARF_TOKEN" if address.host != GITHUB else ""
-    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} for other hosts{fitting}" if names else ""
+    told = [f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} for other hosts{fitting}"] if names else []
+    if app is not None and app.host != address.host:
+        told.append(f"'app' in {app.source} is for {app.host}, the host of that file's 'repo' (github.com if it has none)")
+    return "; ".join(told)
 
 
 def _fitting(address: Address, environ: Mapping[str, str]) -> tuple[str, ...]:

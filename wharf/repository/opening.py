@@ -215,7 +215,9 @@ def _open_github(
 
     found = credentials.find(settings, environ)
     watch.note(f"token: from {found.source}" if found else "token: none found")
-    ignored = credentials.told_ignored(address, environ)
+    if found and found.warning:
+        watch.warn(found.warning)
+    ignored = credentials.told_ignored(address, environ, settings.app)
     if ignored and found is None:
         watch.warn(f"No token for {address.host} was found: {ignored}.")
     elif ignored:

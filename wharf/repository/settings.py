@@ -26,11 +26,22 @@ LONGEST_WAIT = 3700.0
 """Seconds, a little more than GitHub's hour, that its limits may keep a command waiting unless it is told otherwise."""
 _INDEX = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 _RESERVED = frozenset({"simple", "files", "legacy", "pypi", "healthz", "static", "api", "metrics"})
-_KEYS = {"repo": str, "index": str, "commit": str, "max-wait": float, "repositories": list, "strict": bool}
+_KEYS = {"repo": str, "index": str, "commit": str, "max-wait": float, "repositories": list, "strict": bool, "app": dict}
 _FIRST_PORT = 20_000
 _PORTS = 10_000
 _LONGEST = 10_000_000  # seconds that can be allowed for waiting
-_OWN_KEYS = frozenset({"max-wait", "repositories"})  # what a file that others may have written must not say
+_OWN_KEYS = frozenset({"max-wait", "repositories", "app"})  # what a file that others may have written must not say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedApp:
+    """The GitHub App that a person's own file names: its id, its key's file (from `folder`), and the host that knows it."""
+
+    id: str
+    key: str
+    folder: Path
+    host: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +51,8 @@ class Settings:
     `place` is a repository on GitHub or the folder of an embedded store, `source` says in a few words who named it, and
     `trusted` whether a token may be sent to its host. `max_wait` is in seconds: how long GitHub's limits may keep a command
     waiting in all. `strict`: a file that is worth a warning is refused. `repositories` (owner/name) are others of that host
-    that records may place files in. `cache` and `data` are the person's folders for what can be had again and for what cannot.
+    that records may place files in. `app` is the GitHub App in the person's own file. `cache` and `data` are the person's
+    folders for what can be had again and for what cannot.
     """
 
     place: Address | Path
@@ -51,6 +63,7 @@ class Settings:
     max_wait: float = LONGEST_WAIT
     strict: bool = False
     repositories: tuple[str, ...] = ()
+    app: NamedApp | None = None
     cache: Path = Path()
     data: Path = Path()
 
@@ -113,16 +126,44 @@ def _check(config: Config, key: str, value: object) -> None:
     texts = isinstance(value, list) and all(isinstance(each, str) for each in value)
     number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _LONGEST
     if not (texts if kind is list else number if kind is float else isinstance(value, kind)):
-        wanted = {str: "a text", float: "a number of seconds", list: "a list of owner/name", bool: "true or false"}[kind]
+        wanted = {
+            dict: "a table of id and key",
+            str: "a text",
+            float: "a number of seconds",
+            list: "a list of owner/name",
+            bool: "true or false",
+        }[kind]
         raise UsageError(f"{key!r} in {config.source} must be {wanted}, not {value!r}.", "Mend it there.")
     if key == "commit" and value not in get_args(Way):
         raise UsageError(
             f"{key!r} in {config.source} must be one of {', '.join(get_args(Way))}, not {value!r}.", "Mend it there."
         )
+    if isinstance(value, dict):
+        _check_app(config, value)
     if isinstance(value, list) and (wrong := [each for each in value if parse(each) is None]):
         raise UsageError(
             f"{key!r} in {config.source} names {wrong[0]!r}, which is not of the form owner/name.", "Mend it there."
         )
+
+
+def _check_app(config: Config, table: Mapping[str, object]) -> None:
+    number, key = table.get("id"), table.get("key")
+    whole = isinstance(number, int | str) and not isinstance(number, bool) and isinstance(key, str)
+    if not whole or table.keys() != {"id", "key"} or "-----BEGIN" in str(key):
+        raise UsageError(
+            f"'app' in {config.source} must have an id and a key, and nothing else.",
+            'Write [app] and below it, say, id = 12345 and key = "app.pem", the name of the file that holds the private key.',
+        )
+
+
+def _app(configs: Sequence[Config]) -> NamedApp | None:
+    """The app is for the host of the repository that the same file names: what it signs is of no use to any other host."""
+    config = next((each for each in configs if each.own and "app" in each.table), None)
+    if config is None:
+        return None
+    table, place = config.table["app"], parse(config.table["repo"]) if "repo" in config.table else None
+    host = place.host if place is not None else GITHUB
+    return NamedApp(id=str(table["id"]), key=table["key"], folder=config.path.parent, host=host, source=config.source)
 
 
 def resolve(
@@ -165,6 +206,7 @@ def resolve(
         max_wait=_seconds(setting("max-wait")),
         strict=any(config.table.get("strict", False) for config in configs),  # no file loosens what another one says
         repositories=tuple(others),
+        app=_app(configs),
         cache=cache or Path(),
         data=data or Path(),
     )
