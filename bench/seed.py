@@ -13,7 +13,8 @@ from wheels import core_metadata
 
 from wharf.assets.folder_store import Folder
 from wharf.index.add_files import AddFiles, NewFile
-from wharf.index.branch import Branch, Message
+from wharf.index.branch import Branch
+from wharf.index.commit_message import CommitMessage
 from wharf.model import File
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _commit(target: Path, files: Iterator[NewFile]) -> None:
 def _commit_to(git_dir: Path, files: Iterator[NewFile]) -> None:
     with Branch(git_dir, "main") as branch:
         while batch := tuple(itertools.islice(files, _BATCH)):
-            branch.commit(AddFiles(files=batch), Message(verb="publish", actor="bench"))
+            branch.commit(AddFiles(files=batch), CommitMessage(verb="publish", actor="bench"))
 
 
 def _file(project: str, version: str) -> NewFile:

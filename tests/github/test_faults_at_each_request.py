@@ -17,7 +17,7 @@ from tests.github.test_release_publishing import DAY, World, _at_once, world  # 
 from tests.github.test_remote_branch import git
 from tests.makers import make_sdist, make_wheel
 from wharf.errors import NotFoundError, WharfError
-from wharf.index.branch import Message
+from wharf.index.commit_message import CommitMessage
 from wharf.index.settings_change import TurnOnMetadataAssets
 from wharf.operations.remove import remove
 from wharf.operations.verify import verify
@@ -63,7 +63,7 @@ class Kind(NamedTuple):
         with other.open() as repository:
             repository.branch.begin("ada")
             if self.beside:
-                repository.branch.commit(TurnOnMetadataAssets(), Message(verb="set", actor="ada"))
+                repository.branch.commit(TurnOnMetadataAssets(), CommitMessage(verb="set", actor="ada"))
         return other
 
 

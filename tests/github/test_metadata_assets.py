@@ -15,7 +15,7 @@ from tests.makers import make_sdist, make_wheel
 from tests.simulator import plumbing, rest_releases
 from wharf.cli.main import main
 from wharf.errors import StorageError
-from wharf.index.branch import Message
+from wharf.index.commit_message import CommitMessage
 from wharf.index.settings_change import TurnOnMetadataAssets
 from wharf.operations import repository_dispatch as events
 from wharf.operations.publish import Input, publish
@@ -34,9 +34,9 @@ def turn_on(world: World) -> None:
     with world.open() as repository:
         if repository.branch.tip() is None:
             repository.branch.begin("ada")
-        done = repository.branch.commit(TurnOnMetadataAssets(), Message(verb="settings", actor="ada"))
+        done = repository.branch.commit(TurnOnMetadataAssets(), CommitMessage(verb="settings", actor="ada"))
         assert done.commit is not None
-        again = repository.branch.commit(TurnOnMetadataAssets(), Message(verb="settings", actor="ada"))
+        again = repository.branch.commit(TurnOnMetadataAssets(), CommitMessage(verb="settings", actor="ada"))
         assert again.commit is None
 
 

@@ -18,7 +18,8 @@ from wharf.github import clone as clones
 from wharf.github.api import GitHub
 from wharf.github.quota import Waiting
 from wharf.github.remote_branch import RemoteBranch
-from wharf.index.branch import Branch, Message
+from wharf.index.branch import Branch
+from wharf.index.commit_message import CommitMessage
 from wharf.index.yank_and_remove import RemoveFiles, SetYanked
 from wharf.repository_address import parse
 from wharf.secret import Secret
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from wharf.index.add_files import AddFiles
     from wharf.index.change import Change, Outcome, Records
 
-WHY = Message(verb="publish", actor="ada")
+WHY = CommitMessage(verb="publish", actor="ada")
 
 
 @dataclass
@@ -173,7 +174,7 @@ def test_a_later_commit_stands_on_the_first(place: Place) -> None:
     first = branch.commit(add(new()), WHY).commit
     reason = "Zäh & „bös“"
     yank = SetYanked(project="demo", version="1.0", reason=reason)
-    second = branch.commit(yank, Message(verb="yank", actor="Bób <b@example.org>", reason=reason)).commit
+    second = branch.commit(yank, CommitMessage(verb="yank", actor="Bób <b@example.org>", reason=reason)).commit
     assert place.log("%H %P") == [f"{second} {first}", f"{first} "]
     assert place.log("%B")[:5] == [f"yank demo 1.0 ({WHEEL})", "", reason, "", "Wharf-Actor: Bób <b@example.org>"]
     assert branch.snapshot().project("demo").files[0].yanked == reason  # type: ignore[union-attr]
@@ -234,7 +235,7 @@ def test_an_outcome_without_edits_makes_no_commit(place: Place) -> None:
     tip = branch.commit(add(new()), WHY).commit
     assert branch.commit(add(new()), WHY).commit is None
     rival.fetch()
-    done = rival.commit(Raced(number(1), lambda: branch.commit(number(1), WHY)), Message(verb="publish", actor="bob"))
+    done = rival.commit(Raced(number(1), lambda: branch.commit(number(1), WHY)), CommitMessage(verb="publish", actor="bob"))
     assert (done.commit, [named.project for named in done.outcome.unchanged]) == (None, ["p1"])
     assert place.log("%P")[0] == tip
     assert len(place.log("%H")) == 2

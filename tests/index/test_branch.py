@@ -13,14 +13,15 @@ import pytest
 
 from tests.index.test_change import SDIST, WHEEL, A, B, add, new
 from wharf.errors import RecordError, StorageError
-from wharf.index.branch import STALE_LOCK, Branch, Message
+from wharf.index.branch import STALE_LOCK, Branch
+from wharf.index.commit_message import CommitMessage
 from wharf.index.yank_and_remove import SetYanked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-WHY = Message(verb="publish", actor="ada")
+WHY = CommitMessage(verb="publish", actor="ada")
 
 
 @pytest.fixture
@@ -150,7 +151,7 @@ def test_what_a_hook_or_a_person_has_in_the_environment_leads_nowhere_else(
 def test_history_has_an_entry_per_commit_and_release(branch: Branch, tmp_path: Path) -> None:
     first = branch.commit(add(new(), new("other-2.0.tar.gz", B, "2.0", "other")), WHY).commit
     yank = SetYanked(project="demo", version="1.0", reason="loses data")
-    second = branch.commit(yank, Message(verb="yank", actor="bob", reason="loses data")).commit
+    second = branch.commit(yank, CommitMessage(verb="yank", actor="bob", reason="loses data")).commit
     edit_by_hand(tmp_path, "wharf.toml", b"format = 1\n[policy]\n")
     entries = list(branch.history())
     assert [(each.actor, each.verb, each.project, each.version) for each in entries] == [

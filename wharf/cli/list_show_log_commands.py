@@ -12,7 +12,7 @@ from wharf.cli.output import size_text
 from wharf.cli.state import State, common, pass_state
 
 if TYPE_CHECKING:
-    from wharf.index.branch import Entry
+    from wharf.index.history import HistoryEntry
     from wharf.model import Json, Project
 
 _LAST = 253_402_300_799  # 9999-12-31T23:59:59Z
@@ -95,11 +95,11 @@ def log_command(state: State, project: str | None) -> None:
         state.say(f"Nothing was published to the index {index!r} in {where} yet.")
 
 
-def _entry_document(entry: Entry) -> dict[str, Json]:
+def _entry_document(entry: HistoryEntry) -> dict[str, Json]:
     return {**dataclasses.asdict(entry), "time": _moment(entry).isoformat().replace("+00:00", "Z")}
 
 
-def _entry_line(entry: Entry) -> str:
+def _entry_line(entry: HistoryEntry) -> str:
     what = f"{entry.project} {entry.version}".strip() or "the index's settings"
     subject, _, rest = entry.message.partition("\n")
     if subject.endswith(")"):
@@ -109,6 +109,6 @@ def _entry_line(entry: Entry) -> str:
     return f"{_moment(entry):%Y-%m-%d %H:%M} UTC  {entry.actor}  {entry.verb} {what}{': ' if reason else ''}{reason}{run}"
 
 
-def _moment(entry: Entry) -> datetime:
+def _moment(entry: HistoryEntry) -> datetime:
     # Anyone can date a commit: beyond what a calendar has, the last year will do.
     return datetime.fromtimestamp(min(max(entry.time, 0), _LAST), UTC)

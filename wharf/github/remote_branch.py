@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from wharf.errors import AWAY, GraphQLError, NotAllowedError, NotFoundError, RejectedError, StorageError, UncertainError
 from wharf.github.clone import REMOTE, TRIES, TRYING, Clone, said
-from wharf.index.branch import Branch, Committed, Message, edits_of
+from wharf.index.branch import Branch, Committed, edits_of
 from wharf.index.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from wharf.github.api import GitHub
     from wharf.github.clone import Depth
     from wharf.github.commit_way import Way
-    from wharf.index.branch import Entry
     from wharf.index.change import Change, Outcome
+    from wharf.index.commit_message import CommitMessage
+    from wharf.index.history import HistoryEntry
     from wharf.model import Json
 
 _STALE = re.compile(r"fetch first|non-fast-forward|stale info|failed to update ref|cannot lock ref|reference already exists")
@@ -76,7 +77,7 @@ class RemoteBranch(Branch):
         self._clone.fetch_all()
         return super().indexes()
 
-    def commit(self, change: Change, message: Message) -> Committed:
+    def commit(self, change: Change, message: CommitMessage) -> Committed:
         """As for any branch. Publishers on one machine queue up, so that they need not refuse each other's pushes."""
         with self._clone.locked():
             return super().commit(change, message)
@@ -96,7 +97,7 @@ class RemoteBranch(Branch):
         """The commit that the branch was at when it was fetched last, or None."""
         return self._clone.tip()
 
-    def history(self, project: str | None = None) -> Iterator[Entry]:
+    def history(self, project: str | None = None) -> Iterator[HistoryEntry]:
         """The audit log, newest first, from a clone that has all commits."""
         if self._clone.depth == "history":
             yield from super().history(project)
@@ -118,7 +119,7 @@ class RemoteBranch(Branch):
         snapshot.bring(change.touched)
         return snapshot
 
-    def _signed(self, message: Message) -> Message:
+    def _signed(self, message: CommitMessage) -> CommitMessage:
         """In a job whoever set it off, else the account of the token; where GitHub does not tell, the person here."""
         if message.actor is not None:
             return message
@@ -127,7 +128,7 @@ class RemoteBranch(Branch):
             message = replace(message, actor=account.login, email=account.email(self.github.address))
         return super()._signed(replace(message, run=self._job.run if self._job else ""))
 
-    def _land(self, tip: str | None, outcome: Outcome, message: Message) -> str | None:
+    def _land(self, tip: str | None, outcome: Outcome, message: CommitMessage) -> str | None:
         if tip is None:
             self._check_room()
         if self._way == "api":
@@ -158,7 +159,7 @@ class RemoteBranch(Branch):
                 "Rename or delete that branch.",
             )
 
-    def _push(self, tip: str | None, outcome: Outcome, message: Message) -> str | None:
+    def _push(self, tip: str | None, outcome: Outcome, message: CommitMessage) -> str | None:
         commit = self._write(tip, outcome, message)
         began = time.monotonic()
         for _ in range(TRIES):
@@ -192,7 +193,7 @@ class RemoteBranch(Branch):
         same = {self._git.run("log", "-1", "--format=%T %B", each).strip() for each in (*first, mine)}
         return first[0] if first and len(same) == 1 else None
 
-    def _land_by_api(self, tip: str | None, outcome: Outcome, message: Message) -> str | None:
+    def _land_by_api(self, tip: str | None, outcome: Outcome, message: CommitMessage) -> str | None:
         edits = edits_of(tip, outcome)
         text = message.text(outcome.changed).strip()
         for _ in range(TRIES):

@@ -7,26 +7,26 @@ which no reader can see, and become the tip in one step or not at all.
 from __future__ import annotations
 
 import random
-import re
-import secrets
 import shutil
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import StorageError
-from wharf.index import configuration, record
+from wharf.index import configuration, fast_import, history
 from wharf.index.change import Outcome
+from wharf.index.commit_message import CommitMessage
 from wharf.index.git import Git, check_disk, identity
 from wharf.index.git_objects import GitObjects
 from wharf.index.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
     from typing import Self
 
-    from wharf.index.change import Change, Named
+    from wharf.index.change import Change
+    from wharf.index.history import HistoryEntry
 
 REFUSALS_AT_MOST: Final = 100
 """How often one change is applied again to a newer tip before it is given up."""
@@ -36,37 +36,7 @@ STALE_LOCK: Final = 10.0
 """Seconds after which a lock on the branch belongs to a process that died: git holds one for milliseconds."""
 
 _GC_SHARE = 1 / 32  # of the commits after which git is asked whether it wants to tidy up: asking costs a process
-_ACTOR = "Wharf-Actor"
-_RUN = "Wharf-Run"
 _SETTLE = 1.0  # seconds in which a ref that is being written for the first time is there
-_ZERO = "0" * 40
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """Why a commit is made: the verb, who wants it, and a reason of one or more lines (may be empty).
-
-    `actor` None is the person here, or on GitHub whoever the token belongs to: that the branch finds out when it commits.
-    `email` is the committer's address, `run` that of the run of GitHub Actions which does it; both may be empty.
-    """
-
-    verb: str
-    actor: str | None = None
-    reason: str = ""
-    email: str = ""
-    run: str = ""
-
-    def text(self, changed: Sequence[Named]) -> str:
-        """The commit's message: verb and releases, the file if it is one, the reason, and who did it as trailers."""
-        releases = list(dict.fromkeys((named.project, named.version) for named in changed))
-        what = ", ".join(f"{project} {version}" for project, version in releases[:3]) or "the index"
-        if len(releases) > len(releases[:3]):
-            what = f"{len(releases)} releases of {len({project for project, _ in releases})} projects"
-        if len(changed) == 1:
-            what += f" ({changed[0].file.filename})"
-        body = f"\n{self.reason}\n" if self.reason else ""
-        run = f"{_RUN}: {self.run}\n" if self.run else ""
-        return f"{self.verb} {what}\n{body}\n{run}{_ACTOR}: {self.actor}\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,22 +47,16 @@ class Committed:
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One release in one commit of the history. `time` is in seconds since 1970, UTC; `run` is as of a Message."""
-
-    commit: str
-    time: int
-    actor: str
-    verb: str
-    project: str
-    version: str
-    message: str
-    run: str = ""
-
-
 class Branch:
-    """The index branch `wharf/<index>` of a bare repository. A context manager: it ends the git process that reads."""
+    """The index branch `wharf/<index>` of a bare repository. A context manager: it ends the git process that reads.
+
+    - The branch moves from the commit that a change was applied to, to a child of that commit, or not at all. If it is at
+      another commit by then, the change is applied again to that one.
+    - Until the branch moves no ref names what was written: a crash shows nothing to any reader.
+    - A change that comes to no edits makes no commit.
+    - A branch whose ref or commit is lost or damaged is an error, never an empty index.
+    - No hook of any configuration runs when the branch moves.
+    """
 
     def __init__(self, git_dir: Path, index: str) -> None:
         self.index = index
@@ -193,7 +157,7 @@ class Branch:
         del change
         return self.snapshot()
 
-    def commit(self, change: Change, message: Message) -> Committed:
+    def commit(self, change: Change, message: CommitMessage) -> Committed:
         """Carry out a change as one commit on whatever the tip is by then; an outcome without edits makes none.
 
         Raises what `change.apply` raises, and StorageError when others were quicker for a minute.
@@ -222,41 +186,17 @@ class Branch:
 
     def begin(self, actor: str | None = None) -> str | None:
         """Make the index, with its settings and nothing else. None: it is there, or somebody is making it at this moment."""
-        return None if self.tip() else self._land(None, Outcome(), self._signed(Message(verb="begin", actor=actor)))
+        return None if self.tip() else self._land(None, Outcome(), self._signed(CommitMessage(verb="begin", actor=actor)))
 
-    def history(self, project: str | None = None) -> Iterator[Entry]:
+    def history(self, project: str | None = None) -> Iterator[HistoryEntry]:
         """The audit log, newest first: one entry per commit and release that it touched."""
-        if self.tip() is None:
-            return
-        mark = secrets.token_hex(16)
-        plainly = ("--no-ext-diff", "--no-textconv", "--no-renames")  # no program of a configuration
-        words = ["log", *plainly, f"--format={mark}%H%x00%ct%x00%an%x00%B%x00", "--name-only", self.ref, "--"]
-        if project is not None:
-            words.append(record.folder(project))
-        out = self._git.run("--literal-pathspecs", *words)
-        for block in out.decode(errors="replace").split(mark)[1:]:
-            commit, moment, author, text, names = block.split("\0")
-            verb, actor, run, message = _parse_message(text, author)
-            releases = dict.fromkeys(_release_of(name) for name in names.split("\n") if name)
-            if any(release[1] for release in releases):
-                releases = {release: None for release in releases if release[1]}
-            for name, version in releases:
-                yield Entry(
-                    commit=commit,
-                    time=int(moment),
-                    actor=actor,
-                    verb=verb,
-                    project=name,
-                    version=version,
-                    message=message,
-                    run=run,
-                )
+        return iter(()) if self.tip() is None else history.read(self._git, self.ref, project)
 
-    def _signed(self, message: Message) -> Message:
+    def _signed(self, message: CommitMessage) -> CommitMessage:
         """The message with an actor."""
         return message if message.actor is not None else replace(message, actor=identity())
 
-    def _land(self, tip: str | None, outcome: Outcome, message: Message) -> str | None:
+    def _land(self, tip: str | None, outcome: Outcome, message: CommitMessage) -> str | None:
         """One commit on `tip` that becomes the branch's, or None if somebody was quicker."""
         commit = self._write(tip, outcome, message)
         if not self._advance(tip, commit):
@@ -273,30 +213,14 @@ class Branch:
             self._quiet = self._git.without_hooks()
         return self._quiet
 
-    def _write(self, tip: str | None, outcome: Outcome, message: Message) -> str:
+    def _write(self, tip: str | None, outcome: Outcome, message: CommitMessage) -> str:
         """The commit's objects, named by no ref yet: a crash from here on shows nothing to anyone."""
-        edits = edits_of(tip, outcome)
-        text = message.text(outcome.changed).encode()
-        who, email = (re.sub(r"[<>\s]+", " ", each).strip() for each in (message.actor or "", message.email))
-        signature = f"{who or 'unknown'} <{email}> {int(time.time())} +0000"
-        scratch = f"refs/wharf/{secrets.token_hex(8)}"
-        script = [
-            f"feature done\ncommit {scratch}\nmark :1\ncommitter {signature}\n".encode(),
-            b"data %d\n%b\n" % (len(text), text),
-            f"from {tip}\n".encode() if tip else b"",
-        ]
-        for path, data in edits.items():
-            script.append(
-                f"D {path}\n".encode()
-                if data is None
-                else b"M 100644 inline %b\ndata %d\n%b\n" % (path.encode(), len(data), data)
-            )
-        script.append(f"get-mark :1\nreset {scratch}\nfrom {_ZERO}\n\ndone\n".encode())
-        return self._writer().run("fast-import", "--quiet", "--done", stdin=b"".join(script)).decode().strip()
+        script = fast_import.script(tip, edits_of(tip, outcome), message, message.text(outcome.changed))
+        return self._writer().run("fast-import", "--quiet", "--done", stdin=script).decode().strip()
 
     def _advance(self, tip: str | None, commit: str) -> bool:
         """Compare and swap: move the branch from `tip` to `commit`. False: it is not at `tip` any more, or locked."""
-        status, _, err = self._writer().attempt("update-ref", self.ref, commit, tip or _ZERO)
+        status, _, err = self._writer().attempt("update-ref", self.ref, commit, tip or fast_import.ZERO)
         if status == 0:
             return True
         check_disk(err, self._git.git_dir)  # it speaks of locks there too
@@ -317,21 +241,3 @@ class Branch:
 def edits_of(tip: str | None, outcome: Outcome) -> dict[str, bytes | None]:
     """What a commit on `tip` puts where; the first one of an index brings its settings too."""
     return {**({configuration.PATH: configuration.NEW} if tip is None else {}), **outcome.edits}
-
-
-def _release_of(path: str) -> tuple[str, str]:
-    """Project and version that a path on the branch belongs to; empty where it belongs to none."""
-    parts = path.split("/")
-    if parts[0] != "projects" or len(parts) < 4:
-        return "", ""
-    return parts[2], parts[3] if len(parts) > 4 else ""
-
-
-def _parse_message(text: str, author: str) -> tuple[str, str, str, str]:
-    """Verb, actor, run and the message without trailers; a commit that wharf did not make is an `edit` by its author."""
-    lines = text.strip().splitlines()
-    if not lines or not lines[-1].startswith(f"{_ACTOR}: "):
-        return "edit", author, "", text.strip()
-    actor = lines.pop().removeprefix(f"{_ACTOR}: ")
-    run = lines.pop().removeprefix(f"{_RUN}: ") if lines and lines[-1].startswith(f"{_RUN}: ") else ""
-    return (lines[0].partition(" ")[0] if lines else "edit"), actor, run, "\n".join(lines).strip()

@@ -25,9 +25,13 @@ log = logging.getLogger("wharf")
 class Snapshot:
     """An index at one commit, also the Records that changes are applied to. Reads what it is asked for, when it is asked.
 
-    `commit` is None for an index that has no commit yet: it is empty. What is absent is what the folder above does not name;
-    an object that is named and cannot be read is damage, and never taken for absence: a StorageError, or in the place of one
-    record a RecordError. `settings` is what the index says about itself, `index_file` the same as it stands there.
+    `settings` is what the index says about itself, `index_file` the same as it stands there.
+
+    - All that is read comes from one `commit`. None stands for an index that has no commit yet: it is empty.
+    - Absent is only what the folder above does not name. An object that is named and cannot be read is damage: a StorageError,
+      or in the place of one record a RecordError.
+    - A project has the same tree id in two snapshots when, and only when, nothing in its folder differs.
+    - A project whose state cannot be read counts as quarantined.
     """
 
     def __init__(self, objects: GitObjects, commit: str | None, previous: Snapshot | None = None) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import quote
 
 from wharf.errors import ConflictError, NotAllowedError, RejectedError, StorageError, UncertainError, UsageError
-from wharf.index.branch import Message
+from wharf.index.commit_message import CommitMessage
 from wharf.index.settings_change import TurnOnMetadataAssets
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def for_a_site(repository: Repository, actor: str | None = None) -> bool:
         return False
     if repository.github is not None:
         _need_token(repository.github)
-    return repository.branch.commit(change, Message(verb="settings", actor=actor)).commit is not None
+    return repository.branch.commit(change, CommitMessage(verb="settings", actor=actor)).commit is not None
 
 
 def _on_github(github: GitHub, index: str, private: bool | None, sleep: Callable[[float], None], *, site: bool) -> Initialised:

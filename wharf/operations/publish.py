@@ -22,8 +22,8 @@ from wharf.errors import ConflictError, InvalidDistributionError, StorageError, 
 from wharf.github import quota
 from wharf.index import asset_location, record
 from wharf.index.add_files import AddFiles, NewFile
-from wharf.index.branch import Message
 from wharf.index.change import Named, Outcome
+from wharf.index.commit_message import CommitMessage
 from wharf.model import File
 from wharf.repository.opening import no_index
 
@@ -133,7 +133,7 @@ def publish(
             repository.branch.begin(actor)
         new, known = (_incoming(some, read, beside=beside) for some in (planned.changed, planned.unchanged))
         stored = intake.put(new, known, snapshot.release, snapshot.commit or repository.branch.tip())
-        done = repository.branch.commit(change.located(stored), Message(verb="publish", actor=actor))
+        done = repository.branch.commit(change.located(stored), CommitMessage(verb="publish", actor=actor))
         intake.settle(done.outcome.changed)
         return _published(done.commit, planned, done.outcome, warnings, began=fresh)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wharf.errors import NotAllowedError, NotFoundError, StorageError
 from wharf.index import asset_location
-from wharf.index.branch import Message
+from wharf.index.commit_message import CommitMessage
 from wharf.index.yank_and_remove import RemoveFiles, check_reason
 from wharf.model import Release, same_version
 
@@ -39,7 +39,7 @@ def remove(
     check_reason(reason)
     change = RemoveFiles(project=project, version=version, filename=filename)
     try:
-        done = repository.branch.commit(change, Message(verb="remove", actor=actor, reason=reason))
+        done = repository.branch.commit(change, CommitMessage(verb="remove", actor=actor, reason=reason))
     except NotFoundError:
         left = _left(repository, project, version, filename)
         kept, why = _erase(repository, left)

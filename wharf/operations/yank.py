@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wharf.index.branch import Committed, Message
+from wharf.index.commit_message import CommitMessage
 from wharf.index.yank_and_remove import SetYanked
 
 if TYPE_CHECKING:
+    from wharf.index.branch import Committed
     from wharf.repository.opening import Repository
 
 
@@ -17,4 +18,4 @@ def set_yanked(
     """Yank with a reason (may be empty), or unyank (None); `actor` is as of a Message. Raises NotFoundError or UsageError."""
     change = SetYanked(project=project, version=version, filename=filename, reason=reason)
     verb = "unyank" if reason is None else "yank"
-    return repository.branch.commit(change, Message(verb=verb, actor=actor, reason=reason or ""))
+    return repository.branch.commit(change, CommitMessage(verb=verb, actor=actor, reason=reason or ""))

@@ -1,0 +1,51 @@
+"""The message of a commit on the index branch: what was done, why, and by whom, as trailers. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wharf.index.change import Named
+
+_ACTOR = "Wharf-Actor"
+_RUN = "Wharf-Run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitMessage:
+    """Why a commit is made: the verb, who wants it, and a reason of one or more lines (may be empty).
+
+    `actor` None is the person here, or on GitHub whoever the token belongs to: that the branch finds out when it commits.
+    `email` is the committer's address, `run` that of the run of GitHub Actions which does it; both may be empty.
+    """
+
+    verb: str
+    actor: str | None = None
+    reason: str = ""
+    email: str = ""
+    run: str = ""
+
+    def text(self, changed: Sequence[Named]) -> str:
+        """The commit's message: verb and releases, the file if it is one, the reason, and who did it as trailers."""
+        releases = list(dict.fromkeys((named.project, named.version) for named in changed))
+        what = ", ".join(f"{project} {version}" for project, version in releases[:3]) or "the index"
+        if len(releases) > len(releases[:3]):
+            what = f"{len(releases)} releases of {len({project for project, _ in releases})} projects"
+        if len(changed) == 1:
+            what += f" ({changed[0].file.filename})"
+        body = f"\n{self.reason}\n" if self.reason else ""
+        run = f"{_RUN}: {self.run}\n" if self.run else ""
+        return f"{self.verb} {what}\n{body}\n{run}{_ACTOR}: {self.actor}\n"
+
+
+def parse_commit_message(text: str, author: str) -> tuple[str, str, str, str]:
+    """Verb, actor, run and the message without trailers; a commit that wharf did not make is an `edit` by its author."""
+    lines = text.strip().splitlines()
+    if not lines or not lines[-1].startswith(f"{_ACTOR}: "):
+        return "edit", author, "", text.strip()
+    actor = lines.pop().removeprefix(f"{_ACTOR}: ")
+    run = lines.pop().removeprefix(f"{_RUN}: ") if lines and lines[-1].startswith(f"{_RUN}: ") else ""
+    return (lines[0].partition(" ")[0] if lines else "edit"), actor, run, "\n".join(lines).strip()
