@@ -46,7 +46,7 @@ SERVER = (
 # Third-party clients, and the one file or wing that each of them is used in.
 HOMES = {
     "certifi": "transport/environment.py",
-    "configupdater": "text_formats/text_edits.py",
+    "configupdater": "text_formats/ini_editing.py",
     "fastapi": "server/app.py",
     "git": "index/git.py",
     "github": "github/",
@@ -58,7 +58,7 @@ HOMES = {
     "pypi_simple": "public_index_address.py",
     "python_multipart": "server/web/upload_form.py",
     "rich": "cli/progress_bars.py",
-    "tomlkit": "text_formats/text_edits.py",
+    "tomlkit": "text_formats/toml_editing.py",
     "tomllib": "text_formats/parsing.py",
     "urllib3": "transport/",
     "uvicorn": "server/http/",

@@ -21,7 +21,7 @@ from wharf.cli.setup_command import setup_command
 from wharf.clients import setup_text
 from wharf.clients.setup_text import Client, Place, parse_place
 from wharf.errors import UsageError
-from wharf.text_formats import text_edits
+from wharf.text_formats import ini_editing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -647,9 +647,9 @@ def inis(draw: st.DrawFn) -> str:
 @settings(deadline=None)
 @given(inis(), st.sampled_from(["pip", "twine"]))
 def test_whatever_stands_around_in_an_ini_file_stays(text: str, client: Client) -> None:
-    before = text_edits.read_ini(text, "f")
+    before = ini_editing.read_ini(text, "f")
     after, _ = setup_text.edit(client, Place(root=f"{URL}/"), "wharf", text, "f")
-    data = text_edits.read_ini(after, "f")
+    data = ini_editing.read_ini(after, "f")
     if client == "pip":
         assert data["global"].pop("index-url") == SIMPLE
     else:

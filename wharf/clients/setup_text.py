@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 from wharf.errors import UsageError
-from wharf.text_formats import text_edits
+from wharf.text_formats import ini_editing, toml_editing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -162,7 +162,7 @@ def _pip_option(name: str) -> str:
 
 
 def _edit_pip(place: Place, _name: str, text: str, file: str) -> tuple[str, tuple[str, ...]]:
-    before = text_edits.read_ini(text, file, _pip_option)
+    before = ini_editing.read_ini(text, file, _pip_option)
     notes = [
         f"[{section}] of {file} has an {option} as well: "
         + ("it wins over ours there." if option == "index-url" else "pip takes the newest version of any of them.")
@@ -170,7 +170,7 @@ def _edit_pip(place: Place, _name: str, text: str, file: str) -> tuple[str, tupl
         for option in ("index-url", "extra-index-url")
         if option in options and (section, option) != ("global", "index-url")
     ]
-    return text_edits.put_ini(text, "global", {"index-url": place.simple}, file, _pip_option), tuple(notes)
+    return ini_editing.put_ini(text, "global", {"index-url": place.simple}, file, _pip_option), tuple(notes)
 
 
 def _uv(place: Place, name: str, file: str) -> Setup:
@@ -201,14 +201,14 @@ def _uv_keys(file: str) -> tuple[str, ...]:
 
 def _edit_uv(place: Place, name: str, text: str, file: str) -> tuple[str, tuple[str, ...]]:
     keys = _uv_keys(file)
-    changed = text_edits.put_entry(text, keys, name, {"url": place.simple}, file)
+    changed = toml_editing.put_entry(text, keys, name, {"url": place.simple}, file)
     notes = []
-    for each in text_edits.entries_in(changed, keys, file):
+    for each in toml_editing.entries_in(changed, keys, file):
         if str(each.get("name")).lower() == name.lower():
             break
         if not each.get("explicit") and not each.get("default"):
             notes.append(f"{each.get('name')!r} stands before this index in {file}: uv asks it first.")
-    return changed, (*notes, *_secrets(text_edits.entries_in(changed, keys, file), name, file))
+    return changed, (*notes, *_secrets(toml_editing.entries_in(changed, keys, file), name, file))
 
 
 def _poetry(place: Place, name: str, _file: str) -> Setup:
@@ -237,12 +237,12 @@ def _poetry(place: Place, name: str, _file: str) -> Setup:
 
 def _edit_poetry(place: Place, name: str, text: str, file: str) -> tuple[str, tuple[str, ...]]:
     keys = ("tool", "poetry", "source")
-    mine = [each for each in text_edits.entries_in(text, keys, file) if str(each.get("name")).lower() == name.lower()]
+    mine = [each for each in toml_editing.entries_in(text, keys, file) if str(each.get("name")).lower() == name.lower()]
     values = {"url": place.simple}
     if not any(each.get("priority") == "explicit" for each in mine):  # explicit is safe too: the project says what is from here
         values["priority"] = "primary"
-    changed = text_edits.put_entry(text, keys, name, values, file)
-    entries = text_edits.entries_in(changed, keys, file)
+    changed = toml_editing.put_entry(text, keys, name, values, file)
+    entries = toml_editing.entries_in(changed, keys, file)
     notes = [
         f"The source {each.get('name')!r} in {file} is primary as well: poetry takes the newest version of either."
         for each in entries
@@ -275,8 +275,8 @@ def _pdm(place: Place, name: str, _file: str) -> Setup:
 
 def _edit_pdm(place: Place, name: str, text: str, file: str) -> tuple[str, tuple[str, ...]]:
     keys = ("tool", "pdm", "source")
-    changed = text_edits.put_entry(text, keys, name, {"url": place.simple}, file)
-    entries = text_edits.entries_in(changed, keys, file)
+    changed = toml_editing.put_entry(text, keys, name, {"url": place.simple}, file)
+    entries = toml_editing.entries_in(changed, keys, file)
     notes = [
         f"The source {each.get('name')!r} stands in {file} as well: PDM takes the newest version of either."
         for each in entries
@@ -306,9 +306,9 @@ def _twine(place: Place, name: str, _file: str) -> Setup:
 
 
 def _edit_twine(place: Place, name: str, text: str, file: str) -> tuple[str, tuple[str, ...]]:
-    changed = text_edits.add_word(text, "distutils", "index-servers", name, _SERVERS, file)
-    changed = text_edits.put_ini(changed, name, {"repository": place.legacy, "username": "__token__"}, file)
-    held = "password" in text_edits.read_ini(changed, file)[name]
+    changed = ini_editing.add_word(text, "distutils", "index-servers", name, _SERVERS, file)
+    changed = ini_editing.put_ini(changed, name, {"repository": place.legacy, "username": "__token__"}, file)
+    held = "password" in ini_editing.read_ini(changed, file)[name]
     return changed, (_held(name, file),) if held else ()
 
 
@@ -332,7 +332,7 @@ def _open(place: Place) -> Iterable[str]:
         yield "http:// sends a token in the open: use https:// where one is needed."
 
 
-def _secrets(entries: Iterable[text_edits.Table], name: str, file: str) -> Iterable[str]:
+def _secrets(entries: Iterable[toml_editing.Table], name: str, file: str) -> Iterable[str]:
     if any("password" in each for each in entries if str(each.get("name")).lower() == name.lower()):
         yield _held(name, file)
 

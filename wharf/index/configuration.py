@@ -75,9 +75,9 @@ def parse(data: bytes) -> IndexSettings:
 
 def with_metadata_assets(data: bytes) -> bytes:
     """The same file with that setting on; everything else in it stays as it is."""
-    from wharf.text_formats import text_edits  # only this asks for it, and every command reads the index
+    from wharf.text_formats import toml_editing  # only this asks for it, and every command reads the index
 
-    return text_edits.put_toml(data.decode(), (METADATA_ASSETS,), True).encode()
+    return toml_editing.put_toml(data.decode(), (METADATA_ASSETS,), True).encode()
 
 
 def _git_id(data: bytes) -> str:
