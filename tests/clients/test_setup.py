@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from tests.cli.test_main import document
 from wharf.cli.main import main
 from wharf.cli.setup_command import setup_command
-from wharf.clients import setup_text
-from wharf.clients.setup_text import Client, Place, parse_place
+from wharf.clients import setup_by_client
+from wharf.clients.index_address import IndexAddress, parse_index_address
+from wharf.clients.setup_text import Client
 from wharf.errors import UsageError
 from wharf.text_formats import ini_editing
 
@@ -110,7 +111,7 @@ def ini(path: Path) -> configparser.RawConfigParser:
     ],
 )
 def test_the_address_is_taken_with_or_without_simple(text: str, root: str) -> None:
-    place = parse_place(text)
+    place = parse_index_address(text)
     assert place.root == root
     assert (place.simple, place.legacy) == (f"{root}simple/", f"{root}legacy/")
 
@@ -126,7 +127,7 @@ def test_the_address_is_taken_with_or_without_simple(text: str, root: str) -> No
 )
 def test_what_is_no_address_of_an_index_is_told(text: str) -> None:
     with pytest.raises(UsageError, match=r"address|where uploads go") as caught:
-        parse_place(text)
+        parse_index_address(text)
     assert URL in caught.value.hint
 
 
@@ -146,10 +147,10 @@ def test_credentials_in_the_address_are_refused_and_not_repeated(run: Run) -> No
 def test_any_text_is_an_address_or_is_refused(text: str) -> None:
     for whole in (text, f"{URL}/{text}", f"https://{text}/"):
         try:
-            place = parse_place(whole)
+            place = parse_index_address(whole)
         except UsageError:
             continue
-        assert parse_place(place.root) == parse_place(place.simple) == place
+        assert parse_index_address(place.root) == parse_index_address(place.simple) == place
         assert not set(place.root) & set(" \t\r\n\"'\\${}@?#")
 
 
@@ -608,7 +609,7 @@ def test_whatever_stands_around_in_a_toml_file_stays(text: str, client: Client) 
     key = "index" if client == "uv" else "source"
     name = "pypi" if client == "pdm" else "wharf"
     try:
-        after, _ = setup_text.edit(client, Place(root=f"{URL}/"), name, text, "pyproject.toml")
+        after, _ = setup_by_client.edit(client, IndexAddress(root=f"{URL}/"), name, text, "pyproject.toml")
     except UsageError:
         there = before.get("tool", {})
         there = there.get(client, {}) if isinstance(there, dict) else there
@@ -626,7 +627,7 @@ def test_whatever_stands_around_in_a_toml_file_stays(text: str, client: Client) 
         each.setdefault("tool", {}).setdefault(client, {}).pop(key, None)
     assert data == before
     assert after.count("# kept") == text.count("# kept")
-    assert setup_text.edit(client, Place(root=f"{URL}/"), name, after, "pyproject.toml")[0] == after
+    assert setup_by_client.edit(client, IndexAddress(root=f"{URL}/"), name, after, "pyproject.toml")[0] == after
 
 
 @st.composite
@@ -648,7 +649,7 @@ def inis(draw: st.DrawFn) -> str:
 @given(inis(), st.sampled_from(["pip", "twine"]))
 def test_whatever_stands_around_in_an_ini_file_stays(text: str, client: Client) -> None:
     before = ini_editing.read_ini(text, "f")
-    after, _ = setup_text.edit(client, Place(root=f"{URL}/"), "wharf", text, "f")
+    after, _ = setup_by_client.edit(client, IndexAddress(root=f"{URL}/"), "wharf", text, "f")
     data = ini_editing.read_ini(after, "f")
     if client == "pip":
         assert data["global"].pop("index-url") == SIMPLE
@@ -662,7 +663,7 @@ def test_whatever_stands_around_in_an_ini_file_stays(text: str, client: Client) 
                 assert data[section].pop(option) == value
     assert not any(data.values())
     assert after.count("kept") == text.count("kept")
-    assert setup_text.edit(client, Place(root=f"{URL}/"), "wharf", after, "f")[0] == after
+    assert setup_by_client.edit(client, IndexAddress(root=f"{URL}/"), "wharf", after, "f")[0] == after
 
 
 def test_every_client_has_its_own_word_on_the_command_line() -> None:

@@ -37,11 +37,11 @@ def build_command(state: State, out: Path, with_files: bool, address: str) -> No
     With --with-files any web server can serve the site, without network. Only what changed is written, and nothing is
     replaced before all of it is there.
     """
-    from wharf.clients.setup_text import parse_place
+    from wharf.clients.index_address import parse_index_address
     from wharf.errors import RefusedError
     from wharf.operations.build import Progress, build
 
-    address = parse_place(address).root if address else ""
+    address = parse_index_address(address).root if address else ""
     with (
         state.repository(reading=True, whole=True, fetch="later") as repository,
         counting(state, "pages", "files") as ((pages, page), (files, file)),

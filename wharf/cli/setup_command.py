@@ -13,7 +13,8 @@ from wharf.cli.state import State, common, pass_state
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wharf.clients.setup_text import Client, Place
+    from wharf.clients.index_address import IndexAddress
+    from wharf.clients.setup_text import Client
     from wharf.operations.client_setup import Written
     from wharf.repository.settings import Settings
 
@@ -41,30 +42,29 @@ def setup_command(state: State, client: Client, url: str | None, name: str | Non
 
     It never holds a token: the output says where that goes. An edit keeps everything else in the file, comments too.
     """
-    from wharf.clients import setup_text
+    from wharf.clients import setup_by_client
+    from wharf.clients.index_address import IndexAddress, parse_index_address
     from wharf.operations import client_setup
 
     settings = state.settings()
-    place = (
-        setup_text.parse_place(url) if url else setup_text.Place(root=f"http://127.0.0.1:{settings.loopback_port}/", run=True)
-    )
-    called = setup_text.check_name(name, client)
-    if not setup_text.needs_file(client, place):
+    address = parse_index_address(url) if url else IndexAddress(root=f"http://127.0.0.1:{settings.loopback_port}/", run=True)
+    called = setup_by_client.check_name(name, client)
+    if not setup_by_client.needs_file(client, address):
         file = None
     elif file is None:
-        file = client_setup.find(client, os.environ, Path.cwd(), run=place.run)
-    elif place.run:
+        file = client_setup.find(client, os.environ, Path.cwd(), run=address.run)
+    elif address.run:
         client_setup.check_project(client, os.environ, file)
-    needed = setup_text.describe(client, place, called, str(file))
+    needed = setup_by_client.describe(client, address, called, str(file))
     done: Written | None = None
-    if write and setup_text.needs_file(client, place):
+    if write and setup_by_client.needs_file(client, address):
         if file is None:
             raise click.UsageError(
                 f"There is no pyproject.toml here: begin with `{client} init`, or name one with --file."
                 + (" For all projects, name a server or a static site with --url." if client == "uv" else "")
             )
-        done = client_setup.write(client, place, called, file)
-    notes = [*(done.notes if done else ()), *needed.notes, *_which_token(settings, place), *_above(client)]
+        done = client_setup.write(client, address, called, file)
+    notes = [*(done.notes if done else ()), *needed.notes, *_which_token(settings, address), *_above(client)]
     state.result(
         {
             "client": client,
@@ -88,11 +88,11 @@ def _lines(text: str, file: Path | None, done: Written | None, notes: list[str])
     yield from (f"- {note}" for note in notes)
 
 
-def _which_token(settings: Settings, place: Place) -> Iterator[str]:
+def _which_token(settings: Settings, address: IndexAddress) -> Iterator[str]:
     """Whose token is meant: that depends on the repository, not on the address."""
     from wharf.repository_address import Address
 
-    if place.run:
+    if address.run:
         yield "No token is needed: `wharf run` makes a password for each command."
     elif isinstance(settings.place, Address):
         yield f"TOKEN is a GitHub token that may read {settings.place} (`wharf doctor`), unless everybody may read the index."

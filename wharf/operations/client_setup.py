@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wharf.clients import setup_text
+from wharf.clients import setup_by_client
 from wharf.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wharf.clients.setup_text import Client, Place
+    from wharf.clients.index_address import IndexAddress
+    from wharf.clients.setup_text import Client
 
 _LARGEST = 1 << 22  # bytes; a configuration file is never that long
 _PRIVATE = frozenset({".pypirc"})  # files that are made readable by their owner alone: people put passwords there
@@ -109,7 +110,7 @@ def _upwards(here: Path) -> tuple[Path, ...]:
     return folders[: top + 1]
 
 
-def write(client: Client, place: Place, name: str, file: Path) -> Written:
+def write(client: Client, address: IndexAddress, name: str, file: Path) -> Written:
     """Put the index into that client's configuration file. Raises UsageError if it cannot be read, and leaves it then.
 
     The file is replaced in one step, with the mode that it has; a link stays one, and the file that it leads to is replaced.
@@ -120,7 +121,7 @@ def write(client: Client, place: Place, name: str, file: Path) -> Written:
     if before is None and target.name == "pyproject.toml":
         raise NotFoundError(f"There is no {file}.", "Begin a project first, or name the file: --file PATH.")
     text, ends = _unified(before or "", file)
-    changed, notes = setup_text.edit(client, place, name, text, str(file))
+    changed, notes = setup_by_client.edit(client, address, name, text, str(file))
     if before is not None and changed == text:
         return Written(file=file, changed=False, notes=notes)
     _replace(target, changed.replace("\n", ends).encode())
