@@ -36,7 +36,7 @@ SERVER = (
     {"access"},
     {"files"},
     {"answer_cache"},
-    {"refresher"},
+    {"refresh"},
     {"simple_api", "web"},
     {"app", "startup_check"},
     {"options"},

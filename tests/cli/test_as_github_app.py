@@ -26,7 +26,7 @@ from wharf.cli.main import main
 from wharf.github import clone, renewing_token
 from wharf.repository.settings import parse_config, resolve
 from wharf.secret import Secret
-from wharf.server import refresher
+from wharf.server.refresh import refresher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

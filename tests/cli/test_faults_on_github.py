@@ -31,7 +31,7 @@ from wharf.cli import output, progress_bars
 from wharf.cli import progress as cli_progress
 from wharf.cli.state import State
 from wharf.github import quota
-from wharf.server import refresher
+from wharf.server.refresh import refresher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -33,9 +33,9 @@ from wharf.repository_address import parse
 from wharf.run_port.handover import Run
 from wharf.run_port.shared_port import SharedPort
 from wharf.secret import Secret
-from wharf.server import refresher
 from wharf.server.access import one_time_password
 from wharf.server.app import Rules
+from wharf.server.refresh import refresher
 from wharf.server.run_server import RunServer
 
 if TYPE_CHECKING:

@@ -193,7 +193,7 @@ class TestFaults:
             with monkeypatch.context() as broken, caplog.at_level(logging.WARNING):
                 broken.setattr(Shelf, "page", self._fail)
                 broken.setattr("wharf.server.web.routes._header", self._fail)
-                broken.setattr("wharf.server.refresher.Refresher.current", property(self._fail))
+                broken.setattr("wharf.server.refresh.refresher.Refresher.current", property(self._fail))
                 answer = client.get(path, headers=JSON)
             assert (answer.status_code, answer.text) == (500, "The server met a fault in itself. Its log says more.\n")
             soon(lambda: bool(caplog.records))  # the answer may be quicker than the log

@@ -22,8 +22,8 @@ from wharf.operations.publish import Input, publish
 from wharf.operations.remove import remove
 from wharf.repository.opening import open_repository
 from wharf.repository.settings import Settings
-from wharf.server import refresher
 from wharf.server.app import Rules
+from wharf.server.refresh import refresher
 from wharf.server.startup_check import first_look
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from tests.server.test_over_github import BIN, JSON, World, address, at_once
 from tests.simulator import Hub
 from wharf.github import clone, quota_reservation
 from wharf.operations.verify import verify
-from wharf.server import refresher
+from wharf.server.refresh import refresher
 from wharf.server.web.quota_wait import IN_ALL
 
 if TYPE_CHECKING:

@@ -26,9 +26,9 @@ from tests.index.test_branch import edit_by_hand, git
 from tests.server.test_over_github import JSON, SECRET, World, _quick, address, soon, world
 from tests.simulator import storage
 from wharf.secret import Secret
-from wharf.server import refresher
 from wharf.server.files import download_cache, signed_links
 from wharf.server.http.protocol import HEAD_LIMIT, PIPELINED
+from wharf.server.refresh import refresher, repository_visibility
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,12 +141,12 @@ def test_reading_that_is_open_because_the_repository_is_public_ends_with_that(
         assert "/releases/download/" in client.get(link, auth=None).headers["location"]
         assert "private" in client.get(PAGE, auth=None).headers["cache-control"]
         world.repo.private = True
-        world.hub.clock.forward(refresher.LOOK_EVERY + 1)
+        world.hub.clock.forward(repository_visibility.LOOK_EVERY + 1)
         soon(lambda: client.get(PAGE, auth=None).status_code == 401)
         assert {client.get(path, auth=None).status_code for path in (link, "/", "/simple/")} == {401}
         assert (client.get(PAGE).status_code, client.get(link).status_code) == (200, 302)  # bob may read it
         world.repo.private = False
-        world.hub.clock.forward(refresher.LOOK_EVERY + 1)
+        world.hub.clock.forward(repository_visibility.LOOK_EVERY + 1)
         soon(lambda: client.get(PAGE, auth=None).status_code == 200)
 
 
@@ -319,7 +319,10 @@ def test_a_server_without_a_token_begins_in_any_weather(world: World, weather: s
 
 @pytest.mark.slow
 def test_by_itself_a_server_is_open_for_as_long_as_its_repository(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    quick = "from wharf.server import refresher\nrefresher.LOOK_EVERY = refresher.ASK_EVERY = 0.1\n"
+    quick = (
+        "from wharf.server.refresh import refresher, repository_visibility\n"
+        "repository_visibility.LOOK_EVERY = refresher.ASK_EVERY = 0.1\n"
+    )
     monkeypatch.setattr(sys, "executable", str(_python(world.root, f"{quick}from wharf.cli.main import main\nmain()")))
     world.repo.private = False
     with command(world, world.robot) as (client, _), command(world, world.robot, "--auth", "public") as (meant, _):

@@ -38,10 +38,10 @@ from wharf.repository.opening import Repository, open_repository
 from wharf.repository.settings import Settings
 from wharf.repository_address import parse
 from wharf.secret import Secret
-from wharf.server import refresher
 from wharf.server.app import Rules, make_app
 from wharf.server.http.uvicorn_config import config
 from wharf.server.operator_log import Journal
+from wharf.server.refresh import refresher, repository_visibility
 from wharf.server.web.webhook import WEBHOOK_LIMIT
 
 if TYPE_CHECKING:
@@ -282,7 +282,7 @@ def test_a_repository_that_is_made_private_has_no_public_addresses_any_more(
     with world.serving() as client:
         assert "/releases/download/" in client.get(link).headers["location"]
         world.repo.private = True
-        world.hub.clock.forward(refresher.LOOK_EVERY + 1)
+        world.hub.clock.forward(repository_visibility.LOOK_EVERY + 1)
         soon(lambda: "sig=" in client.get(link).headers.get("location", ""))
 
 

@@ -12,7 +12,7 @@ from wharf.server.access.one_time_password import OneTime
 from wharf.server.app import make_app
 from wharf.server.files.download_cache import Through
 from wharf.server.files.signed_links import Links
-from wharf.server.refresher import Refresher
+from wharf.server.refresh.refresher import Refresher
 from wharf.system.clock import elapsed
 
 

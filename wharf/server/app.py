@@ -27,7 +27,7 @@ from wharf.server.files.delivery import Fetching
 from wharf.server.files.download_cache import Through
 from wharf.server.files.signed_links import Linked, Links
 from wharf.server.http import answer
-from wharf.server.refresher import Refresher
+from wharf.server.refresh.refresher import Refresher
 from wharf.server.simple_api import Front
 from wharf.server.web.routes import Carried, Routes
 from wharf.server.web.upload_api import Uploads

@@ -14,8 +14,8 @@ from tests.server.test_over_github import JSON, World, address, at_once, soon
 from tests.simulator import Hub
 from tests.simulator.shapes import number_of
 from wharf.github import clone
-from wharf.server import refresher
 from wharf.server.access import borrowed_tokens, github_access
+from wharf.server.refresh import refresher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

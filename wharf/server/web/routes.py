@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from wharf.server.access.token_access import Access
     from wharf.server.operator_log import Journal
-    from wharf.server.refresher import Refresher
+    from wharf.server.refresh.refresher import Refresher
     from wharf.server.web.quota_wait import Sleep
     from wharf.server.web.upload_api import Uploads
 

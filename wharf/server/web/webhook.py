@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wharf.repository_address import Address
     from wharf.secret import Secret
     from wharf.server.operator_log import Journal
-    from wharf.server.refresher import Refresher
+    from wharf.server.refresh.refresher import Refresher
 
 WEBHOOK_LIMIT: Final = 26 << 20
 """Bytes of a webhook message: GitHub's have at most 25 MB ("Webhook events and payloads")."""

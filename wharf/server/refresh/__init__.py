@@ -1,0 +1,12 @@
+"""What keeps the server at the tip of the branch.
+
+It promises that a commit is shown within a second when it is on this machine, and within seconds when it is on GitHub. What was
+shown stays until there is a newer commit that can be read whole. It never shows an empty index in the place of one that it
+cannot read, and a fault of its own never ends it.
+
+- `refresher`: when the branch is looked at and GitHub is asked, and what follows from the answers.
+- `shown_index`: the snapshot that is shown, and how another one takes its place.
+- `branch_poll`: how GitHub is asked for a new commit, and how a damaged copy is brought anew.
+- `repository_visibility`: whether everybody may read the repository on GitHub.
+- `index_problems`: what is wrong with the index that is shown, told once each.
+"""

@@ -1,0 +1,81 @@
+"""How the server asks GitHub for a new commit of the index branch, and brings it to this machine."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Final
+
+from wharf.errors import StorageError, WharfError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wharf.github.api import GitHub
+    from wharf.index.branch import Branch
+
+MEND_EVERY: Final = 60.0
+"""Seconds before a clone is fetched anew once more; doubled each time up to an hour, as what is wrong may lie elsewhere."""
+_MEND_AT_LEAST = 3600.0
+
+
+class BranchPoll:
+    """Asks for the branch's ref with the validator of the last answer, and fetches when it moved.
+
+    - An answer that nothing has changed costs nothing of the quota. Without a token there is no such answer: git asks.
+    - The validator is kept only after the fetch that it called for.
+    - `absent`: GitHub was asked, and has no such branch.
+    - `anew`: what is on this machine is to be fetched whether or not the branch moved.
+    - `bring` may be called from another thread, by one at a time; all else is for the event loop's thread.
+    """
+
+    def __init__(self, branch: Branch, *, clock: Callable[[], float]) -> None:
+        self.absent = False
+        self.anew = False
+        self._branch = branch
+        self._clock = clock
+        self._etag: str | None = None
+        self._mended, self._mend_pause = 0.0, MEND_EVERY
+
+    def bring(self, github: GitHub, *, once: bool) -> None:
+        """Ask, and fetch if need be. `once`: a question that fails is not asked again. Raises WharfError and OSError."""
+        etag, anew = None, self.anew
+        if github.source is not None:
+            ref = self._branch.ref.removeprefix("refs/")
+            before = None if anew else self._etag
+            with _without_retries(github) if once else contextlib.nullcontext(github) as client:
+                reply = client.call("GET", f"{{repo}}/git/ref/{ref}", etag=before, allow=(404, 409))
+            etag = reply.headers.get("etag") if reply.status != 304 else before
+        if github.source is None or reply.status != 304:
+            self.anew = False
+            try:
+                self._branch.fetch()
+            except (WharfError, OSError):
+                self.anew = anew
+                raise
+            self.absent = self._branch.tip() is None
+        self._etag = etag
+
+    def forget(self) -> None:
+        """Ask next time as if nothing was known of the branch."""
+        self._etag = None
+
+    def distrust(self) -> bool:
+        """Have the copy on this machine fetched anew, as it is damaged. False: that was done a moment ago."""
+        if self._mended and self._clock() < self._mended + self._mend_pause:
+            return False
+        self._mend_pause = min(self._mend_pause * 2, _MEND_AT_LEAST) if self._mended else MEND_EVERY
+        self._mended = self._clock()
+        self._branch.distrust()
+        self.anew = True
+        return True
+
+
+def _without_retries(github: GitHub) -> GitHub:
+    """The same repository and token, without a second try of what fails."""
+    from wharf.github.api import GitHub
+    from wharf.github.quota import Waiting
+
+    def give_up(_seconds: float) -> None:
+        raise StorageError(f"{github.address.host} does not answer.", "Check the network, and whether GitHub is up.")
+
+    return GitHub(github.address, github.source, waiting=Waiting(0.0, sleep=give_up))

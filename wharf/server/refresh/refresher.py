@@ -1,0 +1,271 @@
+"""The refresher: keeps what the server shows at the tip of the branch, and whom it lets in at the rules as they are."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from wharf.errors import DamagedError, NotFoundError, StorageError, WharfError
+from wharf.server.github_threads import Outside
+from wharf.server.refresh.branch_poll import BranchPoll
+from wharf.server.refresh.index_problems import IndexProblems
+from wharf.server.refresh.repository_visibility import RepositoryVisibility
+from wharf.server.refresh.shown_index import ShownIndex
+from wharf.system.clock import elapsed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wharf.repository.opening import Repository
+    from wharf.secret import Secret
+    from wharf.server.access.borrowed_tokens import Lending
+    from wharf.server.access.token_access import Access
+    from wharf.server.answer_cache import Shelf
+    from wharf.server.refresh.index_problems import Where
+
+log = logging.getLogger("wharf")
+
+EVERY = 0.25
+"""Seconds between two looks at the branch and at the tokens on this machine: two or three system calls each."""
+ASK_EVERY = 5.0
+"""Seconds between two questions to GitHub: an answer that nothing has changed is free for who has a token."""
+ASK_AT_LEAST = 60.0
+"""Seconds between two questions when GitHub does not answer, after a while."""
+SOONEST = 2.0
+"""Seconds between two questions out of turn, however often it is said that something changed: each is one of 5,000 an hour."""
+
+
+class Refresher:
+    """Keeps the cache at the tip of the branch, and the access at the tokens.
+
+    What always holds, besides what `ShownIndex` promises:
+
+    - One refresh runs at a time, and one question to GitHub. What may take long (to read records, to ask GitHub) runs in other
+      threads.
+    - A copy of the index that is missing or damaged says nothing before GitHub was asked.
+    - No problem and no fault ends it. `problem` says what is wrong, and `/healthz` tells it.
+    - `asked` is set as soon as GitHub was asked once, whatever came of it, and never cleared.
+    - All methods are for the event loop's thread.
+
+    `hasty`: a first question that fails is not asked again, and what goes wrong with it is left in `problem`, for whoever shows
+    the first page to tell; what comes later is logged. `public` is whether everybody may read the repository, as far as that
+    is known at the beginning.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        cache: Shelf,
+        lending: Lending | None = None,
+        *,
+        hasty: bool = False,
+        public: bool = False,
+        may_be_empty: bool = True,
+        clock: Callable[[], float] = elapsed,
+    ) -> None:
+        self.access: Access | None = None
+        self.asked = asyncio.Event()
+        self._repository = repository
+        self._branch = repository.branch
+        self._lending = lending
+        self._hasty = hasty
+        self._clock = clock
+        self._shown = ShownIndex(repository.branch, cache, may_be_empty=lending is None and may_be_empty)
+        self._problems = IndexProblems(hasty=hasty, asked=self.asked, blind=lambda: self._shown.blind)
+        self._poll = BranchPoll(repository.branch, clock=clock)
+        self._visibility = RepositoryVisibility(public=public, clock=clock)
+        self._stamp: object = None
+        self._confirmed = 0.0  # when GitHub last confirmed what is shown
+        self._first: asyncio.Task[bool] | None = None
+        self._wake = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._threads = Outside("refresh", 1)
+        cache.damaged = self.distrust
+        self._begin()
+
+    def _begin(self) -> None:
+        """Show what is here. A copy that cannot be read shows nothing until it is brought anew: no reason not to begin."""
+        try:
+            self._shown.show(self._shown.read())
+        except StorageError as error:
+            if self._lending is None:
+                raise
+            self._shown.show_nothing()
+            if isinstance(error, DamagedError):
+                self.distrust()
+            self._problems.begin("machine", error)
+
+    @property
+    def public(self) -> bool:
+        """Whether everybody may read the repository on GitHub."""
+        return self._visibility.public
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since GitHub last confirmed what is shown; None for a store that is here, or if it never did."""
+        return self._clock() - self._confirmed if self._confirmed else None
+
+    @property
+    def problem(self) -> str | None:
+        """What keeps the index from being shown as it is."""
+        return self._problems.first
+
+    @property
+    def lost(self) -> bool:
+        """Whether the index that is shown is not there any more."""
+        return self._shown.commit is not None and "index" in self._problems
+
+    @property
+    def waits(self) -> bool:
+        """Whether GitHub cannot be asked before a client lends its token."""
+        return self._lending is not None and self._lending.waits
+
+    @property
+    def blind(self) -> bool:
+        """Whether no index was seen yet."""
+        return self._shown.blind
+
+    @property
+    def current(self) -> bool:
+        """Whether what is shown is known to be the index as it is; before a client lent its token nothing else can be said."""
+        if self._lending is None or self.waits:
+            return self.problem is None
+        return self.problem is None and self.age is not None and self.age < ASK_AT_LEAST + ASK_EVERY
+
+    async def refresh(self) -> None:
+        """Show the tip as it is here. What cannot be read leaves the last whole index in its place, and is told by /healthz."""
+        async with self._turn:
+            try:
+                if self.access is not None:
+                    self.access.refresh()
+                stamp = self._branch.stamp(), self._poll.absent
+                if stamp == self._stamp:
+                    self._is_back("machine")
+                    return
+                read = await asyncio.to_thread(self._shown.read)
+            except (WharfError, OSError) as error:
+                self._problems.begin("machine", error)
+                if isinstance(error, DamagedError):
+                    self.distrust()
+                return
+            self._stamp = stamp
+            if self._shown.show(read):
+                self._is_back("machine", "index")
+            else:
+                self._problems.end("machine")
+                self._miss()
+
+    def _is_back(self, *wheres: Where) -> None:
+        """What is here can be read: tell so, if it was told that it cannot."""
+        if self._problems.end(*wheres):
+            log.warning("The index is here again, and is shown as it is.")
+
+    def _miss(self) -> None:
+        """There is no index here. Where this is a copy, that says nothing before GitHub says so."""
+        seen = self._shown.commit is not None
+        if self._lending is None or self._poll.absent:
+            more = " any more" if seen else ""
+            missing = f"There is no index {self._branch.index!r} in {self._repository.where}{more}."
+            self._problems.begin("index", StorageError(missing))
+        elif seen:
+            self._poll.anew = True
+            self.wake()
+
+    async def lend(self, token: Secret) -> None:
+        """Take a client's token for the clone and the files, if the server has none. The first clients wait for the index."""
+        if self._lending is None or not self._lending.borrows:
+            return
+        waited = self._lending.waits  # what is here may be of the time of the last one who lent
+        self._lending.take(token)
+        if waited or not self._confirmed:
+            if self._first is None or self._first.done():
+                self._first = asyncio.create_task(self.ask())
+            await asyncio.shield(self._first)
+
+    def distrust(self) -> None:
+        """What is here was found to be damaged: where it is a copy, have it brought anew, and tell until that is done."""
+        if self._lending is not None and self._poll.distrust():
+            self._problems.begin_damage()
+            self.wake()
+
+    def wake(self) -> None:
+        """Ask GitHub at once: it said itself that something changed."""
+        self._poll.forget()
+        self._wake.set()
+
+    def look_again(self, *, closed: bool) -> None:
+        """Ask GitHub at once who may read the repository: it said that this changed. `closed`: nobody else may from now on."""
+        self._visibility.forget(closed=closed)
+        self.wake()
+
+    async def ask(self) -> bool:
+        """Bring the tip from GitHub, and show it. False if that failed."""
+        lending = self._lending
+        if lending is None or lending.waits:
+            return True
+        try:
+            await self._threads.run(partial(lending.run, self._ask))
+        except (WharfError, OSError) as error:
+            if isinstance(error, NotFoundError):
+                self._visibility.public = False  # as of a repository that was made private, where there is no token
+            self._problems.begin("github", error)
+            return False
+        was_away = self._problems.end("github")
+        if not self._poll.anew:  # nothing was found to be damaged meanwhile
+            self._problems.end("copy")
+        await self.refresh()
+        if was_away:
+            log.warning(
+                "GitHub answers again. %s", "There is no index there yet." if self.blind else "The index is up to date."
+            )
+        return True
+
+    def _ask(self) -> None:
+        """Ask GitHub for the branch and, now and then, whether the repository is public. In a thread of its own."""
+        github = self._repository.github
+        if github is None:
+            return
+        self._poll.bring(github, once=self._hasty and not self.asked.is_set())
+        self._visibility.look(github, was_away="github" in self._problems)
+        self._confirmed = self._clock()
+
+    async def forever(self) -> None:
+        """Refresh until cancelled."""
+        tasks = [asyncio.create_task(self._watch_here())]
+        if self._lending is None:
+            self.asked.set()
+        else:
+            tasks.append(asyncio.create_task(self._watch_github()))
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _watch_here(self) -> None:
+        """Not even a fault of our own ends it: an index that stands still unseen is worse."""
+        while True:
+            turn = asyncio.create_task(self.refresh())
+            await asyncio.wait({turn})
+            if (fault := turn.exception()) is not None:
+                self._problems.begin("machine", fault, fault=True)
+            await asyncio.sleep(EVERY)
+
+    async def _watch_github(self) -> None:
+        pause, woken = ASK_EVERY, -SOONEST
+        while True:
+            self._wake.clear()
+            turn = asyncio.create_task(self.ask())
+            await asyncio.wait({turn})
+            if (fault := turn.exception()) is not None:
+                self._problems.begin("github", fault, fault=True)
+            self.asked.set()
+            pause = ASK_EVERY if fault is None and turn.result() else min(pause * 2, ASK_AT_LEAST)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), pause)
+                await asyncio.sleep(woken + SOONEST - time.monotonic())
+                woken = time.monotonic()
