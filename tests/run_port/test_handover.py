@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wharf.run_port import handover, shared_port
+from wharf.run_port import handover, run_search
 from wharf.run_port.handover import HandoverError, Run
 from wharf.run_port.private_folder import LONGEST, private_folders
-from wharf.run_port.shared_port import PortTakenError, SharedPort, find
+from wharf.run_port.run_search import find
+from wharf.run_port.shared_port import PortTakenError, SharedPort
 from wharf.secret import Secret
 
 if TYPE_CHECKING:
@@ -131,20 +132,20 @@ def test_runs_that_begin_while_a_stranger_has_the_port_do_not_wait_for_each_othe
         ports = [SharedPort(number, Secret(f"{each}"), RUN, [folder]) for each in range(4)]
         told = list(pool.map(refused, ports))
         assert all("in use" in each for each in told)
-        assert time.monotonic() - begin < shared_port.PATIENCE
+        assert time.monotonic() - begin < run_search.PATIENCE
 
 
 def test_a_run_that_is_stopped_is_told_of_and_hinders_only_who_finds_no_other(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared_port, "PATIENCE", 0.2)
+    monkeypatch.setattr(run_search, "PATIENCE", 0.2)
     with taken() as number, another(path_of(folder, number, PASSWORD), lambda _: None):
         assert "may be stopped" in refused(SharedPort(number, Secret("me"), RUN, [folder]))
         assert f"(process {os.getpid()})" in refused(SharedPort(number, Secret("me"), RUN, [folder]))
     with closing(SharedPort(0, Secret("a"), RUN, [folder])) as awake:
         awake._open()
         awake.listen_elsewhere()
-        monkeypatch.setattr(shared_port, "PATIENCE", 20.0)
+        monkeypatch.setattr(run_search, "PATIENCE", 20.0)
         with (
             another(path_of(folder, awake.number, PASSWORD), lambda _: None),
             closing(SharedPort(awake.number, Secret("me"), RUN, [folder])) as port,

@@ -18,7 +18,7 @@ import pytest
 from tests.cli.test_run_command import ASK, Desk, desk, far
 from tests.makers import make_wheel
 from tests.server.test_over_github import World, world
-from wharf.run_port import shared_port
+from wharf.run_port import run_sockets
 from wharf.run_port.private_folder import private_folders
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ def test_without_a_home_or_anything_else_in_the_environment_runs_find_each_other
 
 def test_a_run_leaves_no_socket_behind_and_deletes_those_of_the_killed(desk: Desk) -> None:
     def left() -> list[Path]:
-        folders = private_folders(desk.home, name_length=shared_port.NAME_LENGTH)
+        folders = private_folders(desk.home, name_length=run_sockets.NAME_LENGTH)
         return [each for folder in folders for each in folder.glob(f"run-*-{desk.settings.loopback_port}-*")]
 
     for script in ("true", "kill -TERM $$"):

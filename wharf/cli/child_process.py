@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from wharf.cli import other_indexes
 from wharf.errors import WharfError
-from wharf.run_port.shared_port import LOOPBACK
+from wharf.run_port.loopback_listener import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

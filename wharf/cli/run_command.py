@@ -138,7 +138,7 @@ def _served(state: State, settings: Settings, wish: _Wish) -> int:
 
 def _started(state: State, wish: _Wish, number: int, password: Secret) -> Child:
     from wharf.cli import child_process
-    from wharf.run_port.shared_port import LOOPBACK
+    from wharf.run_port.loopback_listener import LOOPBACK
 
     what = f"{wish.run.index} at http://{LOOPBACK}:{number}/simple/"
     if wish.shell:

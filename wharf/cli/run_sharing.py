@@ -7,10 +7,11 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from wharf.run_port import shared_port
+from wharf.run_port import run_search, run_sockets
 from wharf.run_port.handover import Run
+from wharf.run_port.loopback_listener import LOOPBACK
 from wharf.run_port.private_folder import private_folders
-from wharf.run_port.shared_port import LOOPBACK, PortTakenError, SharedPort
+from wharf.run_port.shared_port import PortTakenError, SharedPort
 from wharf.secret import Secret
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def around(settings: Settings, run: Run, environ: Mapping[str, str]) -> tuple[in
     if not password or number is None:
         return None
     secret = Secret(password)
-    outer = shared_port.find(number, secret, _folders(settings))
+    outer = run_search.find(number, secret, _folders(settings))
     return (number, secret) if outer == run else None
 
 
@@ -85,4 +86,4 @@ def tell_of_lock_files(state: State, settings: Settings, port: SharedPort) -> No
 
 
 def _folders(settings: Settings) -> list[Path]:
-    return private_folders(settings.cache, name_length=shared_port.NAME_LENGTH)
+    return private_folders(settings.cache, name_length=run_sockets.NAME_LENGTH)

@@ -1,49 +1,33 @@
-"""The port of an index on this machine, at which several `wharf run` serve at once.
-
-- The listening socket is one. Whoever comes first makes it, the others get a duplicate of it, and it lives as long as any of
-  them, however the others end.
-- Each run has a password of its own, and answers by its own options and its own token to whoever bears it. A connection that
-  another run happens to accept is passed on to it.
-- Runs find each other by sockets in a private folder. Whoever has the port without one is a stranger, to whom nothing is said.
-"""
+"""The port of an index on this machine, at which several `wharf run` serve at once."""
 
 from __future__ import annotations
 
 import os
-import selectors
 import socket
 import threading
 import time
-from contextlib import ExitStack, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Literal
 
 from wharf.errors import WharfError
-from wharf.run_port import handover
-from wharf.run_port.handover import HandoverError, Run
+from wharf.run_port import handover, run_search
+from wharf.run_port.handover import HandoverError
+from wharf.run_port.loopback_listener import BACKLOG, listening_at
+from wharf.run_port.run_search import PATIENCE, TALK, Found
+from wharf.run_port.run_sockets import digest_of, name_of, new_name_of, sockets_of_others, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
+    from wharf.run_port.handover import Run
     from wharf.secret import Secret
-
-LOOPBACK: Final = "127.0.0.1"
-BACKLOG: Final = 2048
-"""Connections that may wait: uv opens dozens at once, some before anybody answers."""
-PATIENCE: Final = 10.0
-"""Seconds in which a run has to say whether it listens: one that is stopped never does."""
-NAME_LENGTH: Final = len("run--65535-") + 20 + 32
-"""Bytes of the longest name of a run's socket: a network, a port, a digest."""
 
 Passed = Literal["mine", "nobody's", "there", "later"]
 """For whom a connection is: this run; no run that is known; another, which has it now; one that can take none at the moment."""
 
-_AGAIN = {"gone": PATIENCE, "not yet": 3.0}  # seconds for which a run that ends or begins is looked for again
+_AGAIN = {"gone": PATIENCE, "not yet": 3.0, "": 0.0}  # seconds for which a run that ends or begins is looked for again
 _PAUSE = 0.01
-_TALK = 1.0  # seconds for a message that has begun
-_ASKED = 64  # runs, at most, that are asked for the socket
-_SWEPT = 256  # sockets, at most, of which a run sees at its end whether somebody is behind them
-_NEW = 60.0  # seconds after which a socket that has no name yet is of a run that was killed: it needs a moment
 
 
 class PortTakenError(WharfError):
@@ -53,7 +37,19 @@ class PortTakenError(WharfError):
 
 
 class SharedPort:
-    """One run at a port. `folders` are private ones (see `private_folder`); without any it shares with nobody."""
+    """One run at a port. `folders` are private ones (see `private_folder`); without any it shares with nobody.
+
+    - The listening socket is one. Whoever comes first makes it, the others get a duplicate of it, and it lives as long as any
+      of them, however the others end. So nobody shuts it down.
+    - Each run has a password of its own. It answers by its own options and its own token to whoever has that password. A
+      connection that another run happens to accept is passed on to it.
+    - A run can be found before it has the port, and is found no more only after it has closed its socket. So if no run is
+      found, whoever has the port is no run of this person.
+    - Runs find each other by sockets in a private folder. Whoever has the port without one is a stranger, to whom nothing is
+      said.
+    - A connection that comes before somebody takes it waits; there are at most `BACKLOG` of these.
+    - `listen` and `listen_elsewhere` come first, in one thread. All else may be called from any thread, `close` more than once.
+    """
 
     def __init__(self, number: int, password: Secret, run: Run, folders: Sequence[Path]) -> None:
         self.number = number
@@ -62,7 +58,7 @@ class SharedPort:
         """The run that had the port before, if it is shared."""
         self._listener: socket.socket | None = None
         self._folders = folders
-        self._own = _digest(password)
+        self._own = digest_of(password)
         self._path: Path | None = None
         self._door: socket.socket | None = None
         self._lock = threading.Lock()
@@ -86,26 +82,27 @@ class SharedPort:
         begin = time.monotonic()
         while True:
             try:
-                listener = _bound(self.number)
+                listener = listening_at(self.number)
             except OSError as error:
                 reason = (error.strerror or str(error)).lower()
             else:
                 self._listens(listener)
                 return
-            shared, why = self._asked(begin + PATIENCE)
-            if shared is not None:
-                self._listens(shared)
+            found = run_search.ask_for_listener(self._others(), self.number, begin + run_search.PATIENCE)
+            if isinstance(found, Found):
+                self.beside = found.run
+                self._listens(found.listener)
                 return
-            if time.monotonic() > begin + _AGAIN.get(why, 0.0):
-                raise PortTakenError(reason if why in {"", *_AGAIN} else why)
+            if time.monotonic() > begin + _AGAIN[found.passing]:
+                raise PortTakenError(found.reason or reason)
             time.sleep(_PAUSE)
 
     def listen_elsewhere(self) -> None:
         """Listen at a free port, which this run has from now on."""
-        listener = _bound(0)
+        listener = listening_at(0)
         self.number = int(listener.getsockname()[1])
         if self._path is not None:
-            path = self._path.with_name(_name(self.number, self._own))
+            path = self._path.with_name(name_of(self.number, self._own))
             self._path.rename(path)
             self._path = path
         self._listens(listener)
@@ -121,12 +118,12 @@ class SharedPort:
     def pass_on(self, connection: socket.socket, passwords: Iterable[Secret]) -> Passed:
         """Give a connection whose client bears one of these passwords to the run that it is for."""
         for password in passwords:
-            digest = _digest(password)
+            digest = digest_of(password)
             if digest == self._own:
                 return "mine"
             for folder in self._folders:
                 try:
-                    with handover.call(folder / _name(self.number, digest)) as other:
+                    with handover.call(folder / name_of(self.number, digest)) as other:
                         handover.say(other, "connection", connection)
                 except BlockingIOError:
                     return "later"
@@ -158,13 +155,13 @@ class SharedPort:
             with suppress(OSError):
                 self._door.shutdown(socket.SHUT_RDWR)  # wakes the thread
             self._door.close()
-        _sweep(self._folders)
+        sweep(self._folders)
 
     def _open(self) -> None:
         """Be found by the others. With a name only once somebody listens: one without is of the dead."""
         for folder in self._folders:
             door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            path, new = folder / _name(self.number, self._own), folder / f"new-{self._own}"
+            path, new = folder / name_of(self.number, self._own), folder / new_name_of(self._own)
             try:
                 door.bind(os.fspath(new))
                 door.listen(BACKLOG)
@@ -180,58 +177,8 @@ class SharedPort:
         with self._lock:
             self._listener = listener
 
-    def _asked(self, until: float) -> tuple[socket.socket | None, str]:
-        """The listening socket, from whichever run answers first; else why none gives it."""
-        why = ""
-        with ExitStack() as stack:
-            selector = stack.enter_context(selectors.DefaultSelector())
-            for path in self._others():
-                try:
-                    connection = stack.enter_context(handover.call(path))
-                    handover.say(connection, "listen")
-                except (ConnectionRefusedError, FileNotFoundError, BrokenPipeError, ConnectionResetError):
-                    path.unlink(missing_ok=True)
-                    why = "gone"
-                except (OSError, HandoverError):
-                    continue
-                else:
-                    selector.register(connection, selectors.EVENT_READ, _told(connection))
-            while selector.get_map() and (left := until - time.monotonic()) > 0:
-                for key, _ in selector.select(left):
-                    selector.unregister(key.fileobj)
-                    listener, why = self._answered(key)
-                    if listener is not None:
-                        return listener, ""
-            silent = [key.data for key in selector.get_map().values()]
-        return None, f"{silent[0]} does not answer: it may be stopped" if silent else why
-
-    def _answered(self, key: selectors.SelectorKey) -> tuple[socket.socket | None, str]:
-        connection = key.fileobj
-        if not isinstance(connection, socket.socket):
-            raise TypeError("only sockets are waited for")
-        connection.settimeout(_TALK)
-        try:
-            reply = handover.read_reply(connection)
-        except HandoverError:
-            return None, f"{key.data} is of another version"
-        except OSError:
-            return None, "gone"
-        if reply.listener is None:
-            return None, "not yet"
-        if not _listens_at(reply.listener, self.number):
-            reply.listener.close()
-            return None, f"{key.data} gives another socket than that of the port"
-        self.beside = reply.run
-        return reply.listener, ""
-
     def _others(self) -> list[Path]:
-        """The sockets of all other runs at this port, dead ones among them."""
-        begin = _name(self.number, "")
-        found: list[Path] = []
-        for folder in self._folders:
-            with suppress(OSError):
-                found += [each for each in folder.iterdir() if each.name.startswith(begin) and each != self._path]
-        return found[:_ASKED]
+        return sockets_of_others(self._folders, self.number, self._path)
 
     def _attend(self, door: socket.socket) -> None:
         """Answer the other runs until the end. In a thread, as the rest of this one may be busy with its imports."""
@@ -242,7 +189,7 @@ class SharedPort:
                 time.sleep(_PAUSE)  # the end, or for the moment there are too many open files
                 continue
             with connection, suppress(OSError, HandoverError):
-                connection.settimeout(_TALK)
+                connection.settimeout(TALK)
                 if handover.is_mine(connection):
                     self._answer(connection)
 
@@ -264,79 +211,3 @@ class SharedPort:
             passed.close()
         elif receiver is not None:
             receiver(passed)
-
-
-def find(number: int, password: Secret, folders: Iterable[Path]) -> Run | None:
-    """The run with that password at that port, if it is alive."""
-    for folder in folders:
-        try:
-            with handover.call(folder / _name(number, _digest(password))) as connection:
-                connection.settimeout(PATIENCE)
-                handover.say(connection, "listen")
-                reply = handover.read_reply(connection)
-        except (OSError, HandoverError):
-            continue
-        if reply.listener is not None:
-            reply.listener.close()
-            return reply.run
-    return None
-
-
-def _sweep(folders: Iterable[Path]) -> None:
-    """Delete the sockets of runs that were killed."""
-    for folder in folders:
-        with suppress(OSError):
-            for path in list(folder.glob("run-*"))[:_SWEPT]:
-                try:
-                    handover.call(path).close()
-                except ConnectionRefusedError:
-                    path.unlink(missing_ok=True)
-                except (OSError, HandoverError):
-                    continue
-            for path in list(folder.glob("new-*"))[:_SWEPT]:
-                if time.time() - path.lstat().st_mtime > _NEW:
-                    path.unlink(missing_ok=True)
-
-
-def _told(connection: socket.socket) -> str:
-    """The run at the other end, for people."""
-    pid = handover.peer(connection)[1]
-    return f"another `wharf run` (process {pid})" if pid > 0 else "another `wharf run`"
-
-
-def _digest(password: Secret) -> str:
-    return password.sha256()[:32]
-
-
-def _name(number: int, digest: str) -> str:
-    """With the network that the port is in: containers can share a folder and have a loopback each."""
-    return f"run-{_network()}-{number}-{digest}"
-
-
-def _network() -> int:
-    try:
-        return Path("/proc/self/ns/net").stat().st_ino
-    except OSError:
-        return 0
-
-
-def _bound(number: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((LOOPBACK, number))
-        listener.listen(BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def _listens_at(listener: socket.socket, number: int) -> bool:
-    """Whether that is what a run listens on."""
-    return (
-        listener.family == socket.AF_INET
-        and listener.type == socket.SOCK_STREAM
-        and bool(listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
-        and listener.getsockname() == (LOOPBACK, number)
-    )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from wharf.run_port.shared_port import LOOPBACK
+from wharf.run_port.loopback_listener import LOOPBACK
 from wharf.server.http.acceptor import Acceptor
 from wharf.server.http.protocol import OneRequest, Protocol
 from wharf.server.http.uvicorn_config import config
