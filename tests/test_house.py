@@ -49,7 +49,7 @@ HOMES = {
     "configupdater": "text_formats/ini_editing.py",
     "fastapi": "server/app.py",
     "git": "index/git.py",
-    "github": "github/",
+    "github": "github/pygithub_requester.py github/rest_calls.py github/app_installation.py",
     "httptools": "server/http/protocol.py",
     "jwt": "github/app_installation.py",  # PyGithub signs with it, and what it raises is caught there
     "jinja2": "pages/html.py",

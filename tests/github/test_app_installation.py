@@ -225,7 +225,7 @@ def test_a_token_that_ends_in_the_middle_is_renewed_once_for_all_threads(in_step
 
         def send(number: int) -> int:
             name = f"demo-{number}.whl"
-            return opened.upload(url, name, io.BytesIO(b"x" * 100), 100, sink=lambda: lambda _sent: None).status
+            return opened.upload(url, name, io.BytesIO(b"x" * 100), 100).status
 
         with ThreadPoolExecutor(6) as pool:
             assert list(pool.map(send, range(12))) == [201] * 12
@@ -251,7 +251,7 @@ def test_a_download_in_the_middle_gets_the_new_token(in_step: World) -> None:
     with world.open() as opened:
         reply = opened.call("POST", "{repo}/releases", body={"tag_name": "x", "draft": True})
         assert isinstance(reply.data, dict)
-        asset = opened.upload(str(reply.data["upload_url"]), "a.whl", io.BytesIO(b"x"), 1, sink=lambda: lambda _sent: None)
+        asset = opened.upload(str(reply.data["upload_url"]), "a.whl", io.BytesIO(b"x"), 1)
         world.hub.clock.forward(SOONEST)
         world.hub.revoke(world.app.tokens()[0].secret)
         assert isinstance(asset.data, dict)

@@ -158,7 +158,10 @@ def test_a_release_is_drafted_filled_published_and_recorded(world: World, two: t
     assert [sorted(file.location) for file in record.files] == [["asset", "name", "release", "tag"]] * 2
 
 
-def test_a_release_of_two_files_is_cheap(world: World, two: tuple[Path, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_release_of_two_files_is_cheap(world: World, two: tuple[Path, Path], tmp_path: Path, *, sparse: bool) -> None:
+    """Also where GitHub leaves out what it may leave out: PyGithub would ask for it, with a call for each object."""
+    world.repo.sparse = sparse
     world.put(*two)
     world.hub.calls.clear()
     with world.open(machine="home") as repository:

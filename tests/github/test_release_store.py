@@ -160,7 +160,7 @@ def test_nothing_holds_an_upload_while_another_goes_on() -> None:
     mock = Mock(handle)
     with mock.open() as github, ThreadPoolExecutor(8) as pool:
         done = pool.map(
-            lambda name: github.upload(UPLOADS, str(name), io.BytesIO(b"x"), 1, sink=lambda: lambda _sent: None).status,
+            lambda name: github.upload(UPLOADS, str(name), io.BytesIO(b"x"), 1).status,
             range(8),
         )
         assert list(done) == [201] * 8
@@ -169,25 +169,21 @@ def test_nothing_holds_an_upload_while_another_goes_on() -> None:
 def test_uploads_go_in_parallel_through_one_client(ada: Person) -> None:
     url = ada.draft()["upload_url"]
     files = {f"f{number}.whl": bytes([number]) * (CHUNK + number) for number in range(8)}
-    sent: dict[str, list[int]] = {name: [] for name in files}
 
     def put(name: str) -> object:
         data = files[name]
-        return ada.github.upload(
-            url, name, io.BytesIO(data), len(data), sink=lambda: lambda piece: sent[name].append(len(piece))
-        ).status
+        return ada.github.upload(url, name, io.BytesIO(data), len(data)).status
 
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(put, files)) == {201}
     assert {asset.name: asset.data.read_bytes() for asset in ada.repo.releases[0].assets} == files
-    assert {name: sum(pieces) for name, pieces in sent.items()} == {name: len(data) for name, data in files.items()}
 
 
 @pytest.mark.parametrize("name", ["demo-1!2.0+cpu.tar.gz", "a~b.whl", "a b%2B&c=d#e?.whl", "ä/../b.whl"])
 def test_a_file_s_name_arrives_as_it_is(name: str) -> None:
     mock = Mock(lambda _request: answer(201, {}))
     with mock.open() as github:
-        github.upload(UPLOADS, name, io.BytesIO(b"x"), 1, sink=lambda: lambda _sent: None)
+        github.upload(UPLOADS, name, io.BytesIO(b"x"), 1)
     (request,) = mock.seen
     assert request.url.params.multi_items() == [("name", name)]
     assert not set("+!#/ &") & set(request.url.query.decode().removeprefix("name="))
@@ -208,7 +204,7 @@ def test_a_plus_survives_at_github(ada: Person) -> None:
 def test_an_upload_address_elsewhere_gets_neither_token_nor_file(url: str) -> None:
     mock = Mock(lambda _request: answer(201, {}))
     with mock.open() as github, pytest.raises(StorageError, match="not its own host"):
-        github.upload(url, "a.whl", io.BytesIO(b"x"), 1, sink=lambda: lambda _sent: None)
+        github.upload(url, "a.whl", io.BytesIO(b"x"), 1)
     assert mock.seen == []
 
 
@@ -218,21 +214,33 @@ def test_an_upload_address_elsewhere_gets_neither_token_nor_file(url: str) -> No
 def test_an_upload_address_that_is_none_is_an_error_of_ours(url: str) -> None:
     mock = Mock(lambda _request: answer(201, {}))
     with mock.open() as github, pytest.raises(StorageError):
-        github.upload(url, "a.whl", io.BytesIO(b"x"), 1, sink=lambda: lambda _sent: None)
+        github.upload(url, "a.whl", io.BytesIO(b"x"), 1)
     assert mock.seen == []
+
+
+class _Read(io.BytesIO):
+    """A file that knows what was read of it since each time that it was read from the beginning."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.tries: list[bytes] = []
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        self.tries.append(b"")
+        return super().seek(place, whence)
+
+    def read(self, size: int | None = -1) -> bytes:
+        piece = super().read(size)
+        self.tries[-1] += piece
+        return piece
 
 
 def test_each_try_of_an_upload_begins_at_the_beginning(ada: Person) -> None:
     url = ada.draft()["upload_url"]
     ada.hub.fault("POST .*/assets$", "secondary:2")
-    sinks: list[list[bytes]] = []
-
-    def sink() -> Callable[[bytes], None]:
-        sinks.append([])
-        return sinks[-1].append
-
-    ada.github.upload(url, "a.whl", io.BytesIO(CONTENT), len(CONTENT), sink=sink)
-    assert [b"".join(pieces) for pieces in sinks] == [CONTENT, CONTENT]
+    file = _Read(CONTENT)
+    ada.github.upload(url, "a.whl", file, len(CONTENT))
+    assert file.tries == [CONTENT, CONTENT]
     assert ada.repo.releases[0].assets[0].data.read_bytes() == CONTENT
 
 
@@ -259,6 +267,6 @@ def test_a_name_that_is_taken_is_told_with_github_s_word_for_it(ada: Person) -> 
 def test_a_file_that_changes_while_it_is_sent_is_told(ada: Person, size: int) -> None:
     url = ada.draft()["upload_url"]
     with pytest.raises(StorageError, match="changed while it was sent"):
-        ada.github.upload(url, "a.whl", io.BytesIO(CONTENT), size, sink=lambda: lambda _sent: None)
+        ada.github.upload(url, "a.whl", io.BytesIO(CONTENT), size)
     assert ada.repo.releases[0].assets == []
     assert ada.github.call("GET", "{repo}").status == 200

@@ -38,7 +38,10 @@ def _number(text: str | None, default: int) -> int:
 
 
 def _shape(context: Context, release: Release) -> dict[str, Any]:
-    return shapes.release(context.hub, context.repo, release)
+    found = shapes.release(context.hub, context.repo, release)
+    if context.repo.sparse:
+        del found["immutable"], found["updated_at"]
+    return found
 
 
 def _visible(context: Context) -> list[Release]:

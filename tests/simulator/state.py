@@ -113,6 +113,7 @@ class Repo:
     description: str | None = None
     archived: bool = False
     digests: bool = True
+    sparse: bool = False  # whether its releases leave out what they may leave out
     protected: set[str] = field(default_factory=set)
     signed: set[str] = field(default_factory=set)
     releases: list[Release] = field(default_factory=list)

@@ -55,7 +55,7 @@ def signed(server: Server) -> str:
 
 def upload(github: GitHub, file: io.RawIOBase | io.BytesIO, size: int) -> int:
     url = f"http://{github.address.host}/api/uploads/repos/acme/pkgs/releases/1/assets"
-    return github.upload(url, "a.whl", file, size, sink=lambda: lambda _piece: None).status  # type: ignore[arg-type]
+    return github.upload(url, "a.whl", file, size).status  # type: ignore[arg-type]
 
 
 # What gets into a request.

@@ -1,7 +1,7 @@
 """The GitHub API, of one repository: REST, GraphQL, uploads and downloads.
 
-Why no whole client library: several threads upload at once through one connection pool, a redirect must never carry the token
-to another host, every body is bounded, and a person has to see what a command waits for.
+What PyGithub has a name for is under `GitHub.rest`. This file has what all calls share, and what PyGithub cannot do: several
+threads upload at once through one pool of connections, a redirect never carries the token to another host, bodies are bounded.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import threading
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
-from wharf.errors import AnswerTooLargeError, GraphQLError, NotAllowedError, StorageError
+from wharf.errors import GraphQLError, NotAllowedError, StorageError
 from wharf.github import account
 from wharf.github.app_installation import App, InstallationTokens, requests_of
 from wharf.github.quota import FIRST_WAIT, READ, WRITE, Tally, Turns, Wait, Waiting, wait_after
@@ -29,23 +30,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from contextlib import AbstractContextManager
     from typing import Self
+    from urllib.parse import SplitResult
 
     from wharf.github.account import Account
     from wharf.github.quota import Rate
     from wharf.github.quota_reservation import Reservation
     from wharf.github.renewing_token import TokenSource
     from wharf.github.replies import Reply
+    from wharf.github.rest_calls import Rest
     from wharf.github.wire import Wire
     from wharf.model import Json
     from wharf.repository_address import Address
     from wharf.transport.http_client import Download, Transport
 
-    Sink = Callable[[bytes], None]
-
 CHUNK = 256 << 10
 _TRIES = 4  # of a query that a limit refuses
 _HOPS = 5  # redirects of the API
-_ITEMS = 1_000_000  # of a list
 _TOKEN = re.compile(r"[!-~]{1,1000}", re.ASCII)
 _MOVED = re.compile(r"/repositories/[0-9]+")
 _JSON = {"content-type": "application/json"}
@@ -196,6 +196,13 @@ class GitHub:
                 self._turns = self._turns.of_another(tally)
                 self._made = wire.with_turns(self._turns)
 
+    @cached_property
+    def rest(self) -> Rest:
+        """The REST API by the names of its calls. PyGithub is imported at the first: it takes a quarter of a second."""
+        from wharf.github.rest_calls import Rest
+
+        return Rest(self)
+
     def call(
         self,
         method: str,
@@ -231,26 +238,6 @@ class GitHub:
         what = f"{method} {rest} of {self.address}" if rest else f"the repository {self.address}"
         raise refusal(method, what, reply, token=self.source is not None)
 
-    def pages(self, path: str, *, query: Mapping[str, str] | None = None, at_most: int | None = None) -> Iterator[Json]:
-        """The items of a list, 100 a page, `at_most` of them or all ("Using pagination in the REST API")."""
-        size, done = 100, 0
-        while done < (at_most or _ITEMS):
-            try:
-                reply = self.call("GET", path, query={**(query or {}), "per_page": str(size), "page": str(done // size + 1)})
-            except AnswerTooLargeError:
-                # As of releases with hundreds of assets each. What was read so far is a number of smaller pages, too.
-                if size == 1:
-                    raise
-                size = size // 2 if size % 2 == 0 else size // 5
-                continue
-            items = reply.data if isinstance(reply.data, list) else []
-            yield from items
-            if 'rel="next"' not in reply.headers.get("link", "") or not items:
-                return
-            done += size
-        if at_most is None:
-            raise StorageError(f"{self.address.host} gives a list without an end.", "It is not read any further.")
-
     def graphql(self, query: str, variables: Mapping[str, Json]) -> dict[str, Json]:
         """The data that a GraphQL query or mutation gives. Raises GraphQLError besides what `call` raises."""
         writes = query.lstrip().startswith("mutation")
@@ -277,8 +264,8 @@ class GitHub:
         data = reply.data.get("data")
         return data if isinstance(data, dict) else {}
 
-    def upload(self, upload_url: str, name: str, file: BinaryIO, size: int, *, sink: Callable[[], Sink]) -> Reply:
-        """Upload an asset of `size` bytes ("Upload a release asset"). Each try gives every piece to a `sink` of its own.
+    def upload(self, upload_url: str, name: str, file: BinaryIO, size: int) -> Reply:
+        """Upload an asset of `size` bytes ("Upload a release asset"). Each try reads the file from its beginning.
 
         Raises what `call` raises; UncertainError also where GitHub answered 5xx: an empty asset may be left.
         """
@@ -291,13 +278,12 @@ class GitHub:
         headers = {"content-type": "application/octet-stream", "content-length": str(size)}
 
         def pieces() -> Iterator[bytes]:
-            sent, left = sink(), size
-            file.seek(0)  # each try begins at the beginning
+            left = size
+            file.seek(0)
             while chunk := file.read(min(CHUNK, left + 1)):
                 left -= len(chunk)
                 if left >= 0:
                     yield chunk
-                    sent(chunk)
             if left:
                 raise StorageError("A file changed while it was sent.", "Run the same command again.")
 
@@ -351,25 +337,34 @@ class GitHub:
             raise StorageError(f"{self.address.host} gives an address for a file that is not valid.", "Try again later.")
         return location
 
-    def _moved(self, path: str, location: str) -> str:
-        """Learn the repository's new name from a redirect on the API's own host; the path to ask for now."""
+    def below(self, location: str) -> str:
+        """The path below the API of an address that GitHub gave. Raises StorageError for an address elsewhere."""
+        return self._below(self._target("/", location))
+
+    def _below(self, target: SplitResult) -> str:
+        api = urlsplit(self.address.api)
+        if not target.path.startswith(f"{api.path}/") or "/.." in unquote(target.path):
+            raise StorageError(f"{self.address.host} leads to a place outside of its API.", "Try again later.")
+        return target.path.removeprefix(api.path) + (f"?{target.query}" if target.query else "")
+
+    def _target(self, path: str, location: str) -> SplitResult:
+        """What GitHub leads to from a path. Raises StorageError for another host."""
         api = urlsplit(self.address.api)
         try:
             # Joined before it is judged: put behind the API's name, a relative one such as `.evil.example` makes another host.
             target = urlsplit(urljoin(self.address.api + self._path(path), location))
         except ValueError:
-            raise StorageError(
-                f"{self.address.host} redirects to something that is not an address.", "Try again later."
-            ) from None
+            raise StorageError(f"{self.address.host} leads to something that is not an address.", "Try again later.") from None
         if (target.scheme, target.netloc) != (api.scheme, api.netloc):
-            raise StorageError(
-                f"{self.address.host} redirects to another host, where the token is not sent.", "Try again later."
-            )
+            raise StorageError(f"{self.address.host} leads to another host, where the token is not sent.", "Try again later.")
+        return target
+
+    def _moved(self, path: str, location: str) -> str:
+        """Learn the repository's new name from a redirect on the API's own host; the path to ask for now."""
+        target = self._target(path, location)
         found = _MOVED.search(target.path)
         if found is None or not path.startswith("{repo}"):
-            if not target.path.startswith(f"{api.path}/"):
-                raise StorageError(f"{self.address.host} redirects to a place outside of its API.", "Try again later.")
-            return target.path.removeprefix(api.path) + (f"?{target.query}" if target.query else "")
+            return self._below(target)
         reply = self._send("GET", self.address.api + found[0], {}, None, points=READ)
         name = reply.data.get("full_name") if isinstance(reply.data, dict) else None
         if not isinstance(name, str):

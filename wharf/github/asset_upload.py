@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+import io
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from wharf.errors import AWAY, NotAllowedError, RejectedError, StorageError, UncertainError
 from wharf.github import release_listing
@@ -33,12 +35,28 @@ class ClosedError(Exception):
     """The release takes no more files from us."""
 
 
-@dataclass(slots=True)
-class _Sent:
-    """What went out in one try."""
+class _Watched(io.RawIOBase):
+    """A file while it is sent. Each try begins with `seek`, and takes back what the one before has told of."""
 
-    count: int = 0
-    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    def __init__(self, file: BinaryIO, sent: Callable[[int], None], stop: threading.Event) -> None:
+        super().__init__()
+        self._file, self._sent, self._stop = file, sent, stop
+        self._count = 0
+        self.digest = hashlib.sha256()
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        self._sent(-self._count)
+        self._count, self.digest = 0, hashlib.sha256()
+        return self._file.seek(place, whence)
+
+    def read(self, size: int = -1) -> bytes:
+        if self._stop.is_set():
+            raise StorageError("The upload was stopped.", "Run the same command again: it goes on from there.")
+        piece = self._file.read(size)
+        self.digest.update(piece)
+        self._count += len(piece)
+        self._sent(len(piece))
+        return piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,41 +99,22 @@ class Upload:
             if other is not None:
                 if not own and not (self.release.draft and other.state == "uploaded") and not self._stale(other):
                     raise ClosedError
-                self.github.call("DELETE", f"{{repo}}/releases/assets/{other.id}", allow=(404,))
+                self.github.rest.delete_asset(other.id)
         raise failure
 
     def _send(self) -> Stored:
         """One try. Raises StorageError if other bytes arrived than were checked; they are deleted."""
         file = self.incoming.named.file
-        tries: list[_Sent] = []
-
-        def taken_back() -> None:
-            for each in tries[-1:]:
-                self.progress.sent(file.filename, -each.count)
-
-        def sink() -> Callable[[bytes], None]:
-            taken_back()
-            tries.append(_Sent())
-            return sent
-
-        def sent(chunk: bytes) -> None:
-            if self.stop.is_set():
-                raise StorageError("The upload was stopped.", "Run the same command again: it goes on from there.")
-            tries[-1].digest.update(chunk)
-            tries[-1].count += len(chunk)
-            self.progress.sent(file.filename, len(chunk))
-
-        try:
-            with self.incoming.source() as opened:
-                reply = self.github.upload(self.release.upload_url, file.filename, opened, file.size, sink=sink)
-        except StorageError:
-            taken_back()
-            raise
-        stored = release_listing.asset(reply.data)
-        self.github.know(reply.data.get("uploader") if isinstance(reply.data, dict) else None)
-        arrived = stored.sha256 or tries[-1].digest.hexdigest()  # an old server tells no digest: then what was sent has to do
+        with self.incoming.source() as opened:
+            watched = _Watched(opened, partial(self.progress.sent, file.filename), self.stop)
+            try:
+                stored = self.github.rest.upload(self.release, file.filename, cast("BinaryIO", watched), file.size)
+            except StorageError:
+                watched.seek(0)
+                raise
+        arrived = stored.sha256 or watched.digest.hexdigest()  # an old server tells no digest: then what was sent has to do
         if arrived != file.sha256 or stored.size != file.size:
-            self.github.call("DELETE", f"{{repo}}/releases/assets/{stored.id}", allow=(404,))
+            self.github.rest.delete_asset(stored.id)
             raise StorageError(
                 f"{file.filename} arrived at GitHub with other bytes than were checked (sha256 {arrived}).",
                 "Did the file change meanwhile? Run the same command again.",
@@ -125,11 +124,11 @@ class Upload:
     def _namesake(self) -> Stored | None:
         """The asset of the release that has the file's bytes, else the one that has its name."""
         file = self.incoming.named.file
-        assets = [release_listing.asset(each) for each in self.github.pages(f"{{repo}}/releases/{self.release.id}/assets")]
+        assets = [*self.github.rest.assets(self.release.id)]
         named = [each for each in assets if release_listing.same_name(each.name, file.filename)]
         return release_listing.find(assets, file) or next(
             iter(sorted(named, key=lambda each: each.name != file.filename)), None
         )
 
     def _stale(self, stored: Stored) -> bool:
-        return stored.state != "uploaded" and self.github.now() - datetime.fromisoformat(stored.updated) > STALE
+        return stored.state != "uploaded" and self.github.now() - stored.updated > STALE

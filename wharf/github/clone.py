@@ -139,8 +139,7 @@ class Clone:
             check_disk(err, self.folder, disk_remedies.CACHE)
         if _ELSEWHERE.search(err) or _NO_RIGHT.search(err):
             before = self.github.address
-            found = self.github.call("GET", "{repo}").data
-            if isinstance(found, dict) and found.get("archived") and verb == "push":
+            if self.github.rest.about().archived and verb == "push":
                 raise NotAllowedError(f"{before} is archived: it takes no changes.", "Unarchive it in its settings on GitHub.")
             if self.github.token != self._sent:
                 return  # it was renewed meanwhile: git tries again with the new one

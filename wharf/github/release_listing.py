@@ -7,12 +7,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wharf.errors import StorageError
 from wharf.index.asset_location import metadata_name
 from wharf.model import same_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from wharf.model import File, Json
 
@@ -24,14 +24,14 @@ _MARK = re.compile(r"<!-- wharf index=([a-z0-9-]+) files=([0-9a-f]{64}) -->")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """An asset. `sha256` is None where GitHub tells no digest; the times are as GitHub writes them."""
+    """An asset. `sha256` is None where GitHub tells no digest."""
 
     id: int
     name: str
     state: str
     size: int
     sha256: str | None
-    updated: str
+    updated: datetime
 
     def holds(self, file: File) -> bool:
         """Whether these are the file's bytes, by GitHub's own digest."""
@@ -50,7 +50,7 @@ class Listed:
     draft: bool
     immutable: bool
     upload_url: str
-    touched: str
+    touched: datetime
     mark: str | None
     index: str | None
     assets: tuple[Stored, ...]
@@ -58,6 +58,12 @@ class Listed:
     def find(self, file: File) -> Stored | None:
         """The asset that holds a file's bytes."""
         return find(self.assets, file)
+
+
+def marked(text: str) -> tuple[str | None, str | None]:
+    """The index and the mark that the text of a release tells; None for one that is not wharf's."""
+    found = _MARK.search(text[:4096])
+    return (found[1], found[2]) if found else (None, None)
 
 
 def find(assets: Iterable[Stored], file: File) -> Stored | None:
@@ -146,51 +152,3 @@ def is_of(tag: str, project: str, version: str) -> bool:
 def numbered(base: str, number: int) -> str:
     """The tag of that number."""
     return base if number == 1 else f"{base}_{number}"
-
-
-def release(data: Json) -> Listed:
-    """A release out of an answer. Raises StorageError."""
-    try:
-        if not isinstance(data, dict):
-            raise TypeError("it is not an object")
-        assets = data["assets"]
-        stored = tuple(asset(each) for each in assets) if isinstance(assets, list) else ()
-        times = (str(data["created_at"]), str(data.get("updated_at") or ""), *(each.updated for each in stored))
-        found = _MARK.search(str(data.get("body") or "")[:4096])
-        return Listed(
-            id=_int(data["id"]),
-            tag=str(data["tag_name"]),
-            draft=data["draft"] is True,
-            immutable=data.get("immutable") is True,
-            upload_url=str(data["upload_url"]),
-            touched=max(times),
-            mark=found[2] if found else None,
-            index=found[1] if found else None,
-            assets=stored,
-        )
-    except (KeyError, TypeError) as error:
-        raise StorageError(f"GitHub described a release in a way that is not understood: {error}.", "Update wharf.") from error
-
-
-def asset(data: Json) -> Stored:
-    """An asset out of an answer. Raises StorageError."""
-    try:
-        if not isinstance(data, dict):
-            raise TypeError("it is not an object")
-        kind, _, digest = str(data.get("digest") or "").partition(":")
-        return Stored(
-            id=_int(data["id"]),
-            name=str(data["name"]),
-            state=str(data["state"]),
-            size=_int(data["size"]),
-            sha256=digest if kind == "sha256" else None,
-            updated=str(data["updated_at"]),
-        )
-    except (KeyError, TypeError) as error:
-        raise StorageError(f"GitHub described an asset in a way that is not understood: {error}.", "Update wharf.") from error
-
-
-def _int(value: Json) -> int:
-    if not isinstance(value, int):
-        raise TypeError(f"{value!r} is not a number")
-    return value

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from wharf.assets.asset_store import Incoming, Recorded, Source
     from wharf.github.api import GitHub
     from wharf.index.change import Named
-    from wharf.model import File, Json, Release
+    from wharf.model import File, Release
 
 T = TypeVar("T")
 
@@ -114,7 +114,7 @@ class Shipment:
             id_: each for each in committed if (id_ := asset_location.id_of(each.file.location.get("asset"))) in self._taken
         }
         for release in {self._taken[each] for each in taken}:
-            found = self._release(release)
+            found = self._github.rest.release(release)
             there = {asset.id for asset in found.assets} if found else set()
             for asset, each in taken.items():
                 if self._taken[asset] == release and asset not in there:
@@ -156,13 +156,8 @@ class Shipment:
 
     def _list(self, tags: Sequence[str] = ()) -> list[Listed]:
         """The newest 100 releases by their commits' dates, where a crash left a draft or one unrecorded; those of `tags`."""
-        found = list(self._github.pages("{repo}/releases", at_most=100))
-        replies = [self._github.call("GET", f"{{repo}}/releases/tags/{tag}", allow=(404,)) for tag in tags[-_TRIES:]]
-        return [release_listing.release(each) for each in (*found, *(reply.data for reply in replies if reply.status == 200))]
-
-    def _release(self, number: int) -> Listed | None:
-        reply = self._github.call("GET", f"{{repo}}/releases/{number}", allow=(404,))
-        return release_listing.release(reply.data) if reply.status == 200 else None
+        rest = self._github.rest
+        return [*rest.releases(100), *(found for tag in tags[-_TRIES:] if (found := rest.release(tag)) is not None)]
 
     def _found_in(self, release: Listed, incoming: Iterable[Incoming]) -> list[Named]:
         """Files that a release has."""
@@ -180,8 +175,7 @@ class Shipment:
         told = {each.id for each in release.assets}
         missing = [each for each in stored if each.id not in told]
         if missing:  # what is told beside a release is not believed to be all of it
-            pages = self._github.pages(f"{{repo}}/releases/{release.id}/assets")
-            told = {release_listing.asset(each).id for each in pages}
+            told = {each.id for each in self._github.rest.assets(release.id)}
         for each in missing:
             if each.id not in told:
                 raise StorageError(
@@ -199,7 +193,7 @@ class Shipment:
         ours = {each.id: each for each in self._listed.result() if each.mark and release_listing.number_of(each.tag, base)}
         latest = max((id_ for place in places if (id_ := asset_location.id_of(place.get("release")))), default=None)
         if latest is not None and latest not in ours:
-            release = self._release(latest)
+            release = self._github.rest.release(latest)
             if release is not None and release.mark and release_listing.is_of(release.tag, project, version):
                 ours[latest] = release  # else the record was written by hand, or the release was: it is not ours to fill
         tags = {str(place.get("tag")) for place in places} | {each.tag for each in ours.values() if not each.draft}
@@ -258,7 +252,7 @@ class Shipment:
         try:
             stored = self._fill(release, load)
         except NotAllowedError:
-            if self._release(release.id) is None:
+            if self._github.rest.release(release.id) is None:
                 raise _deleted(load) from None
             raise
         except ClosedError:
@@ -288,16 +282,9 @@ class Shipment:
 
     def _create(self, load: _Load, tip: str) -> Listed:
         """A draft for a load."""
-        body: dict[str, Json] = {
-            "tag_name": load.tag,
-            "name": load.tag,
-            "target_commitish": tip,
-            "draft": True,
-            "body": release_listing.text(self._index, load.project, load.version, load.files),
-        }
         for _ in range(_TRIES):
             try:
-                return release_listing.release(self._github.call("POST", "{repo}/releases", body=body).data)
+                return self._github.rest.create_release(load.tag, tip, self._text(load))
             except UncertainError as error:
                 lost = error
                 wanted = release_listing.mark(load.files)
@@ -305,6 +292,9 @@ class Shipment:
                 if made:
                     return made[0]
         raise lost
+
+    def _text(self, load: _Load) -> str:
+        return release_listing.text(self._index, load.project, load.version, load.files)
 
     def _fill(self, release: Listed, load: _Load) -> dict[str, Stored]:
         """The assets of a load by file name, uploaded as far as they are not there."""
@@ -328,23 +318,15 @@ class Shipment:
         """Make a filled draft visible; or the release that is it, if another publisher of the same files was quicker."""
         if self._stop.is_set():
             raise StorageError("The publish was stopped.", "Run the same command again: it goes on from there.")
-        path = f"{{repo}}/releases/{release.id}"
         for _ in range(_TRIES):
-            body: dict[str, Json] = {
-                "tag_name": load.tag,
-                "name": load.tag,
-                "target_commitish": tip,
-                "draft": False,
-                "make_latest": "false",
-            }
             try:
-                published = release_listing.release(self._github.call("PATCH", path, body=body).data)
+                published = self._github.rest.publish_release(release.id, load.tag, tip, self._text(load))
                 if not published.draft:
                     return published
                 raise UncertainError(f"GitHub left the release {load.tag} a draft.", "Run the same command again.")
             except (UncertainError, RejectedError, NotAllowedError) as error:
                 failure = error
-                now = self._release(release.id)
+                now = self._github.rest.release(release.id)
                 if now is not None and not now.draft:
                     return now
                 if isinstance(error, UncertainError):
@@ -353,7 +335,7 @@ class Shipment:
                     raise
             twin = self._twin(load, release.id)
             if twin is not None:
-                self._github.call("DELETE", path, allow=(404,))
+                self._github.rest.delete_release(release.id)
                 return twin
             if now is None:
                 raise _deleted(load)

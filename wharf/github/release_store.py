@@ -7,7 +7,6 @@ a `_`. Names, digests and states are recorded as GitHub answered them, never ass
 from __future__ import annotations
 
 import contextlib
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from wharf.errors import NotAllowedError, StorageError
@@ -67,15 +66,10 @@ class Releases:
             with self.github.open(found) as download:
                 yield download
 
-    def all(self) -> Iterator[Listed]:
-        """Every release of the repository, with its assets, the newest first."""
-        for each in self.github.pages("{repo}/releases"):
-            yield release_listing.release(each)
-
     def left_of(self, project: str, version: str, removed: Mapping[str, str]) -> Sequence[Named]:
         """Those files (name: sha256) of a release that left the index before, and whose bytes are stored nevertheless."""
         found = []
-        for release in self.all():
+        for release in self.github.rest.releases():
             if release.draft or release.mark is None or not release_listing.is_of(release.tag, project, version):
                 continue
             for asset in release.assets:
@@ -85,8 +79,7 @@ class Releases:
                             (one for one in release.assets if one.name == asset_location.metadata_name(asset.name)), None
                         )
                         location = release_listing.location(release, asset, beside)
-                        moment = datetime.fromisoformat(asset.updated)
-                        file = File(filename=name, sha256=sha256, size=asset.size, upload_time=moment, location=location)
+                        file = File(filename=name, sha256=sha256, size=asset.size, upload_time=asset.updated, location=location)
                         found.append(Named(project=project, version=version, file=file))
         return found
 
@@ -124,8 +117,7 @@ class Releases:
         if number is None:
             raise StorageError(f"the record of {each.file.filename} does not say in which release it is", "")
         if number not in seen:
-            reply = self.github.call("GET", f"{{repo}}/releases/{number}", allow=(404,))
-            seen[number] = release_listing.release(reply.data) if reply.status == 200 else None
+            seen[number] = self.github.rest.release(number)
         release = seen[number]
         if release is None:
             return
@@ -140,4 +132,4 @@ class Releases:
                 continue
             if not release_listing.same_name(stored.name, name) and not (id_ == place.asset and stored.holds(each.file)):
                 raise StorageError(f"{stored.name} in {release.tag}, which its record names, is another file", "")
-            self.github.call("DELETE", f"{{repo}}/releases/assets/{stored.id}", allow=(404,))
+            self.github.rest.delete_asset(stored.id)

@@ -146,14 +146,16 @@ class RemoteBranch(Branch):
     def _check_room(self) -> None:
         """Raise StorageError where the index branch must not or cannot be made."""
         where = self.github.address
-        found = self.github.call("GET", "{repo}/git/matching-refs/heads/wharf", allow=(409,))
-        if found.status == 409:
+        try:
+            blocked = "refs/heads/wharf" in self.github.rest.refs("heads/wharf")
+        except RejectedError as error:
+            if error.status != 409:
+                raise
             raise StorageError(
                 f"{where} is empty: the first branch that it gets becomes its default one, which an index must not be.",
                 f"`wharf init {where}` makes its first commit.",
-            )
-        refs = found.data if isinstance(found.data, list) else []
-        if any(isinstance(each, dict) and each.get("ref") == "refs/heads/wharf" for each in refs):
+            ) from None
+        if blocked:
             raise StorageError(
                 f"{where} has a branch named wharf, and beside it git has no room for wharf/{self.index}.",
                 "Rename or delete that branch.",
@@ -238,21 +240,13 @@ class RemoteBranch(Branch):
 
     def _first_by_api(self, edits: dict[str, bytes | None], text: str) -> str | None:
         """The first commit of an index, through the Git database API: createCommitOnBranch needs a branch to stand on."""
-        entries: list[Json] = []
-        for path, data in edits.items():
-            encoded = {"content": base64.b64encode(data or b"").decode(), "encoding": "base64"}
-            blob = self.github.call("POST", "{repo}/git/blobs", body=dict(encoded)).data
-            entries.append({"path": path, "mode": "100644", "type": "blob", "sha": _sha(blob)})
-        tree = _sha(self.github.call("POST", "{repo}/git/trees", body={"tree": entries}).data)
-        body: dict[str, Json] = {"message": f"{text}\n", "tree": tree, "parents": []}
-        commit = _sha(self.github.call("POST", "{repo}/git/commits", body=body).data)
+        files = {path: data or b"" for path, data in edits.items()}
         try:
-            self.github.call("POST", "{repo}/git/refs", body={"ref": self.ref, "sha": commit})
+            return self.github.rest.create_branch(self.ref, files, f"{text}\n")
         except RejectedError as error:
             if "already exists" in error.message:  # somebody made the branch meanwhile
                 return None
             raise self._refusal(error.message, ()) from error
-        return commit
 
     def _refusal(self, said: str, types: tuple[str, ...]) -> NotAllowedError | StorageError:
         """What the API's refusal of a commit means; `types` are those of a GraphQL error."""
@@ -263,9 +257,3 @@ class RemoteBranch(Branch):
         if types and "UNPROCESSABLE" not in types:
             return StorageError(said, "Run the same command again. If it persists, see GitHub's status page.")
         return NotAllowedError(f"wharf/{self.index}: {said}", f"Exempt wharf/{self.index} from the branch's rules.")
-
-
-def _sha(data: Json) -> str:
-    if not isinstance(data, dict) or not isinstance(data.get("sha"), str):
-        raise StorageError("GitHub gave no id for a new object.", "Run the same command again.")
-    return str(data["sha"])

@@ -85,8 +85,7 @@ def _direct(repository: Repository) -> Direct:
             "The files of a folder have no address of their own that a site could link to.",
             "--with-files makes a site that has them.",
         )
-    about = github.call("GET", "{repo}").data
-    if not isinstance(about, dict) or about.get("private") is not False:
+    if github.rest.about().private:
         raise UsageError(
             f"{github.address} is private: links from a static site to its files work for nobody.",
             "Use `wharf run -- COMMAND` or `wharf serve`; or --with-files, and put the site behind a login of your own.",
@@ -94,11 +93,10 @@ def _direct(repository: Repository) -> Direct:
     public = []
     for slug in releases.others:
         try:
-            other = github.call("GET", f"/repos/{slug}").data
+            if not github.rest.about(slug).private:
+                public.append(slug)
         except (NotFoundError, NotAllowedError):
             continue
-        if isinstance(other, dict) and other.get("private") is False:
-            public.append(slug)
     return layout.Direct(github.address, frozenset(public))
 
 

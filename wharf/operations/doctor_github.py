@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
+from wharf.errors import NotAllowedError, NotFoundError, RejectedError
 from wharf.github import release_listing
 from wharf.github.account import KINDS
 from wharf.github.api import GitHub
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from wharf.github.quota import Waiting
-    from wharf.github.replies import Reply
-    from wharf.model import Json
+    from wharf.github.rest_calls import About
     from wharf.repository.credentials import Credential
     from wharf.repository.settings import Settings
     from wharf.repository_address import Address
@@ -76,15 +75,15 @@ class Visit:
         yield _clock(github)
         if quota.state == "problem":
             return
-        reply = github.call("GET", "{repo}", allow=(404,))
-        if reply.status == 404 or not isinstance(reply.data, dict):
+        try:
+            about = github.rest.about()
+        except NotFoundError:
             yield self._missing(github)
             return
-        about = reply.data
         yield from self._about(github, about)
         readable = [*self._contents(github, about)]
         yield from readable
-        yield _writing(github, reply, about)
+        yield _writing(github, about)
         if any(each.what == "reading" and each.state == "problem" for each in readable):
             return
         yield from told("releases", lambda: _releases(github))
@@ -98,16 +97,16 @@ class Visit:
         detail = f"GitHub shows no repository {github.address}" + (" to this token" if github.source else " without a token")
         return Finding(what="repository", state="problem", detail=detail, hint=hint)
 
-    def _about(self, github: GitHub, about: dict[str, Json]) -> Iterator[Finding]:
-        kind = "private" if about.get("private") else "public: everybody can read it"
+    def _about(self, github: GitHub, about: About) -> Iterator[Finding]:
+        kind = "private" if about.private else "public: everybody can read it"
         yield Finding(what="repository", detail=f"{github.address} is {kind}")
         if github.address.slug.lower() != self._address.slug.lower():
             detail = f"{self._address} is called {github.address} now"
             yield Finding(what="name", state="warning", detail=detail, hint="Change the address where you configured it.")
-        if about.get("archived"):
+        if about.archived:
             hint = "Unarchive it in its settings on GitHub."
             yield Finding(what="archived", state="problem", detail="it is archived: it takes no changes", hint=hint)
-        default = str(about.get("default_branch"))
+        default = about.default_branch
         if default.startswith("wharf/"):
             yield Finding(
                 what="default-branch",
@@ -115,46 +114,44 @@ class Visit:
                 detail=f"{default} is the default branch: whoever clones the repository gets the index",
                 hint="Make another branch, and make that the default one in the settings on GitHub.",
             )
-        size = about.get("size")
-        if isinstance(size, int):
-            large = size / 1e6 >= _LARGE
+        if about.size is not None:
+            large = about.size / 1e6 >= _LARGE
             yield Finding(
                 what="size",
                 state="warning" if large else "ok",
-                detail=f"git holds {size / 1e6:.2f} GB of at most {_LARGEST} GB (files of releases do not count)",
+                detail=f"git holds {about.size / 1e6:.2f} GB of at most {_LARGEST} GB (files of releases do not count)",
                 hint="Look for large files on its branches: an index alone never grows so large." if large else "",
             )
 
-    def _contents(self, github: GitHub, about: dict[str, Json]) -> Iterator[Finding]:
+    def _contents(self, github: GitHub, about: About) -> Iterator[Finding]:
         """Whether contents may be read, proved by reading, and whether the index is there."""
-        index = self._settings.index
-        reply = github.call("GET", f"{{repo}}/git/ref/heads/wharf/{index}", allow=(403, 404, 409))
-        if reply.status == 409:
+        index, commit, proof = self._settings.index, None, None
+        why = f"GitHub shows no branch {about.default_branch}"
+        try:
+            commit = github.rest.ref(f"heads/wharf/{index}")
+            proof = commit or github.rest.ref(f"heads/{about.default_branch}")
+        except RejectedError:
             hint = f"`wharf init {github.address}` makes a first commit, and the index."
             yield Finding(what="index", state="problem", detail="the repository is empty: it has no commit", hint=hint)
             return
-        if reply.status == 404:
-            default = quote(str(about.get("default_branch")))
-            proof = github.call("GET", f"{{repo}}/git/ref/heads/{default}", allow=(403, 404, 409))
-        else:
-            proof = reply
-        if proof.status != 200:
+        except NotAllowedError as error:
+            why = error.message
+        if proof is None:
             yield Finding(
                 what="reading",
                 state="problem",
-                detail=f"the repository is shown, but not what is in it: {proof.message}",
+                detail=f"the repository is shown, but not what is in it: {why}",
                 hint="Give the token the permission `contents: read` (an Actions job: `permissions: contents: read`).",
             )
             return
         yield Finding(what="reading", detail="its contents may be read" if github.source else "everybody may read its contents")
-        if reply.status == 200:
-            yield Finding(what="index", detail=f"the index {index!r} is there: branch wharf/{index}, commit {_commit(reply)}")
+        if commit is not None:
+            yield Finding(what="index", detail=f"the index {index!r} is there: branch wharf/{index}, commit {commit[:12]}")
         else:
-            yield self._no_index(github, default=str(about.get("default_branch")))
+            yield self._no_index(github, about.default_branch)
 
-    def _no_index(self, github: GitHub, *, default: str) -> Finding:
-        listed = github.call("GET", "{repo}/git/matching-refs/heads/wharf", query={"per_page": "100"}, allow=(404, 409)).data
-        names = [str(each.get("ref")) for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    def _no_index(self, github: GitHub, default: str) -> Finding:
+        names = list(github.rest.refs("heads/wharf"))
         if "refs/heads/wharf" in names:
             address = github.address
             delete = "" if default == "wharf" else f", or delete it: git push {address.git} :wharf"
@@ -199,22 +196,21 @@ def _app(github: GitHub) -> Finding:
 
 def _quota(github: GitHub) -> Finding:
     """What is left of the hour's requests ("Get rate limit status for the authenticated user")."""
-    reply = github.call("GET", "/rate_limit", allow=(404,))
-    resources = reply.data.get("resources") if isinstance(reply.data, dict) else None
-    core = resources.get("core") if isinstance(resources, dict) else None
-    if not isinstance(core, dict):  # an Enterprise Server need not have limits
+    github.call("GET", "/rate_limit", allow=(404,))
+    core = github.rates.get("core")
+    if core is None:  # an Enterprise Server need not have limits
         return Finding(what="quota", detail=f"{github.address.host} tells of no limit")
-    limit, left, reset = (_number(core.get(key)) for key in ("limit", "remaining", "reset"))
-    detail = f"{left} of {limit} requests are left until {time.strftime('%H:%M:%S', time.localtime(reset))}"
-    if left == 0:
+    until = time.strftime("%H:%M:%S", time.localtime(time.time() + core.reset_in))
+    detail = f"{core.remaining} of {core.limit} requests are left until {until}"
+    if core.remaining == 0:
         hint = "Wait until then." if github.source else "Wait until then, or set WHARF_TOKEN: with a token there are more."
         return Finding(what="quota", state="problem", detail=detail, hint=hint)
-    few = left < limit * _FEW
+    few = core.remaining < core.limit * _FEW
     hint = "Large publishes will wait for the next hour, if --max-wait allows." if few else ""
     return Finding(what="quota", state="warning" if few else "ok", detail=detail, hint=hint)
 
 
-def _writing(github: GitHub, reply: Reply, about: dict[str, Json]) -> Finding:
+def _writing(github: GitHub, about: About) -> Finding:
     """What can be known of writing without doing it: `permissions` tells what the user may, not what the token may."""
     token = github.token
     if token is None:
@@ -227,13 +223,12 @@ def _writing(github: GitHub, reply: Reply, about: dict[str, Json]) -> Finding:
     if _prefix(token) == _OF_APPS:
         hint = "An Actions job needs `permissions: contents: write`, an app the permission `contents: write`."
         return Finding(what="writing", detail="whether this token may write shows only by writing", hint=hint)
-    rights = about.get("permissions")
-    if not isinstance(rights, dict) or not rights.get("push"):
+    if not about.may_push:
         hint = "For publishing, ask for the role Write in the repository's settings on GitHub."
         return Finding(what="writing", state="warning", detail="the token's user may not write to it", hint=hint)
-    scopes = {each.strip() for each in reply.headers.get("x-oauth-scopes", "").split(",")}
-    if _prefix(token) in _SCOPED and "x-oauth-scopes" in reply.headers:
-        if "repo" in scopes or ("public_repo" in scopes and not about.get("private")):
+    if _prefix(token) in _SCOPED and about.scopes is not None:
+        scopes = {each.strip() for each in about.scopes.split(",")}
+        if "repo" in scopes or ("public_repo" in scopes and not about.private):
             return Finding(what="writing", detail="the token's user may write, and its scopes suffice")
         detail = f"the token's user may write, but its scopes ({', '.join(sorted(scopes)) or 'none'}) do not suffice"
         return Finding(what="writing", state="warning", detail=detail, hint="Give the token the scope `repo`.")
@@ -255,7 +250,7 @@ def _clock(github: GitHub) -> Finding:
 
 
 def _releases(github: GitHub) -> Iterator[Finding]:
-    found = [release_listing.release(each) for each in github.pages("{repo}/releases", at_most=100)]
+    found = list(github.rest.releases(100))
     if not found:
         yield Finding(what="releases", detail="there are none yet")
         return
@@ -275,12 +270,3 @@ def _immutable(github: GitHub) -> Iterator[Finding]:
         yield Finding(what="immutable", detail="releases are immutable: no published file can be deleted", hint=hint)
     else:
         yield Finding(what="immutable", detail="releases are not immutable, or this token may not know")
-
-
-def _number(value: Json) -> int:
-    return value if isinstance(value, int) else 0
-
-
-def _commit(reply: Reply) -> str:
-    target = reply.data.get("object") if isinstance(reply.data, dict) else None
-    return str(target.get("sha"))[:12] if isinstance(target, dict) else "unknown"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
+import contextlib
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
-from urllib.parse import quote
 
-from wharf.errors import ConflictError, NotAllowedError, RejectedError, StorageError, UncertainError, UsageError
+from wharf.errors import ConflictError, NotAllowedError, NotFoundError, RejectedError, StorageError, UncertainError, UsageError
 from wharf.index.commit_message import CommitMessage
 from wharf.index.settings_change import TurnOnMetadataAssets
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wharf.github.api import GitHub
-    from wharf.model import Json
+    from wharf.github.rest_calls import About
     from wharf.repository.opening import Repository
     from wharf.repository_address import Address
 
@@ -79,7 +78,7 @@ def _on_github(github: GitHub, index: str, private: bool | None, sleep: Callable
     """All but the index."""
     made: list[Step] = []
     about = _about(github)
-    if site and (private is not False if about is None else bool(about.get("private"))):
+    if site and (private is not False if about is None else about.private):
         raise UsageError(
             f"A site on GitHub Pages is public, and {github.address} {'would be' if about is None else 'is'} private.",
             "Leave --site out: `wharf run --fall-through -- pip install ...` and `wharf serve` are the ways to read a private "
@@ -90,14 +89,13 @@ def _on_github(github: GitHub, index: str, private: bool | None, sleep: Callable
             raise NotAllowedError(f"GitHub shows no repository {github.address} without a token.", _log_in(github))
         about, ours = _create(github, private=private is not False)
         made += ["repository"] if ours else []
-        _settle(github, str(about.get("default_branch")), sleep)
-    blocked = github.call("GET", "{repo}/git/ref/heads/wharf", allow=(404, 409))
-    if blocked.status == 200:
-        raise _in_the_way(github.address, index, default=about.get("default_branch") == "wharf")
-    if blocked.status == 409 and _first_commit(github, index):  # 409: the repository is empty
+        _settle(github, about.default_branch, sleep)
+    blocked = _is_blocked(github)
+    if blocked:
+        raise _in_the_way(github.address, index, default=about.default_branch == "wharf")
+    if blocked is None and _first_commit(github, index):
         made.append("first-commit")
-    default = str(about.get("default_branch"))
-    is_private = bool(about.get("private"))
+    default, is_private = about.default_branch, about.private
     warnings = []
     if private is not None and is_private != private:
         there, wanted = ("private", "public") if is_private else ("public", "private")
@@ -110,28 +108,38 @@ def _on_github(github: GitHub, index: str, private: bool | None, sleep: Callable
     return Initialised(made=tuple(made), private=is_private, default_branch=default, warnings=tuple(warnings))
 
 
-def _about(github: GitHub) -> dict[str, Json] | None:
-    """What GitHub says of the repository ("Get a repository"), or None if it shows none."""
-    reply = github.call("GET", "{repo}", allow=(404,))
-    return reply.data if reply.status == 200 and isinstance(reply.data, dict) else None
+def _about(github: GitHub) -> About | None:
+    """What GitHub says of the repository, or None if it shows none."""
+    try:
+        return github.rest.about()
+    except NotFoundError:
+        return None
 
 
-def _create(github: GitHub, *, private: bool) -> tuple[dict[str, Json], bool]:
+def _is_blocked(github: GitHub) -> bool | None:
+    """Whether there is a branch named `wharf`; None where the repository is empty."""
+    try:
+        return github.rest.ref("heads/wharf") is not None
+    except RejectedError as error:
+        if error.status != 409:
+            raise
+        return None
+
+
+def _create(github: GitHub, *, private: bool) -> tuple[About, bool]:
     """Make the repository ("Create a repository for the authenticated user", "Create an organization repository").
 
     What GitHub says of it, and whether it was made here: somebody else may do so at this moment.
     """
     address = github.address
-    user = github.call("GET", "/user", allow=(403, 404))
-    login = user.data.get("login") if user.status == 200 and isinstance(user.data, dict) else None
-    if not isinstance(login, str):
+    login = github.rest.user()
+    if login is None:
         raise NotAllowedError(
             f"GitHub shows no repository {address}, and a token of an app or an Actions job cannot make one.",
             f"Make it on GitHub with a README, and let the token reach it; or `wharf init {address}` with a token of yours.",
         )
-    path = "/user/repos" if login.lower() == address.owner.lower() else f"/orgs/{address.owner}/repos"
     try:
-        made = github.call("POST", path, body={"name": address.name, "private": private, "auto_init": True}).data
+        return github.rest.create_repository(login, private=private), True
     except (RejectedError, UncertainError) as error:
         about = _about(github)
         if about is not None:
@@ -151,14 +159,14 @@ def _create(github: GitHub, *, private: bool) -> tuple[dict[str, Json], bool]:
             "you may make repositories, and the token needs `Administration: write` (classic tokens: `repo`); or make it on "
             "GitHub with a README, and init again.",
         ) from error
-    return (made if isinstance(made, dict) else {}), True
 
 
 def _settle(github: GitHub, default: str, sleep: Callable[[float], None]) -> None:
     """Wait until a new repository shows its first commit; not for ever: without one it is handled as an empty one."""
     for again in range(_LOOKS):
-        if github.call("GET", f"{{repo}}/git/ref/heads/{quote(default)}", allow=(404, 409)).status == 200:
-            return
+        with contextlib.suppress(RejectedError):
+            if github.rest.ref(f"heads/{default}") is not None:
+                return
         sleep(0.25 * 2**again)
 
 
@@ -167,20 +175,16 @@ def _first_commit(github: GitHub, index: str) -> bool:
     _need_token(github)
     name = github.address.name
     text = f"# {name}\n\nA Python package index, kept by wharf: files at its releases, records on the branch `wharf/{index}`.\n"
-    reply = github.call(
-        "PUT",
-        "{repo}/contents/README.md",
-        body={"message": "Add a README", "content": base64.b64encode(text.encode()).decode()},
-        allow=(409, 422),
-    )
-    if reply.status in {200, 201}:
-        return True
-    if github.call("GET", "{repo}/git/ref/heads/wharf", allow=(404, 409)).status == 409:
-        raise StorageError(
-            f"{github.address} is empty, and GitHub takes no first commit: {reply.message}.",
-            "Add a file to it on GitHub, and run the same command again.",
-        )
-    return False
+    try:
+        github.rest.create_file("README.md", text, "Add a README")
+    except RejectedError as error:
+        if _is_blocked(github) is None:
+            raise StorageError(
+                f"{github.address} is empty, and GitHub takes no first commit: {error.message}",
+                "Add a file to it on GitHub, and run the same command again.",
+            ) from error
+        return False
+    return True
 
 
 def _need_token(github: GitHub) -> None:

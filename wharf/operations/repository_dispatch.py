@@ -34,7 +34,7 @@ def dispatch(repository: Repository, kind: str) -> None:
         raise TypeError("an embedded store has no events")
     payload = {"index": repository.branch.index, "commit": repository.branch.tip()}
     try:
-        repository.github.call("POST", "{repo}/dispatches", body={"event_type": kind, "client_payload": dict(payload)})
+        repository.github.rest.dispatch(kind, payload)
     except (NotAllowedError, NotFoundError, StorageError) as error:
         raise StorageError(
             f"The files are published, but the event {kind!r} was not sent: {error.message}",

@@ -6,16 +6,16 @@ Only where GitHub tells no digest, which it does not for old assets, the bytes a
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import NotAllowedError, NotFoundError, StorageError
-from wharf.github import release_listing
 from wharf.index import asset_location
 from wharf.operations.verify_findings import Finding, Findings, named_files, unnamed_detail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from wharf.github.api import GitHub
     from wharf.github.release_listing import Listed, Stored
@@ -41,7 +41,7 @@ class ReleasesAudit:
         self._repository = repository
         self._releases = releases
         self._github: GitHub = releases.github
-        self._all = list(releases.all())
+        self._all = list(releases.github.rest.releases())
         self._assets = {asset.id: (listed, asset) for listed in self._all for asset in listed.assets}
 
     def path(self, file: File) -> str:
@@ -81,17 +81,12 @@ class ReleasesAudit:
     def _passed_over(self, asset: int, file: File) -> tuple[Listed | None, Stored | None]:
         """An asset that the list does not have, and its release: one that is deleted while a list is read shifts its pages."""
         number = asset_location.id_of(file.location.get("release"))
-        listed = None if number is None else self._now(number)
+        listed = None if number is None else self._github.rest.release(number)
         stored = next((each for each in listed.assets if each.id == asset), None) if listed is not None else None
         if listed is None or stored is None:
             return None, None
         self._assets |= {each.id: (listed, each) for each in listed.assets}
         return listed, stored
-
-    def _now(self, number: int) -> Listed | None:
-        """A release as it is at this moment."""
-        reply = self._github.call("GET", f"{{repo}}/releases/{number}", allow=(404,))
-        return release_listing.release(reply.data) if reply.status == 200 else None
 
     def _beside(self, listed: Listed, place: Place, file: File) -> str:
         """What is wrong with the core metadata beside a file; empty if nothing is."""
@@ -138,11 +133,11 @@ class ReleasesAudit:
     def _draft(self, listed: Listed, *, repair: bool) -> Finding:
         old = self._old(listed.touched)
         if repair and old:  # the list may be minutes old, and the publish that died may have been taken up again
-            now = self._now(listed.id)
+            now = self._github.rest.release(listed.id)
             old = now is None or (now.draft and self._old(now.touched))
         detail = "a draft of a publish that died" if old else "a draft, maybe of a publish at work"
         if repair and old:
-            self._github.call("DELETE", f"{{repo}}/releases/{listed.id}", allow=(404,))
+            self._github.rest.delete_release(listed.id)
         return Finding(
             kind="temporary", path=f"releases/{listed.tag} (draft {listed.id})", detail=detail, repaired=repair and old
         )
@@ -155,7 +150,7 @@ class ReleasesAudit:
             detail = "no index names it; the release is immutable, and nothing in it can be deleted"
             return Finding(kind="temporary", path=path, detail=detail)
         if repair:
-            self._github.call("DELETE", f"{{repo}}/releases/assets/{asset.id}", allow=(404,))
+            self._github.rest.delete_asset(asset.id)
         detail = unnamed_detail(certain=named.certain)
         if listed.index not in named.indexes:
             detail = (
@@ -164,8 +159,8 @@ class ReleasesAudit:
             )
         return Finding(kind="unnamed-bytes", path=path, detail=detail, repaired=repair)
 
-    def _old(self, moment: str) -> bool:
-        return self._github.now() - datetime.fromisoformat(moment) > AGE
+    def _old(self, moment: datetime) -> bool:
+        return self._github.now() - moment > AGE
 
     def _hashed(self, stored: Stored) -> str:
         found = hashlib.sha256()

@@ -155,19 +155,15 @@ class Members(Access):
 
     def _role(self, token: Secret) -> Uploader | Answer:
         github = self._github.with_token(token)
-        reply = github.call("GET", "{repo}", allow=(404,))
-        if reply.status == 404:  # within the minute for which the verdict holds
+        try:
+            about = github.rest.about()
+        except NotFoundError:  # within the minute for which the verdict holds
             return _NO_RIGHT
-        found = reply.data
-        rights = found.get("permissions") if isinstance(found, dict) else None
-        who = github.call("GET", "/user", allow=(401, 403, 404))
-        name = who.data.get("login") if isinstance(who.data, dict) and who.status == 200 else None
-        if name is not None:
-            github.know(who.data)
+        name = github.rest.user()
         # What GitHub says here of a person holds for each of the person's tokens at most; of an app's it says nothing.
-        if name is not None and isinstance(rights, dict) and rights.get("push") is False:
+        if name is not None and about.may_push is False:
             return _READ_ONLY
-        return Uploader(str(name or "an app on GitHub"), token)
+        return Uploader(name or "an app on GitHub", token)
 
     def _known(self, key: bytes) -> _Verdict | None:
         return self._yes.get(key) or self._no.get(key)

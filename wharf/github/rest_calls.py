@@ -1,0 +1,230 @@
+"""GitHub's REST API in wharf's words. PyGithub has the paths, the parameters and the types; here its objects become ours."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
+
+from github import InputGitTreeElement
+from github.AuthenticatedUser import AuthenticatedUser
+from github.GithubObject import GithubObject
+from github.GitRef import GitRef
+from github.GitRelease import GitRelease
+from github.GitReleaseAsset import GitReleaseAsset
+from github.Organization import Organization
+from github.Repository import Repository
+
+from wharf.errors import NotAllowedError, NotFoundError, StorageError
+from wharf.github.pygithub_requester import Pages, Sender, WireRequester, understood
+from wharf.github.release_listing import Listed, Stored, marked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+T = TypeVar("T")
+G = TypeVar("G", bound=GithubObject)
+
+_ITEMS: Final = 1_000_000  # of a list
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What GitHub says of a repository. `size` is in kB.
+
+    `may_push` is about the token's user, None where there is none; `scopes` are those of a classic token, None for any other.
+    """
+
+    private: bool
+    archived: bool
+    default_branch: str
+    size: int | None
+    may_push: bool | None
+    scopes: str | None
+
+
+class Rest:
+    """The calls for one repository. Safe to use from several threads.
+
+    - None of PyGithub's objects and exceptions gets out.
+    - A method is one call, and a list one for each 100 items: no attribute of an object is looked up at GitHub later.
+    - What is to be deleted may be gone already.
+    - Each raises what `GitHub.call` does, and StorageError for an answer that is not understood.
+    """
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+        self._requester = WireRequester(sender)
+        self._repository = Repository(self._requester, url="{repo}")
+
+    @understood()
+    def about(self, slug: str | None = None) -> About:
+        """The repository, or another one of that host (owner/name)."""
+        return _about(Repository(self._requester, url=f"/repos/{slug}" if slug else "{repo}").complete())
+
+    def releases(self, at_most: int | None = None) -> Iterator[Listed]:
+        """The releases with their assets, the newest commit first; drafts for whoever may write."""
+        return self._list(GitRelease, "/releases", _listed, at_most)
+
+    @understood()
+    def release(self, which: int | str) -> Listed | None:
+        """A release by its id, or a published one by its tag."""
+        try:
+            return _listed(self._repository.get_release(which).complete())
+        except NotFoundError:
+            return None
+
+    @understood()
+    def create_release(self, tag: str, tip: str, text: str) -> Listed:
+        """A draft, whose tag will point at the commit `tip`."""
+        return _listed(
+            self._repository.create_git_release(tag, tag, text, draft=True, target_commitish=tip, make_latest="false")
+        )
+
+    @understood()
+    def publish_release(self, number: int, tag: str, tip: str, text: str) -> Listed:
+        """Make a draft visible, with that tag."""
+        release = GitRelease(self._requester, url=f"{{repo}}/releases/{number}")
+        return _listed(release.update_release(tag, text, draft=False, tag_name=tag, target_commitish=tip, make_latest="false"))
+
+    @understood()
+    def delete_release(self, number: int) -> None:
+        """Delete a release; its tag stays."""
+        GitRelease(self._requester, url=f"{{repo}}/releases/{number}").delete_release()
+
+    def assets(self, release: int) -> Iterator[Stored]:
+        """The assets of a release."""
+        return self._list(GitReleaseAsset, f"/releases/{release}/assets", _stored)
+
+    @understood()
+    def upload(self, release: Listed, name: str, file: BinaryIO, size: int) -> Stored:
+        """Upload `size` bytes into a release. Each try reads the file from its beginning."""
+        target = GitRelease(self._requester, {}, {"upload_url": release.upload_url}, completed=True)
+        made = target.upload_asset_from_memory(file, size, name)
+        self._sender.know(made.raw_data["uploader"])
+        return _stored(made)
+
+    @understood()
+    def delete_asset(self, number: int) -> None:
+        """Delete an asset."""
+        GitReleaseAsset(self._requester, url=f"{{repo}}/releases/assets/{number}").delete_asset()
+
+    @understood()
+    def ref(self, name: str) -> str | None:
+        """The commit that a ref is at, as of `heads/main`; None if it is not there.
+
+        Raises RejectedError (409) for a repository without a commit.
+        """
+        try:
+            return _told(self._repository.get_git_ref(name).complete().object.sha)
+        except NotFoundError:
+            return None
+
+    def refs(self, prefix: str) -> Iterator[str]:
+        """The names of the refs that begin so, as `refs/heads/main` does with `heads/ma`."""
+        return self._list(GitRef, f"/git/matching-refs/{prefix}", lambda found: _told(found.ref))
+
+    @understood()
+    def create_branch(self, ref: str, files: Mapping[str, bytes], message: str) -> str:
+        """Make a branch of one commit, which has no parent; that commit. A call for each file, and three more."""
+        blobs = {
+            path: self._repository.create_git_blob(base64.b64encode(data).decode(), "base64") for path, data in files.items()
+        }
+        tree = self._repository.create_git_tree(
+            [InputGitTreeElement(path, "100644", "blob", sha=_told(blob.sha)) for path, blob in blobs.items()]
+        )
+        commit = _told(self._repository.create_git_commit(message, tree, []).sha)
+        self._repository.create_git_ref(ref, commit)
+        return commit
+
+    @understood()
+    def create_file(self, path: str, text: str, message: str) -> None:
+        """Commit a new file to the default branch."""
+        self._repository.create_file(path, message, text)
+
+    @understood()
+    def create_repository(self, login: str, *, private: bool) -> About:
+        """Make the repository with a first commit, as that user's own or in an organisation."""
+        address = self._sender.address
+        maker: AuthenticatedUser | Organization = (
+            AuthenticatedUser(self._requester, url="/user")
+            if login.lower() == address.owner.lower()
+            else Organization(self._requester, url=f"/orgs/{address.owner}")
+        )
+        return _about(maker.create_repo(address.name, private=private, auto_init=True))
+
+    @understood()
+    def dispatch(self, kind: str, payload: Mapping[str, str | None]) -> None:
+        """Send a `repository_dispatch` event."""
+        self._repository.create_repository_dispatch(kind, dict(payload))
+
+    @understood()
+    def user(self) -> str | None:
+        """The login of the user whose token it is; None for an app's or a job's token, which may not ask."""
+        try:
+            found = AuthenticatedUser(self._requester, url="/user").complete()
+        except (NotAllowedError, NotFoundError):
+            return None
+        self._sender.know(found.raw_data)
+        return _told(found.login)
+
+    def _list(self, kind: type[G], path: str, become: Callable[[G], T], at_most: int | None = None) -> Iterator[T]:
+        """The items of a list ("Using pagination in the REST API")."""
+        with understood():
+            for number, each in enumerate(islice(Pages(kind, self._requester, "{repo}" + path), at_most), 1):
+                if number > _ITEMS:
+                    raise StorageError(
+                        f"{self._sender.address.host} gives a list without an end.", "It is not read any further."
+                    )
+                yield become(each)
+
+
+def _about(found: Repository) -> About:
+    """Out of a whole answer. What is not said to be public counts as private."""
+    scopes = found.raw_headers.get("x-oauth-scopes")
+    return About(
+        private=found.private is not False,
+        archived=found.archived is True,
+        default_branch=_told(found.default_branch),
+        size=found.size,
+        may_push=getattr(found.permissions, "push", None),
+        scopes=None if scopes is None else str(scopes),
+    )
+
+
+def _listed(found: GitRelease) -> Listed:
+    assets = tuple(_stored(each) for each in _told(found.assets))
+    times: tuple[datetime | None, ...] = (_told(found.created_at), found.updated_at, *(each.updated for each in assets))
+    index, mark = marked(found.body or "")
+    return Listed(
+        id=_told(found.id),
+        tag=_told(found.tag_name),
+        draft=found.draft is True,
+        immutable=found.immutable is True,
+        upload_url=_told(found.upload_url),
+        touched=max(_told(each) for each in times if each is not None),
+        mark=mark,
+        index=index,
+        assets=assets,
+    )
+
+
+def _stored(found: GitReleaseAsset) -> Stored:
+    kind, _, digest = (found.digest or "").partition(":")
+    return Stored(
+        id=_told(found.id),
+        name=_told(found.name),
+        state=_told(found.state),
+        size=_told(found.size),
+        sha256=digest if kind == "sha256" else None,
+        updated=_told(found.updated_at),
+    )
+
+
+def _told(value: T | None) -> T:
+    """What no answer lacks, though PyGithub takes null for anything. Raises TypeError, also for a time without its zone."""
+    if value is None or (isinstance(value, datetime) and value.tzinfo is None):
+        raise TypeError("an answer lacks something")
+    return value
