@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from wheels import core_metadata
 
-from wharf.assets.folder_store import Folder
+from wharf.assets.folder_store import FolderStore
 from wharf.index.add_files import AddFiles, NewFile
 from wharf.index.branch import Branch
 from wharf.index.commit_message import CommitMessage
@@ -32,7 +32,7 @@ def store(folder: Path, projects: int, versions: int) -> Path:
     """A store with that many releases of one wheel each in a subfolder of `folder`; one from an earlier run is used again."""
     target = folder / f"{projects}x{versions}"
     if not (target / _SEEDED).exists():
-        Folder(target).create()
+        FolderStore(target).create()
         names = (f"{_initials(number)}-project-{number:05}" for number in range(projects))
         _commit(target, (_file(name, f"1.{version}") for name in names for version in range(versions)))
         (target / _SEEDED).touch()
@@ -65,13 +65,13 @@ def _located(new: NewFile, number: int) -> NewFile:
 
 def add_project(target: Path, name: str, files: int) -> None:
     """A project of that many releases of one wheel each, whose bytes are not there."""
-    Folder(target).create()
+    FolderStore(target).create()
     _commit(target, (_file(name, f"1.{version}") for version in range(files)))
 
 
 def _commit(target: Path, files: Iterator[NewFile]) -> None:
     with Branch(target / "index.git", "main") as branch:
-        branch.create(Folder(target).scratch())
+        branch.create(FolderStore(target).scratch())
     _commit_to(target / "index.git", files)
 
 

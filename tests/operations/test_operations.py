@@ -15,7 +15,7 @@ import pytest
 from tests.index.test_branch import damage, edit_by_hand, git
 from tests.makers import make_sdist, make_wheel
 from wharf.assets.asset_store import Progress
-from wharf.assets.folder_store import Folder
+from wharf.assets.folder_store import FolderStore
 from wharf.errors import ConflictError, InvalidDistributionError, NotFoundError, RecordError, StorageError, TooLargeError
 from wharf.index import record
 from wharf.operations.publish import Input, Published, publish
@@ -232,7 +232,7 @@ def test_bytes_of_a_publisher_at_work_are_no_problem_and_are_not_swept(
     about_to_be_named = store / "assets" / ("f" * 64) / "new-1.0.tar.gz"
     about_to_be_named.parent.mkdir()
     about_to_be_named.write_bytes(b"x")
-    with Folder(store).intake(Progress()):
+    with FolderStore(store).intake(Progress()):
         found = verify(repository, repair=True)
     assert found.ok
     assert [each.kind for each in found.leftovers] == ["unnamed-bytes", "temporary"]
@@ -369,7 +369,7 @@ def test_remove_leaves_the_bytes_while_a_publisher_is_at_work(
 ) -> None:
     monkeypatch.setattr("wharf.assets.folder_store.PATIENCE", 0.0)
     put(repository, make_wheel(tmp_path))
-    with Folder(store).intake(Progress()):
+    with FolderStore(store).intake(Progress()):
         done = remove(repository, "demo", "1.0", None, reason="", actor="bob")
     assert "publish is under way" in done.reason
     assert len(stored(store)) == 1

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from wharf.index.change import Named
     from wharf.model import Release
 
-Source: TypeAlias = "Callable[[], BinaryIO]"
+Opener: TypeAlias = "Callable[[], BinaryIO]"
 """Opens a file for reading, at its beginning."""
 Recorded: TypeAlias = "Callable[[str, str], Release | None]"
 """The record of a project's version as the index has it now."""
@@ -23,7 +23,7 @@ class Incoming:
     """A checked file on its way into the store. `beside` is its core metadata, where the index wants that stored next to it."""
 
     named: Named
-    source: Source
+    open: Opener
     beside: Incoming | None = None
 
 
@@ -42,7 +42,7 @@ class Progress:
 class Intake(Protocol):
     """One publish under way."""
 
-    def take(self, source: Source, limit: int) -> AbstractContextManager[tuple[BinaryIO, Source]]:
+    def take(self, opener: Opener, limit: int) -> AbstractContextManager[tuple[BinaryIO, Opener]]:
         """The bytes to check, of which no more than `limit` + 1 matter, and where the same bytes are had again to be `put`."""
         ...
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from wharf.assets.asset_store import Incoming, Progress, Recorded, Source
+    from wharf.assets.asset_store import Incoming, Opener, Progress, Recorded
 
 PATIENCE = 10.0
 """Seconds to wait for publishers at work before bytes are left to `wharf verify --repair`."""
@@ -37,17 +37,17 @@ _DEPTH = 3  # parts of an asset's path below the store's folder, which is the pe
 _SYNCS_AT_ONCE = 16
 
 
-class Staging:
+class StagedPublish:
     """One publish into the folder: files are copied to where no index names them, checked there, and renamed into the store."""
 
-    def __init__(self, store: Folder, folder: Path, progress: Progress) -> None:
+    def __init__(self, store: FolderStore, folder: Path, progress: Progress) -> None:
         self._store = store
         self._folder = folder
         self._progress = progress
-        self._paths: dict[Source, Path] = {}
+        self._paths: dict[Opener, Path] = {}
 
     @contextlib.contextmanager
-    def take(self, source: Source, limit: int) -> Iterator[tuple[BinaryIO, Source]]:
+    def take(self, opener: Opener, limit: int) -> Iterator[tuple[BinaryIO, Opener]]:
         """A copy of the file, so that what is checked is what is kept. Raises StorageError, as for a full disk."""
         path = self._folder / str(len(self._paths))
 
@@ -55,7 +55,7 @@ class Staging:
             return path.open("rb")
 
         self._paths[again] = path
-        with source() as file, _told(path), path.open("x+b") as copy:
+        with opener() as file, _told(path), path.open("x+b") as copy:
             left = limit + 1
             while left and (chunk := file.read(min(_CHUNK, left))):
                 copy.write(chunk)
@@ -66,7 +66,7 @@ class Staging:
     def put(self, new: Sequence[Incoming], known: Sequence[Incoming], recorded: Recorded, tip: str | None) -> Sequence[Named]:
         """Keep the files; those that are in the index already too, which mends what was lost or damaged."""
         del recorded, tip
-        files = [(self._paths[each.source], each.named.file) for each in (*new, *known)]
+        files = [(self._paths[each.open], each.named.file) for each in (*new, *known)]
         self._store.put((path, file.sha256, file.filename) for path, file in files)
         for _, file in files:
             size = self._store.size(file.sha256, file.filename)
@@ -84,8 +84,15 @@ class Staging:
         """Nobody deletes anything while publishers share the lock."""
 
 
-class Folder:
-    """The bytes of distributions in a folder on this machine."""
+class FolderStore:
+    """The bytes of distributions in a folder on this machine.
+
+    - A file lies at `assets/<sha256>/<filename>`, and gets that name only when its bytes are on the disk.
+    - Bytes are written in `staging/`, which no index names, and renamed from there.
+    - Publishers share the lock, from the first byte staged to the commit. Whoever deletes bytes holds it alone.
+    - What is read or deleted as a file is a regular file, in real folders of the store. A link or a device there is an
+      OddFileError.
+    """
 
     def __init__(self, root: Path) -> None:
         self._assets = root / "assets"
@@ -100,14 +107,14 @@ class Folder:
             folder.mkdir(parents=True, exist_ok=True)
 
     @contextlib.contextmanager
-    def intake(self, progress: Progress) -> Iterator[Staging]:
+    def intake(self, progress: Progress) -> Iterator[StagedPublish]:
         """Begin a publish. Publishers share a lock from the first byte staged to the commit; what was not `put` is deleted."""
         with self._flock(fcntl.LOCK_SH):
             folder = self.scratch()
             with _told(folder):
                 folder.mkdir()
             try:
-                yield Staging(self, folder, progress)
+                yield StagedPublish(self, folder, progress)
             finally:
                 shutil.rmtree(folder)
 

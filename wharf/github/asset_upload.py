@@ -105,7 +105,7 @@ class Upload:
     def _send(self) -> Stored:
         """One try. Raises StorageError if other bytes arrived than were checked; they are deleted."""
         file = self.incoming.named.file
-        with self.incoming.source() as opened:
+        with self.incoming.open() as opened:
             watched = _Watched(opened, partial(self.progress.sent, file.filename), self.stop)
             try:
                 stored = self.github.rest.upload(self.release, file.filename, cast("BinaryIO", watched), file.size)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Self
 
-    from wharf.assets.asset_store import Incoming, Recorded, Source
+    from wharf.assets.asset_store import Incoming, Opener, Recorded
     from wharf.github.api import GitHub
     from wharf.index.change import Named
     from wharf.model import File, Release
@@ -95,11 +95,11 @@ class Shipment:
                 pool.shutdown(cancel_futures=True)
 
     @contextlib.contextmanager
-    def take(self, source: Source, limit: int) -> Iterator[tuple[BinaryIO, Source]]:
+    def take(self, opener: Opener, limit: int) -> Iterator[tuple[BinaryIO, Opener]]:
         """The file itself: it is not copied. Whether the same bytes were sent later, GitHub's digest tells."""
         del limit  # who reads it counts
-        with source() as file:
-            yield file, source
+        with opener() as file:
+            yield file, opener
 
     def published_before(self) -> str | None:
         """The tag of a release that was published to this index, if there is one among the newest."""

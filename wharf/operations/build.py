@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from wharf.assets.folder_store import Folder
+from wharf.assets.folder_store import FolderStore
 from wharf.distribution.file_names import Name
 from wharf.errors import NoIndexError, NotAllowedError, NotFoundError, UsageError
 from wharf.operations import build_files, build_pages
@@ -102,7 +102,7 @@ def _direct(repository: Repository) -> Direct:
 
 def _own(repository: Repository) -> Own:
     """Links to the site's own files."""
-    others = None if isinstance(repository.assets, Folder) else repository.assets.others
+    others = None if isinstance(repository.assets, FolderStore) else repository.assets.others
     return Own(others)
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from wharf.assets.folder_store import Folder
+from wharf.assets.folder_store import FolderStore
 from wharf.errors import NotFoundError, OddFileError, StorageError
 from wharf.site import layout
 from wharf.site.output_folder import STAGING
@@ -94,7 +94,7 @@ def _copy(chunks: Iterator[bytes], file: File, part: Path, stop: threading.Event
 def _chunks(repository: Repository, file: File) -> Iterator[bytes]:
     assets = repository.assets
     try:
-        if isinstance(assets, Folder):
+        if isinstance(assets, FolderStore):
             with assets.open(file.sha256, file.filename) as stored:
                 yield from iter(partial(stored.read, _CHUNK), b"")
         else:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from wharf.assets.asset_store import AssetStore, Intake, Source
+    from wharf.assets.asset_store import AssetStore, Intake, Opener
     from wharf.distribution.reading import Distribution
     from wharf.repository.opening import Repository
 
@@ -191,26 +191,26 @@ def _published(commit: str | None, planned: Outcome, done: Outcome, warnings: tu
     )
 
 
-def _incoming(some: Iterable[Named], read: Iterable[tuple[Distribution, Source]], *, beside: bool) -> list[Incoming]:
+def _incoming(some: Iterable[Named], read: Iterable[tuple[Distribution, Opener]], *, beside: bool) -> list[Incoming]:
     """Files for the store; `beside`: each with its core metadata next to it."""
-    found = {Name.parse(each.filename): (each, source) for each, source in read}
+    found = {Name.parse(each.filename): (each, opener) for each, opener in read}
     return [_one(named, *found[Name.parse(named.file.filename)], beside=beside) for named in some]
 
 
-def _one(named: Named, read: Distribution, source: Source, *, beside: bool) -> Incoming:
+def _one(named: Named, read: Distribution, opener: Opener, *, beside: bool) -> Incoming:
     """A file for the store; `beside`: with its core metadata next to it, if that may be announced."""
     digest = named.file.core_metadata
     name = asset_location.metadata_name(named.file.filename)
     if not beside or digest is None or len(name) > _LONGEST_NAME:
-        return Incoming(named, source)
+        return Incoming(named, opener)
     file = File(filename=name, sha256=digest, size=len(read.metadata), upload_time=named.file.upload_time)
     metadata = Incoming(dataclasses.replace(named, file=file), lambda: io.BytesIO(read.metadata))
-    return Incoming(named, source, metadata)
+    return Incoming(named, opener, metadata)
 
 
 def _read_all(
-    inputs: Iterable[Input], read: Callable[[Input], tuple[Distribution, Source]]
-) -> Iterator[tuple[Distribution, Source]]:
+    inputs: Iterable[Input], read: Callable[[Input], tuple[Distribution, Opener]]
+) -> Iterator[tuple[Distribution, Opener]]:
     """Check all files, each by `read`; where some are refused, one error names all of these."""
     refused: list[InvalidDistributionError] = []
     for each in inputs:
@@ -227,24 +227,24 @@ def _read_all(
         raise refused[0]
 
 
-def _read(each: Input, intake: Intake | None, limit: int, progress: Progress, *, strict: bool) -> tuple[Distribution, Source]:
+def _read(each: Input, intake: Intake | None, limit: int, progress: Progress, *, strict: bool) -> tuple[Distribution, Opener]:
     """Check one file, as the store takes it in."""
     Name.parse(each.filename)  # no byte of what is no distribution is copied, and none of what is too large
     if each.size is not None and each.size > limit:
         raise TooLargeError(f"{plain(each.filename)}: larger than {limit} bytes", "Leave large files out of the distribution.")
     with ExitStack() as stack:
         if intake is None:
-            file, source = stack.enter_context(each.open()), each.open
+            file, opener = stack.enter_context(each.open()), each.open
         else:
-            file, source = stack.enter_context(intake.take(each.open, limit))
+            file, opener = stack.enter_context(intake.take(each.open, limit))
         found = each.check(file, limit, strict=strict)
     progress.read(found.filename, found.size)
-    return found, source
+    return found, opener
 
 
-def _distinct(read: Iterable[tuple[Distribution, Source]]) -> Sequence[tuple[Distribution, Source]]:
+def _distinct(read: Iterable[tuple[Distribution, Opener]]) -> Sequence[tuple[Distribution, Opener]]:
     """The same file given twice counts once; two files that claim one name are a conflict."""
-    kept: dict[object, tuple[Distribution, Source]] = {}
+    kept: dict[object, tuple[Distribution, Opener]] = {}
     for each in read:
         key = Name.parse(each[0].filename)
         other = kept.setdefault(key, each)[0]

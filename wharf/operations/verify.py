@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wharf.assets.folder_store import Folder
+from wharf.assets.folder_store import FolderStore
 from wharf.errors import RecordError
 from wharf.index import record
 from wharf.model import Release
@@ -76,7 +76,7 @@ def verify(repository: Repository, *, repair: bool = False, progress: Progress |
 
 
 def _audit(repository: Repository) -> Audit:
-    if isinstance(repository.assets, Folder) and repository.folder is not None:
+    if isinstance(repository.assets, FolderStore) and repository.folder is not None:
         return FolderAudit(repository, repository.folder, repository.assets)
     from wharf.github.release_store import Releases
     from wharf.operations.verify_releases import ReleasesAudit

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from wharf.assets.folder_store import Folder
+    from wharf.assets.folder_store import FolderStore
     from wharf.model import File, Release
     from wharf.operations.verify_findings import NamedFiles
     from wharf.repository.opening import Repository
@@ -25,7 +25,7 @@ PATIENCE = 10.0
 class FolderAudit:
     """The files in `assets/` against those that the indexes name."""
 
-    def __init__(self, repository: Repository, folder: Path, store: Folder) -> None:
+    def __init__(self, repository: Repository, folder: Path, store: FolderStore) -> None:
         self._repository = repository
         self._folder = folder
         self._store = store

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from wharf.assets.folder_store import Folder
+from wharf.assets.folder_store import FolderStore
 from wharf.errors import (
     NoIndexError,
     NotAllowedError,
@@ -56,7 +56,7 @@ class Repository:
 
     where: str
     branch: Branch
-    assets: Folder | Releases
+    assets: FolderStore | Releases
     tokens: Tokens
     folder: Path | None = None
     github: GitHub | None = field(default=None, repr=False)
@@ -158,7 +158,7 @@ def check_seen(repository: Repository) -> None:
 
 def is_lost(repository: Repository) -> bool:
     """Whether files are stored here and no index is: then it is not a new store, and an empty index would be a lie."""
-    stored = isinstance(repository.assets, Folder) and next(repository.assets.assets(), None) is not None
+    stored = isinstance(repository.assets, FolderStore) and next(repository.assets.assets(), None) is not None
     return stored and not repository.branch.indexes()
 
 
@@ -175,7 +175,7 @@ def line_of(verb: str, where: str, index: str, *words: str) -> str:
 
 @contextmanager
 def _open_folder(folder: Path, settings: Settings) -> Iterator[Repository]:
-    assets = Folder(folder)
+    assets = FolderStore(folder)
     branch = Branch(folder / "index.git", settings.index)
     try:
         if folder.is_dir() and not any((folder / name).exists() for name in ("index.git", "assets")) and any(folder.iterdir()):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
-from wharf.assets.folder_store import Folder
+from wharf.assets.folder_store import FolderStore
 from wharf.errors import WharfError
 from wharf.pages import html
 from wharf.repository.opening import is_lost
@@ -179,7 +179,7 @@ def _home(rules: Rules) -> Callable[[str], str]:
 def file_answers(repository: Repository, rules: Rules) -> Stored:
     """How a file of the index is answered."""
     assets = repository.assets
-    if isinstance(assets, Folder):
+    if isinstance(assets, FolderStore):
         return lambda file, cache_control: answer.stored_file(
             assets.path(file.sha256, file.filename), size=file.size, sha256=file.sha256, cache_control=cache_control
         )
@@ -208,7 +208,7 @@ def _fetching(
     public: Callable[[], bool],
     clock: Callable[[], float],
 ) -> Fetching | None:
-    if isinstance(repository.assets, Folder) or lending is None:
+    if isinstance(repository.assets, FolderStore) or lending is None:
         return None
     links = None if rules.stream else Links(repository.assets, lending, public=public, clock=clock)
     through = Through(repository.assets, lending, _cache(repository, rules), rules.cache_budget, clock=clock)
