@@ -38,7 +38,7 @@ from wharf.pages.page_format import Format
 from wharf.repository.opening import Repository, open_repository
 from wharf.repository.settings import Settings
 from wharf.server.app import Rules
-from wharf.site import layout, output_folder
+from wharf.site import build_state, layout, output_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -467,22 +467,22 @@ def _foreign(out: Path, what: str) -> None:
     out.mkdir()
     (out / "index.html").write_text("mine")
     if what == "a broken state":
-        (out / layout.STATE).write_text("{")
+        (out / build_state.STATE).write_text("{")
     if what == "a state of somebody else's":
-        (out / layout.STATE).write_text('{"format": 1, "pages": []}')
+        (out / build_state.STATE).write_text('{"format": 1, "pages": []}')
     if what == "a state that names a path":
         state = {"origin": "x", "index": "main", "commit": None, "key": "", "trees": {"../..": "0" * 40}}
-        (out / layout.STATE).write_text(json.dumps(state))
+        (out / build_state.STATE).write_text(json.dumps(state))
     if what == "files that lie elsewhere":
         gone = {"origin": "x", "index": "main", "commit": None, "key": "", "gone": ["../../etc/passwd"]}
-        (out / layout.STATE).write_text(json.dumps(gone))
+        (out / build_state.STATE).write_text(json.dumps(gone))
     if what == "a newer format":
-        (out / layout.STATE).write_text('{"format": 2, "anything": true}')
+        (out / build_state.STATE).write_text('{"format": 2, "anything": true}')
     if what == "a state without end":
-        (out / layout.STATE).write_text("[" * 200_000)
+        (out / build_state.STATE).write_text("[" * 200_000)
     if what == "a state with half a pair":
         half = {"origin": "x", "index": "main", "commit": None, "key": "", "left-out": {"demo": [["x"]]}}
-        (out / layout.STATE).write_text(json.dumps(half))
+        (out / build_state.STATE).write_text(json.dumps(half))
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from wharf.model import version_of
 from wharf.pages import content_negotiation
 from wharf.repository import settings as own_settings
 from wharf.server.files.signed_links import life_of
-from wharf.site import layout
+from wharf.site import build_state, layout
 from wharf.text_formats import parsing
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ READERS: dict[str, tuple[Callable[[str], object], type[Exception]]] = {
         lambda text: own_settings.parse_config(text.encode("utf-8", "surrogatepass"), Path("pyproject.toml"), own=False),
         UsageError,
     ),
-    "site": (lambda text: layout.parse(text.encode("utf-8", "surrogatepass"), "out"), UsageError),
+    "site": (lambda text: build_state.parse(text.encode("utf-8", "surrogatepass"), "out"), UsageError),
     "page": (lambda text: list(layout.files_of(text.encode("utf-8", "surrogatepass"), "demo")), StorageError),
     "state": (lambda text: record.parse_status(text.encode("utf-8", "surrogatepass"), project="demo"), RecordError),
     "reply": (

@@ -7,20 +7,18 @@ says before anything is replaced what may be in between, so that a build that di
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from wharf.assets.folder_store import FolderStore
 from wharf.distribution.file_names import Name
-from wharf.errors import NoIndexError, NotAllowedError, NotFoundError, UsageError
 from wharf.operations import build_files, build_pages
-from wharf.pages import html, page_format
+from wharf.operations.build_links import direct_links, own_links
+from wharf.operations.build_plan import UNKNOWN, BuildPlan, plan_build, unnamed_files
+from wharf.pages import html
 from wharf.repository.opening import check_index
-from wharf.site import layout
-from wharf.site.layout import Direct, Own, State
+from wharf.site import build_state, layout
+from wharf.site.file_links import OwnLinks
 from wharf.site.output_folder import SiteFolder
 
 if TYPE_CHECKING:
@@ -29,11 +27,8 @@ if TYPE_CHECKING:
 
     from wharf.index.snapshot import Snapshot
     from wharf.repository.opening import Repository
-    from wharf.site.layout import LeftOut, Reach
-
-CODE: Final = "2"
-"""To be raised when the same index gives other files than before."""
-_UNKNOWN: Final = "0" * 40  # the git id of a folder whose pages may be in between
+    from wharf.site.build_state import BuildState
+    from wharf.site.file_links import LeftOut, Links
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,58 +62,27 @@ def build(
     """
     with ThreadPoolExecutor(1) as pool:
         fetched = pool.submit(repository.branch.fetch)  # while GitHub is asked whether the repository is public
-        reach: Reach = _own(repository) if with_files else _direct(repository)
+        links: Links = own_links(repository) if with_files else direct_links(repository)
         fetched.result()
     check_index(repository)
     folder = SiteFolder(out)
     with folder.opened():
-        return _carry_out(repository, folder, reach, address, progress or Progress())
+        return _carry_out(repository, folder, links, address, progress or Progress())
 
 
-def _direct(repository: Repository) -> Direct:
-    """Links to the files where they lie, if everybody may fetch them there. Raises UsageError if not."""
-    from wharf.github.release_store import Releases
-
-    github, releases = repository.github, repository.assets
-    if github is None or not isinstance(releases, Releases):
-        raise UsageError(
-            "The files of a folder have no address of their own that a site could link to.",
-            "--with-files makes a site that has them.",
-        )
-    if github.rest.about().private:
-        raise UsageError(
-            f"{github.address} is private: links from a static site to its files work for nobody.",
-            "Use `wharf run -- COMMAND` or `wharf serve`; or --with-files, and put the site behind a login of your own.",
-        )
-    public = []
-    for slug in releases.others:
-        try:
-            if not github.rest.about(slug).private:
-                public.append(slug)
-        except (NotFoundError, NotAllowedError):
-            continue
-    return layout.Direct(github.address, frozenset(public))
-
-
-def _own(repository: Repository) -> Own:
-    """Links to the site's own files."""
-    others = None if isinstance(repository.assets, FolderStore) else repository.assets.others
-    return Own(others)
-
-
-def _carry_out(repository: Repository, folder: SiteFolder, reach: Reach, address: str, progress: Progress) -> Built:
+def _carry_out(repository: Repository, folder: SiteFolder, links: Links, address: str, progress: Progress) -> Built:
     """One build into a folder that is taken."""
     snapshot = repository.branch.snapshot()
-    plan = _plan(repository, snapshot, folder, reach)
-    made, lost = _make(repository, snapshot, folder, plan, reach, progress)
+    plan = plan_build(repository, snapshot, folder, links)
+    made, lost = _make(repository, snapshot, folder, plan, links, progress)
     kept = {name: told for name, told in plan.before.left_out.items() if name not in {*plan.changed, *plan.deleted}}
     left_out = kept | {name: [list(each) for each in told] for name, told in made.left_out.items()}
     # What is not to be had today is looked for again next time.
-    trees = plan.after.trees | dict.fromkeys(lost, _UNKNOWN)
+    trees = plan.after.trees | dict.fromkeys(lost, UNKNOWN)
     after = plan.after.model_copy(update={"left_out": left_out, "trees": trees})
     own = {"": {"index.html": html.render_site_home(address).encode()}, "simple": layout.list_pages(snapshot.names())}
     paths = {layout.file_path(file) for file in made.files}
-    _install(folder, plan, after, own, paths, _gone(folder, plan, paths))
+    _install(folder, plan, after, own, paths, unnamed_files(folder, plan, paths))
     return Built(
         commit=snapshot.commit,
         projects=len(after.trees),
@@ -129,83 +93,37 @@ def _carry_out(repository: Repository, folder: SiteFolder, reach: Reach, address
 
 
 def _make(
-    repository: Repository, snapshot: Snapshot, folder: SiteFolder, plan: _Plan, reach: Reach, progress: Progress
+    repository: Repository, snapshot: Snapshot, folder: SiteFolder, plan: BuildPlan, links: Links, progress: Progress
 ) -> tuple[build_pages.Made, set[str]]:
     """Stage what is new. What came of it, and the projects whose files are not all to be had: their pages are without those."""
     progress.pages(len(plan.changed))
     if snapshot.commit is None:
         return build_pages.Made(), set()
     job = build_pages.Job(
-        git_dir=repository.branch.git_dir, commit=snapshot.commit, out=folder.out, pages=folder.pages, reach=reach
+        git_dir=repository.branch.git_dir, commit=snapshot.commit, out=folder.out, pages=folder.pages, links=links
     )
     made = build_pages.make(job, plan.changed, progress.page)
     wanted = [file for file in made.files if not folder.has(layout.file_path(file), file.size)]
     progress.files(len(wanted))
     lost = build_files.bring(repository, wanted, folder.out, progress.file)
     projects = {Name.parse(path.partition("/")[2]).project for path in lost}
-    if isinstance(reach, Own) and lost:
-        without = dataclasses.replace(job, reach=dataclasses.replace(reach, lost=lost))
+    if isinstance(links, OwnLinks) and lost:
+        without = dataclasses.replace(job, links=dataclasses.replace(links, lost=lost))
         made.left_out.update(build_pages.make(without, sorted(projects), progress.page).left_out)
         made.files = [file for file in made.files if layout.file_path(file) not in lost]
     return made, projects
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
-    """The projects to write and to delete, between the state that the site is in and the one that it is to have."""
-
-    before: State
-    after: State
-    changed: list[str]
-    deleted: list[str]
-
-
-def _plan(repository: Repository, snapshot: Snapshot, folder: SiteFolder, reach: Reach) -> _Plan:
-    """Raises UsageError for the site of another index, and NoIndexError for one that there is not any more."""
-    after = State(
-        origin=_digest(repository.where if repository.github is None else repository.github.address.web.lower()),
-        index=repository.branch.index,
-        commit=snapshot.commit,
-        key=_digest(
-            page_format.CODE, CODE, reach.address.web if isinstance(reach, Direct) else "", *sorted(reach.others or ())
-        ),
-        trees=snapshot.tree_ids(),
-    )
-    before = folder.state or after.model_copy(update={"key": "", "trees": {}})
-    if (before.origin, before.index) != (after.origin, after.index):
-        raise UsageError(
-            f"The site in {folder.out} was built from another index, or this one was renamed or moved; it is not touched.",
-            "Name another folder, or delete that one.",
-        )
-    if after.commit is None and before.trees:  # or every page would go, and installers ask the next index after a 404
-        raise NoIndexError(
-            f"There is no index {after.index!r} in {repository.where} any more, so the site in {folder.out} is not touched.",
-            "Bring the index back; or delete the folder of the site, if it is to be empty.",
-        )
-    if before.key != after.key:
-        before = before.model_copy(update={"trees": dict.fromkeys(before.trees, _UNKNOWN), "left_out": {}})
-    changed = sorted(name for name, tree in after.trees.items() if before.trees.get(name) != tree)
-    return _Plan(before=before, after=after, changed=changed, deleted=sorted(before.trees.keys() - after.trees.keys()))
-
-
-def _gone(folder: SiteFolder, plan: _Plan, paths: set[str]) -> list[str]:
-    """The files of the site that its pages will not name any more."""
-    if not (folder.out / "files").is_dir():
-        return []
-    old = {path for name in (*plan.changed, *plan.deleted) for path in folder.old_files(name)}
-    return sorted((old | set(plan.before.gone)) - paths)
-
-
 def _install(
     folder: SiteFolder,
-    plan: _Plan,
-    after: State,
+    plan: BuildPlan,
+    after: BuildState,
     own: Mapping[str, Mapping[str, bytes]],
     paths: set[str],
     gone: list[str],
 ) -> None:
     """Put what is staged into its place. Nothing but names changes from here on, so that no full disk comes in between."""
-    between = {**plan.before.trees, **dict.fromkeys((*plan.changed, *plan.deleted), _UNKNOWN)}
+    between = {**plan.before.trees, **dict.fromkeys((*plan.changed, *plan.deleted), UNKNOWN)}
     # Files that come before the page that names them: should that page never come, the next build takes them away.
     early = sorted({*gone, *folder.missing(paths)})
     states = {"between": after.model_copy(update={"trees": between, "gone": early}), "after": after}
@@ -215,7 +133,7 @@ def _install(
     if folder.state == after and not any(fresh.values()):
         return
     for name, state in states.items():
-        folder.stage(name, {layout.STATE: layout.render_state(state)})
+        folder.stage(name, {build_state.STATE: build_state.render_state(state)})
     for where, files in fresh.items():
         folder.stage(f"own/{where}", files)
     folder.prepare((*plan.changed, *plan.deleted), paths, gone)
@@ -230,8 +148,3 @@ def _install(
     for path in gone:
         folder.drop_file(path)
     folder.end("after")
-
-
-def _digest(*texts: str) -> str:
-    """What stands for some texts and tells none of them: a public site says nothing of where it was built."""
-    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:32]

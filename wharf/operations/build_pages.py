@@ -15,8 +15,8 @@ from wharf.errors import StorageError
 from wharf.index.git import Git
 from wharf.index.git_objects import GitObjects
 from wharf.index.snapshot import Snapshot
-from wharf.site import layout
-from wharf.site.layout import Own
+from wharf.site import file_links, layout
+from wharf.site.file_links import OwnLinks
 from wharf.site.output_folder import stage, stage_metadata
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from wharf.errors import RecordError
     from wharf.model import File, Project
-    from wharf.site.layout import LeftOut, Reach
+    from wharf.site.file_links import LeftOut, Links
 
 CHUNK: Final = 250
 """Projects that are read at once."""
@@ -41,7 +41,7 @@ class Job:
     commit: str
     out: Path
     pages: Path
-    reach: Reach
+    links: Links
 
 
 @dataclass(slots=True)
@@ -119,21 +119,21 @@ def _make_chunk(job: Job, names: Sequence[str]) -> Made:
     try:
         snapshot = Snapshot(objects, job.commit)
         for project, broken in snapshot.projects(names):
-            shown, left_out = layout.reachable(project, job.reach)
+            shown, left_out = file_links.reachable(project, job.links)
             left_out = [*(_named(each) for each in broken), *left_out]
-            if isinstance(job.reach, Own) and project.status.marker != "quarantined":
+            if isinstance(job.links, OwnLinks) and project.status.marker != "quarantined":
                 shown = _with_metadata(job, snapshot, shown, left_out)
                 made.files += shown.files
             if left_out:
                 made.left_out[project.name] = left_out
-            stage(job.pages, f"simple/{project.name}", layout.project_pages(shown, job.reach))
+            stage(job.pages, f"simple/{project.name}", layout.project_pages(shown, job.links.link))
     finally:
         objects.close()
     return made
 
 
 def _named(error: RecordError) -> LeftOut:
-    return layout.leaving_out(error.path, error.message.removeprefix(f"{error.path}: "))
+    return file_links.leaving_out(error.path, error.message.removeprefix(f"{error.path}: "))
 
 
 def _with_metadata(job: Job, snapshot: Snapshot, project: Project, left_out: list[LeftOut]) -> Project:
@@ -145,7 +145,7 @@ def _with_metadata(job: Job, snapshot: Snapshot, project: Project, left_out: lis
         data = snapshot.metadata(project.name, version, file.filename)
         if data is None or hashlib.sha256(data).hexdigest() != file.core_metadata:
             left_out.append(
-                layout.leaving_out(f"{file.filename}.metadata", "it is not on the branch as its record announces it")
+                file_links.leaving_out(f"{file.filename}.metadata", "it is not on the branch as its record announces it")
             )
             return dataclasses.replace(file, core_metadata=None)
         stage_metadata(job.out, layout.file_path(file), data)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from wharf.errors import OddFileError, StorageError, UsageError
 from wharf.pages.page_format import Format
-from wharf.site import layout
+from wharf.site import build_state, layout
 from wharf.system import disk_remedies, regular_file
 
 if TYPE_CHECKING:
@@ -29,6 +29,12 @@ class SiteFolder:
     """The site in `out`. `state` is that of the site that is there (None: there is none).
 
     `installing`: the new is being put into the place of the old.
+
+    - A folder that is not a wharf site is not touched, nor is what lies beyond the folder: links in it lead to no change.
+    - One build at a time has the folder.
+    - Nothing of the site changes before all that is new lies in its staging folder. From then on there are only renames and
+      deletions.
+    - While the site changes, its state says which pages and files may be in between: so the next build completes it.
     """
 
     def __init__(self, out: Path) -> None:
@@ -36,7 +42,7 @@ class SiteFolder:
         self.staging = out / STAGING
         # Of its own: a process of a build that was killed may still be writing.
         self.pages = self.staging / f"{_PAGES}{secrets.token_hex(8)}"
-        self.state: layout.State | None = None
+        self.state: build_state.BuildState | None = None
         self.installing = False
 
     @contextlib.contextmanager
@@ -96,20 +102,20 @@ class SiteFolder:
         with contextlib.suppress(OSError):  # not empty: files to go on with
             self.staging.rmdir()
 
-    def _read_state(self) -> layout.State | None:
+    def _read_state(self) -> build_state.BuildState | None:
         if not self.out.exists():
             return None
         if not self.out.is_dir():
-            raise layout.not_ours(str(self.out), "it is not a folder")
-        for name in (STAGING, "simple", "files", layout.STATE):
+            raise build_state.not_ours(str(self.out), "it is not a folder")
+        for name in (STAGING, "simple", "files", build_state.STATE):
             self._check_own(self.out / name)
-        path = self.out / layout.STATE
+        path = self.out / build_state.STATE
         if path.is_file():
             with path.open("rb") as file:
-                return layout.parse(file.read(layout.MAX_STATE), str(self.out))
+                return build_state.parse(file.read(build_state.MAX_STATE), str(self.out))
         others = [path.name for path in self.out.iterdir() if path.name != STAGING]
         if others:
-            raise layout.not_ours(str(self.out), f"it holds {sorted(others)[0]} and no {layout.STATE}")
+            raise build_state.not_ours(str(self.out), f"it holds {sorted(others)[0]} and no {build_state.STATE}")
         return None
 
     def _check_own(self, path: Path) -> None:
@@ -154,7 +160,7 @@ class SiteFolder:
         self._replace_state(staged)
 
     def _replace_state(self, staged: str) -> None:
-        (self.pages / staged / layout.STATE).replace(self.out / layout.STATE)
+        (self.pages / staged / build_state.STATE).replace(self.out / build_state.STATE)
 
     def install_project(self, project: str) -> None:
         """Put the pages of a project into their place: the whole folder if it is new, else file by file."""
