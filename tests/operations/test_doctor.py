@@ -156,6 +156,10 @@ def test_what_a_token_may_do(hub: Hub, run: Run, repo: Repo) -> None:
     found = examined(run, hub, token=blind, ok=False)
     assert not_ok(found) == {"reading": "problem"}
     assert "contents: read" in one(found, "reading")["hint"]
+    hub.fault("GET .*/git/ref/heads/", "404", times=2)
+    found = examined(run, hub, token=hub.token("ed", {"acme/pkgs": "write"}), ok=False)
+    assert not_ok(found) == {"reading": "problem"}
+    assert "GitHub shows no branch main" in one(found, "reading")["detail"]
     assert not {"fetch", "releases"} & found.keys()
 
 

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import quote
 
 from wharf.errors import GraphQLError, NotAllowedError, StorageError
-from wharf.github import account
+from wharf.github import account, answer_address
 from wharf.github.app_installation import App, InstallationTokens, requests_of
 from wharf.github.quota import FIRST_WAIT, READ, WRITE, Tally, Turns, Wait, Waiting, wait_after
 from wharf.github.quota_by_token import Tallies
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from contextlib import AbstractContextManager
     from typing import Self
-    from urllib.parse import SplitResult
 
     from wharf.github.account import Account
     from wharf.github.quota import Rate
@@ -47,7 +46,6 @@ CHUNK = 256 << 10
 _TRIES = 4  # of a query that a limit refuses
 _HOPS = 5  # redirects of the API
 _TOKEN = re.compile(r"[!-~]{1,1000}", re.ASCII)
-_MOVED = re.compile(r"/repositories/[0-9]+")
 _JSON = {"content-type": "application/json"}
 _REDIRECTS = frozenset({301, 302, 307, 308})
 
@@ -269,12 +267,7 @@ class GitHub:
 
         Raises what `call` raises; UncertainError also where GitHub answered 5xx: an empty asset may be left.
         """
-        url = upload_url.partition("{")[0]
-        if not self.address.may_upload_to(url):
-            raise StorageError(
-                f"{self.address.host} wants uploads to be sent to {urlsplit(url).netloc!r}, which is not its own host.",
-                "The token is not sent there. Check the address of the repository.",
-            )
+        url = answer_address.for_upload(self.address, upload_url)
         headers = {"content-type": "application/octet-stream", "content-length": str(size)}
 
         def pieces() -> Iterator[bytes]:
@@ -309,8 +302,8 @@ class GitHub:
                     yield wire.download(answer)
                     return
                 location = answer.headers.get("location", "")
-                if answer.status in {302, 307} and not _MOVED.search(location.partition("?")[0]):
-                    yield self._signed(location)
+                if answer.status in {302, 307} and answer_address.by_number(location.partition("?")[0]) is None:
+                    yield answer_address.signed(self.address, location)
                     return
                 reply = wire.reply(answer)
             if reply.status not in _REDIRECTS:
@@ -327,45 +320,17 @@ class GitHub:
     def _path(self, path: str) -> str:
         return path.replace("{repo}", f"/repos/{self.address.slug}", 1)
 
-    def _signed(self, location: str) -> str:
-        """The address of an asset's bytes, which clients are led to. Raises StorageError for what is none."""
-        try:
-            target = urlsplit(location)
-        except ValueError:
-            target = urlsplit("")
-        if not (location.isascii() and location.isprintable() and target.scheme == self.address.scheme and target.hostname):
-            raise StorageError(f"{self.address.host} gives an address for a file that is not valid.", "Try again later.")
-        return location
-
     def below(self, location: str) -> str:
         """The path below the API of an address that GitHub gave. Raises StorageError for an address elsewhere."""
-        return self._below(self._target("/", location))
-
-    def _below(self, target: SplitResult) -> str:
-        api = urlsplit(self.address.api)
-        if not target.path.startswith(f"{api.path}/") or "/.." in unquote(target.path):
-            raise StorageError(f"{self.address.host} leads to a place outside of its API.", "Try again later.")
-        return target.path.removeprefix(api.path) + (f"?{target.query}" if target.query else "")
-
-    def _target(self, path: str, location: str) -> SplitResult:
-        """What GitHub leads to from a path. Raises StorageError for another host."""
-        api = urlsplit(self.address.api)
-        try:
-            # Joined before it is judged: put behind the API's name, a relative one such as `.evil.example` makes another host.
-            target = urlsplit(urljoin(self.address.api + self._path(path), location))
-        except ValueError:
-            raise StorageError(f"{self.address.host} leads to something that is not an address.", "Try again later.") from None
-        if (target.scheme, target.netloc) != (api.scheme, api.netloc):
-            raise StorageError(f"{self.address.host} leads to another host, where the token is not sent.", "Try again later.")
-        return target
+        return answer_address.below_api(self.address, answer_address.on_api_host(self.address, location))
 
     def _moved(self, path: str, location: str) -> str:
         """Learn the repository's new name from a redirect on the API's own host; the path to ask for now."""
-        target = self._target(path, location)
-        found = _MOVED.search(target.path)
-        if found is None or not path.startswith("{repo}"):
-            return self._below(target)
-        reply = self._send("GET", self.address.api + found[0], {}, None, points=READ)
+        target = answer_address.on_api_host(self.address, location, self.address.api + self._path(path))
+        number = answer_address.by_number(target.path)
+        if number is None or not path.startswith("{repo}"):
+            return answer_address.below_api(self.address, target)
+        reply = self._send("GET", self.address.api + number, {}, None, points=READ)
         name = reply.data.get("full_name") if isinstance(reply.data, dict) else None
         if not isinstance(name, str):
             raise refusal("GET", f"the new name of {self.address}", reply, token=self.source is not None)
