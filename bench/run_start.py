@@ -30,7 +30,7 @@ with urllib.request.urlopen(request, timeout=60) as answer:
     answer.read()
 print(time.time())
 """
-_IMPORTS = [sys.executable, "-c", "import fastapi, uvicorn, git, httpx, time; print(time.time())"]
+_IMPORTS = [sys.executable, "-c", "import fastapi, uvicorn, git, urllib3, time; print(time.time())"]
 
 
 def run(plan: Plan) -> list[Row]:
