@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from types import FrameType
 
-OUTSIDE = tuple(f"{os.sep}wharf{os.sep}{name}.py" for name in ("folder", "branch", "objects", "snapshot", "repository"))
+OUTSIDE = tuple(
+    os.path.join(os.sep, "wharf", wing, name)
+    for wing, name in (
+        ("assets", "folder_store.py"),
+        ("index", "branch.py"),
+        ("index", "git.py"),
+        ("index", "snapshot.py"),
+        ("repository", "opening.py"),
+    )
+)
 deadly, seen = int(sys.argv[1]), 0
 
 
