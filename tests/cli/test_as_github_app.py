@@ -17,8 +17,8 @@ import pytest
 from tests.cli.test_main import Run, document, run  # noqa: F401 - a fixture
 from tests.github.test_remote_branch import git
 from tests.makers import make_sdist, make_wheel
-from tests.server.test_over_github import World as Served
-from tests.server.test_over_github import soon
+from tests.server.over_github import World as Served
+from tests.server.running import soon
 from tests.simulator import Hub, apps
 from tests.test_leaks import seen, started  # noqa: F401 - a fixture
 from wharf.cli.child_process import environment

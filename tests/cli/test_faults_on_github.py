@@ -24,8 +24,9 @@ from tests.cli.test_main import commands, document
 from tests.index.test_branch import edit_by_hand
 from tests.makers import make_wheel
 from tests.operations.test_init import Run, hub, run
-from tests.server.test_over_github import JSON, World, _quick, soon
-from tests.server.test_over_github import address as link_to
+from tests.server.over_github import JSON, World, _quick
+from tests.server.over_github import address as link_to
+from tests.server.running import soon
 from tests.simulator import Hub
 from wharf.cli import output, progress_bars
 from wharf.cli import progress as cli_progress

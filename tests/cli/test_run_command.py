@@ -24,7 +24,8 @@ import pytest
 import wharf
 from tests.index.test_branch import edit_by_hand, git
 from tests.makers import make_wheel
-from tests.server.test_over_github import JSON, World, soon, world
+from tests.server.over_github import JSON, World, world
+from tests.server.running import soon
 from wharf.cli.child_process import environment
 from wharf.operations.publish import Input, publish
 from wharf.repository.opening import open_repository

@@ -15,7 +15,8 @@ import pytest
 from tests.cli.test_main import Run, document, run
 from tests.makers import make_wheel
 from tests.operations.test_operations import put
-from tests.server.test_server import JSON, LIMIT, form, serving, soon
+from tests.server.running import soon
+from tests.server.test_server import JSON, LIMIT, form, serving
 from wharf.cli import other_indexes
 from wharf.cli.main import main
 from wharf.errors import UsageError

@@ -17,7 +17,7 @@ import pytest
 
 from tests.cli.test_run_command import ASK, Desk, desk, far
 from tests.makers import make_wheel
-from tests.server.test_over_github import World, world
+from tests.server.over_github import World, world
 from wharf.run_port import run_sockets
 from wharf.run_port.private_folder import private_folders
 

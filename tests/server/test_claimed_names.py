@@ -16,7 +16,8 @@ import pytest
 from tests.index.test_branch import edit_by_hand
 from tests.makers import make_wheel
 from tests.public import Public, public_index
-from tests.server.test_over_github import JSON, World, soon, world
+from tests.server.over_github import JSON, World
+from tests.server.running import soon
 from tests.server.test_server import LIMIT, serving
 from wharf import public_index_address
 from wharf.errors import UsageError
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from wharf.repository.opening import Repository
 
-__all__ = ["world"]  # a fixture
 
 BIN = Path(sys.executable).parent
 ELSEWHERE = PublicIndex("https://mirror.example/simple/")
@@ -129,6 +129,7 @@ def test_a_404_speaks_of_no_option_that_is_on(client: httpx.Client) -> None:
 
 
 def test_before_the_index_was_seen_nothing_is(world: World) -> None:
+    world.forget()
     world.hub.down = True
     with world.serving(by_github=False, open_reading=True, wait=False, public_index=ELSEWHERE) as client:
         assert client.get("/simple/requests/").status_code == 503

@@ -12,8 +12,8 @@ import pytest
 from tests.cli.test_run_command import ASK, Desk, desk, far
 from tests.index.test_branch import edit_by_hand, git
 from tests.makers import make_wheel
+from tests.server.running import soon
 from tests.server.test_claimed_names import BIN, ELSEWHERE, public
-from tests.server.test_over_github import World, soon, world
 from tests.server.test_server import LIMIT, serving
 from wharf.errors import NotFoundError
 from wharf.index.configuration import NEW
@@ -33,9 +33,10 @@ if TYPE_CHECKING:
     import httpx
 
     from tests.public import Public
+    from tests.server.over_github import World
     from wharf.repository.opening import Repository
 
-__all__ = ["desk", "far", "public", "world"]  # fixtures
+__all__ = ["desk", "far", "public"]  # fixtures
 
 REF = "refs/heads/wharf/main"
 OWNED = ("demo", "gone", "acme-next", "secret")
@@ -246,6 +247,7 @@ def test_a_server_that_saw_no_index_at_github_is_out_of_order_for_all_who_may_re
     world: World, monkeypatch: pytest.MonkeyPatch, token: str | None, passes_on: bool
 ) -> None:
     monkeypatch.setattr(refresher, "ASK_EVERY", 0.02)
+    world.forget()
     tip = git(world.root, "rev-parse", REF)
     git(world.root, "update-ref", "-d", REF)
     with world.serving(token, wait=False, public_index=ELSEWHERE if passes_on else None) as client:
@@ -316,6 +318,7 @@ def test_uv_never_goes_on_to_the_next_index(world: World, public: Public, troubl
 
 @pytest.mark.parametrize("passes_on", [True, False], ids=["passes on", "passes nothing on"])
 def test_a_server_over_github_says_at_its_start_that_there_is_no_index(world: World, passes_on: bool) -> None:
+    world.forget()
     git(world.root, "update-ref", "-d", REF)
     warnings: list[str] = []
     with world.open(world.robot) as repository:

@@ -10,15 +10,12 @@ import httpx
 import pytest
 
 from tests.server.access.test_github_access import form
-from tests.server.test_over_github import BIN, JSON, World, address, at_once
-from tests.simulator import Hub
-from wharf.github import clone, quota_reservation
+from tests.server.over_github import BIN, JSON, World, address, at_once
+from wharf.github import quota_reservation
 from wharf.operations.verify import verify
-from wharf.server.refresh import refresher
 from wharf.server.web.quota_wait import IN_ALL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 VERSIONS = 35
@@ -30,23 +27,6 @@ STEPS = {
     "asset": r"POST .*/assets$",
     "publish": "PATCH ",
 }
-
-
-@pytest.fixture(autouse=True)
-def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clone, "PAUSE", 0.0)
-    monkeypatch.setattr(refresher, "ASK_EVERY", 3000.0)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with Hub(tmp_path / "hub") as hub:
-        world = World(hub, hub.create("acme/pkgs"), tmp_path)
-        with world.stack:
-            world.put(world.wheel())
-            hub.clock.forward(3700)
-            hub.calls.clear()
-            yield world
 
 
 def upload(client: httpx.Client, token: str, path: Path) -> httpx.Response:

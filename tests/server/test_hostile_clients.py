@@ -23,7 +23,8 @@ import httpx
 import pytest
 
 from tests.index.test_branch import edit_by_hand, git
-from tests.server.test_over_github import JSON, SECRET, World, _quick, address, soon, world
+from tests.server.over_github import JSON, SECRET, World, address
+from tests.server.running import soon
 from tests.simulator import storage
 from wharf.secret import Secret
 from wharf.server.files import download_cache, signed_links
@@ -33,8 +34,6 @@ from wharf.server.refresh import refresher, repository_visibility
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-__all__ = ["_quick", "world"]  # fixtures
 
 PAGE = "/simple/demo/"
 

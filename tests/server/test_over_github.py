@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import hashlib
@@ -17,7 +16,6 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -25,173 +23,20 @@ from urllib.parse import urljoin
 
 import httpx
 import pytest
-import uvicorn
 
 from tests.index.test_branch import edit_by_hand, git
 from tests.makers import make_wheel
-from tests.simulator import Hub
+from tests.server.over_github import BIN, JSON, SECRET, World, address, at_once, handles
+from tests.server.running import soon
 from tests.simulator import server as simulator_server
-from wharf.github import clone
-from wharf.github.quota import Waiting
 from wharf.operations.publish import Input, publish
-from wharf.repository.opening import Repository, open_repository
-from wharf.repository.settings import Settings
-from wharf.repository_address import parse
 from wharf.secret import Secret
-from wharf.server.app import Rules, make_app
-from wharf.server.http.uvicorn_config import config
 from wharf.server.operator_log import Journal
 from wharf.server.refresh import refresher, repository_visibility
 from wharf.server.web.webhook import WEBHOOK_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.simulator import Repo
-
-JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
-BIN = Path(sys.executable).parent
-SECRET = "a secret of the webhook"
-
-
-class Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = threading.Event()
-
-    async def startup(self, sockets: object = None) -> None:
-        await super().startup()
-        self.ready.set()
-
-    async def main_loop(self) -> None:
-        while not self.should_exit:  # uvicorn's own looks ten times a second
-            await asyncio.sleep(0.01)
-
-
-@dataclass
-class World:
-    """A private repository on GitHub with an index, who works with it, and the machine of the server."""
-
-    hub: Hub
-    repo: Repo
-    root: Path
-    stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
-
-    def __post_init__(self) -> None:
-        self.robot = self.hub.token("robot", {"acme/pkgs": "read"})
-        self.alice = self.hub.token("alice", {"acme/pkgs": "write"})
-        self.bob = self.hub.token("bob", {"acme/pkgs": "read"})
-        self._alices: Repository | None = None
-        self.slept: list[float] = []
-
-    @contextlib.contextmanager
-    def open(
-        self, token: str | None, machine: str = "server", *, environ: dict[str, str] | None = None, **settings: Any
-    ) -> Iterator[Repository]:
-        """The repository as a process on that machine has it. A wait for GitHub to come back takes no time."""
-        place = parse(f"{self.hub.url}/acme/pkgs")
-        assert place is not None
-        folder = self.root / machine
-        settings = {"cache": folder / "cache", "data": folder / "data", "max_wait": 0.0, **settings}
-        if environ is None:
-            environ = {} if token is None else {"WHARF_TOKEN": token}
-        with open_repository(Settings(place=place, **settings), environ, whole=True, fetch="later") as repository:
-            assert repository.github is not None
-            repository.github._turns.waiting = Waiting(0.0, clock=self.hub.clock.now, sleep=lambda _seconds: None)
-            with contextlib.suppress(Exception):
-                repository.branch.fetch()
-            yield repository
-
-    async def sleep(self, seconds: float) -> None:
-        """As long as an upload waits: it takes no time."""
-        self.slept.append(seconds)
-        self.hub.clock.forward(seconds)
-
-    def put(self, *paths: Path) -> None:
-        """Publish from elsewhere."""
-        if self._alices is None:
-            self._alices = self.stack.enter_context(self.open(self.alice, "hers"))
-        publish(self._alices, [Input.of(path) for path in paths], actor="alice")
-
-    def wheel(self, name: str = "demo", version: str = "1.0", content: str = "") -> Path:
-        return make_wheel(self.root / "dist", name, version, content=content)
-
-    @contextlib.contextmanager
-    def serving(
-        self,
-        token: str | None = "",
-        *,
-        repositories: tuple[str, ...] = (),
-        wait: bool = True,
-        journal: Journal | None = None,
-        environ: dict[str, str] | None = None,
-        **rules: Any,
-    ) -> Iterator[httpx.Client]:
-        """A server, and a client of bob's. With `wait` it has heard of GitHub."""
-        rules = {"open_reading": False, "by_github": True, "upload_limit": 1 << 21, "cache": self.root / "files", **rules}
-        with self.open(self.robot if token == "" else token, environ=environ, repositories=repositories) as repository:
-            app = make_app(repository, Rules(**rules), clock=self.hub.clock.now, sleep=self.sleep, journal=journal)
-            server = Server(config(app, host="127.0.0.1", port=0))
-            thread = threading.Thread(target=server.run)
-            thread.start()
-            try:
-                assert server.ready.wait(10)
-                port = server.servers[0].sockets[0].getsockname()[1]
-                with httpx.Client(base_url=f"http://127.0.0.1:{port}", auth=("x", self.bob), timeout=10) as client:
-                    if wait:
-                        soon(lambda: client.get("/healthz").json()["status"] == "ok")
-                    yield client
-            finally:
-                server.should_exit = True
-                thread.join(10)
-            assert not thread.is_alive()
-
-    def asked(self, pattern: str = "/releases/assets/") -> int:
-        """How many API calls were about that."""
-        return sum(pattern in call.path for call in list(self.hub.calls) if call.kind == "api")
-
-
-def soon(check: Callable[[], object], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < end, f"not within {seconds} seconds"
-        time.sleep(0.01)
-
-
-def handles() -> str:
-    """What this process has open, where the system tells."""
-    own = Path("/proc/self/fd")
-    found = []
-    for each in own.iterdir() if own.exists() else ():
-        with contextlib.suppress(FileNotFoundError):
-            found.append(str(each.readlink()))
-    return " ".join(found)
-
-
-def address(path: Path) -> str:
-    return f"/files/{hashlib.sha256(path.read_bytes()).hexdigest()}/{path.name}"
-
-
-def at_once(count: int, ask: Callable[[], httpx.Response]) -> list[httpx.Response]:
-    with ThreadPoolExecutor(count) as pool:
-        return [each.result() for each in [pool.submit(ask) for _ in range(count)]]
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clone, "PAUSE", 0.0)
-    monkeypatch.setattr(refresher, "ASK_EVERY", 30.0)  # a test that is about it says when
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with Hub(tmp_path / "hub") as hub:
-        world = World(hub, hub.create("acme/pkgs"), tmp_path)
-        with world.stack:
-            world.put(world.wheel())
-            (tmp_path / "index.git").symlink_to(world.repo.git_dir)
-            hub.calls.clear()
-            yield world
+    from collections.abc import Iterator
 
 
 # Files
@@ -557,6 +402,7 @@ def test_a_server_starts_from_its_clone_when_github_is_away(world: World, monkey
 
 
 def test_without_a_clone_nothing_is_said_to_be_missing(world: World) -> None:
+    world.forget()
     world.hub.down = True
     with world.serving(by_github=False, open_reading=True, wait=False) as client:
         for path in ("/simple/", "/simple/demo/", address(world.wheel())):

@@ -10,7 +10,6 @@ import itertools
 import json
 import socket
 import threading
-import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,12 +20,12 @@ from urllib.parse import urljoin
 import httpx
 import pypi_simple
 import pytest
-import uvicorn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.index.test_branch import edit_by_hand
 from tests.makers import make_sdist, make_wheel
+from tests.server.running import running, soon
 from wharf import public_index_address
 from wharf.distribution import reading
 from wharf.operations.publish import Input, publish
@@ -37,7 +36,6 @@ from wharf.repository.opening import Repository, open_repository
 from wharf.repository.settings import Settings
 from wharf.server.answer_cache import Shelf
 from wharf.server.app import Rules, file_answers, make_app
-from wharf.server.http.uvicorn_config import config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,30 +49,11 @@ JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
 LIMIT = 1 << 20
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = threading.Event()
-
-    async def startup(self, sockets: object = None) -> None:
-        await super().startup()
-        self.ready.set()
-
-
 @contextmanager
 def serving(repository: Repository, rules: Rules, *, make: Callable[[], ASGIApp] | None = None) -> Iterator[httpx.Client]:
-    server = _Server(config(make_app(repository, rules) if make is None else make(), host="127.0.0.1", port=0))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        assert server.ready.wait(10)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join(10)
-    assert not thread.is_alive()
+    app = make_app(repository, rules) if make is None else make()
+    with running(app) as url, httpx.Client(base_url=url, timeout=10) as client:
+        yield client
 
 
 @pytest.fixture
@@ -94,13 +73,6 @@ def put(repository: Repository) -> Callable[..., None]:
 @pytest.fixture
 def token(repository: Repository) -> tuple[str, str]:
     return ("__token__", repository.tokens.create("ci", "publish").reveal())
-
-
-def soon(check: Callable[[], bool]) -> None:
-    """Wait for what a server shows within a second on a machine that has nothing else to do."""
-    end = time.monotonic() + 20
-    while not check():
-        assert time.monotonic() < end, "not at all"
 
 
 def form(path: Path, **more: str) -> dict[str, Any]:

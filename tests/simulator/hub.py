@@ -94,6 +94,12 @@ class Hub:
             self.moved.pop(slug.lower(), None)
         return repo
 
+    def adopt(self, repo: Repo, last_id: int) -> None:
+        """Take in a repository that another hub had, whose ids end at `last_id`."""
+        with self.lock:
+            self.repos[repo.slug.lower()] = repo
+            self._id = max(self._id, last_id)
+
     def token(
         self, login: str, rights: Mapping[str, str], *, kind: str = "classic", contents: bool = True, scopes: str = "repo"
     ) -> str:

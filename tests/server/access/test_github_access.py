@@ -10,35 +10,17 @@ import httpx
 import pytest
 
 from tests.github.test_remote_branch import git
-from tests.server.test_over_github import JSON, World, address, at_once, soon
-from tests.simulator import Hub
+from tests.server.over_github import JSON, World, address, at_once
+from tests.server.running import soon
 from tests.simulator.shapes import number_of
-from wharf.github import clone
 from wharf.server.access import borrowed_tokens, github_access
 from wharf.server.refresh import refresher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 PAGE = "/simple/demo/"
 REF = "/git/ref/"
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clone, "PAUSE", 0.0)
-    monkeypatch.setattr(refresher, "ASK_EVERY", 30.0)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with Hub(tmp_path / "hub") as hub:
-        world = World(hub, hub.create("acme/pkgs"), tmp_path)
-        with world.stack:
-            world.put(world.wheel())
-            hub.calls.clear()
-            yield world
 
 
 def basic(user: str, password: str = "") -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.makers import make_wheel
-from tests.server.test_over_github import soon
+from tests.server.running import soon
 from tests.server.test_server import LIMIT, client, form, put, serving, token
 from wharf.server.app import Rules, make_app
 from wharf.server.http import protocol

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from tests.makers import make_wheel
-from tests.server.test_over_github import soon
+from tests.server.running import soon
 from wharf.errors import UsageError
 from wharf.server.http import listening_socket
 from wharf.server.options import Options

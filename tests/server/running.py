@@ -1,0 +1,69 @@
+"""An application behind uvicorn on a free port, in a thread: it begins and ends in milliseconds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from wharf.server.http.uvicorn_config import config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from starlette.types import ASGIApp
+
+_OFTEN = 0.002  # seconds; uvicorn looks ten times a second whether it is to end, and whether all connections are gone
+
+
+class Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: object = None) -> None:
+        await super().startup()
+        self.ready.set()
+
+    async def main_loop(self) -> None:
+        while not self.should_exit:
+            await asyncio.sleep(_OFTEN)
+
+    async def shutdown(self, sockets: object = None) -> None:
+        """As uvicorn's own, which waits a tenth of a second for connections also where there are none."""
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        while self.server_state.connections or self.server_state.tasks:
+            await asyncio.sleep(_OFTEN)
+        for server in self.servers:
+            await server.wait_closed()
+        await self.lifespan.shutdown()
+
+
+@contextlib.contextmanager
+def running(app: ASGIApp) -> Iterator[str]:
+    """The address of a server that shows `app`."""
+    server = Server(config(app, host="127.0.0.1", port=0))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        assert server.ready.wait(10)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+    assert not thread.is_alive()
+
+
+def soon(check: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait for what a server shows within a second on a machine that has nothing else to do."""
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end, f"not within {seconds} seconds"
+        time.sleep(0.01)
