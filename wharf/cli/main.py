@@ -35,7 +35,7 @@ _VERBS = {
     "log": ("list_show_log_commands", "Show who changed what, when and why."),
     "yank": ("yank_remove_commands", "Tell installers not to choose a release any more."),
     "unyank": ("yank_remove_commands", "Take a yank back."),
-    "remove": ("yank_remove_commands", "Delete a release or a file for good."),
+    "remove": ("yank_remove_commands", "Delete a release or a file for ever."),
     "verify": ("verify_command", "Check that index and files agree."),
     "doctor": ("doctor_command", "Tell what is found, what is wrong, and what to do about it."),
     "token": ("token_commands", "Make, list and revoke tokens."),
@@ -99,7 +99,7 @@ Examples:
 def cli() -> None:
     """A private Python package index with nothing to host.
 
-    With nothing configured it keeps everything in a folder of yours; --repo or WHARF_REPO names another.
+    If nothing is configured, it keeps everything in a folder in your home. --repo or WHARF_REPO names another one.
     """
 
 

@@ -38,7 +38,7 @@ Examples:
 )
 @click.argument("files", nargs=-1, type=click.Path())
 @click.option("--dry-run", is_flag=True, help="Check everything, publish nothing.")
-@click.option("--skip-existing", is_flag=True, help="Leave out files whose names are taken by other bytes.")
+@click.option("--skip-existing", is_flag=True, help="Skip files whose names are taken by other bytes.")
 @click.option("--create", is_flag=True, help="Make the index on GitHub, if it is not there (in a folder it is made anyway).")
 @click.option("--strict", is_flag=True, help="Refuse what is worth a warning.")
 @click.option("--dispatch", metavar="TYPE", help="Send the repository an event of that type afterwards, new files or not.")
@@ -55,12 +55,12 @@ def publish_command(
 ) -> None:
     """Upload wheels and sdists of any mix of projects, all or none, as one commit.
 
-    A folder means the distributions in it, and no FILES means those in `dist`. Signatures, attestations and lists of digests
-    beside them are passed over. What only some installers take is a warning, or with --strict an error.
+    A folder means the distributions in it, and no FILES means those in `dist`. wharf skips signatures, attestations and lists
+    of digests beside them. A file that only some installers take gives a warning, or with --strict an error.
 
-    Bytes that are there already are no error. Other bytes under a name that is taken are an error (exit code 5), and nothing
-    is published. --skip-existing leaves such files out instead, for jobs that run again and build anew. A file that is not
-    a wheel or an sdist, or is broken, is exit code 3.
+    The same bytes again are no error. Other bytes under a name that is taken are an error (exit code 5), and nothing is
+    published. With --skip-existing, wharf skips such files, for jobs that run and build again. A file that is not a wheel or
+    an sdist, or is broken, is exit code 3.
     """
     from wharf.errors import StorageError
     from wharf.operations import repository_dispatch as events

@@ -73,7 +73,7 @@ def _lines(done: Committed, verb: str) -> list[str]:
 @common
 @pass_state
 def remove_command(state: State, spec: str, file: str | None, reason: str, yes: bool) -> None:
-    """Delete a release, or one file of it, for good. To hide a bad release from installers, yank it instead.
+    """Delete a release, or one file of it, for ever. To hide a bad release from installers, yank it instead.
 
     The name stays taken: only the same bytes may ever come back under it.
     """
@@ -85,7 +85,7 @@ def remove_command(state: State, spec: str, file: str | None, reason: str, yes: 
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError("Nobody is here to confirm the removal.", "Say --yes to remove without being asked.")
-        if not click.confirm(f"Delete {file or f'{project} {version} with all its files'} for good?", err=True):
+        if not click.confirm(f"Delete {file or f'{project} {version} with all its files'} for ever?", err=True):
             state.say("Nothing was removed.")
             raise click.exceptions.Exit(130)
     with state.repository(reading=True) as repository:

@@ -1,0 +1,73 @@
+"""Documents and `--help` keep to the list of words in CONTRIBUTING.md. What stands in backticks is code, and is left alone."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+import wharf
+from wharf.cli.main import cli
+
+ROOT = Path(wharf.__file__).parents[1]
+DOCUMENTS = [
+    path.relative_to(ROOT).as_posix() for folder in ("*.md", "docs/**/*.md", "bench/*.md") for path in sorted(ROOT.glob(folder))
+]
+ROWS = re.findall(
+    r"^\| ([^|]+) \| (`[^|]+`) \|$", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## Words")[1], re.MULTILINE
+)
+INSTEAD = {word.lower(): write for write, words in ROWS for word in re.findall(r"`([^`]+)`", words)}
+# "a token of GitHub's" and "a job of its own" are wrong, "each of GitHub's limits" and "one of its own jobs" are right.
+_ENDS = {
+    word: r"(?=$|[^\w ]| (?:that|which|and|or|is|are)\b)" if word.endswith(("'s", " own")) else r"(?![\w-])" for word in INSTEAD
+}
+_WORDS = re.compile(rf"(?<![\w-])({'|'.join(re.escape(word) + end for word, end in _ENDS.items())})", re.IGNORECASE)
+_CODE = re.compile(r"^( *)```.*?^\1```$|`[^`]*`|<!--.*?-->", re.DOTALL | re.MULTILINE)
+
+
+def _complaints(text: str) -> list[str]:
+    prose = " ".join(_CODE.sub("` `", text).split())
+    found = []
+    for match in _WORDS.finditer(prose):
+        around = prose[max(0, match.start() - 40) : match.end() + 40]
+        found.append(f"…{around}… Write: {INSTEAD[match[1].lower()]}")
+    return found
+
+
+def _helps(group: click.Group, name: str) -> dict[str, str]:
+    with click.Context(group, info_name=name) as context:
+        found = {name: group.get_help(context)}
+        for word in group.list_commands(context):
+            command = group.get_command(context, word)
+            assert command is not None
+            inner = f"{name} {word}"
+            if isinstance(command, click.Group):
+                found |= _helps(command, inner)
+            else:
+                with click.Context(command, info_name=word, parent=context) as below:
+                    found[inner] = command.get_help(below)
+    return found
+
+
+HELPS = _helps(cli, "wharf")
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_document_keeps_to_the_words(name: str) -> None:
+    assert not _complaints((ROOT / name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", HELPS)
+def test_the_help_keeps_to_the_words(name: str) -> None:
+    assert not _complaints(HELPS[name])
+
+
+def test_a_wrong_word_is_found_in_prose_and_not_in_code() -> None:
+    assert len(INSTEAD) > 40
+    assert len(HELPS) > 15
+    assert _complaints("a token of\nGitHub's") == ["…a token of GitHub's… Write: a GitHub token, GitHub's answer"]
+    assert _complaints("The file is built anew.") == ["…The file is built anew.… Write: again, new"]
+    assert not _complaints("Each of GitHub's limits counts.")
+    assert not _complaints("`anew`, renew\n```sh\nanew\n```\n<!-- not run: anew -->")
