@@ -21,7 +21,8 @@ from wharf.github.api import GitHub
 from wharf.github.quota import Waiting
 from wharf.github.release_store import Releases
 from wharf.github.remote_branch import RemoteBranch
-from wharf.operations.publish import Input, publish
+from wharf.operations.publish import publish
+from wharf.operations.publish_inputs import Input
 from wharf.repository.opening import Repository, open_repository
 from wharf.repository.settings import Settings
 from wharf.repository.tokens import Tokens

@@ -13,7 +13,8 @@ import servers
 from figures import Row, Target, compared, interleaved
 from wheels import make_wheel
 
-from wharf.operations.publish import Input, publish
+from wharf.operations.publish import publish
+from wharf.operations.publish_inputs import Input
 from wharf.repository.opening import open_repository
 from wharf.repository.settings import Settings
 

@@ -27,7 +27,8 @@ from tests.makers import make_wheel
 from tests.server.over_github import JSON, World, world
 from tests.server.running import soon
 from wharf.cli.child_process import environment
-from wharf.operations.publish import Input, publish
+from wharf.operations.publish import publish
+from wharf.operations.publish_inputs import Input
 from wharf.repository.opening import open_repository
 from wharf.repository.settings import Settings
 from wharf.repository_address import parse

@@ -19,7 +19,8 @@ from tests.simulator import Hub
 from tests.simulator.rest_releases import mangled
 from wharf.errors import GraphQLError, NotFoundError, RejectedError
 from wharf.github.release_store import Releases
-from wharf.operations.publish import Input, publish
+from wharf.operations.publish import publish
+from wharf.operations.publish_inputs import Input
 from wharf.operations.remove import remove
 from wharf.operations.verify import verify
 from wharf.operations.yank import set_yanked

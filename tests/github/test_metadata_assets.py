@@ -18,7 +18,8 @@ from wharf.errors import StorageError
 from wharf.index.commit_message import CommitMessage
 from wharf.index.settings_change import TurnOnMetadataAssets
 from wharf.operations import repository_dispatch as events
-from wharf.operations.publish import Input, publish
+from wharf.operations.publish import publish
+from wharf.operations.publish_inputs import Input
 from wharf.operations.remove import remove
 from wharf.operations.verify import verify
 

@@ -24,7 +24,8 @@ from wharf.github import asset_upload, clone, quota, release_publishing
 from wharf.github.release_store import Releases
 from wharf.github.wire import Outgoing, Wire
 from wharf.index.git import Git
-from wharf.operations.publish import Input, Published, publish
+from wharf.operations.publish import Published, publish
+from wharf.operations.publish_inputs import Input
 from wharf.operations.remove import remove
 from wharf.operations.verify import verify
 from wharf.operations.yank import set_yanked

@@ -14,7 +14,8 @@ from tests.makers import make_wheel
 from wharf.errors import NotAllowedError, QuotaError, StorageError
 from wharf.github import release_publishing
 from wharf.github.release_publishing import UPLOADS
-from wharf.operations.publish import Input, publish
+from wharf.operations.publish import publish
+from wharf.operations.publish_inputs import Input
 from wharf.operations.verify import verify
 
 if TYPE_CHECKING:

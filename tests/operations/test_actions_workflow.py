@@ -18,7 +18,8 @@ from tests.operations.test_init import Run, branches, made, run, wrong
 from tests.simulator import Hub
 from wharf.index import configuration
 from wharf.operations import actions_workflow
-from wharf.operations.actions_workflow import Tree, find, render, repository_of
+from wharf.operations.actions_workflow import render
+from wharf.operations.working_tree import WorkingTree, find_working_tree, repository_of
 from wharf.repository_address import parse
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def test_a_second_tree_of_a_repository_has_its_origin(tree: Path, tmp_path: Path
     origin(tree, "git@github.com:acme/demo.git")
     for words in (["commit", "--quiet", "--allow-empty", "-m", "x"], ["worktree", "add", "--quiet", str(tmp_path / "second")]):
         subprocess.run(["git", "-C", str(tree), *words], check=True)
-    assert find(tmp_path / "second") == Tree(top=tmp_path / "second", origin=("github.com", "acme/demo"))
+    assert find_working_tree(tmp_path / "second") == WorkingTree(top=tmp_path / "second", origin=("github.com", "acme/demo"))
 
 
 def test_it_needs_github_and_a_working_tree(

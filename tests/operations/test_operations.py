@@ -18,7 +18,8 @@ from wharf.assets.asset_store import Progress
 from wharf.assets.folder_store import FolderStore
 from wharf.errors import ConflictError, InvalidDistributionError, NotFoundError, RecordError, StorageError, TooLargeError
 from wharf.index import record
-from wharf.operations.publish import Input, Published, publish
+from wharf.operations.publish import Published, publish
+from wharf.operations.publish_inputs import Input
 from wharf.operations.remove import remove
 from wharf.operations.verify import verify
 from wharf.operations.yank import set_yanked

@@ -17,7 +17,8 @@ import wharf
 from tests.makers import make_sdist, make_wheel
 from tests.public import Public, public_index
 from tests.simulator import Hub
-from wharf.operations.publish import Input, publish
+from wharf.operations.publish import publish
+from wharf.operations.publish_inputs import Input
 from wharf.repository.opening import open_repository
 from wharf.repository.settings import Settings
 from wharf.repository_address import parse

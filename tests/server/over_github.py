@@ -21,7 +21,8 @@ from tests.simulator import Hub
 from tests.simulator.template import Template, keep
 from wharf.github import clone
 from wharf.github.quota import Waiting
-from wharf.operations.publish import Input, publish
+from wharf.operations.publish import publish
+from wharf.operations.publish_inputs import Input
 from wharf.repository.opening import Repository, open_repository
 from wharf.repository.settings import Settings
 from wharf.repository_address import parse

@@ -21,7 +21,8 @@ from tests.server.running import soon
 from tests.server.test_server import LIMIT, serving
 from wharf import public_index_address
 from wharf.errors import UsageError
-from wharf.operations.publish import Input, publish
+from wharf.operations.publish import publish
+from wharf.operations.publish_inputs import Input
 from wharf.operations.remove import remove
 from wharf.public_index_address import PublicIndex, parse
 from wharf.server.app import Rules

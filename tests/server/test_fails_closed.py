@@ -18,7 +18,8 @@ from tests.server.test_server import LIMIT, serving
 from wharf.errors import NotFoundError
 from wharf.index.configuration import NEW
 from wharf.operations.build import build
-from wharf.operations.publish import Input, publish
+from wharf.operations.publish import publish
+from wharf.operations.publish_inputs import Input
 from wharf.operations.remove import remove
 from wharf.repository.opening import open_repository
 from wharf.repository.settings import Settings

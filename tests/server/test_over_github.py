@@ -29,7 +29,8 @@ from tests.makers import make_wheel
 from tests.server.over_github import BIN, JSON, SECRET, World, address, at_once, handles
 from tests.server.running import soon
 from tests.simulator import server as simulator_server
-from wharf.operations.publish import Input, publish
+from wharf.operations.publish import publish
+from wharf.operations.publish_inputs import Input
 from wharf.secret import Secret
 from wharf.server.operator_log import Journal
 from wharf.server.refresh import refresher, repository_visibility

@@ -28,7 +28,8 @@ from tests.makers import make_sdist, make_wheel
 from tests.server.running import running, soon
 from wharf import public_index_address
 from wharf.distribution import reading
-from wharf.operations.publish import Input, publish
+from wharf.operations.publish import publish
+from wharf.operations.publish_inputs import Input
 from wharf.operations.remove import remove
 from wharf.operations.yank import set_yanked
 from wharf.pages.page_format import Format

@@ -17,7 +17,8 @@ import pytest
 from tests.makers import make_wheel
 from tests.simulator import Hub
 from wharf.errors import StorageError
-from wharf.operations.publish import Input, publish
+from wharf.operations.publish import publish
+from wharf.operations.publish_inputs import Input
 from wharf.operations.verify import verify
 from wharf.repository import credentials
 from wharf.repository.opening import Repository, open_repository

@@ -30,7 +30,8 @@ from wharf.cli.main import main
 from wharf.errors import NotFoundError, StorageError, UsageError, WharfError
 from wharf.operations import build_files, build_pages
 from wharf.operations.build import Built, build
-from wharf.operations.publish import Input, publish
+from wharf.operations.publish import publish
+from wharf.operations.publish_inputs import Input
 from wharf.operations.remove import remove
 from wharf.operations.yank import set_yanked
 from wharf.pages import page_format

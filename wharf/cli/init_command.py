@@ -12,7 +12,7 @@ from wharf.cli.state import State, common, pass_state
 from wharf.errors import UsageError
 
 if TYPE_CHECKING:
-    from wharf.operations.actions_workflow import Plan
+    from wharf.operations.actions_workflow import WorkflowPlan
     from wharf.operations.init import Initialised, Step
     from wharf.repository.opening import Repository
 
@@ -67,7 +67,7 @@ def init_command(state: State, address: str | None, private: bool | None, workfl
             "default_branch": done.default_branch or None,
             "index": repository.branch.index,
             "made": list(done.made),
-            "workflow": {"file": str(plan.tree.path), "site": plan.site} if plan else None,
+            "workflow": {"file": str(plan.path), "site": plan.site} if plan else None,
             "warnings": list(done.warnings),
             "next": list(steps),
         },
@@ -75,20 +75,21 @@ def init_command(state: State, address: str | None, private: bool | None, workfl
     )
 
 
-def _plan(repository: Repository, *, site: bool | None) -> Plan:
+def _plan(repository: Repository, *, site: bool | None) -> WorkflowPlan:
     """What is asked for, checked before anything is made."""
-    from wharf.operations.actions_workflow import Plan, find
+    from wharf.operations.actions_workflow import WorkflowPlan
+    from wharf.operations.working_tree import find_working_tree
 
-    tree = find(Path.cwd())
+    tree = find_working_tree(Path.cwd())
     if repository.github is None:
         origin = f" {tree.origin[1]}" if tree.origin else " owner/name"
         raise UsageError(
             f"Workflows are GitHub's, and {repository.where} is a folder.", f"Name a repository: wharf init --workflow{origin}"
         )
-    return Plan.of(tree, repository.github.address, index=repository.branch.index, site=site)
+    return WorkflowPlan.of(tree, repository.github.address, index=repository.branch.index, site=site)
 
 
-def _with_workflow(repository: Repository, plan: Plan, done: Initialised) -> tuple[Plan, Initialised]:
+def _with_workflow(repository: Repository, plan: WorkflowPlan, done: Initialised) -> tuple[WorkflowPlan, Initialised]:
     """Write the file, and have the index made ready for a site."""
     from wharf.operations.init import for_a_site
 

@@ -65,7 +65,8 @@ def publish_command(
     from wharf.errors import StorageError
     from wharf.operations import repository_dispatch as events
     from wharf.operations.file_selection import choose
-    from wharf.operations.publish import Input, publish
+    from wharf.operations.publish import publish
+    from wharf.operations.publish_inputs import Input
 
     chosen = choose(files)
     inputs = [Input.of(path) for path in chosen.files]
@@ -132,7 +133,7 @@ def _document(repository: Repository, done: Published, *, dry_run: bool) -> dict
 
 def _meant(settings: Settings, repository: Repository) -> str:
     """What to say where nobody named a repository, and the working tree that it was typed in has one on GitHub."""
-    from wharf.operations.actions_workflow import on_github
+    from wharf.operations.working_tree import on_github
     from wharf.repository.opening import line_of, line_of_init
 
     address = on_github(Path.cwd()) if settings.place == settings.data else None

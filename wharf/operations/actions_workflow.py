@@ -6,27 +6,26 @@ It calls the workflows of wharf's own repository at the tag of this version.
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from wharf import __version__
 from wharf.errors import ConflictError, UsageError
-from wharf.index.git import Git
 from wharf.repository.settings import DEFAULT_INDEX
-from wharf.repository_address import GITHUB, parse
+from wharf.repository_address import GITHUB
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wharf.operations.working_tree import WorkingTree
     from wharf.repository_address import Address
 
 OWN: Final = "wharf-index/wharf"
 """The repository on github.com that holds the actions and workflows which others call."""
-REF: Final = f"v{__version__}"
 FILE: Final = ".github/workflows/wharf.yml"
+"""Where the workflow stands in a working tree."""
+REF: Final = f"v{__version__}"
 EVENT: Final = "wharf-published"
 """The type of the repository_dispatch event that a publish sends and the site's job waits for."""
 SECRET: Final = "WHARF_TOKEN"  # noqa: S105  a name
@@ -61,68 +60,6 @@ _SITE = f"""\
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tree:
-    """A working tree of git: its top folder, and the repository that its remote `origin` is (host, owner/name), if any."""
-
-    top: Path
-    origin: tuple[str, str] | None
-
-    @property
-    def path(self) -> Path:
-        """Where the workflow is, or will be."""
-        return self.top / FILE
-
-    def is_of(self, address: Address) -> bool:
-        """Whether the tree belongs to that repository. One that was never pushed belongs to where it will be."""
-        host = urlsplit(address.web).hostname
-        return self.origin is None or self.origin == (host, address.slug.lower())
-
-
-def find(start: Path) -> Tree:
-    """The working tree that a folder is in. Raises UsageError if it is in none."""
-    top = next((folder for folder in (start, *start.parents) if (folder / ".git").exists()), None)
-    if top is None:
-        raise UsageError(
-            f"{start} is in no working tree of git: a workflow belongs to the repository of the project.",
-            "Go into the project's folder, or make it one: git init",
-        )
-    status, out, _ = Git(_git_dir(top)).attempt("remote", "get-url", "origin")
-    return Tree(top=top, origin=repository_of(out.decode(errors="replace").strip()) if status == 0 else None)
-
-
-def on_github(start: Path) -> Address | None:
-    """The repository on GitHub that the working tree of a folder comes from; None if that is not known."""
-    try:
-        origin = find(start).origin
-        host, slug = origin or ("", "")
-        host = host.removeprefix("ssh.")  # GitHub's name for ssh at the port of https
-        return parse(f"https://{host}/{slug}") if host.startswith("github.") else None
-    except (UsageError, OSError, UnicodeDecodeError):  # a tree that is none, or is damaged, says nothing
-        return None
-
-
-def _git_dir(top: Path) -> Path:
-    """Where git keeps a tree's settings: a second tree of one repository, and a submodule, have a file that says it."""
-    found = top / ".git"
-    if found.is_file():
-        found = top / found.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
-        common = found / "commondir"
-        found = found / common.read_text(encoding="utf-8").strip() if common.is_file() else found
-    return found
-
-
-def repository_of(url: str) -> tuple[str, str] | None:
-    """Host and owner/name, in lower case, of a remote's address, as git takes them; None for a folder and the like."""
-    if match := re.fullmatch(r"(?:[^@/:]+@)?([^/:]+):(?!//)(.+)", url):  # git@HOST:owner/name
-        host, path = match[1], match[2]
-    else:
-        parts = urlsplit(url)
-        host, path = parts.hostname or "", parts.path
-    slug = path.strip("/").removesuffix(".git").lower()
-    return (host.lower(), slug) if host and slug.count("/") == 1 else None
-
-
 def render(address: Address, *, index: str, own: bool, site: bool) -> bytes:
     """The file. `own`: of the tree that belongs to the repository of the index; `site`: with a site on Pages.
 
@@ -146,18 +83,23 @@ def render(address: Address, *, index: str, own: bool, site: bool) -> bytes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class WorkflowPlan:
     """The file that a tree is to have. `own`: the tree belongs to the repository of the index; `site` None: as that allows."""
 
-    tree: Tree
+    tree: WorkingTree
     address: Address
     index: str
     own: bool
     site: bool | None
     private: bool = False
 
+    @property
+    def path(self) -> Path:
+        """Where the workflow is, or will be."""
+        return self.tree.top / FILE
+
     @staticmethod
-    def of(tree: Tree, address: Address, *, index: str, site: bool | None) -> Plan:
+    def of(tree: WorkingTree, address: Address, *, index: str, site: bool | None) -> WorkflowPlan:
         """A plan. Raises UsageError for a site of another repository, which only that one can deploy."""
         own = tree.is_of(address)
         if site and not own:
@@ -165,15 +107,15 @@ class Plan:
                 f"{tree.top} belongs to another repository than {address}, whose site only that one can deploy.",
                 f"Say it in a working tree of {address}: wharf init --workflow --site {address}; and here without --site.",
             )
-        return Plan(tree=tree, address=address, index=index, own=own, site=site)
+        return WorkflowPlan(tree=tree, address=address, index=index, own=own, site=site)
 
-    def settled(self, *, private: bool) -> Plan:
+    def settled(self, *, private: bool) -> WorkflowPlan:
         """The same, for a repository that is private or public."""
         return replace(self, private=private, site=not private if self.site is None else self.site)
 
     def write(self) -> bool:
         """Put the file into the tree; False: it was there. Raises ConflictError if another one is."""
-        path, text = self.tree.path, render(self.address, index=self.index, own=self.own, site=bool(self.site))
+        path, text = self.path, render(self.address, index=self.index, own=self.own, site=bool(self.site))
         if path.is_file() and path.read_bytes() == text:
             return False
         if os.path.lexists(path):
@@ -196,7 +138,7 @@ class Plan:
 
     def lines(self) -> list[str]:
         """What the file does, and why it does not do more."""
-        told = f"{self.tree.path}: each tag v* is built and published to {self.address}"
+        told = f"{self.path}: each tag v* is built and published to {self.address}"
         if not self.own:
             return [told]
         if self.site or not self.private:
@@ -208,7 +150,7 @@ class Plan:
 
     def steps(self) -> list[str]:
         """What to type, or to do, now."""
-        file = shlex.quote(os.path.relpath(self.tree.path))
+        file = shlex.quote(os.path.relpath(self.path))
         steps = []
         if self.own and self.tree.origin is None:
             steps.append(f"git remote add origin {self.address.git}")

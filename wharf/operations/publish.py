@@ -13,23 +13,23 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from wharf.assets.asset_store import Incoming, Progress
 from wharf.distribution import reading
-from wharf.distribution.file_names import Name, plain
-from wharf.errors import ConflictError, InvalidDistributionError, StorageError, TooLargeError
+from wharf.distribution.file_names import Name
+from wharf.errors import StorageError
 from wharf.github import quota
 from wharf.index import asset_location, record
 from wharf.index.add_files import AddFiles, NewFile
 from wharf.index.change import Named, Outcome
 from wharf.index.commit_message import CommitMessage
 from wharf.model import File
+from wharf.operations.publish_inputs import CheckedInput, Input, check_inputs
 from wharf.repository.opening import no_index
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Sequence
 
     from wharf.assets.asset_store import AssetStore, Intake, Opener
     from wharf.distribution.reading import Distribution
@@ -37,36 +37,6 @@ if TYPE_CHECKING:
 
 
 _LONGEST_NAME = 255  # bytes that a file's name can have nearly everywhere
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """A file to publish: the name it is to have, and how to open it for reading, at its beginning.
-
-    `size` is in bytes, where it is known before the file is read. `checked` is what came of its check, by somebody who alone
-    can change the file: then it is not made again.
-    """
-
-    filename: str
-    open: Callable[[], BinaryIO]
-    size: int | None = None
-    checked: Distribution | None = None
-
-    @staticmethod
-    def of(path: Path) -> Input:
-        """The file at a path, under its own name."""
-        return Input(path.name, lambda: path.open("rb"), path.stat().st_size)
-
-    def check(self, file: BinaryIO, limit: int, *, strict: bool) -> Distribution:
-        """Check the file, which `file` gives; `strict`: what is worth a warning is refused.
-
-        Raises InvalidDistributionError.
-        """
-        found = self.checked or reading.read(file, self.filename, limit=limit)
-        if strict and found.warnings:
-            hint = "Correct it and build it again. --strict, --strict-uploads or `strict` in the settings made it an error."
-            raise InvalidDistributionError(f"{plain(self.filename)}: {' '.join(found.warnings)}", hint)
-        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +83,7 @@ def publish(
             intake = stack.enter_context(store.intake(progress))
         # While the files are read, the tip is on its way.
         fetched = stack.enter_context(ThreadPoolExecutor(1)).submit(repository.branch.fetch)
-        read = _distinct(_read_all(inputs, lambda each: _read(each, intake, limit, progress, strict=strict)))
+        read = check_inputs(inputs, intake, limit, progress, strict=strict)
         now = _clock()
         change = AddFiles(files=tuple(_new_file(each, now) for each, _ in read), skip_existing=skip_existing)
         fetched.result()
@@ -191,7 +161,7 @@ def _published(commit: str | None, planned: Outcome, done: Outcome, warnings: tu
     )
 
 
-def _incoming(some: Iterable[Named], read: Iterable[tuple[Distribution, Opener]], *, beside: bool) -> list[Incoming]:
+def _incoming(some: Iterable[Named], read: Iterable[CheckedInput], *, beside: bool) -> list[Incoming]:
     """Files for the store; `beside`: each with its core metadata next to it."""
     found = {Name.parse(each.filename): (each, opener) for each, opener in read}
     return [_one(named, *found[Name.parse(named.file.filename)], beside=beside) for named in some]
@@ -206,57 +176,6 @@ def _one(named: Named, read: Distribution, opener: Opener, *, beside: bool) -> I
     file = File(filename=name, sha256=digest, size=len(read.metadata), upload_time=named.file.upload_time)
     metadata = Incoming(dataclasses.replace(named, file=file), lambda: io.BytesIO(read.metadata))
     return Incoming(named, opener, metadata)
-
-
-def _read_all(
-    inputs: Iterable[Input], read: Callable[[Input], tuple[Distribution, Opener]]
-) -> Iterator[tuple[Distribution, Opener]]:
-    """Check all files, each by `read`; where some are refused, one error names all of these."""
-    refused: list[InvalidDistributionError] = []
-    for each in inputs:
-        try:
-            yield read(each)
-        except InvalidDistributionError as error:
-            refused.append(error)
-    if len(refused) > 1:
-        raise InvalidDistributionError(
-            f"{len(refused)} files are refused.\n" + "\n".join(f"{error.message}. {error.hint}" for error in refused),
-            "Nothing was published. Leave them out, or mend them.",
-        )
-    if refused:
-        raise refused[0]
-
-
-def _read(each: Input, intake: Intake | None, limit: int, progress: Progress, *, strict: bool) -> tuple[Distribution, Opener]:
-    """Check one file, as the store takes it in."""
-    Name.parse(each.filename)  # no byte of what is no distribution is copied, and none of what is too large
-    if each.size is not None and each.size > limit:
-        raise TooLargeError(f"{plain(each.filename)}: larger than {limit} bytes", "Leave large files out of the distribution.")
-    with ExitStack() as stack:
-        if intake is None:
-            file, opener = stack.enter_context(each.open()), each.open
-        else:
-            file, opener = stack.enter_context(intake.take(each.open, limit))
-        found = each.check(file, limit, strict=strict)
-    progress.read(found.filename, found.size)
-    return found, opener
-
-
-def _distinct(read: Iterable[tuple[Distribution, Opener]]) -> Sequence[tuple[Distribution, Opener]]:
-    """The same file given twice counts once; two files that claim one name are a conflict."""
-    kept: dict[object, tuple[Distribution, Opener]] = {}
-    for each in read:
-        key = Name.parse(each[0].filename)
-        other = kept.setdefault(key, each)[0]
-        if other.sha256 != each[0].sha256:
-            names = " and ".join(sorted({other.filename, each[0].filename}))
-            raise ConflictError(
-                f"{names} given twice with different bytes."
-                if other.filename == each[0].filename
-                else f"{names} are two names of one file.",
-                "Give each distribution once: an old build folder may have come in between.",
-            )
-    return list(kept.values())
 
 
 def _new_file(each: Distribution, now: datetime) -> NewFile:

@@ -26,7 +26,8 @@ from wharf.errors import (
     UsageError,
 )
 from wharf.model import version_of
-from wharf.operations.publish import Input, Published, publish
+from wharf.operations.publish import Published, publish
+from wharf.operations.publish_inputs import Input
 from wharf.server.access.borrowed_tokens import servers_own
 from wharf.server.github_threads import Outside
 from wharf.server.http.request_body import check_length, pieces
