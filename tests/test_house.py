@@ -32,12 +32,13 @@ LAYERS = (
 )
 # The rooms of the server, from the ground up.
 SERVER = (
-    {"http", "github_threads", "operator_log", "claimed_names"},
+    {"http", "daemon_threads", "logs", "claimed_names", "rules"},
     {"access"},
     {"files"},
     {"answer_cache"},
     {"refresh"},
     {"simple_api", "web"},
+    {"access_choice", "file_answers"},
     {"app", "startup_check"},
     {"options"},
     {"reading_choice"},
@@ -47,7 +48,7 @@ SERVER = (
 HOMES = {
     "certifi": "transport/environment.py",
     "configupdater": "text_formats/ini_editing.py",
-    "fastapi": "server/app.py",
+    "fastapi": "server/web/fastapi_router.py",
     "git": "index/git.py",
     "github": "github/pygithub_requester.py github/rest_calls.py github/app_installation.py",
     "httptools": "server/http/protocol.py",

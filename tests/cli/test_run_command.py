@@ -35,9 +35,9 @@ from wharf.repository_address import parse
 from wharf.run_port.handover import Run
 from wharf.run_port.shared_port import SharedPort
 from wharf.secret import Secret
-from wharf.server.access import one_time_password
-from wharf.server.app import Rules
+from wharf.server.access import run_password_access
 from wharf.server.refresh import refresher
+from wharf.server.rules import Rules
 from wharf.server.run_server import RunServer
 
 if TYPE_CHECKING:
@@ -609,8 +609,8 @@ def beside(world: World, warnings: list[str], **rules: Any) -> Iterator[tuple[ht
 
 
 def test_github_is_waited_for_a_moment_and_no_longer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert one_time_password.PATIENCE == 2.0
-    monkeypatch.setattr(one_time_password, "PATIENCE", 0.2)
+    assert run_password_access.PATIENCE == 2.0
+    monkeypatch.setattr(run_password_access, "PATIENCE", 0.2)
     go_on, warnings = threading.Event(), list[str]()
     with world.open(world.robot):  # there is a clone now
         world.put(world.wheel("demo", "2.0"))

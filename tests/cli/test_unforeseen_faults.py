@@ -20,8 +20,8 @@ from tests.server.test_server import JSON, LIMIT, form, serving
 from wharf.cli import other_indexes
 from wharf.cli.main import main
 from wharf.errors import UsageError
-from wharf.server.answer_cache import Shelf
-from wharf.server.app import Rules
+from wharf.server.answer_cache import AnswerCache
+from wharf.server.rules import Rules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -192,7 +192,7 @@ class TestFaults:
         put(repository, make_wheel(tmp_path))
         with serving(repository, Rules(open_reading=True, upload_limit=LIMIT)) as client:
             with monkeypatch.context() as broken, caplog.at_level(logging.WARNING):
-                broken.setattr(Shelf, "page", self._fail)
+                broken.setattr(AnswerCache, "page", self._fail)
                 broken.setattr("wharf.server.web.routes._header", self._fail)
                 broken.setattr("wharf.server.refresh.refresher.Refresher.current", property(self._fail))
                 answer = client.get(path, headers=JSON)

@@ -26,14 +26,15 @@ from wharf.operations.publish_inputs import Input
 from wharf.repository.opening import Repository, open_repository
 from wharf.repository.settings import Settings
 from wharf.repository_address import parse
-from wharf.server.app import Rules, make_app
+from wharf.server.app import make_app
 from wharf.server.refresh import refresher
+from wharf.server.rules import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.simulator import Repo
-    from wharf.server.operator_log import Journal
+    from wharf.server.logs.refusal_log import RefusalLog
 
 JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
 BIN = Path(sys.executable).parent
@@ -99,14 +100,14 @@ class World:
         *,
         repositories: tuple[str, ...] = (),
         wait: bool = True,
-        journal: Journal | None = None,
+        refusals: RefusalLog | None = None,
         environ: dict[str, str] | None = None,
         **rules: Any,
     ) -> Iterator[httpx.Client]:
         """A server, and a client of bob's. With `wait` it has heard of GitHub."""
         rules = {"open_reading": False, "by_github": True, "upload_limit": 1 << 21, "cache": self.root / "files", **rules}
         with self.open(self.robot if token == "" else token, environ=environ, repositories=repositories) as repository:
-            app = make_app(repository, Rules(**rules), clock=self.hub.clock.now, sleep=self.sleep, journal=journal)
+            app = make_app(repository, Rules(**rules), clock=self.hub.clock.now, sleep=self.sleep, refusals=refusals)
             with (
                 running(app) as url,
                 httpx.Client(base_url=url, auth=("x", self.bob), timeout=10) as client,

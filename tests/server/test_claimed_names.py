@@ -25,7 +25,7 @@ from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
 from wharf.operations.remove import remove
 from wharf.public_index_address import PublicIndex, parse
-from wharf.server.app import Rules
+from wharf.server.rules import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,9 +23,9 @@ from wharf.operations.publish_inputs import Input
 from wharf.operations.remove import remove
 from wharf.repository.opening import open_repository
 from wharf.repository.settings import Settings
-from wharf.server.app import Rules
 from wharf.server.refresh import refresher
-from wharf.server.startup_check import first_look
+from wharf.server.rules import Rules
+from wharf.server.startup_check import check_at_startup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -325,12 +325,12 @@ def test_a_server_over_github_says_at_its_start_that_there_is_no_index(world: Wo
     with world.open(world.robot) as repository:
         if passes_on:
             with pytest.raises(NotFoundError) as caught:
-                first_look(repository, borrows=False, passes_on=True, warn=warnings.append)
+                check_at_startup(repository, borrows=False, passes_on=True, warn=warnings.append)
             assert "wharf init" in caught.value.hint
         else:
-            first_look(repository, borrows=False, passes_on=False, warn=warnings.append)
+            check_at_startup(repository, borrows=False, passes_on=False, warn=warnings.append)
             assert "Until then pages are 503." in warnings[0]
     world.hub.down = True
     with world.open(world.robot) as repository:  # it was not seen that there is none
-        first_look(repository, borrows=False, passes_on=passes_on, warn=warnings.append)
+        check_at_startup(repository, borrows=False, passes_on=passes_on, warn=warnings.append)
         assert "There is no index to serve until it does." in warnings[-1]

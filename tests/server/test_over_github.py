@@ -32,7 +32,7 @@ from tests.simulator import server as simulator_server
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
 from wharf.secret import Secret
-from wharf.server.operator_log import Journal
+from wharf.server.logs.refusal_log import RefusalLog
 from wharf.server.refresh import refresher, repository_visibility
 from wharf.server.web.webhook import WEBHOOK_LIMIT
 
@@ -377,7 +377,7 @@ def test_a_webhook_brings_it_at_once_and_only_a_signed_one_counts(world: World) 
 def test_an_unsigned_message_is_told_to_the_operator(world: World) -> None:
     """It is all that is seen of a secret that GitHub and the server do not share."""
     said: list[str] = []
-    with world.serving(webhook=Secret(SECRET), journal=Journal(said.append)) as client:
+    with world.serving(webhook=Secret(SECRET), refusals=RefusalLog(said.append)) as client:
         client.post("/-/webhook/github", content=b"{}", headers={"X-Hub-Signature-256": "sha256=00", "X-GitHub-Event": "push"})
     assert said == ["refused: POST /-/webhook/github from 127.0.0.1: 403 The signature is not that of the configured secret."]
 
@@ -536,16 +536,16 @@ def test_the_servers_own_troubles_are_no_clients_fault(world: World, change: str
 def test_what_hangs_does_not_hold_up_the_end() -> None:
     code = """
 import asyncio, time
-from wharf.server.github_threads import Outside
+from wharf.server.daemon_threads import DaemonThreads
 
 async def main():
-    outside = Outside("x", 2)
-    assert await outside.run(lambda: 5) == 5
+    threads = DaemonThreads("x", 2)
+    assert await threads.run(lambda: 5) == 5
     try:
-        await outside.run(lambda: 1 // 0)
+        await threads.run(lambda: 1 // 0)
     except ZeroDivisionError:
         print("raised")
-    tasks = [asyncio.create_task(outside.run(lambda: time.sleep(60))) for _ in range(3)]
+    tasks = [asyncio.create_task(threads.run(lambda: time.sleep(60))) for _ in range(3)]
     await asyncio.wait(tasks, timeout=0.05)
     await asyncio.wait_for(asyncio.to_thread(lambda: print("others go on")), 10)
 

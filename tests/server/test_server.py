@@ -35,8 +35,10 @@ from wharf.operations.yank import set_yanked
 from wharf.pages.page_format import Format
 from wharf.repository.opening import Repository, open_repository
 from wharf.repository.settings import Settings
-from wharf.server.answer_cache import Shelf
-from wharf.server.app import Rules, file_answers, make_app
+from wharf.server.answer_cache import AnswerCache
+from wharf.server.app import make_app
+from wharf.server.file_answers import file_answers
+from wharf.server.rules import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -653,13 +655,13 @@ def test_many_first_askers_are_one_reading(
 ) -> None:
     put(make_wheel(tmp_path))
     rendered = []
-    render = Shelf._render
+    render = AnswerCache._render
 
-    def counted(self: Shelf, *words: Any) -> Answer:
+    def counted(self: AnswerCache, *words: Any) -> Answer:
         rendered.append(words)
         return render(self, *words)
 
-    monkeypatch.setattr(Shelf, "_render", counted)
+    monkeypatch.setattr(AnswerCache, "_render", counted)
 
     async def ask(base: httpx.URL) -> list[int]:
         async with httpx.AsyncClient(base_url=base) as many:
@@ -675,20 +677,22 @@ def test_the_shelf_stays_within_its_budget(repository: Repository, put: Callable
     put(*(make_wheel(tmp_path, f"p{number}") for number in range(20)))
     snapshot = repository.branch.snapshot()
 
-    async def fill() -> Shelf:
-        shelf = Shelf(file_answers(repository, Rules(open_reading=True, upload_limit=LIMIT)), private=False, budget=20_000)
-        shelf.swap(snapshot, snapshot.tree_ids())
+    async def fill() -> AnswerCache:
+        cache = AnswerCache(
+            file_answers(repository, Rules(open_reading=True, upload_limit=LIMIT)), private=False, budget=20_000
+        )
+        cache.swap(snapshot, snapshot.tree_ids())
         for _ in range(2):
             for name in snapshot.names():
-                page = await shelf.make_page(name, (Format.JSON, False))
+                page = await cache.make_page(name, (Format.JSON, False))
                 assert page is not None
                 assert json.loads(page.body)["name"] == name
-        return shelf
+        return cache
 
-    shelf = asyncio.run(fill())
-    assert 0 < shelf._used <= 20_000
-    assert 0 < len(shelf._shelved) < 20
-    assert shelf._used == sum(each.weight() for each in shelf._shelved.values())
+    cache = asyncio.run(fill())
+    assert 0 < cache._used <= 20_000
+    assert 0 < len(cache._cached) < 20
+    assert cache._used == sum(each.weight() for each in cache._cached.values())
 
 
 def test_two_indexes_of_one_store_are_two_lists(repository: Repository, tmp_path: Path, store: Path) -> None:

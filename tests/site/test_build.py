@@ -38,7 +38,7 @@ from wharf.pages import page_format
 from wharf.pages.page_format import Format
 from wharf.repository.opening import Repository, open_repository
 from wharf.repository.settings import Settings
-from wharf.server.app import Rules
+from wharf.server.rules import Rules
 from wharf.site import build_state, layout, output_folder
 
 if TYPE_CHECKING:

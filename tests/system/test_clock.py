@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from wharf.github.quota import Waiting
-from wharf.server.access.github_access import Members
-from wharf.server.access.one_time_password import OneTime
+from wharf.server.access.github_access import GitHubAccess
+from wharf.server.access.run_password_access import RunPasswordAccess
 from wharf.server.app import make_app
-from wharf.server.files.download_cache import Through
-from wharf.server.files.signed_links import Links
+from wharf.server.files.download_cache import DownloadCache
+from wharf.server.files.signed_links import SignedLinks
 from wharf.server.refresh.refresher import Refresher
 from wharf.system.clock import elapsed
 
@@ -26,7 +26,7 @@ def test_it_never_goes_back() -> None:
     assert moments == sorted(moments)
 
 
-@pytest.mark.parametrize("holder", [make_app, Links, Members, Refresher, Through, OneTime, Waiting])
+@pytest.mark.parametrize("holder", [make_app, SignedLinks, GitHubAccess, Refresher, DownloadCache, RunPasswordAccess, Waiting])
 def test_whatever_holds_for_a_time_goes_by_it(holder: object) -> None:
     assert callable(holder)
     assert inspect.signature(holder).parameters["clock"].default is elapsed

@@ -20,7 +20,7 @@ from wharf.operations.remove import remove
 from wharf.operations.verify import verify
 from wharf.repository.opening import Repository, open_repository
 from wharf.repository.settings import Settings
-from wharf.server.app import Rules
+from wharf.server.rules import Rules
 from wharf.site.output_folder import SiteFolder
 
 if TYPE_CHECKING:

@@ -204,7 +204,7 @@ class _Index(threading.Thread):
 
     def _serve(self, repository: Repository) -> None:
         from wharf import public_index_address
-        from wharf.server.app import Rules
+        from wharf.server.rules import Rules
         from wharf.server.run_server import RunServer
 
         public = public_index_address.default() if self._public_index is True else self._public_index or None

@@ -1,8 +1,4 @@
-"""The shelf: answers that lie ready for one snapshot, made when first asked for, kept within a bound of bytes.
-
-A request that finds its answer costs dictionary look-ups. What is missing is made in a thread, once for all who wait, and is
-kept across commits for as long as the project's folder has the same git id.
-"""
+"""Answers that lie ready for one snapshot: made when first asked for, kept within a bound of bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +15,7 @@ from wharf.model import Project, Status, is_filename, normalize, same_version
 from wharf.pages import document, page_format
 from wharf.pages.page_format import Format
 from wharf.pages.validator import list_id, metadata_etag, page_etag
-from wharf.server.claimed_names import Claims
+from wharf.server.claimed_names import ClaimedNames
 from wharf.server.http import answer
 
 if TYPE_CHECKING:
@@ -27,7 +23,7 @@ if TYPE_CHECKING:
 
     from wharf.index.snapshot import Snapshot
     from wharf.model import File
-    from wharf.server.files.signed_links import Linked
+    from wharf.server.files.github_file import GitHubFile
     from wharf.server.http.answer import Answer, FileAnswer
 
 BUDGET = 96 << 20
@@ -46,7 +42,7 @@ Asked = tuple[str, bytes | None, bytes | None]
 Variant = tuple[Format, bool]
 """A format, and whether it is compressed."""
 
-Stored: TypeAlias = "Callable[[File, str], FileAnswer | Linked]"
+AnswerMaker: TypeAlias = "Callable[[File, str], FileAnswer | GitHubFile]"
 """How a file of the index is answered, given its Cache-Control. Raises StorageError."""
 
 T = TypeVar("T")
@@ -55,11 +51,11 @@ log = logging.getLogger("wharf")
 
 
 @dataclass(slots=True)
-class _Shelved:
+class _CachedProject:
     """What lies ready of one project, or of the list."""
 
     tree: str
-    files: dict[str, FileAnswer | Linked] | None = None
+    files: dict[str, FileAnswer | GitHubFile] | None = None
     variants: dict[Variant, Answer] = field(default_factory=dict)
     metadata: dict[tuple[str, bool], Answer] = field(default_factory=dict)
 
@@ -68,29 +64,36 @@ class _Shelved:
         return sum(_ANSWER_WEIGHT + len(each.body) for each in bodies) + _FILE_WEIGHT * len(self.files or ())
 
 
-class Shelf:
-    """Answers for one index. All methods but the making of an answer run on the event loop's thread.
+class AnswerCache:
+    """Answers for one index.
 
-    `ready` has the answers that were given to the index shown now, by the words of the request; `index` counts the swaps.
-    `blind`: no index was seen yet, so that nothing can be said to be missing in it. `claims` are the names that belong to the
-    index, also to the one that was shown before. `copied`: what is read is a copy of what is on GitHub. What is damaged there
-    is not left out as it is elsewhere: `damaged` is told, and it is whole again in a moment.
+    - A request that finds its answer costs look-ups in dictionaries: no git, no parsing, no rendering.
+    - Each answer is of the snapshot that is shown. `swap` puts another one in its place whole.
+    - An answer is made once for all who ask for it meanwhile, in a thread. It is kept across snapshots for as long as the
+      project's folder has the same git id.
+    - Answers have at most `budget` bytes, by a cautious estimate. The project that was asked for least lately goes first.
+    - `ready` has only answers to the snapshot that is shown, by the words of the request; `index` counts the swaps.
+    - `blind`: no index was seen yet, so that nothing can be said to be missing in it.
+    - `claims` has every name that belongs to the index, or to a snapshot that was shown before.
+    - A record that cannot be read is left out. Where the index is a copy of what is on GitHub (`copied`), the answer waits
+      instead: `damaged` is called, and the copy is whole again in a moment.
+    - All methods are for the event loop's thread; only what they make is made in other threads.
     """
 
-    def __init__(self, stored: Stored, *, private: bool, budget: int = BUDGET, copied: bool = False) -> None:
+    def __init__(self, answer_of_file: AnswerMaker, *, private: bool, budget: int = BUDGET, copied: bool = False) -> None:
         self.damaged: Callable[[], None] = lambda: None
         self._copied = copied
-        self._stored = stored
+        self._answer_of_file = answer_of_file
         self._scope = "private" if private else "public"
         self._budget = budget
         self._used = 0
-        self.ready: dict[Asked, Answer | FileAnswer | Linked] = {}
+        self.ready: dict[Asked, Answer | FileAnswer | GitHubFile] = {}
         self.index = 0
         self.blind = False
         self._trees: dict[str, str] = {}
         self._snapshot: Snapshot | None = None
-        self.claims = Claims()
-        self._shelved: OrderedDict[str, _Shelved] = OrderedDict()
+        self.claims = ClaimedNames()
+        self._cached: OrderedDict[str, _CachedProject] = OrderedDict()
         self._making: dict[tuple[object, ...], asyncio.Task[Any]] = {}
 
     def swap(self, snapshot: Snapshot, trees: dict[str, str], *, rewritten: bool = False) -> None:
@@ -106,10 +109,10 @@ class Shelf:
             log.warning("The index lacks projects that it had: %s. This server sends nobody elsewhere for them.", some)
         self.index += 1
         self.ready.clear()
-        for name in [name for name, shelved in self._shelved.items() if self._trees.get(name) != shelved.tree]:
-            self._used -= self._shelved.pop(name).weight()
+        for name in [name for name, cached in self._cached.items() if self._trees.get(name) != cached.tree]:
+            self._used -= self._cached.pop(name).weight()
 
-    def remember(self, index: int, asked: Asked, given: Answer | FileAnswer | Linked) -> None:
+    def remember(self, index: int, asked: Asked, given: Answer | FileAnswer | GitHubFile) -> None:
         """Give the same answer at once next time, if the index is still the one that it was made of."""
         short = sum(len(each or b"") for each in asked) <= _WORDS
         if index == self.index and short and given.not_modified is not None:
@@ -130,50 +133,50 @@ class Shelf:
 
     def page(self, name: str, variant: Variant) -> Answer | None:
         """The page if it lies ready."""
-        shelved = self._shelved.get(name)
-        if shelved is None:
+        cached = self._cached.get(name)
+        if cached is None:
             return None
-        self._shelved.move_to_end(name)
-        return shelved.variants.get(variant)
+        self._cached.move_to_end(name)
+        return cached.variants.get(variant)
 
     async def make_page(self, name: str, variant: Variant) -> Answer | None:
         """The page, made if need be; None if there is no such project."""
 
-        def put(shelved: _Shelved, made: Answer) -> None:
-            shelved.variants[variant] = made
+        def put(cached: _CachedProject, made: Answer) -> None:
+            cached.variants[variant] = made
 
         return await self._once(name, ("page", variant), partial(self._render, name, variant), put)
 
-    def file(self, sha256: str, filename: str) -> FileAnswer | Linked | None:
+    def file(self, sha256: str, filename: str) -> FileAnswer | GitHubFile | None:
         """The file if its project lies ready and names it."""
-        shelved = self._shelved.get(_project_of(filename))
-        return None if shelved is None or shelved.files is None else shelved.files.get(f"{sha256}/{filename}")
+        cached = self._cached.get(_project_of(filename))
+        return None if cached is None or cached.files is None else cached.files.get(f"{sha256}/{filename}")
 
-    async def make_file(self, sha256: str, filename: str) -> FileAnswer | Linked | None:
+    async def make_file(self, sha256: str, filename: str) -> FileAnswer | GitHubFile | None:
         """The file; None if the index does not name it with that digest."""
 
-        def put(shelved: _Shelved, made: dict[str, FileAnswer | Linked]) -> None:
-            shelved.files = made
+        def put(cached: _CachedProject, made: dict[str, FileAnswer | GitHubFile]) -> None:
+            cached.files = made
 
         name = _project_of(filename)
-        shelved = self._shelved.get(name)
-        files = shelved.files if shelved is not None else None
+        cached = self._cached.get(name)
+        files = cached.files if cached is not None else None
         if files is None:
             files = await self._once(name, ("files",), partial(self._load_files, name), put)
         return None if files is None else files.get(f"{sha256}/{filename}")
 
     def metadata(self, sha256: str, filename: str, *, zipped: bool) -> Answer | None:
         """The core metadata of a file if it lies ready."""
-        shelved = self._shelved.get(_project_of(filename))
-        return None if shelved is None else shelved.metadata.get((f"{sha256}/{filename}", zipped))
+        cached = self._cached.get(_project_of(filename))
+        return None if cached is None else cached.metadata.get((f"{sha256}/{filename}", zipped))
 
     async def make_metadata(self, sha256: str, filename: str, *, zipped: bool) -> Answer | None:
         """The core metadata of a file, where it is announced; else None."""
         key = (f"{sha256}/{filename}", zipped)
 
-        def put(shelved: _Shelved, made: Answer | None) -> None:
+        def put(cached: _CachedProject, made: Answer | None) -> None:
             if made is not None:
-                shelved.metadata[key] = made
+                cached.metadata[key] = made
 
         if await self.make_file(sha256, filename) is None:
             return None
@@ -182,7 +185,7 @@ class Shelf:
         return self.metadata(sha256, filename, zipped=zipped) or await self._once(name, ("metadata", *key), make, put)
 
     async def _once(
-        self, name: str, what: tuple[object, ...], make: Callable[[Snapshot, str], T], put: Callable[[_Shelved, T], None]
+        self, name: str, what: tuple[object, ...], make: Callable[[Snapshot, str], T], put: Callable[[_CachedProject, T], None]
     ) -> T | None:
         """Make something of a project in a thread, once for all who ask meanwhile; None if there is no such project."""
         snapshot, tree = self._snapshot, self._trees.get(name)
@@ -203,7 +206,7 @@ class Shelf:
         snapshot: Snapshot,
         tree: str,
         make: Callable[[Snapshot, str], T],
-        put: Callable[[_Shelved, T], None],
+        put: Callable[[_CachedProject, T], None],
     ) -> T:
         try:
             made = await asyncio.to_thread(make, snapshot, tree)
@@ -212,14 +215,14 @@ class Shelf:
                 self.damaged()
             raise
         if self._trees.get(name) == tree:
-            shelved = self._shelved.setdefault(name, _Shelved(tree))
-            self._used -= shelved.weight()
-            put(shelved, made)
-            self._used += shelved.weight()
-            self._shelved.move_to_end(name)
-            while self._used > self._budget and len(self._shelved) > 1:
-                self.ready.clear()  # or what leaves the shelf would stay in memory
-                self._used -= self._shelved.popitem(last=False)[1].weight()
+            cached = self._cached.setdefault(name, _CachedProject(tree))
+            self._used -= cached.weight()
+            put(cached, made)
+            self._used += cached.weight()
+            self._cached.move_to_end(name)
+            while self._used > self._budget and len(self._cached) > 1:
+                self.ready.clear()  # or what leaves the cache would stay in memory
+                self._used -= self._cached.popitem(last=False)[1].weight()
         return made
 
     def _render(self, name: str, variant: Variant, snapshot: Snapshot, tree: str) -> Answer:
@@ -246,7 +249,7 @@ class Shelf:
             log.warning("left out: %s", each.message)
         return found
 
-    def _load_files(self, name: str, snapshot: Snapshot, _tree: str) -> dict[str, FileAnswer | Linked]:
+    def _load_files(self, name: str, snapshot: Snapshot, _tree: str) -> dict[str, FileAnswer | GitHubFile]:
         project = self._project(snapshot, name)
         if project is None or project.status.marker == "quarantined":
             return {}
@@ -254,7 +257,7 @@ class Shelf:
         found = {}
         for file in project.files:
             try:
-                found[f"{file.sha256}/{file.filename}"] = self._stored(file, cache_control)
+                found[f"{file.sha256}/{file.filename}"] = self._answer_of_file(file, cache_control)
             except StorageError as error:
                 log.warning("left out: %s", error.message)
         return found

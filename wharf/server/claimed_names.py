@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class Claims:
+class ClaimedNames:
     """The names of every commit that was shown, for as long as the server runs, and those that the index reserves.
 
     wharf takes no name away from an index: a project stays in it when its last release is removed. So a commit that lacks a

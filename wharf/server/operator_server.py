@@ -7,15 +7,18 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wharf.server.app import Rules, make_app
+from wharf.server.app import make_app
 from wharf.server.http.cors import Cors
 from wharf.server.http.foreground_server import ForegroundServer
 from wharf.server.http.listening_socket import allow_open_files, listen
 from wharf.server.http.uvicorn_config import config
-from wharf.server.operator_log import AccessLog, Journal, Told, quietly
+from wharf.server.logs.access_log import AccessLog
+from wharf.server.logs.operator_log import OperatorLog, quietly
+from wharf.server.logs.refusal_log import RefusalLog
 from wharf.server.options import bracketed
 from wharf.server.reading_choice import ReadingChoice
-from wharf.server.startup_check import first_look
+from wharf.server.rules import Rules
+from wharf.server.startup_check import check_at_startup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,9 +47,9 @@ def serve(repository: Repository, options: Options, operator: Operator) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises UsageError for an address that cannot be listened on, a broken certificate, or an address beyond loopback without
-    tokens; and what `first_look` raises.
+    tokens; and what `check_at_startup` raises.
     """
-    private = first_look(
+    private = check_at_startup(
         repository,
         borrows=options.auth in {None, "github"},
         passes_on=options.public_index is not None,
@@ -59,8 +62,8 @@ def serve(repository: Repository, options: Options, operator: Operator) -> None:
     allow_open_files()
     say = quietly(operator.say)
     with _log_told(say):
-        journal = Journal(say)
-        app = _application(repository, _rules(reading, options), options, operator, journal)
+        refusals = RefusalLog(say)
+        app = _application(repository, _rules(reading, options), options, operator, refusals)
         scheme = "http" if options.tls_cert is None else "https"
         address = f"{scheme}://{bracketed(options.host)}:{listener.getsockname()[1]}"
         settings = config(
@@ -73,7 +76,7 @@ def serve(repository: Repository, options: Options, operator: Operator) -> None:
             tls_key=options.tls_key,
         )
         ForegroundServer(settings, lambda: operator.ready(address, reading.auth), say).serve_until_signal(listener)
-        journal.end_of_minute(ends=True)
+        refusals.end_of_minute(ends=True)
 
 
 def _rules(reading: ReadingChoice, options: Options) -> Rules:
@@ -94,8 +97,8 @@ def _rules(reading: ReadingChoice, options: Options) -> Rules:
     )
 
 
-def _application(repository: Repository, rules: Rules, options: Options, operator: Operator, journal: Journal) -> ASGIApp:
-    front = make_app(repository, rules, journal=journal)
+def _application(repository: Repository, rules: Rules, options: Options, operator: Operator, refusals: RefusalLog) -> ASGIApp:
+    front = make_app(repository, rules, refusals=refusals)
     app: ASGIApp = Cors(front, options.cors_origins) if options.cors_origins else front
     return AccessLog(app, front.who, quietly(operator.write), as_json=operator.wants_json) if options.access_log else app
 
@@ -103,7 +106,7 @@ def _application(repository: Repository, rules: Rules, options: Options, operato
 @contextlib.contextmanager
 def _log_told(say: Callable[[str], None]) -> Iterator[None]:
     """What is logged meanwhile goes to the operator."""
-    handler = Told(say)
+    handler = OperatorLog(say)
     loggers = [logging.getLogger(name) for name in ("wharf", "uvicorn")]
     for each in loggers:
         each.addHandler(handler)

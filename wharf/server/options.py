@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from wharf.errors import UsageError
-from wharf.server.app import CACHE_BUDGET
 from wharf.server.http.uvicorn_config import KEEP_ALIVE
+from wharf.server.rules import CACHE_BUDGET
 
 if TYPE_CHECKING:
     from pathlib import Path

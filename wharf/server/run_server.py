@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from wharf.repository.opening import Repository
     from wharf.run_port.shared_port import SharedPort
-    from wharf.server.app import Rules
+    from wharf.server.rules import Rules
 
 
 class RunServer:

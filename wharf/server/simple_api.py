@@ -1,7 +1,7 @@
-"""The front: a plain ASGI path for pages and files, before FastAPI's router sees anything.
+"""The simple API (PEP 503, PEP 691) as a plain ASGI path: pages and files are answered before FastAPI sees anything.
 
 `find` is the whole hot path: from path and the few headers that matter to an answer that was given before. `_seek` is the long
-way, for what is asked the first time since a commit; only what is neither page nor file goes on to FastAPI.
+way, for what is asked the first time since a commit. Only what is neither a page nor a file goes on to FastAPI.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from wharf.errors import StorageError, WharfError
 from wharf.model import is_name, is_sha256, normalize
 from wharf.pages import content_negotiation
 from wharf.pages.page_format import Format
-from wharf.server.access.token_access import ASK
+from wharf.server.access.access_protocol import ASK
 from wharf.server.answer_cache import LIST
-from wharf.server.files.download_cache import Growing
-from wharf.server.files.sending import send_file, send_growing
-from wharf.server.files.signed_links import Linked
+from wharf.server.files.github_file import GitHubFile
+from wharf.server.files.sending import send_file
+from wharf.server.files.streamed_download import StreamedDownload, send_download
 from wharf.server.http import answer
 from wharf.server.http.answer import Answer, FileAnswer
 from wharf.server.http.headers import by_name
-from wharf.server.http.protocol import give_reason, send_answer
+from wharf.server.http.status_reason import give_reason, send_answer
 from wharf.system import fault_report
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from wharf.public_index_address import PublicIndex
-    from wharf.server.access.token_access import Access
-    from wharf.server.answer_cache import Shelf
-    from wharf.server.files.delivery import Fetching
-    from wharf.server.operator_log import Journal
+    from wharf.server.access.access_protocol import Access
+    from wharf.server.answer_cache import AnswerCache
+    from wharf.server.files.delivery import Delivery
+    from wharf.server.logs.refusal_log import RefusalLog
 
 log = logging.getLogger("wharf")
 
@@ -60,7 +60,7 @@ _WAY_ON = "`wharf serve --fall-through` and `wharf run --fall-through -- COMMAND
 _NO_FILE = answer.text(404, "This index names no such file.")
 
 
-class Front:
+class SimpleApi:
     """The ASGI application. Below `root_path`, if a proxy leaves it on the path or takes it off.
 
     `elsewhere` is where a client is sent for a project that is not the index's (None: nowhere); `missed` has the names that
@@ -69,24 +69,24 @@ class Front:
 
     def __init__(
         self,
-        shelf: Shelf,
+        cache: AnswerCache,
         access: Access,
         router: ASGIApp,
         *,
         root_path: str = "",
-        fetching: Fetching | None = None,
+        delivery: Delivery | None = None,
         elsewhere: PublicIndex | None = None,
         tells: bool = False,
-        journal: Journal | None = None,
+        refusals: RefusalLog | None = None,
     ) -> None:
-        self._shelf = shelf
+        self._cache = cache
         self._access = access
-        self._fetching = fetching
+        self._delivery = delivery
         self._router = router
         self._root = root_path.rstrip("/")
         self._public = elsewhere
         self._tells = tells
-        self._journal = journal
+        self._refusals = refusals
         self.who = access.name_of
         self.missed: set[str] = set()
 
@@ -110,7 +110,7 @@ class Front:
         if scope["type"] != "http":
             await self._router(scope, receive, send)
             return
-        found: Answer | FileAnswer | Growing | None = self.find(scope)
+        found: Answer | FileAnswer | StreamedDownload | None = self.find(scope)
         if found is None:
             path = self._path(scope["path"])
             if scope["method"] in _WRITING and path not in _TAKES_POSTS:
@@ -127,8 +127,8 @@ class Front:
             await send(found.rest)
             if found.reason and found.status in _REFUSALS:
                 self._tell_of(found, scope)
-        elif isinstance(found, Growing):
-            await send_growing(found, scope, receive, send)
+        elif isinstance(found, StreamedDownload):
+            await send_download(found, scope, receive, send)
         else:
             await send_file(found, scope, receive, send)
 
@@ -148,24 +148,24 @@ class Front:
     def _tell_of(self, refused: Answer, scope: Scope) -> None:
         """Tell the operator that a token was refused; who sends none is only told that it takes one."""
         authorization = dict(scope["headers"]).get(b"authorization")
-        if self._journal is not None and authorization is not None:
-            self._journal.refused(scope, refused.status, refused.reason.decode(), self.who(authorization))
+        if self._refusals is not None and authorization is not None:
+            self._refusals.refused(scope, refused.status, refused.reason.decode(), self.who(authorization))
 
     def find(self, scope: Scope) -> Answer | FileAnswer | None:
         """The answer if the same was asked before, of the same index; else None."""
         headers = by_name(scope["headers"])
-        found = self._shelf.ready.get((scope["path"], headers.get(b"accept"), headers.get(b"accept-encoding")))
+        found = self._cache.ready.get((scope["path"], headers.get(b"accept"), headers.get(b"accept-encoding")))
         if found is None or scope["query_string"] or scope["method"] not in _READING or b"if-match" in headers:
             return None
         refused = self._access.refuse_reading(headers.get(b"host", b""), headers.get(b"authorization"))
         if refused is not None:
             return None if refused is ASK else refused
         validator = headers.get(b"if-none-match")
-        if isinstance(found, Linked):
-            return None if self._fetching is None or validator is not None else self._fetching.ready(found)
+        if isinstance(found, GitHubFile):
+            return None if self._delivery is None or validator is not None else self._delivery.ready(found)
         return answer.validated(found, validator)
 
-    async def _seek(self, scope: Scope, path: str) -> Answer | FileAnswer | Growing:
+    async def _seek(self, scope: Scope, path: str) -> Answer | FileAnswer | StreamedDownload:
         headers = by_name(scope["headers"])
         refused = self._access.refuse_reading(headers.get(b"host", b""), headers.get(b"authorization"))
         if refused is ASK:
@@ -174,9 +174,9 @@ class Front:
             return refused
         if scope["method"] not in _READING:
             return _NO_METHOD
-        index = self._shelf.index
+        index = self._cache.index
         accept, encoding = headers.get(b"accept"), headers.get(b"accept-encoding")
-        if self._shelf.blind:
+        if self._cache.blind:
             return _BLIND
         try:
             zipped = content_negotiation.takes_gzip((encoding or b"")[:_HEADER].decode("latin-1"))
@@ -185,20 +185,20 @@ class Front:
             else:
                 found = await self._seek_page(path, accept or b"", scope["query_string"], zipped=zipped)
             if not scope["query_string"]:
-                self._shelf.remember(index, (scope["path"], accept, encoding), found)
+                self._cache.remember(index, (scope["path"], accept, encoding), found)
             known = answer.checked(found, headers.get(b"if-match"), headers.get(b"if-none-match"))
-            if isinstance(known, Linked):
+            if isinstance(known, GitHubFile):
                 return await self._fetch(known, head=scope["method"] == "HEAD")
         except WharfError as error:
             log.error("%s %s: %s", scope["method"], path, error.message)  # noqa: TRY400 - the cause is in the message
             return answer.failure(error)
         return known
 
-    async def _fetch(self, linked: Linked, *, head: bool) -> Answer | FileAnswer | Growing:
+    async def _fetch(self, linked: GitHubFile, *, head: bool) -> Answer | FileAnswer | StreamedDownload:
         """A file that lies at GitHub: the way to it, or the bytes."""
-        if self._fetching is None:
+        if self._delivery is None:
             raise StorageError("There is no way to a file at GitHub.", "This is a fault in wharf.")
-        return await self._fetching.fetch(linked, head=head)
+        return await self._delivery.fetch(linked, head=head)
 
     async def _seek_page(self, path: str, accept: bytes, query: bytes, *, zipped: bool) -> Answer:
         form = _format(accept, query)
@@ -209,9 +209,9 @@ class Front:
             location = "../" * (path.count("/") - 1) + _SLASHES.sub("/", path)[1:]
             return answer.redirect(location + (f"?{_quoted(query)}" if query else ""))
         name = path[8:-1]
-        if path != "/simple/" and (path[7:8] != "/" or path[-1] != "/" or name == LIST or not self._shelf.has(name)):
+        if path != "/simple/" and (path[7:8] != "/" or path[-1] != "/" or name == LIST or not self._cache.has(name)):
             return self._elsewhere(path, query, form)
-        page = self._shelf.page(name, (form, zipped)) or await self._shelf.make_page(name, (form, zipped))
+        page = self._cache.page(name, (form, zipped)) or await self._cache.make_page(name, (form, zipped))
         return page or self._beyond(name, query, form)
 
     def _elsewhere(self, path: str, query: bytes, form: Format) -> Answer:
@@ -230,8 +230,8 @@ class Front:
 
     def _beyond(self, name: str, query: bytes, form: Format) -> Answer:
         """What is said of a (normal) name that the index has no project of: the way to the public index, or 404."""
-        if self._shelf.claims.has(name):
-            return self._shelf.empty_page(name, form)
+        if self._cache.claims.has(name):
+            return self._cache.empty_page(name, form)
         if self._public is not None:
             return answer.passing_redirect(self._public.page(name, _quoted(query)))
         if name not in self.missed and len(self.missed) < _MISSED:
@@ -252,15 +252,15 @@ class Front:
             return answer.text(404, f"This index has no {what}.")
         return answer.text(404, f"This index has no {what}, and it passes no name on (--fall-through is off). {_WAY_ON}")
 
-    async def _seek_file(self, path: str, *, zipped: bool) -> Answer | FileAnswer | Linked:
+    async def _seek_file(self, path: str, *, zipped: bool) -> Answer | FileAnswer | GitHubFile:
         sha256, _, filename = path[7:].partition("/")
         if not is_sha256(sha256):
             return _NO_FILE
         if filename.endswith(".metadata"):
             filename = filename.removesuffix(".metadata")
-            ready = self._shelf.metadata(sha256, filename, zipped=zipped)
-            return ready or await self._shelf.make_metadata(sha256, filename, zipped=zipped) or _NO_FILE
-        return self._shelf.file(sha256, filename) or await self._shelf.make_file(sha256, filename) or _NO_FILE
+            ready = self._cache.metadata(sha256, filename, zipped=zipped)
+            return ready or await self._cache.make_metadata(sha256, filename, zipped=zipped) or _NO_FILE
+        return self._cache.file(sha256, filename) or await self._cache.make_file(sha256, filename) or _NO_FILE
 
 
 def _quoted(query: bytes) -> str:

@@ -18,7 +18,7 @@ PATIENCE: Final = 15.0
 """Seconds that GitHub has before the server begins: it answers with what it has, and goes on asking."""
 
 
-class _Look(threading.Thread):
+class _StartupQuestion(threading.Thread):
     """Asks GitHub whether the repository is private, which it counts as until that is known, and brings the index.
 
     In a thread that nobody has to wait for: GitHub may hang. `error` is what went wrong.
@@ -49,7 +49,7 @@ class _Look(threading.Thread):
             self.error = error
 
 
-def first_look(repository: Repository, *, borrows: bool, passes_on: bool, warn: Callable[[str], None]) -> bool:
+def check_at_startup(repository: Repository, *, borrows: bool, passes_on: bool, warn: Callable[[str], None]) -> bool:
     """Bring the index, and tell whether the repository is private, as far as GitHub can be asked; else it counts as private.
 
     `borrows`: without a token of its own the server waits for a client's. Raises NotFoundError and NotAllowedError for what
@@ -63,7 +63,7 @@ def first_look(repository: Repository, *, borrows: bool, passes_on: bool, warn: 
         elif repository.branch.tip() is None and is_lost(repository):
             warn(f"There is no index in {repository.where}, though files are stored there. Pages are 503 until there is one.")
         return False
-    look = _Look(repository, github, borrows=borrows)
+    look = _StartupQuestion(repository, github, borrows=borrows)
     look.start()
     look.join(PATIENCE)
     late = look.is_alive()

@@ -16,13 +16,16 @@ import pytest
 from tests.makers import make_wheel
 from tests.server.running import soon
 from tests.server.test_server import LIMIT, client, form, put, serving, token
-from wharf.server.app import Rules, make_app
+from wharf.server.app import make_app
 from wharf.server.http import protocol
 from wharf.server.http import request_body as bodies
 from wharf.server.http.cors import Cors
 from wharf.server.http.uvicorn_config import config
-from wharf.server.operator_log import REFUSALS, AccessLog, Journal, Told, shown
+from wharf.server.logs.access_log import AccessLog
+from wharf.server.logs.operator_log import OperatorLog, shown
+from wharf.server.logs.refusal_log import REFUSALS, RefusalLog
 from wharf.server.options import Options
+from wharf.server.rules import Rules
 from wharf.server.web import upload_api as uploads
 from wharf.server.web import upload_form as forms
 
@@ -404,21 +407,21 @@ def test_what_is_cut_off_is_no_upload(client: httpx.Client, token: tuple[str, st
 def test_a_refusal_is_told_once_each_and_not_without_end() -> None:
     said: list[str] = []
     now = [0.0]
-    journal = Journal(said.append, clock=lambda: now[0])
+    refusals = RefusalLog(said.append, clock=lambda: now[0])
     scope = {"method": "POST", "path": "/legacy/\x1b[2J\n", "client": ("10.0.0.5", 1)}
     for _ in range(REFUSALS + 70):
-        journal.refused(scope, 403, "This token\nmay only read: wharf_abcdefghijklmnop.", "ci")
+        refusals.refused(scope, 403, "This token\nmay only read: wharf_abcdefghijklmnop.", "ci")
     assert len(said) == REFUSALS
     assert said[0] == r"refused: POST /legacy/\x1b[2J\n from 10.0.0.5 by ci: 403 This token\nmay only read: ***"
     now[0] = 61.0
-    journal.refused(scope, 403, "no", None)
+    refusals.refused(scope, 403, "no", None)
     assert said[REFUSALS:] == ["refused: 70 more within a minute", r"refused: POST /legacy/\x1b[2J\n from 10.0.0.5: 403 no"]
 
 
 def test_refused_logins_and_uploads_are_told(repository: Repository, token: tuple[str, str], tmp_path: Path) -> None:
     said: list[str] = []
     rules = Rules(open_reading=False, upload_limit=LIMIT)
-    with serving(repository, rules, make=lambda: make_app(repository, rules, journal=Journal(said.append))) as client:
+    with serving(repository, rules, make=lambda: make_app(repository, rules, refusals=RefusalLog(said.append))) as client:
         assert client.get("/simple/").status_code == 401
         assert said == []  # clients ask without a token first
         client.get("/simple/", auth=("x", "wharf_wrong-and-secret-token"))
@@ -475,7 +478,7 @@ def test_a_line_of_the_access_log_has_the_same_words_whatever_clients_send(repos
 def test_what_is_logged_is_told_line_by_line() -> None:
     said: list[str] = []
     record = logging.LogRecord("wharf", logging.ERROR, "", 0, "%s", ("/a\nserver: all is well\x1b[2J",), None)
-    Told(said.append).emit(record)
+    OperatorLog(said.append).emit(record)
     assert said == ["/a", r"  server: all is well\x1b[2J"]
 
 

@@ -32,7 +32,7 @@ def servers_own(error: WharfError) -> StorageError:
     return StorageError(error.message, error.hint, told=told)
 
 
-class Lending:
+class BorrowedTokens:
     """The token that a repository's `github` sends, if it `borrows`: it had none when the server began. For any thread."""
 
     def __init__(self, github: GitHub, *, borrows: bool) -> None:

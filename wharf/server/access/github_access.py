@@ -1,7 +1,6 @@
-"""Who may read and upload where GitHub decides: a client's own token is asked there whether it may read the index branch.
+"""Who may read and upload where GitHub decides: GitHub is asked whether a client's own token may read the index branch.
 
-A verdict holds for a minute and for that token only. While GitHub does not answer, who was let in within the last hour still
-is, so that installs go on; nobody new is.
+While GitHub does not answer, who was let in within the last hour still is, so that installs go on; nobody new is.
 """
 
 from __future__ import annotations
@@ -17,8 +16,9 @@ from typing import TYPE_CHECKING, Final
 from wharf.errors import NotAllowedError, NotFoundError, QuotaError, StorageError
 from wharf.github.replies import Reply
 from wharf.repository.tokens import PREFIX
-from wharf.server.access.token_access import ASK, Access, Uploader, refuse_foreign
-from wharf.server.github_threads import Outside
+from wharf.server.access.access_protocol import ASK, Access, Uploader
+from wharf.server.access.cross_site import refuse_foreign
+from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http.answer import Answer, failure, text
 from wharf.server.http.authorization import secrets_of
 from wharf.system.clock import elapsed
@@ -81,8 +81,18 @@ class _Verdict:
     limit: QuotaError | None = None
 
 
-class Members(Access):
-    """`ref` is the index branch. `lend` is given each token that may read, for a server that has none of its own."""
+class GitHubAccess(Access):
+    """`ref` is the index branch. `lend` is given each token that may read, for a server that has none of its own.
+
+    - A verdict is for one Authorization header, of which only the digest is kept as the key, and holds for `HOLDS` seconds.
+    - While GitHub does not answer, a yes of the last `GRACE` seconds still holds. Nothing else does.
+    - GitHub is asked about a token once for all who send it meanwhile. A client waits at most `PATIENCE` seconds.
+    - Who may be a member never waits behind strangers: they have threads of their own, and at most `STRANGERS` of them wait.
+    - After `GUESSES` wrong tokens in a minute no unknown token is asked about.
+    - A wharf token is never sent to GitHub.
+    - At most `_KEPT` verdicts of each kind are kept: who makes up tokens drives out no member.
+    - All methods are for the event loop's thread; GitHub is asked in other threads.
+    """
 
     def __init__(
         self,
@@ -104,8 +114,8 @@ class Members(Access):
         self._away_until = 0.0
         self._guessed: deque[float] = deque(maxlen=GUESSES)  # when GitHub did not know a token
         self._strangers = 0
-        self._outside = Outside("verdict", _AT_ONCE)
-        self._outside_for_strangers = Outside("verdict", _STRANGERS_AT_ONCE)
+        self._threads = DaemonThreads("verdict", _AT_ONCE)
+        self._threads_for_strangers = DaemonThreads("verdict", _STRANGERS_AT_ONCE)
 
     def refresh(self) -> None:
         """Nothing is kept here that could be out of date for longer than a verdict holds."""
@@ -138,7 +148,7 @@ class Members(Access):
             raise verdict.limit.with_traceback(None)
         if verdict.refusal is not None or verdict.token is None:
             return verdict.refusal or _NO_TOKEN
-        found = await self._outside.run(partial(self._role, verdict.token))
+        found = await self._threads.run(partial(self._role, verdict.token))
         if isinstance(found, Uploader):
             if len(self._logins) >= _KEPT:
                 self._logins.clear()
@@ -211,8 +221,8 @@ class Members(Access):
     async def _decide(self, key: bytes, authorization: bytes, known: _Verdict | None) -> _Verdict:
         if self._clock() < self._away_until:
             return self._keep(key, self._without_github(known, PAUSE))
-        outside = self._outside_for_strangers if known is None or known.refusal is not None else self._outside
-        verdict = await outside.run(partial(self._asked, authorization, known))
+        threads = self._threads_for_strangers if known is None or known.refusal is not None else self._threads
+        verdict = await threads.run(partial(self._asked, authorization, known))
         if verdict.refusal is _BAD_TOKEN and verdict.guessed:
             self._guessed.append(self._clock())
         if verdict.token is not None and verdict.refusal is None:

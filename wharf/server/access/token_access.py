@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from wharf.errors import NotAllowedError, StorageError
 from wharf.github.account import KINDS
+from wharf.server.access.access_protocol import Access, Uploader
+from wharf.server.access.cross_site import refuse_foreign
 from wharf.server.http.answer import Answer, failure, text
 from wharf.server.http.authorization import secrets_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from wharf.repository.tokens import Token, Tokens
-    from wharf.secret import Secret
 
 log = logging.getLogger("wharf")
 
@@ -38,47 +38,6 @@ _READ_ONLY = failure(
     NotAllowedError("This token may only read.", "`wharf token create NAME --scope publish` makes one that may upload.")
 )
 _MISDIRECTED = text(421, "This server does not answer to that name. `wharf serve --allowed-host NAME` adds it.")
-_FOREIGN = failure(NotAllowedError("An upload that a web page of another site started is refused."))
-
-
-ASK = text(401, "The client's token is still to be asked about.")
-"""In the place of an answer: whether the client may read is known only after `ask`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Uploader:
-    """Who uploads, and the GitHub token that does it (None: the server's own, or there is no GitHub)."""
-
-    name: str
-    token: Secret | None = None
-
-
-class Access(Protocol):
-    """The rules of one server. `problem` says why nobody is let in, where that is not meant."""
-
-    problem: str | None
-
-    def refresh(self) -> None:
-        """Obey the rules as they are now."""
-        ...
-
-    def refuse_reading(self, host: bytes, authorization: bytes | None) -> Answer | None:
-        """None if the client may read, else the answer that says why not; or ASK."""
-        ...
-
-    async def ask(self, authorization: bytes | None) -> Answer | None:
-        """None if the client may read, else the answer that says why not."""
-        ...
-
-    async def uploader(
-        self, authorization: bytes | None, *, host: bytes, origin: bytes | None, fetch_site: bytes | None
-    ) -> Uploader | Answer:
-        """Who uploads, or the answer that says why not."""
-        ...
-
-    def name_of(self, authorization: bytes) -> str | None:
-        """What a client's token is called, for the operator's eyes; None if it is not known."""
-        ...
 
 
 class TokenAccess(Access):
@@ -172,59 +131,9 @@ class TokenAccess(Access):
         return token if token is not None and token.valid(datetime.now(UTC)) else None
 
 
-class WhilePublic(Access):
-    """Reading is open while everybody may read the repository on GitHub, and is for its members from when that ends.
-
-    Nobody chose `public` here: it followed from what the repository was when the server began.
-    """
-
-    def __init__(self, opened: Access, members: Access, *, public: Callable[[], bool]) -> None:
-        self._opened = opened
-        self._members = members
-        self._public = public
-
-    @property
-    def problem(self) -> str | None:  # type: ignore[override]
-        """As of the rules that uploads go by."""
-        return self._opened.problem
-
-    def refresh(self) -> None:
-        """Obey the rules as they are now."""
-        self._opened.refresh()
-
-    def refuse_reading(self, host: bytes, authorization: bytes | None) -> Answer | None:
-        """None if the client may read, else the answer that says why not; or ASK."""
-        return (self._opened if self._public() else self._members).refuse_reading(host, authorization)
-
-    async def ask(self, authorization: bytes | None) -> Answer | None:
-        """None if the client may read, else the answer that says why not."""
-        return await self._members.ask(authorization)
-
-    async def uploader(
-        self, authorization: bytes | None, *, host: bytes, origin: bytes | None, fetch_site: bytes | None
-    ) -> Uploader | Answer:
-        """By wharf's own tokens, as it began."""
-        return await self._opened.uploader(authorization, host=host, origin=origin, fetch_site=fetch_site)
-
-    def name_of(self, authorization: bytes) -> str | None:
-        """As of the rules that know the token."""
-        return self._opened.name_of(authorization) or self._members.name_of(authorization)
-
-
-def refuse_foreign(host: bytes, origin: bytes | None, fetch_site: bytes | None) -> Answer | None:
-    """The refusal of an upload that a web page of another site started."""
-    return _FOREIGN if fetch_site == b"cross-site" or (origin is not None and not _same_site(origin, host)) else None
-
-
 def _hostname(host: bytes) -> str:
     """A Host header without its port, and without the dot of a name that is whole, in lower case."""
     name = host.decode("latin-1").lower()
     if name.startswith("["):
         return name.partition("]")[0] + "]"
     return name.partition(":")[0].removesuffix(".") if name.count(":") < 2 else f"[{name}]"
-
-
-def _same_site(origin: bytes, host: bytes) -> bool:
-    """Whether an Origin names the host that was asked. `null` is nobody's."""
-    _, _, site = origin.decode("latin-1").partition("://")
-    return bool(site) and site.lower() == host.decode("latin-1").lower()

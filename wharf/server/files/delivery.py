@@ -1,27 +1,29 @@
-"""How a client gets a file that lies at GitHub: sent there, or through the server."""
+"""How a client gets a file that lies at GitHub: by a redirect, or through the server."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wharf.server.files.download_cache import Growing, Through
-    from wharf.server.files.signed_links import Linked, Links
+    from wharf.server.files.download_cache import DownloadCache
+    from wharf.server.files.github_file import GitHubFile
+    from wharf.server.files.signed_links import SignedLinks
+    from wharf.server.files.streamed_download import StreamedDownload
     from wharf.server.http.answer import Answer, FileAnswer
 
 
-class Fetching:
-    """`links` is None where every file goes through the server."""
+class Delivery:
+    """`links` is None where every file goes through the server, `downloads` being the way."""
 
-    def __init__(self, links: Links | None, through: Through) -> None:
+    def __init__(self, links: SignedLinks | None, downloads: DownloadCache) -> None:
         self._links = links
-        self._through = through
+        self._downloads = downloads
 
-    def ready(self, linked: Linked) -> Answer | None:
+    def ready(self, linked: GitHubFile) -> Answer | None:
         """The redirect, if there is one that still holds."""
         return None if self._links is None else self._links.ready(linked)
 
-    async def fetch(self, linked: Linked, *, head: bool) -> Answer | FileAnswer | Growing:
+    async def fetch(self, linked: GitHubFile, *, head: bool) -> Answer | FileAnswer | StreamedDownload:
         """A redirect; or the bytes, where redirects are not wanted, or GitHub gave the bytes instead of an address."""
         if self._links is not None:
             redirect = await self._links.make(linked)
@@ -29,4 +31,4 @@ class Fetching:
                 return redirect
         if head:
             return linked.file.head
-        return await self._through.open(linked)
+        return await self._downloads.open(linked)

@@ -1,8 +1,4 @@
-"""Files of GitHub's that pass through the server, for clients that may not reach its storage.
-
-A file is fetched once into a cache on disk, which is bounded in bytes, and all who want it read what is there while it grows.
-The last byte is held back until the digest is known to be the recorded one: nobody ever has a whole file that is the wrong one.
-"""
+"""Files at GitHub that pass through the server, for clients that may not reach its storage, and are kept on disk."""
 
 from __future__ import annotations
 
@@ -21,8 +17,9 @@ from weakref import WeakValueDictionary
 from wharf.errors import UNWRITABLE, NotFoundError, OddFileError, QuotaError, StorageError, WharfError
 from wharf.model import is_sha256
 from wharf.server.access.borrowed_tokens import servers_own
+from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.files.signed_links import GONE, PAUSE
-from wharf.server.github_threads import Outside
+from wharf.server.files.streamed_download import StreamedDownload
 from wharf.system import disk_remedies, owner_only_folder, regular_file
 from wharf.system.clock import elapsed
 
@@ -31,8 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wharf.github.release_store import Releases
-    from wharf.server.access.borrowed_tokens import Lending
-    from wharf.server.files.signed_links import Linked
+    from wharf.server.access.borrowed_tokens import BorrowedTokens
+    from wharf.server.files.github_file import GitHubFile
     from wharf.server.http.answer import FileAnswer
 
 log = logging.getLogger("wharf")
@@ -51,107 +48,77 @@ class _WrongBytesError(StorageError):
     told = "GitHub gave other bytes than the index records. The server does not pass them on."
 
 
-class Growing:
-    """A file that is on its way. `available` bytes of it can be read from `handle`, which belongs to the value."""
+class DownloadCache:
+    """The cache in `folder`, of at most `budget` bytes.
 
-    def __init__(self, file: FileAnswer, handle: int) -> None:
-        self.file = file
-        self.handle = handle
-        self.error: WharfError | None = None
-        self.whole = False
-        self.kept = False  # whether it goes into the cache
-        self.again = 0.0  # when it is worth another try, if it failed
-        self._written = 0
-        self._changed = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-
-    @property
-    def available(self) -> int:
-        """Bytes that may be given out."""
-        return self.file.size if self.whole else min(self._written, self.file.size - 1)
-
-    async def beyond(self, sent: int) -> int:
-        """Wait until there is more than `sent`; how much. Raises what the download failed of."""
-        while self.available <= sent and not self.whole:
-            if self.error is not None:
-                raise self.error
-            await self._changed.wait()
-        return self.available
-
-    def tell(self, *, written: int = 0, whole: bool = False, error: WharfError | None = None) -> None:
-        """From the thread that downloads: how far it is."""
-
-        def note() -> None:
-            self._written += written
-            self.whole, self.error = whole, error
-            changed, self._changed = self._changed, asyncio.Event()
-            changed.set()
-
-        self._loop.call_soon_threadsafe(note)
-
-    def __del__(self) -> None:
-        os.close(self.handle)  # when neither a reader nor the download needs it any more
-
-
-class Through:
-    """The cache in `folder`, of at most `budget` bytes; a file for which there is no room in it passes through all the same.
-
-    `clock` is in seconds: a download that failed is let alone for a while, or each try of a client would be one at GitHub.
+    - A file is downloaded once for all who want it meanwhile, and all of them read what is there while it comes.
+    - A file lies under its digest only if it is whole and has that digest. A part has another name.
+    - The files that are kept, with those on their way, have at most `budget` bytes. What was not used for longest is deleted
+      first. A file for which there is no room passes through all the same, and nothing is left of it.
+    - A download that failed is not tried again for a while, or each try of a client would be one at GitHub. `clock` is in
+      seconds.
+    - At most `DOWNLOADS` files are downloaded at the same time, and `WAITING` are on their way.
+    - Nobody but the server's user can read the folder.
+    - `open` is for the event loop's thread; each download runs in a thread of its own.
     """
 
     def __init__(
         self,
         releases: Releases,
-        lending: Lending,
+        borrowed: BorrowedTokens,
         folder: Path,
         budget: int,
         *,
         clock: Callable[[], float] = elapsed,
     ) -> None:
         self._releases = releases
-        self._lending = lending
+        self._borrowed = borrowed
         self._folder = folder
         self._budget = budget
         self._clock = clock
-        self._growing: dict[Path, Growing] = {}
-        self._passing: WeakValueDictionary[Path, Growing] = WeakValueDictionary()  # not kept, and still read by somebody
+        self._downloading: dict[Path, StreamedDownload] = {}
+        self._passing: WeakValueDictionary[Path, StreamedDownload] = (
+            WeakValueDictionary()
+        )  # not kept, and still read by somebody
         self._failed: dict[Path, tuple[WharfError, float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._outside = Outside("download", DOWNLOADS)
+        self._threads = DaemonThreads("download", DOWNLOADS)
         self._lock = threading.Lock()
         self._coming = 0  # bytes of the files that are on their way and will be kept
 
-    async def open(self, linked: Linked) -> FileAnswer | Growing:
+    async def open(self, linked: GitHubFile) -> FileAnswer | StreamedDownload:
         """The file as it lies in the cache, or as it comes. Raises StorageError, as for a full disk."""
         path = linked.file.path
-        growing = self._growing.get(path) or self._passing.get(path)
-        if growing is not None and growing.error is None and not (growing.whole and growing.kept):  # else it is in the cache
-            return growing
+        download = self._downloading.get(path) or self._passing.get(path)
+        if (
+            download is not None and download.error is None and not (download.whole and download.kept)
+        ):  # else it is in the cache
+            return download
         self._let_alone(path)
         part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
         with _told(self._folder):
             if _is_whole(path, linked.file.size):
                 os.utime(path)  # what is used stays
                 return linked.file
-            if len(self._growing) >= WAITING:
+            if len(self._downloading) >= WAITING:
                 raise StorageError("More files are asked for than GitHub gives at a time.", "Try again in a moment.")
             owner_only_folder.make(self._folder)  # a private index is nobody else's to read
             handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        growing = self._growing[path] = Growing(linked.file, handle)
-        task = asyncio.create_task(self._outside.run(partial(self._download, linked, growing, part)))
+        download = self._downloading[path] = StreamedDownload(linked.file, handle)
+        task = asyncio.create_task(self._threads.run(partial(self._download, linked, download, part)))
         self._tasks.add(task)
 
         def done(task: asyncio.Task[None]) -> None:
             self._tasks.remove(task)
-            if self._growing.get(path) is growing:
-                del self._growing[path]
-                if growing.whole and not growing.kept:
-                    self._passing[path] = growing
-            if growing.error is not None:
-                self._failed[path] = growing.error, growing.again
+            if self._downloading.get(path) is download:
+                del self._downloading[path]
+                if download.whole and not download.kept:
+                    self._passing[path] = download
+            if download.error is not None:
+                self._failed[path] = download.error, download.again
 
         task.add_done_callback(done)
-        return growing
+        return download
 
     def _let_alone(self, path: Path) -> None:
         """Raise what a download failed of a moment ago."""
@@ -161,29 +128,29 @@ class Through:
         if path in self._failed:
             raise self._failed[path][0].with_traceback(None)
 
-    def _download(self, linked: Linked, growing: Growing, part: Path) -> None:
+    def _download(self, linked: GitHubFile, download: StreamedDownload, part: Path) -> None:
         error: WharfError | None = StorageError("The download ended by a fault of wharf's.", "")
-        size = growing.file.size
+        size = download.file.size
         try:
             with _told(self._folder):
                 os.utime(part)  # it may have waited for its turn
-                growing.kept = self._make_room(size)
-                if not growing.kept:
+                download.kept = self._make_room(size)
+                if not download.kept:
                     part.unlink()  # nothing is left of it when its last reader has gone, however that comes about
-                self._lending.run(lambda: self._write(linked, growing))
-                if growing.kept:
-                    part.rename(growing.file.path)
+                self._borrowed.run(lambda: self._write(linked, download))
+                if download.kept:
+                    part.rename(download.file.path)
             error = None
         except WharfError as failed:
-            log.error("%s: %s", growing.file.path.name, failed.message)  # noqa: TRY400 - the cause is in the message
-            growing.again = self._clock() + self._pause(failed)
+            log.error("%s: %s", download.file.path.name, failed.message)  # noqa: TRY400 - the cause is in the message
+            download.again = self._clock() + self._pause(failed)
             error = servers_own(failed)
         finally:
-            if growing.kept:
+            if download.kept:
                 with self._lock:
                     self._coming -= size
             part.unlink(missing_ok=True)
-            growing.tell(whole=error is None, error=error)
+            download.tell(whole=error is None, error=error)
 
     def _pause(self, failed: WharfError) -> float:
         """Seconds for which a download is let alone that failed so."""
@@ -193,21 +160,21 @@ class Through:
             return 0.0  # nothing is sent before its end; and then at once
         return PAUSE
 
-    def _write(self, linked: Linked, growing: Growing) -> None:
+    def _write(self, linked: GitHubFile, download: StreamedDownload) -> None:
         digest, size = hashlib.sha256(), 0
         for chunk in self._chunks(linked):
             size += len(chunk)
-            if size > growing.file.size:
+            if size > download.file.size:
                 break
             digest.update(chunk)
             left = memoryview(chunk)
             while left:
-                left = left[os.write(growing.handle, left) :]
-            growing.tell(written=len(chunk))
-        if digest.hexdigest() != growing.file.path.name or size != growing.file.size:
+                left = left[os.write(download.handle, left) :]
+            download.tell(written=len(chunk))
+        if digest.hexdigest() != download.file.path.name or size != download.file.size:
             raise _WrongBytesError("GitHub gave other bytes than the index records.", "`wharf verify` tells more.")
 
-    def _chunks(self, linked: Linked) -> Iterator[bytes]:
+    def _chunks(self, linked: GitHubFile) -> Iterator[bytes]:
         github = self._releases.github
         with github.asset(linked.place.asset, slug=linked.place.repository) as found:
             if not isinstance(found, str):

@@ -1,4 +1,4 @@
-"""How the bytes of a file are sent: the whole, a part, or while they come."""
+"""How the bytes of a stored file are sent: the whole, or a part."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from starlette.responses import FileResponse
 from wharf.errors import StorageError, WharfError
 from wharf.server.files import ranges
 from wharf.server.http import answer
-from wharf.server.http.protocol import send_answer
+from wharf.server.http.status_reason import send_answer
 from wharf.system import regular_file
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from wharf.server.files.download_cache import Growing
     from wharf.server.http.answer import FileAnswer
 
 log = logging.getLogger("wharf")
@@ -60,28 +59,6 @@ def _opened(file: FileAnswer) -> int:
         os.close(handle)
         raise StorageError(f"{file.path} is shorter or longer than its record says.", "`wharf verify` tells more.")
     return handle
-
-
-async def send_growing(growing: Growing, scope: Scope, receive: Receive, send: Send) -> None:
-    """Send a file while it comes. If it fails before its first byte, that is told; else the connection ends too early."""
-    try:
-        await growing.beyond(0)
-    except WharfError as error:
-        await send_answer(answer.failure(error), receive, send)
-        return
-    await send(growing.file.start)
-    sent = growing.file.size if scope["method"] == "HEAD" else 0
-    while sent < growing.file.size:
-        try:
-            available = await growing.beyond(sent)
-        except WharfError:
-            return  # the server closes the connection, and the client sees that it is cut off
-        chunk = await asyncio.to_thread(os.pread, growing.handle, min(_CHUNK * 4, available - sent), sent)
-        if not chunk:
-            return  # somebody cut it short on the disk
-        sent += len(chunk)
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
 
 
 async def _send_whole(file: FileAnswer, handle: int, send: Send) -> None:

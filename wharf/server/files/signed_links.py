@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from wharf.errors import AWAY, NotAllowedError, NotFoundError, QuotaError, StorageError
 from wharf.server.access.borrowed_tokens import servers_own
-from wharf.server.github_threads import Outside
+from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http import answer
 from wharf.system.clock import elapsed
 
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from wharf.github.release_store import Releases
     from wharf.index.asset_location import Place
-    from wharf.server.access.borrowed_tokens import Lending
-    from wharf.server.http.answer import Answer, FileAnswer
+    from wharf.server.access.borrowed_tokens import BorrowedTokens
+    from wharf.server.files.github_file import GitHubFile
+    from wharf.server.http.answer import Answer
 
 LIFE: Final = 300.0
 """Seconds that a signed address lives at most, and where it does not say otherwise."""
@@ -45,24 +46,6 @@ _AT_ONCE = 6  # asked for at the same time
 
 
 @dataclass(frozen=True, slots=True)
-class Linked:
-    """A file at GitHub: where, and what would be answered if its bytes were here."""
-
-    place: Place
-    file: FileAnswer
-
-    @property
-    def etag(self) -> bytes:
-        """The validator of the bytes."""
-        return self.file.etag
-
-    @property
-    def not_modified(self) -> Answer:
-        """The answer to who has them already."""
-        return self.file.not_modified
-
-
-@dataclass(frozen=True, slots=True)
 class _Kept:
     """`redirect` None: GitHub gives the bytes and no address. A `public` one holds for as long as the repository is that.
 
@@ -75,33 +58,43 @@ class _Kept:
     error: StorageError | None = None
 
 
-class Links:
-    """Redirects for one repository. `public` tells whether everybody may use its public addresses."""
+class SignedLinks:
+    """Redirects for one repository. `public` tells whether everybody may use its public addresses.
+
+    - A redirect is given out only while at least `MARGIN` seconds of its life are left.
+    - GitHub is asked once for all who want a file meanwhile. A client waits at most `PATIENCE` seconds for the answer, which
+      still counts for the others when it comes later.
+    - A public address is used only while the repository is public, and only for a file in the repository itself.
+    - GitHub is not asked for an asset that was not there for `GONE` seconds, and not at all for `PAUSE` seconds after it did
+      not answer.
+    - Nothing of it is on the disk, and at most `_KEPT` addresses are in memory.
+    - All methods are for the event loop's thread; GitHub is asked in other threads.
+    """
 
     def __init__(
         self,
         releases: Releases,
-        lending: Lending,
+        borrowed: BorrowedTokens,
         *,
         public: Callable[[], bool],
         clock: Callable[[], float] = elapsed,
     ) -> None:
         self._releases = releases
-        self._lending = lending
+        self._borrowed = borrowed
         self._public = public
         self._clock = clock
         self._kept: OrderedDict[Place, _Kept] = OrderedDict()
         self._making: dict[Place, asyncio.Task[Answer | None]] = {}
         self._away: StorageError | None = None
         self._away_until = 0.0
-        self._outside = Outside("sign", _AT_ONCE)
+        self._threads = DaemonThreads("sign", _AT_ONCE)
 
-    def ready(self, linked: Linked) -> Answer | None:
+    def ready(self, linked: GitHubFile) -> Answer | None:
         """The redirect, if there is one that still holds."""
         kept = self._kept.get(linked.place)
         return kept.redirect if kept is not None and self._holds(kept) else None
 
-    async def make(self, linked: Linked) -> Answer | None:
+    async def make(self, linked: GitHubFile) -> Answer | None:
         """The redirect; None if GitHub gives the bytes themselves instead of an address. Raises StorageError."""
         place = linked.place
         kept = self._kept.get(place)
@@ -128,9 +121,9 @@ class Links:
 
     async def _sign(self, place: Place) -> Answer | None:
         asked = self._clock()
-        question = partial(self._lending.run, partial(self._address, place))
+        question = partial(self._borrowed.run, partial(self._address, place))
         try:
-            address = await self._outside.run(question)
+            address = await self._threads.run(question)
         except (NotAllowedError, NotFoundError) as error:
             failed = servers_own(error)
             wait = GONE if isinstance(error, NotFoundError) else PAUSE

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from wharf.server.http import answer
 from wharf.server.http.answer import Answer
-from wharf.server.http.protocol import send_answer
+from wharf.server.http.status_reason import send_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

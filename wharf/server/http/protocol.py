@@ -15,6 +15,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from wharf.server.http import answer
+from wharf.server.http.status_reason import send_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from uvicorn import Config
     from uvicorn.server import ServerState
 
-    from wharf.server.http.answer import Answer
 
 HEAD_LIMIT = 64 << 10
 """Bytes of a request's line and headers, beyond which the connection is closed."""
@@ -230,24 +230,6 @@ class Protocol(HttpToolsProtocol):
             self._patience = None
 
 
-def give_reason(receive: Receive, status: int, reason: bytes) -> None:
-    """Have the status line of the answer to come say why: most uploaders show people nothing else.
-
-    ASGI has no word for that, so the request is known by its `receive`. Where that is not of this protocol nothing is done.
-    """
-    cycle = getattr(receive, "__self__", None)
-    if isinstance(cycle, RequestResponseCycle) and not cycle.response_started:
-        cycle.transport = _FirstLine(cycle, b"HTTP/1.1 %d %s" % (status, reason))  # type: ignore[assignment]
-
-
-async def send_answer(value: Answer, receive: Receive, send: Send) -> None:
-    """Send an answer, with its reason."""
-    if value.reason:
-        give_reason(receive, value.status, value.reason)
-    await send(value.start)
-    await send(value.rest)
-
-
 class _Closing(RequestResponseCycle):
     """A request and its answer, behind which the connection is to be closed."""
 
@@ -261,7 +243,7 @@ class _Closing(RequestResponseCycle):
         return RequestResponseCycle.send(self, message)  # type: ignore[arg-type]
 
 
-class OneRequest(Protocol):
+class OneRequestProtocol(Protocol):
     """A connection that is closed after its first answer."""
 
     def on_headers_complete(self) -> None:
@@ -270,24 +252,6 @@ class OneRequest(Protocol):
         if not self.parser.should_upgrade():
             self.cycle.keep_alive = False
             self.cycle.__class__ = _Closing
-
-
-class _FirstLine:
-    """Stands for the transport while a head is written, to put another line in the place of its first."""
-
-    def __init__(self, cycle: RequestResponseCycle, line: bytes) -> None:
-        self._cycle = cycle
-        self._line = line
-        self._transport = cycle.transport
-
-    def write(self, head: bytes) -> None:
-        """Write the head, and step aside."""
-        self._cycle.transport = self._transport
-        self._transport.write(self._line + head[head.index(b"\r\n") :])
-
-    def close(self) -> None:
-        """As the transport."""
-        self._transport.close()
 
 
 def _refusing(message: str) -> Callable[..., Any]:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from wharf.errors import DamagedError, NotFoundError, StorageError, WharfError
-from wharf.server.github_threads import Outside
+from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.refresh.branch_poll import BranchPoll
 from wharf.server.refresh.index_problems import IndexProblems
 from wharf.server.refresh.repository_visibility import RepositoryVisibility
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from wharf.repository.opening import Repository
     from wharf.secret import Secret
-    from wharf.server.access.borrowed_tokens import Lending
-    from wharf.server.access.token_access import Access
-    from wharf.server.answer_cache import Shelf
+    from wharf.server.access.access_protocol import Access
+    from wharf.server.access.borrowed_tokens import BorrowedTokens
+    from wharf.server.answer_cache import AnswerCache
     from wharf.server.refresh.index_problems import Where
 
 log = logging.getLogger("wharf")
@@ -59,8 +59,8 @@ class Refresher:
     def __init__(
         self,
         repository: Repository,
-        cache: Shelf,
-        lending: Lending | None = None,
+        cache: AnswerCache,
+        borrowed: BorrowedTokens | None = None,
         *,
         hasty: bool = False,
         public: bool = False,
@@ -71,10 +71,10 @@ class Refresher:
         self.asked = asyncio.Event()
         self._repository = repository
         self._branch = repository.branch
-        self._lending = lending
+        self._borrowed = borrowed
         self._hasty = hasty
         self._clock = clock
-        self._shown = ShownIndex(repository.branch, cache, may_be_empty=lending is None and may_be_empty)
+        self._shown = ShownIndex(repository.branch, cache, may_be_empty=borrowed is None and may_be_empty)
         self._problems = IndexProblems(hasty=hasty, asked=self.asked, blind=lambda: self._shown.blind)
         self._poll = BranchPoll(repository.branch, clock=clock)
         self._visibility = RepositoryVisibility(public=public, clock=clock)
@@ -83,7 +83,7 @@ class Refresher:
         self._first: asyncio.Task[bool] | None = None
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._threads = Outside("refresh", 1)
+        self._threads = DaemonThreads("refresh", 1)
         cache.damaged = self.distrust
         self._begin()
 
@@ -92,7 +92,7 @@ class Refresher:
         try:
             self._shown.show(self._shown.read())
         except StorageError as error:
-            if self._lending is None:
+            if self._borrowed is None:
                 raise
             self._shown.show_nothing()
             if isinstance(error, DamagedError):
@@ -122,7 +122,7 @@ class Refresher:
     @property
     def waits(self) -> bool:
         """Whether GitHub cannot be asked before a client lends its token."""
-        return self._lending is not None and self._lending.waits
+        return self._borrowed is not None and self._borrowed.waits
 
     @property
     def blind(self) -> bool:
@@ -132,7 +132,7 @@ class Refresher:
     @property
     def current(self) -> bool:
         """Whether what is shown is known to be the index as it is; before a client lent its token nothing else can be said."""
-        if self._lending is None or self.waits:
+        if self._borrowed is None or self.waits:
             return self.problem is None
         return self.problem is None and self.age is not None and self.age < ASK_AT_LEAST + ASK_EVERY
 
@@ -167,7 +167,7 @@ class Refresher:
     def _miss(self) -> None:
         """There is no index here. Where this is a copy, that says nothing before GitHub says so."""
         seen = self._shown.commit is not None
-        if self._lending is None or self._poll.absent:
+        if self._borrowed is None or self._poll.absent:
             more = " any more" if seen else ""
             missing = f"There is no index {self._branch.index!r} in {self._repository.where}{more}."
             self._problems.begin("index", StorageError(missing))
@@ -177,10 +177,10 @@ class Refresher:
 
     async def lend(self, token: Secret) -> None:
         """Take a client's token for the clone and the files, if the server has none. The first clients wait for the index."""
-        if self._lending is None or not self._lending.borrows:
+        if self._borrowed is None or not self._borrowed.borrows:
             return
-        waited = self._lending.waits  # what is here may be of the time of the last one who lent
-        self._lending.take(token)
+        waited = self._borrowed.waits  # what is here may be of the time of the last one who lent
+        self._borrowed.take(token)
         if waited or not self._confirmed:
             if self._first is None or self._first.done():
                 self._first = asyncio.create_task(self.ask())
@@ -188,7 +188,7 @@ class Refresher:
 
     def distrust(self) -> None:
         """What is here was found to be damaged: where it is a copy, have it brought anew, and tell until that is done."""
-        if self._lending is not None and self._poll.distrust():
+        if self._borrowed is not None and self._poll.distrust():
             self._problems.begin_damage()
             self.wake()
 
@@ -204,11 +204,11 @@ class Refresher:
 
     async def ask(self) -> bool:
         """Bring the tip from GitHub, and show it. False if that failed."""
-        lending = self._lending
-        if lending is None or lending.waits:
+        borrowed = self._borrowed
+        if borrowed is None or borrowed.waits:
             return True
         try:
-            await self._threads.run(partial(lending.run, self._ask))
+            await self._threads.run(partial(borrowed.run, self._ask))
         except (WharfError, OSError) as error:
             if isinstance(error, NotFoundError):
                 self._visibility.public = False  # as of a repository that was made private, where there is no token
@@ -236,7 +236,7 @@ class Refresher:
     async def forever(self) -> None:
         """Refresh until cancelled."""
         tasks = [asyncio.create_task(self._watch_here())]
-        if self._lending is None:
+        if self._borrowed is None:
             self.asked.set()
         else:
             tasks.append(asyncio.create_task(self._watch_github()))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wharf.index.branch import Branch
     from wharf.index.snapshot import Snapshot
-    from wharf.server.answer_cache import Shelf
+    from wharf.server.answer_cache import AnswerCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class ShownIndex:
     - `read` may run in another thread, one at a time; all else is for the event loop's thread.
     """
 
-    def __init__(self, branch: Branch, cache: Shelf, *, may_be_empty: bool) -> None:
+    def __init__(self, branch: Branch, cache: AnswerCache, *, may_be_empty: bool) -> None:
         self._branch = branch
         self._cache = cache
         self._may_be_empty = may_be_empty

@@ -22,7 +22,7 @@ IN_ALL: Final = 40.0
 _LEAST = 1.0  # seconds of one wait, so that there are not many
 
 
-class Patience:
+class QuotaWait:
     """That of one request. It keeps no thread and no other request waiting."""
 
     def __init__(self, sleep: Sleep = asyncio.sleep) -> None:
@@ -40,7 +40,7 @@ class Patience:
             self._left -= seconds
             await self._sleep(seconds)
 
-    async def through(self, question: Callable[[], Awaitable[T]]) -> T:
+    async def ask(self, question: Callable[[], Awaitable[T]]) -> T:
         """What a question gives; it is asked again after each pause that is short enough. Raises QuotaError for another."""
         while True:
             try:

@@ -11,22 +11,20 @@ from starlette.requests import Request  # noqa: TC002 - FastAPI reads it
 from starlette.responses import JSONResponse, Response
 
 from wharf.errors import QuotaError, WharfError
-from wharf.server.access.token_access import ASK
+from wharf.server.access.access_protocol import ASK
 from wharf.server.http import answer
 from wharf.server.http.answer import Answer
-from wharf.server.http.protocol import send_answer
-from wharf.server.web.quota_wait import Patience
+from wharf.server.web.answer_response import AnswerResponse
+from wharf.server.web.quota_wait import QuotaWait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.types import Receive, Scope, Send
-
-    from wharf.server.access.token_access import Access
-    from wharf.server.operator_log import Journal
+    from wharf.server.access.access_protocol import Access
+    from wharf.server.logs.refusal_log import RefusalLog
     from wharf.server.refresh.refresher import Refresher
     from wharf.server.web.quota_wait import Sleep
-    from wharf.server.web.upload_api import Uploads
+    from wharf.server.web.upload_api import UploadApi
 
 log = logging.getLogger("wharf")
 
@@ -35,29 +33,17 @@ _LOST = answer.text(
 )
 
 
-class Carried(Response):
-    """An answer of ours where Starlette wants one of its own."""
-
-    def __init__(self, value: Answer) -> None:
-        super().__init__(status_code=value.status)
-        self._value = value
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it as it is."""
-        await send_answer(self._value, receive, send)
-
-
 @dataclass(frozen=True, slots=True)
 class Routes:
     """`render_home` makes the page for people, given the address under which they see this server."""
 
     access: Access
     refresher: Refresher
-    uploads: Uploads
+    uploads: UploadApi
     sleep: Sleep
     root_path: str
     render_home: Callable[[str], str]
-    journal: Journal | None
+    refusals: RefusalLog | None
 
     async def upload(self, request: Request) -> Response:
         """Take an upload (the legacy upload API), for whoever has a token that may publish."""
@@ -68,32 +54,32 @@ class Routes:
             origin=_header(request, "origin"),
             fetch_site=_header(request, "sec-fetch-site"),
         )
-        patience = Patience(self.sleep)
+        patience = QuotaWait(self.sleep)
         try:
-            allowed = await patience.through(allow)
+            allowed = await patience.ask(allow)
             if isinstance(allowed, Answer):
                 self._tell(request, allowed.status, allowed.reason.decode())
-                return Carried(allowed)
+                return AnswerResponse(allowed)
             await self.refresher.refresh()
             if self.refresher.lost:  # or an index would begin anew, with this file and nothing else
-                return Carried(_LOST)
+                return AnswerResponse(_LOST)
             taken = await self.uploads.take(request, allowed, patience)
         except QuotaError as error:
             # Not 503: twine sends the file five times for that, one time after the other, and is no quicker told why.
             log.warning("%s: %s", request.url.path, error.message)
-            return Carried(answer.paused(error, 429))
+            return AnswerResponse(answer.paused(error, 429))
         except WharfError as error:
             self._tell(request, error.http_status, error.sentences)
             raise
         await self.refresher.refresh()
-        return Carried(answer.text(200, "\n".join(taken.lines) or "OK"))
+        return AnswerResponse(answer.text(200, "\n".join(taken.lines) or "OK"))
 
     def _tell(self, request: Request, status: int, sentence: str) -> None:
         """Tell the operator of an upload that is refused. What is wrong with the server itself is told as that."""
-        if self.journal is not None and status < 500:
+        if self.refusals is not None and status < 500:
             authorization = _header(request, "authorization")
             who = None if authorization is None else self.access.name_of(authorization)
-            self.journal.refused(request.scope, status, sentence, who)
+            self.refusals.refused(request.scope, status, sentence, who)
 
     async def home(self, request: Request) -> Response:
         """Tell a person how to use this index."""
@@ -103,9 +89,9 @@ class Routes:
         if refused is ASK:
             refused = await self.access.ask(authorization)
         if refused is not None:
-            return Carried(refused)
+            return AnswerResponse(refused)
         body = self.render_home(f"{request.url.scheme}://{host.decode('latin-1')}{self.root_path}")
-        return Carried(answer.passing_page(body.encode()))
+        return AnswerResponse(answer.passing_page(body.encode()))
 
     async def healthz(self) -> Response:
         """Tell a monitor whether the index is at its tip: 503 if none was seen. Names nothing: anyone may ask."""

@@ -29,7 +29,7 @@ from wharf.model import version_of
 from wharf.operations.publish import Published, publish
 from wharf.operations.publish_inputs import Input
 from wharf.server.access.borrowed_tokens import servers_own
-from wharf.server.github_threads import Outside
+from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http.request_body import check_length, pieces
 from wharf.server.web import upload_form as forms
 from wharf.server.web.upload_form import REMEDY, Form, Limits
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from wharf.repository.opening import Repository
-    from wharf.server.access.token_access import Uploader
-    from wharf.server.web.quota_wait import Patience
+    from wharf.server.access.access_protocol import Uploader
+    from wharf.server.web.quota_wait import QuotaWait
 
 FORM_LIMIT = 32 << 20
 """Bytes that the fields of a form may have beside the file: descriptions and attestations are the large ones."""
@@ -62,7 +62,7 @@ class _Digest(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class UploadResult:
     """What came of an upload, and what there is to say of it."""
 
     published: Published
@@ -75,12 +75,17 @@ class Taken:
         return [*self.published.warnings, *self.notes, *there]
 
 
-class Uploads:
-    """Takes uploads for one repository: several are checked side by side, so that none waits for the check of another one.
+class UploadApi:
+    """Takes uploads for one repository. `limit` is in bytes a file; `strict`: a file that is worth a warning is refused.
 
-    They are published one at a time, as they would only meet again at the branch. `limit` is in bytes a file; `strict`: a file
-    that is worth a warning is refused. The file lies in `folder` meanwhile, under no name, and the disk keeps a floor of free
-    room.
+    - An upload is published whole or not at all, and is answered only when that is known.
+    - Nothing of a form is believed: name, version and digests must be those of the file.
+    - At most `CHECKS` uploads are checked at the same time. One is published at a time, as they would only meet again at the
+      branch; who waits for GitHub's limits keeps nobody else waiting.
+    - The file lies in `folder` meanwhile, under no name, and the disk keeps a floor of free room.
+    - All forms that are read hold at most `MEMORY` bytes of memory.
+    - An upload to GitHub is made with the uploader's own token, if there is one.
+    - `take` is for the event loop's thread; checks and publishing run in other threads.
     """
 
     def __init__(self, repository: Repository, limit: int, *, strict: bool = False, folder: Path | None = None) -> None:
@@ -89,10 +94,10 @@ class Uploads:
         self._strict = strict
         self._folder = folder
         self._unfinished = 0
-        self._checks = Outside("check", CHECKS)
-        self._outside = Outside("upload", 1)  # GitHub may hang, and a server that is told to end ends all the same
+        self._checks = DaemonThreads("check", CHECKS)
+        self._threads = DaemonThreads("upload", 1)  # GitHub may hang, and a server that is told to end ends all the same
 
-    async def take(self, request: Request, uploader: Uploader, patience: Patience) -> Taken:
+    async def take(self, request: Request, uploader: Uploader, patience: QuotaWait) -> UploadResult:
         """Publish the file of a request, with the uploader's own token on GitHub. Raises WharfError: nothing is published.
 
         A pause of GitHub's in the middle leaves a draft, which the next try fills: that is made here, if the pause is short.
@@ -103,7 +108,7 @@ class Uploads:
                 if (action := request.query_params.get(":action")) is not None:
                     form.fields.setdefault(":action", action)
                 given, notes = await self._checks.run(partial(self._check, form))
-                return Taken(await patience.through(partial(self._publish, given, uploader, patience)), notes)
+                return UploadResult(await patience.ask(partial(self._publish, given, uploader, patience)), notes)
             finally:
                 form.close()
         except OSError as error:  # the folder for temporary files, where the form lies
@@ -132,11 +137,11 @@ class Uploads:
         finally:
             self._unfinished -= 1
 
-    async def _publish(self, given: Input, uploader: Uploader, patience: Patience) -> Published:
+    async def _publish(self, given: Input, uploader: Uploader, patience: QuotaWait) -> Published:
         """Publish as soon as GitHub's limits have room for the whole of it. While it waits, others have their turns."""
         github = self._repository.github
-        if github is None or await self._outside.run(partial(self._has, given.filename)):
-            return await self._outside.run(partial(self._carry_out, given, uploader))
+        if github is None or await self._threads.run(partial(self._has, given.filename)):
+            return await self._threads.run(partial(self._carry_out, given, uploader))
         room = (github if uploader.token is None else github.with_token(uploader.token)).reserve(patience.most)
 
         def begin() -> Published:
@@ -145,7 +150,7 @@ class Uploads:
 
         try:
             await patience.wait(room.seconds)
-            return await self._outside.run(begin)
+            return await self._threads.run(begin)
         finally:
             room.give_back()
 

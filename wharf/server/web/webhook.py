@@ -16,14 +16,14 @@ from starlette.responses import Response
 from wharf.errors import TooLargeError, TooSlowError
 from wharf.server.http import answer
 from wharf.server.http.request_body import check_length, pieces
-from wharf.server.web.routes import Carried
+from wharf.server.web.answer_response import AnswerResponse
 from wharf.text_formats.parsing import json_value
 
 if TYPE_CHECKING:
     from wharf.model import Json
     from wharf.repository_address import Address
     from wharf.secret import Secret
-    from wharf.server.operator_log import Journal
+    from wharf.server.logs.refusal_log import RefusalLog
     from wharf.server.refresh.refresher import Refresher
 
 WEBHOOK_LIMIT: Final = 26 << 20
@@ -41,14 +41,14 @@ _UNSIGNED = answer.text(403, "The signature is not that of the configured secret
 class Webhook:
     """Takes the messages of one repository's, or its organisation's, webhook. `secret` signs them.
 
-    `ref` is the branch of the index; `journal` is told of messages that are refused.
+    `ref` is the branch of the index; `refusals` is told of messages that are refused.
     """
 
     secret: Secret
     refresher: Refresher
     address: Address
     ref: str
-    journal: Journal | None = None
+    refusals: RefusalLog | None = None
 
     async def take(self, request: Request) -> Response:
         """Ask GitHub at once when it says that something was pushed, or that the repository is not what it was."""
@@ -73,9 +73,9 @@ class Webhook:
         return Response(status_code=202)
 
     def _refuse(self, request: Request) -> Response:
-        if self.journal is not None:
-            self.journal.refused(request.scope, _UNSIGNED.status, _UNSIGNED.reason.decode(), None)
-        return Carried(_UNSIGNED)
+        if self.refusals is not None:
+            self.refusals.refused(request.scope, _UNSIGNED.status, _UNSIGNED.reason.decode(), None)
+        return AnswerResponse(_UNSIGNED)
 
     async def _read(self, request: Request, too_long: TooLargeError, *, keep: int) -> tuple[str, bytes]:
         """The signature that the message has to have, and its beginning."""

@@ -11,7 +11,8 @@ import hashlib
 from typing import TYPE_CHECKING, Final, Protocol
 
 from wharf.errors import NotAllowedError
-from wharf.server.access.token_access import ASK, Access, Uploader, refuse_foreign
+from wharf.server.access.access_protocol import ASK, Access, Uploader
+from wharf.server.access.cross_site import refuse_foreign
 from wharf.server.http.answer import Answer, failure, text
 from wharf.server.http.authorization import secrets_of
 from wharf.system.clock import elapsed
@@ -53,7 +54,7 @@ class Index(Protocol):
         ...
 
 
-class OneTime(Access):
+class RunPasswordAccess(Access):
     """`warn` is told, once, if an index is shown that may not be the newest."""
 
     def __init__(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Outside:
+class DaemonThreads:
     """Carries out questions in threads called `name`, at most `at_once` at the same time.
 
     A thread pool would be joined at the end of the process, however long GitHub takes; these threads end with it.

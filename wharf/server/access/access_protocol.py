@@ -1,0 +1,51 @@
+"""What the server asks whoever decides about access: who may read, and who may upload."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from wharf.server.http.answer import Answer, text
+
+if TYPE_CHECKING:
+    from wharf.secret import Secret
+
+
+ASK = text(401, "The client's token is still to be asked about.")
+"""In the place of an answer: whether the client may read is known only after `ask`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uploader:
+    """Who uploads, and the GitHub token that does it (None: the server's own, or there is no GitHub)."""
+
+    name: str
+    token: Secret | None = None
+
+
+class Access(Protocol):
+    """The rules of one server. `problem` says why nobody is let in, where that is not meant."""
+
+    problem: str | None
+
+    def refresh(self) -> None:
+        """Obey the rules as they are now."""
+        ...
+
+    def refuse_reading(self, host: bytes, authorization: bytes | None) -> Answer | None:
+        """None if the client may read, else the answer that says why not; or ASK."""
+        ...
+
+    async def ask(self, authorization: bytes | None) -> Answer | None:
+        """None if the client may read, else the answer that says why not."""
+        ...
+
+    async def uploader(
+        self, authorization: bytes | None, *, host: bytes, origin: bytes | None, fetch_site: bytes | None
+    ) -> Uploader | Answer:
+        """Who uploads, or the answer that says why not."""
+        ...
+
+    def name_of(self, authorization: bytes) -> str | None:
+        """What a client's token is called, for the operator's eyes; None if it is not known."""
+        ...

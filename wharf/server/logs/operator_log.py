@@ -1,0 +1,57 @@
+"""What is logged, as lines for the operator. Somebody else's words are one line of ASCII, without what looks like a token."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING
+
+from wharf.secret import for_log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import Scope
+
+_WORDS = 300  # characters of an address, or of a client's name for itself
+_ESCAPED = re.compile(r"[^ -~]")
+
+
+class OperatorLog(logging.Handler):
+    """What is logged, as lines for the operator's terminal. A terminal that is gone is no reason to stop."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__()
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell it. What follows in further lines is set in, so that nobody's words can be taken for a message of their own."""
+        for number, line in enumerate(record.getMessage().splitlines()):
+            self._say(f"{'  ' if number else ''}{shown(line, 2000)}")
+        if record.exc_info:
+            self._say(logging.Formatter().formatException(record.exc_info))
+
+
+def quietly(say: Callable[[str], None]) -> Callable[[str], None]:
+    """The same, for who goes on when nobody can be told any more: the terminal was closed, or the disk of the log is full."""
+
+    def say_if_possible(text: str) -> None:
+        try:
+            say(text)
+        except OSError:
+            return
+
+    return say_if_possible
+
+
+def shown(text: str, most: int = _WORDS) -> str:
+    """Somebody else's words in one line of ASCII."""
+    text = for_log(text[: 4 * most])
+    text = _ESCAPED.sub(lambda found: ascii(found.group())[1:-1], text)
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def client_of(scope: Scope) -> str:
+    """The address that a request came from, or `-`."""
+    client = scope.get("client")
+    return shown(str(client[0])) if client else "-"

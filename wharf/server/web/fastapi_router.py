@@ -1,0 +1,68 @@
+"""FastAPI: the router of what is neither a page nor a file, and the answers to what goes wrong there."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+
+from wharf.errors import WharfError
+from wharf.server.http import answer
+from wharf.server.web.answer_response import AnswerResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from wharf.server.web.routes import Routes
+    from wharf.server.web.webhook import Webhook
+
+log = logging.getLogger("wharf")
+
+_LIKE_A_PROJECT = re.compile(r".*/[A-Za-z0-9._-]+/")
+"""What an installer asks for that was given another address than that of the index."""
+
+
+def router(
+    routes: Routes, webhook: Webhook | None, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]
+) -> FastAPI:
+    """The router. `lifespan` is what runs for as long as the server does; without a `webhook` GitHub is not listened to."""
+    app = FastAPI(lifespan=lifespan, redirect_slashes=False, openapi_url=None, docs_url=None, redoc_url=None)
+    app.add_exception_handler(WharfError, _on_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_fault)
+    app.add_api_route("/", routes.home, methods=["GET", "HEAD"])
+    for path in ("/legacy/", "/legacy"):
+        app.add_api_route(path, routes.upload, methods=["POST"])
+    app.add_api_route("/healthz", routes.healthz, methods=["GET", "HEAD"])
+    if webhook is not None:
+        app.add_api_route("/-/webhook/github", webhook.take, methods=["POST"])
+    return app
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, WharfError):
+        raise error
+    if error.http_status >= 500:
+        log.error("%s %s: %s", request.method, request.url.path, error.message)
+    return AnswerResponse(answer.failure(error))
+
+
+async def _on_fault(_request: Request, _error: Exception) -> Response:
+    """The answer; the error itself goes on to the last catch of `SimpleApi`, which logs it."""
+    return AnswerResponse(answer.FAULT)
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    headers = tuple((name, value) for name, value in (error.headers or {}).items())
+    if error.status_code == 404 and _LIKE_A_PROJECT.fullmatch(request.url.path):
+        return AnswerResponse(answer.OTHER_ADDRESS)
+    return AnswerResponse(answer.text(error.status_code, f"{error.detail}. The index is at simple/.", headers))
