@@ -35,6 +35,7 @@ SERVER = (
     {"http", "daemon_threads", "logs", "claimed_names", "rules"},
     {"access"},
     {"files"},
+    {"answer_maker"},
     {"answer_cache"},
     {"refresh"},
     {"simple_api", "web"},

@@ -36,6 +36,7 @@ from wharf.pages.page_format import Format
 from wharf.repository.opening import Repository, open_repository
 from wharf.repository.settings import Settings
 from wharf.server.answer_cache import AnswerCache
+from wharf.server.answer_maker import AnswerMaker
 from wharf.server.app import make_app
 from wharf.server.file_answers import file_answers
 from wharf.server.rules import Rules
@@ -655,13 +656,13 @@ def test_many_first_askers_are_one_reading(
 ) -> None:
     put(make_wheel(tmp_path))
     rendered = []
-    render = AnswerCache._render
+    render = AnswerMaker.page
 
-    def counted(self: AnswerCache, *words: Any) -> Answer:
+    def counted(self: AnswerMaker, *words: Any) -> Answer:
         rendered.append(words)
         return render(self, *words)
 
-    monkeypatch.setattr(AnswerCache, "_render", counted)
+    monkeypatch.setattr(AnswerMaker, "page", counted)
 
     async def ask(base: httpx.URL) -> list[int]:
         async with httpx.AsyncClient(base_url=base) as many:

@@ -7,14 +7,13 @@ import logging
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from wharf.distribution.file_names import Name
 from wharf.errors import DamagedError, LostRecordError, StorageError
-from wharf.model import Project, Status, is_filename, normalize, same_version
+from wharf.model import Project, Status, is_filename, normalize
 from wharf.pages import document, page_format
-from wharf.pages.page_format import Format
-from wharf.pages.validator import list_id, metadata_etag, page_etag
+from wharf.pages.validator import list_id
+from wharf.server.answer_maker import LIST, AnswerMaker, AnswerOfFile, Variant
 from wharf.server.claimed_names import ClaimedNames
 from wharf.server.http import answer
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wharf.index.snapshot import Snapshot
-    from wharf.model import File
+    from wharf.pages.page_format import Format
     from wharf.server.files.github_file import GitHubFile
     from wharf.server.http.answer import Answer, FileAnswer
 
@@ -31,19 +30,12 @@ BUDGET = 96 << 20
 
 _FILE_WEIGHT = 1200  # bytes that a FileAnswer and its keys cost, roughly; measured at 1,000
 _ANSWER_WEIGHT = 2000
-LIST = ""
-"""The key of the list of projects: no project has that name."""
 
 _REMEMBERED = 8192  # requests whose answer is remembered by their very words
 _WORDS = 600  # bytes of path and headers beyond which a request is not remembered
 
 Asked = tuple[str, bytes | None, bytes | None]
 """What a request says: path, Accept and Accept-Encoding, as they came."""
-Variant = tuple[Format, bool]
-"""A format, and whether it is compressed."""
-
-AnswerMaker: TypeAlias = "Callable[[File, str], FileAnswer | GitHubFile]"
-"""How a file of the index is answered, given its Cache-Control. Raises StorageError."""
 
 T = TypeVar("T")
 
@@ -71,7 +63,8 @@ class AnswerCache:
     - Each answer is of the snapshot that is shown. `swap` puts another one in its place whole.
     - An answer is made once for all who ask for it meanwhile, in a thread. It is kept across snapshots for as long as the
       project's folder has the same git id.
-    - Answers have at most `budget` bytes, by a cautious estimate. The project that was asked for least lately goes first.
+    - Answers have at most `budget` bytes, by a cautious estimate, or are of one project. What was looked up least lately goes
+      first.
     - `ready` has only answers to the snapshot that is shown, by the words of the request; `index` counts the swaps.
     - `blind`: no index was seen yet, so that nothing can be said to be missing in it.
     - `claims` has every name that belongs to the index, or to a snapshot that was shown before.
@@ -80,11 +73,9 @@ class AnswerCache:
     - All methods are for the event loop's thread; only what they make is made in other threads.
     """
 
-    def __init__(self, answer_of_file: AnswerMaker, *, private: bool, budget: int = BUDGET, copied: bool = False) -> None:
+    def __init__(self, answer_of_file: AnswerOfFile, *, private: bool, budget: int = BUDGET, copied: bool = False) -> None:
         self.damaged: Callable[[], None] = lambda: None
-        self._copied = copied
-        self._answer_of_file = answer_of_file
-        self._scope = "private" if private else "public"
+        self._maker = AnswerMaker(answer_of_file, private=private, copied=copied)
         self._budget = budget
         self._used = 0
         self.ready: dict[Asked, Answer | FileAnswer | GitHubFile] = {}
@@ -145,7 +136,7 @@ class AnswerCache:
         def put(cached: _CachedProject, made: Answer) -> None:
             cached.variants[variant] = made
 
-        return await self._once(name, ("page", variant), partial(self._render, name, variant), put)
+        return await self._once(name, ("page", variant), partial(self._maker.page, name, variant), put)
 
     def file(self, sha256: str, filename: str) -> FileAnswer | GitHubFile | None:
         """The file if its project lies ready and names it."""
@@ -162,7 +153,7 @@ class AnswerCache:
         cached = self._cached.get(name)
         files = cached.files if cached is not None else None
         if files is None:
-            files = await self._once(name, ("files",), partial(self._load_files, name), put)
+            files = await self._once(name, ("files",), partial(self._maker.files, name), put)
         return None if files is None else files.get(f"{sha256}/{filename}")
 
     def metadata(self, sha256: str, filename: str, *, zipped: bool) -> Answer | None:
@@ -181,7 +172,7 @@ class AnswerCache:
         if await self.make_file(sha256, filename) is None:
             return None
         name = _project_of(filename)
-        make = partial(self._read_metadata, name, filename, zipped)
+        make = partial(self._maker.metadata, name, filename, zipped)
         return self.metadata(sha256, filename, zipped=zipped) or await self._once(name, ("metadata", *key), make, put)
 
     async def _once(
@@ -224,60 +215,6 @@ class AnswerCache:
                 self.ready.clear()  # or what leaves the cache would stay in memory
                 self._used -= self._cached.popitem(last=False)[1].weight()
         return made
-
-    def _render(self, name: str, variant: Variant, snapshot: Snapshot, tree: str) -> Answer:
-        form, zipped = variant
-        if name == LIST:
-            value = document.projects(snapshot.names())
-        else:
-            value = document.project(self._project(snapshot, name) or Project(name=name))
-        return answer.page(
-            page_format.render(value, form),
-            content_type=form.content_type,
-            etag=page_etag(tree, form, zipped=zipped),
-            cache_control=f"{self._scope}, no-cache",
-            vary="Accept, Accept-Encoding",
-            zipped=zipped,
-        )
-
-    def _project(self, snapshot: Snapshot, name: str) -> Project | None:
-        """One project; records that do not parse are logged by name and left out."""
-        found, broken = next(iter(snapshot.projects([name])), (None, ()))
-        for each in broken:
-            if self._copied and isinstance(each, LostRecordError):
-                raise each
-            log.warning("left out: %s", each.message)
-        return found
-
-    def _load_files(self, name: str, snapshot: Snapshot, _tree: str) -> dict[str, FileAnswer | GitHubFile]:
-        project = self._project(snapshot, name)
-        if project is None or project.status.marker == "quarantined":
-            return {}
-        cache_control = f"{self._scope}, max-age=31536000, immutable"
-        found = {}
-        for file in project.files:
-            try:
-                found[f"{file.sha256}/{file.filename}"] = self._answer_of_file(file, cache_control)
-            except StorageError as error:
-                log.warning("left out: %s", error.message)
-        return found
-
-    def _read_metadata(self, name: str, filename: str, zipped: bool, snapshot: Snapshot, _tree: str) -> Answer | None:
-        version = str(Name.parse(filename).version)  # the index names the file: make_file said so
-        for spelled in snapshot.versions(name):
-            release = snapshot.release(name, spelled) if same_version(spelled, version) else None
-            file = release.file(filename) if release else None
-            data = snapshot.metadata(name, spelled, filename) if file and file.core_metadata else None
-            if data is not None:
-                return answer.page(
-                    data,
-                    content_type="text/plain; charset=utf-8",
-                    etag=metadata_etag(data, zipped=zipped),
-                    cache_control=f"{self._scope}, max-age=31536000, immutable",
-                    vary="Accept-Encoding",
-                    zipped=zipped,
-                )
-        return None
 
 
 def _project_of(filename: str) -> str:

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from wharf.model import File
     from wharf.repository.opening import Repository
     from wharf.server.access.borrowed_tokens import BorrowedTokens
-    from wharf.server.answer_cache import AnswerMaker
+    from wharf.server.answer_maker import AnswerOfFile
     from wharf.server.rules import Rules
 
 
-def file_answers(repository: Repository, rules: Rules) -> AnswerMaker:
+def file_answers(repository: Repository, rules: Rules) -> AnswerOfFile:
     """How a file of the index is answered."""
     assets = repository.assets
     if isinstance(assets, FolderStore):

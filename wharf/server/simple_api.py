@@ -20,7 +20,7 @@ from wharf.model import is_name, is_sha256, normalize
 from wharf.pages import content_negotiation
 from wharf.pages.page_format import Format
 from wharf.server.access.access_protocol import ASK
-from wharf.server.answer_cache import LIST
+from wharf.server.answer_maker import LIST
 from wharf.server.files.github_file import GitHubFile
 from wharf.server.files.sending import send_file
 from wharf.server.files.streamed_download import StreamedDownload, send_download
