@@ -24,7 +24,7 @@ from wharf.server.answer_maker import LIST
 from wharf.server.files.github_file import GitHubFile
 from wharf.server.files.sending import send_file
 from wharf.server.files.streamed_download import StreamedDownload, send_download
-from wharf.server.http import answer
+from wharf.server.http import answer, conditional_requests, error_answers
 from wharf.server.http.answer import Answer, FileAnswer
 from wharf.server.http.headers import by_name
 from wharf.server.http.status_reason import give_reason, send_answer
@@ -103,7 +103,7 @@ class SimpleApi:
             said = f"{fault_report.message(error)}\n{fault_report.trace(error, os.environ)}"
             log.error("%s %s: %s", scope["method"], ascii(scope["path"]), said)  # noqa: TRY400 - logging would show tokens
             with contextlib.suppress(RuntimeError):  # an answer has begun: it is cut off, unless it is this one
-                await send_answer(answer.FAULT, receive, send)
+                await send_answer(error_answers.FAULT, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or hand it on."""
@@ -163,7 +163,7 @@ class SimpleApi:
         validator = headers.get(b"if-none-match")
         if isinstance(found, GitHubFile):
             return None if self._delivery is None or validator is not None else self._delivery.ready(found)
-        return answer.validated(found, validator)
+        return conditional_requests.validated(found, validator)
 
     async def _seek(self, scope: Scope, path: str) -> Answer | FileAnswer | StreamedDownload:
         headers = by_name(scope["headers"])
@@ -186,12 +186,12 @@ class SimpleApi:
                 found = await self._seek_page(path, accept or b"", scope["query_string"], zipped=zipped)
             if not scope["query_string"]:
                 self._cache.remember(index, (scope["path"], accept, encoding), found)
-            known = answer.checked(found, headers.get(b"if-match"), headers.get(b"if-none-match"))
+            known = conditional_requests.checked(found, headers.get(b"if-match"), headers.get(b"if-none-match"))
             if isinstance(known, GitHubFile):
                 return await self._fetch(known, head=scope["method"] == "HEAD")
         except WharfError as error:
             log.error("%s %s: %s", scope["method"], path, error.message)  # noqa: TRY400 - the cause is in the message
-            return answer.failure(error)
+            return error_answers.failure(error)
         return known
 
     async def _fetch(self, linked: GitHubFile, *, head: bool) -> Answer | FileAnswer | StreamedDownload:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from wharf.errors import NotAllowedError
-from wharf.server.http.answer import Answer, failure
+from wharf.server.http.error_answers import failure
+
+if TYPE_CHECKING:
+    from wharf.server.http.answer import Answer
 
 _FOREIGN = failure(NotAllowedError("An upload that a web page of another site started is refused."))
 

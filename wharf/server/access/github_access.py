@@ -19,8 +19,9 @@ from wharf.repository.tokens import PREFIX
 from wharf.server.access.access_protocol import ASK, Access, Uploader
 from wharf.server.access.cross_site import refuse_foreign
 from wharf.server.daemon_threads import DaemonThreads
-from wharf.server.http.answer import Answer, failure, text
+from wharf.server.http.answer import Answer, text
 from wharf.server.http.authorization import secrets_of
+from wharf.server.http.error_answers import failure
 from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from wharf.errors import NotAllowedError, StorageError
 from wharf.github.account import KINDS
 from wharf.server.access.access_protocol import Access, Uploader
 from wharf.server.access.cross_site import refuse_foreign
-from wharf.server.http.answer import Answer, failure, text
+from wharf.server.http.answer import Answer, text
 from wharf.server.http.authorization import secrets_of
+from wharf.server.http.error_answers import failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,7 +11,7 @@ from starlette.responses import FileResponse
 
 from wharf.errors import StorageError, WharfError
 from wharf.server.files import ranges
-from wharf.server.http import answer
+from wharf.server.http import error_answers
 from wharf.server.http.status_reason import send_answer
 from wharf.system import regular_file
 
@@ -31,7 +31,7 @@ async def send_file(file: FileAnswer, scope: Scope, receive: Receive, send: Send
         handle = _opened(file)
     except WharfError as error:
         log.error("%s", error.message)  # noqa: TRY400 - the cause is in the message
-        await send_answer(answer.failure(error), receive, send)
+        await send_answer(error_answers.failure(error), receive, send)
         return
     try:
         if scope["method"] == "HEAD":  # which has no parts: Range is for GET (RFC 9110, section 14.2)

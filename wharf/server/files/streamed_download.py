@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import WharfError
-from wharf.server.http import answer
+from wharf.server.http import error_answers
 from wharf.server.http.status_reason import send_answer
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ async def send_download(download: StreamedDownload, scope: Scope, receive: Recei
     try:
         await download.beyond(0)
     except WharfError as error:
-        await send_answer(answer.failure(error), receive, send)
+        await send_answer(error_answers.failure(error), receive, send)
         return
     await send(download.file.start)
     sent = download.file.size if scope["method"] == "HEAD" else 0

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import math
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeVar
-
-from wharf.errors import NoIndexError, NotFoundError, QuotaError, StorageError
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,29 +13,12 @@ if TYPE_CHECKING:
 
     from starlette.types import Message
 
-    from wharf.errors import WharfError
 
 _REASON = 600  # bytes of a reason in a status line
 _NO_REASON = re.compile(rb"[^ -~]+")
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
-
-class Validated(Protocol):
-    """What has a validator, and, if it has, the 304 that stands for it."""
-
-    @property
-    def etag(self) -> bytes:
-        """As in the header ETag."""
-        ...
-
-    @property
-    def not_modified(self) -> Answer | None:
-        """None where there is no validator."""
-        ...
-
-
-V = TypeVar("V", bound=Validated)
 
 _SAFE: Headers = ((b"x-content-type-options", b"nosniff"),)
 # A page runs nothing and loads nothing: whatever a hostile project name or yank reason smuggles into it stays text.
@@ -85,25 +65,6 @@ class FileAnswer:
     def head(self) -> Answer:
         """What is answered to HEAD, without a look at the bytes."""
         return Answer(200, self.headers)
-
-
-def checked(value: V, if_match: bytes | None, if_none_match: bytes | None) -> V | Answer:
-    """The answer, or what stands for it by the client's conditions, in their order (RFC 9110, section 13.2.2)."""
-    if if_match is not None and value.not_modified is not None:
-        named = {each.strip() for each in if_match.split(b",")}  # compared strongly: a weak validator matches nothing
-        if value.etag not in named and named != {b"*"}:
-            return _CHANGED
-    return validated(value, if_none_match)
-
-
-def validated(value: V, if_none_match: bytes | None) -> V | Answer:
-    """The answer, or its 304 if the client has it already (RFC 9110, section 13.1.2)."""
-    if if_none_match is None or value.not_modified is None:
-        return value
-    if if_none_match == value.etag:
-        return value.not_modified
-    held = {each.strip().removeprefix(b"W/") for each in if_none_match.split(b",")}
-    return value.not_modified if value.etag in held or b"*" in held else value
 
 
 def page(body: bytes, *, content_type: str, etag: str, cache_control: str, vary: str, zipped: bool) -> Answer:
@@ -173,33 +134,6 @@ def reason(message: str) -> bytes:
     return line if len(line) <= _REASON else line[: _REASON - 3] + b"..."
 
 
-FAULT = text(500, "The server met a fault in itself. Its log says more.")
-"""What is answered where an error came that nobody raised on purpose."""
-
-
-def failure(error: WharfError) -> Answer:
-    """The one place where an error becomes an answer. A taken name begins as the uploaders expect it to.
-
-    What went wrong in the store is for its operator, with paths and all: the client is told that it did. So is what the server
-    itself cannot find: 404 says that the index has no such thing, and an installer goes on to the next index.
-    """
-    if isinstance(error, QuotaError):
-        return paused(error, error.http_status)
-    missing = isinstance(error, NotFoundError) and not isinstance(error, NoIndexError)  # that is for who uploads
-    if error.http_status >= 500 or missing:
-        told = error.told if isinstance(error, StorageError) else StorageError.told
-        return text(503 if missing else error.http_status, told, (("retry-after", "5"),))
-    begin = "File already exists. " if error.http_status == 409 else ""
-    return text(error.http_status, f"{begin}{error.sentences}")
-
-
-def paused(error: QuotaError, status: int) -> Answer:
-    """What is said while GitHub's limits want a pause: until when, and why. No machine needs to ask before that."""
-    seconds = max(1, math.ceil(error.retry_after))
-    words = f"GitHub's limits are reached: {error.reason}. Try again in {seconds} seconds: what is done stays done."
-    return text(status, words, (("retry-after", str(seconds)),))
-
-
 OTHER_ADDRESS = text(
     400, "The index is at simple/, and this is not below it: look at the address that the installer was given."
 )
@@ -221,6 +155,3 @@ def passing_redirect(location: str) -> Answer:
         *_SAFE,
     )
     return Answer(302, headers)
-
-
-_CHANGED = text(412, "The file or page is not the one that the client's If-Match names.")

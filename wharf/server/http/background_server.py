@@ -11,7 +11,7 @@ import uvicorn
 
 from wharf.run_port.loopback_listener import LOOPBACK
 from wharf.server.http.acceptor import Acceptor
-from wharf.server.http.protocol import OneRequestProtocol, Protocol
+from wharf.server.http.protocol import HttpProtocol, OneRequestProtocol
 from wharf.server.http.uvicorn_config import config
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class BackgroundServer(uvicorn.Server):
         """Accept connections one by one: uvicorn would take all, and some are for other runs."""
         await super().startup(sockets)
         mine, nobodys = (
-            partial(each, self.config, self.server_state, self.lifespan.state) for each in (Protocol, OneRequestProtocol)
+            partial(each, self.config, self.server_state, self.lifespan.state) for each in (HttpProtocol, OneRequestProtocol)
         )
         self._acceptor = Acceptor(self._port, mine=mine, nobodys=nobodys)
         self._acceptor.begin()

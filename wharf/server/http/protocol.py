@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from typing import TYPE_CHECKING, Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from wharf.server.http import answer
-from wharf.server.http.status_reason import send_answer
+from wharf.server.http.host_header import is_for_another, is_host, refuse_bad_host, refuse_no_host
+from wharf.server.http.upgrade_offer import head_without_offer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
 
-    from starlette.types import Message, Receive, Scope, Send
+    from starlette.types import Message
     from uvicorn import Config
     from uvicorn.server import ServerState
 
@@ -36,12 +35,6 @@ UNWANTED = 4 << 30
 SLOWEST = 64 << 10
 """How many of these have to come within `PATIENCE`."""
 
-_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::\d*)?")
-_HOSTS_KEPT = 1024
-_good_hosts: set[bytes] = set()  # values of Host that are one: looked at once, however often they come
-_LASTING = frozenset({b"close", b"keep-alive"})
-_UPGRADING = frozenset({b"upgrade", b"http2-settings", b"connection"})
-
 
 def _not_cut_off(record: logging.LogRecord) -> bool:
     """Whether it is about more than an answer that was cut off because the server ended: that end is told by itself."""
@@ -52,12 +45,15 @@ log = logging.getLogger("wharf.http")
 log.addFilter(_not_cut_off)
 
 
-class Protocol(HttpToolsProtocol):
+class HttpProtocol(HttpToolsProtocol):
     """One connection.
 
+    - A request names one host, or it is refused.
     - `_unfinished` is how many bytes came since a head, or a piece of a body, was whole: at most `HEAD_LIMIT`.
+    - At most `PIPELINED` requests wait for the answers to earlier ones.
     - `_patience` runs while something unfinished is waited for, and never while an answer is made.
     - `_unwanted` counts the body of a request that is answered; it is read on, and the connection is kept until it ends.
+    - No timer outlives the connection, and what a client sends is not logged.
     """
 
     def __init__(
@@ -100,8 +96,8 @@ class Protocol(HttpToolsProtocol):
         name = name.lower()
         if name == b"host":
             self._hosts += 1
-            if value not in _good_hosts:
-                self._look_at(value)
+            if not is_host(value):
+                self._hosts += 1  # one that is none is refused as two are
         elif name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
         self.headers.append((name, value))
@@ -112,12 +108,12 @@ class Protocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         if hosts == 1 and self.url[:1] != b"/":
-            hosts += self._is_for_another()
+            hosts += is_for_another(self.url, dict(self.headers)[b"host"])
         if hosts == 1 or (not hosts and self.parser.get_http_version() == "1.0"):
             HttpToolsProtocol.on_headers_complete(self)  # called by its name: this is the way of every request
         else:
             app = self.app
-            self.app = _bad_host if hosts else _no_host
+            self.app = refuse_bad_host if hosts else refuse_no_host
             try:
                 super().on_headers_complete()
             finally:
@@ -147,18 +143,6 @@ class Protocol(HttpToolsProtocol):
         elif isinstance(cycle, _Closing) and cycle.lingers:
             self.transport.close()
 
-    def _is_for_another(self) -> bool:
-        """Whether the target is a whole address, as proxies get it, of another host than Host names."""
-        _, whole, rest = self.url.partition(b"://")
-        return bool(whole) and rest.partition(b"/")[0].lower() != dict(self.headers)[b"host"].lower()
-
-    def _look_at(self, host: bytes) -> None:
-        """Count a host twice that is none: it is refused as two are."""
-        if not _HOST.fullmatch(host):
-            self._hosts += 2
-        elif len(_good_hosts) < _HOSTS_KEPT and len(host) <= 255:
-            _good_hosts.add(host)
-
     def _as_if_not_asked(self, data: bytes, upgrade: httptools.HttpParserUpgrade) -> None:
         """Read a request that offers another protocol (h2c, as Java's clients do, or websocket) as one that does not.
 
@@ -168,15 +152,10 @@ class Protocol(HttpToolsProtocol):
         if method == b"CONNECT" or len(self.pipeline) > PIPELINED:
             self._malformed()
             return
-        kept = [(name, value) for name, value in self.headers if name not in _UPGRADING]
-        wishes = b",".join(value for name, value in self.headers if name == b"connection").lower()
-        kept += [(b"connection", wish) for wish in map(bytes.strip, wishes.split(b",")) if wish in _LASTING]
-        head = [method, b" ", self.url, b" HTTP/%s\r\n" % self.parser.get_http_version().encode()]
-        for name, value in kept:
-            head += [name, b": ", value, b"\r\n"]
+        head = head_without_offer(method, self.url, self.parser.get_http_version(), self.headers)
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self.data_received(b"".join([*head, b"\r\n", data[int(upgrade.args[0]) :]]))
+        self.data_received(head + data[int(upgrade.args[0]) :])
 
     def _malformed(self) -> None:
         """Answer what is no HTTP, and have done with it. It is not logged: anybody can send any number of these."""
@@ -243,7 +222,7 @@ class _Closing(RequestResponseCycle):
         return RequestResponseCycle.send(self, message)  # type: ignore[arg-type]
 
 
-class OneRequestProtocol(Protocol):
+class OneRequestProtocol(HttpProtocol):
     """A connection that is closed after its first answer."""
 
     def on_headers_complete(self) -> None:
@@ -252,16 +231,3 @@ class OneRequestProtocol(Protocol):
         if not self.parser.should_upgrade():
             self.cycle.keep_alive = False
             self.cycle.__class__ = _Closing
-
-
-def _refusing(message: str) -> Callable[..., Any]:
-    refused = answer.text(400, message, (("connection", "close"),))
-
-    async def refuse(_scope: Scope, receive: Receive, send: Send) -> None:
-        await send_answer(refused, receive, send)
-
-    return refuse
-
-
-_no_host = _refusing("The request names no host, and HTTP/1.1 needs one.")
-_bad_host = _refusing("The request has to name one host, as in the address that it is for.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
-from wharf.server.http.protocol import Protocol
+from wharf.server.http.protocol import HttpProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ def config(
         app,
         host=host,
         port=port,
-        http=Protocol,
+        http=HttpProtocol,
         loop="uvloop",
         ws="none",
         access_log=False,

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
 from wharf.errors import WharfError
-from wharf.server.http import answer
+from wharf.server.http import answer, error_answers
 from wharf.server.web.answer_response import AnswerResponse
 
 if TYPE_CHECKING:
@@ -51,12 +51,12 @@ async def _on_error(request: Request, error: Exception) -> Response:
         raise error
     if error.http_status >= 500:
         log.error("%s %s: %s", request.method, request.url.path, error.message)
-    return AnswerResponse(answer.failure(error))
+    return AnswerResponse(error_answers.failure(error))
 
 
 async def _on_fault(_request: Request, _error: Exception) -> Response:
     """The answer; the error itself goes on to the last catch of `SimpleApi`, which logs it."""
-    return AnswerResponse(answer.FAULT)
+    return AnswerResponse(error_answers.FAULT)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from wharf.errors import QuotaError, WharfError
 from wharf.server.access.access_protocol import ASK
-from wharf.server.http import answer
+from wharf.server.http import answer, error_answers
 from wharf.server.http.answer import Answer
 from wharf.server.web.answer_response import AnswerResponse
 from wharf.server.web.quota_wait import QuotaWait
@@ -67,7 +67,7 @@ class Routes:
         except QuotaError as error:
             # Not 503: twine sends the file five times for that, one time after the other, and is no quicker told why.
             log.warning("%s: %s", request.url.path, error.message)
-            return AnswerResponse(answer.paused(error, 429))
+            return AnswerResponse(error_answers.paused(error, 429))
         except WharfError as error:
             self._tell(request, error.http_status, error.sentences)
             raise
