@@ -51,9 +51,9 @@ HOMES = {
     "configupdater": "text_formats/ini_editing.py",
     "fastapi": "server/web/fastapi_router.py",
     "git": "index/git.py",
-    "github": "github/pygithub_requester.py github/rest_calls.py github/app_installation.py",
+    "github": "github/pygithub_requester.py github/rest_calls.py github/app_jwt.py",
     "httptools": "server/http/protocol.py",
-    "jwt": "github/app_installation.py",  # PyGithub signs with it, and what it raises is caught there
+    "jwt": "github/app_jwt.py",  # PyGithub signs with it, and what it raises is caught there
     "jinja2": "pages/html.py",
     "mimeparse": "pages/content_negotiation.py",
     "platformdirs": "cli/state.py",

@@ -274,6 +274,18 @@ def test_a_server_goes_on_through_the_end_of_its_tokens(served: tuple[Served, ap
         assert client.get("/healthz").json()["status"] == "ok"
 
 
+def test_a_server_begins_with_what_it_fetched_last_while_github_is_away(served: tuple[Served, apps.App]) -> None:
+    world, _ = served
+    with world.serving(environ=as_app(served)) as client:
+        assert client.get("/simple/demo/").status_code == 200
+    world.hub.down = True
+    with world.serving(environ=as_app(served), wait=False) as client:
+        soon(lambda: client.get("/healthz").json()["status"] == "stale")
+        world.hub.down = False
+        soon(lambda: client.get("/healthz").json()["status"] == "ok")
+        assert client.get("/simple/demo/").status_code == 200
+
+
 def test_an_app_that_is_removed_while_serving_leaves_the_index_as_it_was(
     served: tuple[Served, apps.App], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -6,6 +6,8 @@ import base64
 import io
 import json
 import re
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import github.Auth
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.github.test_api import whole
 from tests.simulator import Hub, apps
 from wharf.errors import NotAllowedError, QuotaError, StorageError, UsageError
 from wharf.github.api import GitHub
-from wharf.github.app_installation import App, InstallationTokens
+from wharf.github.app_installation import InstallationTokens
+from wharf.github.app_jwt import App
 from wharf.github.quota import Waiting
 from wharf.github.renewing_token import EARLY, NO_TOKEN_PAUSE, SOONEST
 from wharf.github.replies import Reply
@@ -152,6 +157,21 @@ def test_github_com_has_its_api_elsewhere() -> None:
     with pytest.raises(StorageError, match="GitHub answered 500"):
         tokens.issue()
     assert seen == ["/repos/acme/pkgs/installation"]
+
+
+def test_pygithub_and_cryptography_are_loaded_when_an_app_signs_and_not_before() -> None:
+    code = (
+        "import sys\n"
+        "import wharf.github.api, wharf.github.wire, wharf.repository.credentials\n"
+        "from wharf.github.app_jwt import App\n"
+        "from wharf.secret import Secret\n"
+        "app = App('1', Secret('x'), 'here')\n"
+        "heavy = {'github', 'jwt', 'cryptography', 'requests'}\n"
+        "assert not heavy & set(sys.modules)\n"
+        "try:\n    app.token()\nexcept Exception:\n    pass\n"
+        "assert heavy <= set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 # Other repositories.
@@ -480,6 +500,29 @@ def test_how_long_it_holds_is_told_by_the_answer_alone(date: str, ends: str, sec
 def test_a_token_that_has_ended_already_is_none() -> None:
     with pytest.raises(StorageError, match="still holds"):
         answering(dict(SOUND), dict(GOOD), date="Sun, 29 Nov 2150 21:00:00 GMT").issue()
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=30),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def odd(sound: dict[str, Json]) -> st.SearchStrategy[Json]:
+    """Any JSON, or a sound answer in which some values are any JSON."""
+    parts = st.dictionaries(st.sampled_from([*sound, "html_url", "app_slug", "suspended_at"]), ANY_JSON)
+    return ANY_JSON | parts.map(lambda some: {**sound, **some})
+
+
+@given(found=odd(SOUND), made=odd(GOOD), date=st.text(max_size=40) | st.just("Sun, 29 Nov 2026 21:00:00 GMT"))
+def test_whatever_is_answered_is_a_token_or_an_error_of_ours(found: Json, made: Json, date: str) -> None:
+    try:
+        issued = answering(found, made, date=date).issue()
+    except (StorageError, NotAllowedError):
+        return
+    assert 0 < issued.seconds <= HOUR
+    assert re.fullmatch("[!-~]+", issued.token.reveal())
 
 
 def test_pages_on_other_hosts_are_not_shown() -> None:

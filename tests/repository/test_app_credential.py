@@ -11,7 +11,7 @@ import pytest
 
 from tests.simulator import apps
 from wharf.errors import UsageError
-from wharf.github.app_installation import App
+from wharf.github.app_jwt import App
 from wharf.repository import credentials
 from wharf.repository.settings import Settings, parse_config, resolve
 from wharf.repository_address import Address

@@ -18,7 +18,8 @@ from urllib.parse import quote
 
 from wharf.errors import GraphQLError, NotAllowedError, StorageError
 from wharf.github import account, answer_address
-from wharf.github.app_installation import App, InstallationTokens, requests_of
+from wharf.github.app_installation import InstallationTokens, requests_of
+from wharf.github.app_jwt import App
 from wharf.github.quota import FIRST_WAIT, READ, WRITE, Tally, Turns, Wait, Waiting, wait_after
 from wharf.github.quota_by_token import Tallies
 from wharf.github.quota_reservation import reserve

@@ -10,7 +10,7 @@ from wharf.errors import NotAllowedError, NotFoundError, RejectedError
 from wharf.github import release_listing
 from wharf.github.account import KINDS
 from wharf.github.api import GitHub
-from wharf.github.app_installation import App
+from wharf.github.app_jwt import App
 from wharf.github.remote_branch import RemoteBranch
 from wharf.github.renewing_token import RenewingToken
 from wharf.operations.doctor_findings import Finding, no_index, readable, told

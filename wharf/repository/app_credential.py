@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import UsageError
-from wharf.github.app_installation import App, unusable_key
+from wharf.github.app_jwt import App, unusable_key
 from wharf.secret import Secret
 
 if TYPE_CHECKING:

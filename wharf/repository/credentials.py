@@ -17,7 +17,7 @@ from wharf.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wharf.github.app_installation import App
+    from wharf.github.app_jwt import App
     from wharf.repository.settings import NamedApp, Settings
 
 _GENERAL = ("GH_TOKEN", "GITHUB_TOKEN")
