@@ -1,15 +1,20 @@
-"""Documents and `--help` keep to the list of words in CONTRIBUTING.md. What stands in backticks is code, and is left alone."""
+"""Documents, `--help` and messages keep to the words in CONTRIBUTING.md. Text in backticks is code and may have other words."""
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import pytest
 
 import wharf
 from wharf.cli.main import cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(wharf.__file__).parents[1]
 DOCUMENTS = [
@@ -23,7 +28,7 @@ INSTEAD = {word.lower(): write for write, words in ROWS for word in re.findall(r
 _ENDS = {
     word: r"(?=$|[^\w ]| (?:that|which|and|or|is|are)\b)" if word.endswith(("'s", " own")) else r"(?![\w-])" for word in INSTEAD
 }
-_WORDS = re.compile(rf"(?<![\w-])({'|'.join(re.escape(word) + end for word, end in _ENDS.items())})", re.IGNORECASE)
+_WORDS = re.compile(rf"(?<![\w'-])({'|'.join(re.escape(word) + end for word, end in _ENDS.items())})", re.IGNORECASE)
 _CODE = re.compile(r"^( *)```.*?^\1```$|`[^`]*`|<!--.*?-->", re.DOTALL | re.MULTILINE)
 
 
@@ -51,6 +56,21 @@ def _helps(group: click.Group, name: str) -> dict[str, str]:
     return found
 
 
+def _messages(path: Path) -> Iterator[tuple[int, str]]:
+    """Each string of a module that has more than a word and is no docstring, with its line. What is put in counts as code."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    parts = {id(each.value) for each in ast.walk(tree) if isinstance(each, ast.Expr)}
+    for each in ast.walk(tree):
+        if isinstance(each, ast.JoinedStr):
+            parts |= {id(value) for value in each.values}
+            texts = [str(value.value) if isinstance(value, ast.Constant) else "``" for value in each.values]
+            if " " in "".join(texts):
+                yield each.lineno, "".join(texts)
+    for each in ast.walk(tree):
+        if isinstance(each, ast.Constant) and isinstance(each.value, str) and id(each) not in parts and " " in each.value:
+            yield each.lineno, each.value
+
+
 HELPS = _helps(cli, "wharf")
 
 
@@ -62,6 +82,16 @@ def test_a_document_keeps_to_the_words(name: str) -> None:
 @pytest.mark.parametrize("name", HELPS)
 def test_the_help_keeps_to_the_words(name: str) -> None:
     assert not _complaints(HELPS[name])
+
+
+def test_the_messages_keep_to_the_words() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {complaint}"
+        for path in sorted((ROOT / "wharf").rglob("*.py"))
+        for line, text in _messages(path)
+        for complaint in _complaints(text)
+    ]
+    assert not found, "\n".join(found)
 
 
 def test_a_wrong_word_is_found_in_prose_and_not_in_code() -> None:

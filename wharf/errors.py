@@ -153,7 +153,7 @@ class RecordError(StorageError):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(
             f"{path}: {reason}",
-            "Mend or revert that file on the index branch (docs/reference.md says how); until then it is left out.",
+            "Fix or revert that file on the index branch (docs/reference.md says how); until then it is left out.",
         )
         self.path = path
 

@@ -304,7 +304,7 @@ def test_a_record_that_a_hand_broke_is_named_and_left_out_and_the_rest_is_there(
         error = place.refused(*words, code=8)
         assert error["code"] == "broken-record"
         assert path in error["message"]
-        assert "Mend or revert" in error["hint"]
+        assert "Fix or revert" in error["hint"]
     third = make_wheel(place.root / "dist", version="3.0")
     assert len(place.said("publish", third)["published"]) == 1
     place.said("verify", "--repair", code=8)
@@ -530,7 +530,7 @@ def test_a_wait_beyond_the_allowed_one_ends_the_command_which_goes_on_later(plac
     place.hub.fault("POST .*/assets", "secondary:90", times=2)
     error = place.refused("publish", "--max-wait", "60", place.second, code=8)
     assert error["code"] == "quota"
-    assert re.search(r"goes on at \d\d:\d\d:\d\d", error["message"])
+    assert re.search(r"continues at \d\d:\d\d:\d\d", error["message"])
     assert "--max-wait" in error["hint"]
     assert place.said("list")["projects"] == [{"name": "demo", "versions": ["1.0"]}]
     place.hub.clock.forward(90)

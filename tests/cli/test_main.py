@@ -190,7 +190,7 @@ def test_publish_takes_what_a_build_left_and_passes_over_the_rest(
         main(["publish", "--json"])
     out, err = capsys.readouterr()
     assert [each["filename"] for each in json.loads(out)["published"]] == [wheel.name]
-    assert f"dist/{wheel.name}.asc is passed over: it goes with {wheel.name}." in err
+    assert f"dist/{wheel.name}.asc is skipped: it goes with {wheel.name}." in err
     assert "unchanged" in run("publish", *sorted((tmp_path / "dist").iterdir()))
 
 

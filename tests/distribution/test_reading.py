@@ -308,7 +308,7 @@ def test_an_sdist_that_parses_as_another_project_is_told_its_own_name() -> None:
 
 def test_gzip_of_several_parts_is_told_what_is_wrong_with_it() -> None:
     tar = tar_bytes([("demo-1.0/PKG-INFO", core_metadata())])
-    with pytest.raises(InvalidDistributionError, match="which some readers unpack and others pass over") as caught:
+    with pytest.raises(InvalidDistributionError, match="which some readers unpack and others ignore") as caught:
         read_bytes(gzipped(tar[:1024]) + gzipped(tar[1024:]), SDIST)
     assert "as one gzip stream" in caught.value.hint
 

@@ -285,7 +285,7 @@ def test_a_wait_beyond_the_allowed_one_is_an_error_that_says_how_to_allow_it() -
     time = Time()
     turns = Turns(time.waiting(at_most=100))
     turns.close(Wait(60, "GitHub asks for a pause"))
-    with pytest.raises(QuotaError, match=r"^GitHub asks for a pause: it goes on at ..:..:.., and that is too long") as caught:
+    with pytest.raises(QuotaError, match=r"^GitHub asks for a pause: it continues at ..:..:.., and that is too long") as caught:
         turns.close(Wait(41, "GitHub asks for a pause"))
     assert caught.value.retry_after == 41
     assert "--max-wait" in caught.value.hint

@@ -302,7 +302,7 @@ def test_a_limit_that_asks_for_a_pause_is_told_and_not_waited_for(hub: Hub, run:
 
 def test_a_server_without_limits(hub: Hub, run: Run, repo: Repo) -> None:
     hub.fault("GET .*/rate_limit", "404")
-    assert "tells of no limit" in one(examined(run, hub, token=hub.token("ann", {"acme/pkgs": "write"})), "quota")["detail"]
+    assert "reports no limit" in one(examined(run, hub, token=hub.token("ann", {"acme/pkgs": "write"})), "quota")["detail"]
 
 
 def test_github_that_is_down(hub: Hub, repo: Repo, tmp_path: Path) -> None:

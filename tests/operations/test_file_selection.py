@@ -38,7 +38,7 @@ def names(dist: Path, *others: str) -> list[str]:
     chosen = choose(sorted(dist.iterdir()))
     assert len(chosen.passed_over) + len(chosen.files) == len(others) + 2
     for other in others:
-        told = [line for line in chosen.passed_over if line.startswith(f"{dist / other} is passed over: it goes with ")]
+        told = [line for line in chosen.passed_over if line.startswith(f"{dist / other} is skipped: it goes with ")]
         assert bool(told) is (dist / other not in chosen.files)
     return [path.name for path in chosen.files]
 
@@ -72,9 +72,9 @@ def test_a_folder_means_the_distributions_in_it(dist: Path) -> None:
     chosen = choose([dist])
     assert chosen.files == (dist / WHEEL, dist / SDIST)
     assert chosen.passed_over == (
-        f"{dist / WHEEL}.asc is passed over: it goes with {WHEEL}.",
-        f"{dist / 'notes.txt'} is passed over: it is neither a wheel nor an sdist.",
-        f"{dist / 'pictures.zip'} is passed over: it is neither a wheel nor an sdist.",
+        f"{dist / WHEEL}.asc is skipped: it goes with {WHEEL}.",
+        f"{dist / 'notes.txt'} is skipped: it is neither a wheel nor an sdist.",
+        f"{dist / 'pictures.zip'} is skipped: it is neither a wheel nor an sdist.",
     )
 
 

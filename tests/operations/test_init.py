@@ -248,7 +248,7 @@ def test_a_token_without_a_user_makes_an_index_but_no_repository(hub: Hub, run: 
     token = hub.token("acme", {"acme/pkgs": "write"}, kind=kind)
     error = wrong(run("init", f"{hub.url}/acme/other", "--json", token=token, code=6))
     assert "Actions job" in error["message"]
-    assert "with a token of yours" in error["hint"]
+    assert "with your own token" in error["hint"]
     run("init", f"{hub.url}/acme/pkgs", token=token)
     assert branches(repo) == ["main", "wharf/main"]
 

@@ -116,7 +116,7 @@ class Child:
         except FileNotFoundError as error:
             if "/" in name and Path(name).exists():
                 raise NoCommandError(
-                    f"{name}: the program that its first line names is not there.", "Mend that line.", 126
+                    f"{name}: the program that its first line names is not there.", "Fix that line.", 126
                 ) from error
             raise NoCommandError(f"There is no command {name!r}.", "Is it installed, and on the PATH?", 127) from error
         except OSError as error:

@@ -131,7 +131,7 @@ def _outcome(words: list[str], state: State) -> int:
         message = re.sub(r"\s*\n\s*", " ", error.format_message())  # click lists choices in lines
         code = state.fail("usage", message, f"`{where} --help` shows how it is used.", 2)
     except click.Abort:
-        code = state.fail("interrupted", "Interrupted.", "Run the same command again: it goes on from there.", 130)
+        code = state.fail("interrupted", "Interrupted.", "Run the same command again: it continues there.", 130)
     except WharfError as error:
         more = " `wharf doctor` says which token was found, and what it may do." if error.doctor else ""
         code = state.fail(error.code, error.message, f"{error.hint}{more}", error.exit_code)

@@ -109,7 +109,7 @@ def _foretell(state: State, contents: int, seconds: float) -> None:
     if seconds > allowed:
         state.warn(
             f"It may wait for {allowed:.0f} s in all and will end before that, with nothing shown to readers: the same command "
-            f"goes on from there. --max-wait {math.ceil(seconds / 100) * 100} lets it finish in one go."
+            f"continues there. --max-wait {math.ceil(seconds / 100) * 100} lets it finish in one go."
         )
 
 

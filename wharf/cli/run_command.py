@@ -267,7 +267,7 @@ def _warn_of_pipenv(state: State, program: str) -> None:
     if Path(program).name == "pipenv" and not any((folder / "Pipfile").exists() for folder in (here, *here.parents)):
         state.warn(
             "There is no Pipfile here. pipenv will make one, and write the index and the password of this run into it. The "
-            "password is worth nothing after the run: write the Pipfile first (docs/run.md)."
+            "password cannot be used after the run: write the Pipfile first (docs/run.md)."
         )
 
 

@@ -29,7 +29,7 @@ def describe(address: IndexAddress, name: str, _file: str) -> setup_text.Setup:
         notes=(
             setup_text.where_the_token_goes("PDM_PYPI"),
             f"The name {name!r} takes the public index's place. Beside it PDM would take the newest version of either, or, in a"
-            " fixed order, go on to the public one when this one refuses a token or has no version that fits.",
+            " fixed order, ask the public one if this one refuses a token or has no version that fits.",
             setup_text.public_packages("PDM", address),
             *setup_text.without_encryption(address),
         ),

@@ -26,7 +26,7 @@ def describe(address: IndexAddress, name: str, _file: str) -> setup_text.Setup:
         notes=(
             *notes,
             "A primary source takes the public index's place. A supplemental one is asked only for names that the public index "
-            "does not have: whoever registers a name of yours there wins it.",
+            "does not have: whoever registers one of your names there wins it.",
             setup_text.public_packages("poetry", address),
             "For a static site: `poetry source add --priority=supplemental PyPI` adds the public index behind this one. With "
             "an index that wants a token, poetry asks it for your names too as soon as the token is refused.",

@@ -195,7 +195,7 @@ class _Fields:
             raise self._refuse("requires-python", text)
         reads = "cannot install it" if odd.by_uv is None else f"reads {plain(odd.by_uv)!r}"
         says = "leaves it out" if odd.meaning is None else f"says {plain(odd.meaning)!r}"
-        self._note("Requires-Python", text, f"not a specifier. pip passes over it, uv {reads}, and the index {says}")
+        self._note("Requires-Python", text, f"not a specifier. pip ignores it, uv {reads}, and the index {says}")
         return odd.meaning
 
     def odd_ones(self, data: bytes) -> list[str]:

@@ -64,7 +64,7 @@ class _Lines:
                 group, indent = line[1:-1].strip(), -1
                 self.once((group, ""), line)
             elif line.startswith(";"):
-                self.odd.append(f"entry_points.txt has the comment {plain(line)!r}. uv passes over it, pip fails at it.")
+                self.odd.append(f"entry_points.txt has the comment {plain(line)!r}. uv ignores it, pip fails at it.")
             elif not group:
                 self._only_pip(line, "stands in front of the first group")
             else:

@@ -179,7 +179,7 @@ class Tar:
         while rest:
             if rest.strip(b"\0"):
                 raise self._refuse(
-                    "data follows the end of the gzip stream, which some readers unpack and others pass over",
+                    "data follows the end of the gzip stream, which some readers unpack and others ignore",
                     "Pack it as one gzip stream: rebuild it with `python -m build --sdist`, or unpack it and use `tar czf`.",
                 )
             rest = self._file.read(_CHUNK)

@@ -51,7 +51,7 @@ class _Watched(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         if self._stop.is_set():
-            raise StorageError("The upload was stopped.", "Run the same command again: it goes on from there.")
+            raise StorageError("The upload was stopped.", "Run the same command again: it continues there.")
         piece = self._file.read(size)
         self.digest.update(piece)
         self._count += len(piece)

@@ -252,7 +252,7 @@ class Turns:
         if self.waiting.sleep is not None:
             self.waiting.sleep(seconds)
         elif self._ended.wait(seconds):
-            raise StorageError("It was interrupted while it waited.", "Run the same command again: it goes on from there.")
+            raise StorageError("It was interrupted while it waited.", "Run the same command again: it continues there.")
 
     @contextmanager
     def interrupted(self) -> Iterator[None]:
@@ -327,7 +327,7 @@ def too_long(wait: Wait) -> QuotaError:
     """The error where nobody can wait so long."""
     moment = time.strftime("%H:%M:%S", time.localtime(time.time() + wait.seconds))
     return QuotaError(
-        f"{wait.reason[:1].upper()}{wait.reason[1:]}: it goes on at {moment}, and that is too long to wait here.",
+        f"{wait.reason[:1].upper()}{wait.reason[1:]}: it continues at {moment}, and that is too long to wait here.",
         "What is done stays done: run the same command again then, or allow more with --max-wait SECONDS.",
         retry_after=wait.seconds,
         reason=wait.reason,

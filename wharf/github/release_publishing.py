@@ -180,7 +180,7 @@ class Shipment:
             if each.id not in told:
                 raise StorageError(
                     f"{each.name} was deleted from the draft of {release.tag} before it was published.",
-                    "Run the same command again: it goes on from there.",
+                    "Run the same command again: it continues there.",
                 )
 
     def _plan(
@@ -317,7 +317,7 @@ class Shipment:
     def _publish(self, release: Listed, load: _Load, tip: str) -> Listed:
         """Make a filled draft visible; or the release that is it, if another publisher of the same files was quicker."""
         if self._stop.is_set():
-            raise StorageError("The publish was stopped.", "Run the same command again: it goes on from there.")
+            raise StorageError("The publish was stopped.", "Run the same command again: it continues there.")
         for _ in range(_TRIES):
             try:
                 published = self._github.rest.publish_release(release.id, load.tag, tip, self._text(load))

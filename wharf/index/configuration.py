@@ -57,12 +57,12 @@ def parse(data: bytes) -> IndexSettings:
         found = parsing.toml(data.decode())
     except ValueError as error:
         raise StorageError(
-            f"{PATH} on the index branch is not TOML: {plain(str(error))}.", "Mend it there; `git log` shows who changed it."
+            f"{PATH} on the index branch is not TOML: {plain(str(error))}.", "Fix it there; `git log` shows who changed it."
         ) from error
     if type(found.get("format")) is not int or found["format"] != FORMAT:
         raise StorageError(
             f"{PATH} on the index branch says format = {plain(repr(found.get('format')))}; this version knows {FORMAT} only.",
-            "Update wharf, or mend the file if its number is wrong.",
+            "Update wharf, or fix the file if its number is wrong.",
         )
     metadata_assets, reserved = found.get(METADATA_ASSETS, False), found.get("reserved", [])
     if not isinstance(metadata_assets, bool):
@@ -90,7 +90,7 @@ KNOWN = {_git_id(each): each for each in (NEW, NEW_WITH_METADATA_ASSETS)}
 
 def _wrong(key: str, wanted: str) -> StorageError:
     return StorageError(
-        f"{key!r} in {PATH} on the index branch must be {wanted}.", "Mend it there; `git log` shows who changed it."
+        f"{key!r} in {PATH} on the index branch must be {wanted}.", "Fix it there; `git log` shows who changed it."
     )
 
 

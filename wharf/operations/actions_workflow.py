@@ -121,7 +121,7 @@ class WorkflowPlan:
         if os.path.lexists(path):
             raise ConflictError(
                 f"{path} is there, and is not the workflow that would be written.",
-                f"Mend it by hand, or delete it and run the same command again: rm {shlex.quote(str(path))}",
+                f"Fix it by hand, or delete it and run the same command again: rm {shlex.quote(str(path))}",
             )
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text)

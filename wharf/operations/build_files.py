@@ -81,7 +81,7 @@ def _copy(chunks: Iterator[bytes], file: File, part: Path, stop: threading.Event
     with part.open("wb") as copy:
         for chunk in chunks:
             if stop.is_set():
-                raise StorageError("The fetching was stopped.", "Run the same command again: it goes on from there.")
+                raise StorageError("The fetching was stopped.", "Run the same command again: it continues there.")
             count += len(chunk)
             if count > file.size:
                 break

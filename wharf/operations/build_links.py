@@ -20,13 +20,13 @@ def direct_links(repository: Repository) -> DirectLinks:
     github, releases = repository.github, repository.assets
     if github is None or not isinstance(releases, Releases):
         raise UsageError(
-            "The files of a folder have no address of their own that a site could link to.",
+            "The files of a folder have no address that a site could link to.",
             "--with-files makes a site that has them.",
         )
     if github.rest.about().private:
         raise UsageError(
             f"{github.address} is private: links from a static site to its files work for nobody.",
-            "Use `wharf run -- COMMAND` or `wharf serve`; or --with-files, and put the site behind a login of your own.",
+            "Use `wharf run -- COMMAND` or `wharf serve`; or --with-files, and put the site behind your own login.",
         )
     public = []
     for slug in releases.others:

@@ -54,7 +54,7 @@ def plan_build(repository: Repository, snapshot: Snapshot, folder: SiteFolder, l
     if after.commit is None and before.trees:  # or every page would go, and installers ask the next index after a 404
         raise NoIndexError(
             f"There is no index {after.index!r} in {repository.where} any more, so the site in {folder.out} is not touched.",
-            "Bring the index back; or delete the folder of the site, if it is to be empty.",
+            "Bring the index back; or delete the folder of the site, if it should be empty.",
         )
     if before.key != after.key:
         before = before.model_copy(update={"trees": dict.fromkeys(before.trees, UNKNOWN), "left_out": {}})

@@ -199,7 +199,7 @@ def _quota(github: GitHub) -> Finding:
     github.call("GET", "/rate_limit", allow=(404,))
     core = github.rates.get("core")
     if core is None:  # an Enterprise Server need not have limits
-        return Finding(what="quota", detail=f"{github.address.host} tells of no limit")
+        return Finding(what="quota", detail=f"{github.address.host} reports no limit")
     until = time.strftime("%H:%M:%S", time.localtime(time.time() + core.reset_in))
     detail = f"{core.remaining} of {core.limit} requests are left until {until}"
     if core.remaining == 0:
@@ -260,13 +260,13 @@ def _releases(github: GitHub) -> Iterator[Finding]:
     if count < _MANY_ASSETS:
         yield Finding(what="releases", detail=detail)
     else:
-        yield Finding(what="releases", state="warning", detail=detail, hint="Further files go to a release of their own.")
+        yield Finding(what="releases", state="warning", detail=detail, hint="Further files go to another release.")
 
 
 def _immutable(github: GitHub) -> Iterator[Finding]:
     reply = github.call("GET", "{repo}/immutable-releases", allow=(401, 403, 404))
     if reply.status == 200 and isinstance(reply.data, dict) and reply.data.get("enabled"):
-        hint = "Publish all files of a release at once; files that come later go to a release of their own."
+        hint = "Publish all files of a release at once; files that come later go to another release."
         yield Finding(what="immutable", detail="releases are immutable: no published file can be deleted", hint=hint)
     else:
         yield Finding(what="immutable", detail="releases are not immutable, or this token may not know")

@@ -76,7 +76,7 @@ def _without_companions(files: Sequence[Path], others: Sequence[Path]) -> Chosen
     }
     passed = [path for path in goes_with if goes_with[path] or path in others]
     chosen = tuple(path for path in files if path not in passed)
-    return Chosen(chosen, tuple(f"{path} is passed over: {why[path]}." for path in passed))
+    return Chosen(chosen, tuple(f"{path} is skipped: {why[path]}." for path in passed))
 
 
 def _looks_like_one(path: Path) -> bool:

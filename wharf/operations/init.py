@@ -136,7 +136,7 @@ def _create(github: GitHub, *, private: bool) -> tuple[About, bool]:
     if login is None:
         raise NotAllowedError(
             f"GitHub shows no repository {address}, and a token of an app or an Actions job cannot make one.",
-            f"Make it on GitHub with a README, and let the token reach it; or `wharf init {address}` with a token of yours.",
+            f"Make it on GitHub with a README, and let the token reach it; or `wharf init {address}` with your own token.",
         )
     try:
         return github.rest.create_repository(login, private=private), True

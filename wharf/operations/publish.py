@@ -132,7 +132,7 @@ def _check_new(repository: Repository, intake: Intake | None, *, create: bool) -
             raise StorageError(
                 f"The branch wharf/{index} of {repository.address} is gone, and was there: {tag} was published to it.",
                 "Restore the branch on GitHub. If it was meant to go, "
-                f"`wharf init --index {index} {repository.address}` begins the index anew.",
+                f"`wharf init --index {index} {repository.address}` makes the index again.",
             )
     if not create:
         raise no_index(repository, more=", and so does this command with --create")

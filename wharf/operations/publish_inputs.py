@@ -74,7 +74,7 @@ def _all(inputs: Iterable[Input], read: Callable[[Input], CheckedInput]) -> Iter
     if len(refused) > 1:
         raise InvalidDistributionError(
             f"{len(refused)} files are refused.\n" + "\n".join(f"{error.message}. {error.hint}" for error in refused),
-            "Nothing was published. Leave them out, or mend them.",
+            "Nothing was published. Leave them out, or fix them.",
         )
     if refused:
         raise refused[0]

@@ -155,7 +155,7 @@ class ReleasesAudit:
         if listed.index not in named.indexes:
             detail = (
                 f"they are of the index {listed.index!r}, whose branch is gone: bring it back; or, if it was meant to go, "
-                f"`wharf init --index {listed.index} {self._github.address}` begins it anew, and then they can be deleted"
+                f"`wharf init --index {listed.index} {self._github.address}` makes it again, and then they can be deleted"
             )
         return Finding(kind="unnamed-bytes", path=path, detail=detail, repaired=repair)
 

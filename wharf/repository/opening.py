@@ -180,7 +180,7 @@ def _open_folder(folder: Path, settings: Settings) -> Iterator[Repository]:
     try:
         if folder.is_dir() and not any((folder / name).exists() for name in ("index.git", "assets")) and any(folder.iterdir()):
             raise UsageError(
-                f"{folder} holds other things, and is not a wharf store.", "Name a folder of its own, as in `--repo ./store`."
+                f"{folder} holds other things, and is not a wharf store.", "Name another folder, as in `--repo ./store`."
             )
         if (folder / "index.git").is_symlink():
             raise OddFileError(folder / "index.git", "a symbolic link", "folder")

@@ -100,13 +100,15 @@ def parse_config(data: bytes, path: Path, *, own: bool) -> Config | None:
     try:
         found = parsing.toml(data.decode())
     except ValueError as error:
-        raise UsageError(f"{path} is not TOML: {error}.", "Mend it; wharf reads its settings there.") from error
+        raise UsageError(f"{path} is not TOML: {error}.", "Fix it; wharf reads its settings there.") from error
     tool = found if own else found.get("tool", {})
     table = tool if own or not isinstance(tool, dict) else tool.get("wharf")
     if table is None:
         return None
     if not isinstance(table, dict):
-        raise UsageError(f"tool.wharf in {path} is not a table.", 'Write [tool.wharf] and below it, say, repo = "owner/name".')
+        raise UsageError(
+            f"tool.wharf in {path} is not a table.", 'Write `[tool.wharf]`, and below it, for example, `repo = "owner/name"`.'
+        )
     config = Config(path, table, own)
     for key, value in table.items():
         _check(config, key, value)
@@ -133,16 +135,16 @@ def _check(config: Config, key: str, value: object) -> None:
             list: "a list of owner/name",
             bool: "true or false",
         }[kind]
-        raise UsageError(f"{key!r} in {config.source} must be {wanted}, not {value!r}.", "Mend it there.")
+        raise UsageError(f"{key!r} in {config.source} must be {wanted}, not {value!r}.", "Fix it there.")
     if key == "commit" and value not in get_args(Way):
         raise UsageError(
-            f"{key!r} in {config.source} must be one of {', '.join(get_args(Way))}, not {value!r}.", "Mend it there."
+            f"{key!r} in {config.source} must be one of {', '.join(get_args(Way))}, not {value!r}.", "Fix it there."
         )
     if isinstance(value, dict):
         _check_app(config, value)
     if isinstance(value, list) and (wrong := [each for each in value if parse(each) is None]):
         raise UsageError(
-            f"{key!r} in {config.source} names {wrong[0]!r}, which is not of the form owner/name.", "Mend it there."
+            f"{key!r} in {config.source} names {wrong[0]!r}, which is not of the form owner/name.", "Fix it there."
         )
 
 
@@ -152,7 +154,7 @@ def _check_app(config: Config, table: Mapping[str, object]) -> None:
     if not whole or table.keys() != {"id", "key"} or "-----BEGIN" in str(key):
         raise UsageError(
             f"'app' in {config.source} must have an id and a key, and nothing else.",
-            'Write [app] and below it, say, id = 12345 and key = "app.pem", the name of the file that holds the private key.',
+            'Write `[app]`, and below it, for example, `id = 12345` and `key = "app.pem"`, the file of the private key.',
         )
 
 

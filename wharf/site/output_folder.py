@@ -65,7 +65,7 @@ class SiteFolder:
                     self.out.rmdir()
         except OSError as error:
             place = f" ({error.filename})" if error.filename else ""
-            left = "Run it again: it goes on from there." if self.installing else "The old one is as it was."
+            left = "Run it again: it continues there." if self.installing else "The old one is as it was."
             hint = f"{disk_remedies.disk(error)} {left}".strip()
             raise StorageError(f"The site cannot be written: {error.strerror or error}{place}.", hint) from error
 
@@ -122,7 +122,7 @@ class SiteFolder:
         """Raise UsageError for what leads out of the folder, or lies on another file system: nothing can be renamed into it."""
         if path.is_symlink() or (path.exists() and path.stat().st_dev != self.out.stat().st_dev):
             raise UsageError(
-                f"{path} is a link, or a file system of its own; a site is one folder, and nothing beyond it is touched.",
+                f"{path} is a link, or another file system. A site is one folder, and wharf touches nothing beyond it.",
                 "Name a folder that is not there yet.",
             )
 

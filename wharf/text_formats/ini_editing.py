@@ -32,7 +32,7 @@ def read_ini(text: str, file: str, same: Callable[[str], str] = str.lower) -> In
         lines = [number for number, _ in getattr(error, "errors", ())]
         line = lines[0] if lines else getattr(error, "lineno", None)
         at = f" (line {line})" if line else ""
-        raise UsageError(f"{file} is not an INI file{at}.", "Mend it; the client could not read it either.") from None
+        raise UsageError(f"{file} is not an INI file{at}.", "Fix it; the client could not read it either.") from None
     return {section: dict(parser.items(section)) for section in parser.sections()}
 
 

@@ -44,7 +44,7 @@ def entries_in(text: str, keys: Sequence[str], file: str) -> list[Table]:
     if found == {}:
         return []
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-        raise UsageError(f"{'.'.join(keys)} in {file} is not a list of tables.", "Mend it there.")
+        raise UsageError(f"{'.'.join(keys)} in {file} is not a list of tables.", "Fix it there.")
     return cast("list[Table]", found)
 
 
@@ -77,9 +77,9 @@ def _read_toml(text: str, file: str) -> dict[str, Any]:
         tomlkit.parse(text)  # for the line; the standard library tells it in words only
         return parsing.toml(text)
     except ParseError as error:
-        raise UsageError(f"{file} is not TOML (line {error.line}).", "Mend it; the client could not read it either.") from None
+        raise UsageError(f"{file} is not TOML (line {error.line}).", "Fix it; the client could not read it either.") from None
     except (TOMLKitError, ValueError, RecursionError):
-        raise UsageError(f"{file} is not TOML.", "Mend it; the client could not read it either.") from None
+        raise UsageError(f"{file} is not TOML.", "Fix it; the client could not read it either.") from None
 
 
 def _put_plain(document: dict[str, Any], keys: Sequence[str], place: int | None, values: Mapping[str, str]) -> None:

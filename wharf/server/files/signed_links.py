@@ -113,7 +113,7 @@ class SignedLinks:
             task.add_done_callback(lambda _task: self._making.pop(place))
         await asyncio.wait({task}, timeout=PATIENCE)
         if not task.done():
-            raise StorageError("GitHub does not answer.", "The server goes on asking for the file. Try again.", told=AWAY)
+            raise StorageError("GitHub does not answer.", "The server still asks for the file. Try again.", told=AWAY)
         return task.result()
 
     def _holds(self, kept: _Kept) -> bool:

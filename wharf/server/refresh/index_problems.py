@@ -48,7 +48,7 @@ class IndexProblems:
 
     def begin_damage(self) -> None:
         """Note and log that the copy of the index is damaged."""
-        self._by_where["copy"] = "The copy of the index is damaged, and is fetched anew."
+        self._by_where["copy"] = "The copy of the index is damaged. The server fetches it again."
         log.error(self._by_where["copy"])
 
     def end(self, *wheres: Where) -> bool:

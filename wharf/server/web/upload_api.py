@@ -231,7 +231,7 @@ def _check_digests(form: Form, file: BinaryIO, filename: str) -> list[str]:
             raise InvalidDistributionError(
                 f"{filename!r} arrived with another {field} than declared.", "Upload it again; it was damaged on the way."
             )
-    return [f"{each} was passed over: it has {len(declared[each])} digits instead of {digits[each]}." for each in sorted(odd)]
+    return [f"{each} was ignored: it has {len(declared[each])} digits instead of {digits[each]}." for each in sorted(odd)]
 
 
 def _hash(field: str) -> _Digest:
