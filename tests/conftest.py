@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.simulator import Hub
 from tests.simulator.openapi import Description
+from wharf.index import branch
 from wharf.repository.opening import Repository, open_repository
 from wharf.repository.settings import Settings
 
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
 # pytest keeps the test modules that it has prepared for the next run, where Python may write bytecode. Without them, each run
 # begins with seconds of work.
 sys.dont_write_bytecode = False
+
+# Few examples of everything while somebody works, many where nobody waits (`CI` is set in GitHub Actions and by .ci/run).
+settings.register_profile("few", max_examples=12, deadline=None)
+settings.register_profile("many", max_examples=150, deadline=None)
+settings.load_profile("many" if os.environ.get("CI") else "few")
 
 PLACES = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "GH_CONFIG_DIR", "WHARF_REPO", "WHARF_INDEX", "NETRC")
 TOKENS = (
@@ -39,6 +46,12 @@ TOKENS = (
     "GH_HOST",
 )
 ENTERPRISE = ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """As many as there are cores for folders of tests; none for a file or a few tests, which are done before workers start."""
+    given = [Path(each.partition("::")[0]) for each in config.args]
+    return None if any(path.is_dir() for path in given) and not config.option.keyword else 0
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +78,12 @@ def _certificates_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(ssl, "create_default_context", kept)
         yield
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ref that is lost is not waited for."""
+    monkeypatch.setattr(branch, "_SETTLE", 0.05)
 
 
 @pytest.fixture

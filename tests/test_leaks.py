@@ -220,24 +220,43 @@ def test_a_command_of_run_sees_no_secret_of_a_server() -> None:
     assert found["WHARF_TOKEN"] == LONG, "it is the person's, as the command is (docs/run.md)"
 
 
+PROGRAMS = """
+[core]
+\tfsmonitor = touch {}-fsmonitor
+\talternateRefsCommand = touch {}-alternates
+\tsshCommand = touch {}-ssh
+\tpager = touch {}-pager
+\thooksPath = {0}.hooks
+[gpg]
+\tprogram = touch {}-gpg
+[log]
+\tshowSignature = true
+[diff]
+\texternal = touch {}-diff
+[credential]
+\thelper = !touch {}-helper
+[uploadpack]
+\tpackObjectsHook = touch {}-pack
+"""
+
+
 @pytest.mark.parametrize(
     "config",
     [
-        "[gc]\n\trecentObjectsHook = touch {}; echo", "[hook \"evil\"]\n\tevent = reference-transaction\n\tcommand = touch {}",
-        "[core]\n\tfsmonitor = touch {}\n\talternateRefsCommand = touch {}\n\tsshCommand = touch {}\n\tpager = touch {}",
-        "[gpg]\n\tprogram = touch {}\n[log]\n\tshowSignature = true", "[diff]\n\texternal = touch {}",
+        pytest.param(PROGRAMS, id="programs"),
+        "[gc]\n\trecentObjectsHook = touch {}-gc; echo",
+        '[hook "evil"]\n\tevent = reference-transaction\n\tcommand = touch {}-evil',
         "[include]\n\tpath = {0}.more",
-        "[credential]\n\thelper = !touch {}", "[uploadpack]\n\tpackObjectsHook = touch {}", "[core]\n\thooksPath = {0}.hooks",
-        "[hook \"reference-transaction\"]\n\tevent = reference-transaction\n\tcommand = touch {}",
+        '[hook "reference-transaction"]\n\tevent = reference-transaction\n\tcommand = touch {}-transaction',
     ],
-)  # fmt: skip
+)
 def test_a_store_starts_no_program(config: str, run: Run, tmp_path: Path, store: Path, seen: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(branch, "_GC_SHARE", 1.0)
     mark = tmp_path / "started"
-    (tmp_path / "started.more").write_text(f"[gc]\n\trecentObjectsHook = touch {mark}; echo\n")
+    (tmp_path / "started.more").write_text(f"[gc]\n\trecentObjectsHook = touch {mark}-gc; echo\n")
     hook = tmp_path / "started.hooks" / "reference-transaction"
     hook.parent.mkdir()
-    hook.write_text(f"#!/bin/sh\ntouch {mark}\n")
+    hook.write_text(f"#!/bin/sh\ntouch {mark}-hook\n")
     hook.chmod(0o755)
     run("publish", make_wheel(tmp_path / "dist"))
     with (store / "index.git" / "config").open("a") as file:
@@ -247,7 +266,7 @@ def test_a_store_starts_no_program(config: str, run: Run, tmp_path: Path, store:
     run("yank", "demo==1.0")
     run("log")
     run("verify", "--repair")
-    assert not mark.exists()
+    assert [each.name for each in tmp_path.glob("started-*")] == []
     listed = [words for words, _ in started(seen)]
     if "recentObjectsHook" in config or "include" in config or "[hook" in config:
         assert not any("gc" in words for words in listed), "git 2.42 would start it"

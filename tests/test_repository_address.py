@@ -6,7 +6,7 @@ import string
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wharf.errors import UsageError
@@ -127,7 +127,6 @@ LETTERS = st.text(string.printable + "äß\u202e\u2028\0\ud800", max_size=20)
 URLS = st.tuples(st.sampled_from(["https://", "http://", "HTTP://", "ssh://", ""]), LETTERS, LETTERS, LETTERS)
 
 
-@settings(deadline=None)
 @given(LETTERS | URLS.map(lambda parts: parts[0] + "/".join(parts[1:])))
 def test_any_text_is_an_address_or_a_folder_or_told(text: str) -> None:
     try:

@@ -238,6 +238,7 @@ def no_token_left(place: Place) -> None:
             assert found == []
 
 
+@pytest.mark.slow
 def test_a_tag_is_published_and_the_outputs_say_what(place: Place, files: dict[str, str | Path]) -> None:
     place.project("acme/demo", {**files, FLOW: caller(dispatch="wharf-published")})
     run = place.tagged("acme/demo")
@@ -258,6 +259,7 @@ def test_a_tag_is_published_and_the_outputs_say_what(place: Place, files: dict[s
     no_token_left(place)
 
 
+@pytest.mark.slow
 def test_a_run_that_runs_again_leaves_what_is_there_and_tells_the_site_again(
     place: Place, files: dict[str, str | Path]
 ) -> None:
@@ -273,6 +275,7 @@ def test_a_run_that_runs_again_leaves_what_is_there_and_tells_the_site_again(
     assert [kind for kind, _ in repo.dispatches] == ["wharf-published"] * 2
 
 
+@pytest.mark.slow
 def test_other_bytes_fail_the_job_where_skipping_is_off(place: Place, files: dict[str, str | Path]) -> None:
     place.project("acme/demo", {**files, FLOW: caller(skip_existing="false")})
     assert place.tagged("acme/demo").result == "success"
@@ -328,6 +331,7 @@ def test_a_job_killed_in_a_step_is_made_good_by_the_next(place: Place, files: di
     assert repo.dispatches
 
 
+@pytest.mark.slow
 def test_a_job_lost_between_steps_has_published_all_or_nothing(place: Place, files: dict[str, str | Path]) -> None:
     place.project("acme/demo", {**files, FLOW: caller(more="      - run: echo never\n")})
     place.actions.lose_after = "Build"
@@ -420,6 +424,7 @@ def test_what_wharf_says_is_no_command_to_the_runner(place: Place, files: dict[s
     assert run["publish"].annotations == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["fine-grained", "installation"])
 def test_publishing_to_a_central_repository_with_a_token_of_its_own(
     place: Place, files: dict[str, str | Path], kind: str
@@ -438,6 +443,7 @@ def test_publishing_to_a_central_repository_with_a_token_of_its_own(
     no_token_left(place)
 
 
+@pytest.mark.slow
 def test_the_jobs_own_token_reaches_no_other_repository(place: Place, files: dict[str, str | Path]) -> None:
     place.indexed("acme/packages")
     place.project("acme/demo", {**files, FLOW: caller(repository="acme/packages")})
@@ -463,6 +469,7 @@ jobs:
 """
 
 
+@pytest.mark.slow
 def test_what_cannot_be_linked_is_a_warning_and_the_rest_is_built(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -490,6 +497,7 @@ def test_what_cannot_be_linked_is_a_warning_and_the_rest_is_built(
     assert (job.home / "workspace" / "site" / "simple" / "demo" / "index.html").is_file()
 
 
+@pytest.mark.slow
 def test_no_site_of_a_private_repository(place: Place, files: dict[str, str | Path]) -> None:
     place.project(
         "acme/demo",

@@ -159,7 +159,7 @@ def test_it_ends_as_the_command_ends_and_says_nothing(desk: Desk, script: str, c
 
 
 @pytest.mark.parametrize("streams", ["<&-", "2>&-", "<&- >&- 2>&-", ">/dev/full 2>/dev/full"])
-@pytest.mark.parametrize("quick", [True, False])
+@pytest.mark.parametrize("quick", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_without_streams_it_ends_as_the_command_ends(desk: Desk, streams: str, *, quick: bool) -> None:
     """As of `cron` and daemons. A quick command ends before the server is there, the other one once it has answered."""
     code = ("" if quick else ASK + "ask('demo/'); ask('missing/');") + "import os, sys; os."
@@ -176,6 +176,7 @@ def test_a_command_that_answers_were_given_to_ends_so_too(desk: Desk) -> None:
     assert desk.run("--", sys.executable, "-c", code, code=-15) == ("200\n", "")
 
 
+@pytest.mark.slow
 def test_a_command_that_failed_for_want_of_public_names_is_explained(desk: Desk) -> None:
     """pip says no more than that it found nothing."""
     failing = ASK + "ask('demo/'); ask('Six/'); ask('six/'); sys.exit(1)"
@@ -511,6 +512,7 @@ def test_a_host_that_only_a_file_here_names_ends_it_before_the_command(world: Wo
 # GitHub
 
 
+@pytest.mark.slow
 def test_a_private_index_is_served_with_the_persons_token(world: World, far: Desk) -> None:
     code = (
         ASK
@@ -533,12 +535,14 @@ with urllib.request.build_opener().open(request) as answer:
     assert {call.login for call in world.hub.calls if call.login} == {"bob"}
 
 
+@pytest.mark.slow
 def test_a_release_that_was_published_since_is_on_the_first_page(world: World, far: Desk) -> None:
     assert far.python(VERSIONS) == ("['1.0']\n", "")
     world.put(world.wheel("demo", "2.0"))
     assert far.python(VERSIONS) == ("['1.0', '2.0']\n", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", ["down", "revoked", "errors", "quota"])
 def test_without_github_the_index_is_there_as_it_was_and_one_line_says_so(world: World, far: Desk, trouble: str) -> None:
     assert far.python(VERSIONS) == ("['1.0']\n", "")
@@ -560,6 +564,7 @@ def test_without_github_the_index_is_there_as_it_was_and_one_line_says_so(world:
     assert far.run("--", "true") == ("", "")  # who asks for nothing is not bothered
 
 
+@pytest.mark.slow
 def test_the_command_is_started_before_github_is_asked(world: World, far: Desk) -> None:
     far.run("--", "true")
     go_on = threading.Event()
@@ -576,6 +581,7 @@ def test_the_command_is_started_before_github_is_asked(world: World, far: Desk) 
         go_on.set()
 
 
+@pytest.mark.slow
 def test_a_clone_that_is_damaged_is_fetched_anew(world: World, far: Desk) -> None:
     assert far.python(VERSIONS) == ("['1.0']\n", "")
     cache = far.home / ".cache" / "wharf"
@@ -663,6 +669,7 @@ def test_what_is_under_way_does_not_hold_up_the_end(world: World) -> None:
 # Secrets
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_any_arguments_or_files(world: World, far: Desk) -> None:
     if not Path("/proc/self/cmdline").exists():
         pytest.skip("the system does not show the arguments of processes in files")
@@ -696,6 +703,7 @@ def arguments() -> bytes:
     return found
 
 
+@pytest.mark.slow
 def test_a_helper_that_is_asked_for_a_token_does_not_hold_up_the_command(world: World, far: Desk) -> None:
     """Where a person keeps the token may take a while to open: it is asked only once the command runs."""
     far.run("--", "true")

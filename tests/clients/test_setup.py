@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 import tomlkit
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.cli.test_main import document
@@ -142,7 +142,6 @@ def test_credentials_in_the_address_are_refused_and_not_repeated(run: Run) -> No
         assert "hush" not in str(said)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_is_an_address_or_is_refused(text: str) -> None:
     for whole in (text, f"{URL}/{text}", f"https://{text}/"):
@@ -602,7 +601,6 @@ def tomls(draw: st.DrawFn) -> str:
     return "\n".join(["# top", *lines, draw(st.sampled_from(["", "# end", "\n\n"]))])
 
 
-@settings(deadline=None)
 @given(tomls(), st.sampled_from(["uv", "poetry", "pdm"]))
 def test_whatever_stands_around_in_a_toml_file_stays(text: str, client: Client) -> None:
     before: Any = tomllib.loads(text)
@@ -645,7 +643,6 @@ def inis(draw: st.DrawFn) -> str:
     return "\n".join(lines) + draw(st.sampled_from(["", "\n", "\n\n"]))
 
 
-@settings(deadline=None)
 @given(inis(), st.sampled_from(["pip", "twine"]))
 def test_whatever_stands_around_in_an_ini_file_stays(text: str, client: Client) -> None:
     before = ini_editing.read_ini(text, "f")

@@ -202,6 +202,7 @@ def test_a_commit_by_the_api_is_signed_and_only_on_the_tip_that_was_meant(reposi
     assert [each["sha"] for each in commit["parents"]] == [done.commit]
 
 
+@pytest.mark.slow
 def test_two_who_publish_at_once_lose_nothing(repository: Repository, tmp_path: Path) -> None:
     name, source = f"wharf-live-{secrets.token_hex(4)}", _github(repository).token
     assert source is not None

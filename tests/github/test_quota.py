@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wharf.errors import QuotaError, StorageError
@@ -130,7 +130,6 @@ def test_a_retry_after_that_is_no_number_counts_as_none(value: str) -> None:
     assert found.seconds == FIRST_WAIT
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(list(headers(retry_after=""))),
@@ -179,7 +178,6 @@ def test_what_is_left_of_a_window_can_be_made_to_last() -> None:
 STEPS = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 5), st.booleans()), max_size=60)
 
 
-@settings(deadline=None)
 @given(STEPS)
 def test_no_window_is_ever_exceeded_and_none_waits_before_it_is_full(steps: list[tuple[int, int, bool]]) -> None:
     window = Window(10, 60, "full")
@@ -204,7 +202,6 @@ REQUESTS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(REQUESTS, st.sampled_from([0.0, 5.0, 70.0, 10_000.0]))
 def test_no_limit_of_github_s_is_exceeded_whatever_is_asked(
     groups: list[tuple[float, int, bool, int]], patience: float

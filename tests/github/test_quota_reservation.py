@@ -28,7 +28,7 @@ def publish(turns: Turns, time: Time) -> float:
     return room.seconds
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.floats(0, 4))
 @example(0.05)
 @example(0.375)

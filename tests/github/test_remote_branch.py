@@ -263,6 +263,7 @@ def test_an_index_begins_once(place: Place) -> None:
     assert branch.snapshot().names() == ()
 
 
+@pytest.mark.slow
 def test_writers_at_the_same_time_lose_nothing(place: Place) -> None:
     """Some on one machine, which share a clone, and some on others."""
 

@@ -208,7 +208,7 @@ def _replaced(value: Any, path: tuple[Any, ...], new: object, *, gone: bool) -> 
     return copy
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_an_odd_answer_is_an_error_of_ours_or_none(data: st.DataObject) -> None:
     """Whatever GitHub says: an error of ours, or values of ours; a few calls more at most, and none to another host."""

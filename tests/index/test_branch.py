@@ -223,6 +223,7 @@ def damage(tmp_path: Path, name: str) -> None:
     loose.write_bytes(b"")
 
 
+@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize(
     "name", ["wharf/main", "wharf/main^{tree}", "wharf/main:projects", "wharf/main:projects/de", "wharf/main:wharf.toml"]
 )
@@ -239,6 +240,7 @@ def test_damage_is_never_taken_for_absence(tmp_path: Path, name: str) -> None:
             branch.commit(add(new(SDIST, B)), WHY)
 
 
+@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("left", [b"", b"garbage\n", b"0" * 40 + b"\n", b"1" * 40 + b"\n", None])
 def test_a_lost_ref_is_not_an_empty_index(branch: Branch, tmp_path: Path, left: bytes | None) -> None:
     commit = branch.commit(add(new()), WHY).commit

@@ -250,6 +250,7 @@ def test_nothing_is_swept_while_a_record_cannot_be_read(repository: Repository, 
     assert stored(store) == [wheel.name]
 
 
+@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("name", ["wharf/main", "wharf/main:projects", "wharf/main:projects/de/demo"])
 def test_nothing_is_swept_while_git_is_damaged(repository: Repository, tmp_path: Path, store: Path, name: str) -> None:
     wheel = make_wheel(tmp_path)
@@ -262,6 +263,7 @@ def test_nothing_is_swept_while_git_is_damaged(repository: Repository, tmp_path:
     assert stored(store) == [wheel.name]
 
 
+@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("index", ["main", "staging"])
 @pytest.mark.parametrize("lost", ["emptied", "deleted"])
 def test_nothing_is_swept_when_a_ref_is_lost(

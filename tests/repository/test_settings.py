@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wharf.errors import UsageError
@@ -119,7 +119,6 @@ def test_a_wait_that_is_no_number_of_seconds_is_told(text: str) -> None:
         settled({"max-wait": text})
 
 
-@settings(deadline=None)
 @given(st.floats(0.001, 9_999_999))
 def test_every_wait_that_a_file_may_say_can_be_used(seconds: float) -> None:
     assert settled({}, {}, own(f"max-wait = {seconds!r}")).max_wait == pytest.approx(seconds)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wharf.run_port import handover, run_search
+from wharf.run_port import handover, run_search, shared_port
 from wharf.run_port.handover import HandoverError, Run
 from wharf.run_port.private_folder import LONGEST, private_folders
 from wharf.run_port.run_search import find
@@ -126,7 +126,10 @@ def test_runs_that_begin_at_once_all_have_the_port(folder: Path) -> None:
         assert len(inodes) == 1, "one socket, however they met"
 
 
-def test_runs_that_begin_while_a_stranger_has_the_port_do_not_wait_for_each_other(folder: Path) -> None:
+def test_runs_that_begin_while_a_stranger_has_the_port_do_not_wait_for_each_other(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(shared_port._AGAIN, "not yet", 0.3)
     with taken() as number, ThreadPoolExecutor() as pool:
         begin = time.monotonic()
         ports = [SharedPort(number, Secret(f"{each}"), RUN, [folder]) for each in range(4)]

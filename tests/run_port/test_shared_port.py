@@ -73,6 +73,7 @@ def show(*options: str) -> str:
 # Beside each other
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["end", "kill"])
 @pytest.mark.parametrize("last", [0, 1])
 def test_two_runs_have_one_port_and_whichever_ends_first_harms_nobody(desk: Desk, how: str, last: int) -> None:
@@ -90,6 +91,7 @@ def test_two_runs_have_one_port_and_whichever_ends_first_harms_nobody(desk: Desk
             assert third.end() == ""
 
 
+@pytest.mark.slow
 def test_many_that_begin_at_once_and_end_one_by_one(desk: Desk) -> None:
     with ExitStack() as stack:
         processes = [stack.enter_context(desk.started("--", sys.executable, "-c", ON_REQUEST)) for _ in range(6)]
@@ -101,6 +103,7 @@ def test_many_that_begin_at_once_and_end_one_by_one(desk: Desk) -> None:
             assert runs.pop(len(runs) // 2).end() == ""
 
 
+@pytest.mark.slow
 def test_runs_with_other_options_share_the_port_and_each_command_gets_its_own_answers(desk: Desk) -> None:
     """With --fall-through an unknown name leads elsewhere, without it nowhere: whoever accepts the connection."""
     code = (
@@ -128,6 +131,7 @@ for line in sys.stdin: print(ask('unknown/')[0], flush=True)
         assert "Each command gets the answers of its own run." in said
 
 
+@pytest.mark.slow
 def test_each_run_asks_github_with_its_own_token(world: World, far: Desk) -> None:
     """Whoever may not read gets nothing by the rights of the run beside."""
     far.run("--", "true")
@@ -150,6 +154,7 @@ def test_each_run_asks_github_with_its_own_token(world: World, far: Desk) -> Non
         assert not {other for _, other in found} & {"200", "302"}
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_hinders_no_other(desk: Desk) -> None:
     with asking(desk) as first, asking(desk) as second:
         assert (first.ask(), second.ask()) == ("200", "200")
@@ -177,6 +182,7 @@ def exchange(run: Asking, *parts: bytes, until: bytes = b"") -> bytes:
     return said
 
 
+@pytest.mark.slow
 def test_a_request_finds_its_run_however_it_comes(desk: Desk) -> None:
     with asking(desk) as first, asking(desk) as second:
         for run in (first, second) * 3:
@@ -206,6 +212,7 @@ def test_who_has_no_password_is_answered_by_anybody_and_comes_anew_with_one(desk
             assert b"connection: close" in said
 
 
+@pytest.mark.slow
 def test_a_run_that_ends_takes_no_connection_along_that_is_for_another(desk: Desk) -> None:
     """Some are accepted already by the one that ends, and their first request is on its way."""
     with asking(desk) as first, asking(desk) as second, ExitStack() as stack:
@@ -219,6 +226,7 @@ def test_a_run_that_ends_takes_no_connection_along_that_is_for_another(desk: Des
             assert each.recv(12) == b"HTTP/1.1 200"
 
 
+@pytest.mark.slow
 def test_who_says_nothing_or_too_much_holds_up_nobody(desk: Desk) -> None:
     with asking(desk) as first, asking(desk) as second, ExitStack() as stack:
         number = int(first.address.split(":")[2].partition("/")[0])
@@ -228,6 +236,7 @@ def test_who_says_nothing_or_too_much_holds_up_nobody(desk: Desk) -> None:
         assert [first.ask(), second.ask()] * 3 == ["200"] * 6
 
 
+@pytest.mark.slow
 def test_nothing_that_runs_hand_over_is_inherited_by_a_command(desk: Desk) -> None:
     code = "import os; print('x y', [each for each in os.listdir('/dev/fd') if int(each) > 2], flush=True); input()"
     with asking(desk) as first, desk.started("--", sys.executable, "-c", code) as process:
@@ -237,6 +246,7 @@ def test_nothing_that_runs_hand_over_is_inherited_by_a_command(desk: Desk) -> No
         process.communicate("\n", timeout=20)
 
 
+@pytest.mark.slow
 def test_without_a_home_or_anything_else_in_the_environment_runs_find_each_other(desk: Desk, store: Path) -> None:
     bare = Desk(desk.home, desk.settings)
     bare.environ = {name: bare.environ[name] for name in ("PATH", "PYTHONPATH", "WHARF_REPO")} | {"XDG_RUNTIME_DIR": "/nowhere"}
@@ -274,6 +284,7 @@ def test_a_run_inside_a_run_of_the_same_index_just_runs(desk: Desk) -> None:
     assert (inner, status) == (outer, "200")
 
 
+@pytest.mark.slow
 def test_a_run_inside_a_run_ends_as_its_command_ends(desk: Desk) -> None:
     nested = [sys.executable, "-m", "wharf", "run", "--"]
     for script, code in (("exit 7", 7), ("kill -TERM $$", -signal.SIGTERM)):
@@ -281,6 +292,7 @@ def test_a_run_inside_a_run_ends_as_its_command_ends(desk: Desk) -> None:
     assert "There is no command" in desk.run("--", *nested, "no-such-command", code=127)[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [["--fall-through"], ["--index", "other"]])
 def test_a_run_inside_a_run_of_another_index_or_with_other_options_is_one_of_its_own(
     desk: Desk, tmp_path: Path, options: list[str]

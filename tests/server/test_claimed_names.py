@@ -202,6 +202,7 @@ def public(tmp_path: Path) -> Iterator[Public]:
         yield public
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", ["pip", "uv"])
 def test_installers_follow_with_no_credentials(
     tmp_path: Path, store: Path, repository: Repository, public: Public, tool: str

@@ -260,6 +260,7 @@ def test_a_server_that_saw_no_index_at_github_is_out_of_order_for_all_who_may_re
         assert client.get("/healthz").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_run_over_a_branch_that_is_gone_shows_what_was_fetched_and_then_nothing(world: World, far: Desk) -> None:
     words = ("--fall-through", "--public-index", "http://127.0.0.1:9/simple/")
     code = ASK + "print(ask('demo/')[0])\ntry: print(ask('six/'))\nexcept OSError: print('sent on')"

@@ -356,6 +356,7 @@ def _python(root: Path, code: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_heads_and_queues_of_requests_are_bounded(world: World) -> None:
     with command(world, world.robot) as (client, process):
         assert client.get(PAGE).status_code == 200

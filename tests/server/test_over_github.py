@@ -578,6 +578,7 @@ def command(world: World) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         process.communicate(timeout=15)
 
 
+@pytest.mark.slow
 def test_pip_uv_and_twine_work_and_no_token_is_told(world: World, command: tuple[str, subprocess.Popen[str]]) -> None:
     url, process = command
     home = world.root / "home"

@@ -541,7 +541,7 @@ def test_an_unannounced_body_is_counted_while_it_comes(
         assert client.post("/legacy/", auth=token, content=body(), headers=headers).status_code == 413
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=400), boundary=st.text("abc", min_size=1, max_size=5))
 def test_multipart_garbage_never_breaks_the_server(
     client: httpx.Client, token: tuple[str, str], body: bytes, boundary: str

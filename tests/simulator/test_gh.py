@@ -124,6 +124,7 @@ def person(tmp_path: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch) -
         yield Person(hub, program, folder, environ)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("trusting", "who"), [("SSL_CERT_FILE", "git"), ("GIT_SSL_CAINFO", "API")])
 def test_a_certificate_that_nobody_trusts_is_told_with_the_remedy(
     person: Person, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, trusting: str, who: str
@@ -138,6 +139,7 @@ def test_a_certificate_that_nobody_trusts_is_told_with_the_remedy(
     assert "http.sslCAInfo" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_gh_looks_around(person: Person) -> None:
     person.gh("auth", "status")
     assert person.json("api", "user")["login"] == "ada"
@@ -169,6 +171,7 @@ def test_gh_looks_around(person: Person) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_gh_releases_by_hand(person: Person) -> None:
     tip = person.json("api", "repos/{owner}/{repo}/git/ref/heads/main")["object"]["sha"]
     person.file("demo-1.0+local.whl", b"one")
@@ -228,6 +231,7 @@ def test_what_wharf_published_gh_lists_shows_and_downloads(person: Person, tmp_p
         assert "published by wharf" in shown["body"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["draft", "published", "tag"])
 def test_what_gh_released_under_our_name_is_left_alone(person: Person, tmp_path: Path, how: str) -> None:
     path = make_wheel(tmp_path, "demo", "1.0")
@@ -259,6 +263,7 @@ def test_what_gh_released_under_our_name_is_left_alone(person: Person, tmp_path:
             assert verify(repository).ok, "what was by hand is no part of the index"
 
 
+@pytest.mark.slow
 def test_a_tag_that_was_deleted_is_told_and_put_back_by_hand(person: Person, tmp_path: Path) -> None:
     """GitHub makes a draft of a release whose tag is deleted: who may only read gets nothing from it any more."""
     path = make_wheel(tmp_path, "demo", "1.0")

@@ -278,7 +278,7 @@ def _fresh(root: Path) -> Iterator[Repository]:
         yield repository
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(happening=OPERATIONS, died=st.lists(st.integers(0, 30), max_size=6))
 def test_a_site_that_grew_is_the_site_that_is_built_at_once(
     tmp_path_factory: pytest.TempPathFactory, happening: list[str], died: list[int]
@@ -353,6 +353,7 @@ def test_a_file_that_came_before_a_build_died_goes_with_its_record(repository: R
         assert not list(out.rglob(f"demo-{version}*")), "what was withdrawn cannot be fetched any more"
 
 
+@pytest.mark.slow
 def test_processes_of_a_build_that_was_killed_end_with_it_and_spoil_nothing(
     repository: Repository, store: Path, tmp_path: Path
 ) -> None:

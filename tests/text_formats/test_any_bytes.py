@@ -114,7 +114,7 @@ OF_FILES = {"json", "site", "page", "state", "reply"}
 
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @pytest.mark.parametrize("reader", READERS)
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_value_or_its_own_error(reader: str, data: st.DataObject) -> None:
     read, error = READERS[reader]
@@ -128,7 +128,7 @@ def test_a_value_or_its_own_error(reader: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(RECORDS)
 def test_a_record_is_read_and_written_again_or_told(changed: tuple[str, object]) -> None:
     key, value = changed
