@@ -56,7 +56,7 @@ HOMES = {
     "jwt": "github/app_jwt.py",  # PyGithub signs with it, and what it raises is caught there
     "jinja2": "pages/html.py",
     "mimeparse": "pages/content_negotiation.py",
-    "platformdirs": "cli/state.py",
+    "platformdirs": "cli/config_files.py",
     "pypi_simple": "public_index_address.py",
     "python_multipart": "server/web/upload_form.py",
     "rich": "cli/progress_bars.py",

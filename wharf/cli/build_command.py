@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wharf.cli.common_options import common_options
 from wharf.cli.progress import counting
-from wharf.cli.state import State, common, pass_state
+from wharf.cli.state import State, pass_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ Examples:
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--with-files", is_flag=True, help="Put the distributions into the site, so that it needs nothing else.")
 @click.option("--address", default="", metavar="URL", help="Where people will find the site; its home page says it.")
-@common
+@common_options
 @pass_state
 def build_command(state: State, out: Path, with_files: bool, address: str) -> None:
     """Write the index as a static site into the folder OUT, or bring the site in it up to date.

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wharf.cli.state import State, common, pass_state
+from wharf.cli.common_options import common_options
+from wharf.cli.state import State, pass_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("doctor", epilog="\b\nExamples:\n  wharf doctor\n  wharf doctor --repo acme/packages --json\n")
-@common
+@common_options
 @pass_state
 def doctor_command(state: State) -> None:
     """Tell what is found, what is wrong, and what to do about it. Exit code 8 if something prevents work.

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wharf.cli.state import State, common, pass_state
+from wharf.cli.common_options import common_options
+from wharf.cli.state import State, pass_state
 from wharf.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ Examples:
 @click.option(
     "--site/--no-site", default=None, help="Whether the workflow deploys a site, too (default: if the repository is public)."
 )
-@common
+@common_options
 @pass_state
 def init_command(state: State, address: str | None, private: bool | None, workflow: bool, site: bool | None) -> None:
     """Make the repository if it is missing, and the index in it.

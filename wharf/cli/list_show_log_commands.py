@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wharf.cli.common_options import common_options
 from wharf.cli.output import size_text
-from wharf.cli.state import State, common, pass_state
+from wharf.cli.state import State, pass_state
 
 if TYPE_CHECKING:
     from wharf.index.history import HistoryEntry
@@ -19,7 +20,7 @@ _LAST = 253_402_300_799  # 9999-12-31T23:59:59Z
 
 
 @click.command("list", epilog="\b\nExamples:\n  wharf list\n  wharf list --json --index staging\n")
-@common
+@common_options
 @pass_state
 def list_command(state: State) -> None:
     """Show the projects of the index and their versions, oldest first."""
@@ -37,7 +38,7 @@ def list_command(state: State) -> None:
 
 @click.command("show", epilog="\b\nExamples:\n  wharf show demo\n  wharf show demo==1.0 --json\n")
 @click.argument("spec", metavar="PROJECT[==VERSION]")
-@common
+@common_options
 @pass_state
 def show_command(state: State, spec: str) -> None:
     """Show a project's versions and files. With --json: its document as installers read it (PEP 691)."""
@@ -76,7 +77,7 @@ def _project_lines(project: Project) -> list[str]:
 
 @click.command("log", epilog="\b\nExamples:\n  wharf log\n  wharf log demo --json\n")
 @click.argument("project", required=False)
-@common
+@common_options
 @pass_state
 def log_command(state: State, project: str | None) -> None:
     """Show who changed what, when and why, newest first: the git history of the index."""

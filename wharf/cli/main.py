@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import click
 
 from wharf import __version__
-from wharf.cli.state import State, common
+from wharf.cli.common_options import common_options
+from wharf.cli.state import State
 from wharf.errors import StorageError, WharfError, did_you_mean
 from wharf.system import disk_remedies
 
@@ -95,7 +96,7 @@ Examples:
 """,
 )
 @click.version_option(__version__, prog_name="wharf")
-@common
+@common_options
 def cli() -> None:
     """A private Python package index with nothing to host.
 

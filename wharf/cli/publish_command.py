@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wharf.cli.common_options import common_options
 from wharf.cli.output import file_document, size_text, where_document, where_line
 from wharf.cli.progress import transfer
-from wharf.cli.state import State, common, pass_state
+from wharf.cli.state import State, pass_state
 
 if TYPE_CHECKING:
     from wharf.index.change import Named
@@ -42,7 +43,7 @@ Examples:
 @click.option("--create", is_flag=True, help="Make the index on GitHub, if it is not there (in a folder it is made anyway).")
 @click.option("--strict", is_flag=True, help="Refuse what is worth a warning.")
 @click.option("--dispatch", metavar="TYPE", help="Send the repository an event of that type afterwards, new files or not.")
-@common
+@common_options
 @pass_state
 def publish_command(
     state: State,

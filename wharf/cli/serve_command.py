@@ -5,58 +5,21 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
-from wharf.cli.state import State, common, pass_state
+from wharf.cli.common_options import common_options
+from wharf.cli.fall_through_option import fall_through
+from wharf.cli.state import State, pass_state
 from wharf.clients import install_commands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from wharf.clients.install_commands import Login
     from wharf.public_index_address import PublicIndex
     from wharf.server.options import Auth, Options
 
-    F = TypeVar("F", bound=Callable[..., object])
-
 _FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
-
-
-def fall_through(function: F) -> F:
-    """Give a command --fall-through and --public-index, as one argument `public_index`.
-
-    It is False without --fall-through; True for the index that pip and uv ask by default, whose address takes a while to find.
-    """
-
-    def chosen(ctx: click.Context, _parameter: click.Parameter, passes_on: bool) -> PublicIndex | bool:
-        address = ctx.params.pop("address")
-        if not passes_on:
-            if ctx.get_parameter_source("address") is click.core.ParameterSource.COMMANDLINE:
-                raise click.UsageError("--public-index goes with --fall-through.")
-            return False
-        if address is None:
-            return True
-        from wharf import public_index_address
-
-        return public_index_address.parse(address)
-
-    function = click.option(
-        "--fall-through",
-        "public_index",
-        is_flag=True,
-        callback=chosen,
-        help="Redirect requests for a project that the index neither has nor reserves to the public index.",
-    )(function)
-    return click.option(
-        "--public-index",
-        "address",
-        metavar="URL",
-        envvar="WHARF_PUBLIC_INDEX",
-        is_eager=True,
-        help="The public index for --fall-through (default: the one that pip and uv ask).",
-    )(function)
 
 
 @click.command(
@@ -112,7 +75,7 @@ Examples:
 @click.option("--cors-origin", "origins", multiple=True, metavar="ORIGIN", help="An origin whose web pages may read the index.")
 @click.option("--access-log", is_flag=True, help="Print a line for each request; with --json as JSON.")
 @fall_through
-@common
+@common_options
 @pass_state
 def serve_command(
     state: State,
@@ -141,9 +104,7 @@ def serve_command(
     (WHARF_WEBHOOK_SECRET) at once.
     """
     from wharf import public_index_address
-    from wharf.repository.settings import DEFAULT_INDEX
     from wharf.secret import Secret
-    from wharf.server.operator_server import Operator, serve
     from wharf.server.options import Options
 
     if (tls_cert is None) != (tls_key is None):
@@ -169,6 +130,12 @@ def serve_command(
         public_index=public_index_address.default() if public_index is True else public_index or None,
         webhook=Secret(webhook) if (webhook := os.environ.get("WHARF_WEBHOOK_SECRET", "").strip()) else None,
     )
+    _serve(state, options)
+
+
+def _serve(state: State, options: Options) -> None:
+    from wharf.repository.settings import DEFAULT_INDEX
+    from wharf.server.operator_server import Operator, serve
 
     passes_on = options.public_index is not None  # a store that is not there is not made then: its name may be mistyped
     with state.repository(reading=passes_on, whole=True, fetch="later", patient=False) as repository:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wharf.cli.state import State, common, pass_state
+from wharf.cli.common_options import common_options
+from wharf.cli.state import State, pass_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,7 @@ Examples:
 @click.option("--name", metavar="NAME", help="What uv, poetry or twine call the index (default: wharf).")
 @click.option("--write", is_flag=True, help="Edit the client's configuration file, instead of printing the text for it.")
 @click.option("--file", metavar="PATH", type=click.Path(path_type=Path), help="That file (default: where the client looks).")
-@common
+@common_options
 @pass_state
 def setup_command(state: State, client: Client, url: str | None, name: str | None, write: bool, file: Path | None) -> None:
     """Tell pip, uv, poetry, pdm or twine about the index, in that client's own configuration.

@@ -1,4 +1,4 @@
-"""What the commands share: the common options, the settings that follow from them, and what is told to a person or a script."""
+"""The state of a command: the options that all commands have, the settings that follow from them, and how it speaks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
+from wharf.cli.config_files import own_folders, read_configs
 from wharf.cli.output import clock, printable
 from wharf.secret import without_tokens
 
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
     from wharf.model import Json
     from wharf.repository.opening import Fetch, Repository
-    from wharf.repository.settings import Config, Settings
-
-    F = TypeVar("F", bound=Callable[..., object])
+    from wharf.repository.settings import Settings
 
 
 @dataclass
@@ -49,8 +47,8 @@ class State:
         """The settings that the options, the environment and the files come to. Raises UsageError."""
         from wharf.repository import settings
 
-        config, data, cache = _own_folders()
-        found = settings.resolve(self.options, os.environ, _configs(config), data=data, cache=cache)
+        config, data, cache = own_folders()
+        found = settings.resolve(self.options, os.environ, read_configs(config), data=data, cache=cache)
         way = {"auto": "git push, else the API", "git": "git push", "api": "the API"}[found.commit]
         told = f"repository: {found.place} (from {found.source}); index {found.index!r}; commits by {way}"
         if self.verbose and told != self.told:
@@ -115,66 +113,6 @@ class State:
 
 
 pass_state = click.make_pass_decorator(State)
-
-
-def common(function: F) -> F:
-    """Give a command --repo, --index, --max-wait, -v and --json. They stand before or after the verb."""
-
-    def keep(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
-        state = ctx.find_object(State)
-        if state is not None and value is not None and parameter.name is not None:
-            if parameter.name in {"json", "verbose"}:
-                setattr(state, parameter.name, getattr(state, parameter.name) or bool(value))
-            else:
-                state.options[parameter.name.replace("_", "-")] = str(value)
-
-    for names, text, more in (
-        (("--json",), "Print one JSON document on stdout.", {"is_flag": True}),
-        (("-v", "--verbose"), "Say which repository and which token are used, and why.", {"is_flag": True}),
-        (("--max-wait",), "How long GitHub's limits may keep it waiting (default: 3700).", {"metavar": "SECONDS"}),
-        (("--index",), "The index in that repository (default: main).", {"metavar": "NAME"}),
-        (
-            ("--repo",),
-            "owner/name, https://HOST/owner/name, or a folder (default: as configured).",
-            {"metavar": "ADDRESS"},
-        ),
-    ):
-        option = click.option(*names, help=text, expose_value=False, callback=keep, is_eager=True, **more)
-        function = option(function)
-    return function
-
-
-def _own_folders() -> tuple[Path | None, Path | None, Path | None]:
-    """The person's folders for settings, for data and for a cache; None for each that would be in a home that is not known."""
-    import platformdirs
-
-    found: list[Path | None] = []
-    for path_of in (platformdirs.user_config_path, platformdirs.user_data_path, platformdirs.user_cache_path):
-        try:
-            path = path_of("wharf", appauthor=False)
-        except RuntimeError:  # as for the made-up users of containers
-            found.append(None)
-        else:
-            found.append(path if path.is_absolute() else None)  # older versions leave the ~ in it
-    return found[0], found[1], found[2]
-
-
-def _configs(mine: Path | None) -> list[Config]:
-    """The files that may say something: the nearest pyproject.toml with a table of ours, then the person's config.toml."""
-    from wharf.repository.settings import parse_config
-
-    found: list[Config | None] = []
-    here = Path.cwd()
-    top = next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
-    for folder in (here, *here.parents):
-        path = folder / "pyproject.toml"
-        if path.is_file():
-            found.append(parse_config(path.read_bytes(), path, own=False))
-        if found[-1:] not in ([], [None]) or folder == top:
-            break  # beyond the working tree it is somebody else's
-    if mine is not None and (own := mine / "config.toml").is_file():
-        found.append(parse_config(own.read_bytes(), own, own=True))
-    return [each for each in found if each is not None]
 
 
 def terminal() -> bool:

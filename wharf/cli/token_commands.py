@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from wharf.cli.state import State, common, pass_state
+from wharf.cli.common_options import common_options
+from wharf.cli.state import State, pass_state
 
 if TYPE_CHECKING:
     from wharf.model import Json
@@ -18,7 +19,7 @@ _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=
 
 
 @click.group("token", epilog="\b\nExamples:\n  wharf token create ci --scope publish --expires 90d\n  wharf token revoke ci\n")
-@common
+@common_options
 def token_command() -> None:
     """Tokens for uploading to, and reading from, `wharf serve`. Only their digests are stored."""
 
@@ -33,7 +34,7 @@ def token_command() -> None:
     help="What it may do; publish includes read.",
 )
 @click.option("--expires", metavar="TIME", help="How long it lives: 12h, 90d, 8w (default: for ever).")
-@common
+@common_options
 @pass_state
 def create_command(state: State, name: str, scope: Literal["read", "publish"], expires: str | None) -> None:
     """Make a token and show it, once."""
@@ -57,7 +58,7 @@ def create_command(state: State, name: str, scope: Literal["read", "publish"], e
 
 
 @token_command.command("list", epilog="\b\nExamples:\n  wharf token list --json\n")
-@common
+@common_options
 @pass_state
 def list_command(state: State) -> None:
     """Show the names of all tokens, what they may do, and until when."""
@@ -73,7 +74,7 @@ def list_command(state: State) -> None:
 
 @token_command.command("revoke", epilog="\b\nExamples:\n  wharf token revoke ci\n")
 @click.argument("name")
-@common
+@common_options
 @pass_state
 def revoke_command(state: State, name: str) -> None:
     """End a token; a running server obeys within a second."""

@@ -6,13 +6,14 @@ import dataclasses
 
 import click
 
+from wharf.cli.common_options import common_options
 from wharf.cli.progress import progress
-from wharf.cli.state import State, common, pass_state
+from wharf.cli.state import State, pass_state
 
 
 @click.command("verify", epilog="\b\nExamples:\n  wharf verify\n  wharf verify --repair --json\n")
 @click.option("--repair", is_flag=True, help="Delete bytes that no index names, and files that dead publishers left.")
-@common
+@common_options
 @pass_state
 def verify_command(state: State, repair: bool) -> None:
     """Check every record against the stored bytes, and the other way round. Exit code 8 if something is wrong."""

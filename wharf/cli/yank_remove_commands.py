@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wharf.cli.common_options import common_options
 from wharf.cli.output import file_document, where_document, where_line
-from wharf.cli.state import State, common, pass_state
+from wharf.cli.state import State, pass_state
 
 if TYPE_CHECKING:
     from wharf.index.branch import Committed
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @click.argument("spec", metavar="PROJECT==VERSION")
 @click.argument("file", required=False)
 @click.option("--reason", default="", help="Why, in one line; installers show it.")
-@common
+@common_options
 @pass_state
 def yank_command(state: State, spec: str, file: str | None, reason: str) -> None:
     """Tell installers not to choose a release any more, unless it is asked for by its exact version (PEP 592)."""
@@ -31,7 +32,7 @@ def yank_command(state: State, spec: str, file: str | None, reason: str) -> None
 @click.command("unyank", epilog="\b\nExamples:\n  wharf unyank demo==1.0\n")
 @click.argument("spec", metavar="PROJECT==VERSION")
 @click.argument("file", required=False)
-@common
+@common_options
 @pass_state
 def unyank_command(state: State, spec: str, file: str | None) -> None:
     """Take a yank back."""
@@ -70,7 +71,7 @@ def _lines(done: Committed, verb: str) -> list[str]:
 @click.argument("file", required=False)
 @click.option("--reason", default="", help="Why; `wharf log` shows it.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@common
+@common_options
 @pass_state
 def remove_command(state: State, spec: str, file: str | None, reason: str, yes: bool) -> None:
     """Delete a release, or one file of it, for ever. To hide a bad release from installers, yank it instead.
