@@ -167,7 +167,7 @@ def _tell(state: State, where: str, address: str, options: Options, auth: str) -
         _tell_how(where, address, clients, options, auth)
     if options.public_index is not None:
         click.echo(
-            f"Projects that are not in it are looked for at {options.public_index.address}, unless it reserves their names."
+            f"Requests for other projects are redirected to {options.public_index.address}, unless the index reserves them."
         )
     if auth == "github":
         click.echo("Clients send a GitHub token that may read the repository, as the password.")
