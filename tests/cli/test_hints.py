@@ -60,7 +60,7 @@ def test_what_git_could_not_do_has_its_own_remedy(
 @pytest.mark.parametrize("number", [*(errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EMFILE), 999])
 def test_a_hint_about_a_disk_is_one_sentence(number: int) -> None:
     for elsewhere in ("", "name another one with --repo"):
-        hint = disk_remedies.disk(OSError(number, "x"), elsewhere)
+        hint = disk_remedies.hint(OSError(number, "x"), elsewhere)
         assert hint.endswith(".")
         assert hint[0].isupper()
         assert elsewhere[1:] in hint

@@ -555,7 +555,7 @@ def test_headers_of_a_tar_archive_that_readers_take_differently_are_refused(at: 
 
 def test_members_are_compared_with_links_in_linear_work() -> None:
     """One link and many deep paths that go its way as far as they can: 30 kB of them took 20 s."""
-    seen = archive_members.Members(SDIST, TimeLimit(SDIST, 0))
+    seen = archive_members.ArchiveMembers(SDIST, TimeLimit(SDIST, 0))
     way = "/".join(["a"] * (archive_members.MAX_DEPTH - 3))
     seen.link(seen.add(f"demo/{way}/link"), "file")
     for number in range(1000):

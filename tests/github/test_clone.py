@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.simulator import Hub, Repo
     from wharf.github.clone import Depth
-    from wharf.github.commit_way import Way
+    from wharf.github.commit_way import CommitWay
 
 
 # Bad weather.
@@ -109,7 +109,7 @@ def test_a_commit_that_github_stumbled_over_is_known_for_ours(hub: Hub, repo: Re
 @pytest.mark.parametrize("way", ["git", "api"])
 @pytest.mark.parametrize("first", [True, False])
 def test_a_commit_whose_answer_was_lost_is_known_for_ours(
-    hub: Hub, repo: Repo, token: str, tmp_path: Path, way: Way, *, first: bool
+    hub: Hub, repo: Repo, token: str, tmp_path: Path, way: CommitWay, *, first: bool
 ) -> None:
     with clone(hub, tmp_path / "a", token, way=way) as branch:
         branch.fetch()
@@ -123,7 +123,7 @@ def test_a_commit_whose_answer_was_lost_is_known_for_ours(
 
 
 @pytest.mark.parametrize("way", ["git", "api"])
-def test_a_lost_answer_and_a_rival_are_told_apart(hub: Hub, repo: Repo, token: str, tmp_path: Path, way: Way) -> None:
+def test_a_lost_answer_and_a_rival_are_told_apart(hub: Hub, repo: Repo, token: str, tmp_path: Path, way: CommitWay) -> None:
     with clone(hub, tmp_path / "a", token, way=way) as branch, clone(hub, tmp_path / "b", token) as rival:
         branch.fetch()
         branch.begin("ada")
@@ -257,7 +257,7 @@ def test_what_happens_to_the_branch_itself_is_followed(hub: Hub, repo: Repo, tok
 
 
 @pytest.mark.parametrize("way", ["git", "api"])
-def test_a_branch_that_somebody_takes_back_meanwhile(hub: Hub, repo: Repo, token: str, tmp_path: Path, way: Way) -> None:
+def test_a_branch_that_somebody_takes_back_meanwhile(hub: Hub, repo: Repo, token: str, tmp_path: Path, way: CommitWay) -> None:
     with clone(hub, tmp_path / "a", token, way=way) as branch:
         branch.fetch()
         first = branch.commit(number(1), WHY).commit

@@ -25,7 +25,7 @@ from wharf.operations.verify import verify
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from wharf.github.commit_way import Way
+    from wharf.github.commit_way import CommitWay
 
 FOREVER = 10**6
 FAULTS = {
@@ -53,7 +53,7 @@ class Kind(NamedTuple):
     """What differs between repositories."""
 
     immutable: bool = False
-    way: Way = "auto"
+    way: CommitWay = "auto"
     beside: bool = False
 
     def repository(self, world: World, name: str) -> World:

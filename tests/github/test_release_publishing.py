@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.simulator import Repo
-    from wharf.github.commit_way import Way
+    from wharf.github.commit_way import CommitWay
     from wharf.model import Release as Recorded
 
 DAY = 24 * 3600.0
@@ -54,7 +54,7 @@ class World:
         self.root = root
         self.token = hub.token("alice", {repo.slug: "write"})
         self.waits: list[tuple[str, float]] = []
-        self.way: Way = "auto"
+        self.way: CommitWay = "auto"
 
     @contextlib.contextmanager
     def open(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tests.simulator import Repo
     from wharf.github.clone import Depth
-    from wharf.github.commit_way import Way
+    from wharf.github.commit_way import CommitWay
     from wharf.index.add_files import AddFiles
     from wharf.index.change import Change, Outcome, Records
 
@@ -72,7 +72,7 @@ def clone(
     token: str | None,
     *,
     index: str = "main",
-    way: Way = "git",
+    way: CommitWay = "git",
     depth: Depth = "trees",
     slug: str = "acme/pkgs",
     warn: Callable[[str], None] = lambda _text: None,
@@ -298,7 +298,9 @@ def test_what_git_may_not_push_goes_by_the_api(hub: Hub, repo: Repo, token: str,
 
 
 @pytest.mark.parametrize("way", ["git", "auto", "api"])
-def test_a_branch_that_takes_nothing_from_anybody_is_told(hub: Hub, repo: Repo, token: str, tmp_path: Path, way: Way) -> None:
+def test_a_branch_that_takes_nothing_from_anybody_is_told(
+    hub: Hub, repo: Repo, token: str, tmp_path: Path, way: CommitWay
+) -> None:
     with clone(hub, tmp_path / "a", token, way=way) as branch:
         branch.fetch()
         branch.commit(add(new()), WHY)
@@ -310,7 +312,7 @@ def test_a_branch_that_takes_nothing_from_anybody_is_told(hub: Hub, repo: Repo, 
 
 @pytest.mark.parametrize("way", ["git", "auto", "api"])
 def test_a_first_commit_that_the_rules_forbid_is_told_at_once(
-    hub: Hub, repo: Repo, token: str, tmp_path: Path, way: Way
+    hub: Hub, repo: Repo, token: str, tmp_path: Path, way: CommitWay
 ) -> None:
     repo.signed.add("wharf/main")
     with clone(hub, tmp_path / "a", token, way=way) as branch:
@@ -321,7 +323,7 @@ def test_a_first_commit_that_the_rules_forbid_is_told_at_once(
 
 
 @pytest.mark.parametrize("way", ["git", "auto", "api"])
-def test_a_token_that_may_only_read_is_told(hub: Hub, repo: Repo, token: str, tmp_path: Path, way: Way) -> None:
+def test_a_token_that_may_only_read_is_told(hub: Hub, repo: Repo, token: str, tmp_path: Path, way: CommitWay) -> None:
     with clone(hub, tmp_path / "a", token) as branch:
         branch.fetch()
         branch.commit(add(new()), WHY)
@@ -337,7 +339,7 @@ def test_a_token_that_may_only_read_is_told(hub: Hub, repo: Repo, token: str, tm
 
 
 @pytest.mark.parametrize("way", ["git", "auto", "api"])
-def test_an_archived_repository_is_told(hub: Hub, repo: Repo, token: str, tmp_path: Path, way: Way) -> None:
+def test_an_archived_repository_is_told(hub: Hub, repo: Repo, token: str, tmp_path: Path, way: CommitWay) -> None:
     with clone(hub, tmp_path / "a", token, way=way) as branch:
         branch.fetch()
         branch.commit(add(new()), WHY)
@@ -353,7 +355,7 @@ def test_an_archived_repository_is_told(hub: Hub, repo: Repo, token: str, tmp_pa
 
 
 @pytest.mark.parametrize("way", ["git", "api"])
-def test_an_empty_repository_is_not_given_an_index_for_a_default_branch(hub: Hub, tmp_path: Path, way: Way) -> None:
+def test_an_empty_repository_is_not_given_an_index_for_a_default_branch(hub: Hub, tmp_path: Path, way: CommitWay) -> None:
     repo = hub.create("acme/empty", auto_init=False)
     token = hub.token("alice", {repo.slug: "write"})
     with clone(hub, tmp_path / "a", token, way=way, slug=repo.slug) as branch:
@@ -366,7 +368,7 @@ def test_an_empty_repository_is_not_given_an_index_for_a_default_branch(hub: Hub
 
 
 @pytest.mark.parametrize("way", ["git", "api"])
-def test_a_branch_that_stands_in_the_way_is_told(hub: Hub, repo: Repo, token: str, tmp_path: Path, way: Way) -> None:
+def test_a_branch_that_stands_in_the_way_is_told(hub: Hub, repo: Repo, token: str, tmp_path: Path, way: CommitWay) -> None:
     git(repo.git_dir, "update-ref", "refs/heads/wharf", "main")
     with clone(hub, tmp_path / "a", token, way=way) as branch:
         branch.fetch()
@@ -381,7 +383,7 @@ def test_a_branch_that_stands_in_the_way_is_told(hub: Hub, repo: Repo, token: st
 
 
 @pytest.mark.parametrize("way", ["git", "api"])
-def test_a_renamed_repository_is_followed_and_told(hub: Hub, repo: Repo, token: str, tmp_path: Path, way: Way) -> None:
+def test_a_renamed_repository_is_followed_and_told(hub: Hub, repo: Repo, token: str, tmp_path: Path, way: CommitWay) -> None:
     told: list[str] = []
     with clone(hub, tmp_path / "a", token, way=way, warn=told.append) as branch:
         branch.fetch()
@@ -402,7 +404,7 @@ def test_a_renamed_repository_is_followed_and_told(hub: Hub, repo: Repo, token: 
 
 @pytest.mark.parametrize("way", ["git", "api"])
 def test_a_repository_that_is_gone_is_told_and_its_clone_stays(
-    hub: Hub, repo: Repo, token: str, tmp_path: Path, way: Way
+    hub: Hub, repo: Repo, token: str, tmp_path: Path, way: CommitWay
 ) -> None:
     with clone(hub, tmp_path / "a", token, way=way) as branch:
         branch.fetch()

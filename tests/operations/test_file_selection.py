@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wharf.errors import UsageError
-from wharf.operations.file_selection import choose
+from wharf.operations.file_selection import select_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ def names(dist: Path, *others: str) -> list[str]:
     """What is chosen of all in the folder, once there are others too; each of these is told."""
     for other in others:
         (dist / other).touch()
-    chosen = choose(sorted(dist.iterdir()))
+    chosen = select_files(sorted(dist.iterdir()))
     assert len(chosen.passed_over) + len(chosen.files) == len(others) + 2
     for other in others:
         told = [line for line in chosen.passed_over if line.startswith(f"{dist / other} is skipped: it goes with ")]
@@ -61,15 +61,15 @@ def test_what_goes_with_nothing_stays_to_be_checked(dist: Path, name: str) -> No
 def test_what_goes_with_a_file_elsewhere_stays(dist: Path) -> None:
     alone = dist.parent / f"{WHEEL}.asc"
     alone.touch()
-    assert choose([alone, dist / WHEEL]).files == (alone, dist / WHEEL)
-    assert choose([alone]).files == (alone,)
+    assert select_files([alone, dist / WHEEL]).files == (alone, dist / WHEEL)
+    assert select_files([alone]).files == (alone,)
 
 
 def test_a_folder_means_the_distributions_in_it(dist: Path) -> None:
     for name in ("notes.txt", ".gitignore", "pictures.zip", f"{WHEEL}.asc"):
         (dist / name).touch()
     (dist / "old").mkdir()
-    chosen = choose([dist])
+    chosen = select_files([dist])
     assert chosen.files == (dist / WHEEL, dist / SDIST)
     assert chosen.passed_over == (
         f"{dist / WHEEL}.asc is skipped: it goes with {WHEEL}.",
@@ -80,13 +80,13 @@ def test_a_folder_means_the_distributions_in_it(dist: Path) -> None:
 
 def test_without_a_word_it_is_the_folder_that_build_tools_fill(dist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(dist.parent)
-    assert [path.name for path in choose([]).files] == [WHEEL, SDIST]
+    assert [path.name for path in select_files([]).files] == [WHEEL, SDIST]
     (dist / WHEEL).unlink()
     (dist / SDIST).unlink()
     for left in (True, False):
         says = "no wheels and no sdists in the folder dist" if left else "nothing to publish"
         with pytest.raises(UsageError, match=says) as caught:
-            choose([])
+            select_files([])
         assert "python -m build" in caught.value.hint
         if left:
             dist.rmdir()
@@ -94,10 +94,10 @@ def test_without_a_word_it_is_the_folder_that_build_tools_fill(dist: Path, monke
 
 def test_all_that_is_not_there_is_named(dist: Path) -> None:
     with pytest.raises(UsageError, match=r"one\.whl, .*two\.whl are not there\."):
-        choose([dist / "one.whl", dist / WHEEL, dist / "two.whl"])
+        select_files([dist / "one.whl", dist / WHEEL, dist / "two.whl"])
 
 
 def test_an_empty_path_is_not_the_folder_in_which_one_is(dist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(dist)
     with pytest.raises(UsageError, match="is empty"):
-        choose([""])
+        select_files([""])

@@ -97,7 +97,7 @@ def test_an_app_in_a_file_is_for_the_host_that_the_file_names(repo: str, in_file
     credential = credentials.find(named, NOBODY)
     assert isinstance(credential and credential.token, App) is is_for_it
     assert isinstance(named.place, Address)
-    assert bool(credentials.told_ignored(named.place, NOBODY, named.app)) is not is_for_it
+    assert bool(credentials.tokens_left_out(named.place, NOBODY, named.app)) is not is_for_it
 
 
 def test_variables_are_for_the_hosts_that_the_person_names(key: Path) -> None:

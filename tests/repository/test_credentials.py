@@ -156,7 +156,7 @@ def test_which_variable_goes_to_which_host(
 def test_a_variable_that_is_passed_over_is_told(host: str, environ: dict[str, str], told: str) -> None:
     place = at(f"{host}/a/b").place
     assert isinstance(place, Address)
-    said = credentials.told_ignored(place, environ)
+    said = credentials.tokens_left_out(place, environ)
     assert said.startswith(told)
     assert bool(said) is bool(told)
 

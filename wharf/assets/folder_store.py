@@ -289,7 +289,7 @@ def _told(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise
     except OSError as error:
-        hint = disk_remedies.disk(error, "run it as the store's owner")
+        hint = disk_remedies.hint(error, "run it as the store's owner")
         raise StorageError(f"{path.parent} cannot be used: {error.strerror}.", hint, told=UNWRITABLE) from error
 
 

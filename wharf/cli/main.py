@@ -139,7 +139,7 @@ def _outcome(words: list[str], state: State) -> int:
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
         code = state.fail(
-            StorageError.code, f"{error.strerror or error}{place}.", disk_remedies.disk(error), StorageError.exit_code
+            StorageError.code, f"{error.strerror or error}{place}.", disk_remedies.hint(error), StorageError.exit_code
         )
     except Exception as error:  # noqa: BLE001 - the last catch: a script gets its document, and a person a sentence
         code = _fault(state, error)

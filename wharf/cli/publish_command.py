@@ -65,11 +65,11 @@ def publish_command(
     """
     from wharf.errors import StorageError
     from wharf.operations import repository_dispatch as events
-    from wharf.operations.file_selection import choose
+    from wharf.operations.file_selection import select_files
     from wharf.operations.publish import publish
     from wharf.operations.publish_inputs import Input
 
-    chosen = choose(files)
+    chosen = select_files(files)
     inputs = [Input.of(path) for path in chosen.files]
     sizes = {path.name: path.stat().st_size for path in chosen.files}
     for line in chosen.passed_over:
@@ -134,10 +134,10 @@ def _document(repository: Repository, done: Published, *, dry_run: bool) -> dict
 
 def _meant(settings: Settings, repository: Repository) -> str:
     """What to say where nobody named a repository, and the working tree that it was typed in has one on GitHub."""
-    from wharf.operations.working_tree import on_github
+    from wharf.operations.working_tree import github_origin
     from wharf.repository.opening import line_of, line_of_init
 
-    address = on_github(Path.cwd()) if settings.place == settings.data else None
+    address = github_origin(Path.cwd()) if settings.place == settings.data else None
     if address is None:
         return ""
     index = repository.branch.index

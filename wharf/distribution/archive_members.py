@@ -49,7 +49,7 @@ class _Folder:
     is_link: bool = False
 
 
-class Members:
+class ArchiveMembers:
     """What was seen of one archive's members while they went by: their number, their top folders, their links.
 
     `dotted` says whether a name begins with `./`. `steps` counts the parts of paths that were looked at because of links: the

@@ -44,7 +44,7 @@ _ONE_MEANING: _Mends = (
 
 
 @dataclass(frozen=True, slots=True)
-class Odd:
+class OddRequirement:
     """What is no specifier: as uv reads it, and what everybody means by it; None where there is no such thing."""
 
     by_uv: str | None
@@ -75,12 +75,12 @@ def is_plain(text: str) -> bool:
     return all(part.strip() for part in text.split(",")[:-1]) and is_specifier(text)
 
 
-def odd_specifier(text: str) -> Odd | None:
+def odd_specifier(text: str) -> OddRequirement | None:
     """What becomes of a Requires-Python that is no specifier; None for what does not even look like one."""
     if not _LIKE_SPECIFIER.match(text):
         return None
     by_uv, meaning = (next(filter(is_plain, _mended(text, mends)), None) for mends in (_BY_UV, _ONE_MEANING))
-    return Odd(by_uv, meaning)
+    return OddRequirement(by_uv, meaning)
 
 
 def _mended(text: str, mends: _Mends) -> list[str]:

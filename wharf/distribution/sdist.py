@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO
 
 from wharf.distribution import core_metadata, zip_archive
-from wharf.distribution.archive_members import MAX_METADATA, Members
+from wharf.distribution.archive_members import MAX_METADATA, ArchiveMembers
 from wharf.distribution.file_names import invalid
-from wharf.distribution.tar_archive import Tar
+from wharf.distribution.tar_archive import TarArchive
 
 if TYPE_CHECKING:
     from wharf.distribution.file_names import Name
@@ -34,7 +34,7 @@ def read(
     return data, core_metadata.parse(data, filename, name, "PKG-INFO"), warnings
 
 
-def _from_zip(file: BinaryIO, filename: str, size: int, time: TimeLimit) -> tuple[bytes | None, Members, list[str]]:
+def _from_zip(file: BinaryIO, filename: str, size: int, time: TimeLimit) -> tuple[bytes | None, ArchiveMembers, list[str]]:
     """PKG-INFO, if it is there, what was seen of the members, and warnings."""
     with zip_archive.opened(file, filename) as archive:
         all_of_it = zip_archive.members(archive, file, filename, size, time)
@@ -45,9 +45,9 @@ def _from_zip(file: BinaryIO, filename: str, size: int, time: TimeLimit) -> tupl
     return data, all_of_it.seen, all_of_it.warnings
 
 
-def _from_tar(file: BinaryIO, filename: str, size: int, time: TimeLimit) -> tuple[bytes | None, Members, list[str]]:
+def _from_tar(file: BinaryIO, filename: str, size: int, time: TimeLimit) -> tuple[bytes | None, ArchiveMembers, list[str]]:
     """The same from a gzipped tar archive, all of which is unpacked: that alone proves that it is whole."""
-    tar = Tar(file, filename, size, time)
+    tar = TarArchive(file, filename, size, time)
     data: bytes | None = None
     for parts, info in tar.members():
         if len(parts) == _DEPTH and parts[1] == "PKG-INFO":

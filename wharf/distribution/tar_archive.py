@@ -12,7 +12,7 @@ import tarfile
 import zlib
 from typing import TYPE_CHECKING, BinaryIO
 
-from wharf.distribution.archive_members import MAX_MEMBERS, Members
+from wharf.distribution.archive_members import MAX_MEMBERS, ArchiveMembers
 from wharf.distribution.file_names import REBUILD, invalid, plain
 from wharf.errors import TooLargeError
 
@@ -45,7 +45,7 @@ _OVERRIDES = ("path", "linkpath", "size")
 """The pax keywords that change what is unpacked, or where to. The others (times, owners, comments) do not matter here."""
 
 
-class Tar:
+class TarArchive:
     """One pass over the members of a gzipped tar archive; `file` stands at its beginning and stays open.
 
     `is_ended` says, once they went by, whether the two blocks of zeros that end an archive are there.
@@ -53,7 +53,7 @@ class Tar:
     """
 
     def __init__(self, file: BinaryIO, filename: str, size: int, time: TimeLimit) -> None:
-        self.seen = Members(filename, time)
+        self.seen = ArchiveMembers(filename, time)
         self.is_ended = False
         self._time = time
         self._filename = filename

@@ -15,7 +15,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from wharf.distribution.archive_members import MAX_MEMBERS, MAX_METADATA, MAX_PATH, Members
+from wharf.distribution.archive_members import MAX_MEMBERS, MAX_METADATA, MAX_PATH, ArchiveMembers
 from wharf.distribution.file_names import REBUILD, invalid, plain
 from wharf.distribution.zip_entries import ENCRYPTED, Entries, Fields
 from wharf.errors import TooLargeError
@@ -62,21 +62,21 @@ def opened(file: BinaryIO, filename: str) -> Iterator[zipfile.ZipFile]:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ZipMembers:
     """The members of an archive by path, `.` and empty parts removed; what was seen of them together; warnings."""
 
     members: dict[str, zipfile.ZipInfo]
-    seen: Members
+    seen: ArchiveMembers
     warnings: list[str]
 
 
-def members(archive: zipfile.ZipFile, file: BinaryIO, filename: str, size: int, time: TimeLimit) -> Found:
+def members(archive: zipfile.ZipFile, file: BinaryIO, filename: str, size: int, time: TimeLimit) -> ZipMembers:
     """The members of `archive`, which was opened from `file`, of `size` bytes; each is checked with all its data.
 
     Refused are names that lead outside, a path given twice, links that lead outside, encryption, compression other than
     deflate, the only one that every installer reads, and whatever two readers could read in two ways.
     """
-    seen = Members(filename, time)
+    seen = ArchiveMembers(filename, time)
     found: dict[str, zipfile.ZipInfo] = {}
     for info in archive.infolist():
         name = info.orig_filename
@@ -100,7 +100,7 @@ def members(archive: zipfile.ZipFile, file: BinaryIO, filename: str, size: int, 
         seen.put(tuple(path.split("/")), folder=found[path].is_dir())
     entries = Entries(archive, file, filename, size, time)
     entries.check()
-    return Found(found, seen, [_odd(entries.odd)] if entries.odd else [])
+    return ZipMembers(found, seen, [_odd(entries.odd)] if entries.odd else [])
 
 
 def _odd(names: list[str]) -> str:

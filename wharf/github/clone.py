@@ -246,7 +246,7 @@ class Clone:
             self._damaged.touch()
 
     def _unusable(self, error: OSError) -> StorageError:
-        hint = disk_remedies.disk(error, disk_remedies.CACHE)
+        hint = disk_remedies.hint(error, disk_remedies.CACHE)
         return StorageError(f"{self.folder} cannot be used as a cache: {error.strerror}.", hint, told=UNWRITABLE)
 
     def _tidy(self) -> None:

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-Way: TypeAlias = Literal["auto", "git", "api"]
+CommitWay: TypeAlias = Literal["auto", "git", "api"]
 """A git push, the API, or (auto) a push with the API where a push is not allowed."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wharf.assets.asset_store import Progress
     from wharf.github.api import GitHub
     from wharf.github.release_listing import Listed
-    from wharf.index.asset_location import Place
+    from wharf.index.asset_location import AssetLocation
     from wharf.transport.http_client import Download
 
 
@@ -44,20 +44,20 @@ class Releases:
         """The same releases, through another client."""
         return Releases(github, self.index, tuple(self.others))
 
-    def place(self, file: File) -> Place:
+    def place(self, file: File) -> AssetLocation:
         """Where a file is by its record. Raises StorageError if that does not say, or names a repository not allowed here.
 
         Whoever can push to the branch writes the records: without that list they could have a token read elsewhere for them.
         """
-        return asset_location.place(file, self.others)
+        return asset_location.locate(file, self.others)
 
-    def link(self, place: Place) -> str:
+    def link(self, place: AssetLocation) -> str:
         """Where everybody can fetch a file, if its repository is public and called as it is now."""
         address = self.github.address if place.repository is None else self.github.address.moved(place.repository)
         return address.download(place.tag, place.name)
 
     @contextlib.contextmanager
-    def fetch(self, place: Place) -> Iterator[Download]:
+    def fetch(self, place: AssetLocation) -> Iterator[Download]:
         """The bytes of a file, not compared with its digest yet. Raises StorageError, and what GitHub's answers mean."""
         with self.github.asset(place.asset, slug=place.repository) as found:
             if not isinstance(found, str):

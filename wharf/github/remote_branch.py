@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wharf.github.account import Job
     from wharf.github.api import GitHub
     from wharf.github.clone import Depth
-    from wharf.github.commit_way import Way
+    from wharf.github.commit_way import CommitWay
     from wharf.index.change import Change, Outcome
     from wharf.index.commit_message import CommitMessage
     from wharf.index.history import HistoryEntry
@@ -44,7 +44,14 @@ class RemoteBranch(Branch):
     """
 
     def __init__(
-        self, folder: Path, index: str, github: GitHub, *, depth: Depth = "trees", way: Way = "auto", job: Job | None = None
+        self,
+        folder: Path,
+        index: str,
+        github: GitHub,
+        *,
+        depth: Depth = "trees",
+        way: CommitWay = "auto",
+        job: Job | None = None,
     ) -> None:
         super().__init__(folder / f"{depth}.git", index)
         self.github = github
@@ -116,7 +123,7 @@ class RemoteBranch(Branch):
     def prepared(self, change: Change) -> Snapshot:
         """As for any branch; the records that the clone lacks are brought at once."""
         snapshot = super().prepared(change)
-        snapshot.bring(change.touched)
+        snapshot.prefetch(change.touched)
         return snapshot
 
     def _signed(self, message: CommitMessage) -> CommitMessage:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class AssetLocation:
     """Where a file is: its asset, the release's tag, the stored name, and the repository (owner/name) if it is another one.
 
     `metadata` is the asset with its core metadata, if that lies beside it.
@@ -27,7 +27,7 @@ class Place:
     metadata: int | None = None
 
 
-def place(file: File, others: Collection[str]) -> Place:
+def locate(file: File, others: Collection[str]) -> AssetLocation:
     """Where a file is by its record; `others` are the repositories (owner/name, lower case) that it may name.
 
     Raises StorageError if it does not say, or names another one.
@@ -40,13 +40,13 @@ def place(file: File, others: Collection[str]) -> Place:
             "Remove it from the index and publish it again.",
         )
     if other is None:
-        return Place(asset, tag, name, None, metadata)
+        return AssetLocation(asset, tag, name, None, metadata)
     if not isinstance(other, str) or other.lower() not in others:
         raise StorageError(
             f"The record of {file.filename} places it in another repository, {other!r}.",
             "If that is meant, name it in `repositories` of your config.toml.",
         )
-    return Place(asset, tag, name, other, metadata)
+    return AssetLocation(asset, tag, name, other, metadata)
 
 
 def id_of(value: Json | None) -> int | None:

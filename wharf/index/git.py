@@ -160,11 +160,11 @@ class Git:
 
 def check_disk(said: str, place: Path, elsewhere: str = "") -> None:
     """Raise StorageError if git tells that a place cannot be written to; `elsewhere` says how another one is named."""
-    error = disk_remedies.of_words(said)
+    error = disk_remedies.error_in(said)
     if error is not None:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
         what = f"The disk is full at {place}." if full else f"{place} cannot be written to: {error.strerror}."
-        raise StorageError(what, disk_remedies.disk(error, elsewhere), told=UNWRITABLE)
+        raise StorageError(what, disk_remedies.hint(error, elsewhere), told=UNWRITABLE)
 
 
 def watch_stderr(process: Process) -> tuple[threading.Thread, bytearray]:

@@ -208,7 +208,7 @@ def format_time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def can_be(moment: datetime) -> bool:
+def is_upload_time(moment: datetime) -> bool:
     """Whether a file can have been uploaded then. Clocks that were never set say 1970, and 9000 leaves room for every zone."""
     return 1980 <= moment.year <= 9000
 
@@ -240,7 +240,7 @@ def _file(value: _Entry, project: str, version: str) -> File:
 
 def _time(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
-    if not can_be(moment):
+    if not is_upload_time(moment):
         raise ValueError(f"the time {text!r} cannot be")
     if moment.tzinfo is None:
         raise ValueError(f"the time {text!r} has no zone")

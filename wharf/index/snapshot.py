@@ -139,7 +139,7 @@ class Snapshot:
         folder = self._folder(project)
         return [] if folder is None else [version for version in folder.folders if _is_spelling(version)]
 
-    def bring(self, releases: Iterable[tuple[str, str]]) -> None:
+    def prefetch(self, releases: Iterable[tuple[str, str]]) -> None:
         """Read the records of releases (project, version) and their projects' states at once, where a clone lacks them."""
         wanted: list[str] = []
         for project, versions in itertools.groupby(sorted(releases), key=lambda each: each[0]):

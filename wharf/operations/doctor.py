@@ -39,12 +39,12 @@ def diagnose(settings: Settings, environ: Mapping[str, str], waiting: Waiting = 
         found += told("folder", lambda: _folder(place, settings))
         found += told("folder", lambda: room("folder", place))
     else:
-        from wharf.operations.doctor_github import Visit
+        from wharf.operations.doctor_github import GitHubDiagnosis
         from wharf.repository.opening import folder_of
 
         clone = settings.cache / folder_of(settings.place)
         cache = told("cache", lambda: _cache(clone, settings.index))  # before the visit, which may refresh it
-        found += Visit(settings.place, settings, environ).findings(waiting)
+        found += GitHubDiagnosis(settings.place, settings, environ).findings(waiting)
         found += [*cache, *told("cache", lambda: room("cache", clone))]
     return Diagnosis(tuple(found))
 
@@ -57,7 +57,7 @@ def room(what: str, folder: Path) -> Iterator[Finding]:
         return
     if not os.access(base, os.W_OK | os.X_OK):
         number = errno.EROFS if os.statvfs(base).f_flag & os.ST_RDONLY else errno.EACCES
-        hint = disk_remedies.disk(
+        hint = disk_remedies.hint(
             OSError(number, ""), disk_remedies.CACHE if what == "cache" else "name another one with --repo"
         )
         yield Finding(what=what, state="problem", detail=f"{base} cannot be written to.", hint=hint)
@@ -65,7 +65,7 @@ def room(what: str, folder: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(base).free
     text = f"{base} can be written to; {free / 1e9:.1f} GB are free"
     if free < _LITTLE:
-        yield Finding(what=what, state="warning", detail=text, hint=disk_remedies.disk(OSError(errno.ENOSPC, "")))
+        yield Finding(what=what, state="warning", detail=text, hint=disk_remedies.hint(OSError(errno.ENOSPC, "")))
     else:
         yield Finding(what=what, detail=text)
 

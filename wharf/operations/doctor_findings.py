@@ -48,7 +48,7 @@ def told(what: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         found.append(
-            Finding(what=what, state="problem", detail=f"{place}{error.strerror or error}.", hint=disk_remedies.disk(error))
+            Finding(what=what, state="problem", detail=f"{place}{error.strerror or error}.", hint=disk_remedies.hint(error))
         )
     return found
 

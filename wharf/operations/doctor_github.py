@@ -36,7 +36,7 @@ _SCOPED = ("ghp_", "gho_")  # may do what their user may, within their scopes
 _OF_APPS = "ghs_"  # have no user
 
 
-class Visit:
+class GitHubDiagnosis:
     """One round of questions about one repository."""
 
     def __init__(self, address: Address, settings: Settings, environ: Mapping[str, str]) -> None:
@@ -55,7 +55,7 @@ class Visit:
             yield from told("github", lambda: self._ask(github))
 
     def _token(self, found: Credential | None) -> Finding:
-        ignored = credentials.told_ignored(self._address, self._environ, self._settings.app)
+        ignored = credentials.tokens_left_out(self._address, self._environ, self._settings.app)
         ignored = f" ({ignored})" if ignored else ""
         if found is None:
             host = self._address.host

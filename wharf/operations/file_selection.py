@@ -30,14 +30,14 @@ _BUILD = "Build one with `python -m build`, or name the files, as in `wharf publ
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class FileSelection:
     """The distributions, and a sentence for each path that was passed over."""
 
     files: tuple[Path, ...]
     passed_over: tuple[str, ...]
 
 
-def choose(given: Sequence[Path | str]) -> Chosen:
+def select_files(given: Sequence[Path | str]) -> FileSelection:
     """The files to publish; a folder means the distributions in it, and no path at all those in `dist`.
 
     Raises UsageError, which names all paths that are no files, and where there is nothing to publish. An empty path is what a
@@ -68,7 +68,7 @@ def choose(given: Sequence[Path | str]) -> Chosen:
     return _without_companions(files, others)
 
 
-def _without_companions(files: Sequence[Path], others: Sequence[Path]) -> Chosen:
+def _without_companions(files: Sequence[Path], others: Sequence[Path]) -> FileSelection:
     """Take out what goes with another one of the files; `others` are no distributions anyway."""
     goes_with = {path: _goes_with(path, files) for path in (*files, *others)}
     why = {
@@ -76,7 +76,7 @@ def _without_companions(files: Sequence[Path], others: Sequence[Path]) -> Chosen
     }
     passed = [path for path in goes_with if goes_with[path] or path in others]
     chosen = tuple(path for path in files if path not in passed)
-    return Chosen(chosen, tuple(f"{path} is skipped: {why[path]}." for path in passed))
+    return FileSelection(chosen, tuple(f"{path} is skipped: {why[path]}." for path in passed))
 
 
 def _looks_like_one(path: Path) -> bool:

@@ -111,7 +111,7 @@ def publish(
 def _clock() -> datetime:
     """The time of the upload. Raises StorageError where the clock was never set: its time stands in the record for good."""
     now = datetime.now(UTC)
-    if not record.can_be(now):
+    if not record.is_upload_time(now):
         raise StorageError(
             f"The clock of this machine says {now:%Y-%m-%d %H:%M} UTC, and files are recorded with the time of their upload.",
             "Set the clock, or wait until it is set from the network, then run the same command again.",

@@ -1,4 +1,4 @@
-"""verify: whether index and store agree, byte for byte, and what may be swept away."""
+"""verify: whether index and store agree, byte for byte, and what may be deleted."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ def verify(repository: Repository, *, repair: bool = False, progress: Progress |
             problems += _check_metadata(snapshot, release, file)
             progress.advance(file.size)
     problems = _still_true(repository, audit, problems)
-    swept, leftovers = audit.sweep(repair=repair)
+    deleted, leftovers = audit.delete_unnamed(repair=repair)
     return Verified(
-        problems=(*problems, *swept),
+        problems=(*problems, *deleted),
         leftovers=leftovers,
         files=sum(len(release.files) for release in releases),
     )

@@ -53,7 +53,7 @@ class Audit(Protocol):
         """What is wrong with the bytes of a file that the index names."""
         ...
 
-    def sweep(self, *, repair: bool) -> Findings:
+    def delete_unnamed(self, *, repair: bool) -> Findings:
         """Bytes that no index names, and what publishers left; with `repair` they are deleted, as far as that is safe."""
         ...
 

@@ -1,4 +1,4 @@
-"""The look at a folder: every file is read and hashed; what no index names is swept under the lock that publishers share."""
+"""The look at a folder: every file is read and hashed; what no index names is deleted under the lock that publishers share."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class FolderAudit:
         return _path((file.sha256, file.filename))
 
     def check(self, release: Release, file: File) -> Iterator[Finding]:
-        """Read the bytes. What is no file is told by `sweep`."""
+        """Read the bytes. What is no file is told by `delete_unnamed`."""
         path = self.path(file)
         try:
             found = self._store.digest(file.sha256, file.filename)
@@ -48,7 +48,7 @@ class FolderAudit:
             detail = f"the bytes of {file.filename} have another digest or size ({found}); publish the same file again"
             yield Finding(kind="other-bytes", path=path, detail=detail)
 
-    def sweep(self, *, repair: bool) -> Findings:
+    def delete_unnamed(self, *, repair: bool) -> Findings:
         """Bytes are deleted only if no index named them before and after the lock was had that publishers share."""
         before, _ = self._unnamed()
         odd = [self._odd(path) for path in self._store.odd()]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from wharf.github.api import GitHub
     from wharf.github.release_listing import Listed, Stored
     from wharf.github.release_store import Releases
-    from wharf.index.asset_location import Place
+    from wharf.index.asset_location import AssetLocation
     from wharf.model import File, Release
     from wharf.operations.verify_findings import NamedFiles
     from wharf.repository.opening import Repository
@@ -88,7 +88,7 @@ class ReleasesAudit:
         self._assets |= {each.id: (listed, each) for each in listed.assets}
         return listed, stored
 
-    def _beside(self, listed: Listed, place: Place, file: File) -> str:
+    def _beside(self, listed: Listed, place: AssetLocation, file: File) -> str:
         """What is wrong with the core metadata beside a file; empty if nothing is."""
         release, stored = self._assets.get(place.metadata or 0, (None, None))
         if release is not listed or stored is None or stored.state != "uploaded":
@@ -96,7 +96,7 @@ class ReleasesAudit:
         same = stored.sha256 is None or stored.sha256 == file.core_metadata
         return "" if same and stored.name == asset_location.metadata_name(place.name) else "is that of another file"
 
-    def sweep(self, *, repair: bool) -> Findings:
+    def delete_unnamed(self, *, repair: bool) -> Findings:
         """Only what is wharf's, unnamed before and after the list was made, and a day old, is deleted."""
         self._repository.branch.fetch()
         named = named_files(self._repository)

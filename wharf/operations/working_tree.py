@@ -42,7 +42,7 @@ def find_working_tree(start: Path) -> WorkingTree:
     return WorkingTree(top=top, origin=repository_of(out.decode(errors="replace").strip()) if status == 0 else None)
 
 
-def on_github(start: Path) -> Address | None:
+def github_origin(start: Path) -> Address | None:
     """The repository on GitHub that the working tree of a folder comes from; None if that is not known."""
     try:
         origin = find_working_tree(start).origin

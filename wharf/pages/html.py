@@ -38,7 +38,7 @@ _PAGE = """\
 {%- if "yanked" in file %} data-yanked="{{ "" if file.yanked is true else file.yanked }}"{% endif %}
 {%- if file["core-metadata"] %}
 {%- set digest = "sha256=" ~ file["core-metadata"].sha256 %} data-core-metadata="{{ digest }}"
-{%- if chosen %} data-dist-info-metadata="{{ digest }}"{% endif %}
+{%- if negotiated %} data-dist-info-metadata="{{ digest }}"{% endif %}
 {%- endif -%}
 >{{ file.filename }}</a><br>
 {% endfor -%}
@@ -96,13 +96,14 @@ def render_site_home(address: str) -> str:
     )
 
 
-def render(document: Mapping[str, Json], *, chosen: bool) -> str:
+def render(document: Mapping[str, Json], *, negotiated: bool) -> str:
     """The HTML of a document; every value in it is escaped.
 
-    The older name of `data-core-metadata` is there only if it was `chosen`: who finds nothing else may be pip 22.3 to 23.1.2,
-    which knows that name alone and then refuses a file whose metadata spells the project in another way than was asked for.
+    `negotiated`: the client could choose the format. Otherwise it may be pip 22.3 to 23.1.2, which knows only the older name of
+    `data-core-metadata`, and then refuses a file whose metadata spells the project in another way than was asked for. So the
+    older name is left out for it.
     """
-    names = {**document, "chosen": chosen}
+    names = {**document, "negotiated": negotiated}
     if "project-status" in names:
         names["status"] = names.pop("project-status")
     return _template(_PAGE).render(names)

@@ -34,11 +34,11 @@ class Format(enum.Enum):
         return f"{self.value}; charset=utf-8" if self is Format.PLAIN_HTML else self.value
 
 
-def render(document: Mapping[str, Json], form: Format, *, chosen: bool = True) -> bytes:
+def render(document: Mapping[str, Json], form: Format, *, negotiated: bool = True) -> bytes:
     """A document as a page. Both kinds of HTML have the same bytes.
 
-    `chosen`: whoever gets it may have chosen among the formats; else HTML is all that some installers find.
+    `negotiated`: the client could choose among the formats. Otherwise HTML is all that some installers find.
     """
     if form is Format.JSON:
         return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-    return html.render(document, chosen=chosen).encode()
+    return html.render(document, negotiated=negotiated).encode()

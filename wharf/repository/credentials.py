@@ -76,7 +76,7 @@ def ignored(address: Address, environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(name for name in (*_GENERAL, *_ENTERPRISE) if environ.get(name) and name not in fitting)
 
 
-def told_ignored(address: Address, environ: Mapping[str, str], app: NamedApp | None = None) -> str:
+def tokens_left_out(address: Address, environ: Mapping[str, str], app: NamedApp | None = None) -> str:
     """The same in words, and that the app of the person's file is for another host; nothing if there is none."""
     names = ignored(address, environ)
     fitting = f"; for this one it is {_ENTERPRISE[0]} or WHARF_TOKEN" if address.host != GITHUB else ""

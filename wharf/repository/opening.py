@@ -195,7 +195,7 @@ def _open_folder(folder: Path, settings: Settings) -> Iterator[Repository]:
     except OSError as error:
         raise StorageError(
             f"The folder {folder} cannot be used as a store: {error.strerror}.",
-            disk_remedies.disk(error, "name another one with --repo or WHARF_REPO"),
+            disk_remedies.hint(error, "name another one with --repo or WHARF_REPO"),
         ) from error
     with branch:
         tokens = Tokens(folder / "tokens.json")
@@ -217,7 +217,7 @@ def _open_github(
     watch.note(f"token: from {found.source}" if found else "token: none found")
     if found and found.warning:
         watch.warn(found.warning)
-    ignored = credentials.told_ignored(address, environ, settings.app)
+    ignored = credentials.tokens_left_out(address, environ, settings.app)
     if ignored and found is None:
         watch.warn(f"No token for {address.host} was found: {ignored}.")
     elif ignored:

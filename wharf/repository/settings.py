@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
 from wharf.errors import UsageError
-from wharf.github.commit_way import Way
+from wharf.github.commit_way import CommitWay
 from wharf.repository_address import GITHUB, Address, is_short, parse
 from wharf.text_formats import parsing
 
@@ -59,7 +59,7 @@ class Settings:
     index: str = DEFAULT_INDEX
     source: str = "the default"
     trusted: bool = True
-    commit: Way = "auto"
+    commit: CommitWay = "auto"
     max_wait: float = LONGEST_WAIT
     strict: bool = False
     repositories: tuple[str, ...] = ()
@@ -136,9 +136,9 @@ def _check(config: Config, key: str, value: object) -> None:
             bool: "true or false",
         }[kind]
         raise UsageError(f"{key!r} in {config.source} must be {wanted}, not {value!r}.", "Fix it there.")
-    if key == "commit" and value not in get_args(Way):
+    if key == "commit" and value not in get_args(CommitWay):
         raise UsageError(
-            f"{key!r} in {config.source} must be one of {', '.join(get_args(Way))}, not {value!r}.", "Fix it there."
+            f"{key!r} in {config.source} must be one of {', '.join(get_args(CommitWay))}, not {value!r}.", "Fix it there."
         )
     if isinstance(value, dict):
         _check_app(config, value)
@@ -196,15 +196,15 @@ def resolve(
         return next((str(value) for value in values if value is not None), None)
 
     way = setting("commit") or "auto"
-    if way not in get_args(Way):
-        raise UsageError(f"{way!r} is not a way to commit.", f"There are: {', '.join(get_args(Way))}.")
+    if way not in get_args(CommitWay):
+        raise UsageError(f"{way!r} is not a way to commit.", f"There are: {', '.join(get_args(CommitWay))}.")
     others: list[str] = next((config.table["repositories"] for config in configs if "repositories" in config.table), [])
     return Settings(
         place=place,
         index=_index(setting("index", "WHARF_INDEX")),
         source=source,
         trusted=own or not isinstance(place, Address) or place.host in _own_hosts(environ, configs),
-        commit=cast("Way", way),
+        commit=cast("CommitWay", way),
         max_wait=_seconds(setting("max-wait")),
         strict=any(config.table.get("strict", False) for config in configs),  # no file loosens what another one says
         repositories=tuple(others),

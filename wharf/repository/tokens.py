@@ -68,7 +68,7 @@ class Tokens:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise StorageError(f"{self.path} cannot be read: {error.strerror}.", disk_remedies.disk(error)) from error
+            raise StorageError(f"{self.path} cannot be read: {error.strerror}.", disk_remedies.hint(error)) from error
         except (ValidationError, OddFileError) as error:
             raise StorageError(
                 f"{self.path} cannot be read as a list of tokens.",

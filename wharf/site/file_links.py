@@ -32,13 +32,13 @@ class DirectLinks:
 
     def link(self, file: File) -> str:
         """The public address of a file. Raises StorageError for what has none."""
-        place = asset_location.place(file, self.others)
+        place = asset_location.locate(file, self.others)
         address = self.address if place.repository is None else self.address.moved(place.repository)
         return address.download(place.tag, place.name)
 
     def check(self, file: File) -> File:
         """The file as far as it can be reached: by its own name, its metadata beside it. Raises StorageError."""
-        place = asset_location.place(file, self.others)
+        place = asset_location.locate(file, self.others)
         if place.name != file.filename:
             # Installers take the last part of an address for the file's name.
             raise StorageError(f"GitHub stores it as {place.name!r}, and installers want it under its own name", "")
@@ -62,7 +62,7 @@ class OwnLinks:
     def check(self, file: File) -> File:
         """The file as far as the site can have it. Raises StorageError."""
         if self.others is not None:
-            asset_location.place(file, self.others)
+            asset_location.locate(file, self.others)
         if (why := self.lost.get(file_path(file))) is not None:
             raise StorageError(why, "")
         return file if len(with_metadata(file_path(file))) > 1 else dataclasses.replace(file, core_metadata=None)

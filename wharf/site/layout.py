@@ -58,7 +58,7 @@ def files_of(page: bytes, project: str) -> Iterator[str]:
 def project_pages(project: Project, link: Callable[[File], str]) -> dict[str, bytes]:
     """The pages of a project by file name; `link` gives the address of a file."""
     made = document.project(project, link)
-    return {name: page_format.render(made, form, chosen=False) for form, name in PAGES.items()}  # as on GitHub Pages
+    return {name: page_format.render(made, form, negotiated=False) for form, name in PAGES.items()}  # as on GitHub Pages
 
 
 def list_pages(names: Iterable[str]) -> dict[str, bytes]:

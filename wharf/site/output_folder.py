@@ -66,7 +66,7 @@ class SiteFolder:
         except OSError as error:
             place = f" ({error.filename})" if error.filename else ""
             left = "Run it again: it continues there." if self.installing else "The old one is as it was."
-            hint = f"{disk_remedies.disk(error)} {left}".strip()
+            hint = f"{disk_remedies.hint(error)} {left}".strip()
             raise StorageError(f"The site cannot be written: {error.strerror or error}{place}.", hint) from error
 
     @contextlib.contextmanager

@@ -19,7 +19,7 @@ _WORDS = (  # of the system, as programs such as git repeat them in English
 )
 
 
-def disk(error: OSError, elsewhere: str = "") -> str:
+def hint(error: OSError, elsewhere: str = "") -> str:
     """What to do about a file or folder that cannot be used. `elsewhere` says how another one is named."""
     ways = {
         errno.ENOSPC: "Free some room there",
@@ -39,7 +39,7 @@ def disk(error: OSError, elsewhere: str = "") -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def of_words(said: str) -> OSError | None:
+def error_in(said: str) -> OSError | None:
     """The error of the system that a program told of in words."""
     number = next((number for words, number in _WORDS if words.search(said)), None)
     return None if number is None else OSError(number, os.strerror(number))

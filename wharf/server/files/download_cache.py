@@ -222,5 +222,5 @@ def _told(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = disk_remedies.disk(error, disk_remedies.CACHE)
+        hint = disk_remedies.hint(error, disk_remedies.CACHE)
         raise StorageError(f"The cache {folder} cannot be used: {error.strerror}.", hint, told=UNWRITABLE) from error

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wharf.index.asset_location import Place
+    from wharf.index.asset_location import AssetLocation
     from wharf.server.http.answer import Answer, FileAnswer
 
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class GitHubFile:
     """A file at GitHub: where, and what would be answered if its bytes were here."""
 
-    place: Place
+    place: AssetLocation
     file: FileAnswer
 
     @property

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wharf.github.release_store import Releases
-    from wharf.index.asset_location import Place
+    from wharf.index.asset_location import AssetLocation
     from wharf.server.access.borrowed_tokens import BorrowedTokens
     from wharf.server.files.github_file import GitHubFile
     from wharf.server.http.answer import Answer
@@ -83,8 +83,8 @@ class SignedLinks:
         self._borrowed = borrowed
         self._public = public
         self._clock = clock
-        self._kept: OrderedDict[Place, _Kept] = OrderedDict()
-        self._making: dict[Place, asyncio.Task[Answer | None]] = {}
+        self._kept: OrderedDict[AssetLocation, _Kept] = OrderedDict()
+        self._making: dict[AssetLocation, asyncio.Task[Answer | None]] = {}
         self._away: StorageError | None = None
         self._away_until = 0.0
         self._threads = DaemonThreads("sign", _AT_ONCE)
@@ -119,7 +119,7 @@ class SignedLinks:
     def _holds(self, kept: _Kept) -> bool:
         return kept.until > self._clock() and (not kept.public or self._public())
 
-    async def _sign(self, place: Place) -> Answer | None:
+    async def _sign(self, place: AssetLocation) -> Answer | None:
         asked = self._clock()
         question = partial(self._borrowed.run, partial(self._address, place))
         try:
@@ -138,11 +138,11 @@ class SignedLinks:
         life = LIFE if address is None else life_of(address, self._releases.github.now())
         return self._keep(place, _Kept(redirect, asked + life - MARGIN))
 
-    def _address(self, place: Place) -> str | None:
+    def _address(self, place: AssetLocation) -> str | None:
         with self._releases.github.asset(place.asset, slug=place.repository) as found:
             return found if isinstance(found, str) else None
 
-    def _keep(self, place: Place, kept: _Kept) -> Answer | None:
+    def _keep(self, place: AssetLocation, kept: _Kept) -> Answer | None:
         self._kept[place] = kept
         self._kept.move_to_end(place)
         while len(self._kept) > _KEPT:

@@ -114,7 +114,7 @@ class UploadApi:
         except OSError as error:  # the folder for temporary files, where the form lies
             raise StorageError(
                 f"The upload cannot be kept for its checks: {error.strerror}.",
-                disk_remedies.disk(error, "set TMPDIR to a folder with more room that can be written to"),
+                disk_remedies.hint(error, "set TMPDIR to a folder with more room that can be written to"),
                 told=UNWRITABLE,
             ) from error
 
