@@ -8,6 +8,7 @@ import json
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -19,7 +20,6 @@ from wheels import make_wheels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from plan import Plan
 
@@ -38,19 +38,20 @@ def run(plan: Plan) -> list[Row]:
         env = environment(plan.folder / "gh-serve-home", address, token)
         names = _publish(plan.folder / "gh-serve-files", env)
         auth = {"authorization": f"Basic {base64.b64encode(f'x:{token}'.encode()).decode()}"}
-        with _serving(env) as url:
+        with _serving(env) as (url, number):
             links = [_link(url, name, auth) for name in names]
             hub.clear()
             begin = time.perf_counter()
             with ThreadPoolExecutor(_CLIENTS) as pool:
                 list(pool.map(lambda number: _download(links, auth, number), range(_CLIENTS)))
-            seconds, calls = time.perf_counter() - begin, hub.calls()
+            seconds, calls, memory = time.perf_counter() - begin, hub.calls(), _memory(number)
             rows = _speed(plan, f"{url}/simple/{names[0]}/", links[0], auth)
     what = "1,000 downloads of 50 files"
     return [
         alone("gh-serve", f"{what}: asset calls", "", [calls.assets], Target(bound=_FILES)),
         alone("gh-serve", f"{what}: REST calls in all", "", [calls.rest], None),
         alone("gh-serve", f"{what}, 16 clients", "s", [seconds], Target(bound=60)),
+        alone("gh-serve", f"{what}: memory of the server", "MB", [memory], Target(bound=75)),
         *rows,
     ]
 
@@ -64,7 +65,7 @@ def run_uploads(plan: Plan) -> list[Row]:
         sent = {"UV_PUBLISH_USERNAME": "x", "UV_PUBLISH_PASSWORD": client}
         subprocess.run([*servers.WHARF, "init"], check=True, stdout=subprocess.DEVNULL, env=env, timeout=60)
         wheels = make_wheels(plan.folder / "gh-uploads-files", 1, _VERSIONS)
-        with _serving(env) as url:
+        with _serving(env) as (url, number):
             hub.enforce(limits=True)
             hub.clear()
             words = ["publish", "-q", "--no-config", "--publish-url", f"{url}/legacy/"]
@@ -72,7 +73,7 @@ def run_uploads(plan: Plan) -> list[Row]:
             done = subprocess.run(
                 ["uv", *words, *map(str, wheels)], env=env | sent, check=False, capture_output=True, timeout=300
             )
-            seconds, calls = time.perf_counter() - begin, hub.calls()
+            seconds, calls, memory = time.perf_counter() - begin, hub.calls(), _memory(number)
     if done.returncode:
         raise RuntimeError(f"uv publish failed: {done.stderr.decode()}")
     what = f"{_VERSIONS} versions by uv publish"
@@ -81,6 +82,7 @@ def run_uploads(plan: Plan) -> list[Row]:
         alone("gh-uploads", f"{what}: answers 403 and 429", "", [calls.refused], Target(bound=0)),
         alone("gh-uploads", f"{what}: git pushes", "", [calls.pushes], Target(bound=_VERSIONS)),
         alone("gh-uploads", what, "s", [seconds], Target(bound=75)),
+        alone("gh-uploads", f"{what}: memory of the server", "MB", [memory], Target(bound=95)),
     ]
 
 
@@ -119,16 +121,22 @@ def _download(links: Sequence[str], auth: Mapping[str, str], client: int) -> Non
                 raise RuntimeError(f"a download got {answer.status_code}")
 
 
+def _memory(number: int) -> float:
+    """What a process has in memory, in MB (`VmRSS`)."""
+    lines = Path(f"/proc/{number}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
+
+
 @contextlib.contextmanager
-def _serving(env: Mapping[str, str]) -> Iterator[str]:
-    """The address of `wharf serve` in an environment."""
+def _serving(env: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    """The address of `wharf serve` in an environment, and the number of its process."""
     command = [*servers.WHARF, "serve", "--port", "0", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=env) as process:
         try:
             line = process.stdout.readline() if process.stdout else b""
             if not line:
                 raise RuntimeError("wharf serve did not start")
-            yield json.loads(line)["url"]
+            yield json.loads(line)["url"], process.pid
         finally:
             process.terminate()
             process.wait(15)
