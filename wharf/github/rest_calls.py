@@ -10,10 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
 from github import InputGitTreeElement
 from github.AuthenticatedUser import AuthenticatedUser
-from github.GithubObject import GithubObject
-from github.GitRef import GitRef
 from github.GitRelease import GitRelease
-from github.GitReleaseAsset import GitReleaseAsset
 from github.Organization import Organization
 from github.Repository import Repository
 
@@ -22,10 +19,12 @@ from wharf.github.pygithub_requester import Pages, Sender, WireRequester, unders
 from wharf.github.release_listing import Listed, Stored, marked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from github.GitReleaseAsset import GitReleaseAsset
 
 T = TypeVar("T")
-G = TypeVar("G", bound=GithubObject)
+G = TypeVar("G")
 
 _ITEMS: Final = 1_000_000  # of a list
 
@@ -66,7 +65,7 @@ class Rest:
 
     def releases(self, at_most: int | None = None) -> Iterator[Listed]:
         """The releases with their assets, the newest commit first; drafts for whoever may write."""
-        return self._list(GitRelease, "/releases", _listed, at_most)
+        return self._all(Pages(GitRelease, self._requester, "{repo}/releases"), _listed, at_most)
 
     @understood()
     def release(self, which: int | str) -> Listed | None:
@@ -79,24 +78,23 @@ class Rest:
     @understood()
     def create_release(self, tag: str, tip: str, text: str) -> Listed:
         """A draft, whose tag will point at the commit `tip`."""
-        return _listed(
-            self._repository.create_git_release(tag, tag, text, draft=True, target_commitish=tip, make_latest="false")
-        )
+        made = self._repository.create_git_release(tag, tag, text, draft=True, target_commitish=tip, make_latest="false")
+        return _listed(made)
 
     @understood()
     def publish_release(self, number: int, tag: str, tip: str, text: str) -> Listed:
         """Make a draft visible, with that tag."""
-        release = GitRelease(self._requester, url=f"{{repo}}/releases/{number}")
-        return _listed(release.update_release(tag, text, draft=False, tag_name=tag, target_commitish=tip, make_latest="false"))
+        draft = self._repository.get_release(number)
+        return _listed(draft.update_release(tag, text, draft=False, tag_name=tag, target_commitish=tip, make_latest="false"))
 
     @understood()
     def delete_release(self, number: int) -> None:
         """Delete a release; its tag stays."""
-        GitRelease(self._requester, url=f"{{repo}}/releases/{number}").delete_release()
+        self._repository.get_release(number).delete_release()
 
     def assets(self, release: int) -> Iterator[Stored]:
         """The assets of a release."""
-        return self._list(GitReleaseAsset, f"/releases/{release}/assets", _stored)
+        return self._all(self._repository.get_release(release).get_assets(), _stored)
 
     @understood()
     def upload(self, release: Listed, name: str, file: BinaryIO, size: int) -> Stored:
@@ -109,7 +107,7 @@ class Rest:
     @understood()
     def delete_asset(self, number: int) -> None:
         """Delete an asset."""
-        GitReleaseAsset(self._requester, url=f"{{repo}}/releases/assets/{number}").delete_asset()
+        self._repository.get_release_asset(number).delete_asset()
 
     @understood()
     def ref(self, name: str) -> str | None:
@@ -124,17 +122,16 @@ class Rest:
 
     def refs(self, prefix: str) -> Iterator[str]:
         """The names of the refs that begin so, as `refs/heads/main` does with `heads/ma`."""
-        return self._list(GitRef, f"/git/matching-refs/{prefix}", lambda found: _told(found.ref))
+        return self._all(self._repository.get_git_matching_refs(prefix), lambda found: _told(found.ref))
 
     @understood()
     def create_branch(self, ref: str, files: Mapping[str, bytes], message: str) -> str:
         """Make a branch of one commit, which has no parent; that commit. A call for each file, and three more."""
-        blobs = {
-            path: self._repository.create_git_blob(base64.b64encode(data).decode(), "base64") for path, data in files.items()
-        }
-        tree = self._repository.create_git_tree(
-            [InputGitTreeElement(path, "100644", "blob", sha=_told(blob.sha)) for path, blob in blobs.items()]
-        )
+        elements = []
+        for path, data in files.items():
+            blob = self._repository.create_git_blob(base64.b64encode(data).decode(), "base64")
+            elements.append(InputGitTreeElement(path, "100644", "blob", sha=_told(blob.sha)))
+        tree = self._repository.create_git_tree(elements)
         commit = _told(self._repository.create_git_commit(message, tree, []).sha)
         self._repository.create_git_ref(ref, commit)
         return commit
@@ -170,14 +167,13 @@ class Rest:
         self._sender.know(found.raw_data)
         return _told(found.login)
 
-    def _list(self, kind: type[G], path: str, become: Callable[[G], T], at_most: int | None = None) -> Iterator[T]:
-        """The items of a list ("Using pagination in the REST API")."""
+    def _all(self, items: Iterable[G], become: Callable[[G], T], at_most: int | None = None) -> Iterator[T]:
+        """The items of a list, as values. Raises StorageError for a list without an end."""
         with understood():
-            for number, each in enumerate(islice(Pages(kind, self._requester, "{repo}" + path), at_most), 1):
+            for number, each in enumerate(islice(items, at_most), 1):
                 if number > _ITEMS:
-                    raise StorageError(
-                        f"{self._sender.address.host} gives a list without an end.", "It is not read any further."
-                    )
+                    host = self._sender.address.host
+                    raise StorageError(f"{host} gives a list without an end.", "It is not read any further.")
                 yield become(each)
 
 
