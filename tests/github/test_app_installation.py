@@ -25,7 +25,9 @@ from wharf.errors import NotAllowedError, QuotaError, StorageError, UsageError
 from wharf.github.api import GitHub
 from wharf.github.app_installation import InstallationTokens
 from wharf.github.app_jwt import App
+from wharf.github.clone import TRIES
 from wharf.github.quota import Waiting
+from wharf.github.remote_branch import RemoteBranch
 from wharf.github.renewing_token import EARLY, NO_TOKEN_PAUSE, SOONEST
 from wharf.github.replies import Reply
 from wharf.repository_address import Address, parse
@@ -278,6 +280,25 @@ def test_a_download_in_the_middle_gets_the_new_token(in_step: World) -> None:
         assert isinstance(asset.data["id"], int)
         with opened.asset(asset.data["id"]) as found:
             assert isinstance(found, str)
+
+
+@pytest.mark.parametrize("seconds", [0, SOONEST])
+def test_git_is_started_again_where_github_does_not_know_the_token(world: World, tmp_path: Path, seconds: float) -> None:
+    """It does not know it yet, or it does not any more."""
+    with world.open() as opened, RemoteBranch(tmp_path / "cache", "main", opened) as branch:
+        opened.call("GET", "{repo}")
+        world.hub.clock.forward(seconds)
+        world.hub.fault(r"GET /acme/pkgs\.git", "401")
+        branch.fetch()
+    assert world.issued == (2 if seconds else 1)
+
+
+def test_git_is_not_started_without_end(world: World, tmp_path: Path) -> None:
+    with world.open() as opened, RemoteBranch(tmp_path / "cache", "main", opened) as branch:
+        world.hub.fault(r"GET /acme/pkgs\.git", "401", times=99)
+        with pytest.raises((NotAllowedError, StorageError)):
+            branch.fetch()
+    assert len([call for call in world.hub.calls if call.kind == "git"]) <= 2 * TRIES
 
 
 @pytest.mark.parametrize("how", ["502", "drop", "lose", "short"])

@@ -46,11 +46,13 @@ class Ask(Protocol):
 
 def requests_of(app: App, address: Callable[[], Address], line: Callable[[], Wire], turns: Turns) -> Ask:
     """How an app asks: with a JWT in the place of a token, over those connections, and within limits of its own."""
-    own = turns.of_another(Tally())
+    own: Turns | None = None
 
     def ask(method: str, path: str, body: Json = None) -> Reply:
         from wharf.github.wire import Outgoing
 
+        nonlocal own
+        own = own or turns.of_another(Tally())
         asked = Outgoing(
             method=method,
             url=address().api + path,

@@ -50,6 +50,7 @@ _CLONE = (
     ("maintenance.auto", "false"),
 )
 _PROMISE = ((f"remote.{REMOTE}.promisor", "true"), (f"remote.{REMOTE}.partialclonefilter", "blob:none"))
+_UNKNOWN = re.compile(r"error: 401|Authentication failed|could not read Username")  # a token that GitHub does not know
 _NO_RIGHT = re.compile(r"error: 40[13]|Authentication failed|could not read Username|Permission to .* denied|archived")
 _ELSEWHERE = re.compile(r"error: 30[1278]|redirect|not found|error: 404")
 _BROKEN = re.compile(
@@ -141,8 +142,9 @@ class Clone:
             before = self.github.address
             if self.github.rest.about().archived and verb == "push":
                 raise NotAllowedError(f"{before} is archived: it takes no changes.", "Unarchive it in its settings on GitHub.")
-            if self.github.token != self._sent:
-                return  # it was renewed meanwhile: git tries again with the new one
+            source = self.github.source
+            if _UNKNOWN.search(err) and source is not None and self._sent is not None and source.refused(self._sent):
+                return  # git tries again, with the token that there is now
             if self.github.address == before and _NO_RIGHT.search(err):
                 raise NotAllowedError(
                     f"GitHub does not allow git to {verb} {before}: {said(err)}",
