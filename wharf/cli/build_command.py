@@ -34,9 +34,9 @@ Examples:
 def build_command(state: State, out: Path, with_files: bool, address: str) -> None:
     """Write the index as a static site into the folder OUT, or bring the site in it up to date.
 
-    Links lead to the public addresses of the files; what cannot be linked is left out and named, and the exit code is 7.
-    With --with-files any web server can serve the site, without network. Only what changed is written, and nothing is
-    replaced before all of it is there.
+    Links lead to the public addresses of the files. wharf leaves out and names what cannot be linked, and then the exit code
+    is 7. With --with-files, any web server can serve the site, without network. wharf writes only what changed, and replaces
+    nothing before all of it is there.
     """
     from wharf.clients.index_address import parse_index_address
     from wharf.errors import RefusedError

@@ -28,7 +28,7 @@ def common_options(function: F) -> F:
     for names, text, more in (
         (("--json",), "Print one JSON document on stdout.", {"is_flag": True}),
         (("-v", "--verbose"), "Say which repository and which token are used, and why.", {"is_flag": True}),
-        (("--max-wait",), "How long GitHub's limits may keep it waiting (default: 3700).", {"metavar": "SECONDS"}),
+        (("--max-wait",), "How long the command may wait for GitHub's limits (default: 3700).", {"metavar": "SECONDS"}),
         (("--index",), "The index in that repository (default: main).", {"metavar": "NAME"}),
         (
             ("--repo",),

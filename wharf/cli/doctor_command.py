@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 @common_options
 @pass_state
 def doctor_command(state: State) -> None:
-    """Tell what is found, what is wrong, and what to do about it. Exit code 8 if something prevents work.
+    """Show what was found, what is wrong, and what to do about it. Exit code 8 if something prevents work.
 
-    Repository and token with the places that named them, what the token may do, requests left, limits that are near, git, the
-    cache. No token is shown, and nothing is changed on GitHub.
+    It shows the repository and the token, and what named them; what the token may do; the requests that are left; limits that
+    are near; git; the cache. It shows no token itself, and changes nothing on GitHub.
     """
     from wharf.errors import StorageError
     from wharf.operations.doctor import diagnose

@@ -38,7 +38,7 @@ _VERBS = {
     "unyank": ("yank_remove_commands", "Take a yank back."),
     "remove": ("yank_remove_commands", "Delete a release or a file for ever."),
     "verify": ("verify_command", "Check that index and files agree."),
-    "doctor": ("doctor_command", "Tell what is found, what is wrong, and what to do about it."),
+    "doctor": ("doctor_command", "Show what was found, what is wrong, and what to do about it."),
     "token": ("token_commands", "Make, list and revoke tokens."),
 }
 

@@ -40,8 +40,10 @@ Examples:
 @click.argument("files", nargs=-1, type=click.Path())
 @click.option("--dry-run", is_flag=True, help="Check everything, publish nothing.")
 @click.option("--skip-existing", is_flag=True, help="Skip files whose names are taken by other bytes.")
-@click.option("--create", is_flag=True, help="Make the index on GitHub, if it is not there (in a folder it is made anyway).")
-@click.option("--strict", is_flag=True, help="Refuse what is worth a warning.")
+@click.option(
+    "--create", is_flag=True, help="Make the index on GitHub if it does not exist (in a folder, publish always does that)."
+)
+@click.option("--strict", is_flag=True, help="Make warnings errors.")
 @click.option("--dispatch", metavar="TYPE", help="Send the repository an event of that type afterwards, new files or not.")
 @common_options
 @pass_state

@@ -51,7 +51,7 @@ Examples:
     other_indexes.OPTION,
     "keep_indexes",
     is_flag=True,
-    help="Leave the command the other indexes that you set for pip and uv. Any of them can then win a name of this index.",
+    help="Keep the other indexes that you set for pip and uv. Then any of them can win a name of this index.",
 )
 @fall_through
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)

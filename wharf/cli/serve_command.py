@@ -55,14 +55,16 @@ Examples:
     help="The largest file that an upload may have.",
 )
 @click.option("--strict-uploads", is_flag=True, help="Refuse a file that is worth a warning, as `strict` in the settings does.")
-@click.option("--stream", is_flag=True, help="Pass GitHub's files through, for clients that cannot reach its storage.")
+@click.option(
+    "--stream", is_flag=True, help="Send GitHub's files through the server, for clients that cannot reach GitHub's storage."
+)
 @click.option(
     "--cache-size",
     type=click.IntRange(min=0),
     default=4 << 30,
     show_default="4 GiB",
     metavar="BYTES",
-    help="How much of the files that pass through is kept on disk.",
+    help="How much of these files the server keeps on disk.",
 )
 @click.option(
     "--keep-alive",
@@ -98,10 +100,10 @@ def serve_command(
 ) -> None:
     """Serve the index to pip, uv and twine.
 
-    Over a folder everybody on this machine may read, and uploading always needs a token (`wharf token create NAME`); on an
-    address that others can reach, reading needs one too. Over a private repository on GitHub clients send a GitHub token
-    that may read it. A commit is visible within a second, one that was pushed to GitHub within seconds; with a webhook
-    (WHARF_WEBHOOK_SECRET) at once.
+    Over a folder, everybody on this machine may read. Uploading always needs a token (`wharf token create NAME`). On an address
+    that others can reach, reading needs one too. Over a private repository on GitHub, clients send a GitHub token that may
+    read it. A commit is visible within a second. A commit that was pushed to GitHub is visible within seconds, and with a
+    webhook (WHARF_WEBHOOK_SECRET) at once.
     """
     from wharf import public_index_address
     from wharf.secret import Secret

@@ -41,7 +41,8 @@ Examples:
 def setup_command(state: State, client: Client, url: str | None, name: str | None, write: bool, file: Path | None) -> None:
     """Tell pip, uv, poetry, pdm or twine about the index, in that client's own configuration.
 
-    It never holds a token: the output says where that goes. An edit keeps everything else in the file, comments too.
+    The configuration never has a token in it: the output says where the token goes. An edit keeps everything else in the
+    file, comments too.
     """
     from wharf.clients import setup_by_client
     from wharf.clients.index_address import IndexAddress, parse_index_address
