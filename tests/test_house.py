@@ -78,6 +78,8 @@ PURE = {
     "pages",
 }
 IMPURE = {"socket", "subprocess", "git", "fastapi", "starlette", "uvicorn", "asyncio", "urllib3", "requests", "github"}
+# Wings whose `__init__` does not name its files. This list only gets shorter.
+UNNAMED = {"github", "server", "server/access", "server/files", "server/http", "server/web"}
 MOST_ROOMS = 24
 MOST_ARROWS = 100
 MOST_LINES = 410
@@ -216,6 +218,15 @@ def test_the_init_of_a_wing_only_explains() -> None:
             assert only, (
                 f"{path.relative_to(ROOT)} has more than a docstring. Put code into a file with the name of what it holds."
             )
+
+
+def test_the_init_of_a_wing_names_its_rooms() -> None:
+    for path in ROOT.rglob("__init__.py"):
+        said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        rooms = {each.stem for each in path.parent.glob("*.py")} - {"__init__"}
+        unnamed = sorted(room for room in rooms if f"`{room}`" not in said)
+        if path.parent != ROOT and path.parent.relative_to(ROOT).as_posix() not in UNNAMED:
+            assert not unnamed, f"{path.relative_to(ROOT)} does not say what `{'`, `'.join(unnamed)}` hold. One line for each."
 
 
 def test_no_file_is_named_twice() -> None:

@@ -1,1 +1,8 @@
-"""The place for the bytes of distributions: what the operations need of one, and the one in a folder."""
+"""The store for the bytes of distributions.
+
+It promises that bytes have their name only when they are stored as they were checked, and that storing the same bytes again
+changes nothing. It never decides which bytes the index names, and deletes only what it is told to.
+
+- `asset_store`: what the verbs need of a store, whichever it is.
+- `folder_store`: the store in a folder. The one in GitHub releases is in the wing `github`.
+"""

@@ -1,1 +1,15 @@
-"""The command line: words in, an operation, its result out. What a verb needs is imported when the verb runs."""
+"""The command line: options in, an operation, its result out.
+
+It promises one JSON document with `--json`, results on stdout and everything else on stderr, and that `wharf --help` imports
+only what it needs. A command only parses options, calls an operation and shows its result.
+
+- `main`: the program `wharf`, its commands, and what becomes of errors.
+- One file for each command or group of commands: `build_command`, `doctor_command`, `init_command`, `list_show_log_commands`,
+  `publish_command`, `run_command`, `serve_command`, `setup_command`, `token_commands`, `verify_command`,
+  `yank_remove_commands`.
+- `state`: the options of all commands, and how a command speaks. `common_options` and `fall_through_option` define options;
+  `config_files` finds the files of the person.
+- `output`, `progress`, `progress_bars`: what results and progress look like. `release_spec`: `PROJECT==VERSION` as typed.
+- For `wharf run`: `child_process` (the command), `index_thread` (the index beside it), `run_sharing` (the port of several
+  runs), `other_indexes` (those that are closed for the command), `run_notes` (what is said about the command).
+"""

@@ -1,1 +1,14 @@
-"""Wheels and sdists: what they are, what they say of themselves, and whether the two agree."""
+"""Wheels and sdists: what they are, what they say about themselves, and whether the two agree.
+
+It promises that whatever could be read in two ways is refused, that what only some installers take is a warning, and that sizes
+are limited before memory or time is spent. It never unpacks to the disk, and runs no code of a distribution.
+
+- `reading`: the check of one file, from its name to the Distribution that comes out.
+- `wheel`, `sdist`: the checks of each kind. `scripts`: the commands that a wheel brings.
+- `file_names`: what a file name says.
+- `core_metadata`: METADATA and PKG-INFO. `requirements`: what in them only some installers understand.
+- `zip_archive`, `zip_entries`: zip archives, by their directory and by what lies in them.
+- `tar_archive`: tar archives in gzip.
+- `archive_members`: the names in an archive, none of which may lead out of it.
+- `time_limit`: the time that a check may take.
+"""

@@ -34,6 +34,11 @@ class Distribution:
     `size` in bytes. `metadata` is METADATA or PKG-INFO byte for byte. `announces_metadata` says whether an index may offer it
     beside the file (PEP 658): always for a wheel, for an sdist only if no build changes the requirements in it (PEP 643).
     `warnings` are sentences for the person.
+
+    - Name and version in `metadata` are those of the file name.
+    - `sha256` and `size` are those of all bytes that were checked.
+    - Nothing in it leads out of the folder that it is unpacked into. What could be read in two ways was refused.
+    - What only some installers take is among `warnings`; what none takes is refused.
     """
 
     filename: str

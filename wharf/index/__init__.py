@@ -1,1 +1,17 @@
-"""The index: records on a branch, changes to it, snapshots of it, and the git beneath."""
+"""The index: a branch of a git repository, read at one commit and changed by one commit.
+
+It promises that a change is applied whole or not at all, that a file name has the same bytes for ever, and that damage is
+reported and never taken for absence. It never looks at the bytes of a distribution, never forces the branch, and starts no
+program that a configuration names.
+
+- `branch`: the branch, its tip, and the compare-and-swap that moves it.
+- `snapshot`: the index at one commit, which is all that readers see.
+- `change`: what a verb wants of an index, as a value. The kinds of changes are `add_files`, `yank_and_remove` and
+  `settings_change`; each decides its conflicts.
+- `record`: a release as the bytes of `release.json`, and the state of a project.
+- `configuration`: `wharf.toml`, the settings of an index.
+- `asset_location`: where a record says that a file is on GitHub.
+- `commit_message`: why a commit was made, and by whom. `history` reads these messages again.
+- `fast_import`: a commit as git reads it from a stream.
+- `git`: the git program. `git_objects` reads commits, folders and files through it.
+"""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
-    """One release in one commit of the history. `time` is in seconds since 1970, UTC; `run` is as of a CommitMessage."""
+    """One release in one commit of the history. `time` is in seconds since 1970, UTC; `run` is as in a CommitMessage."""
 
     commit: str
     time: int

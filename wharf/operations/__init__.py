@@ -1,1 +1,16 @@
-"""The verbs that write: each takes a repository and its input, and gives a result. Nothing here prints."""
+"""The verbs: each takes a repository and its input, and gives a result.
+
+They promise an order in which no crash shows anything half done: bytes are stored before the index names them, and deleted
+after it names them no more. Each can be run again. Nothing here prints or reads options: `cli` and `server` do that.
+
+- `publish`: files into the store, then into the index. `publish_inputs` checks them; `file_selection` finds them in folders.
+- `yank`, `remove`: a release or a file marked, or taken out.
+- `verify`: index and store compared. `verify_folder` and `verify_releases` know the two stores, `verify_findings` says what
+  can be found.
+- `build`: the static site. `build_plan` has what is to do, `build_links` where links lead, `build_pages` makes the pages, and
+  `build_files` fetches the files.
+- `init`: a repository with an index. `actions_workflow` writes its workflow, for the `working_tree` that a folder is in.
+- `repository_dispatch`: the event that starts a workflow after a publish.
+- `doctor`: what is wrong on this machine; `doctor_github` asks GitHub, `doctor_findings` has what is found.
+- `client_setup`: the configuration file of pip, uv or another client, found and edited.
+"""

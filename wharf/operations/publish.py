@@ -66,7 +66,7 @@ def publish(
     limit: int = reading.DEFAULT_LIMIT,
     progress: Progress | None = None,
 ) -> Published:
-    """Publish files of any mix of projects, all or none. `limit` is in bytes a file; `actor` is as of a Message.
+    """Publish files of any mix of projects, all or none. `limit` is in bytes a file; `actor` is as in a CommitMessage.
 
     With `skip_existing`, a file whose name is taken by other bytes is left out instead of a ConflictError. Without `create` an
     index that is not there on GitHub is a NoIndexError; a folder is filled by whoever publishes first. With `strict`, a

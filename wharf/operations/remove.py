@@ -33,7 +33,7 @@ def remove(
 ) -> Removed:
     """Take a release, or one file of it, out of the index, and delete the bytes.
 
-    What left the index before, by a removal that died then, has its bytes deleted. `actor` is as of a Message.
+    What left the index before, by a removal that died then, has its bytes deleted. `actor` is as in a CommitMessage.
     Raises NotFoundError or UsageError; and StorageError if the bytes were deleted while somebody published them again.
     """
     check_reason(reason)

@@ -1,1 +1,10 @@
-"""A project, or the list of projects, as the bytes of one page."""
+"""A project, or the list of projects, as the bytes of one page. Pure: values in, bytes out.
+
+It promises that the same content gives the same bytes, and that JSON and HTML say the same as far as HTML can. It never reads
+the index, and no private key of a record is on a page.
+
+- `document`: the PEP 691 document of which each page is made.
+- `page_format`: the formats, and a document as bytes in one of them. `html` has the templates.
+- `content_negotiation`: which format and encoding a client asked for.
+- `validator`: the ETag of a page.
+"""

@@ -1,1 +1,11 @@
-"""The repository that a person named: settings say which, credentials let in, and it is opened as one thing."""
+"""The repository that a person named: found in settings, entered with a token, and opened as one thing.
+
+It promises that a token goes only to the host that it belongs to, and that the most direct word of the person wins. It never
+shows a token, and never sends one to a host that only a file in a working tree names.
+
+- `opening`: branch, store and tokens of a repository, opened together.
+- `settings`: which repository, which index, and how to write to it.
+- `credentials`: the token for a repository. `app_credential`: the GitHub App that a person names.
+- `tokens`: the tokens that wharf itself gives to clients of its server.
+- `local_index`: whether a copy of the index is on this machine.
+"""

@@ -1,1 +1,11 @@
-"""What the operating system gives, made safe: files, folders of one owner, a clock that counts sleep, words for a full disk."""
+"""What the operating system gives, used in a safe way.
+
+It promises that no link leads a read or a deletion out of its folder, that private folders are private from the start, and that
+an error of a file comes with its remedy. It never knows what the files are for.
+
+- `regular_file`: files in folders that others may have filled.
+- `owner_only_folder`: folders that only their owner can enter.
+- `clock`: the time that has passed, sleep of the machine included.
+- `disk_remedies`: what to do about a full disk and other errors of files.
+- `fault_report`: what is said about a fault in wharf.
+"""

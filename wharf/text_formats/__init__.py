@@ -1,1 +1,10 @@
-"""TOML, JSON and INI of anybody: read with one kind of error, and edited so that all else in them stays as it is."""
+"""TOML, JSON and INI that anybody may have written. Pure: text in, text or values out.
+
+It promises one kind of error, whatever is wrong with a text, and edits that leave everything else as it is, comments too.
+It never opens a file.
+
+- `parsing`: TOML and JSON as values.
+- `toml_editing`: edits of TOML as text, with tomlkit.
+- `ini_editing`: edits of INI as text, with configupdater.
+- `edited_text`: what both editors share.
+"""
