@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import github.Auth
 import pytest
@@ -23,10 +23,10 @@ from tests.github.test_api import whole
 from tests.simulator import Hub, apps
 from wharf.errors import NotAllowedError, QuotaError, StorageError, UsageError
 from wharf.github.api import GitHub
-from wharf.github.app_installation import InstallationTokens
+from wharf.github.app_installation import InstallationTokens, requests_of
 from wharf.github.app_jwt import App
 from wharf.github.clone import TRIES
-from wharf.github.quota import Waiting
+from wharf.github.quota import Turns, Waiting
 from wharf.github.remote_branch import RemoteBranch
 from wharf.github.renewing_token import EARLY, NO_TOKEN_PAUSE, SOONEST
 from wharf.github.replies import Reply
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.simulator import Call, Repo
+    from wharf.github.wire import Outgoing, Wire
     from wharf.model import Json
 
 HOUR = 3600.0
@@ -148,17 +149,25 @@ def test_the_account_is_the_app_s_bot(world: World) -> None:
     assert account.id is not None
 
 
-def test_github_com_has_its_api_elsewhere() -> None:
-    seen = []
+@pytest.mark.parametrize(
+    ("host", "api"), [("github.com", "https://api.github.com"), ("ghe.example.org", "https://ghe.example.org/api/v3")]
+)
+def test_the_jwt_goes_to_the_api_of_the_repository_s_own_host(host: str, api: str) -> None:
+    seen: list[Outgoing] = []
 
-    def ask(method: str, path: str, body: Json = None) -> Reply:
-        seen.append(path)
-        return Reply(status=500, headers={})
+    class Line:
+        def with_turns(self, _turns: Turns) -> Line:
+            return self
 
-    tokens = InstallationTokens(App("1", Secret("x"), "here"), lambda: Address(owner="acme", name="pkgs"), ask)
+        def send(self, asked: Outgoing) -> Reply:
+            seen.append(asked)
+            return Reply(status=500, headers={})
+
+    app, address = App("1", Secret("x"), "here"), Address(host=host, owner="acme", name="pkgs")
+    ask = requests_of(app, lambda: address, lambda: cast("Wire", Line()), Turns(Waiting()))
     with pytest.raises(StorageError, match="GitHub answered 500"):
-        tokens.issue()
-    assert seen == ["/repos/acme/pkgs/installation"]
+        InstallationTokens(app, lambda: address, ask).issue()
+    assert [(each.method, each.url, each.tokens) for each in seen] == [("GET", f"{api}/repos/acme/pkgs/installation", app)]
 
 
 def test_pygithub_and_cryptography_are_loaded_when_an_app_signs_and_not_before() -> None:
@@ -317,7 +326,7 @@ def test_github_s_absence_is_survived_while_the_old_token_holds(in_step: World) 
         for _ in range(5):
             assert opened.call("GET", "{repo}").status == 200
         (warned,) = world.warned
-        assert "not renewed yet" in warned
+        assert "could not be renewed" in warned
         world.hub.clock.forward(EARLY)
         with pytest.raises(StorageError, match="GitHub answered 503"):
             opened.call("GET", "{repo}")

@@ -53,7 +53,7 @@ def not_installed(slug: str, page: str, address: Address) -> NotAllowedError:
 def suspended(slug: str, account: str, page: str) -> NotAllowedError:
     """An installation on an account is suspended. `page` is the installation's (may be empty)."""
     what = f"The installation of the app {slug} on {account} is suspended."
-    return NotAllowedError(what, f"Who administers {account} can end that on {_page(page)}.", doctor=True)
+    return NotAllowedError(what, f"An owner of {account} can end that on {_page(page)}.", doctor=True)
 
 
 def no_contents(slug: str, account: str, page: str) -> NotAllowedError:

@@ -155,7 +155,7 @@ class RenewingToken:
 
     def _fail(self, error: WharfError) -> None:
         if self.left and (self._failure is None or self._failure.message != error.message):
-            self._warn(f"The token is not renewed yet, and still holds for {self.left:.0f} s: {error.message}")
+            self._warn(f"The token could not be renewed, and is valid for {self.left:.0f} s more: {error.message}")
         self._failure, self._again = error, self._clock() + (PAUSE if self.left else NO_TOKEN_PAUSE)
 
 
