@@ -13,7 +13,7 @@ from tests.github.test_remote_branch import git
 from tests.server.over_github import JSON, World, address, at_once
 from tests.server.running import soon
 from tests.simulator.shapes import number_of
-from wharf.server.access import borrowed_tokens, github_access
+from wharf.server.access import borrowed_tokens, github_access, github_token_check
 from wharf.server.refresh import refresher
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def test_while_github_is_away_known_members_go_on_and_nobody_else_comes_in(world
         world.hub.clock.forward(3600)
         assert client.get(PAGE).status_code == 503
         world.hub.down = False
-        world.hub.clock.forward(github_access.PAUSE + 1)
+        world.hub.clock.forward(github_token_check.PAUSE + 1)
         for token in (world.bob, carol, world.alice):
             assert client.get(PAGE, auth=("x", token)).status_code == 200
 
@@ -426,7 +426,7 @@ def test_a_yes_holds_for_an_hour_and_no_longer_while_github_is_away(world: World
     with world.serving() as client:
         assert client.get(PAGE).status_code == 200
         world.hub.down = True
-        world.hub.clock.forward(github_access.GRACE - 10)
+        world.hub.clock.forward(github_token_check.GRACE - 10)
         assert client.get(PAGE).status_code == 200
         world.hub.clock.forward(11)
         assert client.get(PAGE).status_code == 503

@@ -7,21 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import math
 from collections import OrderedDict, deque
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from wharf.errors import NotAllowedError, NotFoundError, QuotaError, StorageError
-from wharf.github.replies import Reply
-from wharf.repository.tokens import PREFIX
 from wharf.server.access.access_protocol import ASK, Access, Uploader
 from wharf.server.access.cross_site import refuse_foreign
+from wharf.server.access.github_token_check import PAUSE, GitHubTokenCheck, Verdict
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http.answer import Answer, text
-from wharf.server.http.authorization import secrets_of
-from wharf.server.http.error_answers import failure
 from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
@@ -30,16 +24,8 @@ if TYPE_CHECKING:
     from wharf.github.api import GitHub
     from wharf.secret import Secret
 
-HOLDS: Final = 60.0
-"""Seconds for which a yes or no from GitHub is remembered."""
-GRACE: Final = 3600.0
-"""Seconds after a yes in which it still holds while GitHub does not answer."""
-
 PATIENCE: Final = 8.0
 """Seconds for which a client waits for a verdict from GitHub."""
-PAUSE: Final = 5.0
-"""Seconds for which GitHub is not asked again when it did not answer: trying takes as long, and others would queue up."""
-
 STRANGERS: Final = 64
 """Tokens of which GitHub has not said yes lately, that wait to be asked about. Members do not queue behind them."""
 GUESSES: Final = 120
@@ -48,38 +34,8 @@ GUESSES: Final = 120
 _KEPT = 4096  # verdicts of each kind: whoever makes up tokens drives out no member's
 _AT_ONCE = 6  # tokens of members that are asked about at the same time
 _STRANGERS_AT_ONCE = 3  # with files and members not more than there are connections: GitHub may hang
-_SHORTEST = 20  # characters of a GitHub token; what is shorter is a user name, and GitHub locks out who tries too many
 _CHALLENGE = (("www-authenticate", 'Basic realm="wharf", charset="UTF-8"'),)
 _NO_TOKEN = text(401, "This server needs a GitHub token that may read the index. Send it as the password.", _CHALLENGE)
-_BAD_TOKEN = text(401, "GitHub does not know this token: it is wrong, expired or revoked.", _CHALLENGE)
-_OURS = text(
-    401,
-    "This is a wharf token, but this server needs a GitHub token that may read the index. `wharf serve --auth tokens` "
-    "takes wharf tokens.",
-    _CHALLENGE,
-)
-_NO_RIGHT = failure(
-    NotAllowedError("GitHub does not let this token read the index.", "It needs the permission contents: read.")
-)
-_READ_ONLY = failure(NotAllowedError("GitHub does not let this token upload.", "It needs the permission contents: write."))
-_ANSWERS = (401, 403, 404, 409)
-_AWAY = "GitHub cannot be asked about this token just now."
-
-
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """`refusal` None is a yes; `confirmed` is when GitHub last said yes, `until` when it has to be asked again.
-
-    `guessed`: it is a no to what GitHub does not know. `limit`: GitHub's limits allow no question.
-    """
-
-    refusal: Answer | None
-    until: float
-    confirmed: float = 0.0
-    token: Secret | None = None
-    etag: str | None = None
-    guessed: bool = False
-    limit: QuotaError | None = None
 
 
 class GitHubAccess(Access):
@@ -104,15 +60,13 @@ class GitHubAccess(Access):
         clock: Callable[[], float] = elapsed,
     ) -> None:
         self.problem: str | None = None
-        self._github = github
-        self._ref = ref.removeprefix("refs/")
+        self._check = GitHubTokenCheck(github, ref, clock)
         self._lend = lend
         self._clock = clock
-        self._yes: OrderedDict[bytes, _Verdict] = OrderedDict()
-        self._no: OrderedDict[bytes, _Verdict] = OrderedDict()
+        self._yes: OrderedDict[bytes, Verdict] = OrderedDict()
+        self._no: OrderedDict[bytes, Verdict] = OrderedDict()
         self._logins: dict[bytes, str] = {}
-        self._asking: dict[bytes, asyncio.Task[_Verdict]] = {}
-        self._away_until = 0.0
+        self._asking: dict[bytes, asyncio.Task[Verdict]] = {}
         self._guessed: deque[float] = deque(maxlen=GUESSES)  # when GitHub did not know a token
         self._strangers = 0
         self._threads = DaemonThreads("verdict", _AT_ONCE)
@@ -149,7 +103,7 @@ class GitHubAccess(Access):
             raise verdict.limit.with_traceback(None)
         if verdict.refusal is not None or verdict.token is None:
             return verdict.refusal or _NO_TOKEN
-        found = await self._threads.run(partial(self._role, verdict.token))
+        found = await self._threads.run(partial(self._check.ask_role, verdict.token))
         if isinstance(found, Uploader):
             if len(self._logins) >= _KEPT:
                 self._logins.clear()
@@ -164,22 +118,10 @@ class GitHubAccess(Access):
             return None
         return self._logins.get(key) or f"github-{known.token.sha256()[:8]}"
 
-    def _role(self, token: Secret) -> Uploader | Answer:
-        github = self._github.with_token(token)
-        try:
-            about = github.rest.about()
-        except NotFoundError:  # within the minute for which the verdict holds
-            return _NO_RIGHT
-        name = github.rest.user()
-        # What GitHub says here of a person holds for each of the person's tokens at most; of an app's it says nothing.
-        if name is not None and about.may_push is False:
-            return _READ_ONLY
-        return Uploader(name or "an app on GitHub", token)
-
-    def _known(self, key: bytes) -> _Verdict | None:
+    def _known(self, key: bytes) -> Verdict | None:
         return self._yes.get(key) or self._no.get(key)
 
-    def _keep(self, key: bytes, verdict: _Verdict) -> _Verdict:
+    def _keep(self, key: bytes, verdict: Verdict) -> Verdict:
         self._yes.pop(key, None)
         self._no.pop(key, None)
         kept = self._yes if verdict.refusal is None else self._no
@@ -188,7 +130,7 @@ class GitHubAccess(Access):
             kept.popitem(last=False)
         return verdict
 
-    async def _verdict(self, authorization: bytes) -> _Verdict:
+    async def _verdict(self, authorization: bytes) -> Verdict:
         key = hashlib.sha256(authorization).digest()
         known = self._known(key)
         if known is not None and known.until > self._clock():
@@ -197,12 +139,12 @@ class GitHubAccess(Access):
         if task is None:
             stranger = known is None or known.refusal is not None
             if stranger and (wait := self._crowd()):
-                return self._without_github(None, wait)
+                return self._check.without_github(None, wait)
             task = asyncio.create_task(self._decide(key, authorization, known))
             self._asking[key] = task
             self._strangers += stranger
 
-            def done(_task: asyncio.Task[_Verdict]) -> None:
+            def done(_task: asyncio.Task[Verdict]) -> None:
                 del self._asking[key]
                 self._strangers -= stranger
 
@@ -210,7 +152,7 @@ class GitHubAccess(Access):
         await asyncio.wait({task}, timeout=PATIENCE)
         if task.done():
             return task.result()
-        return self._keep(key, self._without_github(known, PAUSE))  # the answer still counts when it comes
+        return self._keep(key, self._check.without_github(known, PAUSE))  # the answer still counts when it comes
 
     def _crowd(self) -> float:
         """Seconds for which strangers are not asked about, because too many are already, or guess."""
@@ -219,62 +161,13 @@ class GitHubAccess(Access):
         full = len(self._guessed) == GUESSES
         return max(0.0, self._guessed[0] + 60.0 - self._clock()) if full else 0.0
 
-    async def _decide(self, key: bytes, authorization: bytes, known: _Verdict | None) -> _Verdict:
-        if self._clock() < self._away_until:
-            return self._keep(key, self._without_github(known, PAUSE))
+    async def _decide(self, key: bytes, authorization: bytes, known: Verdict | None) -> Verdict:
+        if self._check.away:
+            return self._keep(key, self._check.without_github(known, PAUSE))
         threads = self._threads_for_strangers if known is None or known.refusal is not None else self._threads
-        verdict = await threads.run(partial(self._asked, authorization, known))
-        if verdict.refusal is _BAD_TOKEN and verdict.guessed:
+        verdict = await threads.run(partial(self._check.ask, authorization, known))
+        if verdict.guessed:
             self._guessed.append(self._clock())
         if verdict.token is not None and verdict.refusal is None:
             await self._lend(verdict.token)
         return self._keep(key, verdict)
-
-    def _asked(self, authorization: bytes, known: _Verdict | None) -> _Verdict:
-        """GitHub's verdict on whatever in the header may be a token: the password, else the user name."""
-        now, guessed = self._clock(), False
-        given = secrets_of(authorization)
-        if any(token.reveal().startswith(PREFIX) for token in given[:1]):  # GitHub is not told of it
-            return _Verdict(_OURS, now + HOLDS)
-        for token in given:
-            if len(token.reveal()) < _SHORTEST:
-                continue
-            etag = known.etag if known is not None and known.token == token else None
-            try:
-                reply = self._ask_github(self._github.with_token(token), etag)
-            except NotAllowedError:
-                continue  # it cannot be a token at all
-            except QuotaError as error:  # the token's own limit
-                return self._without_github(known, error.retry_after, error)
-            except NotFoundError:  # the repository has another name, by which this token may not see it either
-                return _Verdict(_NO_RIGHT, now + HOLDS)
-            except StorageError:
-                self._away_until = self._clock() + PAUSE
-                return self._without_github(known, PAUSE)
-            if reply.status in {200, 304, 409}:
-                return _Verdict(None, now + HOLDS, now, token, reply.headers.get("etag", etag))
-            guessed = True
-            if reply.status != 401:
-                return _Verdict(_NO_RIGHT, now + HOLDS)
-        return _Verdict(_BAD_TOKEN, now + HOLDS, guessed=guessed)
-
-    def _ask_github(self, github: GitHub, etag: str | None) -> Reply:
-        """Whether a token may read the index branch: 200, 304, or 409 for an empty repository.
-
-        404 may mean that the branch is gone. Then GitHub is asked for the branches of that name, which is the same right, and
-        has an answer without any.
-        """
-        reply = github.call("GET", f"{{repo}}/git/ref/{self._ref}", allow=_ANSWERS, etag=etag)
-        if reply.status != 404:
-            return reply
-        found = github.call("GET", f"{{repo}}/git/matching-refs/{self._ref}", allow=_ANSWERS)
-        return Reply(status=found.status, headers={})  # its validator is none of the ref's
-
-    def _without_github(self, known: _Verdict | None, wait: float, limit: QuotaError | None = None) -> _Verdict:
-        """What holds while GitHub does not answer: a yes of the last hour, and nothing else."""
-        now = self._clock()
-        if known is not None and known.refusal is None and now < known.confirmed + GRACE:
-            return _Verdict(None, min(now + HOLDS, known.confirmed + GRACE), known.confirmed, known.token, known.etag)
-        if limit is not None:
-            return _Verdict(failure(limit), now + 1, limit=limit)
-        return _Verdict(text(503, _AWAY, (("retry-after", str(math.ceil(wait) or 1)),)), now + 1)
