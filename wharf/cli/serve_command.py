@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +10,10 @@ import click
 
 from wharf.cli.common_options import common_options
 from wharf.cli.fall_through_option import fall_through
+from wharf.cli.serve_messages import tell_that_it_answers
 from wharf.cli.state import State, pass_state
-from wharf.clients import install_commands
 
 if TYPE_CHECKING:
-    from wharf.clients.install_commands import Login
     from wharf.public_index_address import PublicIndex
     from wharf.server.options import Auth, Options
 
@@ -147,41 +145,10 @@ def _serve(state: State, options: Options) -> None:
         so_far = " (a new store, empty yet)" if repository.made else " (empty yet)" if empty else ""
         where = f"the index {index!r} of {repository.where}{so_far}"
         operator = Operator(
-            ready=lambda address, by: _tell(state, where, address, options, by),
+            ready=lambda address, by: tell_that_it_answers(state, where, address, options, by),
             warn=state.warn,
             say=state.say,
             write=click.echo,
             wants_json=state.json,
         )
         serve(repository, options, operator)
-
-
-def _tell(state: State, where: str, address: str, options: Options, auth: str) -> None:
-    clients = options.seen_by_clients(address)
-    if state.json:
-        click.echo(json.dumps({"url": address, "clients": clients}))
-        return
-    if clients is None:
-        click.echo(f"Serving {where} at {address} (stop with Ctrl-C)")
-        through = "the proxy's address" if options.behind_proxy else "an address of this machine"
-        click.echo(f"  Clients use {through}, which is not known here, with {options.root_path}/simple/ behind it.")
-    else:
-        _tell_how(where, address, clients, options, auth)
-    if options.public_index is not None:
-        click.echo(
-            f"Requests for other projects are redirected to {options.public_index.address}, unless the index reserves them."
-        )
-    if auth == "github":
-        click.echo("Clients send a GitHub token that may read the repository, as the password.")
-
-
-def _tell_how(where: str, address: str, clients: str, options: Options, auth: str) -> None:
-    open_reading = auth == "public" or (auth == "local" and options.loopback)
-    login: Login = "github" if auth == "github" else "none" if open_reading else "token"
-    advice = install_commands.for_server(f"{clients}/simple/", falls_through=options.public_index is not None, login=login)
-    if clients == address:
-        click.echo(f"Serving {where} at {address}/simple/ (stop with Ctrl-C)")
-    else:
-        click.echo(f"Serving {where} at {address}, for clients at {clients}/simple/ (stop with Ctrl-C)")
-    for line in (*advice.commands, *advice.notes):
-        click.echo(f"  {line}")

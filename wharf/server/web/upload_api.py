@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, Protocol
-
-from packaging.utils import canonicalize_name
+from typing import TYPE_CHECKING, BinaryIO
 
 from wharf.distribution import reading
 from wharf.distribution.file_names import Name, plain
 from wharf.errors import (
     UNWRITABLE,
     BusyError,
-    InvalidDistributionError,
     NoIndexError,
     NotAllowedError,
     NotFoundError,
@@ -25,20 +21,19 @@ from wharf.errors import (
     TooLargeError,
     UsageError,
 )
-from wharf.model import version_of
 from wharf.operations.publish import Published, publish
 from wharf.operations.publish_inputs import Input
 from wharf.server.access.borrowed_tokens import servers_own
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http.request_body import check_length, pieces
 from wharf.server.web import upload_form as forms
-from wharf.server.web.upload_form import REMEDY, Form, Limits
+from wharf.server.web.upload_checks import check_form
+from wharf.server.web.upload_form import Form, Limits
 from wharf.system import disk_remedies, owner_only_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from packaging.version import Version
     from starlette.requests import Request
 
     from wharf.repository.opening import Repository
@@ -53,12 +48,6 @@ MEMORY = 128 << 20
 """Bytes of memory that all uploads may hold which have not come to their end."""
 EACH = 1 << 20
 """Bytes that each of them may hold: what was read of the connection, and what is to be written to the disk."""
-_DIGESTS = {"md5_digest": ("md5", 32), "sha256_digest": ("sha256", 64), "blake2_256_digest": ("blake2b", 64)}
-
-
-class _Digest(Protocol):
-    def update(self, data: bytes, /) -> None: ...
-    def hexdigest(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,18 +152,7 @@ class UploadApi:
 
     def _check(self, form: Form) -> tuple[Input, tuple[str, ...]]:
         """The file of a form, if the form says of it what is true; and what there is to say of the form."""
-        action, protocol = form.fields.get(":action", "file_upload"), form.fields.get("protocol_version", "1")
-        if action != "file_upload" or protocol != "1":
-            raise UsageError(
-                f"The server takes no such form (:action={action[:50]!r}, protocol_version={protocol[:50]!r}).",
-                "An upload says :action=file_upload and protocol_version=1.",
-            )
-        content, filename = form.content, form.filename
-        if content is None or not filename:
-            raise UsageError("The upload has no file in its field `content`.", REMEDY)
-        name = Name.parse(filename)
-        _check_name(form, name.project, name.version)
-        notes = (*_dropped(form), *_check_digests(form, content, filename))
+        content, filename, notes = check_form(form)
         found = reading.read(content, filename, limit=self._limit)
         return Input(filename, lambda: _again(content), form.size, found), notes
 
@@ -195,50 +173,6 @@ class UploadApi:
                 if repository.github is None:
                     raise
                 raise servers_own(error) from error
-
-
-def _check_name(form: Form, project: str, version: Version) -> None:
-    """Name and version, where the form gives them, must be those of the file."""
-    name, declared = form.fields.get("name"), form.fields.get("version")
-    if name is not None and canonicalize_name(name) != project:
-        raise InvalidDistributionError(f"The form says name={plain(name)!r}, the file is of {project}.", REMEDY)
-    if declared is not None and (parsed := version_of(declared)) != version:
-        why = "which is not a version" if parsed is None else f"the file is {version}"
-        raise InvalidDistributionError(f"The form says version={plain(declared)!r}, {why}.", REMEDY)
-
-
-def _dropped(form: Form) -> list[str]:
-    """What the uploader sent beside the file, and is not kept."""
-    lines = {
-        "gpg_signature": "The signature {!r} was dropped: signatures by GPG are not kept.",
-        "attestations": "The attestations were dropped: they are not kept.",
-    }
-    return [lines.get(name, f"The field {name!r} was dropped.").format(filename) for name, filename in form.dropped.items()]
-
-
-def _check_digests(form: Form, file: BinaryIO, filename: str) -> list[str]:
-    """Every digest that the form declares must be that of the bytes. One of another length says nothing: it is passed over."""
-    declared = {field: value for field in _DIGESTS if (value := form.fields.get(field))}
-    digits = {field: _DIGESTS[field][1] for field in declared}
-    odd = {field for field, value in declared.items() if len(value) != digits[field]}
-    found = {field: _hash(field) for field in declared if field not in odd}
-    while chunk := file.read(1 << 20) if found else b"":
-        for each in found.values():
-            each.update(chunk)
-    file.seek(0)
-    for field, digest in found.items():
-        if digest.hexdigest() != declared[field].lower():
-            raise InvalidDistributionError(
-                f"{filename!r} arrived with another {field} than declared.", "Upload it again; it was damaged on the way."
-            )
-    return [f"{each} was ignored: it has {len(declared[each])} digits instead of {digits[each]}." for each in sorted(odd)]
-
-
-def _hash(field: str) -> _Digest:
-    if field == "blake2_256_digest":
-        return hashlib.blake2b(digest_size=32)
-    # md5 is what old clients declare; here it tells a broken transfer, and guards nothing.
-    return hashlib.new(_DIGESTS[field][0], usedforsecurity=False)
 
 
 def _again(file: BinaryIO) -> BinaryIO:

@@ -1,0 +1,47 @@
+"""What `wharf serve` says when it answers: its address, and how clients use it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from wharf.clients import install_commands
+
+if TYPE_CHECKING:
+    from wharf.cli.state import State
+    from wharf.clients.install_commands import Login
+    from wharf.server.options import Options
+
+
+def tell_that_it_answers(state: State, where: str, address: str, options: Options, auth: str) -> None:
+    """Say it in words or, with --json, as one JSON document on a line."""
+    clients = options.seen_by_clients(address)
+    if state.json:
+        click.echo(json.dumps({"url": address, "clients": clients}))
+        return
+    if clients is None:
+        click.echo(f"Serving {where} at {address} (stop with Ctrl-C)")
+        through = "the proxy's address" if options.behind_proxy else "an address of this machine"
+        click.echo(f"  Clients use {through}, which is not known here, with {options.root_path}/simple/ behind it.")
+    else:
+        _tell_how(where, address, clients, options, auth)
+    if options.public_index is not None:
+        click.echo(
+            f"Requests for other projects are redirected to {options.public_index.address}, unless the index reserves them."
+        )
+    if auth == "github":
+        click.echo("Clients send a GitHub token that may read the repository, as the password.")
+
+
+def _tell_how(where: str, address: str, clients: str, options: Options, auth: str) -> None:
+    open_reading = auth == "public" or (auth == "local" and options.loopback)
+    login: Login = "github" if auth == "github" else "none" if open_reading else "token"
+    advice = install_commands.for_server(f"{clients}/simple/", falls_through=options.public_index is not None, login=login)
+    if clients == address:
+        click.echo(f"Serving {where} at {address}/simple/ (stop with Ctrl-C)")
+    else:
+        click.echo(f"Serving {where} at {address}, for clients at {clients}/simple/ (stop with Ctrl-C)")
+    for line in (*advice.commands, *advice.notes):
+        click.echo(f"  {line}")
