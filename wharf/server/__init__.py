@@ -1,1 +1,20 @@
-"""The server: an index over HTTP."""
+"""The server: an index over HTTP, for `wharf serve` and beside the command of `wharf run`.
+
+It promises that a page is of one commit, whole; that a name of the index never leaves it; and that it answers with what it
+fetched last while GitHub is away. It never runs git, parses a record or renders a page for a request whose answer lies ready,
+and writes nothing into the index but uploads.
+
+Wings, from the ground up:
+
+- `http`: connections, requests and answers. `logs`: what the operator is told. `access`: who may read and upload.
+- `files`: the bytes of files. `refresh`: how a new commit is noticed and shown. `web`: uploads, webhooks, the page for people.
+
+Rooms:
+
+- `simple_api`: where a request for a page or a file is answered.
+- `answer_cache`, `answer_maker`: answers that lie ready, and how one is made. `claimed_names`: the names of the index.
+- `app`: puts a server together by its `rules`; `access_choice` and `file_answers` choose the parts.
+- `operator_server`: `wharf serve`, by its `options`; `reading_choice` and `startup_check` come before it answers.
+- `run_server`: the server beside the command of `wharf run`.
+- `daemon_threads`: threads for what waits for GitHub or for a disk.
+"""

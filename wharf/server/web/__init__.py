@@ -1,1 +1,10 @@
-"""What FastAPI routes: uploads, the page for people, webhooks."""
+"""What FastAPI routes: uploads, webhooks, the page for people, and whether all is well.
+
+It promises that an upload is published whole or not at all, by the same operation as on the command line, and that a webhook
+only makes the server ask GitHub. It never believes what a form or a message says without a check.
+
+- `fastapi_router`: the one home of FastAPI. `routes`: what each address does. `answer_response`: our answers for Starlette.
+- `upload_api`: an upload from its request to its commit. `upload_form`: the form as it comes. `upload_checks`: is it true?
+- `quota_wait`: how long an upload waits for GitHub's limits.
+- `webhook`: GitHub's messages.
+"""
