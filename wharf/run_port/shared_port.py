@@ -60,7 +60,7 @@ class SharedPort:
         self._folders = folders
         self._own = digest_of(password)
         self._path: Path | None = None
-        self._door: socket.socket | None = None
+        self._unix_socket: socket.socket | None = None
         self._lock = threading.Lock()
         self._receiver: Callable[[socket.socket], None] | None = None
         self._early: list[socket.socket] = []
@@ -151,26 +151,26 @@ class SharedPort:
             self._listener.close()
         if self._path is not None:
             self._path.unlink(missing_ok=True)
-        if self._door is not None:
+        if self._unix_socket is not None:
             with suppress(OSError):
-                self._door.shutdown(socket.SHUT_RDWR)  # wakes the thread
-            self._door.close()
+                self._unix_socket.shutdown(socket.SHUT_RDWR)  # wakes the thread
+            self._unix_socket.close()
         sweep(self._folders)
 
     def _open(self) -> None:
         """Be found by the others. With a name only once somebody listens: one without is of the dead."""
         for folder in self._folders:
-            door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            unix_socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             path, new = folder / name_of(self.number, self._own), folder / new_name_of(self._own)
             try:
-                door.bind(os.fspath(new))
-                door.listen(BACKLOG)
+                unix_socket.bind(os.fspath(new))
+                unix_socket.listen(BACKLOG)
                 new.rename(path)
             except OSError:
-                door.close()
+                unix_socket.close()
                 continue  # the disk is full, or read-only
-            self._door, self._path = door, path
-            threading.Thread(target=self._attend, args=(door,), name="runs", daemon=True).start()
+            self._unix_socket, self._path = unix_socket, path
+            threading.Thread(target=self._attend, args=(unix_socket,), name="runs", daemon=True).start()
             return
 
     def _listens(self, listener: socket.socket) -> None:
@@ -180,11 +180,11 @@ class SharedPort:
     def _others(self) -> list[Path]:
         return sockets_of_others(self._folders, self.number, self._path)
 
-    def _attend(self, door: socket.socket) -> None:
+    def _attend(self, unix_socket: socket.socket) -> None:
         """Answer the other runs until the end. In a thread, as the rest of this one may be busy with its imports."""
         while not self._ended:
             try:
-                connection, _ = door.accept()
+                connection, _ = unix_socket.accept()
             except OSError:
                 time.sleep(_PAUSE)  # the end, or for the moment there are too many open files
                 continue

@@ -12,6 +12,7 @@ Wings, from the ground up:
 Rooms:
 
 - `simple_api`: where a request for a page or a file is answered.
+- `fall_through`: what is said of a name that the index has no project of.
 - `answer_cache`, `answer_maker`: answers that lie ready, and how one is made. `claimed_names`: the names of the index.
 - `app`: puts a server together by its `rules`; `access_choice` and `file_answers` choose the parts.
 - `operator_server`: `wharf serve`, by its `options`; `reading_choice` and `startup_check` come before it answers.

@@ -13,6 +13,7 @@ from wharf.repository.opening import is_lost
 from wharf.server.access.borrowed_tokens import BorrowedTokens
 from wharf.server.access_choice import access_of
 from wharf.server.answer_cache import AnswerCache
+from wharf.server.fall_through import FallThrough
 from wharf.server.file_answers import delivery_of, file_answers, upload_folder
 from wharf.server.refresh.refresher import Refresher
 from wharf.server.simple_api import SimpleApi
@@ -86,8 +87,7 @@ def make_app(
         router(routes, webhook, lifespan),
         root_path=rules.root_path,
         delivery=delivery,
-        elsewhere=rules.public_index,
-        tells=not hasty,
+        fall_through=FallThrough(cache, rules.public_index, tells=not hasty),
         refusals=refusals,
     )
 

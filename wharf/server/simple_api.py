@@ -1,7 +1,7 @@
 """The simple API (PEP 503, PEP 691) as a plain ASGI path: pages and files are answered before FastAPI sees anything.
 
-`find` is the whole hot path: from path and the few headers that matter to an answer that was given before. `_seek` is the long
-way, for what is asked the first time since a commit. Only what is neither a page nor a file goes on to FastAPI.
+`find_ready` is the whole hot path: from path and the few headers that matter to an answer that was given before. `_make` is the
+long way, for what is asked the first time since a commit. Only what is neither a page nor a file goes on to FastAPI.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import os
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs
 
 from starlette.requests import ClientDisconnect
 
@@ -21,6 +21,7 @@ from wharf.pages import content_negotiation
 from wharf.pages.page_format import Format
 from wharf.server.access.access_protocol import ASK
 from wharf.server.answer_maker import LIST
+from wharf.server.fall_through import quoted
 from wharf.server.files.github_file import GitHubFile
 from wharf.server.files.sending import send_file
 from wharf.server.files.streamed_download import StreamedDownload, send_download
@@ -33,9 +34,9 @@ from wharf.system import fault_report
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from wharf.public_index_address import PublicIndex
     from wharf.server.access.access_protocol import Access
     from wharf.server.answer_cache import AnswerCache
+    from wharf.server.fall_through import FallThrough
     from wharf.server.files.delivery import Delivery
     from wharf.server.logs.refusal_log import RefusalLog
 
@@ -48,7 +49,6 @@ _WRITING = frozenset({"POST", "PUT"})
 _TAKES_POSTS = frozenset({"/legacy/", "/legacy", "/-/webhook/github"})
 _READ_ONLY = ("/simple", "/files/", "/healthz")
 _REFUSALS = frozenset({401, 403})
-_MISSED = 20  # names that are remembered of those that no client was sent elsewhere for
 _NO_METHOD = answer.text(405, "Only GET and HEAD are answered here.", (("allow", "GET, HEAD"),))
 _NO_FORMAT = answer.text(
     406, f"The client takes none of the formats that the server has: {', '.join(form.value for form in Format)} (PEP 691)."
@@ -56,15 +56,16 @@ _NO_FORMAT = answer.text(
 _BLIND = answer.text(
     503, "The server has not seen an index yet, so it says nothing of any name, and passes none on.", (("retry-after", "5"),)
 )
-_WAY_ON = "`wharf serve --fall-through` and `wharf run --fall-through -- COMMAND` pass such names on to the public index."
 _NO_FILE = answer.text(404, "This index names no such file.")
 
 
 class SimpleApi:
     """The ASGI application. Below `root_path`, if a proxy leaves it on the path or takes it off.
 
-    `elsewhere` is where a client is sent for a project that is not the index's (None: nowhere); `missed` has the names that
-    were asked for then, the first few of them. `tells`: each of these is told on the terminal.
+    - A request that was answered before, of the same snapshot, costs look-ups in dictionaries and one look at the access.
+    - Nobody gets a page or a file before the access was asked.
+    - Every request gets an answer: what nobody thought of is a plain 500, and logged.
+    - All methods are for the event loop's thread.
     """
 
     def __init__(
@@ -75,8 +76,7 @@ class SimpleApi:
         *,
         root_path: str = "",
         delivery: Delivery | None = None,
-        elsewhere: PublicIndex | None = None,
-        tells: bool = False,
+        fall_through: FallThrough,
         refusals: RefusalLog | None = None,
     ) -> None:
         self._cache = cache
@@ -84,11 +84,9 @@ class SimpleApi:
         self._delivery = delivery
         self._router = router
         self._root = root_path.rstrip("/")
-        self._public = elsewhere
-        self._tells = tells
+        self._fall_through = fall_through
         self._refusals = refusals
         self.who = access.name_of
-        self.missed: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens."""
@@ -110,7 +108,7 @@ class SimpleApi:
         if scope["type"] != "http":
             await self._router(scope, receive, send)
             return
-        found: Answer | FileAnswer | StreamedDownload | None = self.find(scope)
+        found: Answer | FileAnswer | StreamedDownload | None = self.find_ready(scope)
         if found is None:
             path = self._path(scope["path"])
             if scope["method"] in _WRITING and path not in _TAKES_POSTS:
@@ -119,7 +117,7 @@ class SimpleApi:
             if not path.startswith(("/simple", "/files/")):
                 await self._router({**scope, "path": path, "root_path": ""}, receive, send)
                 return
-            found = await self._seek(scope, path)
+            found = await self._make(scope, path)
         if isinstance(found, Answer):
             if found.reason:
                 give_reason(receive, found.status, found.reason)
@@ -151,7 +149,12 @@ class SimpleApi:
         if self._refusals is not None and authorization is not None:
             self._refusals.refused(scope, refused.status, refused.reason.decode(), self.who(authorization))
 
-    def find(self, scope: Scope) -> Answer | FileAnswer | None:
+    @property
+    def missed(self) -> set[str]:
+        """Names that were asked for, and are neither the index's nor passed on; the first few of them."""
+        return self._fall_through.missed
+
+    def find_ready(self, scope: Scope) -> Answer | FileAnswer | None:
         """The answer if the same was asked before, of the same index; else None."""
         headers = by_name(scope["headers"])
         found = self._cache.ready.get((scope["path"], headers.get(b"accept"), headers.get(b"accept-encoding")))
@@ -165,7 +168,7 @@ class SimpleApi:
             return None if self._delivery is None or validator is not None else self._delivery.ready(found)
         return conditional_requests.validated(found, validator)
 
-    async def _seek(self, scope: Scope, path: str) -> Answer | FileAnswer | StreamedDownload:
+    async def _make(self, scope: Scope, path: str) -> Answer | FileAnswer | StreamedDownload:
         headers = by_name(scope["headers"])
         refused = self._access.refuse_reading(headers.get(b"host", b""), headers.get(b"authorization"))
         if refused is ASK:
@@ -181,9 +184,9 @@ class SimpleApi:
         try:
             zipped = content_negotiation.takes_gzip((encoding or b"")[:_HEADER].decode("latin-1"))
             if path.startswith("/files/"):
-                found = await self._seek_file(path, zipped=zipped)
+                found = await self._file(path, zipped=zipped)
             else:
-                found = await self._seek_page(path, accept or b"", scope["query_string"], zipped=zipped)
+                found = await self._page(path, accept or b"", scope["query_string"], zipped=zipped)
             if not scope["query_string"]:
                 self._cache.remember(index, (scope["path"], accept, encoding), found)
             known = conditional_requests.checked(found, headers.get(b"if-match"), headers.get(b"if-none-match"))
@@ -200,21 +203,21 @@ class SimpleApi:
             raise StorageError("There is no way to a file at GitHub.", "This is a fault in wharf.")
         return await self._delivery.fetch(linked, head=head)
 
-    async def _seek_page(self, path: str, accept: bytes, query: bytes, *, zipped: bool) -> Answer:
+    async def _page(self, path: str, accept: bytes, query: bytes, *, zipped: bool) -> Answer:
         form = _format(accept, query)
         if form is None:
             return _NO_FORMAT
         if "//" in path:
             # By its relative links a page with more slashes would lead elsewhere.
             location = "../" * (path.count("/") - 1) + _SLASHES.sub("/", path)[1:]
-            return answer.redirect(location + (f"?{_quoted(query)}" if query else ""))
+            return answer.redirect(location + (f"?{quoted(query)}" if query else ""))
         name = path[8:-1]
         if path != "/simple/" and (path[7:8] != "/" or path[-1] != "/" or name == LIST or not self._cache.has(name)):
-            return self._elsewhere(path, query, form)
+            return self._redirect_or_miss(path, query, form)
         page = self._cache.page(name, (form, zipped)) or await self._cache.make_page(name, (form, zipped))
-        return page or self._beyond(name, query, form)
+        return page or self._fall_through.answer(name, query, form)
 
-    def _elsewhere(self, path: str, query: bytes, form: Format) -> Answer:
+    def _redirect_or_miss(self, path: str, query: bytes, form: Format) -> Answer:
         """A redirect to where the page is (PEP 503: names are normalised, addresses end with a slash), or 404."""
         if path == "/simple":
             location = "simple/"
@@ -222,37 +225,13 @@ class SimpleApi:
             given = path[8:].removesuffix("/")
             name = normalize(given)
             if path[7:8] != "/" or not is_name(name):
-                return answer.OTHER_ADDRESS if "/" in given and path.endswith("/") else self._missing()
+                return answer.OTHER_ADDRESS if "/" in given and path.endswith("/") else self._fall_through.missing()
             if given == name and path.endswith("/"):
-                return self._beyond(name, query, form)
+                return self._fall_through.answer(name, query, form)
             location = f"../{name}/" if path.endswith("/") else f"{name}/"
-        return answer.redirect(location + (f"?{_quoted(query)}" if query else ""))
+        return answer.redirect(location + (f"?{quoted(query)}" if query else ""))
 
-    def _beyond(self, name: str, query: bytes, form: Format) -> Answer:
-        """What is said of a (normal) name that the index has no project of: the way to the public index, or 404."""
-        if self._cache.claims.has(name):
-            return self._cache.empty_page(name, form)
-        if self._public is not None:
-            return answer.passing_redirect(self._public.page(name, _quoted(query)))
-        if name not in self.missed and len(self.missed) < _MISSED:
-            self.missed.add(name)
-            if self._tells:
-                self._tell(name)
-        return self._missing(name)
-
-    def _tell(self, name: str) -> None:
-        log.warning("This index has no project %s, and it passes no name on (--fall-through is off).", name)
-        if len(self.missed) == _MISSED:
-            log.warning("Further names that this index does not have are not shown.")
-
-    def _missing(self, name: str = "") -> Answer:
-        """There is no such project. Where a client could be sent on and is not, that is said."""
-        what = f"project {name}" if name else "project of that name"
-        if self._public is not None:
-            return answer.text(404, f"This index has no {what}.")
-        return answer.text(404, f"This index has no {what}, and it passes no name on (--fall-through is off). {_WAY_ON}")
-
-    async def _seek_file(self, path: str, *, zipped: bool) -> Answer | FileAnswer | GitHubFile:
+    async def _file(self, path: str, *, zipped: bool) -> Answer | FileAnswer | GitHubFile:
         sha256, _, filename = path[7:].partition("/")
         if not is_sha256(sha256):
             return _NO_FILE
@@ -261,11 +240,6 @@ class SimpleApi:
             ready = self._cache.metadata(sha256, filename, zipped=zipped)
             return ready or await self._cache.make_metadata(sha256, filename, zipped=zipped) or _NO_FILE
         return self._cache.file(sha256, filename) or await self._cache.make_file(sha256, filename) or _NO_FILE
-
-
-def _quoted(query: bytes) -> str:
-    """A query as it came, in the characters of an address."""
-    return quote(query, safe="=&/+%")
 
 
 def _format(accept: bytes, query: bytes) -> Format | None:
