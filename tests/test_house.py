@@ -80,7 +80,7 @@ PURE = {
 }
 IMPURE = {"socket", "subprocess", "git", "fastapi", "starlette", "uvicorn", "asyncio", "urllib3", "requests", "github"}
 # Wings whose `__init__` does not name its files. This list only gets shorter.
-UNNAMED = {"github", "server", "server/access", "server/files", "server/http", "server/web"}
+UNNAMED = {"github"}
 MOST_ROOMS = 24
 MOST_ARROWS = 100
 MOST_LINES = 410
