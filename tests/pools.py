@@ -15,15 +15,17 @@ if TYPE_CHECKING:
 
 
 class _Body(io.RawIOBase):
-    """Pieces as a file: each reading gives one of them."""
+    """Pieces as a file: each reading gives one of them, or a part of it."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
+        self._rest = b""
 
     def read1(self, size: int = -1) -> bytes:
-        piece = next(self._pieces, b"")
-        assert size < 0 or len(piece) <= size
-        return piece
+        piece = self._rest or next(self._pieces, b"")
+        end = len(piece) if size < 0 else size
+        self._rest = piece[end:]
+        return piece[:end]
 
 
 @dataclass

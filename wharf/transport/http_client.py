@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from wharf.secret import Secret
     from wharf.transport.environment import Pools
 
-CHUNK: Final = 256 << 10
 PATIENCE = 120.0
 """Seconds in which an answer has to be there, once the request is sent: its headers, and its body if it is no download."""
 AS_IT_IS: Final = {"accept-encoding": "identity"}
 """Headers for bytes that must not be packed on the way."""
 
+_PIECE = 64 << 10  # bytes: TLS gives 16 KiB at a time, and a larger buffer for each of them costs more than the bytes
 _SLOWEST = 1000  # bytes a second of a download, on the average of a minute: the same as git is told
 _ADDRESS = re.compile("[!-~]{1,65536}", re.ASCII)
 _NEVER_SENT = (failures.ConnectTimeoutError, failures.EmptyPoolError, failures.ProxyError)
@@ -185,10 +185,10 @@ class Answer:
             began = time.monotonic()  # what is done with the bytes takes its own time
 
     def _chunks(self, *, unpacked: bool) -> Iterator[bytes]:
-        """At most CHUNK bytes at a time, unpacked ones too: no more of them are made."""
+        """At most _PIECE bytes at a time, unpacked ones too: no more of them are made."""
         while True:
             try:
-                chunk = self._found.read1(CHUNK, decode_content=unpacked)
+                chunk = self._found.read1(_PIECE, decode_content=unpacked)
             except failures.HTTPError as failure:
                 reason = _broken(failure)
             else:
