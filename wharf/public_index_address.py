@@ -1,6 +1,6 @@
 """The public index: where a name is looked for that an index neither has nor reserves, if `--fall-through` says so.
 
-Nothing is fetched here. A client is sent there, and goes without any credentials of ours.
+Nothing is fetched here. A client is sent there, and takes none of wharf's credentials with it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Addresses of repositories: what a person types, and every address of GitHub's that follows from it. Pure.
+"""Addresses of repositories: what a person types, and every GitHub address that follows from it. Pure.
 
-github.com has its API on a host of its own; a GitHub Enterprise Server has all below its one name ("Getting started with the
+github.com has its API on another host; a GitHub Enterprise Server has all below its one name ("Getting started with the
 REST API for GitHub Enterprise Server").
 """
 

@@ -77,5 +77,5 @@ class AssetStore(Protocol):
         ...
 
     def left_of(self, project: str, version: str, removed: Mapping[str, str]) -> Sequence[Named]:
-        """Those files (name: sha256) of a release that left the index before, and whose bytes are stored nevertheless."""
+        """Those files (name: sha256) of a release that left the index before, but whose bytes are still stored."""
         ...

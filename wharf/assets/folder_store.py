@@ -64,7 +64,7 @@ class StagedPublish:
             yield copy, again
 
     def put(self, new: Sequence[Incoming], known: Sequence[Incoming], recorded: Recorded, tip: str | None) -> Sequence[Named]:
-        """Keep the files; those that are in the index already too, which mends what was lost or damaged."""
+        """Keep the files, also those that are in the index already: so lost or damaged bytes are stored again."""
         del recorded, tip
         files = [(self._paths[each.open], each.named.file) for each in (*new, *known)]
         self._store.put((path, file.sha256, file.filename) for path, file in files)
@@ -77,7 +77,7 @@ class StagedPublish:
         return [each.named for each in new]
 
     def published_before(self) -> str | None:
-        """A folder does not tell of an index that is not there."""
+        """Nothing in a folder says so."""
         return None
 
     def settle(self, committed: Sequence[Named]) -> None:
@@ -134,7 +134,7 @@ class FolderStore:
         return still, "another index or record may name them" if still else ""
 
     def left_of(self, project: str, version: str, removed: Mapping[str, str]) -> Sequence[Named]:
-        """Those files of a release that left the index before, and whose bytes are stored nevertheless."""
+        """Those files of a release that left the index before, but whose bytes are still stored."""
         sizes = {name: self.size(sha256, name) for name, sha256 in removed.items()}
         files = [
             File(filename=name, sha256=removed[name], size=size, upload_time=datetime.now(UTC))
@@ -220,7 +220,7 @@ class FolderStore:
         return sorted([*folders, *(file for file in self._places() if not stat.S_ISREG(file.lstat().st_mode))])
 
     def leftovers(self) -> list[Path]:
-        """Temporary files, of publishers at work or of such as died; and what has no name of an asset's in `assets/`."""
+        """Temporary files, of publishers at work or of dead ones; and what in `assets/` does not have the name of an asset."""
         found = _inside(self._staging)
         for path in _inside(self._assets):
             if not is_sha256(path.name):

@@ -44,7 +44,7 @@ class NoCommandError(WharfError):
 def environment(before: Mapping[str, str], port: int, password: Secret, *, keep_indexes: bool = False) -> dict[str, str]:
     """The environment of the command: that of wharf, and where each tool looks for an index and its password.
 
-    Other indexes, which could win a name, are closed unless they are to be kept.
+    Other indexes, which could win a name, are closed unless the person keeps them.
     pip and pipenv know no other place for a password than the address; for the rest it stands beside it, so that addresses in
     lock files are without ("Environment variables" of uv, "Repositories" of poetry, "Configurations" of PDM).
     """

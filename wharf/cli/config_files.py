@@ -25,7 +25,7 @@ def own_folders() -> tuple[Path | None, Path | None, Path | None]:
 
 
 def read_configs(mine: Path | None) -> list[Config]:
-    """The files that may say something: the nearest pyproject.toml with a table of ours, then the person's config.toml."""
+    """The configuration files that are there: the nearest pyproject.toml with a wharf table, then the person's config.toml."""
     from wharf.repository.settings import parse_config
 
     found: list[Config | None] = []

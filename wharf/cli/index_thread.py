@@ -40,7 +40,7 @@ class IndexThread(threading.Thread):
         self._server: RunServer | None = None
 
     def run(self) -> None:
-        """Serve, and say so if that is not possible: the tools find nobody there, and the command goes its way."""
+        """Serve. If that is not possible, say so: the tools get no answer, and the command runs all the same."""
         from wharf.errors import WharfError
 
         try:

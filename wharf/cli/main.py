@@ -147,7 +147,7 @@ def _outcome(words: list[str], state: State) -> int:
 
 
 def _fault(state: State, error: Exception) -> int:
-    """Tell of an error that nobody raised on purpose; its traceback with --verbose alone."""
+    """Report an error that nobody raised on purpose, with its traceback only if --verbose is given."""
     from wharf.system import fault_report
 
     if state.verbose:
@@ -158,7 +158,7 @@ def _fault(state: State, error: Exception) -> int:
 
 
 def _fault_of_thread(state: State, error: BaseException | None) -> None:
-    """Tell that a thread died of a fault; what it was for does not happen, and the command goes its way."""
+    """Say that a thread died of a fault. What it was for does not happen, and the command continues."""
     from wharf.system import fault_report
 
     if error is not None and not isinstance(error, SystemExit):

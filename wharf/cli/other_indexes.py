@@ -44,7 +44,7 @@ def without(before: Mapping[str, str], *, keep: bool) -> dict[str, str]:
 
 
 def closing(address: str) -> dict[str, str]:
-    """What undoes other indexes. pip passes over a variable that is empty, so it is given wharf's address once more."""
+    """What undoes other indexes. pip ignores a variable that is empty, so the variable gets wharf's address once more."""
     return {"PIP_EXTRA_INDEX_URL": address, "UV_INDEX_STRATEGY": _STRATEGY}
 
 
@@ -67,7 +67,7 @@ def _tool(words: Sequence[str]) -> str:
 
 
 def _pip_option(variable: str) -> str:
-    """The option of pip's that a variable stands for, as pip reads it; empty for any other."""
+    """The pip option that a variable stands for, as pip reads it; empty for any other variable."""
     return variable[4:].lower().replace("_", "-").removeprefix("--") if variable.startswith("PIP_") else ""
 
 

@@ -54,7 +54,7 @@ class Left(ProgressColumn):
 
 
 def left(done: float, total: float | None, elapsed: float, wait: float) -> float | None:
-    """Seconds left, or None if that cannot be told: as it went on average, and no sooner than the wait under way ends.
+    """Seconds left at the average speed until now, at least until the current wait ends. None: nobody can know.
 
     Waits are in the average: under GitHub's limits the speed of the last seconds tells nothing of the next minutes.
     """

@@ -93,7 +93,7 @@ def run_command(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _CommandToRun:
-    """What is to be run, and how."""
+    """The command that the person wants to run, and how."""
 
     words: Sequence[str]
     run: Run
@@ -156,7 +156,7 @@ def _check_seen(repository: Repository) -> None:
 
 
 def _leave(code: int) -> None:
-    """End the process with no look back: threads that are in the midst of something would keep it, and own nothing."""
+    """End the process at once: threads that are still at work would hold it, and they own nothing."""
     from wharf.cli import child_process
 
     if code < 0:

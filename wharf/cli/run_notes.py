@@ -40,7 +40,7 @@ def tell_of_other_indexes(state: State, words: Sequence[str], *, keep: bool) -> 
 
 
 def explain_missed_names(state: State, program: str, missed: list[str]) -> None:
-    """Say of a command that failed which names it asked for in vain: pip says no more than that it found none."""
+    """Name the projects that a failed command asked for and this index does not have: pip only says that it found none."""
     if missed and Path(program).name not in _ASK_THE_PUBLIC_INDEX:
         some = ", ".join(missed[:3]) + (" and others" if len(missed) > 3 else "")
         state.say(f"hint: this index has no {some}. `wharf run --fall-through -- …` looks for such names in the public index.")

@@ -108,7 +108,7 @@ def _which_token(settings: Settings, address: IndexAddress) -> Iterator[str]:
 
 
 def _above(client: Client) -> Iterator[str]:
-    """What wins over a file of pip's, or gets in the way of what pip fetches."""
+    """What pip prefers to its file, or what disturbs its downloads."""
     from wharf.operations.client_setup import has_default
 
     for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):

@@ -101,7 +101,7 @@ class State:
             self.above(text)
 
     def fail(self, code: str, message: str, hint: str, exit_code: int) -> int:
-        """Tell of a failure; returns the exit code. What a person mistyped may be a token, wherever on the line it stands."""
+        """Report a failure; returns the exit code. A mistyped word may be a token, wherever on the line it stands."""
         message, hint = without_tokens(message), without_tokens(hint)
         if self.json:
             click.echo(json.dumps({"error": {"code": code, "message": message, "hint": hint}}))

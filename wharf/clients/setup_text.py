@@ -1,7 +1,7 @@
 """What each client has to be told about an index: its setup, and the sentences that several clients share. Pure.
 
 No text holds a token: addresses end up in lock files and logs. Which name belongs to which index is decided here too: pip,
-poetry and PDM look in all the indexes that they know, and go on to the next one where the first does not answer or wants a
+poetry and PDM look in all the indexes that they know, and take the next one where the first does not answer or wants a
 token. So these three get this index in the place of the public one, and what is public comes through it, or not at all.
 """
 

@@ -52,8 +52,8 @@ class CoreMetadata:
     """What the rest needs to know of a METADATA or PKG-INFO.
 
     `version` is that of the format, as (major, minor); `dynamic` holds the names of the fields that a build may still change,
-    in lower case (PEP 643). `requires_python` is fit for an index: mended where it has one meaning, else None. `odd` says that
-    one of the fields that installers resolve by follows no standard.
+    in lower case (PEP 643). `requires_python` is fit for an index: repaired where it has one meaning, otherwise None. `odd` says
+    that one of the fields that installers resolve by follows no standard.
     """
 
     version: tuple[int, int]
@@ -206,11 +206,11 @@ class _Fields:
                 "Metadata-Version", version, "not a version of metadata. pip installs it; uv installs a wheel, and no sdist"
             )
         for text in self._raw.get("requires_dist", []):
-            mended = requirements.requirement(text)
-            if mended is None:
+            repaired = requirements.requirement(text)
+            if repaired is None:
                 raise self._refuse("requires-dist", text)
-            if mended != text:
-                self._note("Requires-Dist", text, f"not a requirement. pip cannot install it; uv reads {plain(mended)!r}")
+            if repaired != text:
+                self._note("Requires-Dist", text, f"not a requirement. pip cannot install it; uv reads {plain(repaired)!r}")
         for text in self._raw.get("provides_extra", []):
             if not requirements.is_extra(text):
                 self._note(

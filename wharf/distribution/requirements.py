@@ -1,6 +1,6 @@
-"""Requirements, specifiers and extras that the standards do not know, and that a current installer takes nevertheless.
+"""Requirements, specifiers and extras that the standards do not know, but that a current installer takes.
 
-pip refuses a wheel with such a requirement and passes over such a Requires-Python; uv mends both where it can. What is said
+pip refuses a wheel with such a requirement and ignores such a Requires-Python; uv repairs both where it can. What is said
 here of the two is tried with both (tests/cases/distributions).
 """
 
@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-_LONGEST = 1000  # characters that are mended: the patterns' time grows with their square
+_LONGEST = 1000  # characters that are repaired: the patterns' time grows with their square
 _ENDLESS = re.compile(r"\d{1000}")  # Python makes no number of more than 4,300 digits, and pip fails on the whole page
 _EXTRA = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
 _LIKE_SPECIFIER = re.compile(r"""['"(,\s]*(?:[<>=!~^]+\s*['"]?(?:\d|v\d|dev)|\d)""", re.ASCII)
 _BAD = (InvalidRequirement, InvalidSpecifier, ValueError, RecursionError)
 """What packaging raises on what it cannot parse; its parser of markers recurses."""
 
-_Mends = tuple[tuple[re.Pattern[str], str], ...]
+_Repairs = tuple[tuple[re.Pattern[str], str], ...]
 
-_BY_UV: _Mends = (
+_BY_UV: _Repairs = (
     (re.compile(r"(?<=\d)(?=[<>=~^!])"), ","),  # >=2<3
     (re.compile(r"!=~(\d(?:\.\d)*)(?!\d)"), r"!=\1.*"),  # !=~5.0
     (re.compile(r"((?<![=!~])[<>]=?\s*\d+(?:\.\d+)*)\.\*"), r"\1"),  # >=5.1.*, but not ==5.1.*
@@ -31,16 +31,16 @@ _BY_UV: _Mends = (
     (re.compile(r"(\d(?:a|b|rc|post|dev)\d+)\.0"), r"\1"),  # >=9.0a1.0
     (re.compile(r"['\"]"), ""),
 )
-"""What uv mends, in its order."""
+"""What uv repairs, in its order."""
 
-_ONE_MEANING: _Mends = (
+_ONE_MEANING: _Repairs = (
     (re.compile(r"['\"]"), ""),
     (re.compile(r"(?<=[\d*])\s*(?=[<>=~!])"), ","),  # >=2.7 !=3.0.*
     (re.compile(r"^\s*,|,\s*(?=,)"), ""),  # >=3.6,,<4
     (re.compile(r"((?:>=|<)\s*\d+(?:\.\d+)*)\.\*"), r"\1"),  # >=3.6.*; but >3.6.* can mean >3.6 and >=3.7
     (re.compile(r"(?<=\d\.\d)\*"), ".*"),  # !=3.0*
 )
-"""What can be mended in a Requires-Python without a guess."""
+"""What can be repaired in a Requires-Python without a guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,10 @@ def is_extra(text: str) -> bool:
 
 
 def requirement(text: str) -> str | None:
-    """The requirement `text` as it is, or as uv mends it; None where nobody can read it."""
+    """The requirement `text` as it is, or as uv repairs it; None where nobody can read it."""
     head, semicolon, marker = text.partition(";")
     return next(
-        (each + semicolon + marker for each in _mended(head, _BY_UV) if _reads(Requirement, each + semicolon + marker)), None
+        (each + semicolon + marker for each in _repaired(head, _BY_UV) if _reads(Requirement, each + semicolon + marker)), None
     )
 
 
@@ -79,14 +79,14 @@ def odd_specifier(text: str) -> OddRequirement | None:
     """What becomes of a Requires-Python that is no specifier; None for what does not even look like one."""
     if not _LIKE_SPECIFIER.match(text):
         return None
-    by_uv, meaning = (next(filter(is_plain, _mended(text, mends)), None) for mends in (_BY_UV, _ONE_MEANING))
+    by_uv, meaning = (next(filter(is_plain, _repaired(text, repairs)), None) for repairs in (_BY_UV, _ONE_MEANING))
     return OddRequirement(by_uv, meaning)
 
 
-def _mended(text: str, mends: _Mends) -> list[str]:
-    """The text as it is, and after one mend, two, and so on."""
+def _repaired(text: str, repairs: _Repairs) -> list[str]:
+    """The text as it is, and after one repair, two, and so on."""
     found = [text]
-    for pattern, better in mends if len(text) <= _LONGEST else ():
+    for pattern, better in repairs if len(text) <= _LONGEST else ():
         text = pattern.sub(better, text)
         found.append(text)
     return found

@@ -22,7 +22,7 @@ _COMMANDS = re.compile(r"(?:bin|scripts)/", re.IGNORECASE)
 """Where commands lie in an environment, on Windows too."""
 _DRIVE = re.compile(r"[A-Za-z]:")
 _BY_PIP = re.compile(r"\w+(?:\.\w+)*:\w+[^\[]*(?:\[[^\]]*\].*)?")
-"""What pip reads as module and function; it passes over the rest."""
+"""What pip reads as module and function; it ignores the rest."""
 _BY_UV = re.compile(r"[\w.-]+\s*:\s*[\w.-]+\s*(?:\[[^\]]+\]\s*)?")
 _LONGEST = 250  # bytes of a command: with `.exe` a file name has 255
 _RENAME = "Give the command another name and rebuild it."
@@ -85,7 +85,7 @@ class _Lines:
 
 
 def check_data(paths: Iterable[str], folder: str, filename: str) -> list[str]:
-    """Check the files at `paths` that lie in a wheel's `.data` folder, which is to be called `folder`; warnings.
+    """Check the files at `paths` that lie in a wheel's `.data` folder, whose name has to be `folder`; warnings.
 
     pip takes every folder at the top for one whose name ends so, uv only the one of that name.
     """

@@ -22,7 +22,7 @@ def read(
 ) -> tuple[bytes, core_metadata.CoreMetadata, list[str]]:
     """The PKG-INFO of the sdist in `file`, the same checked, and warnings.
 
-    Raises InvalidDistributionError for an archive that is no sdist or not the one that its file name tells of.
+    Raises InvalidDistributionError for an archive that is not an sdist, or not the one that its file name says.
     """
     data, seen, warnings = (_from_zip if name.suffix == ".zip" else _from_tar)(file, filename, size, time)
     if data is None:

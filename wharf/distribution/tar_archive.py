@@ -46,7 +46,7 @@ _OVERRIDES = ("path", "linkpath", "size")
 
 
 class TarArchive:
-    """One pass over the members of a gzipped tar archive; `file` stands at its beginning and stays open.
+    """One walk through the members of a gzipped tar archive; `file` stands at its beginning and stays open.
 
     `is_ended` says, once they went by, whether the two blocks of zeros that end an archive are there.
     Every method raises InvalidDistributionError for bytes that are no such archive and TooLargeError for more than a limit.
@@ -66,7 +66,7 @@ class TarArchive:
         self._headers = 0
 
     def members(self) -> Iterator[tuple[tuple[str, ...], tarfile.TarInfo]]:
-        """Each member, its path as parts first, after it was checked. What was not `read` of it is passed over."""
+        """Each member, its path as parts first, after it was checked. What was not `read` of it is skipped."""
         more: dict[str, str] = {}
         while (info := self._header()) is not None:
             if info.type in _LONG:
@@ -168,7 +168,7 @@ class TarArchive:
         return int(text)
 
     def _finish(self) -> None:
-        """Pass over what pads the archive, to the end of the gzip stream and its checksum; zeros only, here and behind it."""
+        """Skip what pads the archive, to the end of the gzip stream and its checksum; zeros only, here and behind it."""
         padding = 0
         while block := self._take(_BLOCK, short=True):
             padding += 1

@@ -29,7 +29,7 @@ def read(
 ) -> tuple[bytes, core_metadata.CoreMetadata, list[str]]:
     """The METADATA of the wheel in `file`, the same checked, and warnings.
 
-    Raises InvalidDistributionError for an archive that is no wheel or not the one that its file name tells of.
+    Raises InvalidDistributionError for an archive that is not a wheel, or not the one that its file name says.
     """
     with zip_archive.opened(file, filename) as archive:
         found = zip_archive.members(archive, file, filename, size, time)

@@ -66,7 +66,7 @@ class Fields:
         return found
 
     def is_of(self, size: int) -> bool:
-        """Whether there is one 64-bit field of that many bytes; of none, where there are to be none."""
+        """Whether there is one 64-bit field of that many bytes, or no field if that is 0."""
         return [len(each) for each in self.zip64] == ([size] if size else [])
 
     def agree(self, small: tuple[int, ...], true: tuple[int, ...]) -> bool:
@@ -85,7 +85,7 @@ class Fields:
 
 
 class Entries:
-    """One pass over the members of an archive. `odd` are those that only some installers take."""
+    """One walk through the members of an archive. `odd` has the members that only some installers take."""
 
     def __init__(self, archive: zipfile.ZipFile, file: BinaryIO, filename: str, size: int, time: TimeLimit) -> None:
         self.odd: list[str] = []
@@ -159,7 +159,7 @@ class Entries:
             self.odd.append(info.filename)
 
     def _check_data(self, info: zipfile.ZipInfo, pieces: Iterator[bytes]) -> None:
-        """Check that the unpacked bytes are those that the directory tells of."""
+        """Check that the unpacked bytes are those that the directory describes."""
         crc = size = 0
         for piece in pieces:
             self._time.check()

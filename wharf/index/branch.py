@@ -101,10 +101,10 @@ class Branch:
         """Bring the tip from where it is kept. Here it is kept in this very repository."""
 
     def distrust(self) -> None:
-        """Have the next `fetch` bring everything anew, where this is a copy. Here it is none."""
+        """Have the next `fetch` bring everything again, where this is a copy. Here it is not a copy."""
 
     def indexes(self) -> list[str]:
-        """The names of all indexes in the repository, also of those whose ref is lost or damaged, which git passes over."""
+        """The names of all indexes in the repository, also of those whose ref is lost or damaged, which git ignores."""
         prefix = "refs/heads/wharf/"
         names = {
             line.removeprefix(prefix)

@@ -92,5 +92,5 @@ class Change(Protocol):
         ...
 
     def apply(self, records: Records) -> Outcome:
-        """The outcome on one tip. Raises ConflictError, NotFoundError, RefusedError or RecordError: nothing is to be done."""
+        """The outcome on one tip. Raises ConflictError, NotFoundError, RefusedError or RecordError: nothing is done then."""
         ...

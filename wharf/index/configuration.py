@@ -47,7 +47,7 @@ class IndexSettings:
 
 
 def parse(data: bytes) -> IndexSettings:
-    """The settings in a `wharf.toml`, as found on a branch; keys that are not known here are passed over.
+    """The settings in a `wharf.toml`, as found on a branch; unknown keys are ignored.
 
     Raises StorageError if it is broken or of a format not known here: what it meant to forbid must not be guessed.
     """

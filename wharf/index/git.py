@@ -99,7 +99,7 @@ class Git:
         """A running git with pipes on all three sides, ended with the value. Raises StorageError if there is no git."""
         command = ["git", f"--git-dir={self.git_dir}", *words]
         try:
-            # A session of its own: an interrupt from the terminal is wharf's to handle, also in the middle of a commit.
+            # Its own session: an interrupt from the terminal is wharf's to handle, also in the middle of a commit.
             process = self._git.execute(
                 command, as_process=True, istream=subprocess.PIPE, env=self._environment(), start_new_session=True
             )

@@ -22,7 +22,7 @@ class TurnOnMetadataAssets:
         return ()
 
     def apply(self, records: Records) -> Outcome:
-        """Where it is on already, nothing is to be done."""
+        """Where it is on already, nothing changes."""
         if configuration.parse(records.index_file).metadata_assets:
             return Outcome()
         return Outcome(edits={configuration.PATH: configuration.with_metadata_assets(records.index_file)})

@@ -63,7 +63,7 @@ _SITE = f"""\
 def render(address: Address, *, index: str, own: bool, site: bool) -> bytes:
     """The file. `own`: of the tree that belongs to the repository of the index; `site`: with a site on Pages.
 
-    Another tree publishes to the repository with a token of its own, and tells it by the event where it has a site.
+    Another tree publishes to the repository with its own token, and sends it the event if it has a site.
     """
     follows = ", and the site follows" if site and own else "" if own else f" to {address}"
     lines = [_HEAD.format(follows=follows, more=_LISTEN if site and own else "")]

@@ -1,4 +1,4 @@
-"""build: the index as a static site, by the same page functions as the server's; only what changed is written anew.
+"""build: the index as a static site, by the page functions that the server has, too; only what changed is written again.
 
 Everything is staged beside the site before the first file of it is replaced. What the site was built from is kept in it, and
 says before anything is replaced what may be in between, so that a build that died is completed by the next.
@@ -43,7 +43,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """What came of a build: the projects of the site, those written anew and those deleted, and what its pages do not show."""
+    """What came of a build: the projects of the site, those written again and those deleted, and what its pages do not show."""
 
     commit: str | None
     projects: int
@@ -77,7 +77,7 @@ def _carry_out(repository: Repository, folder: SiteFolder, links: Links, address
     made, lost = _make(repository, snapshot, folder, plan, links, progress)
     kept = {name: told for name, told in plan.before.left_out.items() if name not in {*plan.changed, *plan.deleted}}
     left_out = kept | {name: [list(each) for each in told] for name, told in made.left_out.items()}
-    # What is not to be had today is looked for again next time.
+    # The next build looks again for what is missing today.
     trees = plan.after.trees | dict.fromkeys(lost, UNKNOWN)
     after = plan.after.model_copy(update={"left_out": left_out, "trees": trees})
     own = {"": {"index.html": html.render_site_home(address).encode()}, "simple": layout.list_pages(snapshot.names())}
@@ -95,7 +95,7 @@ def _carry_out(repository: Repository, folder: SiteFolder, links: Links, address
 def _make(
     repository: Repository, snapshot: Snapshot, folder: SiteFolder, plan: BuildPlan, links: Links, progress: Progress
 ) -> tuple[build_pages.Made, set[str]]:
-    """Stage what is new. What came of it, and the projects whose files are not all to be had: their pages are without those."""
+    """Stage what is new. What came of it, and the projects with missing files, which their pages do not show."""
     progress.pages(len(plan.changed))
     if snapshot.commit is None:
         return build_pages.Made(), set()

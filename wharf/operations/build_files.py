@@ -30,7 +30,7 @@ _CHUNK = 1 << 20
 
 
 class _LostError(Exception):
-    """The bytes of a file are not to be had, by anybody."""
+    """The bytes of a file are missing, for everybody."""
 
 
 def bring(repository: Repository, files: Sequence[File], out: Path, advance: Callable[[int], None]) -> dict[str, str]:

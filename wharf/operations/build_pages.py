@@ -79,7 +79,7 @@ def _together(job: Job, chunks: Sequence[Sequence[str]]) -> Generator[tuple[Sequ
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from concurrent.futures.process import BrokenProcessPool
 
-    # Started anew, not forked: what other threads hold at that moment would be held for ever.
+    # Started as new processes, not forked: what other threads hold at that moment would be held for ever.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(_cores(), len(chunks)), mp_context=context, initializer=_begin) as pool:
         waiting = {pool.submit(_make_chunk, job, chunk): chunk for chunk in chunks}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CODE: Final = "2"
 """To be raised when the same index gives other files than before."""
 UNKNOWN: Final = "0" * 40
-"""In the place of the git id of a project's folder: its pages may be in between, and have to be made anew."""
+"""In the place of the git id of a project's folder: its pages may be in between, and have to be made again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,7 +116,7 @@ def write(client: Client, address: IndexAddress, name: str, file: Path) -> Writt
     The file is replaced in one step, with the mode that it has; a link stays one, and the file that it leads to is replaced.
     Said again it changes nothing.
     """
-    target = Path(os.path.realpath(file))  # unlike resolve() it knows no loops: opening tells of them
+    target = Path(os.path.realpath(file))  # unlike resolve() it finds no loops of links: opening does
     before = _read(file, target)
     if before is None and target.name == "pyproject.toml":
         raise NotFoundError(f"There is no {file}.", "Begin a project first, or name the file: --file PATH.")

@@ -167,7 +167,7 @@ class GitHubDiagnosis:
         )
 
     def _fetch(self, github: GitHub) -> Iterator[Finding]:
-        """Git goes its own way to GitHub, with settings of its own: it is tried, too."""
+        """Git has its own way to GitHub, with its own settings: it is tried, too."""
         clone, index = self._settings.cache / folder_of(self._address), self._settings.index
         started = time.monotonic()
         with RemoteBranch(clone, index, github) as branch:

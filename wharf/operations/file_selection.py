@@ -31,7 +31,7 @@ _BUILD = "Build one with `python -m build`, or name the files, as in `wharf publ
 
 @dataclass(frozen=True, slots=True)
 class FileSelection:
-    """The distributions, and a sentence for each path that was passed over."""
+    """The distributions, and a sentence for each path that was skipped."""
 
     files: tuple[Path, ...]
     passed_over: tuple[str, ...]

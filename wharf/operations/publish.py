@@ -109,7 +109,7 @@ def publish(
 
 
 def _clock() -> datetime:
-    """The time of the upload. Raises StorageError where the clock was never set: its time stands in the record for good."""
+    """The time of the upload. Raises StorageError where the clock was never set: its time stands in the record for ever."""
     now = datetime.now(UTC)
     if not record.is_upload_time(now):
         raise StorageError(

@@ -52,7 +52,7 @@ def remove(
 
 
 def _left(repository: Repository, project: str, version: str, filename: str | None) -> Sequence[Named]:
-    """The files that left the index before, and whose bytes are stored nevertheless."""
+    """The files that left the index before, but whose bytes are still stored."""
     snapshot = repository.branch.snapshot()
     spelled = next((each for each in snapshot.versions(project) if same_version(each, version)), None)
     release = snapshot.release(project, spelled) if spelled is not None else None

@@ -30,7 +30,7 @@ AGE: Final = timedelta(hours=24)
 
 
 _OURS: Final = (".whl", ".tar.gz", ".zip", ".metadata")
-"""How assets of wharf's end. What else lies in a release of its making, a person put there."""
+"""How the names of wharf's assets end. Anything else in a wharf release was put there by a person."""
 _YOUNG = "no index names it, and it is less than a day old: publish the same files again, or leave it to a later --repair"
 
 

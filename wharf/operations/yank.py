@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 def set_yanked(
     repository: Repository, project: str, version: str, filename: str | None, *, reason: str | None, actor: str | None = None
 ) -> Committed:
-    """Yank with a reason (may be empty), or unyank (None); `actor` is as in a CommitMessage. Raises NotFoundError or UsageError."""
+    """Yank with a reason (may be empty), or take the yank back (None). `actor` is as in a CommitMessage.
+
+    Raises NotFoundError or UsageError.
+    """
     change = SetYanked(project=project, version=version, filename=filename, reason=reason)
     verb = "unyank" if reason is None else "yank"
     return repository.branch.commit(change, CommitMessage(verb=verb, actor=actor, reason=reason or ""))

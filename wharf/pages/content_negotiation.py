@@ -44,7 +44,7 @@ def format_of(accept: str) -> Format | None:
 
 
 def _ranges(accept: str) -> list[tuple[str, str, dict[str, str]]]:
-    """The media ranges of an Accept header; what is none is passed over. Types are written in any case (RFC 9110, 8.3.1).
+    """The media ranges of an Accept header; anything else is ignored. Types are written in any case (RFC 9110, 8.3.1).
 
     mimeparse takes the first of two that fit equally well, so the one of more weight comes first.
     """

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def has_local_index(settings: Settings) -> bool:
     """Whether there is an index on this machine that can be served at once; without starting git, or importing what does.
 
-    If what is there turns out to be damaged, the server brings it anew. Whom no token is sent to is told so beforehand.
+    If the copy turns out to be damaged, the server fetches it again. For a host that no token is sent to, the answer is no.
     """
     from wharf.repository_address import Address
 

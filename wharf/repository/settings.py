@@ -52,7 +52,7 @@ class Settings:
     `trusted` whether a token may be sent to its host. `max_wait` is in seconds: how long GitHub's limits may keep a command
     waiting in all. `strict`: a file that is worth a warning is refused. `repositories` (owner/name) are others of that host
     that records may place files in. `app` is the GitHub App in the person's own file. `cache` and `data` are the person's
-    folders for what can be had again and for what cannot.
+    folders for what can be fetched again and for what cannot.
     """
 
     place: Address | Path

@@ -55,7 +55,7 @@ class _File(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The tokens of one store. Reads the file anew at every call; writers exclude each other."""
+    """The tokens of one store. Reads the file again at every call; writers exclude each other."""
 
     path: Path
 

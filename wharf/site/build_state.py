@@ -51,7 +51,7 @@ class BuildState(BaseModel):
 
 
 def parse(data: bytes, where: str) -> BuildState:
-    """The state of the site at `where`. Raises UsageError for what is no state of wharf's, or one of a newer format."""
+    """The state of the site at `where`. Raises UsageError for what is not a state that wharf wrote, and for a newer format."""
     try:
         found: Any = parsing.json_value(data)
         if isinstance(found, dict) and isinstance(found.get("format"), int) and found["format"] > FORMAT:

@@ -49,7 +49,7 @@ class DirectLinks:
 class OwnLinks:
     """Links to the files in the site itself. `others` is as for `DirectLinks` (None: a store that has one place alone).
 
-    `lost` has the files (`<sha256>/<filename>`) whose bytes are not to be had, with the reasons.
+    `lost` has the files (`<sha256>/<filename>`) whose bytes are missing, with the reasons.
     """
 
     others: frozenset[str] | None = None
@@ -89,5 +89,5 @@ def reachable(project: Project, links: Links) -> tuple[Project, list[LeftOut]]:
 
 
 def leaving_out(name: str, why: str) -> LeftOut:
-    """What is told of something that is left out: records may hold anything, of any length."""
+    """What is said about something that is left out: records may hold anything, of any length."""
     return plain(name), plain(why)

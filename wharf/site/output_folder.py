@@ -40,7 +40,7 @@ class SiteFolder:
     def __init__(self, out: Path) -> None:
         self.out = out
         self.staging = out / STAGING
-        # Of its own: a process of a build that was killed may still be writing.
+        # A new name: a process of a build that was killed may still be writing.
         self.pages = self.staging / f"{_PAGES}{secrets.token_hex(8)}"
         self.state: build_state.BuildState | None = None
         self.installing = False
@@ -49,7 +49,7 @@ class SiteFolder:
     def opened(self) -> Iterator[None]:
         """Take the folder for one build; it is made if need be, and goes again if nothing came of it.
 
-        Raises UsageError for one that is no site of wharf's, which is not touched, or that another build is writing to;
+        Raises UsageError for one that is not a wharf site, which is not touched, or that another build is writing to;
         StorageError if it cannot be written.
         """
         try:
@@ -99,7 +99,7 @@ class SiteFolder:
     def _clear_pages(self) -> None:
         for path in self.staging.glob(f"{_PAGES}*"):
             shutil.rmtree(path)
-        with contextlib.suppress(OSError):  # not empty: files to go on with
+        with contextlib.suppress(OSError):  # not empty: files to continue with
             self.staging.rmdir()
 
     def _read_state(self) -> build_state.BuildState | None:

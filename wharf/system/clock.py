@@ -1,4 +1,4 @@
-"""The time that has passed, by a clock that goes on while the machine sleeps. Pure.
+"""The time that has passed, by a clock that runs while the machine sleeps. Pure.
 
 `time.monotonic` stands still then: what was to hold for five minutes would hold for a night, if the lid was closed.
 """

@@ -40,6 +40,6 @@ def hint(error: OSError, elsewhere: str = "") -> str:
 
 
 def error_in(said: str) -> OSError | None:
-    """The error of the system that a program told of in words."""
+    """The error of the system that a program reported in words."""
     number = next((number for words, number in _WORDS if words.search(said)), None)
     return None if number is None else OSError(number, os.strerror(number))

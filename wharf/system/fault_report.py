@@ -1,4 +1,4 @@
-"""A fault in wharf: what is told of an error that nobody raised on purpose. Pure.
+"""A fault in wharf: what is said about an error that nobody raised on purpose. Pure.
 
 What an error says may hold anything that was at work, a token too. So its words are shown on request alone, without tokens.
 """

@@ -65,7 +65,7 @@ def is_regular(path: Path, depth: int = DEPTH) -> bool:
 
 
 def put(source: Path, target: Path, depth: int = DEPTH) -> None:
-    """Rename a file to where it is to be, and have the system keep its new name. The folder must be there."""
+    """Rename a file to its place, and have the system keep its new name. The folder must be there."""
     with _folder_of(target, depth) as folder:
         os.replace(source, target.name, dst_dir_fd=folder)
         os.fsync(folder)

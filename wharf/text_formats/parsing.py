@@ -1,6 +1,6 @@
-"""TOML and JSON of anybody's as values, with one kind of error, whatever is wrong with them. Pure.
+"""TOML and JSON that anybody may have written, as values, with one kind of error, whatever is wrong with them. Pure.
 
-Numbers without an end and brackets in brackets make the standard library's parsers fail in ways of their own.
+Numbers without an end and brackets in brackets make the standard library's parsers fail with other errors.
 """
 
 from __future__ import annotations

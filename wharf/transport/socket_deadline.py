@@ -1,6 +1,6 @@
 """One deadline for all reads of an answer, kept by the socket that is read.
 
-A socket's own timeout begins anew with each read, and so do those of the HTTP libraries: an answer that comes byte by byte
+A socket's own timeout begins again with each read, and so do those of the HTTP libraries: an answer that comes byte by byte
 would be waited for without an end. The libraries hand a timeout on to the socket as it is; so a number that knows its
 deadline gets there, and a socket that knows such numbers asks for what is left before each read.
 """
