@@ -18,9 +18,9 @@ from github_time import Skipping
 from wheels import make_wheel, make_wheels
 
 from wharf.github.api import GitHub
-from wharf.github.quota import Waiting
 from wharf.github.release_store import Releases
 from wharf.github.remote_branch import RemoteBranch
+from wharf.github.request_turns import Waiting
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
 from wharf.repository.opening import Repository, open_repository

@@ -31,7 +31,7 @@ from tests.simulator import Hub
 from wharf.cli import output, progress_bars
 from wharf.cli import progress as cli_progress
 from wharf.cli.state import State
-from wharf.github import quota
+from wharf.github import quota, quota_by_token, request_turns
 from wharf.server.refresh import refresher
 
 if TYPE_CHECKING:
@@ -114,19 +114,19 @@ def place(hub: Hub, run: Run, tmp_path: Path) -> Place:
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pauses before something that failed is tried again take no time."""
-    monkeypatch.setattr(quota.Turns, "pause", lambda _self, _seconds: None)
+    monkeypatch.setattr(request_turns.Turns, "pause", lambda _self, _seconds: None)
 
 
 @pytest.fixture
 def skipping(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits take no time: the clocks are moved instead."""
-    made = quota.Turns.__init__
+    made = request_turns.Turns.__init__
 
-    def make(self: quota.Turns, waiting: quota.Waiting, tally: quota.Tally | None = None) -> None:
+    def make(self: request_turns.Turns, waiting: request_turns.Waiting, tally: quota_by_token.Tally | None = None) -> None:
         waiting = dataclasses.replace(waiting, clock=lambda: hub.clock.ahead, sleep=hub.clock.forward)
         made(self, waiting, tally)
 
-    monkeypatch.setattr(quota.Turns, "__init__", make)
+    monkeypatch.setattr(request_turns.Turns, "__init__", make)
 
 
 def test_all_verbs_of_a_release_s_life(place: Place) -> None:

@@ -28,7 +28,7 @@ from wharf.errors import (
     WharfError,
 )
 from wharf.github.api import GitHub
-from wharf.github.quota import Waiting
+from wharf.github.request_turns import Waiting
 from wharf.github.wire import TRIES
 from wharf.repository_address import Address, parse
 from wharf.secret import Secret

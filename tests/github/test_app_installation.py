@@ -26,10 +26,10 @@ from wharf.github.api import GitHub
 from wharf.github.app_installation import InstallationTokens, requests_of
 from wharf.github.app_jwt import App
 from wharf.github.clone import TRIES
-from wharf.github.quota import Turns, Waiting
 from wharf.github.remote_branch import RemoteBranch
 from wharf.github.renewing_token import EARLY, NO_TOKEN_PAUSE, SOONEST
 from wharf.github.replies import Reply
+from wharf.github.request_turns import Turns, Waiting
 from wharf.repository_address import Address, parse
 from wharf.secret import Secret
 

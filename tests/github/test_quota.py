@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wharf.errors import QuotaError, StorageError
-from wharf.github.quota import FIRST_WAIT, READ, WRITE, Pace, Turns, Wait, Waiting, Window, rate, wait_after
+from wharf.github.quota import FIRST_WAIT, READ, WRITE, Pace, Wait, Window
+from wharf.github.quota_headers import rate, wait_after
+from wharf.github.request_turns import Turns, Waiting
 
 NOW = datetime(2026, 11, 21, 10, 0, 0, tzinfo=UTC).timestamp()
 SECONDARY = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
@@ -345,7 +347,7 @@ def test_what_is_hardly_a_wait_is_neither_told_nor_counted() -> None:
 
 @pytest.mark.parametrize("skew", [-7200, 0, 7200])
 def test_the_time_at_github_is_learned(skew: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wharf.github.quota.time.time", lambda: NOW)
+    monkeypatch.setattr("wharf.github.request_turns.time.time", lambda: NOW)
     turns = Turns(Waiting())
     turns.learn(headers(at=NOW + skew, reset=NOW + skew + 60, remaining=7))
     assert turns.skew == skew

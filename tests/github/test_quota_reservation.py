@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from tests.github.test_quota import Time, _most
 from wharf.errors import QuotaError
-from wharf.github.quota import READ, WRITE, Turns, Wait
+from wharf.github.quota import READ, WRITE, Wait
 from wharf.github.quota_by_token import Tallies
 from wharf.github.quota_reservation import CREATIONS, DENSE, reserve
+from wharf.github.request_turns import Turns
 from wharf.secret import Secret
 
 PATIENCE = 20.0

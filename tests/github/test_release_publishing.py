@@ -20,7 +20,7 @@ from tests.makers import make_sdist, make_wheel
 from tests.simulator import Asset, Hub, Release, plumbing, rest_releases
 from wharf.assets.asset_store import Progress
 from wharf.errors import ConflictError, StorageError
-from wharf.github import asset_upload, clone, quota, release_publishing
+from wharf.github import asset_upload, clone, release_publishing, request_turns
 from wharf.github.release_store import Releases
 from wharf.github.wire import Outgoing, Wire
 from wharf.index.git import Git
@@ -131,8 +131,8 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """Waits move the simulator's clock and take no time."""
     with Hub(tmp_path / "hub") as hub:
-        waiting = partial(quota.Waiting, clock=hub.clock.now, sleep=hub.clock.forward)
-        monkeypatch.setattr(quota, "Waiting", waiting)
+        waiting = partial(request_turns.Waiting, clock=hub.clock.now, sleep=hub.clock.forward)
+        monkeypatch.setattr(request_turns, "Waiting", waiting)
         yield World(hub, hub.create("acme/pkgs"), tmp_path)
 
 

@@ -16,8 +16,8 @@ from tests.simulator import Hub
 from wharf.errors import ConflictError, NotAllowedError, NotFoundError, StorageError
 from wharf.github import clone as clones
 from wharf.github.api import GitHub
-from wharf.github.quota import Waiting
 from wharf.github.remote_branch import RemoteBranch
+from wharf.github.request_turns import Waiting
 from wharf.index.branch import Branch
 from wharf.index.commit_message import CommitMessage
 from wharf.index.yank_and_remove import RemoveFiles, SetYanked

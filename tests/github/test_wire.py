@@ -19,7 +19,7 @@ from tests.github.test_api import HERE, TOKEN, Mock, Person, ada, answer, connec
 from wharf.errors import QuotaError, StorageError, UncertainError, UsageError
 from wharf.github import wire
 from wharf.github.api import CHUNK, GitHub
-from wharf.github.quota import Waiting
+from wharf.github.request_turns import Waiting
 from wharf.github.wire import TRIES
 from wharf.repository_address import Address
 from wharf.secret import Secret

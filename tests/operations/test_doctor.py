@@ -15,7 +15,7 @@ from tests.makers import make_wheel
 from tests.operations.test_init import Run, hub, run
 from tests.simulator.state import Asset
 from wharf.cli.main import main
-from wharf.github.quota import Waiting
+from wharf.github.request_turns import Waiting
 from wharf.operations.doctor import diagnose
 from wharf.repository.settings import Settings
 from wharf.repository_address import parse

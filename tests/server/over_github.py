@@ -20,7 +20,7 @@ from tests.server.running import running, soon
 from tests.simulator import Hub
 from tests.simulator.template import Template, keep
 from wharf.github import clone
-from wharf.github.quota import Waiting
+from wharf.github.request_turns import Waiting
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
 from wharf.repository.opening import Repository, open_repository

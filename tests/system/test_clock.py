@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wharf.github.quota import Waiting
+from wharf.github.request_turns import Waiting
 from wharf.server.access.github_access import GitHubAccess
 from wharf.server.access.run_password_access import RunPasswordAccess
 from wharf.server.app import make_app

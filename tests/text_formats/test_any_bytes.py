@@ -17,7 +17,7 @@ from wharf.distribution.file_names import Name
 from wharf.distribution.requirements import is_specifier
 from wharf.errors import InvalidDistributionError, RecordError, StorageError, UsageError
 from wharf.github import replies
-from wharf.github.quota import rate, wait_after
+from wharf.github.quota_headers import rate, wait_after
 from wharf.index import configuration, record
 from wharf.model import version_of
 from wharf.pages import content_negotiation

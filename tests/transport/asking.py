@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tests.github.test_api import TOKEN
 from tests.raw_server import JSON, Server, answer
 from wharf.github.api import GitHub
-from wharf.github.quota import Waiting
+from wharf.github.request_turns import Waiting
 from wharf.repository_address import Address
 from wharf.secret import Secret
 

@@ -20,11 +20,13 @@ from wharf.errors import GraphQLError, NotAllowedError, StorageError
 from wharf.github import account, answer_address
 from wharf.github.app_installation import InstallationTokens, requests_of
 from wharf.github.app_jwt import App
-from wharf.github.quota import FIRST_WAIT, READ, WRITE, Tally, Turns, Wait, Waiting, wait_after
-from wharf.github.quota_by_token import Tallies
+from wharf.github.quota import FIRST_WAIT, READ, WRITE, Wait
+from wharf.github.quota_by_token import Tallies, Tally
+from wharf.github.quota_headers import wait_after
 from wharf.github.quota_reservation import reserve
 from wharf.github.renewing_token import FixedToken, RenewingToken
 from wharf.github.replies import limited, plain, refusal
+from wharf.github.request_turns import Turns, Waiting
 from wharf.secret import Secret
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from wharf.github.account import Account
-    from wharf.github.quota import Rate
+    from wharf.github.quota_headers import Rate
     from wharf.github.quota_reservation import Reservation
     from wharf.github.renewing_token import TokenSource
     from wharf.github.replies import Reply

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from wharf.errors import StorageError
 from wharf.github import app_refusals
-from wharf.github.quota import READ, WRITE, Tally
+from wharf.github.quota import READ, WRITE
+from wharf.github.quota_by_token import Tally
 from wharf.github.renewing_token import Issued
 from wharf.github.replies import plain
 from wharf.secret import Secret
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     from wharf.errors import WharfError
     from wharf.github.app_jwt import App
-    from wharf.github.quota import Turns
     from wharf.github.replies import Reply
+    from wharf.github.request_turns import Turns
     from wharf.github.wire import Wire
     from wharf.model import Json
     from wharf.repository_address import Address

@@ -6,14 +6,32 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from wharf.github.quota import Tally
+from wharf.github.quota import Pace
 
 if TYPE_CHECKING:
+    from wharf.github.quota_headers import Rate
     from wharf.secret import Secret
 
 K = TypeVar("K")
 
 _KEPT: Final = 1024  # tokens, and users: whoever makes up tokens drives out none that was used lately
+
+
+class Tally:
+    """What GitHub counts against one token or user, shared by all that send for it; read and changed under its lock."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.pace = Pace()
+        self.rates: dict[str, Rate] = {}
+        self.closed_until = 0.0
+        self.reason = ""  # why it is closed
+        self.reserved = 0.0  # for when the last whole publish has its room
+
+    def close(self, until: float, reason: str) -> None:
+        """Let nobody send before a moment: a pause that GitHub makes longer gets longer here."""
+        if until > self.closed_until:
+            self.closed_until, self.reason = until, reason
 
 
 class Tallies:

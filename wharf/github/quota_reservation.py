@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from wharf.github.quota import Wait, too_long
+from wharf.github.quota import Wait
+from wharf.github.request_turns import too_long
 
 if TYPE_CHECKING:
-    from wharf.github.quota import Pace, Turns, Window
+    from wharf.github.quota import Pace, Window
+    from wharf.github.request_turns import Turns
 
 CREATIONS: Final = 3
 """New contents of one file of a new version: the draft, the asset, and the release made visible."""

@@ -14,7 +14,7 @@ from urllib.parse import urljoin
 
 from wharf import __version__
 from wharf.errors import AWAY, StorageError, UncertainError
-from wharf.github.quota import wait_after
+from wharf.github.quota_headers import wait_after
 from wharf.github.replies import Reply, away, body_json
 from wharf.transport import http_client
 from wharf.transport.http_client import AS_IT_IS, InvalidAddressError, NoAnswerError, Request, Transport
@@ -22,8 +22,8 @@ from wharf.transport.http_client import AS_IT_IS, InvalidAddressError, NoAnswerE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from wharf.github.quota import Turns
     from wharf.github.renewing_token import TokenSource
+    from wharf.github.request_turns import Turns
     from wharf.transport.http_client import Answer, Download
 
 MAX_BODY = 32 << 20

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wharf.github.quota import Waiting
+from wharf.github.request_turns import Waiting
 from wharf.index.git import Git
 from wharf.operations.doctor_findings import Diagnosis, Finding, no_index, readable, told
 from wharf.repository.settings import DEFAULT_INDEX

@@ -20,7 +20,7 @@ from wharf.repository.opening import folder_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from wharf.github.quota import Waiting
+    from wharf.github.request_turns import Waiting
     from wharf.github.rest_calls import About
     from wharf.repository.credentials import Credential
     from wharf.repository.settings import Settings

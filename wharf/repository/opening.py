@@ -208,9 +208,9 @@ def _open_github(
 ) -> Iterator[Repository]:
     from wharf.github import account
     from wharf.github.api import GitHub
-    from wharf.github.quota import Waiting
     from wharf.github.release_store import Releases
     from wharf.github.remote_branch import RemoteBranch
+    from wharf.github.request_turns import Waiting
     from wharf.repository import credentials
 
     found = credentials.find(settings, environ)

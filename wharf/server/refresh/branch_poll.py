@@ -73,7 +73,7 @@ class BranchPoll:
 def _without_retries(github: GitHub) -> GitHub:
     """The same repository and token, without a second try of what fails."""
     from wharf.github.api import GitHub
-    from wharf.github.quota import Waiting
+    from wharf.github.request_turns import Waiting
 
     def give_up(_seconds: float) -> None:
         raise StorageError(f"{github.address.host} does not answer.", "Check the network, and whether GitHub is up.")
