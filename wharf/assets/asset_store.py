@@ -1,4 +1,4 @@
-"""What the verbs need of a place for bytes, whichever it is: a folder, or the releases of a repository on GitHub."""
+"""What the verbs need of a store for bytes: a folder, or the releases of a repository on GitHub."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Intake(Protocol):
     """One publish under way."""
 
     def take(self, opener: Opener, limit: int) -> AbstractContextManager[tuple[BinaryIO, Opener]]:
-        """The bytes to check, of which no more than `limit` + 1 matter, and where the same bytes are had again to be `put`."""
+        """The bytes to check, of which no more than `limit` + 1 matter, and what opens the same bytes again, for `put`."""
         ...
 
     def put(self, new: Sequence[Incoming], known: Sequence[Incoming], recorded: Recorded, tip: str | None) -> Sequence[Named]:
@@ -54,11 +54,11 @@ class Intake(Protocol):
         ...
 
     def published_before(self) -> str | None:
-        """What tells, in an index that is not there, that it was: the name of something published to it; None: nothing does."""
+        """For an index that is missing: the name of something that was published to it before; None if there is nothing."""
         ...
 
     def settle(self, committed: Sequence[Named]) -> None:
-        """After the commit: raise StorageError if a file that it names was deleted meanwhile, by somebody who did not know."""
+        """After the commit: raise StorageError if somebody deleted a file that it names, without knowing of the commit."""
         ...
 
 

@@ -1,7 +1,7 @@
 """The asset store of the embedded store: `assets/<sha256>/<filename>` in a folder, filled by rename from `staging/`.
 
-Publishers hold a lock together; whoever deletes bytes holds it alone, so that nothing which a publisher has put, but not yet
-named on the branch, is ever taken for garbage.
+Publishers hold a lock together; whoever deletes bytes holds it alone, so that it never deletes what a publisher
+stored and has not yet named on the branch.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class StagedPublish:
         return [each.named for each in new]
 
     def published_before(self) -> str | None:
-        """Nothing in a folder says so."""
+        """Always None: a folder has no trace of an index that is missing."""
         return None
 
     def settle(self, committed: Sequence[Named]) -> None:
@@ -119,7 +119,7 @@ class FolderStore:
                 shutil.rmtree(folder)
 
     def erase(self, files: Sequence[Named], named: Callable[[], Sequence[Named]]) -> tuple[Sequence[Named], str]:
-        """Delete the bytes of files that left the index, but those that an index still names. Those still stored, and why."""
+        """Delete the bytes of files that left the index, unless an index names them. Returns what is still stored, and why."""
         with self.alone(PATIENCE) as alone:
             if not alone:
                 return files, "a publish is under way; `wharf verify --repair` deletes the bytes later"
@@ -174,7 +174,7 @@ class FolderStore:
         target = self.path(sha256, filename)
         with _told(target):
             _sync(staged)  # before it gets its name: a name never stands for bytes that a power cut can take away
-            with contextlib.suppress(FileExistsError):  # what is there, if it is not a folder, is told by what comes next
+            with contextlib.suppress(FileExistsError):  # if it is not a folder, the next call says so
                 target.parent.mkdir()
             regular_file.put(staged, target, _DEPTH)
 
@@ -209,13 +209,13 @@ class FolderStore:
         return found.hexdigest()
 
     def assets(self) -> Iterator[tuple[str, str]]:
-        """Digest (the folder's name) and file name of everything stored."""
+        """The digest (the name of the folder) and the file name of all stored files."""
         for file in self._places():
             if regular_file.is_regular(file, _DEPTH):
                 yield file.parent.name, file.name
 
     def odd(self) -> list[Path]:
-        """What stands where a file has to, or the folder of a digest, and is none."""
+        """What stands in the place of a file, or of the folder of a digest, and is something else."""
         folders = [path for path in _inside(self._assets) if is_sha256(path.name) and not _is_folder(path)]
         return sorted([*folders, *(file for file in self._places() if not stat.S_ISREG(file.lstat().st_mode))])
 
@@ -274,7 +274,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """What is in a folder, sorted; nothing for one that is gone meanwhile, or is none."""
+    """What is in a folder, sorted; nothing if it is gone by now, or is not a folder."""
     try:
         return sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):

@@ -26,7 +26,7 @@ NAME: Final = "wharf"
 
 _PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _OF_THE_TERMINAL = (signal.SIGINT, signal.SIGQUIT)  # Ctrl-C and Ctrl-\ reach the command by themselves
-# Of no use to any command, or worth more than all that a command may do as the person, which the token says.
+# No command needs these; and a token can do more than the command itself may.
 _NOT_HANDED_ON = frozenset({"WHARF_WEBHOOK_SECRET", "WHARF_APP_ID", "WHARF_APP_KEY"})
 _LOCAL = (LOOPBACK, "localhost")
 
@@ -111,7 +111,8 @@ class Child:
     def _start(self) -> subprocess.Popen[bytes]:
         name = self._words[0]
         try:
-            # What wharf was given open beyond the three is the command's: `pip install -r <(...)`. Its own is never inherited.
+            # Open files beyond the first three are for the command: `pip install -r <(...)`. wharf's own files are never
+            # inherited.
             return subprocess.Popen(self._words, env=dict(self._environ), close_fds=False)
         except FileNotFoundError as error:
             if "/" in name and Path(name).exists():
@@ -137,7 +138,7 @@ class Child:
 
 def die_of(number: int) -> int:
     """End wharf by the signal that ended the command. The exit code of a shell in that case, where it does not kill."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the command has left its core already
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the command has written its core already
     flush()
     if number not in {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
@@ -146,7 +147,7 @@ def die_of(number: int) -> int:
 
 
 def flush() -> None:
-    """See that what was said is written, before an end with no look back. There may be no stderr, or nobody who takes it."""
+    """Write what was said, before the process ends at once. There may be no stderr, or nobody who reads it."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
             sys.stderr.flush()

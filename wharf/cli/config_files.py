@@ -36,7 +36,7 @@ def read_configs(mine: Path | None) -> list[Config]:
         if path.is_file():
             found.append(parse_config(path.read_bytes(), path, own=False))
         if found[-1:] not in ([], [None]) or folder == top:
-            break  # beyond the working tree it is somebody else's
+            break  # a file outside of the working tree belongs to somebody else
     if mine is not None and (own := mine / "config.toml").is_file():
         found.append(parse_config(own.read_bytes(), own, own=True))
     return [each for each in found if each is not None]

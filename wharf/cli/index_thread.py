@@ -66,7 +66,7 @@ class IndexThread(threading.Thread):
 
     @property
     def missed(self) -> list[str]:
-        """Names that were asked for and that the index has not, where they could be in the public index."""
+        """Names that were asked for and that this index lacks, if they could be in the public index."""
         return [] if self._server is None else self._server.missed
 
     def _serve(self, repository: Repository) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wharf.operations.init import Initialised, Step
     from wharf.repository.opening import Repository
 
-FILE = ".github/workflows/wharf.yml"  # as in wharf.operations.workflow, which is not imported to show the help
+FILE = ".github/workflows/wharf.yml"  # as in wharf.operations.actions_workflow, which is not imported to show the help
 
 
 @click.command(

@@ -111,5 +111,5 @@ def _entry_line(entry: HistoryEntry) -> str:
 
 
 def _moment(entry: HistoryEntry) -> datetime:
-    # Anyone can date a commit: beyond what a calendar has, the last year will do.
+    # Anyone can give a commit any date. A date that Python cannot show is shown as the last year that it can.
     return datetime.fromtimestamp(min(max(entry.time, 0), _LAST), UTC)

@@ -1,6 +1,6 @@
 """The command line: words in, an operation, its result out. What a verb needs is imported when the verb runs.
 
-`main` is where errors become exit codes, and nowhere else; also those that nobody thought of.
+Errors become exit codes in `main` and nowhere else, also those that nobody expected.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class _Verbs(click.Group):
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does it, and for a verb that is none the one that may be meant, by its letters or in other tools."""
+        """As click does it. For an unknown verb: the verb that may be meant, by its letters or its name in other tools."""
         verb = args[0]
         if verb not in _VERBS and not verb.startswith("-"):
             near = f"Did you mean {_ELSEWHERE[verb]}?" if verb in _ELSEWHERE else did_you_mean(verb, _VERBS).strip()
@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = _outcome(words, state)
     except OSError:
-        sys.stdout = None  # it is the output itself that fails: the exit code is all that can be told
+        sys.stdout = None  # the output itself fails: only the exit code is left
         code = StorageError.exit_code
     finally:
         threading.excepthook = of_threads
@@ -121,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _outcome(words: list[str], state: State) -> int:
-    """Run the command; its exit code, once what went wrong is told."""
+    """Run the command and report its errors; returns its exit code."""
     try:
         code = cli.main(args=words, prog_name="wharf", standalone_mode=False, obj=state)
     except click.exceptions.NoArgsIsHelpError as error:

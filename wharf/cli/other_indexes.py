@@ -59,7 +59,7 @@ def settings(environ: Mapping[str, str], words: Sequence[str], here: Path) -> li
 
 
 def _tool(words: Sequence[str]) -> str:
-    """Whose settings the command goes by, as far as its name tells; empty if it does not."""
+    """The tool whose settings count for the command, by its name; empty if unknown."""
     program = Path(words[0]).name
     if program in {"uv", "uvx"}:
         return "uv"

@@ -89,7 +89,7 @@ def publish_command(
             try:
                 events.dispatch(repository, dispatch)
             except StorageError:
-                if not state.json:  # else there is one document, and that is the error
+                if not state.json:  # with --json there is one document: the error
                     state.result(document, lines)
                 raise
         here = None if repository.github else _meant(state.settings(), repository)
@@ -103,7 +103,7 @@ def publish_command(
 
 
 def _foretell(state: State, contents: int, seconds: float) -> None:
-    """Say how long GitHub's limits make a publish take, where that is worth a word, before it begins."""
+    """Before a publish begins, say how long GitHub's limits make it take, if it takes long."""
     if seconds < _LONG:
         return
     text = f"{seconds / 60:.0f} min" if seconds < 2 * 3600 else f"{seconds / 3600:.1f} h"

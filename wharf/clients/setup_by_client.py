@@ -30,7 +30,10 @@ _TAKEN = frozenset({"pypi", "testpypi", "distutils", "server-login", "default"})
 
 
 def check_name(name: str | None, client: Client) -> str:
-    """The name for the index in that client's configuration. Raises UsageError for one that cannot be, or is of no use."""
+    """The name for the index in that client's configuration.
+
+    Raises UsageError for a name that is not allowed, or that the client does not use.
+    """
     if client in {"pip", "pdm"}:
         if name is not None:
             why = (
@@ -50,7 +53,7 @@ def check_name(name: str | None, client: Client) -> str:
 
 
 def needs_file(client: Client, address: IndexAddress) -> bool:
-    """Whether the client has to be told anything: `wharf run` replaces the public index for pip and PDM by itself."""
+    """Whether the client needs a configuration: `wharf run` replaces the public index for pip and PDM by itself."""
     return not (address.run and client in {"pip", "pdm"})
 
 

@@ -52,8 +52,8 @@ class CoreMetadata:
     """What the rest needs to know of a METADATA or PKG-INFO.
 
     `version` is that of the format, as (major, minor); `dynamic` holds the names of the fields that a build may still change,
-    in lower case (PEP 643). `requires_python` is fit for an index: repaired where it has one meaning, else None. `odd` says
-    that one of the fields that installers resolve by follows no standard.
+    in lower case (PEP 643). `requires_python` is fit for an index: repaired where it has one meaning, otherwise None. `odd`
+    says that one of the fields that installers resolve by follows no standard.
     """
 
     version: tuple[int, int]

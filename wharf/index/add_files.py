@@ -103,7 +103,8 @@ class AddFiles:
 
 
 class _GrowingRelease:
-    """A release to which files are added one by one. Looks each up by what its name means, so that many cost no more each.
+    """A release to which files are added one by one. It finds each by what its name means, so the cost of one does not grow
+    with their number.
 
     - A name, in any spelling, has the same bytes from its first file on: also after that file was removed.
     - What was there stays as it is.

@@ -55,11 +55,11 @@ def id_of(value: Json | None) -> int | None:
 
 
 def ids(file: File) -> set[int]:
-    """The assets that a file's record names, wherever it says that they are."""
+    """The assets that a file's record names, in whichever repository."""
     found = (id_of(file.location.get(key)) for key in ("asset", "metadata"))
     return {each for each in found if each is not None}
 
 
 def metadata_name(name: str) -> str:
-    """What the asset with a file's core metadata is called, by the stored name of the file (PEP 658, "Specification")."""
+    """The name of the asset with a file's core metadata, from the stored name of the file (PEP 658, "Specification")."""
     return f"{name}.metadata"

@@ -116,7 +116,7 @@ class Branch:
         return sorted(names)
 
     def stamp(self) -> object:
-        """A value that is another one whenever the tip may have moved. Costs two system calls, no process."""
+        """A value that changes whenever the tip may have moved. Costs two system calls, no process."""
         try:
             loose = (self._git.git_dir / self.ref).read_bytes()
         except FileNotFoundError:
@@ -149,7 +149,7 @@ class Branch:
         return Snapshot(self._objects, self.tip(), previous)
 
     def continues(self, before: str, after: str) -> bool:
-        """Whether a commit stands on an earlier one, as far as the commits that are here tell."""
+        """Whether a commit has an earlier one below it, as far as the commits on this machine show."""
         return self._git.attempt("merge-base", "--is-ancestor", before, after)[0] == 0
 
     def prepared(self, change: Change) -> Snapshot:
@@ -197,13 +197,13 @@ class Branch:
         return message if message.actor is not None else replace(message, actor=identity())
 
     def _land(self, tip: str | None, outcome: Outcome, message: CommitMessage) -> str | None:
-        """One commit on `tip` that becomes the branch's, or None if somebody was quicker."""
+        """Make one commit on `tip` and move the branch to it; None if somebody was quicker."""
         commit = self._write(tip, outcome, message)
         if not self._advance(tip, commit):
             return None
-        # Where the store's configuration has programs for git to start, whoever wrote that tidies up.
+        # If the store's configuration has git start programs, the person who wrote it has to tidy up.
         if random.random() < _GC_SHARE and not self._git.programs():  # noqa: S311 - spreads a cost, guards nothing
-            # Whether that works or not, as where two begin at once, the commit stands: git itself does not look either.
+            # The commit stands whether or not that works, for example if two begin at once: git ignores it, too.
             self._git.attempt("gc", "--auto", "--quiet")
         return commit
 
@@ -214,7 +214,7 @@ class Branch:
         return self._quiet
 
     def _write(self, tip: str | None, outcome: Outcome, message: CommitMessage) -> str:
-        """The commit's objects, named by no ref yet: a crash from here on shows nothing to anyone."""
+        """Write the commit's objects. No ref names them yet, so a crash from here on shows nothing to anyone."""
         script = fast_import.script(tip, edits_of(tip, outcome), message, message.text(outcome.changed))
         return self._writer().run("fast-import", "--quiet", "--done", stdin=script).decode().strip()
 
@@ -223,7 +223,7 @@ class Branch:
         status, _, err = self._writer().attempt("update-ref", self.ref, commit, tip or fast_import.ZERO)
         if status == 0:
             return True
-        check_disk(err, self._git.git_dir)  # it speaks of locks there too
+        check_disk(err, self._git.git_dir)  # its message names a lock then, too
         if "cannot lock ref" not in err:
             raise StorageError(
                 f"The branch {self.ref} cannot be written: {err[-300:]}",

@@ -18,7 +18,7 @@ _RUN = "Wharf-Run"
 class CommitMessage:
     """Why a commit is made: the verb, who wants it, and a reason of one or more lines (may be empty).
 
-    `actor` None is the person here, or on GitHub whoever the token belongs to: that the branch finds out when it commits.
+    `actor` None is the person here, or on GitHub the owner of the token, whom the branch finds out when it commits.
     `email` is the committer's address, `run` that of the run of GitHub Actions which does it; both may be empty.
     """
 

@@ -75,7 +75,7 @@ def parse(data: bytes) -> IndexSettings:
 
 def with_metadata_assets(data: bytes) -> bytes:
     """The same file with that setting on; everything else in it stays as it is."""
-    from wharf.text_formats import toml_editing  # only this asks for it, and every command reads the index
+    from wharf.text_formats import toml_editing  # imported here, because every command reads the index and only this one edits
 
     return toml_editing.put_toml(data.decode(), (METADATA_ASSETS,), True).encode()
 
@@ -85,7 +85,7 @@ def _git_id(data: bytes) -> str:
 
 
 KNOWN = {_git_id(each): each for each in (NEW, NEW_WITH_METADATA_ASSETS)}
-"""What wharf itself writes, by git's id of it: a clone without files need not bring such a one."""
+"""The files that wharf itself writes, by their git ids: a clone without files need not fetch those."""
 
 
 def _wrong(key: str, wanted: str) -> StorageError:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a missing git is told by `Git.start`, not by an import
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # `Git.start` reports a missing git, not the import
 
 import git
 
@@ -88,7 +88,7 @@ class Git:
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_ASKPASS": "",
             "GIT_ALLOW_PROTOCOL": urlsplit(url).scheme or "none",
-            # Whoever has git write a trace, maybe to send it to somebody, does not ask for the token in it.
+            # A person who has git write a trace, maybe to send it to somebody, does not want the token in it.
             "GIT_TRACE_REDACT": "1",
             "GIT_TRACE2_CONFIG_PARAMS": "none",
             "GIT_TRACE2_ENV_VARS": "none",
@@ -125,12 +125,12 @@ class Git:
         return {**secrets, **self._env, **config, "GIT_CONFIG_COUNT": str(len(pairs))}
 
     def programs(self) -> list[str]:
-        """What the configuration that is read here has git start by itself, and cannot be set to nothing: the keys."""
+        """The keys of the configuration that have git start programs, and that wharf cannot set to nothing."""
         _, out, _ = self.attempt("config", "--includes", "--null", "--name-only", "--get-regexp", _PROGRAMS)
         return [key for key in out.decode(errors="replace").split("\0") if key]
 
     def without_hooks(self) -> Git:
-        """The same, with the hooks off that the configuration names (git 2.54)."""
+        """The same git, with those hooks off that the configuration names (git 2.54)."""
         names = {key[len("hook.") :].rpartition(".")[0] for key in self.programs() if key.startswith("hook.")}
         off = [(f"hook.{name}.enabled", "false") for name in sorted(names)]
         return Git(self.git_dir, (*self._config, *off), url=self._url, token=self._secrets[0] if self._secrets else None)
@@ -159,7 +159,7 @@ class Git:
 
 
 def check_disk(said: str, place: Path, elsewhere: str = "") -> None:
-    """Raise StorageError if git tells that a place cannot be written to; `elsewhere` says how another one is named."""
+    """Raise StorageError if git says that a place cannot be written to; `elsewhere` says how another one is named."""
     error = disk_remedies.error_in(said)
     if error is not None:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
@@ -200,7 +200,7 @@ def identity() -> str:
 
 
 def _account() -> str:
-    """The account by its name; by its number where it has none, as in containers whose user is made up when they start."""
+    """The name of the account, or its number if it has no name, as with users that a container makes up when it starts."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # the former before Python 3.13

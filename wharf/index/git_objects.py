@@ -27,7 +27,7 @@ _WINDOW = 200  # objects asked for at once: their ids fit into a pipe, so that n
 class GitObjects:
     """Reads objects through one `git cat-file --batch` that lives as long as the value. Safe to use from several threads.
 
-    `bring` is for a clone that has not all objects: it is given the ids of those that are missing, and may get them.
+    `bring` is for a clone that lacks objects: it gets the ids of the missing ones, and may fetch them.
     """
 
     def __init__(self, program: Git, bring: Callable[[list[str]], None] | None = None) -> None:
@@ -55,7 +55,7 @@ class GitObjects:
                 while window := list(itertools.islice(waiting, _WINDOW)):
                     found.extend(self._window(window))
             except BaseException as error:
-                self._process = None  # answers that nobody read must not be taken for those to the next question
+                self._process = None  # the next question must not get answers that nobody read
                 if isinstance(error, OSError):
                     raise DamagedError(f"git cat-file ended in {self._program.git_dir}: {error}.", _FSCK) from error
                 raise
@@ -138,7 +138,7 @@ class Tree:
 def parse_tree(found: GitObject) -> Tree:
     """A tree's content (git's format: mode, blank, name, NUL, the id's 20 or 32 bytes). Submodules are left out.
 
-    Raises StorageError for what is no tree, or a broken one.
+    Raises StorageError for what is not a tree, and for a broken one.
     """
     tree = Tree()
     width, data, at = len(found.id) // 2, found.data, 0

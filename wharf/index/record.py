@@ -2,7 +2,7 @@
 
 The format is docs/index-format.md: a PEP 691 project document (api-version 1.4) limited to one release, in canonical bytes,
 so that equal content has an equal blob id. What is read here may have been written by anyone who can push to the branch:
-nothing is believed that a page or a path would carry further.
+so everything is checked that goes into a page or a path.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def parse_status(data: bytes, *, project: str) -> Status:
 
 
 def check(path: str, data: bytes) -> None:
-    """Read back what is about to be written to a path of the branch. Raises RecordError for what no reader would take."""
+    """Read what will be written to a path of the branch. Raises RecordError for what no reader would take."""
     parts = path.split("/")
     if parts[-1] == "release.json":
         parse(data, project=parts[-3], version=parts[-2])

@@ -87,7 +87,7 @@ class Snapshot:
         return found
 
     def projects(self, names: Iterable[str]) -> Iterator[tuple[Project, list[RecordError]]]:
-        """Those projects of the names that there are, each with the records that cannot be read and are left out.
+        """The projects of these names, without names that have none; each with the records that cannot be read.
 
         A project whose state cannot be read counts as quarantined, and its RecordError is among them. All are read at once.
         """
@@ -103,7 +103,7 @@ class Snapshot:
                 try:
                     status = _status(name, next(state))
                 except RecordError as error:
-                    # What the project's state forbids cannot be known: the cautious reading is that nothing may be offered.
+                    # Nobody knows what the state forbids, so nothing is offered.
                     broken.append(error)
                     status = Status(marker="quarantined", reason="its project.json cannot be read")
             yield Project(name=name, releases=tuple(sorted(releases, key=_by_version)), status=status), broken
@@ -124,7 +124,7 @@ class Snapshot:
         results = []
         for (name, _), versions, some in zip(folders, found, blobs, strict=True):
             seen: set[Version] = set()
-            # A folder without a record is none of a release; one that cannot be read may be.
+            # A folder without a record does not belong to a release; a folder that cannot be read may.
             results.append(
                 [
                     _parsed(name, version, None if blob is None else next(data), seen)
@@ -168,7 +168,7 @@ class Snapshot:
         return self._file(name, version, f"{filename}.metadata")
 
     def _load(self, shards: Iterable[str]) -> None:
-        """Read the folders' ids of those shards; what the previous snapshot had as it is comes from there."""
+        """Read the folders' ids of those shards. What did not change comes from the previous snapshot."""
         for shard in shards:
             before = self._previous
             if before is not None and before._shards.get(shard) == self._shards[shard] and shard in before._projects:

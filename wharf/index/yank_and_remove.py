@@ -47,7 +47,7 @@ class SetYanked:
         return ((self.project, self.version),)
 
     def apply(self, records: Records) -> Outcome:
-        """Files that are in that state already are `unchanged`; a yank without a reason takes none away."""
+        """Files that are in that state already are `unchanged`; a yank without a reason keeps the reason that is there."""
 
         def yank(file: File) -> File:
             same = file.yanked == self.reason or (self.reason == "" and file.yanked is not None)

@@ -30,8 +30,8 @@ EVENT: Final = "wharf-published"
 """The type of the repository_dispatch event that a publish sends and the site's job waits for."""
 SECRET: Final = "WHARF_TOKEN"  # noqa: S105  a name
 
-# What a job's own token does starts no other workflow but by such an event; and Pages takes a site from the default branch
-# alone, on which the event's run is, not from that of a tag ("Managing environments for deployment").
+# A job's own token can start another workflow only by such an event. And Pages takes a site only from the default branch, where
+# the run of the event is, and not from the run of a tag ("Managing environments for deployment").
 _HEAD = """\
 # Made by `wharf init --workflow`. A tag such as v1.0 is built and published{follows}.
 name: wharf
@@ -128,7 +128,7 @@ class WorkflowPlan:
         return True
 
     def warnings(self) -> tuple[str, ...]:
-        """What has to be known before the workflow is run."""
+        """What a person has to know before the workflow runs."""
         if self.address.host == GITHUB:
             return ()
         return (
@@ -149,7 +149,7 @@ class WorkflowPlan:
         ]
 
     def steps(self) -> list[str]:
-        """What to type, or to do, now."""
+        """What the person has to type or do now."""
         file = shlex.quote(os.path.relpath(self.path))
         steps = []
         if self.own and self.tree.origin is None:

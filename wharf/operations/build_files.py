@@ -54,7 +54,7 @@ def bring(repository: Repository, files: Sequence[File], out: Path, advance: Cal
         for each in done:
             each.result()
     except BaseException:
-        stop.set()  # who gives up does not wait for the rest, nor for limits
+        stop.set()  # after an error nobody waits for the other files, or for limits
         with repository.github.interrupted() if repository.github else contextlib.nullcontext():
             pool.shutdown(cancel_futures=True)
         raise

@@ -62,7 +62,7 @@ def make(job: Job, names: Sequence[str], advance: Callable[[int], None]) -> Made
     chunks = [names[at : at + CHUNK] for at in range(0, len(names), CHUNK)]
     made = Made()
     results = _alone(job, chunks) if len(names) <= ALONE or _cores() == 1 else _together(job, chunks)
-    with contextlib.closing(results):  # nothing is written any more when this is left, however it is
+    with contextlib.closing(results):  # afterwards nothing is written any more, whether it worked or not
         for chunk, result in results:
             made.add(result)
             advance(len(chunk))
@@ -95,7 +95,7 @@ def _together(job: Job, chunks: Sequence[Sequence[str]]) -> Generator[tuple[Sequ
 
 
 def _begin() -> None:
-    """In a process that makes pages: an interrupt is its parent's to handle, and without a parent it ends."""
+    """In a process that makes pages: its parent handles an interrupt, and it ends when its parent ends."""
     import multiprocessing
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wharf.site.output_folder import SiteFolder
 
 CODE: Final = "2"
-"""To be raised when the same index gives other files than before."""
+"""Raise it when the same index gives other files than before."""
 UNKNOWN: Final = "0" * 40
 """In the place of the git id of a project's folder: its pages may be in between, and have to be made again."""
 
@@ -71,5 +71,5 @@ def unnamed_files(folder: SiteFolder, plan: BuildPlan, paths: set[str]) -> list[
 
 
 def _digest(*texts: str) -> str:
-    """What stands for some texts and tells none of them: a public site says nothing of where it was built."""
+    """A digest of some texts that shows none of them: a public site does not say where it was built."""
     return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:32]

@@ -27,7 +27,7 @@ _PRIVATE = frozenset({".pypirc"})  # files that are made readable by their owner
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """The file that says it now, whether it had to be changed for that, and what to know about it."""
+    """The file that has the index now, whether it had to be changed, and what to know about it."""
 
     file: Path
     changed: bool
@@ -56,7 +56,7 @@ def find(client: Client, environ: Mapping[str, str], here: Path, *, run: bool = 
 def check_project(client: Client, environ: Mapping[str, str], file: Path) -> None:
     """Raise UsageError for a file that the client reads in all projects: the address of `wharf run` would break it in each."""
     everywhere = [Path("/etc/uv/uv.toml")]
-    with contextlib.suppress(UsageError):  # who has no home has no file there
+    with contextlib.suppress(UsageError):  # without a home there is no such file
         everywhere.append(_config(environ) / "uv" / "uv.toml")
     if client == "uv" and os.path.realpath(file) in map(os.path.realpath, everywhere):
         raise UsageError(
@@ -114,7 +114,7 @@ def write(client: Client, address: IndexAddress, name: str, file: Path) -> Writt
     """Put the index into that client's configuration file. Raises UsageError if it cannot be read, and leaves it then.
 
     The file is replaced in one step, with the mode that it has; a link stays one, and the file that it leads to is replaced.
-    Said again it changes nothing.
+    The same call again changes nothing.
     """
     target = Path(os.path.realpath(file))  # unlike resolve() it finds no loops of links: opening does
     before = _read(file, target)

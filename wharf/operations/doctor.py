@@ -1,6 +1,6 @@
 """doctor: what a command would work on and with, what is wrong with it, and what to do about it.
 
-Nothing is written but the cache. Whatever fails while it looks is itself a finding.
+It writes nothing but the cache. A failure while it looks is a finding, too.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def told(what: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
 
 
 def readable(branch: Branch) -> tuple[()]:
-    """Nothing, if the index says about itself what can be read. Raises StorageError."""
+    """Return if the settings of the index can be read. Raises StorageError."""
     branch.snapshot()
     return ()
 

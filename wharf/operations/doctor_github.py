@@ -177,7 +177,7 @@ class GitHubDiagnosis:
 
 
 def _app(github: GitHub) -> Finding:
-    """Which app, where it is installed, what it may do, and when its token ends. Raises what asking for one raises."""
+    """Which app, where it is installed, what it may do, and when its token ends. Raises as a request for a token does."""
     app, source = github.app, github.source
     if app is None or not isinstance(source, RenewingToken):
         raise TypeError("there is no app")
@@ -211,7 +211,7 @@ def _quota(github: GitHub) -> Finding:
 
 
 def _writing(github: GitHub, about: About) -> Finding:
-    """What can be known of writing without doing it: `permissions` tells what the user may, not what the token may."""
+    """What can be known about writing without a write: `permissions` says what the user may do, not what the token may."""
     token = github.token
     if token is None:
         return Finding(what="writing", state="warning", detail="without a token nothing can be published", hint="Set one.")
@@ -237,7 +237,7 @@ def _writing(github: GitHub, about: About) -> Finding:
 
 
 def _prefix(token: Secret) -> str:
-    """By which the kind of a token is known; it tells nothing of the token."""
+    """The prefix that shows the kind of a token, and nothing else of the token."""
     return next((prefix for prefix in KINDS if token.reveal().startswith(prefix)), "")
 
 

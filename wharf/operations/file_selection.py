@@ -1,6 +1,7 @@
 """Which of the paths that a person gave are distributions to publish, and which only go with one.
 
-`dist/*` has signatures, attestations and lists of digests beside the distributions. They are no distributions, and no mistake.
+`dist/*` has signatures, attestations and lists of digests beside the distributions. These are not distributions, and not a
+mistake.
 """
 
 from __future__ import annotations
@@ -80,7 +81,10 @@ def _without_companions(files: Sequence[Path], others: Sequence[Path]) -> FileSe
 
 
 def _looks_like_one(path: Path) -> bool:
-    """Whether a file in a folder is meant as a distribution. Many things are packed as .zip, so that alone does not tell."""
+    """Whether a file in a folder is meant as a distribution.
+
+    Many things are packed as .zip, so the suffix alone is not enough.
+    """
     if not _DISTRIBUTION.fullmatch(_suffix(path)):
         return False
     try:

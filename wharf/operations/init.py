@@ -44,7 +44,7 @@ def initialise(
 ) -> Initialised:
     """Make what an index needs. `private`: of a repository to be made (None: yes), and expected of one that is there.
 
-    Raises ConflictError for a branch `wharf`, NotAllowedError for want of a token or a right, RejectedError or StorageError;
+    Raises ConflictError for a branch `wharf`, NotAllowedError if a token or a right is missing, RejectedError or StorageError;
     with `site`, for which everybody must be able to read it, UsageError if not everybody can.
     """
     if repository.github is None:

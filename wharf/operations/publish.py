@@ -1,4 +1,4 @@
-"""publish: distributions into the store, then into the index, in an order that no crash can turn into a lie.
+"""publish: distributions into the store, then into the index, in an order in which no crash shows anything that is not true.
 
 Read and check every file; apply the change dry, so that a conflict is known before anything is stored; store the bytes; one
 commit for all. Until the commit nobody sees anything, and running the same command again finishes the work.
@@ -120,7 +120,7 @@ def _clock() -> datetime:
 
 
 def _check_new(repository: Repository, intake: Intake | None, *, create: bool) -> None:
-    """Raise NoIndexError where the index may not be made, and StorageError where it was, and is not any more.
+    """Raise NoIndexError if the index may not be made, and StorageError if it was there before and is missing now.
 
     A new one beside old releases would hide all of them, and the next `wharf verify --repair` would delete them.
     """

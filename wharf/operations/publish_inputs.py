@@ -26,8 +26,8 @@ CheckedInput: TypeAlias = "tuple[Distribution, Opener]"
 class Input:
     """A file to publish: the name it is to have, and how to open it for reading, at its beginning.
 
-    `size` is in bytes, where it is known before the file is read. `checked` is what came of its check, by somebody who alone
-    can change the file: then it is not made again.
+    `size` is in bytes, where it is known before the file is read. `checked` is the result of a check that was made before, by
+    the only one who can change the file: then the file is not checked again.
     """
 
     filename: str
@@ -82,7 +82,7 @@ def _all(inputs: Iterable[Input], read: Callable[[Input], CheckedInput]) -> Iter
 
 def _check(each: Input, intake: Intake | None, limit: int, progress: Progress, *, strict: bool) -> CheckedInput:
     """Check one file, as the store takes it in."""
-    Name.parse(each.filename)  # no byte of what is no distribution is copied, and none of what is too large
+    Name.parse(each.filename)  # before a byte is copied: what is not a distribution, or is too large, is refused
     if each.size is not None and each.size > limit:
         raise TooLargeError(f"{plain(each.filename)}: larger than {limit} bytes", "Leave large files out of the distribution.")
     with ExitStack() as stack:

@@ -67,7 +67,7 @@ def _erase(repository: Repository, removed: Sequence[Named]) -> tuple[tuple[Name
     try:
         kept, why = repository.assets.erase(removed, lambda: _still_named(repository, removed))
     except (StorageError, NotAllowedError, NotFoundError) as error:
-        # The indexes could not be asked. The removal itself is done, and is not to look as if it was not.
+        # The indexes could not be asked. The removal itself is done, so this is no error.
         return tuple(removed), f"{error.message.rstrip('.')}; the same command again deletes them"
     taken_up = _taken_up(repository, [each for each in removed if each not in kept])
     if taken_up is not None:
@@ -82,8 +82,8 @@ def _erase(repository: Repository, removed: Sequence[Named]) -> tuple[tuple[Name
 def _taken_up(repository: Repository, gone: Sequence[Named]) -> tuple[str, str] | None:
     """A file, and an index that names its bytes, which are deleted: since the indexes were asked, somebody published it again.
 
-    No lock is shared with publishers elsewhere. Each looks after his commit whether the bytes are there; if that was before
-    they went, his commit is seen here.
+    No lock is shared with publishers on other machines. After a commit, each of them looks whether the bytes are there. If it
+    still found them, its commit is seen here.
     """
     ids = {id_ for each in gone for id_ in asset_location.ids(each.file)}
     if repository.github is None or not ids:

@@ -87,7 +87,7 @@ def _audit(repository: Repository) -> Audit:
 
 
 def _still_true(repository: Repository, audit: Audit, problems: list[Finding]) -> list[Finding]:
-    """The problems less those of files that were removed while they were looked at."""
+    """The problems without those of files that were removed during the check."""
     if not problems:
         return []
     repository.branch.fetch()

@@ -35,7 +35,7 @@ class FolderAudit:
         return _path((file.sha256, file.filename))
 
     def check(self, release: Release, file: File) -> Iterator[Finding]:
-        """Read the bytes. What is no file is told by `delete_unnamed`."""
+        """Read the bytes. `delete_unnamed` reports what is not a file."""
         path = self.path(file)
         try:
             found = self._store.digest(file.sha256, file.filename)
@@ -49,7 +49,7 @@ class FolderAudit:
             yield Finding(kind="other-bytes", path=path, detail=detail)
 
     def delete_unnamed(self, *, repair: bool) -> Findings:
-        """Bytes are deleted only if no index named them before and after the lock was had that publishers share."""
+        """Bytes are deleted only if no index names them, before this takes the lock that publishers share and after it."""
         before, _ = self._unnamed()
         odd = [self._odd(path) for path in self._store.odd()]
         with self._store.alone(PATIENCE) as alone:

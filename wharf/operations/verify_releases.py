@@ -1,6 +1,6 @@
 """The look at GitHub releases: one list of all of them tells names, sizes and digests, so that nothing is downloaded.
 
-Only where GitHub tells no digest, which it does not for old assets, the bytes are fetched and hashed.
+GitHub has no digests of old assets: only their bytes are fetched and hashed.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class ReleasesAudit:
         self._repository.branch.fetch()
         named = named_files(self._repository)
         ids = _ids(named)
-        ours = {listed.id: listed for listed in self._all if listed.mark is not None}  # a list that shifts tells some twice
+        ours = {listed.id: listed for listed in self._all if listed.mark is not None}  # a list that shifts has some twice
         # The branch of an index may have been deleted by mistake: what its releases hold is needed when it is brought back.
         sure = {listed.id: named.certain and listed.index in named.indexes for listed in ours.values()}
         drafts = [

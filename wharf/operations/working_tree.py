@@ -49,7 +49,7 @@ def github_origin(start: Path) -> Address | None:
         host, slug = origin or ("", "")
         host = host.removeprefix("ssh.")  # GitHub's name for ssh at the port of https
         return parse(f"https://{host}/{slug}") if host.startswith("github.") else None
-    except (UsageError, OSError, UnicodeDecodeError):  # a tree that is none, or is damaged, says nothing
+    except (UsageError, OSError, UnicodeDecodeError):  # no tree, or a damaged one
         return None
 
 

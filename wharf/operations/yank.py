@@ -1,4 +1,4 @@
-"""yank and unyank: mark a release, or a file of it, as not to be chosen any more (PEP 592), or take that back."""
+"""yank and unyank: tell installers not to choose a release, or a file of it, any more (PEP 592), or take that back."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wharf.model import Json
 
 CODE = "2"
-"""Part of every ETag and of every site's state: to be raised when the same index gives other bytes than before."""
+"""Part of every ETag and of every site's state: raise it when the same index gives other bytes than before."""
 
 
 class Format(enum.Enum):

@@ -77,7 +77,7 @@ def ignored(address: Address, environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def tokens_left_out(address: Address, environ: Mapping[str, str], app: NamedApp | None = None) -> str:
-    """The same in words, and that the app of the person's file is for another host; nothing if there is none."""
+    """The same in words, with the app of the person's file if it is for another host; empty if there is nothing."""
     names = ignored(address, environ)
     fitting = f"; for this one it is {_ENTERPRISE[0]} or WHARF_TOKEN" if address.host != GITHUB else ""
     told = [f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} for other hosts{fitting}"] if names else []
@@ -113,7 +113,7 @@ def _from_git(address: Address, environ: Mapping[str, str]) -> Credential | None
     question = f"protocol={address.scheme}\nhost={address.host}\n\n"
     out = _asked(["git", "-c", "credential.interactive=false", "credential", "fill"], question, environ)
     found = dict(line.partition("=")[::2] for line in out.split("\n"))
-    # A helper that was asked for one host and answers for another is not believed.
+    # An answer for another host than the helper was asked about is not used.
     if not found.get("password") or found.get("host", address.host) != address.host:
         return None
     return _credential(found["password"], "git's credential helper")

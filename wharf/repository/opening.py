@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from wharf.secret import Secret
 
 Fetch = Literal["must", "may", "later"]
-"""Whether opening a repository on GitHub brings its tip: it must; it may fail if there is an older one; another does later."""
+"""Whether opening a repository on GitHub brings its tip: it must; it may fail if an older one is here; it is fetched later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def no_index(repository: Repository, *, more: str = "") -> NoIndexError:
     try:
         there = repository.branch.indexes()
     except WharfError:
-        there = []  # what is told is that it is not there, not why the others could not be asked for
+        there = []  # the error is about the missing index, not about the list of the others
     others = did_you_mean(index, there) or (f"There are: {', '.join(there)}. " if there else "")
     return NoIndexError(
         f"There is no index {index!r} in {repository.address}.",
@@ -157,18 +157,18 @@ def check_seen(repository: Repository) -> None:
 
 
 def is_lost(repository: Repository) -> bool:
-    """Whether files are stored here and no index is: then it is not a new store, and an empty index would be a lie."""
+    """Whether files are stored here, but no index: then it is not a new store, and an empty index would be wrong."""
     stored = isinstance(repository.assets, FolderStore) and next(repository.assets.assets(), None) is not None
     return stored and not repository.branch.indexes()
 
 
 def line_of_init(where: str, index: str) -> str:
-    """What to type to have that index: the whole of it, so that it is made there and nowhere else."""
+    """The command that makes this index, with every option, so that it is made there and nowhere else."""
     return f"wharf init {shlex.quote(where)}" + (f" --index {index}" if index != DEFAULT_INDEX else "")
 
 
 def line_of(verb: str, where: str, index: str, *words: str) -> str:
-    """What to type to have that done in that index, whatever is configured."""
+    """The command for this index, whatever is configured."""
     named = f"wharf {verb} --repo {shlex.quote(where)}" + (f" --index {index}" if index != DEFAULT_INDEX else "")
     return " ".join((named, *words))
 

@@ -1,6 +1,7 @@
 """Settings: which repository, which index, how to write to it.
 
-Pure: text and mappings in, values out. Where several places name a repository, the one nearest to the person's hands wins.
+Pure: text and mappings in, values out. Where several places name a repository, the most direct one wins: options first, then
+the environment, then files.
 """
 
 from __future__ import annotations
@@ -206,7 +207,7 @@ def resolve(
         trusted=own or not isinstance(place, Address) or place.host in _own_hosts(environ, configs),
         commit=cast("CommitWay", way),
         max_wait=_seconds(setting("max-wait")),
-        strict=any(config.table.get("strict", False) for config in configs),  # no file loosens what another one says
+        strict=any(config.table.get("strict", False) for config in configs),  # no file makes it less strict than another file
         repositories=tuple(others),
         app=_app(configs),
         cache=cache or Path(),

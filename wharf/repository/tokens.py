@@ -76,7 +76,7 @@ class Tokens:
             ) from error
 
     def create(self, name: str, scope: Scope, expires: datetime | None = None) -> Secret:
-        """Make a token; it is returned once and kept nowhere. Raises ConflictError if the name is taken by a valid one."""
+        """Make a token. It is returned once and stored nowhere. Raises ConflictError if the name is taken by a valid one."""
         secret = Secret(f"{PREFIX}{secrets.token_urlsafe(32)}")
         now = datetime.now(UTC)
         try:
@@ -104,7 +104,7 @@ class Tokens:
             writer.write(kept)
 
     def stamp(self) -> tuple[int, int, int] | None:
-        """A value that is another one whenever the file is another one. Costs one system call."""
+        """A value that changes whenever the file changes. Costs one system call."""
         try:
             found = self.path.stat()
         except FileNotFoundError:

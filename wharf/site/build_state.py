@@ -35,7 +35,7 @@ class BuildState(BaseModel):
 
     `origin` and `index` say of which index it is; `commit` is where that was. `key` stands for all else that the pages depend
     on. `trees` has the git id of each project's folder as its pages show it, `left_out` what they do not show. `gone` are
-    files (`<sha256>/<filename>`) that are still to be deleted by who finishes a build that died.
+    files (`<sha256>/<filename>`) that the next build has to delete if this one died.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")

@@ -31,7 +31,7 @@ class DirectLinks:
     others: frozenset[str] = frozenset()
 
     def link(self, file: File) -> str:
-        """The public address of a file. Raises StorageError for what has none."""
+        """The public address of a file. Raises StorageError if it has none."""
         place = asset_location.locate(file, self.others)
         address = self.address if place.repository is None else self.address.moved(place.repository)
         return address.download(place.tag, place.name)

@@ -47,7 +47,7 @@ class SiteFolder:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
-        """Take the folder for one build; it is made if need be, and goes again if nothing came of it.
+        """Take the folder for one build. It is made if it is missing, and deleted again if the build made nothing.
 
         Raises UsageError for one that is not a wharf site, which is not touched, or that another build is writing to;
         StorageError if it cannot be written.
@@ -80,7 +80,7 @@ class SiteFolder:
 
     @contextlib.contextmanager
     def _cleared(self) -> Iterator[None]:
-        """In staging are at the beginning at most whole files of a build that died; at the end it is gone, if all went well.
+        """At the beginning, staging has at most whole files of a build that died. At the end it is gone, if all went well.
 
         Whatever else happens, pages go; files stay for the next time, unless the disk is full.
         """
@@ -89,12 +89,12 @@ class SiteFolder:
             self.pages.mkdir(parents=True)
             yield
         except OSError:
-            shutil.rmtree(self.staging, ignore_errors=True)  # what failed first is what is told
+            shutil.rmtree(self.staging, ignore_errors=True)  # the first failure is the one to report
             raise
         except BaseException:
             self._clear_pages()
             raise
-        shutil.rmtree(self.staging, ignore_errors=True)  # the site is there, and what is left here the next build clears
+        shutil.rmtree(self.staging, ignore_errors=True)  # the site is ready; the next build deletes what is left here
 
     def _clear_pages(self) -> None:
         for path in self.staging.glob(f"{_PAGES}*"):

@@ -1,4 +1,4 @@
-"""What to do about it: the hints that several places give, by what really went wrong. Pure."""
+"""Hints for errors of files and disks: what to do, by what really went wrong. Pure."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def _edited(
         if read_ini(changed, file, same) == wanted:
             return changed
     except (configparser.Error, ValueError):
-        pass  # it says what is said below
+        pass  # the error below says it
     raise UsageError(f"{file} is written in a way that cannot be edited without touching what is beside it.", BY_HAND)
 
 

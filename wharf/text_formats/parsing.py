@@ -26,7 +26,7 @@ def toml(text: str) -> dict[str, Any]:
 
 
 def json_value(data: bytes) -> Json:
-    """The value, every text of which can be written. Raises ValueError."""
+    """The value, in which every text can be written. Raises ValueError."""
     try:
         found: Json = json.loads(data)
         if b"\\u" in data:

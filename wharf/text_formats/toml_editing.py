@@ -65,7 +65,7 @@ def put_entry(text: str, keys: Sequence[str], name: str, values: Mapping[str, st
         if parsing.toml(changed) == wanted:
             return changed
     except (TOMLKitError, ValueError, TypeError, RecursionError):
-        pass  # it says what is said below
+        pass  # the error below says it
     raise UsageError(
         f"{'.'.join(keys)} in {file} is written in a way that cannot be edited without touching what is beside it.",
         BY_HAND,
@@ -74,7 +74,7 @@ def put_entry(text: str, keys: Sequence[str], name: str, values: Mapping[str, st
 
 def _read_toml(text: str, file: str) -> dict[str, Any]:
     try:
-        tomlkit.parse(text)  # for the line; the standard library tells it in words only
+        tomlkit.parse(text)  # it knows the line; the standard library names it only in words
         return parsing.toml(text)
     except ParseError as error:
         raise UsageError(f"{file} is not TOML (line {error.line}).", "Fix it; the client could not read it either.") from None
@@ -83,7 +83,7 @@ def _read_toml(text: str, file: str) -> dict[str, Any]:
 
 
 def _put_plain(document: dict[str, Any], keys: Sequence[str], place: int | None, values: Mapping[str, str]) -> None:
-    """The same edit of what the text says: what it has to come to."""
+    """The same edit of the values: what the text has to say afterwards."""
     table = document
     for key in keys[:-1]:
         table = table.setdefault(key, {})
