@@ -27,12 +27,12 @@ class DaemonThreads:
     async def run(self, question: Callable[[], T]) -> T:
         """What the question gives, or raises."""
         async with self._turns:
-            carried: _Carried[T] = _Carried(question)
+            carried: _Question[T] = _Question(question)
             threading.Thread(target=carried.run, name=self._name, daemon=True).start()
             return await carried.result
 
 
-class _Carried(Generic[T]):
+class _Question(Generic[T]):
     """One question, and the future of its answer. A context manager: what is raised in it is the answer."""
 
     def __init__(self, question: Callable[[], T]) -> None:

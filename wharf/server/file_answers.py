@@ -32,11 +32,11 @@ def file_answers(repository: Repository, rules: Rules) -> AnswerOfFile:
         )
     cache = _cache(repository, rules)
 
-    def linked(file: File, cache_control: str) -> GitHubFile:
+    def github_file(file: File, cache_control: str) -> GitHubFile:
         held = answer.stored_file(cache / file.sha256, size=file.size, sha256=file.sha256, cache_control=cache_control)
         return GitHubFile(assets.place(file), held)
 
-    return linked
+    return github_file
 
 
 def delivery_of(

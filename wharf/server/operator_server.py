@@ -98,9 +98,9 @@ def _rules(reading: ReadingChoice, options: Options) -> Rules:
 
 
 def _application(repository: Repository, rules: Rules, options: Options, operator: Operator, refusals: RefusalLog) -> ASGIApp:
-    front = make_app(repository, rules, refusals=refusals)
-    app: ASGIApp = Cors(front, options.cors_origins) if options.cors_origins else front
-    return AccessLog(app, front.who, quietly(operator.write), as_json=operator.wants_json) if options.access_log else app
+    api = make_app(repository, rules, refusals=refusals)
+    app: ASGIApp = Cors(api, options.cors_origins) if options.cors_origins else api
+    return AccessLog(app, api.who, quietly(operator.write), as_json=operator.wants_json) if options.access_log else app
 
 
 @contextlib.contextmanager

@@ -22,8 +22,8 @@ from wharf.pages.page_format import Format
 from wharf.server.access.access_protocol import ASK
 from wharf.server.answer_maker import LIST
 from wharf.server.fall_through import quoted
+from wharf.server.files.file_sending import send_file
 from wharf.server.files.github_file import GitHubFile
-from wharf.server.files.sending import send_file
 from wharf.server.files.streamed_download import StreamedDownload, send_download
 from wharf.server.http import answer, conditional_requests, error_answers
 from wharf.server.http.answer import Answer, FileAnswer
@@ -197,11 +197,11 @@ class SimpleApi:
             return error_answers.failure(error)
         return known
 
-    async def _fetch(self, linked: GitHubFile, *, head: bool) -> Answer | FileAnswer | StreamedDownload:
+    async def _fetch(self, github_file: GitHubFile, *, head: bool) -> Answer | FileAnswer | StreamedDownload:
         """A file that lies at GitHub: the way to it, or the bytes."""
         if self._delivery is None:
             raise StorageError("There is no way to a file at GitHub.", "This is a fault in wharf.")
-        return await self._delivery.fetch(linked, head=head)
+        return await self._delivery.fetch(github_file, head=head)
 
     async def _page(self, path: str, accept: bytes, query: bytes, *, zipped: bool) -> Answer:
         form = _format(accept, query)

@@ -25,7 +25,7 @@ class _StartupQuestion(threading.Thread):
     """
 
     def __init__(self, repository: Repository, github: GitHub, *, borrows: bool) -> None:
-        super().__init__(name="first look", daemon=True)
+        super().__init__(name="startup check", daemon=True)
         self.private = True
         self.waits = False  # for a client that lends its token
         self.error: WharfError | None = None
@@ -63,16 +63,16 @@ def check_at_startup(repository: Repository, *, borrows: bool, passes_on: bool, 
         elif repository.branch.tip() is None and is_lost(repository):
             warn(f"There is no index in {repository.where}, though files are stored there. Pages are 503 until there is one.")
         return False
-    look = _StartupQuestion(repository, github, borrows=borrows)
-    look.start()
-    look.join(PATIENCE)
-    late = look.is_alive()
-    if isinstance(look.error, (NotFoundError, NotAllowedError)):
-        raise look.error
-    if look.waits:
+    question = _StartupQuestion(repository, github, borrows=borrows)
+    question.start()
+    question.join(PATIENCE)
+    late = question.is_alive()
+    if isinstance(question.error, (NotFoundError, NotAllowedError)):
+        raise question.error
+    if question.waits:
         warn("There is no token, so the first client that GitHub lets read lends its own, which is kept in memory only.")
-    elif late or look.error is not None:
-        why = "GitHub takes long to answer." if look.error is None else look.error.message
+    elif late or question.error is not None:
+        why = "GitHub takes long to answer." if question.error is None else question.error.message
         told = (
             "Served is the index as it was fetched last."
             if _cached(repository)
@@ -84,7 +84,7 @@ def check_at_startup(repository: Repository, *, borrows: bool, passes_on: bool, 
             check_seen(repository)
         index, where = repository.branch.index, repository.where
         warn(f"There is no index {index!r} in {where} yet. `{line_of_init(where, index)}` makes it. Until then pages are 503.")
-    return look.private
+    return question.private
 
 
 def _cached(repository: Repository) -> bool:

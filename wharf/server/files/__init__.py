@@ -4,7 +4,7 @@ It promises that a stored file has the recorded size, that a file which passes t
 byte is sent, and that GitHub is asked once for all who want a file. It never sends what the index does not name, follows a link
 on the disk, or gives a client the server's own token.
 
-- `sending`: a stored file, whole or in part. `ranges`: which parts a client asks for.
+- `file_sending`: a stored file, whole or in part. `byte_ranges`: which parts a client asks for.
 - `github_file`: a file at GitHub, as a value. `delivery`: by a redirect or through the server.
 - `signed_links`: redirects to where GitHub has the file.
 - `download_cache`: files that pass through, kept on disk. `streamed_download`: a file that is sent while it is downloaded.

@@ -19,16 +19,16 @@ class Delivery:
         self._links = links
         self._downloads = downloads
 
-    def ready(self, linked: GitHubFile) -> Answer | None:
+    def ready(self, github_file: GitHubFile) -> Answer | None:
         """The redirect, if there is one that still holds."""
-        return None if self._links is None else self._links.ready(linked)
+        return None if self._links is None else self._links.ready(github_file)
 
-    async def fetch(self, linked: GitHubFile, *, head: bool) -> Answer | FileAnswer | StreamedDownload:
+    async def fetch(self, github_file: GitHubFile, *, head: bool) -> Answer | FileAnswer | StreamedDownload:
         """A redirect; or the bytes, where redirects are not wanted, or GitHub gave the bytes instead of an address."""
         if self._links is not None:
-            redirect = await self._links.make(linked)
+            redirect = await self._links.make(github_file)
             if redirect is not None:
                 return redirect
         if head:
-            return linked.file.head
-        return await self._downloads.open(linked)
+            return github_file.file.head
+        return await self._downloads.open(github_file)

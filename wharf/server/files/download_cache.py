@@ -86,9 +86,9 @@ class DownloadCache:
         self._lock = threading.Lock()
         self._coming = 0  # bytes of the files that are on their way and will be kept
 
-    async def open(self, linked: GitHubFile) -> FileAnswer | StreamedDownload:
+    async def open(self, github_file: GitHubFile) -> FileAnswer | StreamedDownload:
         """The file as it lies in the cache, or as it comes. Raises StorageError, as for a full disk."""
-        path = linked.file.path
+        path = github_file.file.path
         download = self._downloading.get(path) or self._passing.get(path)
         if (
             download is not None and download.error is None and not (download.whole and download.kept)
@@ -97,15 +97,15 @@ class DownloadCache:
         self._let_alone(path)
         part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
         with _told(self._folder):
-            if _is_whole(path, linked.file.size):
+            if _is_whole(path, github_file.file.size):
                 os.utime(path)  # what is used stays
-                return linked.file
+                return github_file.file
             if len(self._downloading) >= WAITING:
                 raise StorageError("More files are asked for than GitHub gives at a time.", "Try again in a moment.")
             owner_only_folder.make(self._folder)  # a private index is nobody else's to read
             handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        download = self._downloading[path] = StreamedDownload(linked.file, handle)
-        task = asyncio.create_task(self._threads.run(partial(self._download, linked, download, part)))
+        download = self._downloading[path] = StreamedDownload(github_file.file, handle)
+        task = asyncio.create_task(self._threads.run(partial(self._download, github_file, download, part)))
         self._tasks.add(task)
 
         def done(task: asyncio.Task[None]) -> None:
@@ -128,7 +128,7 @@ class DownloadCache:
         if path in self._failed:
             raise self._failed[path][0].with_traceback(None)
 
-    def _download(self, linked: GitHubFile, download: StreamedDownload, part: Path) -> None:
+    def _download(self, github_file: GitHubFile, download: StreamedDownload, part: Path) -> None:
         error: WharfError | None = StorageError("The download ended by a fault of wharf's.", "")
         size = download.file.size
         try:
@@ -137,7 +137,7 @@ class DownloadCache:
                 download.kept = self._make_room(size)
                 if not download.kept:
                     part.unlink()  # nothing is left of it when its last reader has gone, however that comes about
-                self._borrowed.run(lambda: self._write(linked, download))
+                self._borrowed.run(lambda: self._write(github_file, download))
                 if download.kept:
                     part.rename(download.file.path)
             error = None
@@ -160,9 +160,9 @@ class DownloadCache:
             return 0.0  # nothing is sent before its end; and then at once
         return PAUSE
 
-    def _write(self, linked: GitHubFile, download: StreamedDownload) -> None:
+    def _write(self, github_file: GitHubFile, download: StreamedDownload) -> None:
         digest, size = hashlib.sha256(), 0
-        for chunk in self._chunks(linked):
+        for chunk in self._chunks(github_file):
             size += len(chunk)
             if size > download.file.size:
                 break
@@ -174,9 +174,9 @@ class DownloadCache:
         if digest.hexdigest() != download.file.path.name or size != download.file.size:
             raise _WrongBytesError("GitHub gave other bytes than the index records.", "`wharf verify` tells more.")
 
-    def _chunks(self, linked: GitHubFile) -> Iterator[bytes]:
+    def _chunks(self, github_file: GitHubFile) -> Iterator[bytes]:
         github = self._releases.github
-        with github.asset(linked.place.asset, slug=linked.place.repository) as found:
+        with github.asset(github_file.place.asset, slug=github_file.place.repository) as found:
             if not isinstance(found, str):
                 yield from found.chunks
                 return

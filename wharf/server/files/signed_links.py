@@ -46,7 +46,7 @@ _AT_ONCE = 6  # asked for at the same time
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _KeptAddress:
     """`redirect` None: GitHub gives the bytes and no address. A `public` one holds for as long as the repository is that.
 
     `error`: GitHub gives neither.
@@ -83,27 +83,29 @@ class SignedLinks:
         self._borrowed = borrowed
         self._public = public
         self._clock = clock
-        self._kept: OrderedDict[AssetLocation, _Kept] = OrderedDict()
+        self._kept: OrderedDict[AssetLocation, _KeptAddress] = OrderedDict()
         self._making: dict[AssetLocation, asyncio.Task[Answer | None]] = {}
         self._away: StorageError | None = None
         self._away_until = 0.0
         self._threads = DaemonThreads("sign", _AT_ONCE)
 
-    def ready(self, linked: GitHubFile) -> Answer | None:
+    def ready(self, github_file: GitHubFile) -> Answer | None:
         """The redirect, if there is one that still holds."""
-        kept = self._kept.get(linked.place)
+        kept = self._kept.get(github_file.place)
         return kept.redirect if kept is not None and self._holds(kept) else None
 
-    async def make(self, linked: GitHubFile) -> Answer | None:
+    async def make(self, github_file: GitHubFile) -> Answer | None:
         """The redirect; None if GitHub gives the bytes themselves instead of an address. Raises StorageError."""
-        place = linked.place
+        place = github_file.place
         kept = self._kept.get(place)
         if kept is not None and self._holds(kept):
             if kept.error is not None:
                 raise kept.error.with_traceback(None)
             return kept.redirect
         if self._public() and place.repository is None:
-            return self._keep(place, _Kept(answer.passing_redirect(self._releases.link(place)), float("inf"), public=True))
+            return self._keep(
+                place, _KeptAddress(answer.passing_redirect(self._releases.link(place)), float("inf"), public=True)
+            )
         task = self._making.get(place)
         if task is None:
             if self._away is not None and self._away_until > self._clock():
@@ -116,7 +118,7 @@ class SignedLinks:
             raise StorageError("GitHub does not answer.", "The server still asks for the file. Try again.", told=AWAY)
         return task.result()
 
-    def _holds(self, kept: _Kept) -> bool:
+    def _holds(self, kept: _KeptAddress) -> bool:
         return kept.until > self._clock() and (not kept.public or self._public())
 
     async def _sign(self, place: AssetLocation) -> Answer | None:
@@ -127,7 +129,7 @@ class SignedLinks:
         except (NotAllowedError, NotFoundError) as error:
             failed = servers_own(error)
             wait = GONE if isinstance(error, NotFoundError) else PAUSE
-            self._keep(place, _Kept(None, self._clock() + wait, error=failed))
+            self._keep(place, _KeptAddress(None, self._clock() + wait, error=failed))
             raise failed from error
         except QuotaError:
             raise  # the tokens' limits are remembered with them; the next client may lend one that has room
@@ -136,13 +138,13 @@ class SignedLinks:
             raise
         redirect = None if address is None else answer.passing_redirect(address)
         life = LIFE if address is None else life_of(address, self._releases.github.now())
-        return self._keep(place, _Kept(redirect, asked + life - MARGIN))
+        return self._keep(place, _KeptAddress(redirect, asked + life - MARGIN))
 
     def _address(self, place: AssetLocation) -> str | None:
         with self._releases.github.asset(place.asset, slug=place.repository) as found:
             return found if isinstance(found, str) else None
 
-    def _keep(self, place: AssetLocation, kept: _Kept) -> Answer | None:
+    def _keep(self, place: AssetLocation, kept: _KeptAddress) -> Answer | None:
         self._kept[place] = kept
         self._kept.move_to_end(place)
         while len(self._kept) > _KEPT:

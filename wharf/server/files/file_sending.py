@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import FileResponse
 
 from wharf.errors import StorageError, WharfError
-from wharf.server.files import ranges
+from wharf.server.files import byte_ranges
 from wharf.server.http import error_answers
 from wharf.server.http.status_reason import send_answer
 from wharf.system import regular_file
@@ -37,7 +37,7 @@ async def send_file(file: FileAnswer, scope: Scope, receive: Receive, send: Send
         if scope["method"] == "HEAD":  # which has no parts: Range is for GET (RFC 9110, section 14.2)
             await send(file.start)
             await send({"type": "http.response.body", "body": b""})
-        elif (asked := ranges.satisfiable(scope["headers"], file.size)) is not None:
+        elif (asked := byte_ranges.satisfiable(scope["headers"], file.size)) is not None:
             scope = {**scope, "headers": [*(each for each in scope["headers"] if each[0] != b"range"), (b"range", asked)]}
             headers = {name.decode(): value.decode() for name, value in file.headers if name != b"content-length"}
             # By its handle: the path may lead elsewhere by now.
