@@ -66,7 +66,7 @@ def parse(data: Json, *, app: bool = False) -> Account | None:
 
 
 def job(environ: Mapping[str, str], address: Address) -> Job | None:
-    """The job that an environment tells of ("Default environment variables"), as a repository sees it; None outside of jobs."""
+    """The job that an environment describes ("Default environment variables"), as a repository sees it; None outside a job."""
     if environ.get("GITHUB_ACTIONS") != "true":
         return None
     server = environ.get("GITHUB_SERVER_URL") or f"https://{GITHUB}"

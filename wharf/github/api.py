@@ -152,7 +152,7 @@ class GitHub:
         return reserve(self._turns, patience)
 
     def use(self, token: Secret | None) -> None:
-        """Send another token from now on, which has limits of its own."""
+        """Send another token from now on, which has its own limits."""
         wire, before = self._line
         source = None if token is None else FixedToken(token)
         if source != before:

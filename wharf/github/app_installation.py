@@ -46,7 +46,7 @@ class Ask(Protocol):
 
 
 def requests_of(app: App, address: Callable[[], Address], line: Callable[[], Wire], turns: Turns) -> Ask:
-    """How an app asks: with a JWT in the place of a token, over those connections, and within limits of its own."""
+    """How an app asks: with a JWT in the place of a token, over those connections, and within its own limits."""
     own: Turns | None = None
 
     def ask(method: str, path: str, body: Json = None) -> Reply:
@@ -153,7 +153,7 @@ class InstallationTokens:
         return granted
 
     def _not_found(self, address: Address, reply: Reply) -> WharfError:
-        """What it means that GitHub tells of no installation."""
+        """What it means that GitHub knows no installation."""
         if reply.status != 404:
             return app_refusals.unknown_app(self.app, address, reply)
         about = self.ask("GET", "/app")

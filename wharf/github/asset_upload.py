@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PAUSE: Final = 0.5
 """Seconds before an upload that failed is tried again; doubled each time."""
 STALE: Final = timedelta(minutes=5)
-"""After that, an upload that was begun and has no bytes is one that died."""
+"""After that, an upload that was begun and has no bytes has died."""
 
 _TRIES = 4
 
@@ -36,7 +36,7 @@ class ClosedError(Exception):
 
 
 class _Watched(io.RawIOBase):
-    """A file while it is sent. Each try begins with `seek`, and takes back what the one before has told of."""
+    """A file while it is sent. Each try begins with `seek`, and takes back what the try before reported."""
 
     def __init__(self, file: BinaryIO, sent: Callable[[int], None], stop: threading.Event) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 """A bare shallow clone in the cache folder: a copy of what is on GitHub, which can be thrown away at any time.
 
-One that is damaged is fetched anew, beside the old one, which stays until the new one is whole.
+A damaged one is fetched again, beside the old one, which stays until the new one is whole.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TRIES: Final = 4
 TRYING: Final = 30.0
 """Seconds after which a try that fails is the last one: where nothing answers, git waits for minutes each time."""
 REMOTE: Final = "wharf"
-"""What git calls it: not `origin`, for which people have settings of their own."""
+"""What git calls it: not `origin`, for which people have their own settings."""
 PAUSE: Final = 0.2
 """Seconds before a fetch that failed is tried again; doubled each time."""
 
@@ -44,7 +44,7 @@ _PACKS = 40  # packs after which a clone is tidied up: every fetch that brings s
 _HERE = "wharf-repository:"  # what the address is called until git looks it up
 _ALL = "+refs/heads/wharf/*:refs/heads/wharf/*"
 _CLONE = (
-    ("core.logAllRefUpdates", "false"),  # a clone has no history of its own, and old commits may go
+    ("core.logAllRefUpdates", "false"),  # a clone needs no log of its refs, and old commits may go
     ("core.fsync", "none"),  # what a power cut takes away is fetched again
     ("gc.auto", "0"),
     ("maintenance.auto", "false"),
@@ -243,7 +243,7 @@ class Clone:
         raise StorageError(f"git fetch from {self.github.address} failed: {said(err)}", away(said(err)), told=AWAY)
 
     def distrust(self) -> None:
-        """Have the next fetch begin anew, also that of another process."""
+        """Have the next fetch bring everything again, also that of another process."""
         with contextlib.suppress(OSError):
             self._damaged.touch()
 

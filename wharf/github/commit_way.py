@@ -1,4 +1,7 @@
-"""How a commit lands on GitHub. A file of its own, as the settings name a way and must not cost what the branch imports."""
+"""How a commit lands on GitHub.
+
+It is a separate file, because the settings name a way and must not import what the branch needs.
+"""
 
 from __future__ import annotations
 

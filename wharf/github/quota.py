@@ -95,7 +95,7 @@ class Pace:
             window.book(moment, units)
 
     def give_back(self, moment: float, *, points: int, creates: bool) -> None:
-        """Count a request no more that was booked and refused: its next try is booked anew."""
+        """Count a request no more that was booked and refused: its next try is booked again."""
         for window, units in self._windows(points, creates=creates):
             window.give_back(moment, units)
 

@@ -1,4 +1,4 @@
-"""Releases and assets as GitHub's answers tell of them, and which of them are wharf's. Pure."""
+"""Releases and assets as GitHub's answers describe them, and which of them are wharf's. Pure."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """A release. `mark` is the digest of the files that a publish of wharf's made it for, to `index`; None: it is not wharf's.
+    """A release. `mark` is the digest of the files that `wharf publish` made it for, to `index`; None: it is not wharf's.
 
-    `touched` is when it or one of its assets was changed last: the creation that GitHub tells of can be the tagged commit's.
+    `touched` is when it or one of its assets was changed last: the creation that GitHub names can be that of the tagged commit.
     """
 
     id: int
@@ -70,7 +70,7 @@ def find(assets: Iterable[Stored], file: File) -> Stored | None:
     """The asset that holds a file's bytes under its name, or the name that GitHub made of it.
 
     The same bytes under another name are another file: a wheel with a build number that was put into its name, or the core
-    metadata of two wheels. Each has an asset of its own, so that one can be deleted without the other.
+    metadata of two wheels. Each has its own asset, so that one can be deleted without the other.
     """
     return next((each for each in assets if each.holds(file) and same_name(each.name, file.filename)), None)
 

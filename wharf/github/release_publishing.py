@@ -1,6 +1,6 @@
 """One publish into GitHub releases: draft, upload, verify, publish; and the same again from wherever it stopped.
 
-For each version: what published releases of ours hold already is taken as it is. The rest goes into a release that is open to
+For each version: what published wharf releases hold already is taken as it is. The rest goes into a release that is open to
 more files, or into a draft, which nobody sees before it is whole. A draft for the same files, left by a publish that died, is
 filled up.
 """
@@ -186,7 +186,7 @@ class Shipment:
     def _plan(
         self, project: str, version: str, incoming: Sequence[Incoming], record: Release | None
     ) -> tuple[list[Named], list[_Load]]:
-        """The files that published releases of ours hold already, and where the others go."""
+        """The files that published wharf releases hold already, and where the others go."""
         base = f"{project}-{version}"
         self._back |= record.removed.keys() if record else set()
         places = [file.location for file in record.files if "repository" not in file.location] if record else []
@@ -231,7 +231,7 @@ class Shipment:
                 while load.tag in used:
                     load.number += 1
                 used.add(load.tag)
-        raise StorageError(f"There are too many tags like {waiting[0].tag}.", "Delete those that are not releases of wharf's.")
+        raise StorageError(f"There are too many tags like {waiting[0].tag}.", "Delete those that are not wharf releases.")
 
     def _existing(self, tags: Sequence[str]) -> set[str]:
         """Those tags that exist, asked for by their exact names in one query for all ("refs" has none for several)."""
@@ -259,7 +259,7 @@ class Shipment:
             twin = self._twin(load)
             if twin is not None:
                 return self._found_in(twin, load.incoming)
-            # Published or filled up meanwhile, or somebody else is filling it at this moment: a release of our own.
+            # Published or filled up meanwhile, or somebody else is filling it at this moment: then a new release.
             self._number([load])
             release = self._create(load, tip)
             stored = self._fill(release, load)
@@ -366,7 +366,7 @@ def _deleted(load: _Load) -> StorageError:
 
 
 def _tag_is_taken(error: Exception) -> bool:
-    """By another release, or for good by an immutable one that was deleted (GitHub has no code for that)."""
+    """By another release, or for ever by an immutable one that was deleted (GitHub has no code for that)."""
     return isinstance(error, RejectedError) and (
         error.says("already_exists") or "used by an immutable release" in error.message
     )

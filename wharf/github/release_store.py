@@ -1,6 +1,6 @@
 """The asset store on GitHub: distributions are assets of releases.
 
-A release of wharf's is known by a mark in its text. Its tag is `<project>-<version>`, then `…_2`, `…_3`: neither part has
+A wharf release is known by a mark in its text. Its tag is `<project>-<version>`, then `…_2`, `…_3`: neither part has
 a `_`. Names, digests and states are recorded as GitHub answered them, never assumed.
 """
 
@@ -67,7 +67,7 @@ class Releases:
                 yield download
 
     def left_of(self, project: str, version: str, removed: Mapping[str, str]) -> Sequence[Named]:
-        """Those files (name: sha256) of a release that left the index before, and whose bytes are stored nevertheless."""
+        """Those files (name: sha256) of a release that left the index before, but whose bytes are still stored."""
         found = []
         for release in self.github.rest.releases():
             if release.draft or release.mark is None or not release_listing.is_of(release.tag, project, version):

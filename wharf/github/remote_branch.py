@@ -76,7 +76,7 @@ class RemoteBranch(Branch):
         self._clone.fetch()
 
     def distrust(self) -> None:
-        """Have the next `fetch` begin anew: what is here was found to be damaged."""
+        """Have the next `fetch` bring everything again: the copy here is damaged."""
         self._clone.distrust()
 
     def indexes(self) -> list[str]:

@@ -49,7 +49,7 @@ class FixedToken:
         return self.value
 
     def refused(self, token: Secret) -> bool:
-        """False: no other token can be had."""
+        """False: there is no other token."""
         del token
         return False
 
@@ -74,7 +74,7 @@ class RenewingToken:
     """A token that `issue` gives, and gives again before it ends. Safe to use from several threads.
 
     - No token is given out after its end, and none that GitHub refused.
-    - One thread at a time asks for a new token. While the old one holds, the others go on with it.
+    - One thread at a time asks for a new token. While the old one holds, the others use it.
     - A renewal that fails while the old token holds is warned of, and tried again after a pause.
     - Without a token a failure is an error, which everybody gets until the pause is over.
     - A token that is refused leads to one renewal, whatever number of threads it was refused to.

@@ -49,7 +49,7 @@ class Reply:
 
 
 def plain(text: str) -> str:
-    """A server's words for a message of ours: one line, not too long, and nothing that a terminal obeys."""
+    """A server's words for a message of wharf: one line, not too long, and nothing that a terminal obeys."""
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:500]
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from wharf.github.quota_headers import Rate
 
-_LONGEST = 3600.0  # seconds: no window of GitHub's is longer, so after that it is asked again, whatever it said
+_LONGEST = 3600.0  # seconds: no GitHub window is longer, so after that GitHub is asked again, whatever it said
 _SHORT = 1.0  # seconds that are not worth a word
 
 
@@ -49,7 +49,7 @@ class Turns:
         self.waiting = waiting
         self.tally = tally or Tally()
         self._lock = self.tally.lock
-        self.skew = 0.0  # seconds that GitHub's clock is ahead of ours
+        self.skew = 0.0  # seconds that GitHub's clock is ahead of this machine's
         self._ended = threading.Event()
         self._waited = 0.0
         self._waited_until = 0.0
@@ -101,7 +101,7 @@ class Turns:
         self._wait(wait)
 
     def learn(self, headers: Mapping[str, str]) -> None:
-        """Remember what an answer's headers tell of the primary limit, and of the time at GitHub."""
+        """Remember what an answer's headers say about the primary limit, and about the time at GitHub."""
         now = time.time()
         told = rate(headers, now)
         with self._lock:

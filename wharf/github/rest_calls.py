@@ -49,7 +49,7 @@ class Rest:
 
     - None of PyGithub's objects and exceptions gets out.
     - A method is one call, and a list one for each 100 items: no attribute of an object is looked up at GitHub later.
-    - What is to be deleted may be gone already.
+    - A deletion may find nothing: then it is done already.
     - Each raises what `GitHub.call` does, and StorageError for an answer that is not understood.
     """
 

@@ -57,7 +57,7 @@ class Named:
 class Outcome:
     """What a change comes to on one tip: bytes by path (None: the path goes), and the files it made or found as they were.
 
-    `skipped` are those that it left out because their names are taken by other bytes.
+    `skipped` has the files that it left out because their names are taken by other bytes.
 
     - What the writer writes, the reader accepts: each record, metadata file and `wharf.toml` in `edits` can be read. Else
       RefusedError is raised, and there is no outcome.
