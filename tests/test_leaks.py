@@ -13,6 +13,7 @@ import pytest
 
 from tests.cli.test_main import Run, run
 from tests.makers import make_wheel
+from tests.matrix import first
 from tests.simulator import Hub
 from wharf.cli.child_process import environment
 from wharf.cli.main import main
@@ -136,7 +137,7 @@ def test_a_jwt_and_a_private_key_are_known_by_their_looks() -> None:
         assert JWT[30:] not in show(f"Authorization: Bearer {JWT} {JWT}")
 
 
-@pytest.mark.parametrize("kind", ["installation", "fine-grained"])
+@pytest.mark.parametrize("kind", first(1, ["installation", "fine-grained"]))
 def test_no_verb_shows_or_keeps_a_token(
     kind: str, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

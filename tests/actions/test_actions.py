@@ -349,6 +349,7 @@ def test_a_job_lost_between_steps_has_published_all_or_nothing(place: Place, fil
     assert place.index("acme/demo") == NAMES
 
 
+@pytest.mark.slow
 def test_permissions_that_are_too_small_are_told(place: Place, files: dict[str, str | Path]) -> None:
     repo = place.project("acme/demo", {**files, FLOW: caller(permissions="contents: read")})
     run = place.tagged("acme/demo")
@@ -381,8 +382,8 @@ jobs:
         ({"files": '""'}, "Nothing to publish", "`files` is empty"),
         ({"skip_existing": "yes"}, "Wrong input", "Write true or false"),
         ({"token": '""'}, "No token", "Is the secret set"),
-        ({"files": "README.md"}, "wharf publish: invalid-distribution", "README.md"),
-        ({"repository": "acme/elsewhere"}, "wharf publish: not-", "acme/elsewhere"),
+        pytest.param({"files": "README.md"}, "wharf publish: invalid-distribution", "README.md", marks=pytest.mark.slow),
+        pytest.param({"repository": "acme/elsewhere"}, "wharf publish: not-", "acme/elsewhere", marks=pytest.mark.slow),
     ],
 )
 def test_what_is_wrong_is_an_annotation(

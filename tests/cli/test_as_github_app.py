@@ -17,6 +17,7 @@ import pytest
 from tests.cli.test_main import Run, document, run  # noqa: F401 - a fixture
 from tests.github.test_remote_branch import git
 from tests.makers import make_sdist, make_wheel
+from tests.matrix import first
 from tests.server.over_github import World as Served
 from tests.server.running import soon
 from tests.simulator import Hub, apps
@@ -101,7 +102,7 @@ UPLOAD, PATCH, DRAFT = "POST /api/uploads", "PATCH /api/v3/repos/acme/pkgs/relea
 FETCH, PUSH = r"GET /acme/pkgs\.git/.*", r"POST /acme/pkgs\.git/git-receive-pack"
 
 
-@pytest.mark.parametrize("where", [DRAFT, UPLOAD, PATCH, FETCH, PUSH])
+@pytest.mark.parametrize("where", first(1, [UPLOAD, DRAFT, PATCH, FETCH, PUSH]))
 def test_a_token_that_ends_in_the_middle_of_a_publish_is_renewed(where: str, world: World, run: Run) -> None:
     wheels = [make_wheel(world.root / "dist", version=f"1.{number}") for number in range(4)]
     world.revoke_before(where)
@@ -327,6 +328,7 @@ def test_a_command_of_run_gets_neither_the_app_nor_its_key(world: World) -> None
     assert found["WHARF_TOKEN"] == "x"
 
 
+@pytest.mark.slow
 def test_no_verb_shows_or_keeps_the_key_or_a_token(
     world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

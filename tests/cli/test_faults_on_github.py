@@ -23,6 +23,7 @@ from rich.progress import Progress
 from tests.cli.test_main import commands, document
 from tests.index.test_branch import edit_by_hand
 from tests.makers import make_wheel
+from tests.matrix import first
 from tests.operations.test_init import Run, hub, run
 from tests.server.over_github import JSON, World, _quick
 from tests.server.over_github import address as link_to
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["_quick", "hub", "run"]  # fixtures
 
+MOMENTS = ["POST .*git-receive-pack", "POST .*/releases$", "POST .*/assets", "PATCH .*/releases/"]
 HOUR = 3600.0
 
 
@@ -200,7 +202,7 @@ def test_a_token_without_the_right_to_write_reads_and_is_told_what_it_needs(plac
 
 
 @pytest.mark.usefixtures("hurried")
-@pytest.mark.parametrize("moment", ["POST .*/releases$", "POST .*/assets", "PATCH .*/releases/", "POST .*git-receive-pack"])
+@pytest.mark.parametrize("moment", first(1, MOMENTS))
 def test_a_token_that_expires_in_mid_publish_leaves_nothing_half_visible(place: Place, moment: str) -> None:
     tip, _ = place.state()
     place.hub.before(moment, lambda: place.hub.revoke(place.alice))
@@ -219,6 +221,7 @@ def test_a_token_that_expires_in_mid_publish_leaves_nothing_half_visible(place: 
 # The repository
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hurried")
 def test_a_repository_that_was_renamed_is_worked_on_and_its_new_name_told(place: Place) -> None:
     old = place.address
@@ -268,6 +271,7 @@ def test_an_empty_repository_is_told_and_what_the_hint_says_helps(hub: Hub, run:
     assert repo.default_branch == "main"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hurried")
 def test_a_branch_that_is_protected_is_told_and_the_same_command_goes_on_later(place: Place) -> None:
     tip, _ = place.state()
@@ -283,6 +287,7 @@ def test_a_branch_that_is_protected_is_told_and_the_same_command_goes_on_later(p
     assert place.state()[1] == [("demo-1.0", False, 1), ("demo-2.0", False, 1)]
 
 
+@pytest.mark.slow
 def test_a_record_that_a_hand_broke_is_named_and_left_out_and_the_rest_is_there(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -358,6 +363,7 @@ def _in_the_words_of_git(tools: Path, monkeypatch: pytest.MonkeyPatch, *, full: 
     monkeypatch.setenv("PATH", f"{tools}:{path}" if full else path)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_what_was_fetched_is_read_on(place: Place, full_disk: Callable[[bool], None]) -> None:
     def told(*words: object) -> None:
         error = place.refused(*words, code=8)
@@ -392,6 +398,7 @@ def test_a_full_disk_is_told_and_what_was_fetched_is_read_on(place: Place, full_
     assert place.said("verify")["ok"]
 
 
+@pytest.mark.slow
 def test_a_server_whose_disk_is_full_serves_what_it_has(
     place: Place, full_disk: Callable[[bool], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -453,7 +460,7 @@ def test_github_that_is_down_is_told_and_what_was_fetched_is_read_on(place: Plac
 
 
 @pytest.mark.usefixtures("hurried")
-@pytest.mark.parametrize("moment", ["POST .*/releases$", "POST .*/assets", "PATCH .*/releases/", "POST .*git-receive-pack"])
+@pytest.mark.parametrize("moment", first(1, MOMENTS))
 def test_github_that_goes_down_in_mid_publish_leaves_nothing_half_visible(place: Place, moment: str) -> None:
     place.hub.before(moment, lambda: setattr(place.hub, "down", True))
     place.hub.fault(moment, "drop")

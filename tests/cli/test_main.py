@@ -19,6 +19,7 @@ from platformdirs import user_config_dir, user_data_dir
 
 from tests.index.test_branch import edit_by_hand
 from tests.makers import make_sdist, make_wheel
+from tests.matrix import first
 from wharf.cli.main import _VERBS, cli, main
 from wharf.cli.state import State
 from wharf.repository.opening import open_repository
@@ -456,7 +457,7 @@ def test_a_hostile_path_does_not_either(tmp_path: Path, capsys: pytest.CaptureFi
         assert "owned" in out + err
 
 
-@pytest.mark.parametrize("encoding", [{}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
+@pytest.mark.parametrize("encoding", first(0, [{}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}]))
 def test_a_document_is_one_whatever_the_output_can_show(tmp_path: Path, encoding: dict[str, str]) -> None:
     name = b"\xff\xc3\xa9"
     for verb, code in (("list", 4), ("doctor", 0)):

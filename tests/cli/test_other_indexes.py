@@ -143,10 +143,10 @@ NAMED = {
     "uv, a strategy": "UV_INDEX_STRATEGY=unsafe-best-match",
     "uv, a strategy in a file": "index-strategy in",
 }
-QUICK = ("pip, a variable", "uv, a strategy")
 
 
-@pytest.mark.parametrize("case", [each if each in QUICK else pytest.param(each, marks=pytest.mark.slow) for each in CASES])
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
 def test_no_other_index_wins_a_name(desk: Desk, public: Public, case: str) -> None:
     command, environ, files, wins = CASES[case]
     environ = {name: value.replace("@", public.address) for name, value in environ.items()}

@@ -24,6 +24,7 @@ import pytest
 import wharf
 from tests.index.test_branch import edit_by_hand, git
 from tests.makers import make_wheel
+from tests.matrix import first
 from tests.server.over_github import JSON, World, world
 from tests.server.running import soon
 from wharf.cli.child_process import environment
@@ -427,6 +428,7 @@ def test_the_port_is_the_same_every_time(desk: Desk) -> None:
         assert (out, err) == (f"http://127.0.0.1:{desk.settings.loopback_port}/simple/\n", "")
 
 
+@pytest.mark.slow
 def test_a_port_that_a_stranger_has_is_told_before_and_after_and_the_stranger_hears_nothing(desk: Desk) -> None:
     """A lock file that was written meanwhile is wrong: the warning must not scroll away."""
     port = desk.settings.loopback_port
@@ -480,7 +482,9 @@ def test_an_empty_default_store_is_an_empty_index(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("trouble", "code", "told"),
-    [("token", 6, "token"), ("repository", 4, "acme/none"), ("index", 4, "no index 'other'"), ("github", 8, "git fetch")],
+    first(
+        1, [("token", 6, "token"), ("repository", 4, "acme/none"), ("index", 4, "no index 'other'"), ("github", 8, "git fetch")]
+    ),
 )
 def test_with_nothing_fetched_before_what_is_wrong_ends_it_before_the_command(
     world: World, far: Desk, trouble: str, code: int, told: str

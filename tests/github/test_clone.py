@@ -17,6 +17,7 @@ import pytest
 
 from tests.github.test_remote_branch import WHY, _at_once, clone, git, hub, number, repo, token  # noqa: F401 - fixtures
 from tests.index.test_change import WHEEL, A, B, add, new
+from tests.matrix import first
 from wharf.errors import NotAllowedError, RecordError, StorageError
 from wharf.github import clone as clones
 from wharf.index.branch import Branch
@@ -165,7 +166,7 @@ def _halve(folder: Path, suffix: str) -> None:
 
 @pytest.mark.parametrize(
     ("damage", "depth"),
-    [
+    first(8, [
         (partial(_remove, suffix=".pack"), "trees"), (partial(_empty, suffix=".pack"), "whole"),
         (partial(_garble, suffix=".pack"), "trees"), (partial(_halve, suffix=".pack"), "whole"),
         (partial(_remove, suffix=".idx"), "trees"), (partial(_garble, suffix=".idx"), "whole"),
@@ -178,7 +179,7 @@ def _halve(folder: Path, suffix: str) -> None:
         (lambda folder: shutil.rmtree(folder / "refs"), "whole"),
         (lambda folder: (folder / "shallow.lock").touch(), "trees"),
         (lambda folder: (folder / "refs/heads/wharf/main.lock").touch(), "trees"),
-    ],
+    ]),
 )  # fmt: skip
 def test_a_damaged_clone_is_fetched_again(
     hub: Hub, repo: Repo, token: str, tmp_path: Path, damage: Callable[[Path], None], depth: Depth
@@ -296,6 +297,7 @@ def test_a_clone_that_others_do_not_let_go_of_is_told(
         other.fetch()
 
 
+@pytest.mark.slow
 def test_a_clone_is_tidied_up_while_it_is_read(
     hub: Hub, repo: Repo, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

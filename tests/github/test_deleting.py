@@ -13,6 +13,7 @@ import pytest
 from tests.github.test_release_publishing import DAY, Killed, Reaper, World, _at_once, edit_by_hand, foreign, two, world  # noqa: F401
 from tests.github.test_remote_branch import git
 from tests.makers import make_wheel
+from tests.matrix import first
 from tests.simulator import Asset
 from wharf.errors import NotFoundError, StorageError
 from wharf.github.release_publishing import Shipment
@@ -265,7 +266,7 @@ def test_what_another_index_names_is_not_found_left_over(world: World, two: tupl
 # Races: nobody shares a lock. One of the two that meet always tells, and what it tells to do helps.
 
 
-@pytest.mark.parametrize("index", ["main", "staging"])
+@pytest.mark.parametrize("index", first(1, ["main", "staging"]))
 def test_what_is_published_again_in_the_moment_of_its_deletion(world: World, two: tuple[Path, Path], index: str) -> None:
     world.put(*two)
     world.hub.before(r"DELETE ", lambda: world.put(two[1], machine="rival", index=index))
@@ -277,6 +278,7 @@ def test_what_is_published_again_in_the_moment_of_its_deletion(world: World, two
     assert look(world, index=index).ok
 
 
+@pytest.mark.slow
 def test_what_comes_back_while_its_removal_is_finished(world: World, two: tuple[Path, Path]) -> None:
     world.put(*two)
     take_out(world, two[1].name)
@@ -288,6 +290,7 @@ def test_what_comes_back_while_its_removal_is_finished(world: World, two: tuple[
     assert look(world).ok
 
 
+@pytest.mark.slow
 def test_what_is_removed_in_the_moment_in_which_another_index_takes_it(world: World, two: tuple[Path, Path]) -> None:
     world.put(*two)
     world.hub.before(r"POST .*receive-pack$", lambda: take_out(world))
@@ -299,6 +302,7 @@ def test_what_is_removed_in_the_moment_in_which_another_index_takes_it(world: Wo
     assert look(world, index="staging").ok
 
 
+@pytest.mark.slow
 def test_what_is_taken_up_again_in_the_moment_of_its_repair(
     world: World,
     two: tuple[Path, Path],

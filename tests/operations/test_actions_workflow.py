@@ -14,6 +14,7 @@ import yaml
 import wharf
 from tests.actions import emulated
 from tests.cli.test_main import document
+from tests.matrix import first
 from tests.operations.test_init import Run, branches, made, run, wrong
 from tests.simulator import Hub
 from wharf.index import configuration
@@ -208,7 +209,7 @@ def test_a_remote_is_read_as_git_reads_it(url: str, found: tuple[str, str] | Non
     assert repository_of(url) == found
 
 
-@pytest.mark.parametrize("name", FLAVOURS)
+@pytest.mark.parametrize("name", first(2, FLAVOURS))
 def test_what_is_written_is_short_and_fits_schema_and_auditor(name: str, tmp_path: Path) -> None:
     path = tmp_path / actions_workflow.FILE
     path.parent.mkdir(parents=True)
@@ -234,6 +235,7 @@ def schema(name: str, *paths: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 def test_our_own_fit_schema_and_auditor() -> None:
     assert OURS
     assert ACTIONS

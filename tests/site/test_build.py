@@ -24,6 +24,7 @@ from tests.github.test_metadata_assets import turn_on
 from tests.github.test_release_publishing import _at_once, world  # noqa: F401 - fixtures
 from tests.index.test_branch import edit_by_hand
 from tests.makers import make_sdist, make_wheel
+from tests.matrix import first
 from tests.server.test_server import serving
 from tests.simulator import plumbing, rest_releases
 from wharf.cli.main import main
@@ -442,6 +443,7 @@ def test_a_site_can_change_its_kind(world: World, tmp_path: Path) -> None:
     assert tree(out) == linked, "no file is left behind"
 
 
+@pytest.mark.slow
 def test_many_projects_are_made_by_several_processes_with_the_same_bytes(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -573,7 +575,7 @@ def test_one_build_at_a_time(repository: Repository, tmp_path: Path) -> None:
     build(repository, out, with_files=True)
 
 
-@pytest.mark.parametrize("room", [0, 1])
+@pytest.mark.parametrize("room", first(1, [0, 1]))
 def test_a_full_disk_leaves_the_old_site_whole(repository: Repository, store: Path, tmp_path: Path, room: int) -> None:
     """No file may grow beyond so many kilobytes, as if the disk were full then."""
     out = tmp_path / "out"

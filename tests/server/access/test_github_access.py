@@ -372,6 +372,7 @@ def test_a_token_that_ends_in_mid_upload_leaves_nothing_visible(world: World) ->
     assert all(release.draft for release in world.repo.releases if release.tag_name.startswith("fresh"))
 
 
+@pytest.mark.slow
 def test_uploads_at_the_same_time_all_land(world: World) -> None:
     wheels = [world.wheel(f"p{number}") for number in range(4)]
     left = iter(wheels)
