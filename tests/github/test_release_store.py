@@ -15,11 +15,13 @@ import pytest
 
 from tests.github.test_api import CONTENT, UPLOADS, Mock, Person, ada, answer, hub, whole  # noqa: F401 - fixtures
 from wharf.errors import NotFoundError, RejectedError, StorageError, UncertainError
-from wharf.github.api import CHUNK, GitHub
+from wharf.github.wire import CHUNK
 from wharf.transport.http_client import Download
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from wharf.github.api import GitHub
 
     Handler = Callable[[httpx.Request], httpx.Response]
 

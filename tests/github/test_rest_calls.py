@@ -426,7 +426,14 @@ main(sys.argv[1:])
 """
 
 
-@pytest.mark.parametrize(("words", "imported"), [("list", False), ("run -- true", False), ("verify", True)])
+@pytest.mark.parametrize(
+    ("words", "imported"),
+    [
+        ("list", False),
+        pytest.param("run -- true", False, marks=pytest.mark.slow),
+        pytest.param("verify", True, marks=pytest.mark.slow),
+    ],
+)
 def test_only_who_needs_pygithub_imports_it(ada: Person, tmp_path: Path, words: str, *, imported: bool) -> None:  # noqa: F811
     """It takes a quarter of a second, and 20 MB."""
     where = Settings(place=ada.github.address, cache=tmp_path / "cache", data=tmp_path / "data")
@@ -438,6 +445,7 @@ def test_only_who_needs_pygithub_imports_it(ada: Person, tmp_path: Path, words: 
     assert (done.returncode, "PyGithub" in done.stderr) == (0, imported), done.stderr
 
 
+@pytest.mark.slow
 def test_a_server_on_a_folder_does_not_import_pygithub(tmp_path: Path) -> None:
     words = ["serve", "--repo", str(tmp_path / "store"), "--port", "0"]
     with subprocess.Popen(

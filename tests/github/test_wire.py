@@ -18,9 +18,9 @@ from urllib3 import exceptions as failures
 from tests.github.test_api import HERE, TOKEN, Mock, Person, ada, answer, connect, hub, whole  # noqa: F401 - fixtures
 from wharf.errors import QuotaError, StorageError, UncertainError, UsageError
 from wharf.github import wire
-from wharf.github.api import CHUNK, GitHub
+from wharf.github.api import GitHub
 from wharf.github.request_turns import Waiting
-from wharf.github.wire import TRIES
+from wharf.github.wire import CHUNK, TRIES
 from wharf.repository_address import Address
 from wharf.secret import Secret
 from wharf.transport import http_client, socket_deadline

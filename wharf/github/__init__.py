@@ -1,1 +1,16 @@
-"""GitHub: its API, its limits, releases as a place for bytes, and a branch there as the index."""
+"""GitHub: releases as a place for bytes, a branch as the index, and the API that both go through.
+
+It promises that a token goes to the host that a person named and to no other, that GitHub's limits are obeyed and a wait is
+shown, and that a change whose answer was lost is told from one that failed. It never overwrites or deletes what is not wharf's,
+and lets no object and no error of PyGithub's out.
+
+- `release_store`: the place for bytes. `release_publishing` carries a publish out, `asset_upload` sends one file of it, and
+  `release_listing` says which releases are ours.
+- `remote_branch`: the index on GitHub. `clone` holds a copy to read from; `commit_way` names the ways to commit.
+- `rest_calls`: the calls of the REST API by their names, with PyGithub's objects. `pygithub_requester` hands what they send
+  to `api`, which knows the repository's name and what an answer means (`replies`, `answer_address`), and asks GraphQL.
+- `wire`: sends a request when its turn comes, with its token. `request_turns` says when, by `quota` and `quota_headers`;
+  `quota_by_token` and `quota_reservation` keep what GitHub counts.
+- `renewing_token`: where a request takes its token from. `app_installation`, `app_jwt` and `app_refusals` are of a GitHub App.
+- `account`: whose token it is.
+"""

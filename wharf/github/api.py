@@ -12,11 +12,11 @@ import threading
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
-from wharf.errors import GraphQLError, NotAllowedError, StorageError
+from wharf.errors import NotAllowedError, StorageError
 from wharf.github import account, answer_address
 from wharf.github.app_installation import InstallationTokens, requests_of
 from wharf.github.app_jwt import App
@@ -25,7 +25,7 @@ from wharf.github.quota_by_token import Tallies, Tally
 from wharf.github.quota_headers import wait_after
 from wharf.github.quota_reservation import reserve
 from wharf.github.renewing_token import FixedToken, RenewingToken
-from wharf.github.replies import limited, plain, refusal
+from wharf.github.replies import graphql_data, limited, refusal
 from wharf.github.request_turns import Turns, Waiting
 from wharf.secret import Secret
 
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from wharf.repository_address import Address
     from wharf.transport.http_client import Download, Transport
 
-CHUNK = 256 << 10
 _TRIES = 4  # of a query that a limit refuses
 _HOPS = 5  # redirects of the API
 _TOKEN = re.compile(r"[!-~]{1,1000}", re.ASCII)
@@ -142,10 +141,8 @@ class GitHub:
 
     def with_token(self, token: Secret | None) -> GitHub:
         """The same repository and connections, with another token and its own limits, as they are remembered."""
-        line, waiting = self._line[0], self._turns.waiting
-        return GitHub(
-            self.address, token, waiting=waiting, warn=self._warn, connections=line.connections, tallies=self._tallies
-        )
+        kept, waiting = self._line[0].connections, self._turns.waiting
+        return GitHub(self.address, token, waiting=waiting, warn=self._warn, connections=kept, tallies=self._tallies)
 
     def reserve(self, patience: float) -> Reservation:
         """Reserve room in the limits for a whole publish. Raises QuotaError if there is none within so many seconds."""
@@ -242,8 +239,7 @@ class GitHub:
     def graphql(self, query: str, variables: Mapping[str, Json]) -> dict[str, Json]:
         """The data that a GraphQL query or mutation gives. Raises GraphQLError besides what `call` raises."""
         writes = query.lstrip().startswith("mutation")
-        content = json.dumps({"query": query, "variables": dict(variables)}).encode()
-        points = WRITE if writes else READ
+        content, points = json.dumps({"query": query, "variables": dict(variables)}).encode(), WRITE if writes else READ
         for tries in range(_TRIES):
             reply = self._send("POST", self.address.graphql, _JSON, content, points=points, creates=writes, repeat=not writes)
             said = limited(reply)
@@ -251,39 +247,23 @@ class GitHub:
                 break
             left = self.rates.get("graphql")
             used_up = Wait(left.reset_in + 1 if left else FIRST_WAIT, "the GraphQL points of this hour are used up")
-            secondary = "secondary" in said.lower()
-            wait = wait_after(403, reply.headers, said, tries=tries, now=time.time()) if secondary else None
-            self._turns.close(wait or used_up)
+            asked = "secondary" in said.lower() and wait_after(403, reply.headers, said, tries=tries, now=time.time())
+            self._turns.close(asked or used_up)
         if reply.status != 200 or not isinstance(reply.data, dict):
             raise refusal("POST", f"GraphQL of {self.address}", reply, token=self.source is not None)
-        errors = reply.data.get("errors")
-        if isinstance(errors, list) and errors:
-            found = [each for each in errors if isinstance(each, dict)]
-            said = plain("; ".join(str(each.get("message", "")) for each in found))
-            types = tuple(str(each.get("type", "")) for each in found)
-            raise GraphQLError(f"GitHub refused a change of {self.address}: {said}.", types)
-        data = reply.data.get("data")
-        return data if isinstance(data, dict) else {}
+        return graphql_data(reply.data, str(self.address))
 
     def upload(self, upload_url: str, name: str, file: BinaryIO, size: int) -> Reply:
         """Upload an asset of `size` bytes ("Upload a release asset"). Each try reads the file from its beginning.
 
         Raises what `call` raises; UncertainError also where GitHub answered 5xx: an empty asset may be left.
         """
+        from wharf.github.wire import pieces
+
         url = answer_address.for_upload(self.address, upload_url)
         headers = {"content-type": "application/octet-stream", "content-length": str(size)}
-
-        def pieces() -> Iterator[bytes]:
-            left = size
-            file.seek(0)
-            while chunk := file.read(min(CHUNK, left + 1)):
-                left -= len(chunk)
-                if left >= 0:
-                    yield chunk
-            if left:
-                raise StorageError("A file changed while it was sent.", "Run the same command again.")
-
-        reply = self._send("POST", f"{url}?name={quote(name, safe='')}", headers, pieces, points=WRITE, creates=True)
+        url += f"?name={quote(name, safe='')}"
+        reply = self._send("POST", url, headers, partial(pieces, file, size), points=WRITE, creates=True)
         if reply.status != 201:
             raise refusal("POST", f"the upload of {name} to {self.address}", reply, token=self.source is not None)
         return reply

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wharf.errors import AWAY, NotAllowedError, NotFoundError, RejectedError, StorageError, WharfError
+from wharf.errors import AWAY, GraphQLError, NotAllowedError, NotFoundError, RejectedError, StorageError, WharfError
 from wharf.text_formats import parsing
 
 if TYPE_CHECKING:
@@ -116,6 +116,18 @@ def limited(reply: Reply) -> str:
             if each.get("type") in _LIMITED or "secondary rate limit" in said.lower():
                 return said or "rate limit"
     return ""
+
+
+def graphql_data(answer: dict[str, Json], where: str) -> dict[str, Json]:
+    """The data in an answer to a GraphQL query. Raises GraphQLError where there are errors beside it, or instead."""
+    errors = answer.get("errors")
+    if isinstance(errors, list) and errors:
+        found = [each for each in errors if isinstance(each, dict)]
+        said = plain("; ".join(str(each.get("message", "")) for each in found))
+        types = tuple(str(each.get("type", "")) for each in found)
+        raise GraphQLError(f"GitHub refused a change of {where}: {said}.", types)
+    data = answer.get("data")
+    return data if isinstance(data, dict) else {}
 
 
 def body_json(headers: Mapping[str, str], body: bytes) -> Json:

@@ -9,7 +9,7 @@ import threading
 import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urljoin
 
 from wharf import __version__
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MAX_BODY = 32 << 20
 """Bytes of an answer beyond which it is not read."""
+CHUNK = 256 << 10
+"""Bytes of a file that are sent at a time."""
 TRIES = 4
 """How often a request is sent that fails for other reasons than a limit."""
 
@@ -187,3 +189,15 @@ def reply(answer: Answer) -> Reply:
     if token is not None and token.reveal().encode() in body:
         body = token.hidden_in(body.decode(errors="replace")).encode()
     return Reply(status=answer.status, headers=answer.headers, data=body_json(answer.headers, body))
+
+
+def pieces(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """A file from its beginning, as the content of a request. Raises StorageError if it does not have `size` bytes."""
+    left = size
+    file.seek(0)
+    while chunk := file.read(min(CHUNK, left + 1)):
+        left -= len(chunk)
+        if left >= 0:
+            yield chunk
+    if left:
+        raise StorageError("A file changed while it was sent.", "Run the same command again.")
