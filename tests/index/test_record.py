@@ -156,7 +156,7 @@ def test_two_names_of_one_file_are_refused() -> None:
     entry = document["files"][0]
     other = "demo-1.0.0-py3-none-any.whl"
     document["files"].append({**entry, "filename": other, "url": other})
-    with pytest.raises(RecordError, match="stands twice"):
+    with pytest.raises(RecordError, match="is there twice"):
         _parse(json.dumps(document).encode())
 
 

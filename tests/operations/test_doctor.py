@@ -147,7 +147,7 @@ def test_what_a_token_may_do(hub: Hub, run: Run, repo: Repo) -> None:
     reader = examined(run, hub, token=hub.token("ann", {"acme/pkgs": "read"}))
     assert not_ok(reader) == {"writing": "warning"}
     fine = examined(run, hub, token=hub.token("bo", {"acme/pkgs": "write"}, kind="fine-grained"))
-    assert "shows only by writing" in one(fine, "writing")["detail"]
+    assert "only a write shows" in one(fine, "writing")["detail"]
     actions = examined(run, hub, token=hub.token("cy", {"acme/pkgs": "write"}, kind="actions"))
     assert not not_ok(actions)
     assert "permissions: contents: write" in one(actions, "writing")["hint"]

@@ -43,7 +43,9 @@ Examples:
 @click.option("--tls-cert", type=_FILE, help="The certificate chain (PEM).")
 @click.option("--tls-key", type=_FILE, help="Its private key (PEM).")
 @click.option("--root-path", default="", metavar="PATH", help="The path below which a proxy shows this server.")
-@click.option("--trusted-proxy", "proxies", multiple=True, metavar="IP", help="A proxy whose forwarded headers are believed.")
+@click.option(
+    "--trusted-proxy", "proxies", multiple=True, metavar="IP", help="A proxy whose forwarded headers the server trusts."
+)
 @click.option(
     "--upload-limit",
     type=click.IntRange(min=1),

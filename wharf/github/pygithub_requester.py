@@ -117,7 +117,7 @@ class WireRequester(Requester):
                 query |= {"per_page": str(smaller), "page": str((page - 1) * size // smaller + 1)}
             else:
                 if "per_page" in query and not isinstance(reply.data, list):
-                    raise TypeError("what should be a list is none")
+                    raise TypeError("what should be a list is something else")
                 return reply
 
 
@@ -134,7 +134,7 @@ def understood() -> Iterator[None]:
     try:
         yield
     except (BadAttributeException, GithubException, *_GUARDS) as error:
-        what = f"GitHub described something in a way that is not understood ({type(error).__name__})."
+        what = f"GitHub described something in a way that wharf does not understand ({type(error).__name__})."
         raise StorageError(what, "Update wharf.") from error
 
 

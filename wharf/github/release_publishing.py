@@ -119,7 +119,7 @@ class Shipment:
             for asset, each in taken.items():
                 if self._taken[asset] == release and asset not in there:
                     raise StorageError(
-                        f"{each.file.filename} was deleted at GitHub in the moment in which it was published.",
+                        f"{each.file.filename} was deleted at GitHub while it was published.",
                         f"`wharf remove {each.project}=={each.version} {each.file.filename}`, then publish it again.",
                     )
 

@@ -169,7 +169,7 @@ class Branch:
             if snapshot.commit is None and before is not None:  # a new one would have this change and nothing else
                 raise StorageError(
                     f"Somebody deleted the branch {self.ref} at this moment.",
-                    f"It was at {before}: have it made again at that commit, then run the same command again.",
+                    f"It was at {before}: make it again at that commit, then run the same command again.",
                 )
             before = snapshot.commit
             outcome = change.apply(snapshot)

@@ -113,7 +113,7 @@ def parse(data: bytes, *, project: str, version: str) -> Release:
         files = tuple(_file(entry, project, version) for entry in document.files)
         names = {Name.parse(file.filename) for file in files}
         if len(names) != len(files):
-            raise ValueError("a file stands twice, maybe by two names")
+            raise ValueError("a file is there twice, maybe under two names")
         for filename, sha256 in document.private.removed.items():
             if not is_sha256(sha256):
                 raise ValueError("an entry of removed is not a file name with a sha256")

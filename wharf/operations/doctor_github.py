@@ -222,7 +222,7 @@ def _writing(github: GitHub, about: About) -> Finding:
         return Finding(what="writing", state="warning", detail="the app may only read: it has contents: read", hint=hint)
     if _prefix(token) == _OF_APPS:
         hint = "An Actions job needs `permissions: contents: write`, an app the permission `contents: write`."
-        return Finding(what="writing", detail="whether this token may write shows only by writing", hint=hint)
+        return Finding(what="writing", detail="only a write shows whether this token may write", hint=hint)
     if not about.may_push:
         hint = "For publishing, ask for the role Write in the repository's settings on GitHub."
         return Finding(what="writing", state="warning", detail="the token's user may not write to it", hint=hint)
@@ -232,7 +232,7 @@ def _writing(github: GitHub, about: About) -> Finding:
             return Finding(what="writing", detail="the token's user may write, and its scopes suffice")
         detail = f"the token's user may write, but its scopes ({', '.join(sorted(scopes)) or 'none'}) do not suffice"
         return Finding(what="writing", state="warning", detail=detail, hint="Give the token the scope `repo`.")
-    detail = "the token's user may write; whether the token may shows only by writing"
+    detail = "the token's user may write; only a write shows whether the token may"
     return Finding(what="writing", detail=detail, hint="It needs the permission `contents: write`.")
 
 

@@ -190,7 +190,7 @@ def _first_commit(github: GitHub, index: str) -> bool:
 def _need_token(github: GitHub) -> None:
     if github.source is None:
         raise NotAllowedError(
-            f"Something has to be made in {github.address}, and no token for {github.address.host} was found.",
+            f"wharf must make something in {github.address}, and no token for {github.address.host} was found.",
             _log_in(github),
         )
 

@@ -73,7 +73,7 @@ def _erase(repository: Repository, removed: Sequence[Named]) -> tuple[tuple[Name
     if taken_up is not None:
         filename, index = taken_up
         raise StorageError(
-            f"{filename} was published to the index {index!r} in the moment in which its bytes were deleted.",
+            f"{filename} was published to the index {index!r} while its bytes were deleted.",
             f"Remove it there (--index {index}), then publish it again.",
         )
     return tuple(kept), why

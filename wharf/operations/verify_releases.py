@@ -125,9 +125,7 @@ class ReleasesAudit:
             return
         for file in named_files(self._repository).files:
             if asset_location.ids(file) & deleted:
-                detail = (
-                    f"{file.filename} was published again in the moment in which it was deleted: remove it, publish it again"
-                )
+                detail = f"{file.filename} was published again while it was deleted: remove it, publish it again"
                 yield Finding(kind="missing-bytes", path=self.path(file), detail=detail)
 
     def _draft(self, listed: Listed, *, repair: bool) -> Finding:

@@ -121,7 +121,7 @@ def _check(config: Config, key: str, value: object) -> None:
     if kind is None:
         near = difflib.get_close_matches(key, _KEYS, 1)
         hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(_KEYS)}."
-        raise UsageError(f"{config.source} has a setting {key!r}, which is none.", hint)
+        raise UsageError(f"{config.source} has a setting {key!r}, which wharf does not know.", hint)
     if key in _OWN_KEYS and not config.own:
         raise UsageError(
             f"{config.source} may not say {key!r}: anybody who changes that file could.", "Say it in your own config.toml."

@@ -74,7 +74,7 @@ def check_at_startup(repository: Repository, *, borrows: bool, passes_on: bool, 
     elif late or question.error is not None:
         why = "GitHub takes long to answer." if question.error is None else question.error.message
         told = (
-            "Served is the index as it was fetched last."
+            "The server shows the index as it was fetched last."
             if _cached(repository)
             else "There is no index to serve until it does."
         )

@@ -30,9 +30,9 @@ def hint(error: OSError, elsewhere: str = "") -> str:
         errno.EMFILE: "This process has too many files open: allow more with `ulimit -n`",
         errno.ENFILE: "Too many files are open on this machine: end what is not needed",
         errno.EIO: "The disk fails: look into the log of the system",
-        errno.ENOTDIR: "A file stands where a folder has to be: move it away",
-        errno.EEXIST: "A file stands where a folder has to be: move it away",
-        errno.EISDIR: "A folder stands where a file has to be: move it away",
+        errno.ENOTDIR: "A file is where a folder must be: move it away",
+        errno.EEXIST: "A file is where a folder must be: move it away",
+        errno.EISDIR: "A folder is where a file must be: move it away",
     }
     way = ways.get(error.errno or 0, "" if elsewhere else "Check that the place is there, and that you may use it")
     text = f"{way}, or {elsewhere}" if way and elsewhere else way or elsewhere

@@ -33,7 +33,7 @@ _NO_PASSWORD = text(
     "This index is here for one command of `wharf run`, which finds the password in its environment (UV_INDEX_WHARF_PASSWORD).",
     _CHALLENGE,
 )
-_NO_UPLOAD = failure(NotAllowedError("Nothing is uploaded through `wharf run`.", "`wharf publish FILES` publishes."))
+_NO_UPLOAD = failure(NotAllowedError("`wharf run` takes no uploads.", "`wharf publish FILES` publishes."))
 
 
 class Index(Protocol):

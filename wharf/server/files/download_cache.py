@@ -129,7 +129,7 @@ class DownloadCache:
             raise self._failed[path][0].with_traceback(None)
 
     def _download(self, github_file: GitHubFile, download: StreamedDownload, part: Path) -> None:
-        error: WharfError | None = StorageError("The download ended by a fault of wharf's.", "")
+        error: WharfError | None = StorageError("A fault in wharf ended the download.", "")
         size = download.file.size
         try:
             with _told(self._folder):

@@ -45,4 +45,4 @@ def _refusing(message: str) -> Callable[..., Any]:
 
 
 refuse_no_host = _refusing("The request names no host, and HTTP/1.1 needs one.")
-refuse_bad_host = _refusing("The request has to name one host, as in the address that it is for.")
+refuse_bad_host = _refusing("The request must name one host, as in its address.")
