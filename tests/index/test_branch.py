@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import subprocess
 import time
@@ -15,7 +14,6 @@ from tests.index.test_change import SDIST, WHEEL, A, B, add, new
 from wharf.errors import RecordError, StorageError
 from wharf.index.branch import STALE_LOCK, Branch
 from wharf.index.commit_message import CommitMessage
-from wharf.index.yank_and_remove import SetYanked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,17 +71,6 @@ def test_a_change_is_one_commit_that_says_who_and_what(branch: Branch, tmp_path:
     assert git(tmp_path, "fsck", "--strict") == ""
 
 
-def test_a_snapshot_stays_what_it_was(branch: Branch) -> None:
-    branch.commit(add(new()), WHY)
-    before = branch.snapshot()
-    branch.commit(add(new(SDIST, B)), WHY)
-    after = branch.snapshot(before)
-    assert [len(snapshot.project("demo").files) for snapshot in (before, after)] == [1, 2]  # type: ignore[union-attr]
-    assert before.tree_ids() != after.tree_ids()
-    assert after.overview() == {"demo": ("1.0",)}
-    assert after.metadata("demo", "1.0", SDIST) == b"Name: demo\n"
-
-
 def test_a_change_without_effect_makes_no_commit(branch: Branch) -> None:
     tip = branch.commit(add(new()), WHY).commit
     assert branch.commit(add(new()), WHY).commit is None
@@ -130,85 +117,6 @@ def test_a_lock_that_a_dead_process_left_is_broken_once_it_is_old(branch: Branch
     old = time.time() - STALE_LOCK - 1
     os.utime(lock, (old, old))
     assert branch.commit(add(new(SDIST, B)), WHY).commit == branch.tip()
-
-
-def test_what_a_hook_or_a_person_has_in_the_environment_leads_nowhere_else(
-    branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hooks = tmp_path / "hooks"
-    hooks.mkdir()
-    hook = hooks / "reference-transaction"
-    hook.write_text("#!/bin/sh\nexit 1\n")
-    hook.chmod(0o755)
-    monkeypatch.setenv("GIT_DIR", "/nonexistent")
-    monkeypatch.setenv("GIT_OBJECT_DIRECTORY", str(tmp_path / "elsewhere"))
-    monkeypatch.setenv("GIT_CONFIG_PARAMETERS", f"'core.hooksPath={hooks}'")
-    with Branch(tmp_path / "index.git", "main") as other:
-        assert other.commit(add(new()), WHY).commit
-    assert not (tmp_path / "elsewhere").exists()
-
-
-def test_history_has_an_entry_per_commit_and_release(branch: Branch, tmp_path: Path) -> None:
-    first = branch.commit(add(new(), new("other-2.0.tar.gz", B, "2.0", "other")), WHY).commit
-    yank = SetYanked(project="demo", version="1.0", reason="loses data")
-    second = branch.commit(yank, CommitMessage(verb="yank", actor="bob", reason="loses data")).commit
-    edit_by_hand(tmp_path, "wharf.toml", b"format = 1\n[policy]\n")
-    entries = list(branch.history())
-    assert [(each.actor, each.verb, each.project, each.version) for each in entries] == [
-        ("Hand", "edit", "", ""),
-        ("bob", "yank", "demo", "1.0"),
-        ("ada", "publish", "demo", "1.0"),
-        ("ada", "publish", "other", "2.0"),
-    ]
-    assert [each.commit for each in entries][1:3] == [second, first]
-    assert entries[1].message == f"yank demo 1.0 ({WHEEL})\n\nloses data"
-    assert [each.verb for each in branch.history("demo")] == ["yank", "publish"]
-
-
-def test_a_record_that_does_not_parse_is_reported_by_name_and_left_out(
-    branch: Branch, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    branch.commit(add(new(), new("demo-2.0.tar.gz", B, "2.0")), WHY)
-    edit_by_hand(tmp_path, "projects/de/demo/2.0/release.json", b"{oops")
-    edit_by_hand(tmp_path, "projects/de/demo/not a version/release.json", b"{}")
-    edit_by_hand(tmp_path, "projects/de/demo/1.0.0/release.json", b"{}")
-    spelled_again = git(tmp_path, "show", "wharf/main:projects/de/demo/1.0/release.json").replace('"1.0"', '"1.0.0.0"')
-    edit_by_hand(tmp_path, "projects/de/demo/1.0.0.0/release.json", spelled_again.encode())
-    edit_by_hand(tmp_path, "projects/de/Upper_Case/1.0/release.json", b"{}")
-    edit_by_hand(tmp_path, "projects/xx/strayed/1.0/release.json", b"{}")
-    with caplog.at_level(logging.WARNING):
-        project = branch.snapshot().project("demo")
-    assert project is not None
-    assert project.versions == ("1.0.0.0",)
-    assert branch.snapshot().names() == ("demo",)
-    told = "\n".join(caplog.messages)
-    for name in (
-        "projects/de/demo/2.0/release.json",
-        "not a version/release.json",
-        "projects/de/demo/1.0.0/release.json",
-        "projects/de/demo/1.0/release.json: another",
-    ):
-        assert name in told
-    with pytest.raises(RecordError):
-        branch.snapshot().release("demo", "2.0")
-
-
-@pytest.mark.parametrize(
-    "path",
-    ["README.md", "projects/README.md", "projects/de/README.md", "projects/de/demo/NOTES.md",
-     "projects/de/demo/3.0/nothing", "projects/de/demo/1.0/notes"],
-)  # fmt: skip
-def test_every_other_path_is_ignored(branch: Branch, tmp_path: Path, path: str) -> None:
-    branch.commit(add(new()), WHY)
-    edit_by_hand(tmp_path, path, b"what people put beside things")
-    before = branch.snapshot()
-    before.tree_ids()
-    branch.commit(add(new(SDIST, B)), WHY)
-    snapshot = branch.snapshot(before)
-    assert snapshot.names() == ("demo",)
-    assert snapshot.overview() == {"demo": ("1.0",)}
-    assert [isinstance(each, RecordError) for each in snapshot.records("demo") or ()] == [False]
-    assert len(list(branch.history("demo"))) >= 2
 
 
 def damage(tmp_path: Path, name: str) -> None:
@@ -314,67 +222,6 @@ def test_a_commit_stands_where_git_cannot_tidy_up(branch: Branch, tmp_path: Path
     assert git(tmp_path, "rev-list", "--count", "wharf/main") == "4"
 
 
-def test_history_stands_odd_commits(branch: Branch, tmp_path: Path) -> None:
-    branch.commit(add(new()), WHY)
-    edit_by_hand(tmp_path, "wharf.toml", b"format = 1\n#\n", message="Wharf-Actor: me", date="@999999999999 +0000")
-    assert [(each.actor, each.verb) for each in branch.history()] == [("me", "edit"), ("ada", "publish")]
-
-
-def test_a_person_who_prefers_other_hashes_gets_the_same_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GIT_DEFAULT_HASH", "sha256")
-    with Branch(tmp_path / "index.git", "main") as branch:
-        branch.create(tmp_path / "scratch")
-        assert len(branch.commit(add(new()), WHY).commit or "") == 40
-
-
-def test_a_status_that_cannot_be_read_quarantines(branch: Branch, tmp_path: Path) -> None:
-    branch.commit(add(new()), WHY)
-    edit_by_hand(tmp_path, "projects/de/demo/project.json", b"oops")
-    project = branch.snapshot().project("demo")
-    assert project is not None
-    assert project.status.marker == "quarantined"
-
-
-@pytest.mark.parametrize("text", [b"format = 2\n", b"", b"format = [", b"\xff"])
-def test_an_index_of_another_format_is_neither_read_nor_written(branch: Branch, tmp_path: Path, text: bytes) -> None:
-    branch.commit(add(new()), WHY)
-    edit_by_hand(tmp_path, "wharf.toml", text)
-    tip = branch.tip()
-    with pytest.raises(StorageError, match=r"wharf.toml"):
-        branch.snapshot()
-    with pytest.raises(StorageError, match=r"wharf.toml"):
-        branch.commit(add(new(SDIST, B)), WHY)
-    assert branch.tip() == tip
-
-
-def test_a_large_object_does_not_fill_the_memory(branch: Branch, tmp_path: Path) -> None:
-    branch.commit(add(new()), WHY)
-    edit_by_hand(tmp_path, "projects/de/demo/1.0/release.json", b" " * (9 << 20))
-    with pytest.raises(RecordError, match="larger"):
-        branch.snapshot().release("demo", "1.0")
-    assert branch.snapshot().names() == ("demo",)
-
-
-def test_reading_goes_on_after_the_process_that_reads_has_died(branch: Branch) -> None:
-    branch.commit(add(new()), WHY)
-    process = branch._objects._process
-    assert process is not None
-    process.proc.kill()  # type: ignore[union-attr]
-    process.proc.wait()  # type: ignore[union-attr]
-    assert branch.snapshot().names() == ("demo",)
-
-
-def test_reading_goes_on_however_much_git_complains(branch: Branch, tmp_path: Path) -> None:
-    """A git that nobody listens to stands still once a pipe is full."""
-    branch.commit(add(new()), WHY)
-    for number in range(800):  # as after a crash: packs whose ends were never written
-        for kind in ("idx", "pack"):
-            (tmp_path / f"index.git/objects/pack/pack-{number:040x}.{kind}").touch()
-    with Branch(tmp_path / "index.git", "main") as again:
-        assert again.snapshot().names() == ("demo",)
-        assert again._objects.read(["f" * 40] * 3) == [None] * 3  # it looks into every pack for these
-
-
 def test_two_processes_may_make_one_repository_at_once(tmp_path: Path) -> None:
     def make(number: int) -> None:
         with Branch(tmp_path / "index.git", "main") as opened:
@@ -383,9 +230,3 @@ def test_two_processes_may_make_one_repository_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(make, range(8)))
     assert [path.name for path in tmp_path.iterdir()] == ["index.git"]
-
-
-def test_a_missing_git_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with Branch(tmp_path / "index.git", "main") as branch, pytest.raises(StorageError, match="not installed"):
-        branch.create(tmp_path / "scratch")

@@ -20,7 +20,6 @@ from tests.simulator import Hub
 from wharf.index import configuration
 from wharf.operations import actions_workflow
 from wharf.operations.actions_workflow import render
-from wharf.operations.working_tree import WorkingTree, find_working_tree, repository_of
 from wharf.repository_address import parse
 
 if TYPE_CHECKING:
@@ -167,13 +166,6 @@ def test_it_is_the_trees_own_repository_however_origin_spells_it(hub: Hub, run: 
     assert yaml.safe_load((tree / actions_workflow.FILE).read_text())["jobs"]["publish"]["with"] == {"index": "staging"}
 
 
-def test_a_second_tree_of_a_repository_has_its_origin(tree: Path, tmp_path: Path) -> None:
-    origin(tree, "git@github.com:acme/demo.git")
-    for words in (["commit", "--quiet", "--allow-empty", "-m", "x"], ["worktree", "add", "--quiet", str(tmp_path / "second")]):
-        subprocess.run(["git", "-C", str(tree), *words], check=True)
-    assert find_working_tree(tmp_path / "second") == WorkingTree(top=tmp_path / "second", origin=("github.com", "acme/demo"))
-
-
 def test_it_needs_github_and_a_working_tree(
     hub: Hub, run: Run, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,23 +182,6 @@ def test_it_needs_github_and_a_working_tree(
 
 def test_a_server_of_ones_own_is_told_what_it_needs(hub: Hub, run: Run, tree: Path) -> None:
     assert "does not run on" in run("init", "--workflow", f"{hub.url}/acme/demo", token=hub.token("acme", {}))[1]
-
-
-@pytest.mark.parametrize(
-    ("url", "found"),
-    [
-        ("https://github.com/acme/Demo.git", ("github.com", "acme/demo")),
-        ("https://x:y@github.com/acme/demo/", ("github.com", "acme/demo")),
-        ("ssh://git@github.com:22/acme/demo.git", ("github.com", "acme/demo")),
-        ("git@github.com:acme/demo.git", ("github.com", "acme/demo")),
-        ("github.com:acme/demo", ("github.com", "acme/demo")),
-        ("/srv/git/demo.git", None),
-        ("../demo", None),
-        ("https://github.com/demo", None),
-    ],
-)
-def test_a_remote_is_read_as_git_reads_it(url: str, found: tuple[str, str] | None) -> None:
-    assert repository_of(url) == found
 
 
 @pytest.mark.parametrize("name", first(2, FLAVOURS))

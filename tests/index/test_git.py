@@ -1,0 +1,45 @@
+# ruff: noqa: F811 - fixtures are arguments of their own name
+"""The git program, whatever surrounds it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.index.test_branch import WHY, branch  # noqa: F401 - fixtures
+from tests.index.test_change import add, new
+from wharf.errors import StorageError
+from wharf.index.branch import Branch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_what_a_hook_or_a_person_has_in_the_environment_leads_nowhere_else(
+    branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    hook = hooks / "reference-transaction"
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    monkeypatch.setenv("GIT_DIR", "/nonexistent")
+    monkeypatch.setenv("GIT_OBJECT_DIRECTORY", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("GIT_CONFIG_PARAMETERS", f"'core.hooksPath={hooks}'")
+    with Branch(tmp_path / "index.git", "main") as other:
+        assert other.commit(add(new()), WHY).commit
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_person_who_prefers_other_hashes_gets_the_same_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_DEFAULT_HASH", "sha256")
+    with Branch(tmp_path / "index.git", "main") as branch:
+        branch.create(tmp_path / "scratch")
+        assert len(branch.commit(add(new()), WHY).commit or "") == 40
+
+
+def test_a_missing_git_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with Branch(tmp_path / "index.git", "main") as branch, pytest.raises(StorageError, match="not installed"):
+        branch.create(tmp_path / "scratch")

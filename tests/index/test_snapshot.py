@@ -1,0 +1,95 @@
+# ruff: noqa: F811 - fixtures are arguments of their own name
+"""Snapshots: what is read of an index, whatever somebody pushed to it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.index.test_branch import WHY, branch, edit_by_hand, git  # noqa: F401 - fixtures
+from tests.index.test_change import SDIST, B, add, new
+from wharf.errors import RecordError, StorageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wharf.index.branch import Branch
+
+
+def test_a_snapshot_stays_what_it_was(branch: Branch) -> None:
+    branch.commit(add(new()), WHY)
+    before = branch.snapshot()
+    branch.commit(add(new(SDIST, B)), WHY)
+    after = branch.snapshot(before)
+    assert [len(snapshot.project("demo").files) for snapshot in (before, after)] == [1, 2]  # type: ignore[union-attr]
+    assert before.tree_ids() != after.tree_ids()
+    assert after.overview() == {"demo": ("1.0",)}
+    assert after.metadata("demo", "1.0", SDIST) == b"Name: demo\n"
+
+
+def test_a_record_that_does_not_parse_is_reported_by_name_and_left_out(
+    branch: Branch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    branch.commit(add(new(), new("demo-2.0.tar.gz", B, "2.0")), WHY)
+    edit_by_hand(tmp_path, "projects/de/demo/2.0/release.json", b"{oops")
+    edit_by_hand(tmp_path, "projects/de/demo/not a version/release.json", b"{}")
+    edit_by_hand(tmp_path, "projects/de/demo/1.0.0/release.json", b"{}")
+    spelled_again = git(tmp_path, "show", "wharf/main:projects/de/demo/1.0/release.json").replace('"1.0"', '"1.0.0.0"')
+    edit_by_hand(tmp_path, "projects/de/demo/1.0.0.0/release.json", spelled_again.encode())
+    edit_by_hand(tmp_path, "projects/de/Upper_Case/1.0/release.json", b"{}")
+    edit_by_hand(tmp_path, "projects/xx/strayed/1.0/release.json", b"{}")
+    with caplog.at_level(logging.WARNING):
+        project = branch.snapshot().project("demo")
+    assert project is not None
+    assert project.versions == ("1.0.0.0",)
+    assert branch.snapshot().names() == ("demo",)
+    told = "\n".join(caplog.messages)
+    for name in (
+        "projects/de/demo/2.0/release.json",
+        "not a version/release.json",
+        "projects/de/demo/1.0.0/release.json",
+        "projects/de/demo/1.0/release.json: another",
+    ):
+        assert name in told
+    with pytest.raises(RecordError):
+        branch.snapshot().release("demo", "2.0")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["README.md", "projects/README.md", "projects/de/README.md", "projects/de/demo/NOTES.md",
+     "projects/de/demo/3.0/nothing", "projects/de/demo/1.0/notes"],
+)  # fmt: skip
+def test_every_other_path_is_ignored(branch: Branch, tmp_path: Path, path: str) -> None:
+    branch.commit(add(new()), WHY)
+    edit_by_hand(tmp_path, path, b"what people put beside things")
+    before = branch.snapshot()
+    before.tree_ids()
+    branch.commit(add(new(SDIST, B)), WHY)
+    snapshot = branch.snapshot(before)
+    assert snapshot.names() == ("demo",)
+    assert snapshot.overview() == {"demo": ("1.0",)}
+    assert [isinstance(each, RecordError) for each in snapshot.records("demo") or ()] == [False]
+    assert len(list(branch.history("demo"))) >= 2
+
+
+def test_a_status_that_cannot_be_read_quarantines(branch: Branch, tmp_path: Path) -> None:
+    branch.commit(add(new()), WHY)
+    edit_by_hand(tmp_path, "projects/de/demo/project.json", b"oops")
+    project = branch.snapshot().project("demo")
+    assert project is not None
+    assert project.status.marker == "quarantined"
+
+
+@pytest.mark.parametrize("text", [b"format = 2\n", b"", b"format = [", b"\xff"])
+def test_an_index_of_another_format_is_neither_read_nor_written(branch: Branch, tmp_path: Path, text: bytes) -> None:
+    branch.commit(add(new()), WHY)
+    edit_by_hand(tmp_path, "wharf.toml", text)
+    tip = branch.tip()
+    with pytest.raises(StorageError, match=r"wharf.toml"):
+        branch.snapshot()
+    with pytest.raises(StorageError, match=r"wharf.toml"):
+        branch.commit(add(new(SDIST, B)), WHY)
+    assert branch.tip() == tip
