@@ -26,7 +26,7 @@ def private_folders(cache: Path, *, name_length: int, roots: Iterable[tuple[Path
     """
     user = os.geteuid()
     if roots is None:
-        # /tmp first: /run/user is emptied when the person logs out, though processes of theirs go on.
+        # /tmp first: /run/user is emptied when the person logs out, though their processes continue.
         roots = ((Path("/tmp"), f"wharf-run-{user}"), (Path(f"/run/user/{user}"), "wharf"), (cache, "run"))  # noqa: S108 - checked
     found = (parent / name for parent, name in roots)
     return [folder for folder in found if len(os.fsencode(folder)) + 1 + name_length <= LONGEST and _is_private(folder, user)]

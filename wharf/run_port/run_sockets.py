@@ -23,7 +23,7 @@ NAME_LENGTH: Final = len("run--65535-") + 20 + 32
 """Bytes of the longest name of a run's socket: a network, a port, a digest."""
 
 _ASKED = 64  # runs, at most, that are asked for the listening socket
-_SWEPT = 256  # sockets, at most, of which a run sees at its end whether somebody is behind them
+_LOOKED_AT = 256  # sockets, at most, of which a run sees at its end whether somebody is behind them
 _NEW = 60.0  # seconds after which a socket that has no name yet is of a run that was killed: it needs a moment
 
 
@@ -52,18 +52,18 @@ def sockets_of_others(folders: Iterable[Path], number: int, own: Path | None) ->
     return found[:_ASKED]
 
 
-def sweep(folders: Iterable[Path]) -> None:
+def delete_dead(folders: Iterable[Path]) -> None:
     """Delete the sockets of runs that were killed, at any port."""
     for folder in folders:
         with suppress(OSError):
-            for path in list(folder.glob("run-*"))[:_SWEPT]:
+            for path in list(folder.glob("run-*"))[:_LOOKED_AT]:
                 try:
                     handover.call(path).close()
                 except ConnectionRefusedError:
                     path.unlink(missing_ok=True)
                 except (OSError, HandoverError):
                     continue
-            for path in list(folder.glob("new-*"))[:_SWEPT]:
+            for path in list(folder.glob("new-*"))[:_LOOKED_AT]:
                 if time.time() - path.lstat().st_mtime > _NEW:
                     path.unlink(missing_ok=True)
 

@@ -14,7 +14,7 @@ from wharf.run_port import handover, run_search
 from wharf.run_port.handover import HandoverError
 from wharf.run_port.loopback_listener import BACKLOG, listening_at
 from wharf.run_port.run_search import PATIENCE, TALK, Found
-from wharf.run_port.run_sockets import digest_of, name_of, new_name_of, sockets_of_others, sweep
+from wharf.run_port.run_sockets import delete_dead, digest_of, name_of, new_name_of, sockets_of_others
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -31,7 +31,7 @@ _PAUSE = 0.01
 
 
 class PortTakenError(WharfError):
-    """The port cannot be had, nor shared. The message says why, as the end of a sentence."""
+    """The port can be neither taken nor shared. The message says why, as the end of a sentence."""
 
     code = "port"
 
@@ -41,7 +41,7 @@ class SharedPort:
 
     - The listening socket is one. Whoever comes first makes it, the others get a duplicate of it, and it lives as long as any
       of them, however the others end. So nobody shuts it down.
-    - Each run has a password of its own. It answers by its own options and its own token to whoever has that password. A
+    - Each run has its own password. It answers by its own options and its own token to whoever has that password. A
       connection that another run happens to accept is passed on to it.
     - A run can be found before it has the port, and is found no more only after it has closed its socket. So if no run is
       found, whoever has the port is no run of this person.
@@ -155,7 +155,7 @@ class SharedPort:
             with suppress(OSError):
                 self._unix_socket.shutdown(socket.SHUT_RDWR)  # wakes the thread
             self._unix_socket.close()
-        sweep(self._folders)
+        delete_dead(self._folders)
 
     def _open(self) -> None:
         """Be found by the others. With a name only once somebody listens: one without is of the dead."""

@@ -48,7 +48,7 @@ def make_app(
 ) -> SimpleApi:
     """The application. The index is read here: when this returns, the first request can be answered.
 
-    `clock` is in seconds: by it verdicts and addresses of GitHub's run out. `sleep` is how an upload waits for GitHub's limits.
+    `clock` is in seconds: by it verdicts and addresses from GitHub run out. `sleep` is how an upload waits for GitHub's limits.
     `warn` is told if a command is shown an old index, `refusals` of each login and upload that is refused.
     """
     github = repository.github

@@ -1,4 +1,4 @@
-"""What a client is told of a name that the index has no project of: where the public index is, a page without files, or 404."""
+"""What a client is told when the index has no project of a name: where the public index is, a page without files, or 404."""
 
 from __future__ import annotations
 

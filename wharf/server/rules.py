@@ -19,7 +19,7 @@ CACHE_BUDGET = 4 << 30
 class Rules:
     """How a server answers. `hosts` are names beyond the local ones that open reading answers to; sizes are in bytes.
 
-    `by_github`: GitHub decides who may read and upload. `stream`: files of GitHub's go through the server, and a cache in the
+    `by_github`: GitHub decides who may read and upload. `stream`: files at GitHub go through the server, and a cache in the
     folder `cache`, which a repository on GitHub always needs. `webhook` is the secret that GitHub signs its messages with
     (None: there are none). `public_index` is where clients are sent for names that the index does not own (None: nowhere).
     `while_public`: reading is open for as long as GitHub says that the repository is public, and then by GitHub.

@@ -1,7 +1,7 @@
 """The simple API (PEP 503, PEP 691) as a plain ASGI path: pages and files are answered before FastAPI sees anything.
 
 `find_ready` is the whole hot path: from path and the few headers that matter to an answer that was given before. `_make` is the
-long way, for what is asked the first time since a commit. Only what is neither a page nor a file goes on to FastAPI.
+long way, for what is asked the first time since a commit. FastAPI gets only what is neither a page nor a file.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wharf.repository.opening import Repository
 
 PATIENCE: Final = 15.0
-"""Seconds that GitHub has before the server begins: it answers with what it has, and goes on asking."""
+"""Seconds that GitHub has before the server begins: it answers with what it has, and asks again and again."""
 
 
 class _StartupQuestion(threading.Thread):
@@ -53,7 +53,7 @@ def check_at_startup(repository: Repository, *, borrows: bool, passes_on: bool, 
     """Bring the index, and tell whether the repository is private, as far as GitHub can be asked; else it counts as private.
 
     `borrows`: without a token of its own the server waits for a client's. Raises NotFoundError and NotAllowedError for what
-    the server's own token may not see, and where names are to be passed on (`passes_on`) and there is no index. All else
+    the server's own token may not see, and where names are passed on (`passes_on`) and there is no index. All else
     passes, and `warn` is told.
     """
     github = repository.github
@@ -90,5 +90,5 @@ def check_at_startup(repository: Repository, *, borrows: bool, passes_on: bool, 
 def _cached(repository: Repository) -> bool:
     try:
         return repository.branch.tip() is not None
-    except StorageError:  # the copy is damaged, and is fetched anew
+    except StorageError:  # the copy is damaged, and is fetched again
         return False

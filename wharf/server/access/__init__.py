@@ -9,6 +9,6 @@ GitHub, or writes a token to a log or a disk.
 - `github_access`: the tokens of GitHub, by GitHub's verdict. `github_token_check`: where a token is checked against GitHub.
 - `public_repository_access`: open while the repository is public.
 - `run_password_access`: the password of one `wharf run`.
-- `borrowed_tokens`: the tokens of clients, for a server that has none of its own.
+- `borrowed_tokens`: the tokens of clients, for a server without a token.
 - `cross_site`: uploads that a web page of another site started.
 """

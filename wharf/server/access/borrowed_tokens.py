@@ -1,4 +1,4 @@
-"""The server's own questions to GitHub. Where it has no token of its own, clients that may read lend it theirs.
+"""The server's own questions to GitHub. Where it has no token, clients that may read lend it theirs.
 
 A lent token is kept in memory only. When GitHub does not take it any more, or its limit is used up, the next one is used: one
 member who leaves, or whose jobs need all that there is, does not take the files from the others.
@@ -25,7 +25,7 @@ _KEPT: Final = 16
 
 
 def servers_own(error: WharfError) -> StorageError:
-    """What GitHub refused the server. Whose request has come so far may do it, and is told of no fault of the client's."""
+    """What GitHub refused the server. Whose request has come so far may do it, so no fault of the client is reported."""
     if isinstance(error, StorageError):
         return error
     told = UNSEEN if isinstance(error, NotFoundError) else MAY_NOT

@@ -1,6 +1,6 @@
 """Who may read and upload where GitHub decides: GitHub is asked whether a client's own token may read the index branch.
 
-While GitHub does not answer, who was let in within the last hour still is, so that installs go on; nobody new is.
+While GitHub does not answer, who was let in within the last hour still is, so that installs continue; nobody new is.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ _NO_TOKEN = text(401, "This server needs a GitHub token that may read the index.
 
 
 class GitHubAccess(Access):
-    """`ref` is the index branch. `lend` is given each token that may read, for a server that has none of its own.
+    """`ref` is the index branch. `lend` is given each token that may read, for a server that has none.
 
     - A verdict is for one Authorization header, of which only the digest is kept as the key, and holds for `HOLDS` seconds.
     - While GitHub does not answer, a yes of the last `GRACE` seconds still holds. Nothing else does.
     - GitHub is asked about a token once for all who send it meanwhile. A client waits at most `PATIENCE` seconds.
-    - Who may be a member never waits behind strangers: they have threads of their own, and at most `STRANGERS` of them wait.
+    - Who may be a member never waits behind strangers: they have other threads, and at most `STRANGERS` of them wait.
     - After `GUESSES` wrong tokens in a minute no unknown token is asked about.
     - A wharf token is never sent to GitHub.
     - At most `_KEPT` verdicts of each kind are kept: who makes up tokens drives out no member.
@@ -92,7 +92,7 @@ class GitHubAccess(Access):
     async def uploader(
         self, authorization: bytes | None, *, host: bytes, origin: bytes | None, fetch_site: bytes | None
     ) -> Uploader | Answer:
-        """Whoever may read and, as far as GitHub tells of a token, write. Whether that is so, its own calls will show."""
+        """Whoever may read and, as far as GitHub says, write. Whether that is so, its own calls will show."""
         foreign = refuse_foreign(host, origin, fetch_site)
         if foreign is not None:
             return foreign

@@ -66,7 +66,7 @@ class Verdict:
 class GitHubTokenCheck:
     """Asks about one repository, whose index branch is `ref`.
 
-    - A token is sent to GitHub only if it can be one of GitHub's: a wharf token never is.
+    - A token is sent to GitHub only if it can be a GitHub token: a wharf token is never sent.
     - A no is never made of an answer that did not come. Then a yes of the last `GRACE` seconds still holds.
     - When GitHub did not answer, it is not asked for `PAUSE` seconds (`away`).
     """
@@ -86,7 +86,7 @@ class GitHubTokenCheck:
         """GitHub's verdict on whatever in the header may be a token: the password, else the user name."""
         now, guessed = self._clock(), False
         given = secrets_of(authorization)
-        if any(token.reveal().startswith(PREFIX) for token in given[:1]):  # GitHub is not told of it
+        if any(token.reveal().startswith(PREFIX) for token in given[:1]):  # GitHub never gets it
             return Verdict(_OURS, now + HOLDS)
         for token in given:
             if len(token.reveal()) < _SHORTEST:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PATIENCE: Final = 2.0
 """Seconds from the server's beginning for which the first answer waits for GitHub."""
 
-_KEPT = 64  # headers with the right password: every tool has a user name of its own
+_KEPT = 64  # headers with the right password: every tool has its own user name
 _CHALLENGE = (("www-authenticate", 'Basic realm="wharf", charset="UTF-8"'),)
 _NO_PASSWORD = text(
     401,
@@ -86,7 +86,7 @@ class RunPasswordAccess(Access):
         return ASK if self._waits else None
 
     async def ask(self, authorization: bytes | None) -> Answer | None:
-        """None with the password, once the index is as new as can be had in time."""
+        """None with the password, once GitHub was asked, or its time is over."""
         if not self._lets_in(authorization):
             return _NO_PASSWORD
         if self._waits:

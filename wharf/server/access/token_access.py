@@ -113,7 +113,7 @@ class TokenAccess(Access):
         return None if token is None else token.name
 
     def _bad(self, authorization: bytes) -> Answer:
-        """The refusal of a token that is not known; one of GitHub's is told what it is."""
+        """The refusal of a token that is not known. A GitHub token gets other words."""
         if any(each.reveal().startswith(tuple(KINDS)) for each in secrets_of(authorization)):
             return _OF_GITHUB
         return _NO_LIST if self.problem else _BAD_TOKEN  # 401 would send people off for another token

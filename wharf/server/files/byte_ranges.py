@@ -16,7 +16,7 @@ _PART = re.compile(rb"(\d{1,1000})-(\d{0,1000})|-(\d{1,1000})")
 
 
 def satisfiable(headers: Iterable[tuple[bytes, bytes]], size: int) -> bytes | None:
-    """The value of Range, without the parts that a file of that size does not have; None if the whole file is to be sent.
+    """The value of Range, without the parts that a file of that size does not have; None if the whole file has to be sent.
 
     If it has none of them the value is left as it is, to be refused with 416.
     """

@@ -59,7 +59,7 @@ class DownloadCache:
       seconds.
     - At most `DOWNLOADS` files are downloaded at the same time, and `WAITING` are on their way.
     - Nobody but the server's user can read the folder.
-    - `open` is for the event loop's thread; each download runs in a thread of its own.
+    - `open` is for the event loop's thread; each download runs in its own thread.
     """
 
     def __init__(

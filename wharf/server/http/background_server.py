@@ -1,4 +1,4 @@
-"""uvicorn in a thread of its own, at a port that other processes may accept connections from as well."""
+"""uvicorn in its own thread, at a port that other processes may accept connections from as well."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Cors:
         self._all = b"*" in self._origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer what a browser asks beforehand; tell of other answers who may read them."""
+        """Answer what a browser asks beforehand; say of other answers who may read them."""
         headers: dict[bytes, bytes] = dict(scope["headers"]) if scope["type"] == "http" else {}
         origin = headers.get(b"origin")
         if origin is not None and scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:

@@ -19,7 +19,7 @@ def failure(error: WharfError) -> Answer:
     """An error as an answer: the one place where that is decided. A taken name begins as the uploaders expect it to.
 
     What went wrong in the store is for its operator, with paths and all: the client is told that it did. So is what the server
-    itself cannot find: 404 says that the index has no such thing, and an installer goes on to the next index.
+    itself cannot find: 404 says that the index has no such thing, and an installer asks the next index.
     """
     if isinstance(error, QuotaError):
         return paused(error, error.http_status)

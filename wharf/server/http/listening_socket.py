@@ -1,4 +1,4 @@
-"""The socket that a server listens on, and what is to be done where there is none."""
+"""The socket that a server listens on, and what helps where there is none."""
 
 from __future__ import annotations
 
@@ -53,6 +53,6 @@ def allow_open_files() -> None:
     """Raise the limit of open files to what this user may have: each connection is one, and the usual limit is 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     for wanted in () if soft == hard else (hard, max(soft, _FILES)):
-        with contextlib.suppress(ValueError, OSError):  # the system has a limit of its own
+        with contextlib.suppress(ValueError, OSError):  # the system has its own limit
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             return

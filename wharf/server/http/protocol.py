@@ -196,7 +196,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _hurry(self, before: int) -> None:
-        """Go on with the unwanted body if enough came of it since it was `before` bytes long."""
+        """Continue with the unwanted body if enough came of it since it was `before` bytes long."""
         if self._unwanted - before < SLOWEST:
             self.transport.close()
         else:
@@ -210,7 +210,7 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 class _Closing(RequestResponseCycle):
-    """A request and its answer, behind which the connection is to be closed."""
+    """A request and its answer, after which the connection has to be closed."""
 
     lingers = False
     """It is closed when the body has come that the answer did not wait for."""

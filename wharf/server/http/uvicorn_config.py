@@ -1,4 +1,4 @@
-"""How uvicorn runs an application of ours: with our protocol, and with nothing that uvicorn would print by itself."""
+"""How uvicorn runs our application: with our protocol, and with nothing that uvicorn would print by itself."""
 
 from __future__ import annotations
 

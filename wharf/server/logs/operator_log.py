@@ -25,7 +25,7 @@ class OperatorLog(logging.Handler):
         self._say = say
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Tell it. What follows in further lines is set in, so that nobody's words can be taken for a message of their own."""
+        """Tell it. What follows in further lines is set in, so that somebody else's words never look like a message."""
         for number, line in enumerate(record.getMessage().splitlines()):
             self._say(f"{'  ' if number else ''}{shown(line, 2000)}")
         if record.exc_info:
@@ -33,7 +33,7 @@ class OperatorLog(logging.Handler):
 
 
 def quietly(say: Callable[[str], None]) -> Callable[[str], None]:
-    """The same, for who goes on when nobody can be told any more: the terminal was closed, or the disk of the log is full."""
+    """The same, for who continues when nobody can be told any more: the terminal was closed, or the disk of the log is full."""
 
     def say_if_possible(text: str) -> None:
         try:

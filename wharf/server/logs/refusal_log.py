@@ -27,7 +27,7 @@ class RefusalLog:
         self._more = 0
 
     def refused(self, scope: Scope, status: int, sentence: str, who: str | None) -> None:
-        """Tell of a login or an upload that was refused."""
+        """Report a login or an upload that was refused."""
         self.end_of_minute()
         if self._told >= REFUSALS:
             self._more += 1

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from wharf.github.api import GitHub
     from wharf.index.branch import Branch
 
-MEND_EVERY: Final = 60.0
-"""Seconds before a clone is fetched anew once more; doubled each time up to an hour, as what is wrong may lie elsewhere."""
-_MEND_AT_LEAST = 3600.0
+REPAIR_EVERY: Final = 60.0
+"""Seconds before a clone is fetched once more; doubled each time up to an hour, as what is wrong may lie elsewhere."""
+_REPAIR_AT_LEAST = 3600.0
 
 
 class BranchPoll:
@@ -24,33 +24,33 @@ class BranchPoll:
     - An answer that nothing has changed costs nothing of the quota. Without a token there is no such answer: git asks.
     - The validator is kept only after the fetch that it called for.
     - `absent`: GitHub was asked, and has no such branch.
-    - `anew`: what is on this machine is to be fetched whether or not the branch moved.
+    - `must_fetch`: what is on this machine has to be fetched whether or not the branch moved.
     - `bring` may be called from another thread, by one at a time; all else is for the event loop's thread.
     """
 
     def __init__(self, branch: Branch, *, clock: Callable[[], float]) -> None:
         self.absent = False
-        self.anew = False
+        self.must_fetch = False
         self._branch = branch
         self._clock = clock
         self._etag: str | None = None
-        self._mended, self._mend_pause = 0.0, MEND_EVERY
+        self._repaired, self._repair_pause = 0.0, REPAIR_EVERY
 
     def bring(self, github: GitHub, *, once: bool) -> None:
         """Ask, and fetch if need be. `once`: a question that fails is not asked again. Raises WharfError and OSError."""
-        etag, anew = None, self.anew
+        etag, must_fetch = None, self.must_fetch
         if github.source is not None:
             ref = self._branch.ref.removeprefix("refs/")
-            before = None if anew else self._etag
+            before = None if must_fetch else self._etag
             with _without_retries(github) if once else contextlib.nullcontext(github) as client:
                 reply = client.call("GET", f"{{repo}}/git/ref/{ref}", etag=before, allow=(404, 409))
             etag = reply.headers.get("etag") if reply.status != 304 else before
         if github.source is None or reply.status != 304:
-            self.anew = False
+            self.must_fetch = False
             try:
                 self._branch.fetch()
             except (WharfError, OSError):
-                self.anew = anew
+                self.must_fetch = must_fetch
                 raise
             self.absent = self._branch.tip() is None
         self._etag = etag
@@ -60,13 +60,13 @@ class BranchPoll:
         self._etag = None
 
     def distrust(self) -> bool:
-        """Have the copy on this machine fetched anew, as it is damaged. False: that was done a moment ago."""
-        if self._mended and self._clock() < self._mended + self._mend_pause:
+        """Have the copy on this machine fetched again, as it is damaged. False: that was done a moment ago."""
+        if self._repaired and self._clock() < self._repaired + self._repair_pause:
             return False
-        self._mend_pause = min(self._mend_pause * 2, _MEND_AT_LEAST) if self._mended else MEND_EVERY
-        self._mended = self._clock()
+        self._repair_pause = min(self._repair_pause * 2, _REPAIR_AT_LEAST) if self._repaired else REPAIR_EVERY
+        self._repaired = self._clock()
         self._branch.distrust()
-        self.anew = True
+        self.must_fetch = True
         return True
 
 

@@ -88,7 +88,7 @@ class Refresher:
         self._begin()
 
     def _begin(self) -> None:
-        """Show what is here. A copy that cannot be read shows nothing until it is brought anew: no reason not to begin."""
+        """Show what is here. A copy that cannot be read shows nothing until it was fetched again: no reason not to begin."""
         try:
             self._shown.show(self._shown.read())
         except StorageError as error:
@@ -172,7 +172,7 @@ class Refresher:
             missing = f"There is no index {self._branch.index!r} in {self._repository.where}{more}."
             self._problems.begin("index", StorageError(missing))
         elif seen:
-            self._poll.anew = True
+            self._poll.must_fetch = True
             self.wake()
 
     async def lend(self, token: Secret) -> None:
@@ -187,7 +187,7 @@ class Refresher:
             await asyncio.shield(self._first)
 
     def distrust(self) -> None:
-        """What is here was found to be damaged: where it is a copy, have it brought anew, and tell until that is done."""
+        """What is here was found to be damaged: where it is a copy, have it fetched again, and tell until that is done."""
         if self._borrowed is not None and self._poll.distrust():
             self._problems.begin_damage()
             self.wake()
@@ -215,7 +215,7 @@ class Refresher:
             self._problems.begin("github", error)
             return False
         was_away = self._problems.end("github")
-        if not self._poll.anew:  # nothing was found to be damaged meanwhile
+        if not self._poll.must_fetch:  # nothing was found to be damaged meanwhile
             self._problems.end("copy")
         await self.refresh()
         if was_away:
@@ -225,7 +225,7 @@ class Refresher:
         return True
 
     def _ask(self) -> None:
-        """Ask GitHub for the branch and, now and then, whether the repository is public. In a thread of its own."""
+        """Ask GitHub for the branch and, now and then, whether the repository is public. In another thread."""
         github = self._repository.github
         if github is None:
             return

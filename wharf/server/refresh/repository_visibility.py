@@ -27,7 +27,7 @@ class RepositoryVisibility:
         self.public = public
         self._clock = clock
         self._etag: str | None = None
-        self._looked = 0.0  # by the clock; 0: GitHub was not asked yet, or is to be asked again
+        self._looked = 0.0  # by the clock; 0: GitHub was not asked yet, or has to be asked again
         self._closings = 0
 
     def look(self, github: GitHub, *, was_away: bool) -> None:
@@ -49,7 +49,7 @@ class RepositoryVisibility:
     def forget(self, *, closed: bool) -> None:
         """Look again with the next question. `closed`: nobody else may read the repository from now on.
 
-        GitHub may go on saying for a moment what was so before, so that a repository that is closed is not asked about at once.
+        For a moment GitHub may still say what was so before, so it is not asked at once about a repository that was closed.
         """
         self._closings += closed
         if closed and self.public:

@@ -1,4 +1,4 @@
-"""An answer of ours as a response of Starlette."""
+"""Our answer as a response of Starlette."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class AnswerResponse(Response):
-    """An answer of ours where Starlette wants one of its own."""
+    """Our answer, where Starlette wants a response."""
 
     def __init__(self, value: Answer) -> None:
         super().__init__(status_code=value.status)

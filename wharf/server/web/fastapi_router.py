@@ -55,7 +55,7 @@ async def _on_error(request: Request, error: Exception) -> Response:
 
 
 async def _on_fault(_request: Request, _error: Exception) -> Response:
-    """The answer; the error itself goes on to the last catch of `SimpleApi`, which logs it."""
+    """The answer; the error itself reaches the last catch of `SimpleApi`, which logs it."""
     return AnswerResponse(error_answers.FAULT)
 
 

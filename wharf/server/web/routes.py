@@ -61,7 +61,7 @@ class Routes:
                 self._tell(request, allowed.status, allowed.reason.decode())
                 return AnswerResponse(allowed)
             await self.refresher.refresh()
-            if self.refresher.lost:  # or an index would begin anew, with this file and nothing else
+            if self.refresher.lost:  # or a new index would begin, with this file and nothing else
                 return AnswerResponse(_LOST)
             taken = await self.uploads.take(request, allowed, patience)
         except QuotaError as error:

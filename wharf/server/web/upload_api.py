@@ -47,7 +47,7 @@ CHECKS = 4
 MEMORY = 128 << 20
 """Bytes of memory that all uploads may hold which have not come to their end."""
 EACH = 1 << 20
-"""Bytes that each of them may hold: what was read of the connection, and what is to be written to the disk."""
+"""Bytes that each of them may hold: what was read of the connection, and what is not on the disk yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class UploadApi:
     async def take(self, request: Request, uploader: Uploader, patience: QuotaWait) -> UploadResult:
         """Publish the file of a request, with the uploader's own token on GitHub. Raises WharfError: nothing is published.
 
-        A pause of GitHub's in the middle leaves a draft, which the next try fills: that is made here, if the pause is short.
+        A pause for GitHub's limits in the middle leaves a draft, which the next try fills. A short pause is waited for here.
         """
         try:
             form = await self._parse(request)
@@ -145,7 +145,7 @@ class UploadApi:
 
     def _has(self, filename: str) -> bool:
         """Whether the index names such a file: then nothing is created, whatever comes of it."""
-        with suppress(StorageError):  # the publish brings anew what is damaged here
+        with suppress(StorageError):  # the publish fetches again what is damaged here
             project = self._repository.branch.snapshot().project(Name.parse(filename).project)
             return project is not None and any(each.filename == filename for each in project.files)
         return False

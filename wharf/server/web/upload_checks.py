@@ -64,7 +64,7 @@ def _dropped(form: Form) -> list[str]:
 
 
 def _check_digests(form: Form, file: BinaryIO, filename: str) -> list[str]:
-    """Every digest that the form declares must be that of the bytes. One of another length says nothing: it is passed over."""
+    """Every digest that the form declares must be that of the bytes. One of another length says nothing: it is ignored."""
     declared = {field: value for field in _DIGESTS if (value := form.fields.get(field))}
     digits = {field: _DIGESTS[field][1] for field in declared}
     odd = {field for field, value in declared.items() if len(value) != digits[field]}

@@ -103,7 +103,7 @@ def check_room(folder: int | Path, more: int = 0) -> None:
 class _Parts:
     """The callbacks of the parser: one part at a time.
 
-    `buffer` has what is to be written to the file yet. A part is a file of ours, or a field that is kept, or let go.
+    `buffer` has what is not written to the file yet. A part is the file, or a field that is kept, or let go.
     """
 
     def __init__(self, boundary: bytes, limits: Limits) -> None:

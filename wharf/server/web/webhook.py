@@ -1,4 +1,4 @@
-"""GitHub's messages about the repository ("Validating webhook deliveries"): each only says that GitHub is to be asked."""
+"""GitHub's messages about the repository ("Validating webhook deliveries"): each only makes the server ask GitHub."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _UNSIGNED = answer.text(403, "The signature is not that of the configured secret
 class Webhook:
     """Takes the messages of one repository's, or its organisation's, webhook. `secret` signs them.
 
-    `ref` is the branch of the index; `refusals` is told of messages that are refused.
+    `ref` is the branch of the index; `refusals` gets the messages that are refused.
     """
 
     secret: Secret
