@@ -7,5 +7,6 @@ on the disk, or gives a client the server's own token.
 - `file_sending`: a stored file, whole or in part. `byte_ranges`: which parts a client asks for.
 - `github_file`: a file at GitHub, as a value. `delivery`: by a redirect or through the server.
 - `signed_links`: redirects to where GitHub has the file.
-- `download_cache`: files that pass through, kept on disk. `streamed_download`: a file that is sent while it is downloaded.
+- `download_cache`: files that pass through. `cache_folder`: where they are kept on disk.
+- `streamed_download`: a file that is sent while it is downloaded.
 """

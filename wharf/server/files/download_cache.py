@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 import os
-import secrets
-import threading
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
-from wharf.errors import UNWRITABLE, NotFoundError, OddFileError, QuotaError, StorageError, WharfError
-from wharf.model import is_sha256
+from wharf.errors import NotFoundError, QuotaError, StorageError, WharfError
 from wharf.server.access.borrowed_tokens import servers_own
 from wharf.server.daemon_threads import DaemonThreads
+from wharf.server.files.cache_folder import CacheFolder
 from wharf.server.files.signed_links import GONE, PAUSE
 from wharf.server.files.streamed_download import StreamedDownload
-from wharf.system import disk_remedies, owner_only_folder, regular_file
 from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
@@ -38,8 +33,6 @@ DOWNLOADS: Final = 8
 """Files that are fetched at the same time."""
 WAITING: Final = 64
 """Files on their way, also those whose turn has not come: each has a file open, and GitHub may hang."""
-DEAD: Final = 600.0
-"""Seconds after which a part that nobody wrote to is what a server that died left behind: a read waits for 60 at most."""
 
 
 class _WrongBytesError(StorageError):
@@ -52,13 +45,11 @@ class DownloadCache:
     """The cache in `folder`, of at most `budget` bytes.
 
     - A file is downloaded once for all who want it meanwhile, and all of them read what is there while it comes.
-    - A file lies under its digest only if it is whole and has that digest. A part has another name.
-    - The files that are kept, with those on their way, have at most `budget` bytes. What was not used for longest is deleted
-      first. A file for which there is no room passes through all the same, and nothing is left of it.
+    - A file lies in the folder only if it is whole and has the recorded digest; what else holds there, `CacheFolder` says.
+    - A file for which there is no room passes through all the same, and nothing is left of it.
     - A download that failed is not tried again for a while, or each try of a client would be one at GitHub. `clock` is in
       seconds.
     - At most `DOWNLOADS` files are downloaded at the same time, and `WAITING` are on their way.
-    - Nobody but the server's user can read the folder.
     - `open` is for the event loop's thread; each download runs in its own thread.
     """
 
@@ -73,37 +64,28 @@ class DownloadCache:
     ) -> None:
         self._releases = releases
         self._borrowed = borrowed
-        self._folder = folder
-        self._budget = budget
+        self._folder = CacheFolder(folder, budget)
         self._clock = clock
         self._downloading: dict[Path, StreamedDownload] = {}
-        self._passing: WeakValueDictionary[Path, StreamedDownload] = (
-            WeakValueDictionary()
-        )  # not kept, and still read by somebody
+        # Not kept, and still read by somebody:
+        self._passing: WeakValueDictionary[Path, StreamedDownload] = WeakValueDictionary()
         self._failed: dict[Path, tuple[WharfError, float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads = DaemonThreads("download", DOWNLOADS)
-        self._lock = threading.Lock()
-        self._coming = 0  # bytes of the files that are on their way and will be kept
 
     async def open(self, github_file: GitHubFile) -> FileAnswer | StreamedDownload:
         """The file as it lies in the cache, or as it comes. Raises StorageError, as for a full disk."""
         path = github_file.file.path
         download = self._downloading.get(path) or self._passing.get(path)
-        if (
-            download is not None and download.error is None and not (download.whole and download.kept)
-        ):  # else it is in the cache
-            return download
+        if download is not None and download.error is None and not (download.whole and download.kept):
+            return download  # one that is whole and kept is in the folder
         self._let_alone(path)
-        part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-        with _told(self._folder):
-            if _is_whole(path, github_file.file.size):
-                os.utime(path)  # what is used stays
+        with self._folder.errors_told():
+            if self._folder.use(path, github_file.file.size):
                 return github_file.file
             if len(self._downloading) >= WAITING:
                 raise StorageError("More files are asked for than GitHub gives at a time.", "Try again in a moment.")
-            owner_only_folder.make(self._folder)  # a private index is nobody else's to read
-            handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            part, handle = self._folder.new_part(path)
         download = self._downloading[path] = StreamedDownload(github_file.file, handle)
         task = asyncio.create_task(self._threads.run(partial(self._download, github_file, download, part)))
         self._tasks.add(task)
@@ -132,9 +114,9 @@ class DownloadCache:
         error: WharfError | None = StorageError("A fault in wharf ended the download.", "")
         size = download.file.size
         try:
-            with _told(self._folder):
+            with self._folder.errors_told():
                 os.utime(part)  # it may have waited for its turn
-                download.kept = self._make_room(size)
+                download.kept = self._folder.reserve(size)
                 if not download.kept:
                     part.unlink()  # nothing is left of it when its last reader has gone, however that comes about
                 self._borrowed.run(lambda: self._write(github_file, download))
@@ -147,8 +129,7 @@ class DownloadCache:
             error = servers_own(failed)
         finally:
             if download.kept:
-                with self._lock:
-                    self._coming -= size
+                self._folder.give_back(size)
             part.unlink(missing_ok=True)
             download.tell(whole=error is None, error=error)
 
@@ -182,45 +163,3 @@ class DownloadCache:
                 return
         with github.open(found) as download:
             yield from download.chunks
-
-    def _make_room(self, size: int) -> bool:
-        """Book `size` bytes; for them, delete what was not used for longest. False: there is no room for so much.
-
-        What a server that died left behind is deleted too.
-        """
-        with self._lock:
-            kept = []
-            for path in self._folder.iterdir():
-                with contextlib.suppress(FileNotFoundError):
-                    found = path.lstat()
-                    if path.suffix == ".part" and found.st_mtime < time.time() - DEAD:
-                        path.unlink()
-                    elif is_sha256(path.name):
-                        kept.append((found.st_mtime_ns, found.st_size, path))
-            if self._coming + size > self._budget:
-                return False
-            self._coming += size
-            total = sum(each[1] for each in kept) + self._coming
-            for _, one, path in sorted(kept):
-                if total <= self._budget:
-                    break
-                path.unlink(missing_ok=True)
-                total -= one
-            return True
-
-
-def _is_whole(path: Path, size: int) -> bool:
-    """Whether the file is in the cache: a crash of the machine can cut one short, and a link to one is none."""
-    try:
-        return regular_file.status_of(path).st_size == size
-    except (FileNotFoundError, OddFileError):
-        return False
-
-
-@contextlib.contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        hint = disk_remedies.hint(error, disk_remedies.CACHE)
-        raise StorageError(f"The cache {folder} cannot be used: {error.strerror}.", hint, told=UNWRITABLE) from error
