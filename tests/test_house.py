@@ -59,7 +59,7 @@ HOMES = {
     "mimeparse": "pages/content_negotiation.py",
     "platformdirs": "cli/config_files.py",
     "pypi_simple": "public_index_address.py",
-    "python_multipart": "server/web/upload_form.py",
+    "python_multipart": "server/web/upload_form_parser.py",
     "rich": "cli/progress_bars.py",
     "tomlkit": "text_formats/toml_editing.py",
     "tomllib": "text_formats/parsing.py",

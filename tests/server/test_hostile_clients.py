@@ -271,7 +271,7 @@ def test_a_full_disk_refuses_an_upload_for_the_time_being(world: World, monkeypa
     }
     with world.serving() as client:
         with monkeypatch.context() as broken:
-            broken.setattr("wharf.server.web.upload_form.TemporaryFile", full)
+            broken.setattr("wharf.server.web.upload_form_parser.TemporaryFile", full)
             answer = client.post("/legacy/", auth=("x", world.alice), **form)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert client.post("/legacy/", auth=("x", world.alice), **form).status_code == 200

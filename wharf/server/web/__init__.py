@@ -4,7 +4,8 @@ It promises that an upload is published whole or not at all, by the same operati
 only makes the server ask GitHub. It never believes what a form or a message says without a check.
 
 - `fastapi_router`: the one home of FastAPI. `routes`: what each address does. `answer_response`: our answers for Starlette.
-- `upload_api`: an upload from its request to its commit. `upload_form`: the form as it comes. `upload_checks`: is it true?
+- `upload_api`: an upload from its request to its commit. `upload_checks`: is what the form says true?
+- `upload_form`: the form as a value. `upload_form_parser`: how it is read as it comes. `disk_room`: what uploads leave free.
 - `quota_wait`: how long an upload waits for GitHub's limits.
 - `webhook`: GitHub's messages.
 """

@@ -26,7 +26,8 @@ from wharf.operations.publish_inputs import Input
 from wharf.server.access.borrowed_tokens import servers_own
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http.request_body import check_length, pieces
-from wharf.server.web import upload_form as forms
+from wharf.server.web import upload_form_parser
+from wharf.server.web.disk_room import check_room
 from wharf.server.web.upload_checks import check_form
 from wharf.server.web.upload_form import Form, Limits
 from wharf.system import disk_remedies, owner_only_folder
@@ -119,10 +120,10 @@ class UploadApi:
         try:
             if self._folder is not None:
                 await asyncio.to_thread(owner_only_folder.make, self._folder)
-                await asyncio.to_thread(forms.check_room, self._folder, announced or 0)
+                await asyncio.to_thread(check_room, self._folder, announced or 0)
             body = pieces(request, self._limit + FORM_LIMIT, too_large)
             limits = Limits(self._limit, too_large, self._folder)
-            return await forms.parse(request.headers.get("content-type"), body, limits)
+            return await upload_form_parser.parse(request.headers.get("content-type"), body, limits)
         finally:
             self._unfinished -= 1
 

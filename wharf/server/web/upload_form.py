@@ -1,32 +1,14 @@
-"""The form of an upload (multipart/form-data): the few fields that matter, and the file, on the disk.
-
-All else that uploaders send - descriptions, classifiers, signatures - is read and let go, so that an upload that is under way
-holds next to no memory, whatever is in its form.
-"""
+"""The form of an upload, as a value: the few fields that matter, and the file, on the disk."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import os
 from dataclasses import dataclass, field
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-import python_multipart
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import parse_options_header
-
-from wharf.errors import UNWRITABLE, StorageError, UsageError
-
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from wharf.errors import WharfError
-
-# It warns of every odd byte of a form; what matters of that is in our answer.
-logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 FIELDS: Final = frozenset(
     {":action", "protocol_version", "name", "version", "md5_digest", "sha256_digest", "blake2_256_digest"}
@@ -34,15 +16,7 @@ FIELDS: Final = frozenset(
 """The fields that are kept."""
 FIELD_LIMIT: Final = 16 << 10
 """Bytes of each of them."""
-MOST_PARTS: Final = 10_000
-"""Fields and files that a form may have: metadata repeats some of them for each requirement and classifier."""
-FLOOR: Final = 64 << 20
-"""Bytes that stay free on the disk, whoever uploads."""
 REMEDY: Final = "Upload with twine or `uv publish`, and build the file again if it persists."
-
-_HEADERS = 16 << 10  # bytes of the headers of one part
-_BUFFER = 256 << 10  # bytes of a file in memory before they are written
-_LOOK_EVERY = 16 << 20  # bytes between two looks at how much room is left
 
 
 @dataclass(slots=True)
@@ -71,176 +45,3 @@ class Limits:
     file: int
     too_large: WharfError
     folder: Path | None
-
-
-async def parse(content_type: str | None, body: AsyncIterator[bytes], limits: Limits) -> Form:
-    """The form of a body. Raises UsageError for what is none, StorageError if it cannot be kept, and what `body` raises."""
-    parts = _Parts(_boundary(content_type), limits)
-    try:
-        async for piece in body:
-            try:
-                parts.feed(piece)
-            except FormParserError as error:
-                raise _no_form("it is broken") from error
-            if len(parts.buffer) >= _BUFFER:
-                await asyncio.to_thread(parts.write)
-        await asyncio.to_thread(parts.end)
-    except BaseException:
-        parts.form.close()
-        raise
-    return parts.form
-
-
-def check_room(folder: int | Path, more: int = 0) -> None:
-    """Raise StorageError if `more` bytes leave less than the floor free on a disk."""
-    found = os.statvfs(folder)
-    if found.f_bavail * found.f_frsize < FLOOR + more:
-        raise StorageError(
-            "This server has no room for an upload.", "Free some, or set TMPDIR to a folder with room.", told=UNWRITABLE
-        )
-
-
-class _Parts:
-    """The callbacks of the parser: one part at a time.
-
-    `buffer` has what is not written to the file yet. A part is the file, or a field that is kept, or let go.
-    """
-
-    def __init__(self, boundary: bytes, limits: Limits) -> None:
-        self.form = Form()
-        self.buffer = bytearray()
-        self._limits = limits
-        self._count = 0
-        self._looked = 0
-        self._name = ""
-        self._header = self._value = b""
-        self._disposition = b""
-        self._kept: bytearray | None = None
-        self._is_content = False
-        self._whole = False  # no part is under way, and there was one, or the end
-        self._parser = python_multipart.MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": self._on_header_field,
-                "on_header_value": self._on_header_value,
-                "on_header_end": self._on_header_end,
-                "on_headers_finished": self._on_headers,
-                "on_part_data": self._on_data,
-                "on_part_end": self._end_of_part,
-                "on_end": self._end_of_form,
-            },
-        )
-
-    def feed(self, piece: bytes) -> None:
-        """Read on."""
-        self._parser.write(piece)
-
-    def write(self) -> None:
-        """Bring the buffer to the disk. In a thread."""
-        if self.form.content is not None and self.buffer:
-            self.form.content.write(self.buffer)
-            if self.form.size >= self._looked + _LOOK_EVERY:
-                check_room(self.form.content.fileno())
-                self._looked = self.form.size
-        self.buffer = bytearray()
-
-    def end(self) -> None:
-        """The body is over. In a thread."""
-        if not self._whole:
-            raise _no_form("it breaks off")
-        self.write()
-        if self.form.content is not None:
-            self.form.content.seek(0)
-
-    def _begin(self) -> None:
-        self._whole = False
-        self._count += 1
-        if self._count > MOST_PARTS:
-            raise _no_form(f"it has more than {MOST_PARTS} fields")
-        self._disposition = self._header = self._value = b""
-
-    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
-        self._header += data[start:end]
-        self._check_headers()
-
-    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-        self._check_headers()
-
-    def _check_headers(self) -> None:
-        if len(self._header) + len(self._value) > _HEADERS:
-            raise _no_form("a part has headers without an end")
-
-    def _on_header_end(self) -> None:
-        if self._header.lower() == b"content-disposition":
-            self._disposition = self._value
-        self._header = self._value = b""
-
-    def _on_headers(self) -> None:
-        _, options = parse_options_header(self._disposition)
-        if b"name" not in options:
-            raise _no_form("a part of it has no name")
-        self._name = _text(options[b"name"])
-        filename = options.get(b"filename")
-        self._is_content = self._name == "content" and filename is not None
-        self._kept = None
-        if self._is_content:
-            if self.form.content is not None:
-                raise _no_form("it has two files in the field `content`")
-            self.form.filename = _text(filename or b"")
-            self.form.content = TemporaryFile(dir=self._limits.folder)  # noqa: SIM115 - the form's, which closes it
-        elif filename is None and self._name in FIELDS:
-            self._kept = bytearray()
-        elif len(self._name) < 100 and (filename is not None or self._name == "attestations"):
-            self.form.dropped[self._name] = _text(filename or b"")
-
-    def _on_data(self, data: bytes, start: int, end: int) -> None:
-        if self._is_content:
-            self.form.size += end - start
-            if self.form.size > self._limits.file:
-                raise self._limits.too_large
-            self.buffer += data[start:end]
-        elif self._kept is not None:
-            if len(self._kept) + end - start > FIELD_LIMIT:
-                raise UsageError(f"The form says more of `{self._name}` than is read ({FIELD_LIMIT} bytes).", REMEDY)
-            self._kept += data[start:end]
-
-    def _end_of_part(self) -> None:
-        if self._kept is not None:
-            self._keep(_text(bytes(self._kept).strip()))
-        self._kept = None
-        self._is_content = False
-        self._whole = True
-
-    def _keep(self, value: str) -> None:
-        """Keep the field that is whole. An empty one says nothing; of two readers of two values each may take another one."""
-        if value and self.form.fields.setdefault(self._name, value) != value:
-            raise UsageError(f"The form says two things of `{self._name}`.", REMEDY)
-
-    def _end_of_form(self) -> None:
-        self._whole = True
-
-
-def _boundary(content_type: str | None) -> bytes:
-    """What divides the parts. Raises UsageError if that is not said."""
-    if content_type is None:
-        raise _no_form("the request has no Content-Type")
-    kind, options = parse_options_header(content_type)
-    if kind.lower() != b"multipart/form-data":
-        raise _no_form(f"its Content-Type is {_text(kind)[:100]!r}")
-    boundary = options.get(b"boundary", b"")
-    if not 0 < len(boundary) <= 256:
-        raise _no_form("its Content-Type names no boundary")
-    return boundary
-
-
-def _no_form(why: str) -> UsageError:
-    return UsageError(f"The body is not a form with a file (multipart/form-data): {why}.", REMEDY)
-
-
-def _text(data: bytes) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
