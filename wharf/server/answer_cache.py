@@ -120,7 +120,7 @@ class AnswerCache:
         why = "This index reserves the name." if self.claims.reserves(name) else "This index had a project of that name."
         status = Status(reason=f"{why} wharf looks for it nowhere else.")
         body = page_format.render(document.project(Project(name=name, status=status)), form)
-        return answer.passing_page(body, form.content_type)
+        return answer.uncached_page(body, form.content_type)
 
     def page(self, name: str, variant: Variant) -> Answer | None:
         """The page if it lies ready."""

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from wharf.server.http.answer import passing_redirect, text
+from wharf.server.http.answer import text, uncached_redirect
 
 if TYPE_CHECKING:
     from wharf.pages.page_format import Format
@@ -41,7 +41,7 @@ class FallThrough:
         if self._cache.claims.has(name):
             return self._cache.empty_page(name, form)
         if self._public is not None:
-            return passing_redirect(self._public.page(name, quoted(query)))
+            return uncached_redirect(self._public.page(name, quoted(query)))
         if name not in self.missed and len(self.missed) < _MISSED:
             self.missed.add(name)
             if self._tells:

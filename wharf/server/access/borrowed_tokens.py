@@ -24,7 +24,7 @@ T = TypeVar("T")
 _KEPT: Final = 16
 
 
-def servers_own(error: WharfError) -> StorageError:
+def as_server_error(error: WharfError) -> StorageError:
     """What GitHub refused the server. Whose request has come so far may do it, so no fault of the client is reported."""
     if isinstance(error, StorageError):
         return error

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _FOREIGN = failure(NotAllowedError("An upload that a web page of another site started is refused."))
 
 
-def refuse_foreign(host: bytes, origin: bytes | None, fetch_site: bytes | None) -> Answer | None:
+def refuse_cross_site(host: bytes, origin: bytes | None, fetch_site: bytes | None) -> Answer | None:
     """The refusal of an upload that a web page of another site started."""
     return _FOREIGN if fetch_site == b"cross-site" or (origin is not None and not _same_site(origin, host)) else None
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from wharf.server.access.access_protocol import ASK, Access, Uploader
-from wharf.server.access.cross_site import refuse_foreign
+from wharf.server.access.cross_site import refuse_cross_site
 from wharf.server.access.github_token_check import PAUSE, GitHubTokenCheck, Verdict
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http.answer import Answer, text
@@ -93,7 +93,7 @@ class GitHubAccess(Access):
         self, authorization: bytes | None, *, host: bytes, origin: bytes | None, fetch_site: bytes | None
     ) -> Uploader | Answer:
         """Whoever may read and, as far as GitHub says, write. Whether that is so, its own calls will show."""
-        foreign = refuse_foreign(host, origin, fetch_site)
+        foreign = refuse_cross_site(host, origin, fetch_site)
         if foreign is not None:
             return foreign
         if authorization is None:

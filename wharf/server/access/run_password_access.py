@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from wharf.errors import NotAllowedError
 from wharf.server.access.access_protocol import ASK, Access, Uploader
-from wharf.server.access.cross_site import refuse_foreign
+from wharf.server.access.cross_site import refuse_cross_site
 from wharf.server.http.answer import Answer, text
 from wharf.server.http.authorization import secrets_of
 from wharf.server.http.error_answers import failure
@@ -36,7 +36,7 @@ _NO_PASSWORD = text(
 _NO_UPLOAD = failure(NotAllowedError("`wharf run` takes no uploads.", "`wharf publish FILES` publishes."))
 
 
-class Index(Protocol):
+class ServedIndex(Protocol):
     """What is known of the index that is served beside the command."""
 
     @property
@@ -61,7 +61,7 @@ class RunPasswordAccess(Access):
     def __init__(
         self,
         password: Secret,
-        index: Index,
+        index: ServedIndex,
         warn: Callable[[str], None],
         *,
         clock: Callable[[], float] = elapsed,
@@ -102,7 +102,7 @@ class RunPasswordAccess(Access):
         """Nobody."""
         if not self._lets_in(authorization):
             return _NO_PASSWORD
-        return refuse_foreign(host, origin, fetch_site) or _NO_UPLOAD
+        return refuse_cross_site(host, origin, fetch_site) or _NO_UPLOAD
 
     def name_of(self, authorization: bytes) -> str | None:
         """The password has no name."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from wharf.errors import NotAllowedError, StorageError
 from wharf.github.account import KINDS
 from wharf.server.access.access_protocol import Access, Uploader
-from wharf.server.access.cross_site import refuse_foreign
+from wharf.server.access.cross_site import refuse_cross_site
 from wharf.server.http.answer import Answer, text
 from wharf.server.http.authorization import secrets_of
 from wharf.server.http.error_answers import failure
@@ -97,7 +97,7 @@ class TokenAccess(Access):
         self, authorization: bytes | None, *, host: bytes, origin: bytes | None, fetch_site: bytes | None
     ) -> Uploader | Answer:
         """By the token that allows the upload."""
-        foreign = refuse_foreign(host, origin, fetch_site)
+        foreign = refuse_cross_site(host, origin, fetch_site)
         if foreign is not None:
             return foreign
         if authorization is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
 from wharf.errors import NotFoundError, QuotaError, StorageError, WharfError
-from wharf.server.access.borrowed_tokens import servers_own
+from wharf.server.access.borrowed_tokens import as_server_error
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.files.cache_folder import CacheFolder
 from wharf.server.files.signed_links import GONE, PAUSE
@@ -126,7 +126,7 @@ class DownloadCache:
         except WharfError as failed:
             log.error("%s: %s", download.file.path.name, failed.message)  # noqa: TRY400 - the cause is in the message
             download.again = self._clock() + self._pause(failed)
-            error = servers_own(failed)
+            error = as_server_error(failed)
         finally:
             if download.kept:
                 self._folder.give_back(size)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from wharf.errors import AWAY, NotAllowedError, NotFoundError, QuotaError, StorageError
-from wharf.server.access.borrowed_tokens import servers_own
+from wharf.server.access.borrowed_tokens import as_server_error
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http import answer
 from wharf.system.clock import elapsed
@@ -104,7 +104,7 @@ class SignedLinks:
             return kept.redirect
         if self._public() and place.repository is None:
             return self._keep(
-                place, _KeptAddress(answer.passing_redirect(self._releases.link(place)), float("inf"), public=True)
+                place, _KeptAddress(answer.uncached_redirect(self._releases.link(place)), float("inf"), public=True)
             )
         task = self._making.get(place)
         if task is None:
@@ -127,7 +127,7 @@ class SignedLinks:
         try:
             address = await self._threads.run(question)
         except (NotAllowedError, NotFoundError) as error:
-            failed = servers_own(error)
+            failed = as_server_error(error)
             wait = GONE if isinstance(error, NotFoundError) else PAUSE
             self._keep(place, _KeptAddress(None, self._clock() + wait, error=failed))
             raise failed from error
@@ -136,7 +136,7 @@ class SignedLinks:
         except StorageError as error:
             self._away, self._away_until = error, self._clock() + PAUSE
             raise
-        redirect = None if address is None else answer.passing_redirect(address)
+        redirect = None if address is None else answer.uncached_redirect(address)
         life = LIFE if address is None else life_of(address, self._releases.github.now())
         return self._keep(place, _KeptAddress(redirect, asked + life - MARGIN))
 

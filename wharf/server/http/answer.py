@@ -86,7 +86,7 @@ def page(body: bytes, *, content_type: str, etag: str, cache_control: str, vary:
     return Answer(200, headers, body, etag.encode(), Answer(304, shared))
 
 
-def passing_page(body: bytes, content_type: str = "text/html; charset=utf-8") -> Answer:
+def uncached_page(body: bytes, content_type: str = "text/html; charset=utf-8") -> Answer:
     """A page that no cache keeps."""
     headers = (
         (b"content-type", content_type.encode()),
@@ -145,7 +145,7 @@ def redirect(location: str) -> Answer:
     return text(301, f"Moved to {location}", (("location", location),))
 
 
-def passing_redirect(location: str) -> Answer:
+def uncached_redirect(location: str) -> Answer:
     """A redirect to an address that holds for a while, or for some clients only: no cache keeps it."""
     headers = (
         (b"location", location.encode("ascii", "replace")),

@@ -21,7 +21,7 @@ class IndexProblems:
     - A problem stays until it is ended. Nothing else takes it away.
     - The same problem is logged once.
     - With `hasty`, what comes before `asked` is set is not logged: whoever shows the first page tells it.
-    - To be used from the event loop's thread.
+    - Only the event loop's thread changes it; any may ask whether there is a problem.
     """
 
     def __init__(self, *, hasty: bool, asked: asyncio.Event, blind: Callable[[], bool]) -> None:

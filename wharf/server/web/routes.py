@@ -91,7 +91,7 @@ class Routes:
         if refused is not None:
             return AnswerResponse(refused)
         body = self.render_home(f"{request.url.scheme}://{host.decode('latin-1')}{self.root_path}")
-        return AnswerResponse(answer.passing_page(body.encode()))
+        return AnswerResponse(answer.uncached_page(body.encode()))
 
     async def healthz(self) -> Response:
         """Tell a monitor whether the index is at its tip: 503 if none was seen. Names nothing: anyone may ask."""

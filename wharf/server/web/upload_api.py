@@ -23,13 +23,13 @@ from wharf.errors import (
 )
 from wharf.operations.publish import Published, publish
 from wharf.operations.publish_inputs import Input
-from wharf.server.access.borrowed_tokens import servers_own
+from wharf.server.access.borrowed_tokens import as_server_error
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http.request_body import check_length, pieces
 from wharf.server.web import upload_form_parser
 from wharf.server.web.disk_room import check_room
 from wharf.server.web.upload_checks import check_form
-from wharf.server.web.upload_form import Form, Limits
+from wharf.server.web.upload_form import UploadForm, UploadLimits
 from wharf.system import disk_remedies, owner_only_folder
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class UploadApi:
                 told=UNWRITABLE,
             ) from error
 
-    async def _parse(self, request: Request) -> Form:
+    async def _parse(self, request: Request) -> UploadForm:
         """The form, while there is room for it in memory and on the disk."""
         too_large = _too_large(self._limit)
         if (coding := request.headers.get("content-encoding", "identity").strip().lower()) != "identity":
@@ -122,7 +122,7 @@ class UploadApi:
                 await asyncio.to_thread(owner_only_folder.make, self._folder)
                 await asyncio.to_thread(check_room, self._folder, announced or 0)
             body = pieces(request, self._limit + FORM_LIMIT, too_large)
-            limits = Limits(self._limit, too_large, self._folder)
+            limits = UploadLimits(self._limit, too_large, self._folder)
             return await upload_form_parser.parse(request.headers.get("content-type"), body, limits)
         finally:
             self._unfinished -= 1
@@ -151,7 +151,7 @@ class UploadApi:
             return project is not None and any(each.filename == filename for each in project.files)
         return False
 
-    def _check(self, form: Form) -> tuple[Input, tuple[str, ...]]:
+    def _check(self, form: UploadForm) -> tuple[Input, tuple[str, ...]]:
         """The file of a form, if the form says of it what is true; and what there is to say of the form."""
         content, filename, notes = check_form(form)
         found = reading.read(content, filename, limit=self._limit)
@@ -173,7 +173,7 @@ class UploadApi:
                     raise NotAllowedError(error.message, error.hint) from error
                 if repository.github is None:
                     raise
-                raise servers_own(error) from error
+                raise as_server_error(error) from error
 
 
 def _again(file: BinaryIO) -> BinaryIO:

@@ -15,7 +15,7 @@ from wharf.server.web.upload_form import REMEDY
 if TYPE_CHECKING:
     from packaging.version import Version
 
-    from wharf.server.web.upload_form import Form
+    from wharf.server.web.upload_form import UploadForm
 
 _DIGESTS = {"md5_digest": ("md5", 32), "sha256_digest": ("sha256", 64), "blake2_256_digest": ("blake2b", 64)}
 
@@ -25,7 +25,7 @@ class _Digest(Protocol):
     def hexdigest(self) -> str: ...
 
 
-def check_form(form: Form) -> tuple[BinaryIO, str, tuple[str, ...]]:
+def check_form(form: UploadForm) -> tuple[BinaryIO, str, tuple[str, ...]]:
     """The file of a form, its name, and what there is to say of the form.
 
     Raises UsageError for a form that is not one of an upload, and InvalidDistributionError for one that says what is not so.
@@ -44,7 +44,7 @@ def check_form(form: Form) -> tuple[BinaryIO, str, tuple[str, ...]]:
     return content, filename, (*_dropped(form), *_check_digests(form, content, filename))
 
 
-def _check_name(form: Form, project: str, version: Version) -> None:
+def _check_name(form: UploadForm, project: str, version: Version) -> None:
     """Name and version, where the form gives them, must be those of the file."""
     name, declared = form.fields.get("name"), form.fields.get("version")
     if name is not None and canonicalize_name(name) != project:
@@ -54,7 +54,7 @@ def _check_name(form: Form, project: str, version: Version) -> None:
         raise InvalidDistributionError(f"The form says version={plain(declared)!r}, {why}.", REMEDY)
 
 
-def _dropped(form: Form) -> list[str]:
+def _dropped(form: UploadForm) -> list[str]:
     """What the uploader sent beside the file, and is not kept."""
     lines = {
         "gpg_signature": "The signature {!r} was dropped: signatures by GPG are not kept.",
@@ -63,7 +63,7 @@ def _dropped(form: Form) -> list[str]:
     return [lines.get(name, f"The field {name!r} was dropped.").format(filename) for name, filename in form.dropped.items()]
 
 
-def _check_digests(form: Form, file: BinaryIO, filename: str) -> list[str]:
+def _check_digests(form: UploadForm, file: BinaryIO, filename: str) -> list[str]:
     """Every digest that the form declares must be that of the bytes. One of another length says nothing: it is ignored."""
     declared = {field: value for field in _DIGESTS if (value := form.fields.get(field))}
     digits = {field: _DIGESTS[field][1] for field in declared}

@@ -20,7 +20,7 @@ REMEDY: Final = "Upload with twine or `uv publish`, and build the file again if 
 
 
 @dataclass(slots=True)
-class Form:
+class UploadForm:
     """What matters of an upload's form. `content` is at its beginning; `dropped` are the names of what is not kept.
 
     No field is empty, or has blanks around it. It owns the file: `close` it.
@@ -39,7 +39,7 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class UploadLimits:
     """`file` is how many bytes the file may have; `too_large` is what is said of a larger one. `folder` takes it meanwhile."""
 
     file: int

@@ -17,7 +17,7 @@ from python_multipart.multipart import parse_options_header
 
 from wharf.errors import UsageError
 from wharf.server.web.disk_room import check_room
-from wharf.server.web.upload_form import FIELD_LIMIT, FIELDS, REMEDY, Form, Limits
+from wharf.server.web.upload_form import FIELD_LIMIT, FIELDS, REMEDY, UploadForm, UploadLimits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ _BUFFER = 256 << 10  # bytes of a file in memory before they are written
 _LOOK_EVERY = 16 << 20  # bytes between two looks at how much room is left
 
 
-async def parse(content_type: str | None, body: AsyncIterator[bytes], limits: Limits) -> Form:
+async def parse(content_type: str | None, body: AsyncIterator[bytes], limits: UploadLimits) -> UploadForm:
     """The form of a body. Raises UsageError for what is none, StorageError if it cannot be kept, and what `body` raises."""
     parts = _Parts(_boundary(content_type), limits)
     try:
@@ -57,8 +57,8 @@ class _Parts:
     `buffer` has what is not written to the file yet. A part is the file, or a field that is kept, or let go.
     """
 
-    def __init__(self, boundary: bytes, limits: Limits) -> None:
-        self.form = Form()
+    def __init__(self, boundary: bytes, limits: UploadLimits) -> None:
+        self.form = UploadForm()
         self.buffer = bytearray()
         self._limits = limits
         self._count = 0
