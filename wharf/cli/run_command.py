@@ -110,7 +110,7 @@ def _served(state: State, settings: Settings, wanted: _CommandToRun) -> int:
     password = Secret(secrets.token_urlsafe(24))
     with contextlib.ExitStack() as stack:
         repository = None
-        if not has_local_index(settings):  # what is wrong with the address or the token is told before the command is run
+        if not has_local_index(settings):  # problems with the address or the token are reported before the command runs
             repository = stack.enter_context(state.repository(reading=True, whole=True, patient=False))
             if wanted.public_index:
                 _check_seen(repository)
@@ -126,9 +126,9 @@ def _served(state: State, settings: Settings, wanted: _CommandToRun) -> int:
             if code > 0:
                 explain_missed_names(state, wanted.words[0], index.missed)
         except OSError:
-            sys.stderr = None  # nobody takes what is said; what the command came to counts all the same
+            sys.stderr = None  # nobody reads the messages; the exit code of the command counts all the same
         if index.is_alive():
-            _leave(code)  # it is still being imported or opened, and what has ended waits for nothing
+            _leave(code)  # the index is still being imported or opened, and nobody needs it any more
     return code
 
 
@@ -149,7 +149,7 @@ def _started(state: State, wanted: _CommandToRun, number: int, password: Secret)
 
 def _check_seen(repository: Repository) -> None:
     from wharf.repository.opening import (
-        check_seen,  # git, which comes with it, sets an environment variable that is not the command's
+        check_seen,  # imported here: git comes with it, and sets a variable that the command must not get
     )
 
     check_seen(repository)

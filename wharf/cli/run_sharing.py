@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from wharf.public_index_address import PublicIndex
     from wharf.repository.settings import Settings
 
-# By what the token for the repository is found: runs that differ in one of them may have different rights.
+# The variables by which the token for the repository is found: runs that differ in one of them may have different rights.
 _RIGHTS = ("WHARF_TOKEN", "GH_TOKEN", "GITHUB_TOKEN", "GH_CONFIG_DIR", "XDG_CONFIG_HOME", "HOME")
 
 
 def describe(settings: Settings, public_index: PublicIndex | bool, environ: Mapping[str, str]) -> Run:
-    """The run, as others see it. A digest says what of it may make an answer another one, so that no secret is told."""
+    """The run, as others see it. All that can change an answer is in a digest, so that no secret is shown."""
     public = public_index if isinstance(public_index, bool) else public_index.address
     rights = [environ.get(name) for name in _RIGHTS]
     answers = json.dumps([str(settings.place), settings.index, settings.repositories, public, rights])
@@ -55,7 +55,7 @@ def around(settings: Settings, run: Run, environ: Mapping[str, str]) -> tuple[in
 
 
 def listening(state: State, settings: Settings, password: Secret, run: Run) -> SharedPort:
-    """The port of this index, else a free one; whatever is not as usual is told."""
+    """The port of this index, or a free one. It says what is not as usual."""
     port = SharedPort(settings.loopback_port, password, run, _folders(settings))
     try:
         port.listen()
@@ -77,7 +77,7 @@ def listening(state: State, settings: Settings, password: Secret, run: Run) -> S
 
 
 def tell_of_lock_files(state: State, settings: Settings, port: SharedPort) -> None:
-    """Say once more, as the last word, that the port was another one."""
+    """At the end, say once more that the port was another one."""
     if port.number != settings.loopback_port:
         state.warn(
             f"A lock file that was written by this command names port {port.number} of {LOOPBACK}, "

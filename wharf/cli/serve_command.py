@@ -139,7 +139,7 @@ def _serve(state: State, options: Options) -> None:
     from wharf.repository.settings import DEFAULT_INDEX
     from wharf.server.operator_server import Operator, serve
 
-    passes_on = options.public_index is not None  # a store that is not there is not made then: its name may be mistyped
+    passes_on = options.public_index is not None  # then a missing store is not made: its name may be mistyped
     with state.repository(reading=passes_on, whole=True, fetch="later", patient=False) as repository:
         index, empty = repository.branch.index, repository.github is None and repository.branch.tip() is None
         if empty and index != DEFAULT_INDEX:

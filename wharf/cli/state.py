@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class State:
-    """The common options, wherever on the line they stood; the last word counts."""
+    """The common options, before or after the verb. If one is given twice, the last one counts."""
 
     json: bool = False
     verbose: bool = False
     options: dict[str, str] = field(default_factory=dict)
     told: str = ""
     above: Callable[[str], None] | None = None
-    """Says something above the bars, while there are some: they would draw over what is written beside them."""
+    """Writes a message above the progress bars, while there are some: otherwise they would draw over it."""
     waits_until: float = 0.0
-    """The end of the wait that was told last, in seconds since 1970."""
+    """The end of the last wait that was shown, in seconds since 1970."""
 
     @property
     def shows(self) -> bool:

@@ -63,7 +63,7 @@ class ArchiveMembers:
         self.tops: set[str] = set()
         self.dotted = False
         self._time = time
-        self._files: set[int] = set()  # the keys of what is no folder: paths themselves would take memory without a bound
+        self._files: set[int] = set()  # keys of all that are not folders: paths themselves would take memory without a bound
         self._links = _Folder()
         self._link_parts = 0
 

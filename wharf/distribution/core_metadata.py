@@ -49,7 +49,7 @@ _GARBAGE = (ValueError, RecursionError, email.errors.MessageError)
 
 @dataclass(frozen=True, slots=True)
 class CoreMetadata:
-    """What the rest needs to know of a METADATA or PKG-INFO.
+    """What the other checks need to know about a METADATA or PKG-INFO.
 
     `version` is that of the format, as (major, minor); `dynamic` holds the names of the fields that a build may still change,
     in lower case (PEP 643). `requires_python` is fit for an index: repaired where it has one meaning, otherwise None. `odd`
@@ -199,7 +199,7 @@ class _Fields:
         return odd.meaning
 
     def odd_ones(self, data: bytes) -> list[str]:
-        """Warnings of all that follows no standard. Raises InvalidDistributionError for what no installer takes."""
+        """Warnings about all that follows no standard. Raises InvalidDistributionError for what no installer takes."""
         version = self._raw.get("metadata_version", "")
         if not _PLAIN_VERSION.fullmatch(version):
             self._note(
@@ -229,7 +229,7 @@ class _Fields:
 
 
 def _complaints(raw: RawMetadata, member: str) -> list[str]:
-    """What is wrong besides: fields newer than the version of the format, other invalid values. Sorted."""
+    """Other faults: fields newer than the version of the format, other invalid values. Sorted."""
     try:
         Metadata.from_raw(raw, validate=True)
     except ExceptionGroup as group:

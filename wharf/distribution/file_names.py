@@ -35,7 +35,7 @@ _TAG = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*(?:-\w+(?:\.\w+)*){2}", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Name:
-    """A file name as what it says. Two names are equal when installers would take them for the same file.
+    """What a file name says. Two names are equal when installers would take them for the same file.
 
     `project` is the PEP 503 name; versions compare as PEP 440 says (1.0 is 1.0.0); `build` and `tags` are those of a wheel, the
     tags expanded (PEP 425), and empty for an sdist. An sdist as .tar.gz and one as .zip are two files.

@@ -57,8 +57,8 @@ def read(file: BinaryIO, filename: str, *, limit: int = DEFAULT_LIMIT) -> Distri
     """The distribution in `file`, which is seekable, stands at its beginning and stays open.
 
     The file name is checked first, then all bytes are read once for their sha256, then the structure is.
-    Raises InvalidDistributionError for what is no wheel or sdist or contradicts itself, TooLargeError for more than `limit`
-    bytes or for a part over its own limit; an OSError of `file` passes through.
+    Raises InvalidDistributionError for a file that is not a wheel or sdist, or contradicts itself, TooLargeError for more than
+    `limit` bytes or for a part over its own limit; an OSError of `file` passes through.
     """
     name = Name.parse(filename)
     sha256, size = _digest(file, filename, limit)

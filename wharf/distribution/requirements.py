@@ -45,7 +45,7 @@ _ONE_MEANING: _Repairs = (
 
 @dataclass(frozen=True, slots=True)
 class OddRequirement:
-    """What is no specifier: as uv reads it, and what everybody means by it; None where there is no such thing."""
+    """A text that is not a specifier: as uv reads it, and what everybody means by it; None if nobody can tell."""
 
     by_uv: str | None
     meaning: str | None
@@ -76,7 +76,7 @@ def is_plain(text: str) -> bool:
 
 
 def odd_specifier(text: str) -> OddRequirement | None:
-    """What becomes of a Requires-Python that is no specifier; None for what does not even look like one."""
+    """How a Requires-Python that is not a specifier is read; None if it does not look like one."""
     if not _LIKE_SPECIFIER.match(text):
         return None
     by_uv, meaning = (next(filter(is_plain, _repaired(text, repairs)), None) for repairs in (_BY_UV, _ONE_MEANING))

@@ -98,7 +98,7 @@ def _missing(tags: frozenset[Tag], name: Name) -> str:
 
 
 def _tags(about: Message, filename: str) -> tuple[frozenset[Tag], str]:
-    """The tags of WHEEL, expanded, and in words the first one that is none."""
+    """The tags of WHEEL, expanded, and in words the first one that is not a tag."""
     tags: set[Tag] = set()
     odd = ""
     for line in about.get_all("Tag", []):

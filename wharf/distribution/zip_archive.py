@@ -44,7 +44,7 @@ _GARBAGE = (
     RuntimeError,
     ValueError,  # a name that is not the UTF-8 which it claims to be, on some versions an offset
 )
-"""What zipfile raises on bytes that are no zip, and not more: an OSError is the disk's and stays one."""
+"""What zipfile raises on bytes that are not a zip archive. An OSError comes from the disk, so it is not here."""
 
 
 @contextlib.contextmanager
@@ -104,7 +104,7 @@ def members(archive: zipfile.ZipFile, file: BinaryIO, filename: str, size: int, 
 
 
 def _odd(names: list[str]) -> str:
-    """The warning of members that only some installers take."""
+    """The warning about members that only some installers take."""
     others = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
     what = "has a descriptor of another width than its header announces"
     return f"The member {plain(names[0])!r}{others} {what}. pip installs it, uv refuses it."

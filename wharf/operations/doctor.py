@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from wharf.github.request_turns import Waiting
 from wharf.index.git import Git
-from wharf.operations.doctor_findings import Diagnosis, Finding, no_index, readable, told
+from wharf.operations.doctor_findings import Diagnosis, Finding, findings_of, no_index, readable
 from wharf.repository.settings import DEFAULT_INDEX
 from wharf.system import disk_remedies
 
@@ -33,19 +33,19 @@ _IMPATIENT = Waiting(at_most=0.0)  # a look that has to wait is a finding
 def diagnose(settings: Settings, environ: Mapping[str, str], waiting: Waiting = _IMPATIENT) -> Diagnosis:
     """Look at everything that the settings name. Raises nothing for what it finds."""
     named = f"{settings.place}, named by {settings.source}; index {settings.index!r}"
-    found = [Finding(what="address", detail=named), *told("git", _git)]
+    found = [Finding(what="address", detail=named), *findings_of("git", _git)]
     if isinstance(settings.place, Path):
         place = settings.place
-        found += told("folder", lambda: _folder(place, settings))
-        found += told("folder", lambda: room("folder", place))
+        found += findings_of("folder", lambda: _folder(place, settings))
+        found += findings_of("folder", lambda: room("folder", place))
     else:
         from wharf.operations.doctor_github import GitHubDiagnosis
         from wharf.repository.opening import folder_of
 
         clone = settings.cache / folder_of(settings.place)
-        cache = told("cache", lambda: _cache(clone, settings.index))  # before the visit, which may refresh it
+        cache = findings_of("cache", lambda: _cache(clone, settings.index))  # before the visit, which may refresh it
         found += GitHubDiagnosis(settings.place, settings, environ).findings(waiting)
-        found += [*cache, *told("cache", lambda: room("cache", clone))]
+        found += [*cache, *findings_of("cache", lambda: room("cache", clone))]
     return Diagnosis(tuple(found))
 
 
@@ -92,7 +92,7 @@ def _folder(folder: Path, settings: Settings) -> Iterator[Finding]:
         return
     with open_repository(settings) as repository:
         tip, others = repository.branch.tip(), repository.branch.indexes()
-        yield from told("index", lambda: readable(repository.branch))
+        yield from findings_of("index", lambda: readable(repository.branch))
     if tip is not None:
         yield Finding(what="index", detail=f"the index {settings.index!r} is there, at commit {tip[:12]}")
     elif settings.index == DEFAULT_INDEX:

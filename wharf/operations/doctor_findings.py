@@ -36,7 +36,7 @@ class Diagnosis:
         return not any(each.state == "problem" for each in self.findings)
 
 
-def told(what: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
+def findings_of(what: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
     """What a look finds; an error that ends it is the last finding."""
     found: list[Finding] = []
     try:

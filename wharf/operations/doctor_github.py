@@ -13,7 +13,7 @@ from wharf.github.api import GitHub
 from wharf.github.app_jwt import App
 from wharf.github.remote_branch import RemoteBranch
 from wharf.github.renewing_token import RenewingToken
-from wharf.operations.doctor_findings import Finding, no_index, readable, told
+from wharf.operations.doctor_findings import Finding, findings_of, no_index, readable
 from wharf.repository import credentials
 from wharf.repository.opening import folder_of
 
@@ -46,13 +46,13 @@ class GitHubDiagnosis:
 
     def findings(self, waiting: Waiting) -> list[Finding]:
         """What was learned, up to the first thing that makes further questions useless."""
-        return told("token", lambda: self._visit(waiting))
+        return findings_of("token", lambda: self._visit(waiting))
 
     def _visit(self, waiting: Waiting) -> Iterator[Finding]:
         found = credentials.find(self._settings, self._environ)
         with GitHub(self._address, found.token if found else None, waiting=waiting) as github:
             yield self._token(found)
-            yield from told("github", lambda: self._ask(github))
+            yield from findings_of("github", lambda: self._ask(github))
 
     def _token(self, found: Credential | None) -> Finding:
         ignored = credentials.tokens_left_out(self._address, self._environ, self._settings.app)
@@ -86,10 +86,10 @@ class GitHubDiagnosis:
         yield _writing(github, about)
         if any(each.what == "reading" and each.state == "problem" for each in readable):
             return
-        yield from told("releases", lambda: _releases(github))
-        yield from told("immutable", lambda: _immutable(github))
+        yield from findings_of("releases", lambda: _releases(github))
+        yield from findings_of("immutable", lambda: _immutable(github))
         if any(each.what == "index" and each.state == "ok" for each in readable):
-            yield from told("fetch", lambda: self._fetch(github))
+            yield from findings_of("fetch", lambda: self._fetch(github))
 
     def _missing(self, github: GitHub) -> Finding:
         hint = f"Check the spelling; `wharf init {github.address}` makes it if it is not there. If it is there and private: "
@@ -173,7 +173,7 @@ class GitHubDiagnosis:
         with RemoteBranch(clone, index, github) as branch:
             branch.fetch()
             yield Finding(what="fetch", detail=f"git fetched wharf/{index} in {time.monotonic() - started:.1f} s")
-            yield from told("index", lambda: readable(branch))
+            yield from findings_of("index", lambda: readable(branch))
 
 
 def _app(github: GitHub) -> Finding:

@@ -10,7 +10,7 @@ from wharf.assets.folder_store import FolderStore
 from wharf.errors import RecordError
 from wharf.index import record
 from wharf.model import Release
-from wharf.operations.verify_findings import Finding, Told, records
+from wharf.operations.verify_findings import CountBytes, Finding, records
 from wharf.operations.verify_folder import FolderAudit
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ class Verified:
 class Progress:
     """Who wants to know how far it is: told the bytes to read in all, then those read."""
 
-    total: Told = lambda _bytes: None
-    advance: Told = lambda _bytes: None
+    total: CountBytes = lambda _bytes: None
+    advance: CountBytes = lambda _bytes: None
 
 
 def verify(repository: Repository, *, repair: bool = False, progress: Progress | None = None) -> Verified:

@@ -106,5 +106,5 @@ def unnamed_detail(*, certain: bool) -> str:
     return "no record that can be read names these bytes; they stay, because some cannot be read"
 
 
-Told = Callable[[int], None]
-"""Told a number of bytes."""
+CountBytes = Callable[[int], None]
+"""Gets a number of bytes."""
