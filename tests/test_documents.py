@@ -14,6 +14,7 @@ import wharf
 from tests.test_house import LAYERS
 from wharf import errors
 from wharf.cli.main import cli
+from wharf.github import release_states
 from wharf.system import fault_report
 
 ROOT = Path(wharf.__file__).parents[1]
@@ -108,6 +109,11 @@ def _first_column(heading: str) -> set[str]:
 def test_the_picture_of_the_wings_is_that_of_the_house() -> None:
     assert _picture() == list(LAYERS)
     assert _first_column("The wings") == {room for _, rooms in LAYERS for room in rooms}, "Give each room a row in the table."
+
+
+def test_the_life_of_a_publish_is_the_table_in_the_code() -> None:
+    table = release_states.drawn()
+    assert f"\n\n{table}\n\n" in ARCHITECTURE, f"Put this table into ARCHITECTURE.md:\n{table}"
 
 
 def test_the_glossary_has_each_noun_once() -> None:

@@ -16,7 +16,7 @@ from tests.makers import make_wheel
 from tests.matrix import first
 from tests.simulator import Asset
 from wharf.errors import NotFoundError, StorageError
-from wharf.github.release_publishing import Shipment
+from wharf.github.release_publishing import ReleasePublish
 from wharf.operations.remove import Removed, remove
 from wharf.operations.verify import Verified, verify
 
@@ -379,20 +379,20 @@ def test_a_publish_that_is_stopped_makes_nothing_visible_any_more(
 ) -> None:
     """One release fails while another is being filled: that one stays a draft."""
     sent, stopped = threading.Event(), threading.Event()
-    leave = Shipment.__exit__
+    leave = ReleasePublish.__exit__
 
     def hold() -> None:
         sent.set()
         stopped.wait(10)
 
-    def leaving(shipment: Shipment, *error: object) -> None:
-        shipment._stop.set()
+    def leaving(publish: ReleasePublish, *error: object) -> None:
+        publish._stop.set()
         stopped.set()
-        leave(shipment, *error)
+        leave(publish, *error)
 
     world.put(two[0])
     with monkeypatch.context() as patch:
-        patch.setattr(Shipment, "__exit__", leaving)
+        patch.setattr(ReleasePublish, "__exit__", leaving)
         world.hub.before(r"POST .*/releases$", lambda: sent.wait(10))
         world.hub.fault(r"POST .*/releases$", "422", after=1)  # the one that waited
         world.hub.before(r"POST .*/assets$", hold)

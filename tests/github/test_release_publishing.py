@@ -21,7 +21,7 @@ from tests.matrix import first
 from tests.simulator import Asset, Hub, Release, plumbing, rest_releases
 from wharf.assets.asset_store import Progress
 from wharf.errors import ConflictError, StorageError
-from wharf.github import asset_upload, clone, release_publishing, request_turns
+from wharf.github import asset_upload, clone, release_writing, request_turns
 from wharf.github.release_store import Releases
 from wharf.github.wire import Outgoing, Wire
 from wharf.index.git import Git
@@ -124,7 +124,7 @@ class World:
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clone, "PAUSE", 0.0)
-    for each in (asset_upload, release_publishing):
+    for each in (asset_upload, release_writing):
         monkeypatch.setattr(each, "PAUSE", 0.0)
 
 

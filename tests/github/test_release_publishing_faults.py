@@ -13,7 +13,7 @@ from tests.github.test_release_publishing import Killed, Reaper, _at_once, start
 from tests.makers import make_wheel
 from tests.matrix import first
 from wharf.errors import NotAllowedError, QuotaError, StorageError
-from wharf.github import release_publishing
+from wharf.github import release_writing
 from wharf.github.release_publishing import UPLOADS
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
@@ -260,7 +260,7 @@ def test_a_rival_that_publishes_another_file_of_the_version_meanwhile(
 def test_publishers_of_the_same_files_at_once(
     world: World, two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, *, immutable: bool
 ) -> None:
-    monkeypatch.setattr(release_publishing, "PAUSE", 0.05)  # a tag is there a moment before its release is
+    monkeypatch.setattr(release_writing, "PAUSE", 0.05)  # a tag is there a moment before its release is
     world.repo.immutable = immutable
     with ThreadPoolExecutor(3) as pool:
         done = list(pool.map(lambda number: world.put(*two, machine=f"machine{number}"), range(3)))

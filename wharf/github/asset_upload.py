@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from wharf.errors import AWAY, NotAllowedError, RejectedError, StorageError, UncertainError
 from wharf.github import release_listing
+from wharf.github.release_states import EMPTY_AFTER
 
 if TYPE_CHECKING:
     import threading
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 PAUSE: Final = 0.5
 """Seconds before an upload that failed is tried again; doubled each time."""
-STALE: Final = timedelta(minutes=5)
-"""After that, an upload that was begun and has no bytes has died."""
 
 _TRIES = 4
 
@@ -131,4 +129,4 @@ class Upload:
         )
 
     def _stale(self, stored: Stored) -> bool:
-        return stored.state != "uploaded" and self.github.now() - stored.updated > STALE
+        return stored.state != "uploaded" and self.github.now() - stored.updated > EMPTY_AFTER

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wharf.index.asset_location import metadata_name
-from wharf.model import same_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from datetime import datetime
 
     from wharf.model import File, Json
@@ -99,24 +98,6 @@ def mark(files: Iterable[File]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def open_release(releases: Iterable[Listed], files: Sequence[File]) -> Listed | None:
-    """A published release that takes more files, and has room for these; best one that holds some of them already."""
-    best: tuple[int, Listed | None] = (len(files) + 1, None)
-    for each in releases:
-        missing = [file for file in files if each.find(file) is None]
-        taken = {letters(asset.name) for asset in each.assets}
-        room = len(each.assets) + len(missing) <= MOST_ASSETS and not taken & {letters(file.filename) for file in missing}
-        if not each.draft and not each.immutable and room and len(missing) < best[0]:
-            best = len(missing), each
-    return best[1]
-
-
-def draft_for(releases: Iterable[Listed], files: Iterable[File]) -> Listed | None:
-    """A draft that an earlier publish of exactly these files began."""
-    wanted = mark(files)
-    return next((each for each in releases if each.draft and each.mark == wanted), None)
-
-
 def text(index: str, project: str, version: str, files: Iterable[File]) -> str:
     """The text of a release: for people, and the mark."""
     return (
@@ -124,31 +105,3 @@ def text(index: str, project: str, version: str, files: Iterable[File]) -> str:
         "Install them through the index.\n\n"
         f"<!-- wharf index={index} files={mark(files)} -->\n"
     )
-
-
-def number_of(tag: str, base: str) -> int | None:
-    """1 for the tag `base` itself, N for `base_N`; None for any other."""
-    if tag == base:
-        return 1
-    rest = tag.removeprefix(f"{base}_")
-    return int(rest) if rest != tag and re.fullmatch(r"[1-9][0-9]{0,5}", rest) and int(rest) > 1 else None
-
-
-def tags_query(tags: Iterable[str]) -> tuple[str, dict[str, Json]]:
-    """A GraphQL query whose repository has a field for each tag, null where there is none; the fields with the refs' names."""
-    names: dict[str, Json] = {f"t{number}": f"refs/tags/{tag}" for number, tag in enumerate(tags)}
-    head = "".join(f", ${each}: String!" for each in names)
-    fields = " ".join(f"{each}: ref(qualifiedName: ${each}) {{ id }}" for each in names)
-    return f"query($owner: String!, $name: String!{head}) {{ repository(owner: $owner, name: $name) {{ {fields} }} }}", names
-
-
-def is_of(tag: str, project: str, version: str) -> bool:
-    """Whether a tag is one that wharf gives to releases of that version, in whichever spelling (1.0, 1.0.0)."""
-    base = tag.partition("_")[0]
-    spelled = base.removeprefix(f"{project}-")
-    return spelled != base and number_of(tag, base) is not None and same_version(spelled, version)
-
-
-def numbered(base: str, number: int) -> str:
-    """The tag of that number."""
-    return base if number == 1 else f"{base}_{number}"

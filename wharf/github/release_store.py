@@ -10,8 +10,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from wharf.errors import NotAllowedError, StorageError
-from wharf.github import release_listing
-from wharf.github.release_publishing import Shipment
+from wharf.github import release_listing, release_tags
+from wharf.github.release_publishing import ReleasePublish
 from wharf.index import asset_location
 from wharf.index.change import Named
 from wharf.model import File
@@ -35,10 +35,10 @@ class Releases:
         self.others = frozenset(each.lower() for each in others)
 
     @contextlib.contextmanager
-    def intake(self, progress: Progress) -> Iterator[Shipment]:
+    def intake(self, progress: Progress) -> Iterator[ReleasePublish]:
         """Begin a publish. The list of releases is asked for at once, while the files are read."""
-        with Shipment(self.github, self.index, progress) as shipment:
-            yield shipment
+        with ReleasePublish(self.github, self.index, progress) as publish:
+            yield publish
 
     def acting_as(self, github: GitHub) -> Releases:
         """The same releases, through another client."""
@@ -70,7 +70,7 @@ class Releases:
         """Those files (name: sha256) of a release that left the index before, but whose bytes are still stored."""
         found = []
         for release in self.github.rest.releases():
-            if release.draft or release.mark is None or not release_listing.is_of(release.tag, project, version):
+            if release.draft or release.mark is None or not release_tags.is_of(release.tag, project, version):
                 continue
             for asset in release.assets:
                 for name, sha256 in removed.items():
@@ -121,7 +121,7 @@ class Releases:
         release = seen[number]
         if release is None:
             return
-        if release.mark is None or not release_listing.is_of(release.tag, each.project, each.version):
+        if release.mark is None or not release_tags.is_of(release.tag, each.project, each.version):
             raise StorageError(f"{release.tag or 'its release'} is not a release that wharf made for {each.project}", "")
         for id_, name in (
             (place.metadata, asset_location.metadata_name(each.file.filename)),

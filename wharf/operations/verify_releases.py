@@ -6,10 +6,10 @@ GitHub has no digests of old assets: only their bytes are fetched and hashed.
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import NotAllowedError, NotFoundError, StorageError
+from wharf.github.release_states import LEFT_AFTER, Remedy, left_over
 from wharf.index import asset_location
 from wharf.operations.verify_findings import Finding, Findings, named_files, unnamed_detail
 
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from wharf.model import File, Release
     from wharf.operations.verify_findings import NamedFiles
     from wharf.repository.opening import Repository
-
-AGE: Final = timedelta(hours=24)
-"""Longer than a publish may last: what is younger may be about to be named."""
-
 
 _OURS: Final = (".whl", ".tar.gz", ".zip", ".metadata")
 """How the names of wharf's assets end. Anything else in a wharf release was put there by a person."""
@@ -107,7 +103,7 @@ class ReleasesAudit:
         drafts = [
             self._draft(listed, repair=repair and sure[listed.id])
             for listed in ours.values()
-            if listed.draft and not any(asset.id in ids for asset in listed.assets)  # a person's work; the index names it
+            if listed.draft and Remedy.REPAIR in left_over(listed, ids).remedies
         ]
         unnamed = {
             asset.id: self._unnamed(listed, asset, repair=repair and sure[listed.id], named=named)
@@ -144,7 +140,7 @@ class ReleasesAudit:
         path = f"releases/{listed.tag}/{asset.name}"
         if not self._old(asset.updated):
             return Finding(kind="temporary", path=path, detail=_YOUNG)
-        if listed.immutable:
+        if Remedy.REPAIR not in left_over(listed, ()).remedies:
             detail = "no index names it; the release is immutable, and nothing in it can be deleted"
             return Finding(kind="temporary", path=path, detail=detail)
         if repair:
@@ -158,7 +154,7 @@ class ReleasesAudit:
         return Finding(kind="unnamed-bytes", path=path, detail=detail, repaired=repair)
 
     def _old(self, moment: datetime) -> bool:
-        return self._github.now() - moment > AGE
+        return self._github.now() - moment > LEFT_AFTER
 
     def _hashed(self, stored: Stored) -> str:
         found = hashlib.sha256()
