@@ -2,10 +2,12 @@
 
 It promises that a token goes to the host that a person named and to no other, that GitHub's limits are obeyed and a wait is
 shown, and that a change whose answer was lost is told from one that failed. It never overwrites or deletes what is not wharf's,
-and lets no object and no error of PyGithub's out.
+and lets no object and no error of PyGithub out.
 
-- `release_store`: the place for bytes. `release_publishing` carries a publish out, `asset_upload` sends one file of it, and
-  `release_listing` says which releases are ours.
+- `release_store`: the place for bytes. `release_listing` says which releases and assets are there, and which are wharf's.
+- `release_publishing`: one publish. `release_planning` says which file goes into which release, `release_writing` carries that
+  out, `asset_upload` sends one file. `reused_assets` are those that were there; `release_tags` numbers the tags.
+- `release_states`: the life of a publish into a release, as a table.
 - `remote_branch`: the index on GitHub. `clone` holds a copy to read from; `commit_way` names the ways to commit.
 - `rest_calls`: the calls of the REST API by their names, with PyGithub's objects. `pygithub_requester` hands what they send
   to `api`, which knows the repository's name and what an answer means (`replies`, `answer_address`), and asks GraphQL.
