@@ -25,7 +25,8 @@ from tests.test_leaks import seen, started  # noqa: F401 - a fixture
 from wharf.cli.child_process import environment
 from wharf.cli.main import main
 from wharf.github import clone, renewing_token
-from wharf.repository.settings import parse_config, resolve
+from wharf.repository.settings import resolve
+from wharf.repository.settings_file import parse_settings_file
 from wharf.secret import Secret
 from wharf.server.refresh import refresher
 
@@ -224,7 +225,7 @@ def test_what_docs_github_md_says_to_type(world: World, monkeypatch: pytest.Monk
 
 def test_what_docs_github_md_says_to_write(tmp_path: Path) -> None:
     data = block("test_what_docs_github_md_says_to_write").encode()
-    config = parse_config(data, tmp_path / "config.toml", own=True)
+    config = parse_settings_file(data, tmp_path / "config.toml", own=True)
     assert config is not None
     app = resolve({}, {}, [config], data=tmp_path, cache=tmp_path).app
     assert app is not None

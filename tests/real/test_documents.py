@@ -23,7 +23,7 @@ from tests.makers import make_wheel
 from tests.public import public_index
 from tests.simulator import Hub
 from wharf.index import configuration
-from wharf.repository import settings
+from wharf.repository import settings_file
 
 from .conftest import new_token
 from .documents import DOCUMENTS, ROOT, Reader, blocks, sections
@@ -143,7 +143,7 @@ def test_a_configuration_in_toml_is_loaded(block: Block, machine: Machine, tmp_p
         return
     tool = data["tool"]
     if "wharf" in tool:
-        config = settings.parse_config(block.text.encode(), tmp_path / "pyproject.toml", own=False)
+        config = settings_file.parse_settings_file(block.text.encode(), tmp_path / "pyproject.toml", own=False)
         assert config is not None
         return
     assert "uv" in tool

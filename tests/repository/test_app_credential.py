@@ -13,7 +13,8 @@ from tests.simulator import apps
 from wharf.errors import UsageError
 from wharf.github.app_jwt import App
 from wharf.repository import credentials
-from wharf.repository.settings import Settings, parse_config, resolve
+from wharf.repository.settings import Settings, resolve
+from wharf.repository.settings_file import parse_settings_file
 from wharf.repository_address import Address
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def key(tmp_path: Path) -> Path:
 
 
 def settings(repo: str, user: str = "", folder: Path = Path("/home")) -> Settings:
-    config = parse_config(user.encode(), folder / "config.toml", own=True)
+    config = parse_settings_file(user.encode(), folder / "config.toml", own=True)
     assert config is not None
     return resolve({"repo": repo} if repo else {}, {}, [config], data=Path("/data"), cache=Path("/cache"))
 
@@ -103,7 +104,7 @@ def test_an_app_in_a_file_is_for_the_host_that_the_file_names(repo: str, in_file
 def test_variables_are_for_the_hosts_that_the_person_names(key: Path) -> None:
     environ = {**NOBODY, "WHARF_APP_ID": "1", "WHARF_APP_KEY": str(key)}
     assert found(settings(f"{GHE}/a/b"), environ)[0] == "1"
-    config = parse_config(f'[tool.wharf]\nrepo = "{GHE}/a/b"'.encode(), Path("/src/pyproject.toml"), own=False)
+    config = parse_settings_file(f'[tool.wharf]\nrepo = "{GHE}/a/b"'.encode(), Path("/src/pyproject.toml"), own=False)
     assert config is not None
     tree = resolve({}, {}, [config], data=Path("/data"), cache=Path("/cache"))
     with pytest.raises(UsageError, match="no token is sent to a host that only a file here names"):
@@ -180,7 +181,7 @@ def test_a_key_that_another_program_hands_over_is_taken() -> None:
 def test_no_file_of_a_working_tree_names_an_app() -> None:
     text = b'[tool.wharf.app]\nid = 1\nkey = "app.pem"\n'
     with pytest.raises(UsageError, match="may not say 'app'"):
-        parse_config(text, Path("/src/pyproject.toml"), own=False)
+        parse_settings_file(text, Path("/src/pyproject.toml"), own=False)
 
 
 @pytest.mark.parametrize(
@@ -193,5 +194,5 @@ def test_no_file_of_a_working_tree_names_an_app() -> None:
 )  # fmt: skip
 def test_a_table_of_another_form_is_told(table: str) -> None:
     with pytest.raises(UsageError, match="app") as caught:
-        parse_config(table.encode(), Path("/home/config.toml"), own=True)
+        parse_settings_file(table.encode(), Path("/home/config.toml"), own=True)
     assert "hunter2" not in caught.value.message + caught.value.hint

@@ -16,7 +16,8 @@ import pytest
 
 from wharf.errors import NotAllowedError, UsageError
 from wharf.repository import credentials
-from wharf.repository.settings import Config, Settings, parse_config, resolve
+from wharf.repository.settings import Settings, resolve
+from wharf.repository.settings_file import SettingsFile, parse_settings_file
 from wharf.repository_address import Address
 from wharf.secret import Secret
 
@@ -78,9 +79,9 @@ def at(repo: str, *, environ: Mapping[str, str] | None = None, config: str = "",
         (config and f"[tool.wharf]\n{config}", Path("/src/pyproject.toml"), False),
         (user, Path("/home/config.toml"), True),
     ]
-    configs = [parse_config(text.encode(), path, own=mine) for text, path, mine in files if text]
+    configs = [parse_settings_file(text.encode(), path, own=mine) for text, path, mine in files if text]
     options = {"repo": repo} if repo else {}
-    found: list[Config] = [each for each in configs if each is not None]
+    found: list[SettingsFile] = [each for each in configs if each is not None]
     return resolve(options, environ or {}, found, data=Path("/data"), cache=Path("/cache"))
 
 

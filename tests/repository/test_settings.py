@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wharf.errors import UsageError
-from wharf.repository.settings import Config, Settings, parse_config, resolve
+from wharf.repository.settings import Settings, resolve
+from wharf.repository.settings_file import SettingsFile, parse_settings_file
 from wharf.repository_address import Address
 
 if TYPE_CHECKING:
@@ -23,19 +24,21 @@ JOB = {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "job/repo", "GITHUB_SERVER
 GHE = "https://ghe.example.org"
 
 
-def own(text: str) -> Config:
-    found = parse_config(text.encode(), USER, own=True)
+def own(text: str) -> SettingsFile:
+    found = parse_settings_file(text.encode(), USER, own=True)
     assert found is not None
     return found
 
 
-def project(text: str) -> Config:
-    found = parse_config(f"[tool.wharf]\n{text}".encode(), PROJECT, own=False)
+def project(text: str) -> SettingsFile:
+    found = parse_settings_file(f"[tool.wharf]\n{text}".encode(), PROJECT, own=False)
     assert found is not None
     return found
 
 
-def settled(options: Mapping[str, str] | None = None, environ: Mapping[str, str] | None = None, *configs: Config) -> Settings:
+def settled(
+    options: Mapping[str, str] | None = None, environ: Mapping[str, str] | None = None, *configs: SettingsFile
+) -> Settings:
     return resolve(options or {}, environ or {}, configs, data=DATA, cache=CACHE)
 
 
@@ -54,7 +57,7 @@ def test_the_nearest_place_that_names_a_repository_wins() -> None:
         environ = {
             key: value for place, _ in left if isinstance(place, dict) and "repo" not in place for key, value in place.items()
         }
-        found = settled(options, environ, *(place for place, _ in left if isinstance(place, Config)))
+        found = settled(options, environ, *(place for place, _ in left if isinstance(place, SettingsFile)))
         if left:
             assert (str(found.place), found.source) == (named[first], left[0][1])
         else:
@@ -168,18 +171,18 @@ def test_a_value_of_the_wrong_type_is_told_with_key_and_file(line: str) -> None:
 @pytest.mark.parametrize("mine", [True, False])
 def test_a_file_that_is_no_toml_is_told(data: bytes, mine: bool) -> None:
     with pytest.raises(UsageError, match="is not TOML"):
-        parse_config(data, PROJECT, own=mine)
+        parse_settings_file(data, PROJECT, own=mine)
 
 
 @pytest.mark.parametrize("text", ["", "[tool.other]\nx = 1", "[project]\nname = 'x'\n[wharf]\nx = 1"])
 def test_a_pyproject_without_our_table_says_nothing(text: str) -> None:
-    assert parse_config(text.encode(), PROJECT, own=False) is None
+    assert parse_settings_file(text.encode(), PROJECT, own=False) is None
 
 
 def test_our_table_has_to_be_one() -> None:
     for data in (b"[tool]\nwharf = 'owner/name'", b"tool = 5"):
         with pytest.raises(UsageError, match=r"tool\.wharf in .* is not a table"):
-            parse_config(data, PROJECT, own=False)
+            parse_settings_file(data, PROJECT, own=False)
 
 
 def test_a_path_in_a_file_starts_at_that_file_and_one_typed_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from wharf.github.quota_headers import rate, wait_after
 from wharf.index import configuration, record
 from wharf.model import version_of
 from wharf.pages import content_negotiation
-from wharf.repository import settings as own_settings
+from wharf.repository import settings_file
 from wharf.server.files.signed_links import life_of
 from wharf.site import build_state, layout
 from wharf.text_formats import parsing
@@ -82,11 +82,13 @@ READERS: dict[str, tuple[Callable[[str], object], type[Exception]]] = {
     "toml": (parsing.toml, ValueError),
     "wharf.toml": (lambda text: configuration.parse(text.encode("utf-8", "surrogatepass")), StorageError),
     "config.toml": (
-        lambda text: own_settings.parse_config(text.encode("utf-8", "surrogatepass"), Path("config.toml"), own=True),
+        lambda text: settings_file.parse_settings_file(text.encode("utf-8", "surrogatepass"), Path("config.toml"), own=True),
         UsageError,
     ),
     "pyproject.toml": (
-        lambda text: own_settings.parse_config(text.encode("utf-8", "surrogatepass"), Path("pyproject.toml"), own=False),
+        lambda text: settings_file.parse_settings_file(
+            text.encode("utf-8", "surrogatepass"), Path("pyproject.toml"), own=False
+        ),
         UsageError,
     ),
     "site": (lambda text: build_state.parse(text.encode("utf-8", "surrogatepass"), "out"), UsageError),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wharf.repository.settings import Config
+    from wharf.repository.settings_file import SettingsFile
 
 
 def own_folders() -> tuple[Path | None, Path | None, Path | None]:
@@ -24,19 +24,19 @@ def own_folders() -> tuple[Path | None, Path | None, Path | None]:
     return found[0], found[1], found[2]
 
 
-def read_configs(mine: Path | None) -> list[Config]:
+def read_configs(mine: Path | None) -> list[SettingsFile]:
     """The configuration files that are there: the nearest pyproject.toml with a wharf table, then the person's config.toml."""
-    from wharf.repository.settings import parse_config
+    from wharf.repository.settings_file import parse_settings_file
 
-    found: list[Config | None] = []
+    found: list[SettingsFile | None] = []
     here = Path.cwd()
     top = next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
     for folder in (here, *here.parents):
         path = folder / "pyproject.toml"
         if path.is_file():
-            found.append(parse_config(path.read_bytes(), path, own=False))
+            found.append(parse_settings_file(path.read_bytes(), path, own=False))
         if found[-1:] not in ([], [None]) or folder == top:
             break  # a file outside of the working tree belongs to somebody else
     if mine is not None and (own := mine / "config.toml").is_file():
-        found.append(parse_config(own.read_bytes(), own, own=True))
+        found.append(parse_settings_file(own.read_bytes(), own, own=True))
     return [each for each in found if each is not None]

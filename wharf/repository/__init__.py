@@ -4,7 +4,7 @@ It promises that a token goes only to the host that it belongs to, and that the 
 shows a token, and never sends one to a host that only a file in a working tree names.
 
 - `opening`: branch, store and tokens of a repository, opened together.
-- `settings`: which repository, which index, and how to write to it.
+- `settings`: which repository, which index, and how to write to it. `settings_file`: one file that says so.
 - `credentials`: the token for a repository. `app_credential`: the GitHub App that a person names.
 - `tokens`: the tokens that wharf itself gives to clients of its server.
 - `local_index`: whether a copy of the index is on this machine.

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wharf.github.app_jwt import App
-    from wharf.repository.settings import NamedApp, Settings
+    from wharf.repository.settings import Settings
+    from wharf.repository.settings_file import NamedApp
 
 _GENERAL = ("GH_TOKEN", "GITHUB_TOKEN")
 _ENTERPRISE = ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
