@@ -15,6 +15,7 @@ import sys
 import time
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,6 +30,7 @@ from tests.server.over_github import JSON, World, _quick
 from tests.server.over_github import address as link_to
 from tests.server.running import soon
 from tests.simulator import Hub
+from tests.simulator.template import Template, keep
 from wharf.cli import output, progress_bars
 from wharf.cli import progress as cli_progress
 from wharf.cli.state import State
@@ -37,7 +39,6 @@ from wharf.server.refresh import refresher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.simulator.state import Repo
 
@@ -45,6 +46,8 @@ __all__ = ["_quick", "hub", "run"]  # fixtures
 
 MOMENTS = ["POST .*git-receive-pack", "POST .*/releases$", "POST .*/assets", "PATCH .*/releases/"]
 HOUR = 3600.0
+_begun: dict[Path, Template] = {}
+"""The first place of this process, as it was when it had begun: the others are copies of it."""
 
 
 @dataclass
@@ -62,6 +65,9 @@ class Place:
         self.first = make_wheel(self.root / "dist")
         self.second = make_wheel(self.root / "dist", version="2.0")
         (self.root / "index.git").symlink_to(self.repo.git_dir)
+
+    def begin(self) -> None:
+        """Make the index, with demo 1.0 in it."""
         self.run("init", "--repo", self.address, token=self.alice)
         self.said("publish", self.first)
 
@@ -109,8 +115,14 @@ class Place:
 
 
 @pytest.fixture
-def place(hub: Hub, run: Run, tmp_path: Path) -> Place:
-    return Place(hub, run, hub.create("acme/pkgs"), tmp_path)
+def place(hub: Hub, run: Run, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    base, home = tmp_path_factory.getbasetemp(), Path(os.environ["HOME"])
+    if base in _begun:
+        return Place(hub, run, _begun[base].copy(hub, home), tmp_path)
+    place = Place(hub, run, hub.create("acme/pkgs"), tmp_path)
+    place.begin()
+    _begun[base] = keep(hub, place.repo, home, (".cache",), base / "begun")
+    return place
 
 
 @pytest.fixture

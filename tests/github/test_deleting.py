@@ -113,7 +113,7 @@ def test_remove_deletes_nothing_else_whatever_the_record_says(
 
 
 def test_publish_puts_nothing_into_a_release_that_is_not_ours(world: World, two: tuple[Path, Path]) -> None:
-    world.put(two[0])
+    world.had(two[0])
     mine = theirs(world)
     rewrite(world, lambda location: location.update(release=mine.id))
     for number in range(110):  # so that only the record tells of it
@@ -125,7 +125,7 @@ def test_publish_puts_nothing_into_a_release_that_is_not_ours(world: World, two:
 
 def test_repair_deletes_no_draft_that_the_index_names(world: World, two: tuple[Path, Path]) -> None:
     """A person can make a release a draft again, by hand."""
-    world.put(*two)
+    world.had(*two)
     world.published[0].draft = True
     world.hub.clock.forward(2 * DAY)
     found = look(world, repair=True)
@@ -136,7 +136,7 @@ def test_repair_deletes_no_draft_that_the_index_names(world: World, two: tuple[P
 
 
 def test_repair_deletes_no_draft_while_a_record_cannot_be_read(world: World, two: tuple[Path, Path]) -> None:
-    world.put(*two)
+    world.had(*two)
     world.published[0].draft = True
     edit_by_hand(world, "projects/de/demo/1.0/release.json", b"{oops")
     world.hub.clock.forward(2 * DAY)
@@ -156,7 +156,7 @@ def test_repair_leaves_what_a_record_places_in_this_very_repository(
 
 
 def test_repair_leaves_what_a_person_put_beside_the_files(world: World, two: tuple[Path, Path]) -> None:
-    world.put(*two)
+    world.had(*two)
     world.published[0].assets.append(precious(world, "manual.pdf"))
     world.hub.clock.forward(2 * DAY)
     assert look(world, repair=True).problems == ()
@@ -202,7 +202,7 @@ def test_a_release_that_a_shifting_list_passes_over_is_not_told_as_gone(
 @pytest.mark.parametrize("what", ["release", "asset"])
 def test_what_a_person_renamed_is_told(world: World, two: tuple[Path, Path], what: str) -> None:
     """The public address has the tag and the asset's name in it."""
-    world.put(two[0])
+    world.had(two[0])
     if what == "release":
         world.published[0].tag_name = "demo-final"
     else:
@@ -255,7 +255,7 @@ def test_a_removal_after_which_the_indexes_cannot_be_asked_says_that_it_is_done(
 
 
 def test_what_another_index_names_is_not_found_left_over(world: World, two: tuple[Path, Path]) -> None:
-    world.put(*two)
+    world.had(*two)
     world.put(*two, index="staging")
     assert len(take_out(world).kept) == 2
     with pytest.raises(NotFoundError):
@@ -268,7 +268,7 @@ def test_what_another_index_names_is_not_found_left_over(world: World, two: tupl
 
 @pytest.mark.parametrize("index", first(1, ["main", "staging"]))
 def test_what_is_published_again_in_the_moment_of_its_deletion(world: World, two: tuple[Path, Path], index: str) -> None:
-    world.put(*two)
+    world.had(*two)
     world.hub.before(r"DELETE ", lambda: world.put(two[1], machine="rival", index=index))
     with pytest.raises(StorageError, match=rf"{two[1].name} was published to the index '{index}'") as caught:
         take_out(world)
@@ -280,7 +280,7 @@ def test_what_is_published_again_in_the_moment_of_its_deletion(world: World, two
 
 @pytest.mark.slow
 def test_what_comes_back_while_its_removal_is_finished(world: World, two: tuple[Path, Path]) -> None:
-    world.put(*two)
+    world.had(*two)
     take_out(world, two[1].name)
     world.hub.before(r"POST .*receive-pack$", lambda: take_out(world, two[1].name))
     with pytest.raises(StorageError, match=f"{two[1].name} was deleted at GitHub"):
@@ -292,7 +292,7 @@ def test_what_comes_back_while_its_removal_is_finished(world: World, two: tuple[
 
 @pytest.mark.slow
 def test_what_is_removed_in_the_moment_in_which_another_index_takes_it(world: World, two: tuple[Path, Path]) -> None:
-    world.put(*two)
+    world.had(*two)
     world.hub.before(r"POST .*receive-pack$", lambda: take_out(world))
     with pytest.raises(StorageError, match=f"{two[1].name} was deleted at GitHub") as caught:
         world.put(two[1], index="staging", machine="rival")

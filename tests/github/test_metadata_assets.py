@@ -74,7 +74,7 @@ def test_metadata_lies_beside_each_file_that_announces_it(world: World, tmp_path
 
 
 def test_without_the_setting_nothing_lies_beside(world: World, two: tuple[Path, Path]) -> None:
-    world.put(*two)
+    world.had(*two)
     assert beside(world) == {}
     assert all("metadata" not in file.location for file in world.record().files)
 

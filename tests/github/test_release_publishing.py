@@ -6,11 +6,13 @@ import contextlib
 import hashlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
-from functools import partial
+import uuid
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +21,7 @@ from tests.github.test_remote_branch import git
 from tests.makers import make_sdist, make_wheel
 from tests.matrix import first
 from tests.simulator import Asset, Hub, Release, plumbing, rest_releases
+from tests.simulator.template import Template, keep
 from wharf.assets.asset_store import Progress
 from wharf.errors import ConflictError, StorageError
 from wharf.github import asset_upload, clone, release_writing, request_turns
@@ -49,7 +52,8 @@ DAY = 24 * 3600.0
 class World:
     """A repository on the simulator, and the machines and people that use it."""
 
-    def __init__(self, hub: Hub, repo: Repo, root: Path) -> None:
+    def __init__(self, hub: Hub, repo: Repo, root: Path, base: Path | None = None) -> None:
+        self._base = base or root
         self.hub = hub
         self.repo = repo
         self.root = root
@@ -82,6 +86,13 @@ class World:
     ) -> Published:
         with self.open(token, machine=machine, index=index, max_wait=max_wait) as repository:
             return publish(repository, [Input.of(path) for path in paths], actor="ada")
+
+    def had(self, *paths: Path) -> None:
+        """These files are in the index already: whoever published them works at this machine."""
+        files = tuple((path.name, path.read_bytes()) for path in paths)
+        made = _published(self._base, files)
+        shutil.rmtree(self.repo.git_dir)
+        self.repo = made.copy(self.hub, self.root)
 
     def record(self, version: str = "1.0", *, project: str = "demo", index: str = "main") -> Recorded:
         with self.open(machine="reader", index=index) as repository:
@@ -121,6 +132,19 @@ class World:
         assert [release.tag_name for release in self.published] == list(tags)
 
 
+@cache
+def _published(base: Path, files: tuple[tuple[str, bytes], ...]) -> Template:
+    """A repository whose index has these files, made once in a process."""
+    root = base / f"published-{uuid.uuid4()}"
+    (root / "dist").mkdir(parents=True)
+    for name, data in files:
+        (root / "dist" / name).write_bytes(data)
+    with Hub(root / "hub") as hub:
+        world = World(hub, hub.create("acme/pkgs"), root)
+        world.put(*(root / "dist" / name for name, _ in files))
+        return keep(hub, world.repo, root, ("home",), root / "kept")
+
+
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clone, "PAUSE", 0.0)
@@ -129,12 +153,12 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """Waits move the simulator's clock and take no time."""
     with Hub(tmp_path / "hub") as hub:
         waiting = partial(request_turns.Waiting, clock=hub.clock.now, sleep=hub.clock.forward)
         monkeypatch.setattr(request_turns, "Waiting", waiting)
-        yield World(hub, hub.create("acme/pkgs"), tmp_path)
+        yield World(hub, hub.create("acme/pkgs"), tmp_path, tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture
@@ -178,7 +202,7 @@ def test_a_release_of_two_files_is_cheap(world: World, two: tuple[Path, Path], t
 
 
 def test_many_releases_are_one_commit(world: World, tmp_path: Path) -> None:
-    world.put(make_wheel(tmp_path))
+    world.had(make_wheel(tmp_path))
     world.hub.calls.clear()
     paths = [make_wheel(tmp_path, f"p{number % 4}", f"1.{number}") for number in range(8)]
     done = world.put(*paths)
@@ -190,7 +214,7 @@ def test_many_releases_are_one_commit(world: World, tmp_path: Path) -> None:
 
 
 def test_what_is_there_is_unchanged_and_nothing_is_sent(world: World, two: tuple[Path, Path]) -> None:
-    world.put(*two)
+    world.had(*two)
     world.hub.calls.clear()
     again = world.put(*two, machine="another")
     assert (again.commit, len(again.unchanged), again.published) == (None, 2, ())
@@ -199,7 +223,7 @@ def test_what_is_there_is_unchanged_and_nothing_is_sent(world: World, two: tuple
 
 
 def test_a_conflict_is_known_before_any_byte_is_sent(world: World, two: tuple[Path, Path], tmp_path: Path) -> None:
-    world.put(*two)
+    world.had(*two)
     world.hub.calls.clear()
     with pytest.raises(ConflictError, match=two[0].name):
         world.put(make_wheel(tmp_path / "new", "fresh"), make_wheel(tmp_path / "new", content="other"))
@@ -260,10 +284,10 @@ def test_progress_tells_every_byte_once(world: World, two: tuple[Path, Path]) ->
 
 
 def test_another_index_of_the_repository_uses_the_same_assets(world: World, two: tuple[Path, Path]) -> None:
-    world.put(*two)
+    world.had(*two)
     world.put(*two, index="staging", machine="another")
     assert world.record(index="staging").files[0].location == world.record().files[0].location
-    assert (world.uploads(), len(world.repo.releases)) == (2, 1)
+    assert (world.uploads(), len(world.repo.releases)) == (0, 1)
 
 
 # A second file for a release that is out, and tags that are taken.
@@ -283,7 +307,7 @@ def test_a_file_that_comes_later(world: World, two: tuple[Path, Path], *, immuta
 
 
 def test_a_release_that_is_older_than_the_list_is_found_by_its_record(world: World, two: tuple[Path, Path]) -> None:
-    world.put(two[0])
+    world.had(two[0])
     number = world.repo.releases[0].id
     for other in range(150):
         world.repo.releases.append(foreign(world, f"v{other}"))
@@ -352,7 +376,7 @@ def fill(world: World, release: Release, count: int) -> None:
 
 @pytest.mark.parametrize("late", first(1, [False, True]), ids=["known before", "filled up meanwhile"])
 def test_a_release_with_a_thousand_assets_is_full(world: World, two: tuple[Path, Path], *, late: bool) -> None:
-    world.put(two[0])
+    world.had(two[0])
     if late:
         world.hub.before(r"POST .*/assets$", lambda: fill(world, world.repo.releases[0], 999))
     else:
@@ -532,7 +556,7 @@ def test_a_draft_at_work_is_never_swept(world: World, two: tuple[Path, Path], mo
 
 
 def test_yank_and_unyank(world: World, two: tuple[Path, Path]) -> None:
-    world.put(*two)
+    world.had(*two)
     world.hub.calls.clear()
     with world.open() as repository:
         assert set_yanked(repository, "demo", "1.0", None, reason="loses data", actor="bob").commit
@@ -571,7 +595,7 @@ def test_remove_takes_the_record_first_and_then_what_can_go(world: World, two: t
 
 
 def test_remove_leaves_what_another_index_names(world: World, two: tuple[Path, Path]) -> None:
-    world.put(*two)
+    world.had(*two)
     world.put(two[0], index="staging")
     with world.open() as repository:
         done = remove(repository, "demo", "1.0", None, reason="", actor="bob")
@@ -582,7 +606,7 @@ def test_remove_leaves_what_another_index_names(world: World, two: tuple[Path, P
 
 
 def test_remove_with_a_token_that_lost_its_right_to_delete_says_so(world: World, two: tuple[Path, Path]) -> None:
-    world.put(*two)
+    world.had(*two)
     world.hub.fault(r"DELETE ", "403", times=9)
     with world.open() as repository:
         done = remove(repository, "demo", "1.0", None, reason="", actor="bob")
@@ -591,7 +615,7 @@ def test_remove_with_a_token_that_lost_its_right_to_delete_says_so(world: World,
 
 
 def test_verify_downloads_nothing(world: World, two: tuple[Path, Path]) -> None:
-    world.put(*two)
+    world.had(*two)
     world.hub.calls.clear()
     with world.open() as repository:
         found = verify(repository)
@@ -643,7 +667,7 @@ def test_a_broken_record_is_named_and_left_out_and_nothing_is_swept(world: World
 
 
 def test_an_index_that_cannot_be_read_keeps_its_bytes(world: World, two: tuple[Path, Path]) -> None:
-    world.put(two[0])
+    world.had(two[0])
     world.put(two[1], index="staging")
     tip = git(world.repo.git_dir, "rev-parse", "wharf/staging").strip()
     later = [("wharf.toml", b"format = 9\n")]
@@ -658,7 +682,7 @@ def test_an_index_that_cannot_be_read_keeps_its_bytes(world: World, two: tuple[P
 
 
 def test_what_is_not_wharfs_is_never_touched(world: World, two: tuple[Path, Path]) -> None:
-    world.put(*two)
+    world.had(*two)
     theirs = foreign(world, "v1.0")
     fill(world, theirs, 2)
     world.repo.releases += [theirs, foreign(world, "demo-2.0", draft=True)]

@@ -156,7 +156,7 @@ def test_a_token_that_is_revoked_on_the_way(world: World, two: tuple[Path, Path]
 
 
 def test_a_token_that_may_only_read_leaves_nothing_behind(world: World, two: tuple[Path, Path]) -> None:
-    world.put(make_wheel(two[0].parent, "other"))
+    world.had(make_wheel(two[0].parent, "other"))
     reader = world.hub.token("bob", {world.repo.slug: "read"})
     with pytest.raises(NotAllowedError) as caught:
         world.put(*two, token=reader, machine="another")
@@ -165,7 +165,7 @@ def test_a_token_that_may_only_read_leaves_nothing_behind(world: World, two: tup
 
 
 def test_a_repository_that_was_renamed_takes_a_publish(world: World, two: tuple[Path, Path]) -> None:
-    world.put(two[0])
+    world.had(two[0])
     world.repo.rename("acme/renamed")
     with world.open(machine="another", slug="acme/pkgs") as repository:
         publish(repository, [Input.of(two[1])], actor="ada")
@@ -197,7 +197,7 @@ def test_a_wait_that_is_too_long_is_an_error_and_the_same_command_goes_on_later(
 
 
 def test_an_actions_token_whose_hour_is_used_up_waits_for_the_next(world: World, two: tuple[Path, Path]) -> None:
-    world.put(make_wheel(two[0].parent, "other"))
+    world.had(make_wheel(two[0].parent, "other"))
     token = world.hub.token("github-actions[bot]", {world.repo.slug: "write"}, kind="actions")
     world.hub.limits.actions = 6  # the list, a draft, and an upload counts twice
     world.put(*two, token=token, machine="job", max_wait=4000)
@@ -229,7 +229,7 @@ RACES = [
 def test_a_rival_that_publishes_the_same_files_meanwhile(
     world: World, two: tuple[Path, Path], where: str, *, immutable: bool
 ) -> None:
-    world.put(make_wheel(two[0].parent, "other"))
+    world.had(make_wheel(two[0].parent, "other"))
     world.repo.immutable = immutable
     world.hub.before(where, lambda: world.put(*two, machine="rival"))
     done = world.put(*two)

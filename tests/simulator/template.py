@@ -33,8 +33,9 @@ class Template:
         git_dir = hub.root / "repos" / self.number
         shutil.copytree(self.folder / "repo", git_dir)
         shutil.copytree(self.folder / "machines", machines, dirs_exist_ok=True)
-        for cache in machines.glob(f"*/cache/{self.host}"):
-            cache.rename(cache.with_name(hub.host))
+        if hub.host != self.host:
+            for cache in list(machines.rglob(self.host)):
+                cache.rename(cache.with_name(hub.host))
         repo = _copied(self.repo, hub, git_dir)
         hub.adopt(repo, self.last_id)
         return repo
