@@ -37,7 +37,7 @@ class ReleasePublish:
     """A publish under way. A context manager.
 
     - At its end nothing of it runs any more, and nothing becomes visible later.
-    - A file is stored and checked when `put` returns it. Before that, the index is told of none.
+    - A file is stored and checked when `put` returns it. Before that, the index does not name any.
     - Whatever it leaves when it dies is a row of `release_states.STATES`.
     """
 
