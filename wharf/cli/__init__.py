@@ -10,7 +10,7 @@ only what it needs. A command only parses options, calls an operation and shows 
 - `state`: the options of all commands, and how a command speaks. `common_options` and `fall_through_option` define options;
   `config_files` finds the files of the person.
 - `output`, `progress`, `progress_bars`: what results and progress look like. `release_spec`: `PROJECT==VERSION` as typed.
-- `serve_messages`: what `wharf serve` says when it answers.
+- `publish_messages`: what `wharf publish` says. `serve_messages`: what `wharf serve` says when it answers.
 - For `wharf run`: `child_process` (the command), `index_thread` (the index beside it), `run_sharing` (the port of several
   runs), `other_indexes` (those that are closed for the command), `run_notes` (what is said about the command).
 """
