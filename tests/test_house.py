@@ -62,7 +62,7 @@ HOMES = {
     "python_multipart": "server/web/upload_form_parser.py",
     "rich": "cli/progress_bars.py",
     "tomlkit": "text_formats/toml_editing.py",
-    "tomllib": "text_formats/parsing.py",
+    "tomllib": "text_formats/toml_and_json.py",
     "urllib3": "transport/",
     "uvicorn": "server/http/",
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.odd import Odd, cases
-from wharf.distribution.reading import Distribution, read
+from wharf.distribution.read_distribution import Distribution, read
 from wharf.errors import InvalidDistributionError
 
 if TYPE_CHECKING:

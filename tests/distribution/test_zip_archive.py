@@ -14,7 +14,7 @@ import pytest
 from tests.makers import make_wheel
 from tests.raw_zips import DESCRIBED, Headers, Member, deflated, descriptor, raw_wheel, raw_zip, zip64
 from wharf.distribution import zip_entries
-from wharf.distribution.reading import Distribution, read
+from wharf.distribution.read_distribution import Distribution, read
 from wharf.errors import InvalidDistributionError, TooLargeError
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.simulator import Hub, Repo
     from wharf.github.clone import Depth
-    from wharf.github.commit_way import CommitWay
+    from wharf.github.push_or_api import CommitWay
 
 
 # Bad weather.

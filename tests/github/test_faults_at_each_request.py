@@ -18,14 +18,14 @@ from tests.github.test_remote_branch import git
 from tests.makers import make_sdist, make_wheel
 from wharf.errors import NotFoundError, WharfError
 from wharf.index.commit_message import CommitMessage
-from wharf.index.settings_change import TurnOnMetadataAssets
+from wharf.index.wharf_toml_change import TurnOnMetadataAssets
 from wharf.operations.remove import remove
 from wharf.operations.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from wharf.github.commit_way import CommitWay
+    from wharf.github.push_or_api import CommitWay
 
 FOREVER = 10**6
 FAULTS = {

@@ -16,7 +16,7 @@ from tests.simulator import plumbing, rest_releases
 from wharf.cli.main import main
 from wharf.errors import StorageError
 from wharf.index.commit_message import CommitMessage
-from wharf.index.settings_change import TurnOnMetadataAssets
+from wharf.index.wharf_toml_change import TurnOnMetadataAssets
 from wharf.operations import repository_dispatch as events
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input

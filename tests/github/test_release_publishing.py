@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.simulator import Repo
-    from wharf.github.commit_way import CommitWay
+    from wharf.github.push_or_api import CommitWay
     from wharf.model import Release as Recorded
 
 DAY = 24 * 3600.0

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tests.simulator import Repo
     from wharf.github.clone import Depth
-    from wharf.github.commit_way import CommitWay
+    from wharf.github.push_or_api import CommitWay
     from wharf.index.add_files import AddFiles
     from wharf.index.change import Change, Outcome, Records
 

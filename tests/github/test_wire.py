@@ -23,7 +23,7 @@ from wharf.github.request_turns import Waiting
 from wharf.github.wire import CHUNK, TRIES
 from wharf.repository_address import Address
 from wharf.secret import Secret
-from wharf.transport import http_client, socket_deadline
+from wharf.transport import answer_deadline, http_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -237,7 +237,7 @@ def test_a_download_that_hardly_moves_is_given_up(
 
 def test_a_download_may_take_longer_than_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, begun = Time(), threading.Event()
-    for each in (http_client, socket_deadline):
+    for each in (http_client, answer_deadline):
         monkeypatch.setattr(each, "time", clock)
     monkeypatch.setattr(http_client, "_SLOWEST", 0)
 

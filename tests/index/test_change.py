@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wharf.errors import ConflictError, NotFoundError, RefusedError
-from wharf.index import configuration, record
+from wharf.index import record, wharf_toml
 from wharf.index.add_files import AddFiles, NewFile
 from wharf.index.yank_and_remove import RemoveFiles, SetYanked
 from wharf.model import File, Release, Status
@@ -28,7 +28,7 @@ class Tip:
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
-        self.index_file = configuration.NEW
+        self.index_file = wharf_toml.NEW
 
     def names(self) -> list[str]:
         return ["demo"]

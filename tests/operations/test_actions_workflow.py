@@ -17,7 +17,7 @@ from tests.cli.test_main import document
 from tests.matrix import first
 from tests.operations.test_init import Run, branches, made, run, wrong
 from tests.simulator import Hub
-from wharf.index import configuration
+from wharf.index import wharf_toml
 from wharf.operations import actions_workflow
 from wharf.operations.actions_workflow import render
 from wharf.repository_address import parse
@@ -61,11 +61,11 @@ def origin(tree: Path, url: str) -> None:
     subprocess.run(["git", "-C", str(tree), "remote", "add", "origin", url], check=True)
 
 
-def settings_of(hub: Hub, slug: str, index: str = "main") -> configuration.IndexSettings:
+def settings_of(hub: Hub, slug: str, index: str = "main") -> wharf_toml.IndexSettings:
     out = subprocess.run(
         ["git", f"--git-dir={made(hub, slug).git_dir}", "show", f"wharf/{index}:wharf.toml"], capture_output=True, check=True
     )
-    return configuration.parse(out.stdout)
+    return wharf_toml.parse(out.stdout)
 
 
 def test_a_public_repository_gets_publish_and_site(hub: Hub, run: Run, tree: Path) -> None:

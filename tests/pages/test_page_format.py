@@ -15,8 +15,8 @@ from packaging.utils import canonicalize_name
 from tests.accepts import ACCEPTS, LATEST, V1_HTML, V1_JSON
 from wharf.model import File, Project, Release, Status
 from wharf.pages import content_negotiation, document, page_format
+from wharf.pages.etag import list_id, page_etag
 from wharf.pages.page_format import Format
-from wharf.pages.validator import list_id, page_etag
 
 JSON, HTML, PLAIN = Format.JSON, Format.HTML, Format.PLAIN_HTML
 FILE = File(
@@ -171,7 +171,7 @@ def test_a_validator_tells_apart_all_that_decides_about_the_bytes(monkeypatch: p
     etags = [page_etag(git_id, form, zipped=zipped) for git_id in ids for form in Format for zipped in (False, True)]
     assert len(set(etags)) == len(etags)
     assert all(re.fullmatch(r'"[0-9a-z_-]+"', each) for each in etags)  # strong, and quoted (RFC 9110, section 8.8.3)
-    monkeypatch.setattr("wharf.pages.validator.CODE", "other code")
+    monkeypatch.setattr("wharf.pages.etag.CODE", "other code")
     assert page_etag(ids[0], JSON, zipped=False) not in etags
 
 

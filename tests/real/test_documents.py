@@ -22,7 +22,7 @@ from tests import web_servers
 from tests.makers import make_wheel
 from tests.public import public_index
 from tests.simulator import Hub
-from wharf.index import configuration
+from wharf.index import wharf_toml
 from wharf.repository import settings_file
 
 from .conftest import new_token
@@ -136,7 +136,7 @@ def test_a_fresh_clone_is_set_up(machine: Machine) -> None:
 def test_a_configuration_in_toml_is_loaded(block: Block, machine: Machine, tmp_path: Path) -> None:
     data = tomllib.loads(block.text)
     if "format" in data:
-        assert configuration.parse(block.text.encode()) is not None
+        assert wharf_toml.parse(block.text.encode()) is not None
         return
     if "source" in data:  # a Pipfile, which is TOML
         assert {"name", "url", "verify_ssl"} <= data["source"][0].keys()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.simulator import Repo
-    from wharf.server.logs.refusal_log import RefusalLog
+    from wharf.server.logs.operator_log import RefusalLog
 
 JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
 BIN = Path(sys.executable).parent

@@ -16,7 +16,7 @@ from tests.server.running import soon
 from tests.server.test_claimed_names import BIN, ELSEWHERE, public
 from tests.server.test_server import LIMIT, serving
 from wharf.errors import NotFoundError
-from wharf.index.configuration import NEW
+from wharf.index.wharf_toml import NEW
 from wharf.operations.build import build
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input

@@ -32,7 +32,7 @@ from tests.simulator import server as simulator_server
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
 from wharf.secret import Secret
-from wharf.server.logs.refusal_log import RefusalLog
+from wharf.server.logs.operator_log import RefusalLog
 from wharf.server.refresh import refresher, repository_visibility
 from wharf.server.web.webhook import WEBHOOK_LIMIT
 

@@ -27,7 +27,7 @@ from tests.index.test_branch import edit_by_hand
 from tests.makers import make_sdist, make_wheel
 from tests.server.running import running, soon
 from wharf import public_index_address
-from wharf.distribution import reading
+from wharf.distribution import read_distribution
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
 from wharf.operations.remove import remove
@@ -418,13 +418,13 @@ def test_uploads_are_checked_side_by_side(
 ) -> None:
     """The check of each waits here until that of the other has begun."""
     both = threading.Barrier(2, timeout=10)
-    check = reading.read
+    check = read_distribution.read
 
-    def meet(*args: Any, **options: Any) -> reading.Distribution:
+    def meet(*args: Any, **options: Any) -> read_distribution.Distribution:
         both.wait()
         return check(*args, **options)
 
-    monkeypatch.setattr(reading, "read", meet)
+    monkeypatch.setattr(read_distribution, "read", meet)
     with ThreadPoolExecutor(2) as pool:
         sent = [form(make_wheel(tmp_path, name)) for name in ("one", "two")]
         done = list(pool.map(lambda each: client.post("/legacy/", auth=token, **each), sent))

@@ -18,13 +18,13 @@ from wharf.distribution.requirements import is_specifier
 from wharf.errors import InvalidDistributionError, RecordError, StorageError, UsageError
 from wharf.github import replies
 from wharf.github.quota_headers import rate, wait_after
-from wharf.index import configuration, record
+from wharf.index import record, wharf_toml
 from wharf.model import version_of
 from wharf.pages import content_negotiation
 from wharf.repository import settings_file
 from wharf.server.files.signed_links import life_of
 from wharf.site import build_state, layout
-from wharf.text_formats import parsing
+from wharf.text_formats import toml_and_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,9 +78,9 @@ def _headers(text: str) -> dict[str, str]:
 
 
 READERS: dict[str, tuple[Callable[[str], object], type[Exception]]] = {
-    "json": (lambda text: parsing.json_value(text.encode("utf-8", "surrogatepass")), ValueError),
-    "toml": (parsing.toml, ValueError),
-    "wharf.toml": (lambda text: configuration.parse(text.encode("utf-8", "surrogatepass")), StorageError),
+    "json": (lambda text: toml_and_json.json_value(text.encode("utf-8", "surrogatepass")), ValueError),
+    "toml": (toml_and_json.toml, ValueError),
+    "wharf.toml": (lambda text: wharf_toml.parse(text.encode("utf-8", "surrogatepass")), StorageError),
     "config.toml": (
         lambda text: settings_file.parse_settings_file(text.encode("utf-8", "surrogatepass"), Path("config.toml"), own=True),
         UsageError,

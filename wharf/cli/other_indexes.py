@@ -200,10 +200,10 @@ def _toml(path: Path) -> dict[str, object]:
     text = _read(path)
     if not text:
         return {}
-    from wharf.text_formats import parsing
+    from wharf.text_formats import toml_and_json
 
     try:
-        return parsing.toml(text)
+        return toml_and_json.toml(text)
     except ValueError:  # the tool says so itself
         return {}
 

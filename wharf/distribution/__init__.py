@@ -3,7 +3,7 @@
 It promises that whatever could be read in two ways is refused, that what only some installers take is a warning, and that sizes
 are limited before memory or time is spent. It never unpacks to the disk, and runs no code of a distribution.
 
-- `reading`: the check of one file, from its name to the Distribution that comes out.
+- `read_distribution`: the check of one file, from its name to the Distribution that comes out.
 - `wheel`, `sdist`: the checks of each kind. `scripts`: the commands that a wheel brings.
 - `file_names`: what a file name says.
 - `core_metadata`: METADATA and PKG-INFO. `requirements`: what in them only some installers understand.

@@ -8,7 +8,7 @@ and lets no object and no error of PyGithub out.
 - `release_publishing`: one publish. `release_planning` says which file goes into which release, `release_writing` carries that
   out, `asset_upload` sends one file. `reused_assets` are those that were there; `release_tags` numbers the tags.
 - `release_states`: the life of a publish into a release, as a table.
-- `remote_branch`: the index on GitHub. `clone` holds a copy to read from; `commit_way` names the ways to commit.
+- `remote_branch`: the index on GitHub. `clone` holds a copy to read from; `push_or_api` names the ways to commit.
 - `rest_calls`: the calls of the REST API by their names, with PyGithub's objects. `pygithub_requester` hands what they send
   to `api`, which knows the repository's name and what an answer means (`replies`, `answer_address`), and asks GraphQL.
 - `wire`: sends a request when its turn comes, with its token. `request_turns` says when, by `quota` and `quota_headers`;

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wharf.github.account import Job
     from wharf.github.api import GitHub
     from wharf.github.clone import Depth
-    from wharf.github.commit_way import CommitWay
+    from wharf.github.push_or_api import CommitWay
     from wharf.index.change import Change, Outcome
     from wharf.index.commit_message import CommitMessage
     from wharf.index.history import HistoryEntry

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wharf.errors import AWAY, GraphQLError, NotAllowedError, NotFoundError, RejectedError, StorageError, WharfError
-from wharf.text_formats import parsing
+from wharf.text_formats import toml_and_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,7 +135,7 @@ def body_json(headers: Mapping[str, str], body: bytes) -> Json:
     if "json" not in headers.get("content-type", "") or not body:
         return None
     try:
-        return parsing.json_value(body)
+        return toml_and_json.json_value(body)
     except ValueError:
         return None
 

@@ -7,9 +7,9 @@ program that a configuration names.
 - `branch`: the branch, its tip, and the compare-and-swap that moves it.
 - `snapshot`: the index at one commit, which is all that readers see.
 - `change`: what a verb wants of an index, as a value. The kinds of changes are `add_files`, `yank_and_remove` and
-  `settings_change`; each decides its conflicts.
+  `wharf_toml_change`; each decides its conflicts.
 - `record`: a release as the bytes of `release.json`, and the state of a project.
-- `configuration`: `wharf.toml`, the settings of an index.
+- `wharf_toml`: `wharf.toml`, the settings of an index.
 - `asset_location`: where a record says that a file is on GitHub.
 - `commit_message`: why a commit was made, and by whom. `history` reads these messages again.
 - `fast_import`: a commit as git reads it from a stream.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import StorageError
-from wharf.index import configuration, fast_import, history
+from wharf.index import fast_import, history, wharf_toml
 from wharf.index.change import Outcome
 from wharf.index.commit_message import CommitMessage
 from wharf.index.git import Git, check_disk, identity
@@ -240,4 +240,4 @@ class Branch:
 
 def edits_of(tip: str | None, outcome: Outcome) -> dict[str, bytes | None]:
     """What a commit on `tip` puts where; the first one of an index brings its settings too."""
-    return {**({configuration.PATH: configuration.NEW} if tip is None else {}), **outcome.edits}
+    return {**({wharf_toml.PATH: wharf_toml.NEW} if tip is None else {}), **outcome.edits}

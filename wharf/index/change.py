@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from wharf.errors import RefusedError, StorageError
-from wharf.index import configuration, record
+from wharf.index import record, wharf_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -72,8 +72,8 @@ class Outcome:
     def __post_init__(self) -> None:
         for path, data in self.edits.items():
             try:
-                if data is not None and path == configuration.PATH:
-                    configuration.parse(data)
+                if data is not None and path == wharf_toml.PATH:
+                    wharf_toml.parse(data)
                 elif data is not None:
                     record.check(path, data)
             except StorageError as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from wharf.errors import DamagedError, LostRecordError, RecordError, StorageError
-from wharf.index import configuration, record
+from wharf.index import record, wharf_toml
 from wharf.index.git_objects import Tree, parse_tree
 from wharf.model import Project, Release, Status, is_name, version_key, version_of
 
@@ -36,8 +36,8 @@ class Snapshot:
 
     def __init__(self, objects: GitObjects, commit: str | None, previous: Snapshot | None = None) -> None:
         self.commit = commit
-        self.index_file = configuration.NEW
-        self.settings = configuration.IndexSettings()
+        self.index_file = wharf_toml.NEW
+        self.settings = wharf_toml.IndexSettings()
         self._objects = objects
         self._shards: dict[str, str] = {}
         self._projects: dict[str, dict[str, str]] = {}
@@ -45,15 +45,15 @@ class Snapshot:
         self._names: tuple[str, ...] | None = None
         if commit is not None:
             root = objects.trees([f"{commit}^{{tree}}"])[0]
-            if configuration.PATH not in root.files:
+            if wharf_toml.PATH not in root.files:
                 raise StorageError(
-                    f"The branch at {commit[:12]} has no {configuration.PATH}: it is not a wharf index.",
+                    f"The branch at {commit[:12]} has no {wharf_toml.PATH}: it is not a wharf index.",
                     "Name another index with --index.",
                 )
-            blob = root.files[configuration.PATH]
-            known = configuration.KNOWN.get(blob)
+            blob = root.files[wharf_toml.PATH]
+            known = wharf_toml.KNOWN.get(blob)
             self.index_file = objects.must([blob])[0].data if known is None else known
-            self.settings = configuration.parse(self.index_file)
+            self.settings = wharf_toml.parse(self.index_file)
             if "projects" in root.folders:
                 self._shards = objects.trees([root.folders["projects"]])[0].folders
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from wharf.errors import ConflictError, NotAllowedError, NotFoundError, RejectedError, StorageError, UncertainError, UsageError
 from wharf.index.commit_message import CommitMessage
-from wharf.index.settings_change import TurnOnMetadataAssets
+from wharf.index.wharf_toml_change import TurnOnMetadataAssets
 
 if TYPE_CHECKING:
     from collections.abc import Callable

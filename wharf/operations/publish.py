@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from wharf.assets.asset_store import Incoming, Progress
-from wharf.distribution import reading
+from wharf.distribution import read_distribution
 from wharf.distribution.file_names import Name
 from wharf.errors import StorageError
 from wharf.github import quota
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from wharf.assets.asset_store import AssetStore, Intake, Opener
-    from wharf.distribution.reading import Distribution
+    from wharf.distribution.read_distribution import Distribution
     from wharf.repository.opening import Repository
 
 
@@ -63,7 +63,7 @@ def publish(
     skip_existing: bool = False,
     create: bool = True,
     strict: bool = False,
-    limit: int = reading.DEFAULT_LIMIT,
+    limit: int = read_distribution.DEFAULT_LIMIT,
     progress: Progress | None = None,
 ) -> Published:
     """Publish files of any mix of projects, all or none. `limit` is in bytes a file; `actor` is as in a CommitMessage.

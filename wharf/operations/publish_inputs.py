@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
-from wharf.distribution import reading
+from wharf.distribution import read_distribution
 from wharf.distribution.file_names import Name, plain
 from wharf.errors import ConflictError, InvalidDistributionError, TooLargeError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wharf.assets.asset_store import Intake, Opener, Progress
-    from wharf.distribution.reading import Distribution
+    from wharf.distribution.read_distribution import Distribution
 
 
 CheckedInput: TypeAlias = "tuple[Distribution, Opener]"
@@ -45,7 +45,7 @@ class Input:
 
         Raises InvalidDistributionError.
         """
-        found = self.checked or reading.read(file, self.filename, limit=limit)
+        found = self.checked or read_distribution.read(file, self.filename, limit=limit)
         if strict and found.warnings:
             hint = "Correct it and build it again. --strict, --strict-uploads or `strict` in the settings made it an error."
             raise InvalidDistributionError(f"{plain(self.filename)}: {' '.join(found.warnings)}", hint)

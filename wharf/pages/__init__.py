@@ -6,5 +6,5 @@ the index, and no private key of a record is on a page.
 - `document`: the PEP 691 document of which each page is made.
 - `page_format`: the formats, and a document as bytes in one of them. `html` has the templates.
 - `content_negotiation`: which format and encoding a client asked for.
-- `validator`: the ETag of a page.
+- `etag`: the ETag of a page.
 """

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
 from wharf.errors import UsageError
-from wharf.github.commit_way import CommitWay
+from wharf.github.push_or_api import CommitWay
 from wharf.repository.settings_file import NamedApp, SettingsFile
 from wharf.repository_address import GITHUB, Address, is_short, parse
 

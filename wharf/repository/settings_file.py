@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from wharf.errors import UsageError
-from wharf.github.commit_way import CommitWay
+from wharf.github.push_or_api import CommitWay
 from wharf.repository_address import parse
-from wharf.text_formats import parsing
+from wharf.text_formats import toml_and_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +52,7 @@ def parse_settings_file(data: bytes, path: Path, *, own: bool) -> SettingsFile |
     Raises UsageError, which names file and key, for what is no setting.
     """
     try:
-        found = parsing.toml(data.decode())
+        found = toml_and_json.toml(data.decode())
     except ValueError as error:
         raise UsageError(f"{path} is not TOML: {error}.", "Fix it; wharf reads its settings there.") from error
     tool = found if own else found.get("tool", {})

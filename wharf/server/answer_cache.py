@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from wharf.errors import DamagedError, LostRecordError, StorageError
 from wharf.model import Project, Status, is_filename, normalize
 from wharf.pages import document, page_format
-from wharf.pages.validator import list_id
+from wharf.pages.etag import list_id
 from wharf.server.answer_maker import LIST, AnswerMaker, AnswerOfFile, Variant
 from wharf.server.claimed_names import ClaimedNames
 from wharf.server.http import answer

@@ -9,8 +9,8 @@ from wharf.distribution.file_names import Name
 from wharf.errors import LostRecordError, StorageError
 from wharf.model import Project, same_version
 from wharf.pages import document, page_format
+from wharf.pages.etag import metadata_etag, page_etag
 from wharf.pages.page_format import Format
-from wharf.pages.validator import metadata_etag, page_etag
 from wharf.server.http import answer
 
 if TYPE_CHECKING:

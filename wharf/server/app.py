@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from wharf.clients.install_commands import Login
     from wharf.repository.opening import Repository
-    from wharf.server.logs.refusal_log import RefusalLog
+    from wharf.server.logs.operator_log import RefusalLog
     from wharf.server.rules import Rules
     from wharf.server.web.quota_wait import Sleep
 

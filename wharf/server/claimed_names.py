@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wharf.index.configuration import IndexSettings
+from wharf.index.wharf_toml import IndexSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,9 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 from wharf.assets.folder_store import FolderStore
-from wharf.server.files.delivery import Delivery
 from wharf.server.files.download_cache import DownloadCache
 from wharf.server.files.github_file import GitHubFile
+from wharf.server.files.redirect_or_stream import Delivery
 from wharf.server.files.signed_links import SignedLinks
 from wharf.server.http import answer
 

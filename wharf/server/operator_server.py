@@ -13,8 +13,7 @@ from wharf.server.http.foreground_server import ForegroundServer
 from wharf.server.http.listening_socket import allow_open_files, listen
 from wharf.server.http.uvicorn_config import config
 from wharf.server.logs.access_log import AccessLog
-from wharf.server.logs.operator_log import OperatorLog, quietly
-from wharf.server.logs.refusal_log import RefusalLog
+from wharf.server.logs.operator_log import OperatorLog, RefusalLog, quietly
 from wharf.server.options import bracketed
 from wharf.server.reading_choice import ReadingChoice
 from wharf.server.rules import Rules

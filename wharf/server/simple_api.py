@@ -27,7 +27,7 @@ from wharf.server.files.github_file import GitHubFile
 from wharf.server.files.streamed_download import StreamedDownload, send_download
 from wharf.server.http import answer, conditional_requests, error_answers
 from wharf.server.http.answer import Answer, FileAnswer
-from wharf.server.http.headers import by_name
+from wharf.server.http.request_headers import by_name
 from wharf.server.http.status_reason import give_reason, send_answer
 from wharf.system import fault_report
 
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from wharf.server.access.access_protocol import Access
     from wharf.server.answer_cache import AnswerCache
     from wharf.server.fall_through import FallThrough
-    from wharf.server.files.delivery import Delivery
-    from wharf.server.logs.refusal_log import RefusalLog
+    from wharf.server.files.redirect_or_stream import Delivery
+    from wharf.server.logs.operator_log import RefusalLog
 
 log = logging.getLogger("wharf")
 

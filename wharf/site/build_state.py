@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from wharf.errors import StorageError, UsageError
 from wharf.model import is_name
 from wharf.site.layout import is_file_path
-from wharf.text_formats import parsing
+from wharf.text_formats import toml_and_json
 
 if TYPE_CHECKING:
     from wharf.model import Json
@@ -53,7 +53,7 @@ class BuildState(BaseModel):
 def parse(data: bytes, where: str) -> BuildState:
     """The state of the site at `where`. Raises UsageError for what is not a state that wharf wrote, and for a newer format."""
     try:
-        found: Any = parsing.json_value(data)
+        found: Any = toml_and_json.json_value(data)
         if isinstance(found, dict) and isinstance(found.get("format"), int) and found["format"] > FORMAT:
             raise UsageError(
                 f"The site in {where} has the format {found['format']}; this version knows {FORMAT} only.",

@@ -11,7 +11,7 @@ from wharf.index import asset_location
 from wharf.model import is_filename, is_sha256
 from wharf.pages import document, page_format
 from wharf.pages.page_format import Format
-from wharf.text_formats import parsing
+from wharf.text_formats import toml_and_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -44,7 +44,7 @@ def is_file_path(path: str) -> bool:
 def files_of(page: bytes, project: str) -> Iterator[str]:
     """The project's files that its JSON page in a site names."""
     try:
-        found: Any = parsing.json_value(page)
+        found: Any = toml_and_json.json_value(page)
         entries = [(each["hashes"]["sha256"], each["filename"]) for each in found["files"]]
     except (ValueError, KeyError, TypeError):
         return  # the page was damaged by somebody: what it linked to stays where it is

@@ -3,7 +3,7 @@
 It promises one kind of error, whatever is wrong with a text, and edits that leave everything else as it is, comments too.
 It never opens a file.
 
-- `parsing`: TOML and JSON as values.
+- `toml_and_json`: TOML and JSON as values.
 - `toml_editing`: edits of TOML as text, with tomlkit.
 - `ini_editing`: edits of INI as text, with configupdater.
 - `edited_text`: what both editors share.

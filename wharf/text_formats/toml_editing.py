@@ -12,7 +12,7 @@ import tomlkit
 from tomlkit.exceptions import ParseError, TOMLKitError
 
 from wharf.errors import UsageError
-from wharf.text_formats import parsing
+from wharf.text_formats import toml_and_json
 from wharf.text_formats.edited_text import BY_HAND, spaced
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def put_entry(text: str, keys: Sequence[str], name: str, values: Mapping[str, st
     _put_plain(wanted, keys, place, {"name": name, **values})
     try:
         changed = spaced(text, _put_styled(text, keys, place, {"name": name, **values}))
-        if parsing.toml(changed) == wanted:
+        if toml_and_json.toml(changed) == wanted:
             return changed
     except (TOMLKitError, ValueError, TypeError, RecursionError):
         pass  # the error below says it
@@ -75,7 +75,7 @@ def put_entry(text: str, keys: Sequence[str], name: str, values: Mapping[str, st
 def _read_toml(text: str, file: str) -> dict[str, Any]:
     try:
         tomlkit.parse(text)  # it knows the line; the standard library names it only in words
-        return parsing.toml(text)
+        return toml_and_json.toml(text)
     except ParseError as error:
         raise UsageError(f"{file} is not TOML (line {error.line}).", "Fix it; the client could not read it either.") from None
     except (TOMLKitError, ValueError, RecursionError):

@@ -12,7 +12,7 @@ from urllib3 import exceptions as failures
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.response import assert_header_parsing
 
-from wharf.transport.socket_deadline import Patience, patient
+from wharf.transport.answer_deadline import Patience, patient
 
 if TYPE_CHECKING:
     import socket

@@ -13,8 +13,8 @@ import certifi
 import urllib3
 
 from wharf.errors import UsageError
+from wharf.transport.answer_deadline import PatientTlsSocket
 from wharf.transport.connections import PlainPool, TlsPool
-from wharf.transport.socket_deadline import PatientTlsSocket
 
 CONNECTIONS: Final = 20
 """How many connections to one host there are at most."""

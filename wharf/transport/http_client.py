@@ -14,9 +14,9 @@ from urllib3 import exceptions as failures
 
 from wharf.errors import AnswerTooLargeError, StorageError
 from wharf.transport import connections
+from wharf.transport.answer_deadline import QUIET, Patience
 from wharf.transport.connections import SLOW, UnreachableError
 from wharf.transport.environment import EnvironmentPools
-from wharf.transport.socket_deadline import QUIET, Patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

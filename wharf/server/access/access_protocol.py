@@ -1,15 +1,16 @@
-"""What the server asks whoever decides about access: who may read, and who may upload."""
+"""What every access answers: who may read, and who may upload. Nobody uploads by a web page of another site."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from wharf.errors import NotAllowedError
 from wharf.server.http.answer import Answer, text
+from wharf.server.http.error_answers import failure
 
 if TYPE_CHECKING:
     from wharf.secret import Secret
-
 
 ASK = text(401, "The client's token is still to be asked about.")
 """In the place of an answer: whether the client may read is known only after `ask`."""
@@ -49,3 +50,17 @@ class Access(Protocol):
     def name_of(self, authorization: bytes) -> str | None:
         """What a client's token is called, for the operator's eyes; None if it is not known."""
         ...
+
+
+_FOREIGN = failure(NotAllowedError("An upload that a web page of another site started is refused."))
+
+
+def refuse_cross_site(host: bytes, origin: bytes | None, fetch_site: bytes | None) -> Answer | None:
+    """The refusal of an upload that a web page of another site started."""
+    return _FOREIGN if fetch_site == b"cross-site" or (origin is not None and not _same_site(origin, host)) else None
+
+
+def _same_site(origin: bytes, host: bytes) -> bool:
+    """Whether an Origin names the host that was asked. `null` is nobody's."""
+    _, _, site = origin.decode("latin-1").partition("://")
+    return bool(site) and site.lower() == host.decode("latin-1").lower()

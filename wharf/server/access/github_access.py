@@ -11,8 +11,7 @@ from collections import OrderedDict, deque
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from wharf.server.access.access_protocol import ASK, Access, Uploader
-from wharf.server.access.cross_site import refuse_cross_site
+from wharf.server.access.access_protocol import ASK, Access, Uploader, refuse_cross_site
 from wharf.server.access.github_token_check import PAUSE, GitHubTokenCheck, Verdict
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http.answer import Answer, text

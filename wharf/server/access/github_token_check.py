@@ -14,8 +14,8 @@ from wharf.github.replies import Reply
 from wharf.repository.tokens import PREFIX
 from wharf.server.access.access_protocol import Uploader
 from wharf.server.http.answer import Answer, text
-from wharf.server.http.authorization import secrets_of
 from wharf.server.http.error_answers import failure
+from wharf.server.http.request_headers import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,11 +11,10 @@ import hashlib
 from typing import TYPE_CHECKING, Final, Protocol
 
 from wharf.errors import NotAllowedError
-from wharf.server.access.access_protocol import ASK, Access, Uploader
-from wharf.server.access.cross_site import refuse_cross_site
+from wharf.server.access.access_protocol import ASK, Access, Uploader, refuse_cross_site
 from wharf.server.http.answer import Answer, text
-from wharf.server.http.authorization import secrets_of
 from wharf.server.http.error_answers import failure
+from wharf.server.http.request_headers import secrets_of
 from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 from wharf.errors import NotAllowedError, StorageError
 from wharf.github.account import KINDS
-from wharf.server.access.access_protocol import Access, Uploader
-from wharf.server.access.cross_site import refuse_cross_site
+from wharf.server.access.access_protocol import Access, Uploader, refuse_cross_site
 from wharf.server.http.answer import Answer, text
-from wharf.server.http.authorization import secrets_of
 from wharf.server.http.error_answers import failure
+from wharf.server.http.request_headers import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,7 @@ import re
 import socket
 from typing import TYPE_CHECKING, Final
 
-from wharf.server.http.authorization import secrets_of
+from wharf.server.http.request_headers import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

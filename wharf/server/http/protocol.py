@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from wharf.server.http.host_header import is_for_another, is_host, refuse_bad_host, refuse_no_host
-from wharf.server.http.upgrade_offer import head_without_offer
+from wharf.server.http.request_headers import head_without_offer, is_for_another, is_host, refuse_bad_host, refuse_no_host
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -1,9 +1,13 @@
-"""What is logged, as lines for the operator. Somebody else's words are one line of ASCII, without what looks like a token."""
+"""What is logged, as lines for the operator; among them, within bounds, each login and upload that was refused.
+
+The words of somebody else are one line of ASCII, without what looks like a token.
+"""
 
 from __future__ import annotations
 
 import logging
 import re
+import time
 from typing import TYPE_CHECKING
 
 from wharf.secret import for_log
@@ -55,3 +59,37 @@ def client_of(scope: Scope) -> str:
     """The address that a request came from, or `-`."""
     client = scope.get("client")
     return shown(str(client[0])) if client else "-"
+
+
+REFUSALS = 30
+"""Refusals a minute that get a line each; of more only the number is told."""
+
+
+class RefusalLog:
+    """`say` is given each line. What clients send is shown in one line of ASCII, without what looks like a token."""
+
+    def __init__(self, say: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._say = say
+        self._clock = clock
+        self._begun = clock()
+        self._told = 0
+        self._more = 0
+
+    def refused(self, scope: Scope, status: int, sentence: str, who: str | None) -> None:
+        """Report a login or an upload that was refused."""
+        self.end_of_minute()
+        if self._told >= REFUSALS:
+            self._more += 1
+            return
+        self._told += 1
+        by = f" by {who}" if who else ""
+        self._say(f"refused: {scope['method']} {shown(scope['path'])} from {client_of(scope)}{by}: {status} {shown(sentence)}")
+
+    def end_of_minute(self, *, ends: bool = False) -> None:
+        """Tell how many were not told, if the minute is over or the server `ends`."""
+        now = self._clock()
+        if now < self._begun + 60 and not ends:
+            return
+        if self._more:
+            self._say(f"refused: {self._more} more within a minute")
+        self._begun, self._told, self._more = now, 0, 0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wharf.server.access.access_protocol import Access
-    from wharf.server.logs.refusal_log import RefusalLog
+    from wharf.server.logs.operator_log import RefusalLog
     from wharf.server.refresh.refresher import Refresher
     from wharf.server.web.quota_wait import Sleep
     from wharf.server.web.upload_api import UploadApi

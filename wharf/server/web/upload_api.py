@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
-from wharf.distribution import reading
+from wharf.distribution import read_distribution
 from wharf.distribution.file_names import Name, plain
 from wharf.errors import (
     UNWRITABLE,
@@ -27,9 +27,8 @@ from wharf.server.access.borrowed_tokens import as_server_error
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http.request_body import check_length, pieces
 from wharf.server.web import upload_form_parser
-from wharf.server.web.disk_room import check_room
 from wharf.server.web.upload_checks import check_form
-from wharf.server.web.upload_form import UploadForm, UploadLimits
+from wharf.server.web.upload_form import UploadForm, UploadLimits, check_room
 from wharf.system import disk_remedies, owner_only_folder
 
 if TYPE_CHECKING:
@@ -154,7 +153,7 @@ class UploadApi:
     def _check(self, form: UploadForm) -> tuple[Input, tuple[str, ...]]:
         """The file of a form, if the form says of it what is true; and what there is to say of the form."""
         content, filename, notes = check_form(form)
-        found = reading.read(content, filename, limit=self._limit)
+        found = read_distribution.read(content, filename, limit=self._limit)
         return Input(filename, lambda: _again(content), form.size, found), notes
 
     def _carry_out(self, given: Input, uploader: Uploader) -> Published:

@@ -1,9 +1,12 @@
-"""The form of an upload, as a value: the few fields that matter, and the file, on the disk."""
+"""The form of an upload, as a value: the few fields that matter, and the file on the disk, which keeps some room free."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Final
+
+from wharf.errors import UNWRITABLE, StorageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,3 +48,16 @@ class UploadLimits:
     file: int
     too_large: WharfError
     folder: Path | None
+
+
+FLOOR: Final = 64 << 20
+"""Bytes that stay free on the disk, whoever uploads."""
+
+
+def check_room(folder: int | Path, more: int = 0) -> None:
+    """Raise StorageError if `more` bytes leave less than the floor free on a disk."""
+    found = os.statvfs(folder)
+    if found.f_bavail * found.f_frsize < FLOOR + more:
+        raise StorageError(
+            "This server has no room for an upload.", "Free some, or set TMPDIR to a folder with room.", told=UNWRITABLE
+        )

@@ -16,8 +16,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
 from wharf.errors import UsageError
-from wharf.server.web.disk_room import check_room
-from wharf.server.web.upload_form import FIELD_LIMIT, FIELDS, REMEDY, UploadForm, UploadLimits
+from wharf.server.web.upload_form import FIELD_LIMIT, FIELDS, REMEDY, UploadForm, UploadLimits, check_room
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

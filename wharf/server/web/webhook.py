@@ -17,13 +17,13 @@ from wharf.errors import TooLargeError, TooSlowError
 from wharf.server.http import answer
 from wharf.server.http.request_body import check_length, pieces
 from wharf.server.web.answer_response import AnswerResponse
-from wharf.text_formats.parsing import json_value
+from wharf.text_formats.toml_and_json import json_value
 
 if TYPE_CHECKING:
     from wharf.model import Json
     from wharf.repository_address import Address
     from wharf.secret import Secret
-    from wharf.server.logs.refusal_log import RefusalLog
+    from wharf.server.logs.operator_log import RefusalLog
     from wharf.server.refresh.refresher import Refresher
 
 WEBHOOK_LIMIT: Final = 26 << 20

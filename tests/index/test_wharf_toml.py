@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wharf.errors import StorageError
-from wharf.index import configuration
-from wharf.index.configuration import KNOWN, NEW, NEW_WITH_METADATA_ASSETS, IndexSettings, parse, with_metadata_assets
+from wharf.index import wharf_toml
+from wharf.index.wharf_toml import KNOWN, NEW, NEW_WITH_METADATA_ASSETS, IndexSettings, parse, with_metadata_assets
 
 
 def test_a_new_index_says_nothing_but_its_format() -> None:
@@ -27,7 +27,7 @@ def test_a_new_index_says_nothing_but_its_format() -> None:
     ],
 )
 def test_what_is_not_understood_is_never_guessed(wrong: bytes) -> None:
-    with pytest.raises(StorageError, match=configuration.PATH) as caught:
+    with pytest.raises(StorageError, match=wharf_toml.PATH) as caught:
         parse(wrong)
     assert caught.value.hint
 

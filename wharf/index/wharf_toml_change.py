@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wharf.index import configuration
+from wharf.index import wharf_toml
 from wharf.index.change import Outcome, Records
 
 if TYPE_CHECKING:
@@ -23,6 +23,6 @@ class TurnOnMetadataAssets:
 
     def apply(self, records: Records) -> Outcome:
         """Where it is on already, nothing changes."""
-        if configuration.parse(records.index_file).metadata_assets:
+        if wharf_toml.parse(records.index_file).metadata_assets:
             return Outcome()
-        return Outcome(edits={configuration.PATH: configuration.with_metadata_assets(records.index_file)})
+        return Outcome(edits={wharf_toml.PATH: wharf_toml.with_metadata_assets(records.index_file)})

@@ -24,7 +24,7 @@ from tests.makers import core_metadata, escaped, gzipped, make_sdist, make_wheel
 from tests.raw_zips import Headers, Member, raw_wheel
 from tests.raw_zips import zip64 as zip64_field
 from wharf.distribution import archive_members, time_limit, zip_archive
-from wharf.distribution.reading import Distribution, Name, read
+from wharf.distribution.read_distribution import Distribution, Name, read
 from wharf.distribution.time_limit import TimeLimit
 from wharf.errors import InvalidDistributionError, TooLargeError
 

@@ -10,7 +10,7 @@ from fnmatch import translate
 
 from wharf.distribution.file_names import plain
 from wharf.errors import StorageError
-from wharf.text_formats import parsing
+from wharf.text_formats import toml_and_json
 
 PATH = "wharf.toml"
 FORMAT = 1
@@ -54,7 +54,7 @@ def parse(data: bytes) -> IndexSettings:
     try:
         if len(data) > MAX_BYTES:
             raise ValueError(f"it is longer than {MAX_BYTES >> 10} KiB")
-        found = parsing.toml(data.decode())
+        found = toml_and_json.toml(data.decode())
     except ValueError as error:
         raise StorageError(
             f"{PATH} on the index branch is not TOML: {plain(str(error))}.", "Fix it there; `git log` shows who changed it."
