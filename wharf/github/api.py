@@ -20,9 +20,9 @@ from wharf.errors import NotAllowedError, StorageError
 from wharf.github import account, answer_address
 from wharf.github.app_installation import InstallationTokens, requests_of
 from wharf.github.app_jwt import App
-from wharf.github.quota import FIRST_WAIT, READ, WRITE, Wait
+from wharf.github.quota import READ, WRITE
 from wharf.github.quota_by_token import Tallies, Tally
-from wharf.github.quota_headers import wait_after
+from wharf.github.quota_headers import graphql_wait
 from wharf.github.quota_reservation import reserve
 from wharf.github.renewing_token import FixedToken, RenewingToken
 from wharf.github.replies import graphql_data, limited, refusal
@@ -55,7 +55,9 @@ _REDIRECTS = frozenset({301, 302, 307, 308})
 class GitHub:
     """One repository's API, with one token, the tokens of an app's installation, or none. Safe to use from several threads.
 
-    `source` is where each request takes its token from, `app` what GitHub says of an app's installation.
+    - Each request takes its token from `source` when it is sent. `app` is what GitHub says of an app's installation.
+    - The token goes to the API's host and to the host for uploads. It follows no redirect to another host.
+    - `address` follows the repository to a new name, and the person is warned once.
     """
 
     def __init__(
@@ -245,10 +247,7 @@ class GitHub:
             said = limited(reply)
             if not said or tries + 1 == _TRIES:
                 break
-            left = self.rates.get("graphql")
-            used_up = Wait(left.reset_in + 1 if left else FIRST_WAIT, "the GraphQL points of this hour are used up")
-            asked = "secondary" in said.lower() and wait_after(403, reply.headers, said, tries=tries, now=time.time())
-            self._turns.close(asked or used_up)
+            self._turns.close(graphql_wait(said, reply.headers, self.rates.get("graphql"), tries=tries, now=time.time()))
         if reply.status != 200 or not isinstance(reply.data, dict):
             raise refusal("POST", f"GraphQL of {self.address}", reply, token=self.source is not None)
         return graphql_data(reply.data, str(self.address))
@@ -282,7 +281,7 @@ class GitHub:
             asked = wire.Outgoing(method="GET", url=url, tokens=source, headers=headers, points=READ, repeat=True)
             with line.open(asked) as answer:
                 if answer.status == 200:
-                    yield wire.download(answer)
+                    yield answer.download()
                     return
                 location = answer.headers.get("location", "")
                 if answer.status in {302, 307} and answer_address.by_number(location.partition("?")[0]) is None:

@@ -60,7 +60,12 @@ _BROKEN = re.compile(
 
 
 class Clone:
-    """The clone of that depth in `folder`, for one index branch of it. Threads and processes share it under a lock."""
+    """The clone of that depth in `folder`, for one index branch of it.
+
+    - Threads and processes change it under one lock.
+    - Nothing is lost with it. A damaged clone is made again beside the old one, which can be read until then.
+    - Neither the token nor the address is in its files, and no `insteadOf` of a person changes where git goes.
+    """
 
     def __init__(self, folder: Path, depth: Depth, ref: str, github: GitHub) -> None:
         self.folder = folder

@@ -59,6 +59,12 @@ def wait_after(status: int, headers: Mapping[str, str], message: str, *, tries: 
     return None
 
 
+def graphql_wait(said: str, headers: Mapping[str, str], left: Rate | None, *, tries: int, now: float) -> Wait:
+    """How long a GraphQL query has to wait that a limit refused in these words. `left` is the primary limit as last told."""
+    asked = "secondary" in said.lower() and wait_after(403, headers, said, tries=tries, now=now)
+    return asked or Wait(left.reset_in + 1 if left else FIRST_WAIT, "the GraphQL points of this hour are used up")
+
+
 def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Seconds, which GitHub says, or what is left until a date, which a proxy may say (RFC 9110, section 10.2.3)."""
     said = headers.get("retry-after", "")

@@ -35,7 +35,7 @@ class Remedy(Enum):
     PERSON = "a person, who publishes it on GitHub's page"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ReleaseState:
     """A row. `shows` is what GitHub shows, `leaves` is what a publish that dies here leaves, `remedies` say who repairs that.
 
@@ -50,101 +50,71 @@ class ReleaseState:
     next: str = ""
 
 
+# fmt: off
 ABSENT: Final = ReleaseState(
-    name="absent",
-    shows="no release for these files",
-    leaves="nothing",
-    remedies=(Remedy.NEXT,),
-    event="POST /releases",
-    next="drafted",
+    "absent", "no release for these files",
+    "nothing",
+    (Remedy.NEXT,), "POST /releases", "drafted",
 )
 DRAFTED: Final = ReleaseState(
-    name="drafted",
-    shows="a draft with the mark of these files, and no asset",
-    leaves="a draft, which no reader sees",
-    remedies=(Remedy.NEXT, Remedy.REPAIR),
-    event="POST /releases/ID/assets",
-    next="filling",
+    "drafted", "a draft with the mark of these files, and no asset",
+    "a draft, which no reader sees",
+    (Remedy.NEXT, Remedy.REPAIR), "POST /releases/ID/assets", "filling",
 )
 BROKEN: Final = ReleaseState(
-    name="broken",
-    shows="the draft, and in it an asset in the state `starter`",
-    leaves="a draft, and in it a name without bytes; within 5 minutes, the next publish makes another release",
-    remedies=(Remedy.NEXT_LATER, Remedy.REPAIR),
-    event="DELETE /releases/assets/ID",
-    next="drafted",
+    "broken", "the draft, and in it an asset in the state `starter`",
+    "a draft, and in it a name without bytes; within 5 minutes, the next publish makes another release",
+    (Remedy.NEXT_LATER, Remedy.REPAIR), "DELETE /releases/assets/ID", "drafted",
 )
 FILLING: Final = ReleaseState(
-    name="filling",
-    shows="the draft with some of the files, by their digests",
-    leaves="a draft, which no reader sees",
-    remedies=(Remedy.NEXT, Remedy.REPAIR),
-    event="POST /releases/ID/assets",
-    next="filled",
+    "filling", "the draft with some of the files, by their digests",
+    "a draft, which no reader sees",
+    (Remedy.NEXT, Remedy.REPAIR), "POST /releases/ID/assets", "filled",
 )
 FILLED: Final = ReleaseState(
-    name="filled",
-    shows="the draft with all of the files",
-    leaves="a draft, which no reader sees",
-    remedies=(Remedy.NEXT, Remedy.REPAIR),
-    event="PATCH /releases/ID",
-    next="published",
+    "filled", "the draft with all of the files",
+    "a draft, which no reader sees",
+    (Remedy.NEXT, Remedy.REPAIR), "PATCH /releases/ID", "published",
 )
 SUPERSEDED: Final = ReleaseState(
-    name="superseded",
-    shows="the draft, beside a published release with the same files, which another publisher made",
-    leaves="a draft, which no reader sees",
-    remedies=(Remedy.REPAIR,),
-    event="DELETE /releases/ID",
-    next="recorded",
+    "superseded", "the draft, beside a published release with the same files, which another publisher made",
+    "a draft, which no reader sees",
+    (Remedy.REPAIR,), "DELETE /releases/ID", "recorded",
 )
 OPEN: Final = ReleaseState(
-    name="open",
-    shows="a published release of that version, not immutable, with room for these files",
-    leaves="nothing",
-    remedies=(Remedy.NEXT,),
-    event="POST /releases/ID/assets",
-    next="published",
+    "open", "a published release of that version, not immutable, with room for these files",
+    "nothing",
+    (Remedy.NEXT,), "POST /releases/ID/assets", "published",
 )
 BLOCKED: Final = ReleaseState(
-    name="blocked",
-    shows="that release, and in it an asset in the state `starter` with the name of one of these files",
-    leaves="a name without bytes; the next publish makes another release",
-    remedies=(Remedy.REPAIR,),
-    event="DELETE /releases/assets/ID",
-    next="open",
+    "blocked", "that release, and in it an asset in the state `starter` with the name of one of these files",
+    "a name without bytes; the next publish makes another release",
+    (Remedy.REPAIR,), "DELETE /releases/assets/ID", "open",
 )
 PUBLISHED: Final = ReleaseState(
-    name="published",
-    shows="a published release with all of the files; no index names them",
-    leaves="files that no reader is led to",
-    remedies=(Remedy.NEXT, Remedy.REPAIR),
-    event="git push",
-    next="recorded",
+    "published", "a published release with all of the files; no index names them",
+    "files that no reader is led to",
+    (Remedy.NEXT, Remedy.REPAIR), "git push", "recorded",
 )
 IMMUTABLE: Final = ReleaseState(
-    name="immutable",
-    shows="the same, and the release is immutable",
-    leaves="files that no reader is led to, and that nobody can delete",
-    remedies=(Remedy.NEXT,),
-    event="git push",
-    next="recorded",
+    "immutable", "the same, and the release is immutable",
+    "files that no reader is led to, and that nobody can delete",
+    (Remedy.NEXT,), "git push", "recorded",
 )
 RECORDED: Final = ReleaseState(
-    name="recorded",
-    shows="a published release with all of the files, and the index names them",
-    leaves="nothing",
-    remedies=(Remedy.NOBODY,),
+    "recorded", "a published release with all of the files, and the index names them",
+    "nothing",
+    (Remedy.NOBODY,),
 )
 WITHDRAWN: Final = ReleaseState(
-    name="withdrawn",
-    shows="a draft that the index names, because a person made the release a draft again",
-    leaves="links that lead nowhere; wharf deletes nothing of it",
-    remedies=(Remedy.PERSON,),
+    "withdrawn", "a draft that the index names, because a person made the release a draft again",
+    "links that lead nowhere; wharf deletes nothing of it",
+    (Remedy.PERSON,),
 )
 STATES: Final = (
     ABSENT, DRAFTED, BROKEN, FILLING, FILLED, SUPERSEDED, OPEN, BLOCKED, PUBLISHED, IMMUTABLE, RECORDED, WITHDRAWN,
-)  # fmt: skip
+)
+# fmt: on
 DRAFTS: Final = (DRAFTED, BROKEN, FILLING, FILLED, SUPERSEDED)
 """A publish of the same files fills these up."""
 WHOLE: Final = (PUBLISHED, IMMUTABLE, RECORDED)

@@ -38,9 +38,12 @@ mutation($input: CreateCommitOnBranchInput!) { createCommitOnBranch(input: $inpu
 
 
 class RemoteBranch(Branch):
-    """The branch `wharf/<index>` on GitHub, read from the clone in `folder`. `fetch` brings the tip; nothing else does.
+    """The branch `wharf/<index>` on GitHub, read from the clone in `folder`.
 
-    `job` is the job of GitHub Actions that this runs in, if it is one.
+    - Readers see the tip of the last `fetch`. Only what changes the branch fetches by itself.
+    - A commit lands on the tip that it was made for, or not at all. The branch is never forced.
+    - A commit whose answer was lost is looked for before anything is sent again.
+    - `job` is the job of GitHub Actions that this runs in, if it is one.
     """
 
     def __init__(

@@ -53,7 +53,13 @@ class Outgoing:
 
 
 class Wire:
-    """The connections to one host, and the limits of one token. Safe to use from several threads."""
+    """The connections to one host, and the limits of one token. Safe to use from several threads.
+
+    - A request is sent when its turn has come. If a limit refuses it, it waits for another turn.
+    - A request that may have reached GitHub is sent again only if it says `repeat`. Otherwise UncertainError is raised.
+    - Failures, renewed tokens and redirects have a bound each. All waits together have the bound of the turns.
+    - No token goes to a signed address, and no answer that is read as a whole repeats the token.
+    """
 
     def __init__(self, turns: Turns, connections: Transport | None = None) -> None:
         self.calls = 0
@@ -121,7 +127,7 @@ class Wire:
                 raise StorageError(f"GitHub's storage gave an address that is not {scheme}.", "Try again later.")
             with closing(self._stored(address)) as answer:
                 if answer.status == 200:
-                    yield download(answer)
+                    yield answer.download()
                     return
                 if answer.status not in _REDIRECTS:
                     raise StorageError(f"GitHub's storage answered {answer.status}.", "Try again later.", told=AWAY)
@@ -173,11 +179,6 @@ def _joined(address: str, location: str) -> str:
         return urljoin(address, location) if location else ""
     except ValueError:
         return ""
-
-
-def download(answer: Answer) -> Download:
-    """The body of an answer, piece by piece."""
-    return answer.download()
 
 
 def reply(answer: Answer) -> Reply:
