@@ -112,7 +112,13 @@ def test_the_picture_of_the_wings_is_that_of_the_house() -> None:
 
 
 def test_the_life_of_a_publish_is_the_table_in_the_code() -> None:
-    table = release_states.drawn()
+    head = "| state | what GitHub shows | what a publish that dies here leaves | who repairs that | next request: next state |"
+    rows = [
+        f"| {row.name} | {row.shows} | {row.leaves} | {'; or '.join(each.value for each in row.remedies)} | "
+        + (f"`{row.event}`: {row.next} |" if row.event else "none |")
+        for row in release_states.STATES
+    ]
+    table = "\n".join([head, "|---|---|---|---|---|", *rows])
     assert f"\n\n{table}\n\n" in ARCHITECTURE, f"Put this table into ARCHITECTURE.md:\n{table}"
 
 

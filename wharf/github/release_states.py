@@ -160,14 +160,3 @@ def left_over(release: Listed, named: Collection[int], *, whole: bool = False) -
     if not release.assets:
         return DRAFTED
     return FILLED if whole else FILLING
-
-
-def drawn() -> str:
-    """The table as ARCHITECTURE.md shows it."""
-    head = "| state | what GitHub shows | what a publish that dies here leaves | who repairs that | next request: next state |"
-    rows = [
-        f"| {row.name} | {row.shows} | {row.leaves} | {'; or '.join(each.value for each in row.remedies)} | "
-        + (f"`{row.event}`: {row.next} |" if row.event else "none |")
-        for row in STATES
-    ]
-    return "\n".join([head, "|---|---|---|---|---|", *rows])
