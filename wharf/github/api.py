@@ -7,7 +7,6 @@ threads upload at once through one pool of connections, a redirect never carries
 from __future__ import annotations
 
 import json
-import re
 import threading
 import time
 from contextlib import contextmanager
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
 
 _TRIES = 4  # of a query that a limit refuses
 _HOPS = 5  # redirects of the API
-_TOKEN = re.compile(r"[!-~]{1,1000}", re.ASCII)
 _JSON = {"content-type": "application/json"}
 _REDIRECTS = frozenset({301, 302, 307, 308})
 
@@ -86,9 +84,7 @@ class GitHub:
 
     def _source_of(self, token: Secret | App | TokenSource | None) -> TokenSource | None:
         if isinstance(token, Secret):
-            if not _TOKEN.fullmatch(token.reveal()):
-                raise NotAllowedError("What was given as a token cannot be a GitHub token.", "Set the token again.")
-            return FixedToken(token)
+            return FixedToken.checked(token)
         if not isinstance(token, App):
             return token
         ask = requests_of(token, lambda: self.address, lambda: self._line[0], self._turns)

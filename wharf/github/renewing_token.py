@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from wharf.errors import WharfError
+from wharf.errors import NotAllowedError, WharfError
 from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ SETTLING: Final = 5.0
 SOONEST: Final = 60.0
 """Seconds after a renewal in which a 401 leads to no other one: then the token is not the cause."""
 
+_TOKEN = re.compile(r"[!-~]{1,1000}", re.ASCII)
 _SPARE = 10.0  # seconds before its end at which a token counts as ended: a request takes a moment to arrive
 
 
@@ -43,6 +45,13 @@ class FixedToken:
     """A token that a person gave: there is no other one."""
 
     value: Secret
+
+    @staticmethod
+    def checked(token: Secret) -> FixedToken:
+        """That token. Raises NotAllowedError for what cannot be one."""
+        if not _TOKEN.fullmatch(token.reveal()):
+            raise NotAllowedError("What was given as a token cannot be a GitHub token.", "Set the token again.")
+        return FixedToken(token)
 
     def token(self) -> Secret:
         """The token."""
