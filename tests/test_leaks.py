@@ -243,13 +243,16 @@ PROGRAMS = """
 
 @pytest.mark.parametrize(
     "config",
-    [
-        pytest.param(PROGRAMS, id="programs"),
-        "[gc]\n\trecentObjectsHook = touch {}-gc; echo",
-        '[hook "evil"]\n\tevent = reference-transaction\n\tcommand = touch {}-evil',
-        "[include]\n\tpath = {0}.more",
-        '[hook "reference-transaction"]\n\tevent = reference-transaction\n\tcommand = touch {}-transaction',
-    ],
+    first(
+        2,
+        [
+            PROGRAMS,
+            "[gc]\n\trecentObjectsHook = touch {}-gc; echo",
+            '[hook "evil"]\n\tevent = reference-transaction\n\tcommand = touch {}-evil',
+            "[include]\n\tpath = {0}.more",
+            '[hook "reference-transaction"]\n\tevent = reference-transaction\n\tcommand = touch {}-transaction',
+        ],
+    ),
 )
 def test_a_store_starts_no_program(config: str, run: Run, tmp_path: Path, store: Path, seen: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(branch, "_GC_SHARE", 1.0)

@@ -25,6 +25,7 @@ import pytest
 import wharf
 from tests.actions import Actions, emulated
 from tests.makers import make_sdist, make_wheel
+from tests.matrix import first
 from tests.simulator import Hub, rest_releases
 from wharf.operations import actions_workflow
 from wharf.repository.opening import open_repository
@@ -360,6 +361,7 @@ def test_permissions_that_are_too_small_are_told(place: Place, files: dict[str, 
     assert repo.releases == []
 
 
+@pytest.mark.slow
 def test_a_called_workflow_gets_no_more_than_its_caller_has(place: Place) -> None:
     flow = f"""\
 on: push
@@ -377,14 +379,17 @@ jobs:
 
 @pytest.mark.parametrize(
     ("given", "title", "words"),
-    [
-        ({"files": "nothing/*"}, "Nothing to publish", "No file matches nothing/*"),
-        ({"files": '""'}, "Nothing to publish", "`files` is empty"),
-        ({"skip_existing": "yes"}, "Wrong input", "Write true or false"),
-        ({"token": '""'}, "No token", "Is the secret set"),
-        pytest.param({"files": "README.md"}, "wharf publish: invalid-distribution", "README.md", marks=pytest.mark.slow),
-        pytest.param({"repository": "acme/elsewhere"}, "wharf publish: not-", "acme/elsewhere", marks=pytest.mark.slow),
-    ],
+    first(
+        1,
+        [
+            ({"files": "nothing/*"}, "Nothing to publish", "No file matches nothing/*"),
+            ({"files": '""'}, "Nothing to publish", "`files` is empty"),
+            ({"skip_existing": "yes"}, "Wrong input", "Write true or false"),
+            ({"token": '""'}, "No token", "Is the secret set"),
+            ({"files": "README.md"}, "wharf publish: invalid-distribution", "README.md"),
+            ({"repository": "acme/elsewhere"}, "wharf publish: not-", "acme/elsewhere"),
+        ],
+    ),
 )
 def test_what_is_wrong_is_an_annotation(
     place: Place, files: dict[str, str | Path], given: dict[str, str], title: str, words: str
@@ -397,6 +402,7 @@ def test_what_is_wrong_is_an_annotation(
     assert words in error.message
 
 
+@pytest.mark.slow
 def test_several_globs_name_each_file_once(place: Place, files: dict[str, str | Path]) -> None:
     place.project("acme/demo", {**files, FLOW: caller(files="|\n            dist/*.whl\n            dist/**\n")})
     run = place.tagged("acme/demo")
@@ -413,6 +419,7 @@ def test_an_input_is_no_part_of_a_shell_script(place: Place, files: dict[str, st
     assert not list(place.actions.root.rglob("pwned"))
 
 
+@pytest.mark.slow
 def test_what_wharf_says_is_no_command_to_the_runner(place: Place, files: dict[str, str | Path], tmp_path: Path) -> None:
     said: dict[str, Any] = {"commit": None, "published": [], "unchanged": [], "skipped": [], "warnings": []}
     loud = tmp_path / "loud"
@@ -671,6 +678,7 @@ def test_the_project_publishes_itself(place: Place, tmp_path: Path) -> None:
     assert said.stdout.split()[-1] == wharf.__version__
 
 
+@pytest.mark.slow
 def test_pages_takes_no_site_from_a_tag(place: Place, files: dict[str, str | Path]) -> None:
     """Why the site follows the event and not the tag: GitHub's rule for the environment, which the runner keeps too."""
     flow = f"""\

@@ -115,6 +115,7 @@ def test_a_token_that_ends_in_the_middle_of_a_publish_is_renewed(where: str, wor
     run("verify")
 
 
+@pytest.mark.slow
 def test_every_step_of_a_publish_survives_the_end_of_the_token(world: World, run: Run) -> None:
     world.revoke_before(FETCH, DRAFT, UPLOAD, PATCH, PUSH)
     run("publish", make_wheel(world.root / "dist"), make_sdist(world.root / "dist"))
@@ -207,6 +208,7 @@ def block(test: str) -> str:
     return page.split(f"<!-- run by: tests/cli/test_as_github_app.py::{test} -->")[1].split("```")[1].partition("\n")[2]
 
 
+@pytest.mark.slow
 def test_what_docs_github_md_says_to_type(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("WHARF_REPO", "WHARF_APP_ID", "WHARF_APP_KEY"):
         monkeypatch.delenv(name)
@@ -264,6 +266,7 @@ def shows(client: httpx.Client, name: str) -> bool:
     return name in client.get("/simple/demo/").text
 
 
+@pytest.mark.slow
 def test_a_server_goes_on_through_the_end_of_its_tokens(served: tuple[Served, apps.App]) -> None:
     world, app = served
     with world.serving(environ=as_app(served)) as client:
@@ -276,6 +279,7 @@ def test_a_server_goes_on_through_the_end_of_its_tokens(served: tuple[Served, ap
         assert client.get("/healthz").json()["status"] == "ok"
 
 
+@pytest.mark.slow
 def test_a_server_begins_with_what_it_fetched_last_while_github_is_away(served: tuple[Served, apps.App]) -> None:
     world, _ = served
     with world.serving(environ=as_app(served)) as client:
@@ -288,6 +292,7 @@ def test_a_server_begins_with_what_it_fetched_last_while_github_is_away(served: 
         assert client.get("/simple/demo/").status_code == 200
 
 
+@pytest.mark.slow
 def test_an_app_that_is_removed_while_serving_leaves_the_index_as_it_was(
     served: tuple[Served, apps.App], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -159,7 +159,7 @@ def test_it_ends_as_the_command_ends_and_says_nothing(desk: Desk, script: str, c
     assert desk.run("--", "sh", "-c", script, code=code) == ("", "")
 
 
-@pytest.mark.parametrize("streams", ["<&-", "2>&-", "<&- >&- 2>&-", ">/dev/full 2>/dev/full"])
+@pytest.mark.parametrize("streams", first(2, ["<&- >&- 2>&-", ">/dev/full 2>/dev/full", "<&-", "2>&-"]))
 @pytest.mark.parametrize("quick", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_without_streams_it_ends_as_the_command_ends(desk: Desk, streams: str, *, quick: bool) -> None:
     """As of `cron` and daemons. A quick command ends before the server is there, the other one once it has answered."""
@@ -172,6 +172,7 @@ def test_without_streams_it_ends_as_the_command_ends(desk: Desk, streams: str, *
         assert done.returncode == expected
 
 
+@pytest.mark.slow
 def test_a_command_that_answers_were_given_to_ends_so_too(desk: Desk) -> None:
     code = ASK + "print(ask('demo/')[0], flush=True); os.kill(os.getpid(), 15)"
     assert desk.run("--", sys.executable, "-c", code, code=-15) == ("200\n", "")
@@ -193,6 +194,7 @@ def test_a_command_that_failed_for_want_of_public_names_is_explained(desk: Desk)
     assert said == "", "uv asks the public index by itself"
 
 
+@pytest.mark.slow
 def test_a_command_that_cannot_be_started_ends_as_in_a_shell(desk: Desk) -> None:
     plain, orphan = desk.home / "plain", desk.home / "orphan"
     plain.write_text("")
@@ -318,6 +320,7 @@ def test_what_was_ignored_stays_ignored(desk: Desk) -> None:
     assert done.stdout == "True 1\n"  # Python ignores SIGPIPE by itself
 
 
+@pytest.mark.slow
 def test_a_shell_has_the_index_at_its_side(desk: Desk) -> None:
     shell = desk.home / "shell"
     shell.write_text(f"#!/bin/sh\necho args $#; exec {sys.executable} -c '{VERSIONS.replace(chr(39), chr(34))}'\n")
@@ -449,6 +452,7 @@ def test_a_port_that_a_stranger_has_is_told_before_and_after_and_the_stranger_he
 # What goes wrong before and while it serves
 
 
+@pytest.mark.slow
 def test_an_index_that_cannot_be_read_is_told_and_the_command_goes_its_way(desk: Desk, store: Path) -> None:
     edit_by_hand(store, "wharf.toml", b"format = 99\n")
     code = (
@@ -474,6 +478,7 @@ def test_a_store_that_is_not_there_ends_it_before_the_command(desk: Desk) -> Non
     assert (out, "There is no index 'none'" in err) == ("", True)
 
 
+@pytest.mark.slow
 def test_an_empty_default_store_is_an_empty_index(tmp_path: Path) -> None:
     desk = Desk(tmp_path / "home", Settings(place=tmp_path))
     del desk.environ["WHARF_REPO"]
@@ -504,6 +509,7 @@ def test_with_nothing_fetched_before_what_is_wrong_ends_it_before_the_command(
     assert world.bob not in err
 
 
+@pytest.mark.slow
 def test_a_host_that_only_a_file_here_names_ends_it_before_the_command(world: World, far: Desk) -> None:
     far.run("--", "true")
     (far.home / "pyproject.toml").write_text(f'[tool.wharf]\nrepo = "{far.environ.pop("WHARF_REPO")}"\n')

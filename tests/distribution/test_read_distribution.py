@@ -792,6 +792,7 @@ def test_a_chain_of_extended_headers_is_refused() -> None:
     assert "global header" in refused(behind_pkg_info(world.tobuf() + b"10 path=a\n" + bytes(502)), SDIST)
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_over_many_members() -> None:
     data = sdist_of(*((f"demo-1.0/{number}", "") for number in range(5000)))
     tracemalloc.start()

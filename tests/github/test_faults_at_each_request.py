@@ -201,6 +201,7 @@ PAIRS = [
 CASES = ("kind", "fault", "steps")
 
 
+@pytest.mark.slow
 def test_a_publish(world: World) -> None:
     finish(world, KINDS["by git"], "no answer comes any more", publish_two, steps=range(1, MOST, 4))
 

@@ -51,7 +51,7 @@ def _where(kind: str, folder: Path, stack: ExitStack) -> tuple[str, str]:
 @pytest.fixture(
     params=[
         ("simulated", "git"),
-        ("simulated", "api"),
+        pytest.param(("simulated", "api"), marks=pytest.mark.slow),
         pytest.param(("live", "git"), marks=pytest.mark.live),
         pytest.param(("live", "api"), marks=pytest.mark.live),
     ],

@@ -12,6 +12,7 @@ import pytest
 
 from tests.github.test_release_publishing import _at_once, two, world  # noqa: F401 - fixtures
 from tests.makers import make_sdist, make_wheel
+from tests.matrix import first
 from tests.simulator import plumbing, rest_releases
 from wharf.cli.main import main
 from wharf.errors import StorageError
@@ -94,7 +95,7 @@ def test_a_renamed_file_has_its_metadata_beside_its_stored_name(
     assert any(asset.name == f"{file.location['name']}.metadata" for asset in release.assets)
 
 
-@pytest.mark.parametrize("immutable", [False, True])
+@pytest.mark.parametrize("immutable", first(1, [True, False]))
 def test_a_publish_that_died_before_its_commit_is_finished_with_its_metadata(
     world: World,
     two: tuple[Path, Path],
@@ -151,7 +152,7 @@ def test_verify_knows_metadata_of_another_file(world: World, tmp_path: Path) -> 
     assert "another file" in found.detail
 
 
-@pytest.mark.parametrize("key", [b"asset", b"metadata"])
+@pytest.mark.parametrize("key", first(1, [b"metadata", b"asset"]))
 def test_a_record_with_any_value_for_an_asset_stops_no_verify(world: World, tmp_path: Path, key: bytes) -> None:
     turn_on(world)
     world.put(make_wheel(tmp_path))

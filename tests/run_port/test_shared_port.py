@@ -200,6 +200,7 @@ def test_a_request_finds_its_run_however_it_comes(desk: Desk) -> None:
                 assert said.count(b"HTTP/1.1 200 OK") == parts[0].count(b"GET"), said
 
 
+@pytest.mark.slow
 def test_who_has_no_password_is_answered_by_anybody_and_comes_anew_with_one(desk: Desk) -> None:
     """On the same connection the password would be asked of whoever answered before."""
     with asking(desk) as first, asking(desk):
@@ -262,6 +263,7 @@ def test_without_a_home_or_anything_else_in_the_environment_runs_find_each_other
         os.umask(before)
 
 
+@pytest.mark.slow
 def test_a_run_leaves_no_socket_behind_and_deletes_those_of_the_killed(desk: Desk) -> None:
     def left() -> list[Path]:
         folders = private_folders(desk.home, name_length=run_sockets.NAME_LENGTH)
@@ -312,6 +314,7 @@ def test_a_run_inside_a_run_of_another_index_or_with_other_options_is_one_of_its
     assert ("note: " in err) is (options == ["--fall-through"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("password", first(1, ["of a run that has ended", ""]))
 @pytest.mark.parametrize("address", first(1, ["http://127.0.0.1:{port}/simple/", "http://127.0.0.1:70000/", "nonsense"]))
 def test_an_environment_that_a_run_left_behind_is_not_believed(desk: Desk, address: str, password: str) -> None:

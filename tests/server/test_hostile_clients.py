@@ -110,6 +110,7 @@ def test_a_server_begins_with_a_broken_index_and_shows_it_when_it_is_mended(
         soon(lambda: client.get(PAGE).status_code == 200)
 
 
+@pytest.mark.slow
 def test_a_clone_that_cannot_be_mended_is_not_fetched_over_and_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresher, "ASK_EVERY", 0.02)
     monkeypatch.setattr(refresher, "SOONEST", 0.0)
@@ -246,6 +247,7 @@ def test_files_that_wait_for_github_are_bounded(world: World, monkeypatch: pytes
         assert folder.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
 def test_a_file_too_large_for_the_cache_is_on_the_disk_once_however_many_read_it(world: World) -> None:
     large = world.wheel("large", content=os.urandom(4_000_000).hex())
     world.put(large)

@@ -575,6 +575,7 @@ def test_one_build_at_a_time(repository: Repository, tmp_path: Path) -> None:
     build(repository, out, with_files=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", first(1, [0, 1]))
 def test_a_full_disk_leaves_the_old_site_whole(repository: Repository, store: Path, tmp_path: Path, room: int) -> None:
     """No file may grow beyond so many kilobytes, as if the disk were full then."""
