@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.github.test_api import TOKEN, whole
-from tests.raw_server import Server, always, answer, proxy
+from tests.raw_server import Line, Server, always, answer, proxy
 from tests.transport.asking import OK, client
 from wharf.errors import StorageError, UncertainError, UsageError
 
@@ -82,6 +82,22 @@ def test_a_proxy_that_does_not_let_through_is_told_without_its_password(said: by
             assert "hunter2" not in whole(caught.value) + caught.value.hint
             assert "HTTPS_PROXY" in caught.value.hint
     assert not [head for head in between.heads if not head.startswith("CONNECT ")]
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 2", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"])
+def test_a_change_through_a_proxy_whose_answer_is_lost_is_not_sent_again(
+    said: bytes, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def talk(line: Line) -> None:
+        line.hear()
+        line.say(said)
+
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with proxy() as (between, _), Server(talk, certificate=certificate) as server:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{between.port}")
+        with client(server, host="localhost", scheme="https") as github, pytest.raises(UncertainError):
+            github.call("POST", "{repo}/releases", body={})
+    assert len(server.heads) == 1
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,8 @@ AS_IT_IS: Final = {"accept-encoding": "identity"}
 _PIECE = 64 << 10  # bytes: TLS gives 16 KiB at a time, and a larger buffer for each of them costs more than the bytes
 _SLOWEST = 1000  # bytes a second of a download, on the average of a minute: the same as git is told
 _ADDRESS = re.compile("[!-~]{1,65536}", re.ASCII)
-_NEVER_SENT = (failures.ConnectTimeoutError, failures.EmptyPoolError, failures.ProxyError)
+# Not ProxyError: urllib3 says so too of a connection through a proxy that breaks off after the request.
+_NEVER_SENT = (failures.ConnectTimeoutError, failures.EmptyPoolError)
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # below that, addresses are logged
 
 
