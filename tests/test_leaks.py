@@ -244,7 +244,7 @@ PROGRAMS = """
 @pytest.mark.parametrize(
     "config",
     first(
-        2,
+        1,
         [
             PROGRAMS,
             "[gc]\n\trecentObjectsHook = touch {}-gc; echo",

@@ -171,6 +171,7 @@ def talker(say: Callable[[socket.socket, threading.Event], None]) -> Iterator[Ad
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "drop"),
     [(HEAD + b"content-length: 99999\r\n\r\n", b" "), (HEAD + b"x: ", b"x"), (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n")],

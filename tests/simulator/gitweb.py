@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import subprocess
 from typing import TYPE_CHECKING
@@ -104,6 +105,9 @@ def _start(request: Request, repo: Repo, service: str, login: str = "", *words: 
         "SIMULATOR_PROTECTED": " ".join(repo.protected),
         "SIMULATOR_SIGNED": " ".join(repo.signed),
     }
+    rules = repo.protected or repo.signed or (repo.git_dir / "simulator-tags").exists()
+    if not rules and [each.name for each in (repo.git_dir / "hooks").iterdir()] == ["update"]:  # which would refuse nothing
+        environment |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.hooksPath", "GIT_CONFIG_VALUE_0": os.devnull}
     command = [*advertised.command_of(service), *words, str(repo.git_dir)]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environment)

@@ -1,10 +1,12 @@
-"""Git for the simulator: refs read from their files, everything else by the git program."""
+"""Git for the simulator: by the git program, but for what a file says: refs, a commit by its id, and a new tag."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import uuid
+import zlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ZERO = "0" * 40
+_ID = re.compile("[0-9a-f]{40}")
+_TAG = re.compile(r"refs/tags/[A-Za-z0-9_+!-]+(\.[A-Za-z0-9_+!-]+)*")
 
 _CONFIG = """\
 [core]
@@ -122,6 +126,8 @@ def refs(git_dir: Path, prefix: str = "refs/") -> dict[str, str]:
 
 def update_ref(git_dir: Path, ref: str, new: str, old: str | None = None) -> None:
     """Sets `ref`, by compare-and-swap where `old` is given (ZERO: must not exist; new ZERO: deletes). Raises GitError."""
+    if old == ZERO and _TAG.fullmatch(ref) and _loose(git_dir, new) is not None and _created(git_dir, ref, new):
+        return
     line = f"delete {ref}" if new == ZERO else f"update {ref} {new}"
     git(git_dir, "update-ref", "--stdin", data=(line + (f" {old}" if old is not None else "") + "\n").encode())
 
@@ -131,6 +137,8 @@ def resolve(git_dir: Path, name: str) -> str | None:
     known = read_ref(git_dir, f"refs/heads/{name}")
     if known is not None:
         return known
+    if _loose(git_dir, name) is not None:
+        return name
     try:
         return git(git_dir, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").decode().strip()
     except GitError:
@@ -139,8 +147,41 @@ def resolve(git_dir: Path, name: str) -> str | None:
 
 def commit_date(git_dir: Path, name: str) -> str:
     """The committer's date of the commit that a name stands for."""
+    data = _loose(git_dir, read_ref(git_dir, name) or "")
+    if data is not None:
+        moment = data.partition(b"\ncommitter ")[2].partition(b"\n")[0].split()[-2].decode()
+        return datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     moment = git(git_dir, "log", "-1", "--format=%ct", "--end-of-options", name).decode()
     return datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _loose(git_dir: Path, commit: str) -> bytes | None:
+    """A commit that has a file of its own, as git keeps it; None for all else, which git itself has to look for."""
+    if not _ID.fullmatch(commit):
+        return None
+    try:
+        data = zlib.decompress((git_dir / "objects" / commit[:2] / commit[2:]).read_bytes())
+    except (FileNotFoundError, zlib.error):
+        return None
+    return data if data.startswith(b"commit ") else None
+
+
+def _created(git_dir: Path, ref: str, commit: str) -> bool:
+    """Whether a tag was made, as git makes it: by a lock that becomes the file. False where git has to say why not."""
+    path = git_dir / ref
+    if read_ref(git_dir, ref) is not None or path.exists():
+        return False
+    lock = path.with_name(f"{path.name}.lock")
+    try:
+        with lock.open("x") as file:
+            file.write(f"{commit}\n")
+    except OSError:
+        return False
+    if path.exists():
+        lock.unlink()
+        return False
+    lock.rename(path)
+    return True
 
 
 def commit_files(

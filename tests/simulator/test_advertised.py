@@ -80,3 +80,19 @@ def test_other_commands_are_left_to_git(tmp_path: Path) -> None:
 
 def packet(line: bytes) -> bytes:
     return b"%04x%b" % (len(line) + 4, line)
+
+
+def test_what_is_done_without_git_is_as_git_does_it(tmp_path: Path) -> None:
+    made = tmp_path / "1001.git"
+    plumbing.create(made)
+    commit = plumbing.commit_files(made, "main", None, "One", "ada", 1_000_000_000, additions=[("a", b"1")])
+    plumbing.update_ref(made, "refs/tags/a-1.0", commit, plumbing.ZERO)
+    assert plumbing.git(made, "rev-parse", "refs/tags/a-1.0").decode().strip() == commit == plumbing.resolve(made, commit)
+    with pytest.raises(plumbing.GitError, match="already exists"):
+        plumbing.update_ref(made, "refs/tags/a-1.0", commit, plumbing.ZERO)
+    with pytest.raises(plumbing.GitError, match=r"cannot create|cannot lock"):
+        plumbing.update_ref(made, "refs/tags/a-1.0/b", commit, plumbing.ZERO)
+    loose = plumbing.commit_date(made, "refs/tags/a-1.0")
+    plumbing.git(made, "repack", "-adq")
+    assert plumbing.commit_date(made, "refs/tags/a-1.0") == loose == "2001-09-09T01:46:40Z"
+    assert plumbing.resolve(made, commit) == commit
