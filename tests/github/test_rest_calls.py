@@ -356,6 +356,32 @@ def test_a_list_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
         assert list(github.rest.releases(2)) == [LISTED] * 2
 
 
+@pytest.mark.parametrize("page", [[None], {"items": []}])
+def test_pages_without_an_item_come_to_an_end(page: object) -> None:
+    def handle(_request: httpx.Request) -> httpx.Response:
+        if len(mock.seen) > 5:
+            raise RuntimeError("the list is read without an end")
+        return answer(200, page if mock.seen[1:] else [RELEASE], link='<https://api.github.com/x?after=2>; rel="next"')
+
+    mock = Mock(handle)
+    with mock.open() as github, pytest.raises(StorageError, match="does not understand"):
+        list(github.rest.releases())
+
+
+@pytest.mark.parametrize("size", ["3", "7", "0", "-1", "-2"])
+def test_pages_that_are_too_large_come_to_an_end(size: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def handle(_request: httpx.Request) -> httpx.Response:
+        if len(mock.seen) > 5:
+            raise RuntimeError("the page is read without an end")
+        data = [RELEASE] * (1 if len(mock.seen) == 1 else 9)
+        return answer(200, data, link=f'<https://api.github.com/x?per_page={size}&page=2>; rel="next"')
+
+    mock = Mock(handle)
+    monkeypatch.setattr(wire, "MAX_BODY", 5000)
+    with mock.open() as github, pytest.raises(AnswerTooLargeError):
+        list(github.rest.releases())
+
+
 @pytest.mark.parametrize(
     "link", ["https://evil.example/x?page=2", "//evil.example/x", "http://api.github.com/x", "https://api.github.com:8443/x"]
 )
@@ -366,9 +392,11 @@ def test_no_next_page_is_on_another_host(link: str) -> None:
     assert {(request.url.scheme, request.url.netloc) for request in mock.seen} == {("https", b"api.github.com")}
 
 
-def test_no_next_page_is_outside_of_the_api() -> None:
-    link = '<https://ghe.example.org/api/v3/../../x?page=2>; rel="next"'
-    mock = Mock(lambda _request: answer(200, [RELEASE], link=link), address=GHE)
+@pytest.mark.parametrize(
+    "path", ["https://ghe.example.org/api/v3/../../x", "/repos/../../x", "/x/%2e%2e/%2E%2e/x", "{repo}/../../../../../x"]
+)
+def test_no_next_page_is_outside_of_the_api(path: str) -> None:
+    mock = Mock(lambda _request: answer(200, [RELEASE], link=f'<{path}?page=2>; rel="next"'), address=GHE)
     with mock.open() as github, pytest.raises(StorageError, match="outside of its API"):
         list(github.rest.releases())
     assert len(mock.seen) == 1

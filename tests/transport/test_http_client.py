@@ -156,6 +156,27 @@ def test_chunks_that_do_not_end_are_no_answer(rest: bytes) -> None:
             list(download.chunks)
 
 
+@pytest.mark.parametrize("line", [b"x: y\r\n", b"x" * 100])
+def test_what_follows_a_body_in_chunks_is_not_read_without_end(line: bytes) -> None:
+    sent = [0]
+
+    def talk(connection: Line) -> None:
+        connection.hear()
+        connection.say(CHUNKED + b"1\r\nx\r\n0\r\n")
+        for _ in range(2000):
+            connection.say(line * 10_000)
+            sent[0] += 1
+
+    with (
+        Server(talk) as server,
+        client(server) as github,
+        pytest.raises(StorageError, match="did not come to its end"),
+        github.open(signed(server)) as download,
+    ):
+        list(download.chunks)
+    assert sent[0] < 2000
+
+
 def test_a_body_that_unpacks_to_much_more_is_not_unpacked_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     packed = gzip.compress(bytes(256 * MIB), 1)
     monkeypatch.setattr(wire, "MAX_BODY", MIB)

@@ -43,9 +43,16 @@ def on_api_host(address: Address, location: str, asked: str = "") -> SplitResult
 def below_api(address: Address, target: SplitResult) -> str:
     """The path and query below the API. Raises StorageError for a place outside of it."""
     api = urlsplit(address.api)
-    if not target.path.startswith(f"{api.path}/") or "/.." in unquote(target.path):
-        raise StorageError(f"{address.host} leads to a place outside of its API.", LATER)
+    if not target.path.startswith(f"{api.path}/"):
+        raise _outside(address)
+    check_path(address, target.path)
     return target.path.removeprefix(api.path) + (f"?{target.query}" if target.query else "")
+
+
+def check_path(address: Address, path: str) -> None:
+    """Raise StorageError for a path below the API that leads out of it."""
+    if "/.." in unquote(path.partition("?")[0]):
+        raise _outside(address)
 
 
 def for_upload(address: Address, upload_url: str) -> str:
@@ -68,3 +75,7 @@ def signed(address: Address, location: str) -> str:
     if not (location.isascii() and location.isprintable() and target.scheme == address.scheme and target.hostname):
         raise StorageError(f"{address.host} gives an address for a file that is not valid.", LATER)
     return location
+
+
+def _outside(address: Address) -> StorageError:
+    return StorageError(f"{address.host} leads to a place outside of its API.", LATER)

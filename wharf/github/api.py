@@ -296,6 +296,7 @@ class GitHub:
             yield found
 
     def _path(self, path: str) -> str:
+        answer_address.check_path(self.address, path)
         return path.replace("{repo}", f"/repos/{self.address.slug}", 1)
 
     def below(self, location: str) -> str:

@@ -29,6 +29,7 @@ PAGE: Final = 100
 """Items of a list that are asked for at once: GitHub gives 30 unless it is told, and no more than 100."""
 
 _OWN: Final = re.compile(r"\{repo\}|/[a-z]")  # what PyGithub asks for of itself; answers have whole addresses
+_SMALLER: Final = (50, 25, 5, 1)  # items of a page, where a larger one is too large
 _OPTIONAL: Final = frozenset({"body", "digest", "immutable", "updated_at", "uploader"})
 _GUARDS: Final = (AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
@@ -104,19 +105,20 @@ class WireRequester(Requester):
 
     def _call(self, verb: str, url: str, parameters: Mapping[str, object], body: Json) -> Reply:
         """One call, or some more for a page that is too large: then its first part, which says where the next page begins."""
-        path, _, asked = (url if _OWN.match(url) else self._sender.below(url)).partition("?")
+        own = _OWN.match(url) is not None
+        path, _, asked = (url if own else self._sender.below(url)).partition("?")
         query = dict(parse_qsl(asked)) | {key: str(value) for key, value in parameters.items()}
         while True:
             try:
                 reply = self._sender.call(verb, path, body=body, query=query, allow=(404,) if verb == "DELETE" else ())
             except AnswerTooLargeError:
                 size, page = int(query.get("per_page", 1)), int(query.get("page", 1))
-                if size == 1:
+                smaller = next((each for each in _SMALLER if each < size and size % each == 0), None)
+                if smaller is None:
                     raise
-                smaller = size // 2 if size % 2 == 0 else size // 5
                 query |= {"per_page": str(smaller), "page": str((page - 1) * size // smaller + 1)}
             else:
-                if "per_page" in query and not isinstance(reply.data, list):
+                if verb == "GET" and ("per_page" in query or not own) and not _is_list(reply.data):
                     raise TypeError("what should be a list is something else")
                 return reply
 
@@ -136,6 +138,11 @@ def understood() -> Iterator[None]:
     except (BadAttributeException, GithubException, *_GUARDS) as error:
         what = f"GitHub described something in a way that wharf does not understand ({type(error).__name__})."
         raise StorageError(what, "Update wharf.") from error
+
+
+def _is_list(data: Json) -> bool:
+    """Whether it is a page of a list. PyGithub takes others too, and passes over null: such pages would never end."""
+    return isinstance(data, list) and all(isinstance(each, dict) for each in data)
 
 
 def _whole(reply: Reply) -> Told:

@@ -22,6 +22,8 @@ CONNECTING = 10.0
 """Seconds for a connection, for the proxy's word on it, and for TLS."""
 SLOW: Final = "it took too long"
 
+_LINE = 64 << 10  # bytes of a line that are read at a time
+_TRAILERS = 100  # lines behind a body in chunks: as many as http.client takes for headers
 _KEPT = 15.0  # seconds that a connection is kept: what stands between may forget a quiet one without a word
 
 
@@ -48,7 +50,7 @@ class _Answered(http.client.HTTPResponse):
     """The head of an answer, read as strictly as it was sent.
 
     http.client takes an interim answer for the answer, unless it is 100 (RFC 9110, 15.2); a head that breaks off for a whole
-    one; and a body whose length it cannot read for one that ends with the connection.
+    one; and a body whose length it cannot read for one that ends with the connection. It reads lines behind a body without end.
     """
 
     def begin(self) -> None:
@@ -71,6 +73,13 @@ class _Answered(http.client.HTTPResponse):
             if not 100 <= found[1] < 200 or found[1] == 101:
                 return found
             http.client.parse_headers(self.fp)
+
+    def _read_and_discard_trailer(self) -> None:
+        for _ in range(_TRAILERS):
+            line = self.fp.readline(_LINE)
+            if line in {b"\r\n", b"\n", b""}:
+                return
+        raise http.client.HTTPException
 
 
 class _Plain(HTTPConnection):
