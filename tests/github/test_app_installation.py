@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import github.Auth
 import pytest
@@ -291,6 +291,23 @@ def test_a_download_in_the_middle_gets_the_new_token(in_step: World) -> None:
             assert isinstance(found, str)
 
 
+def test_an_upload_that_is_done_stays_done_where_the_token_ends_and_cannot_be_renewed(
+    in_step: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with in_step.open() as opened:
+        draft = opened.rest.create_release("x", "main", "")
+        upload = opened.upload
+
+        def slow(url: str, name: str, file: BinaryIO, size: int) -> Reply:
+            done = upload(url, name, file, size)
+            in_step.hub.clock.forward(HOUR)
+            return done
+
+        monkeypatch.setattr(opened, "upload", slow)
+        in_step.hub.fault("GET ", "500", times=99)
+        assert opened.rest.upload(draft, "a.whl", io.BytesIO(b"x"), 1).size == 1
+
+
 @pytest.mark.parametrize("seconds", [0, SOONEST])
 def test_git_is_started_again_where_github_does_not_know_the_token(world: World, tmp_path: Path, seconds: float) -> None:
     """It does not know it yet, or it does not any more."""
@@ -469,7 +486,10 @@ def test_another_kind_of_key_is_told(world: World) -> None:
 
     curve = ec.generate_private_key(ec.SECP256R1())
     locked = apps.keys().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x"))
-    for data in (curve.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), locked):
+    der = apps.keys().private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    unknown = base64.encodebytes(der.replace(bytes.fromhex("2a864886f70d010101"), bytes.fromhex("2a864886f70d01017f")))
+    of_no_known_kind = b"-----BEGIN PRIVATE KEY-----\n" + unknown + b"-----END PRIVATE KEY-----\n"
+    for data in (curve.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), locked, of_no_known_kind):
         with pytest.raises(UsageError, match="not the private key of a GitHub App"):
             App("1", Secret(data.decode()), "WHARF_APP_KEY").token()
 

@@ -175,8 +175,8 @@ class GitHub:
 
     def know(self, data: Json) -> None:
         """Take from an answer whose token this is: GitHub names in it who made what this token just made."""
-        token = self.token
-        app = token is not None and token.reveal().startswith("ghs_")
+        source = self.source  # an app's is not asked: a renewal that fails now must not hide what was just done
+        app = isinstance(source, RenewingToken) or (source is not None and source.token().reveal().startswith("ghs_"))
         known = account.parse(data, app=app)
         if known is not None:
             self._account = known

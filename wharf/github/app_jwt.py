@@ -38,12 +38,13 @@ class App:
     def token(self) -> Secret:
         """A JWT that is valid for some minutes. Raises UsageError for a key that cannot sign."""
         import jwt
+        from cryptography.exceptions import UnsupportedAlgorithm
         from github.Auth import AppAuth
 
         try:
             signer = AppAuth(self.id, self.key.reveal(), jwt_expiry=VALID_FOR, jwt_issued_at=-ISSUED_BEFORE)
             return Secret(signer.create_jwt())
-        except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
+        except (jwt.PyJWTError, UnsupportedAlgorithm, ValueError, TypeError, AttributeError):
             # The library's words may hold parts of the key: they are not shown.
             raise unusable_key(self.source) from None
 
