@@ -402,6 +402,16 @@ def test_no_next_page_is_outside_of_the_api(path: str) -> None:
     assert len(mock.seen) == 1
 
 
+def test_a_name_with_dots_is_not_the_folder_above() -> None:
+    mock = Mock(lambda _request: answer(200, REPOSITORY))
+    with mock.open() as github:
+        assert github.rest.about("acme/..dots").default_branch == "main"
+        for name in ("../../x", "a/%2e%2e/../b", ".."):
+            with pytest.raises(StorageError, match="outside of its API"):
+                github.rest.ref(name)
+    assert [request.url.path for request in mock.seen] == ["/repos/acme/..dots"]
+
+
 @pytest.mark.parametrize("body", [{}, {"message": "hello"}, None, "x", 5])
 def test_what_is_no_list_is_not_an_empty_one(body: object) -> None:
     mock = Mock(lambda _request: answer(200, body))

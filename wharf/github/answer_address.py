@@ -51,7 +51,7 @@ def below_api(address: Address, target: SplitResult) -> str:
 
 def check_path(address: Address, path: str) -> None:
     """Raise StorageError for a path below the API that leads out of it."""
-    if "/.." in unquote(path.partition("?")[0]):
+    if ".." in re.split(r"[/\\]", unquote(path.partition("?")[0])):
         raise _outside(address)
 
 
