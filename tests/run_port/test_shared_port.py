@@ -287,6 +287,14 @@ def test_a_run_inside_a_run_of_the_same_index_just_runs(desk: Desk) -> None:
     assert (inner, status) == (outer, "200")
 
 
+@pytest.mark.parametrize("name", ["GH_ENTERPRISE_TOKEN", "WHARF_APP_ID", "WHARF_APP_KEY"])
+def test_a_run_inside_a_run_that_is_told_another_token_or_app_is_one_of_its_own(desk: Desk, name: str) -> None:
+    code = f"import os; os.environ[{name!r}] = 'another'\n"
+    outer, inner, status = desk.python(show().replace("import subprocess", f"{code}import subprocess", 1))[0].splitlines()
+    assert outer.split()[1] != inner.split()[1]
+    assert status == "200"
+
+
 @pytest.mark.slow
 def test_a_run_inside_a_run_ends_as_its_command_ends(desk: Desk) -> None:
     nested = [sys.executable, "-m", "wharf", "run", "--"]

@@ -23,7 +23,12 @@ if TYPE_CHECKING:
     from wharf.repository.settings import Settings
 
 # The variables by which the token for the repository is found: runs that differ in one of them may have different rights.
-_RIGHTS = ("WHARF_TOKEN", "GH_TOKEN", "GITHUB_TOKEN", "GH_CONFIG_DIR", "XDG_CONFIG_HOME", "HOME")
+_RIGHTS = (
+    *("WHARF_TOKEN", "GH_TOKEN", "GITHUB_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN", "GH_HOST"),
+    *("GH_CONFIG_DIR", "XDG_CONFIG_HOME", "HOME"),
+)
+# The same of an app. A run does not hand them on: whoever has them inside of a run named an app anew.
+_APP = ("WHARF_APP_ID", "WHARF_APP_KEY")
 
 
 def describe(settings: Settings, public_index: PublicIndex | bool, environ: Mapping[str, str]) -> Run:
@@ -47,7 +52,7 @@ def around(settings: Settings, run: Run, environ: Mapping[str, str]) -> tuple[in
         number = urlsplit(environ.get("WHARF_INDEX_URL", "")).port
     except ValueError:
         number = None
-    if not password or number is None:
+    if not password or number is None or any(environ.get(name) for name in _APP):
         return None
     secret = Secret(password)
     outer = run_search.find(number, secret, _folders(settings))
