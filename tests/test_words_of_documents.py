@@ -26,7 +26,10 @@ ROWS = re.findall(
 INSTEAD = {word.lower(): write for write, words in ROWS for word in re.findall(r"`([^`]+)`", words)}
 # "a token of GitHub's" and "a job of its own" are wrong, "each of GitHub's limits" and "one of its own jobs" are right.
 _ENDS = {
-    word: r"(?=$|[^\w ]| (?:that|which|and|or|is|are)\b)" if word.endswith(("'s", " own")) else r"(?![\w-])" for word in INSTEAD
+    word: r"(?=$|[^\w ]| (?:that|which|and|or|is|are|behind|in|on|for|to|with)\b)"
+    if word.endswith(("'s", " own"))
+    else r"(?![\w-])"
+    for word in INSTEAD
 }
 _WORDS = re.compile(rf"(?<![\w'-])({'|'.join(re.escape(word) + end for word, end in _ENDS.items())})", re.IGNORECASE)
 _CODE = re.compile(r"^( *)```.*?^\1```$|`[^`]*`|<!--.*?-->", re.DOTALL | re.MULTILINE)
