@@ -6,6 +6,7 @@ an error of a file comes with its remedy. It never knows what the files are for.
 - `regular_file`: files in folders that others may have filled.
 - `owner_only_folder`: folders that only their owner can enter.
 - `clock`: the time that has passed, sleep of the machine included.
+- `standard_streams`: streams that were closed before wharf began.
 - `disk_remedies`: what to do about a full disk and other errors of files.
 - `fault_report`: what is said about a fault in wharf.
 """
