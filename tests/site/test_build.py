@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.github.test_metadata_assets import turn_on
@@ -281,6 +281,7 @@ def _fresh(root: Path) -> Iterator[Repository]:
 
 @settings(derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(happening=OPERATIONS, died=st.lists(st.integers(0, 30), max_size=6))
+@example(happening=["publish"], died=[2])
 def test_a_site_that_grew_is_the_site_that_is_built_at_once(
     tmp_path_factory: pytest.TempPathFactory, happening: list[str], died: list[int]
 ) -> None:
@@ -338,6 +339,29 @@ def test_a_project_that_a_dead_build_had_deleted_comes_back(repository: Reposito
         subprocess.run([*git, "update-ref", repository.branch.ref, str(tip)], check=True)
         build(repository, out, with_files=True)
         assert tree(out) == before
+
+
+def test_a_first_build_that_died_is_begun_again_at_each_step(repository: Repository, tmp_path: Path) -> None:
+    put(repository, make_wheel(tmp_path))
+    build(repository, tmp_path / "whole", with_files=True)
+    for step in range(8):
+        out = tmp_path / str(step)
+        with _dying(step), contextlib.suppress(Died):
+            build(repository, out, with_files=True)
+        build(repository, out, with_files=True)
+        assert tree(out) == tree(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("path", ["files/notes.txt", "simple/demo/index.html", "other/"])
+def test_a_folder_with_anything_of_somebody_else_is_not_touched(repository: Repository, tmp_path: Path, path: str) -> None:
+    put(repository, make_wheel(tmp_path))
+    out = tmp_path / "out"
+    (out / "files").mkdir(parents=True)
+    (out / path).parent.mkdir(parents=True, exist_ok=True)
+    (out / path).mkdir() if path.endswith("/") else (out / path).write_text("mine")
+    with pytest.raises(UsageError, match="is not a wharf site"):
+        build(repository, out, with_files=True)
+    assert (out / path).exists()
 
 
 def test_a_file_that_came_before_a_build_died_goes_with_its_record(repository: Repository, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import fcntl
 import os
 import secrets
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import OddFileError, StorageError, UsageError
@@ -19,10 +20,10 @@ from wharf.system import disk_remedies, regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
 STAGING: Final = ".wharf-staging"
 _PAGES = "pages-"
+_FOLDERS = ("simple", "files")
 
 
 class SiteFolder:
@@ -107,13 +108,13 @@ class SiteFolder:
             return None
         if not self.out.is_dir():
             raise build_state.not_ours(str(self.out), "it is not a folder")
-        for name in (STAGING, "simple", "files", build_state.STATE):
+        for name in (STAGING, *_FOLDERS, build_state.STATE):
             self._check_own(self.out / name)
         path = self.out / build_state.STATE
         if path.is_file():
             with path.open("rb") as file:
                 return build_state.parse(file.read(build_state.MAX_STATE), str(self.out))
-        others = [path.name for path in self.out.iterdir() if path.name != STAGING]
+        others = [path.name for path in self.out.iterdir() if path.name != STAGING and not _is_begun(path)]
         if others:
             raise build_state.not_ours(str(self.out), f"it holds {sorted(others)[0]} and no {build_state.STATE}")
         return None
@@ -216,6 +217,13 @@ class SiteFolder:
             (self.out / "files" / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             (self.out / "files" / path).parent.rmdir()
+
+
+def _is_begun(path: Path) -> bool:
+    """Whether it is a folder that a first build had made when it died: one of a site, and without any file."""
+    if path.name not in _FOLDERS or path.is_symlink() or not path.is_dir():
+        return False
+    return not any(files or any(Path(where, name).is_symlink() for name in folders) for where, folders, files in os.walk(path))
 
 
 def stage(pages: Path, folder: str, files: Mapping[str, bytes]) -> None:
