@@ -247,6 +247,10 @@ def test_verbose_says_what_is_served_and_where(desk: Desk) -> None:
     assert str(desk.settings.place) in err
 
 
+# A signal that comes before the wait begins ends it, too: `signal.pause` would wait for the next one.
+WAKES = "woken, wakes = os.pipe()\nos.set_blocking(wakes, False)\nsignal.set_wakeup_fd(wakes)"
+
+
 def test_signals_reach_the_command_once(desk: Desk) -> None:
     code = """
 import os, signal, sys
@@ -256,10 +260,11 @@ def tell(number, frame):
         sys.exit(3)
 for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
     signal.signal(each, tell)
+{WAKES}
 print("ready", flush=True)
 while True:
-    signal.pause()
-"""
+    os.read(woken, 1)
+""".replace("{WAKES}", WAKES)
     with desk.started("--", sys.executable, "-c", code) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -289,10 +294,11 @@ def tell(number, frame):
     if count == 2:
         sys.exit(5)
 signal.signal(signal.SIGINT, tell)
+{WAKES}
 os.write(1, b"ready.\\n")
 while True:
-    signal.pause()
-"""
+    os.read(woken, 1)
+""".replace("{WAKES}", WAKES)
     terminal, other = pty.openpty()
     take = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
     command = [sys.executable, "-c", take, *desk.words("run", "--", sys.executable, "-c", code)]
