@@ -93,6 +93,7 @@ def _deaths(count: int, tries: int = 24) -> Iterator[int]:
 def test_a_publisher_killed_at_any_step_leaves_the_old_index_whole_and_can_be_run_again(tmp_path: Path, store: Path) -> None:
     old, wheel, sdist = make_wheel(tmp_path, "old"), make_wheel(tmp_path), make_sdist(tmp_path)
     words = ["publish", "--json", str(wheel), str(sdist)]
+    result(wharf(tmp_path / "counted", "publish", "--json", old))  # as in each store below
     died = 0
     for step in _deaths(_steps(tmp_path, words)):
         folder = store / str(step)

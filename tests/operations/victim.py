@@ -20,7 +20,9 @@ OUTSIDE = tuple(
     for wing, name in (
         ("assets", "folder_store.py"),
         ("index", "branch.py"),
+        ("index", "fast_import.py"),
         ("index", "git.py"),
+        ("index", "git_objects.py"),
         ("index", "snapshot.py"),
         ("repository", "opening.py"),
     )
