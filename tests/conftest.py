@@ -105,13 +105,13 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    """The folder of an embedded store that does not exist yet."""
+    """The folder of a store that does not exist yet."""
     return tmp_path / "store"
 
 
 @pytest.fixture
 def repository(store: Path) -> Iterator[Repository]:
-    """An empty embedded store, open."""
+    """An empty store in a folder, open."""
     with open_repository(Settings(place=store)) as opened:
         yield opened
 

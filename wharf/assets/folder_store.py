@@ -1,4 +1,4 @@
-"""The asset store of the embedded store: `assets/<sha256>/<filename>` in a folder, filled by rename from `staging/`.
+"""The asset store in a folder: `assets/<sha256>/<filename>`, filled by rename from `staging/`.
 
 Publishers hold a lock together; whoever deletes bytes holds it alone, so that it never deletes what a publisher
 stored and has not yet named on the branch.

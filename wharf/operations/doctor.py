@@ -81,7 +81,7 @@ def _git() -> Iterator[Finding]:
 
 
 def _folder(folder: Path, settings: Settings) -> Iterator[Finding]:
-    """What is said of an embedded store. It is opened only if there is one: opening makes what is not there."""
+    """What is said of a store in a folder. It is opened only if there is one: opening makes what is not there."""
     from wharf.repository.opening import line_of, line_of_init, open_repository
 
     if not any((folder / name).exists() for name in ("index.git", "assets")):

@@ -31,7 +31,7 @@ def dispatch(repository: Repository, kind: str) -> None:
     Needs the permission `contents: write`. Raises StorageError.
     """
     if repository.github is None:
-        raise TypeError("an embedded store has no events")
+        raise TypeError("a store in a folder has no events")
     payload = {"index": repository.branch.index, "commit": repository.branch.tip()}
     try:
         repository.github.rest.dispatch(kind, payload)

@@ -49,7 +49,7 @@ class Watch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
-    """An index and its files. `where` names it for people; `github` is None for an embedded store, `folder` for the others.
+    """An index and its files. `where` names it for people; `github` is None for a store in a folder, `folder` for the others.
 
     `made`: opening it made the store.
     """
@@ -84,7 +84,7 @@ class Repository:
         from wharf.github.remote_branch import RemoteBranch
 
         if self.github is None or not isinstance(self.branch, RemoteBranch) or not isinstance(self.assets, Releases):
-            raise TypeError("an embedded store knows no GitHub tokens")
+            raise TypeError("a store in a folder knows no GitHub tokens")
 
         github = self.github.with_token(token)
         with self.branch.acting_as(github) as branch:
@@ -101,7 +101,7 @@ def open_repository(
     whole: bool = False,
     fetch: Fetch = "must",
 ) -> Iterator[Repository]:
-    """The repository that the settings name; an embedded store is made on first use.
+    """The repository that the settings name; a store in a folder is made on first use.
 
     Raises StorageError if it cannot be reached or used. With `reading`, a folder or an index that is not there is a
     NotFoundError (see `check_index`, which is the caller's to ask where it fetches later). `whole`: with all records at hand.

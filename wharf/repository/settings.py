@@ -33,7 +33,7 @@ _PORTS = 10_000
 class Settings:
     """What a command works on, and how.
 
-    `place` is a repository on GitHub or the folder of an embedded store, `source` says in a few words who named it, and
+    `place` is a repository on GitHub or the folder of a store, `source` says in a few words who named it, and
     `trusted` whether a token may be sent to its host. `max_wait` is in seconds: how long GitHub's limits may keep a command
     waiting in all. `strict`: a file that is worth a warning is refused. `repositories` (owner/name) are others of that host
     that records may place files in. `app` is the GitHub App in the person's own file. `cache` and `data` are the person's
@@ -83,7 +83,7 @@ def resolve(
 ) -> Settings:
     """The settings of a command. `options` are those of the command line, `configs` the files, the nearest one first.
 
-    The repository: the option, `WHARF_REPO`, the files, the repository of an Actions job, the embedded store in `data`.
+    The repository: the option, `WHARF_REPO`, the files, the repository of an Actions job, the store in the folder `data`.
     `data` and `cache` are None where no home is known for them. Raises UsageError for an address, a name or a number that
     cannot be, and for a folder that is needed and not known.
     """
@@ -122,7 +122,7 @@ def resolve(
 def _named(
     options: Mapping[str, str], environ: Mapping[str, str], configs: Sequence[SettingsFile]
 ) -> tuple[str | None, str, Path, bool]:
-    """The repository's address (None: the embedded store), who says so, where a path starts, and whether it is the person."""
+    """The repository's address (None: a folder), who says so, where a path starts, and whether it is the person."""
     here = Path()
     if "repo" in options:
         return options["repo"], "the option --repo", here, True
