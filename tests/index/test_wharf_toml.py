@@ -24,6 +24,12 @@ def test_a_new_index_says_nothing_but_its_format() -> None:
         b"format = 1\nreserved = ['" + b"a" * 300 + b"']",
         *(b"format = true", b"format = 1.0", b"format = 1\nx = " + b"[" * 5000, b"format = 1\nx = " + b"9" * 5000),
         b"format = 1\n# " + b"x" * (64 << 10),
+        *(b"format = 1\nbases = 'main'", b"format = 1\nbases = ['Main']", b"format = 1\nbases = ['simple']"),
+        *(b"format = 1\nbases = ['a', 'a']", b"format = 1\nbases = " + repr([f"b{n}" for n in range(17)]).encode()),
+        *(b"format = 1\nshadow = ['a b']", b"format = 1\nupload = ['alice']", b"format = 1\n[upload]\nacme = 'alice'"),
+        *(b"format = 1\n[upload]\nacme = ['two words']", b"format = 1\n[upload]\nacme = ['@acme']"),
+        *(b"format = 1\n[upload]\nacme = ['repo:acme']", b"format = 1\n[upload]\n'a b' = ['alice']"),
+        b"format = 1\n[upload]\nacme = " + repr(["alice"] * 101).encode(),
     ],
 )
 def test_what_is_not_understood_is_never_guessed(wrong: bytes) -> None:
@@ -71,3 +77,32 @@ def test_no_glob_breaks_the_question(globs: list[str], name: str) -> None:
         assert settings.reserves(name)
     else:
         assert settings.reserves(name) in {True, False}
+
+
+@pytest.mark.parametrize("key", wharf_toml.LATER)
+def test_what_a_later_version_forbids_is_not_allowed_by_this_one(key: str) -> None:
+    with pytest.raises(StorageError, match=f"{key}.*not known to this version"):
+        parse(f"format = 1\n{key} = {{}}\n".encode())
+
+
+def test_the_first_rule_that_matches_says_who_may_publish() -> None:
+    found = parse(b"""format = 1
+[upload]
+"acme-core" = []
+"Acme_*" = ["@acme/platform", "alice", "repo:acme/build", "bot[bot]"]
+""")
+    assert found.uploaders("acme-core") == ()
+    assert found.uploaders("acme-tools") == ("@acme/platform", "alice", "repo:acme/build", "bot[bot]")
+    assert found.uploaders("other") is None
+
+
+def test_bases_and_names_that_are_not_looked_for_in_them() -> None:
+    found = parse(b"format = 1\nbases = ['main', 'gpu']\nshadow = ['acme-*']\n")
+    assert found.bases == ("main", "gpu")
+    assert (found.shadows("acme-x"), found.shadows("other")) == (True, False)
+
+
+def test_changes_of_rights_are_named() -> None:
+    after = b"format = 1\nbases = ['main']\nmetadata-assets = true\n[upload]\nacme = []\n[policy]\ndeny = ['x']\n"
+    assert wharf_toml.changed_rights(NEW, after) == ["bases", "upload", "policy"]
+    assert wharf_toml.unknown_keys(b"format = 1\nreservd = []\n[policy]\n") == ["reservd"]

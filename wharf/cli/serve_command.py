@@ -136,7 +136,7 @@ def serve_command(
 
 
 def _serve(state: State, options: Options) -> None:
-    from wharf.repository.settings import DEFAULT_INDEX
+    from wharf.index.index_name import DEFAULT_INDEX
     from wharf.server.operator_server import Operator, serve
 
     passes_on = options.public_index is not None  # then a missing store is not made: its name may be mistyped

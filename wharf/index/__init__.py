@@ -9,7 +9,7 @@ program that a configuration names.
 - `change`: what a verb wants of an index, as a value. The kinds of changes are `add_files`, `yank_and_remove` and
   `wharf_toml_change`; each decides its conflicts.
 - `record`: a release as the bytes of `release.json`, and the state of a project.
-- `wharf_toml`: `wharf.toml`, the settings of an index.
+- `wharf_toml`: `wharf.toml`, the settings of an index. `index_name`: what an index can be called.
 - `asset_location`: where a record says that a file is on GitHub.
 - `commit_message`: why a commit was made, and by whom. `history` reads these messages again.
 - `fast_import`: a commit as git reads it from a stream.

@@ -7,10 +7,15 @@ import hashlib
 import re
 from dataclasses import dataclass
 from fnmatch import translate
+from typing import TYPE_CHECKING, Final
 
 from wharf.distribution.file_names import plain
 from wharf.errors import StorageError
+from wharf.index.index_name import is_index_name
 from wharf.text_formats import toml_and_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 PATH = "wharf.toml"
 FORMAT = 1
@@ -25,8 +30,32 @@ format = {FORMAT}
 """.encode()
 NEW_WITH_METADATA_ASSETS = NEW + f"{METADATA_ASSETS} = true\n".encode()
 
+KEYS: Final = ("format", METADATA_ASSETS, "bases", "reserved", "shadow", "upload")
+"""The keys that this version knows."""
+KEYS_OF_RIGHTS: Final = ("bases", "reserved", "shadow", "upload")
+"""The keys that decide who may do what, and which names come from where."""
+LATER: Final = ("keep-past", "retention", "upstream", "route", "policy")
+"""Keys of the format that this version does not obey. It reads no index that has one: what they forbid would be allowed."""
+
+MOST_BASES = 16
 _MOST_GLOBS = 1000
+_MOST_UPLOADERS = 100
 _GLOB = re.compile(r"[A-Za-z0-9._*?\[\]!-]{1,200}", re.ASCII)
+_LOGIN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}(?:\[bot\])?"
+_UPLOADER = re.compile(
+    rf"{_LOGIN}|@[A-Za-z0-9][A-Za-z0-9_-]{{0,99}}/[A-Za-z0-9][A-Za-z0-9._-]{{0,99}}"
+    r"|repo:[A-Za-z0-9][A-Za-z0-9_-]{0,99}/[A-Za-z0-9._-]{1,100}",
+    re.ASCII,
+)
+_NAMES = 'a list of project names, with * for any letters, as in ["acme-*"]'
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRule:
+    """Who may publish the projects whose names match `glob`: logins, `@org/team`, `repo:owner/name`."""
+
+    glob: str
+    uploaders: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,43 +63,84 @@ class IndexSettings:
     """What holds for the whole index, whoever reads or writes it.
 
     `metadata_assets`: a publish stores core metadata beside each file, where a static site's readers look for it (PEP 658).
+    `bases`: indexes of the same repository whose projects this one shows, too, the nearest one first.
     `reserved`: globs of project names that belong to this index also before it has a project of that name, so that they are
-    never looked for elsewhere.
+    never looked for elsewhere. `shadow`: globs of names that are not looked for in the bases.
+    `upload`: who may publish what; the first rule whose glob matches a name decides, and without one everybody who may write.
     """
 
     metadata_assets: bool = False
+    bases: tuple[str, ...] = ()
     reserved: tuple[str, ...] = ()
+    shadow: tuple[str, ...] = ()
+    upload: tuple[UploadRule, ...] = ()
 
     def reserves(self, name: str) -> bool:
         """Whether a project's name (PEP 503 form) is reserved."""
-        return bool(self.reserved) and bool(_matcher(self.reserved).fullmatch(name))
+        return matches(self.reserved, name)
+
+    def shadows(self, name: str) -> bool:
+        """Whether the bases' versions of a project (PEP 503 form) are hidden."""
+        return matches(self.shadow, name)
+
+    def uploaders(self, name: str) -> tuple[str, ...] | None:
+        """Who may publish a project (PEP 503 form); None: whoever may write to the repository."""
+        return next((rule.uploaders for rule in self.upload if matches((rule.glob,), name)), None)
 
 
 def parse(data: bytes) -> IndexSettings:
-    """The settings in a `wharf.toml`, as found on a branch; unknown keys are ignored.
+    """The settings in a `wharf.toml`, as found on a branch; unknown keys are ignored, but for those of later versions.
 
     Raises StorageError if it is broken or of a format not known here: what it meant to forbid must not be guessed.
     """
-    try:
-        if len(data) > MAX_BYTES:
-            raise ValueError(f"it is longer than {MAX_BYTES >> 10} KiB")
-        found = toml_and_json.toml(data.decode())
-    except ValueError as error:
-        raise StorageError(
-            f"{PATH} on the index branch is not TOML: {plain(str(error))}.", "Fix it there; `git log` shows who changed it."
-        ) from error
+    found = _table(data)
     if type(found.get("format")) is not int or found["format"] != FORMAT:
         raise StorageError(
             f"{PATH} on the index branch says format = {plain(repr(found.get('format')))}; this version knows {FORMAT} only.",
             "Update wharf, or fix the file if its number is wrong.",
         )
-    metadata_assets, reserved = found.get(METADATA_ASSETS, False), found.get("reserved", [])
+    later = [key for key in LATER if key in found]
+    if later:
+        raise StorageError(
+            f"{later[0]!r} in {PATH} on the index branch is not known to this version of wharf.",
+            "Update wharf, or take the key out of the file.",
+        )
+    metadata_assets = found.get(METADATA_ASSETS, False)
     if not isinstance(metadata_assets, bool):
         raise _wrong(METADATA_ASSETS, "true or false")
-    fits = isinstance(reserved, list) and len(reserved) <= _MOST_GLOBS
-    if not fits or not all(isinstance(each, str) and _GLOB.fullmatch(each) for each in reserved):
-        raise _wrong("reserved", 'a list of project names, with * for any letters, as in ["acme-*"]')
-    return IndexSettings(metadata_assets=metadata_assets, reserved=tuple(reserved))
+    bases = found.get("bases", [])
+    if not isinstance(bases, list) or len(bases) > MOST_BASES or not all(isinstance(each, str) for each in bases):
+        raise _wrong("bases", f'a list of at most {MOST_BASES} names of indexes, as in ["main"]')
+    if not all(map(is_index_name, bases)) or len({*bases}) != len(bases):
+        raise _wrong("bases", 'names of indexes, each one once, as in ["main"]')
+    return IndexSettings(
+        metadata_assets=metadata_assets,
+        bases=tuple(bases),
+        reserved=_globs(found, "reserved"),
+        shadow=_globs(found, "shadow"),
+        upload=_upload(found.get("upload", {})),
+    )
+
+
+def unknown_keys(data: bytes) -> list[str]:
+    """The keys at the top that no version knows, as far as this one can say. Raises StorageError for what is not TOML."""
+    return sorted(_table(data).keys() - {*KEYS, *LATER})
+
+
+def changed_rights(before: bytes, after: bytes) -> list[str]:
+    """The keys of rights that differ between two files. Raises StorageError for what is not TOML."""
+    old, new = _table(before), _table(after)
+    return [key for key in (*KEYS_OF_RIGHTS, *LATER) if old.get(key) != new.get(key)]
+
+
+def matches(globs: tuple[str, ...], name: str) -> bool:
+    """Whether a project's name (PEP 503 form) matches one of the globs, in whatever spelling they are."""
+    return bool(globs) and bool(_matcher(globs).fullmatch(name))
+
+
+def is_glob(text: str) -> bool:
+    """Whether `text` can stand for names of projects."""
+    return bool(_GLOB.fullmatch(text))
 
 
 def with_metadata_assets(data: bytes) -> bytes:
@@ -88,13 +158,48 @@ KNOWN = {_git_id(each): each for each in (NEW, NEW_WITH_METADATA_ASSETS)}
 """The files that wharf itself writes, by their git ids: a clone without files need not fetch those."""
 
 
+def _table(data: bytes) -> dict[str, object]:
+    try:
+        if len(data) > MAX_BYTES:
+            raise ValueError(f"it is longer than {MAX_BYTES >> 10} KiB")
+        return dict(toml_and_json.toml(data.decode()))
+    except ValueError as error:
+        raise StorageError(
+            f"{PATH} on the index branch is not TOML: {plain(str(error))}.", "Fix it there; `git log` shows who changed it."
+        ) from error
+
+
+def _globs(found: Mapping[str, object], key: str) -> tuple[str, ...]:
+    value = found.get(key, [])
+    if not isinstance(value, list) or len(value) > _MOST_GLOBS:
+        raise _wrong(key, _NAMES)
+    if not all(isinstance(each, str) and is_glob(each) for each in value):
+        raise _wrong(key, _NAMES)
+    return tuple(value)
+
+
+def _upload(table: object) -> tuple[UploadRule, ...]:
+    if not isinstance(table, dict) or len(table) > _MOST_GLOBS:
+        raise _wrong("upload", 'a table of lists, as in "acme-*" = ["alice", "@acme/platform"]')
+    for glob, uploaders in table.items():
+        if not is_glob(glob):
+            raise _wrong("upload", f'a table with project names as keys, as "acme-*"; {plain(repr(glob), 50)} is not one')
+        if not isinstance(uploaders, list) or len(uploaders) > _MOST_UPLOADERS or not _are_uploaders(uploaders):
+            raise _wrong(f"upload.{glob}", 'a list of logins, teams and repositories, as in ["alice", "@acme/platform"]')
+    return tuple(UploadRule(glob, tuple(uploaders)) for glob, uploaders in table.items())
+
+
+def _are_uploaders(values: Iterable[object]) -> bool:
+    return all(isinstance(each, str) and _UPLOADER.fullmatch(each) for each in values)
+
+
 def _wrong(key: str, wanted: str) -> StorageError:
     return StorageError(
         f"{key!r} in {PATH} on the index branch must be {wanted}.", "Fix it there; `git log` shows who changed it."
     )
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=256)
 def _matcher(globs: tuple[str, ...]) -> re.Pattern[str]:
     """One pattern for all globs, in the normal form of names (PEP 503), so that `Acme_*` means what `acme-*` means."""
     return re.compile("|".join(translate(re.sub(r"[-_.]+", "-", glob).lower()) for glob in globs))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from wharf import __version__
 from wharf.errors import ConflictError, UsageError
-from wharf.repository.settings import DEFAULT_INDEX
+from wharf.index.index_name import DEFAULT_INDEX
 from wharf.repository_address import GITHUB
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from wharf.github.request_turns import Waiting
 from wharf.index.git import Git
+from wharf.index.index_name import DEFAULT_INDEX
 from wharf.operations.doctor_findings import Diagnosis, Finding, findings_of, no_index, readable
-from wharf.repository.settings import DEFAULT_INDEX
 from wharf.system import disk_remedies
 
 if TYPE_CHECKING:

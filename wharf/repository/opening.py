@@ -20,7 +20,7 @@ from wharf.errors import (
     did_you_mean,
 )
 from wharf.index.branch import Branch
-from wharf.repository.settings import DEFAULT_INDEX, Settings
+from wharf.index.index_name import DEFAULT_INDEX
 from wharf.repository.tokens import Tokens
 from wharf.system import disk_remedies
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from wharf.github.clone import Depth
     from wharf.github.release_store import Releases
     from wharf.github.remote_branch import RemoteBranch
+    from wharf.repository.settings import Settings
     from wharf.repository_address import Address
     from wharf.secret import Secret
 

@@ -14,17 +14,15 @@ from typing import TYPE_CHECKING, cast, get_args
 
 from wharf.errors import UsageError
 from wharf.github.push_or_api import CommitWay
+from wharf.index.index_name import DEFAULT_INDEX, WORDS_OF_ADDRESSES, is_index_name
 from wharf.repository.settings_file import NamedApp, SettingsFile
 from wharf.repository_address import GITHUB, Address, is_short, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-DEFAULT_INDEX = "main"
 LONGEST_WAIT = 3700.0
 """Seconds, a little more than GitHub's hour, that its limits may keep a command waiting unless it is told otherwise."""
-_INDEX = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
-_RESERVED = frozenset({"simple", "files", "legacy", "pypi", "healthz", "static", "api", "metrics"})
 _FIRST_PORT = 20_000
 _PORTS = 10_000
 
@@ -163,10 +161,10 @@ def _place(text: str, base: Path) -> Address | Path:
 def _index(name: str | None) -> str:
     if name is None:
         return DEFAULT_INDEX
-    if not _INDEX.fullmatch(name) or name in _RESERVED:
+    if not is_index_name(name):
         raise UsageError(
             f"{name!r} cannot be the name of an index.",
-            f"Use lower-case letters, digits and hyphens, and none of: {', '.join(sorted(_RESERVED))}.",
+            f"Use lower-case letters, digits and hyphens, and none of: {', '.join(sorted(WORDS_OF_ADDRESSES))}.",
         )
     return name
 

@@ -1,0 +1,28 @@
+"""The names of indexes, and the words that none can have, because addresses use them."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+DEFAULT_INDEX: Final = "main"
+
+WORDS_OF_ADDRESSES: Final = frozenset({"simple", "files", "legacy", "pypi", "healthz", "static", "api", "metrics"})
+"""No index has ever had one of these names."""
+
+NOT_TO_BE_MADE: Final = WORDS_OF_ADDRESSES | {
+    *("namespace", "namespaces", "search", "readyz", "docs", "json", "rss", "upload", "latest"),
+}
+"""An index that has one of the newer words as its name is still used with --index. It has no address below its name."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
+
+
+def is_index_name(text: str) -> bool:
+    """Whether `text` can be the name of an index: lower-case letters, digits and hyphens, and no word of addresses."""
+    return bool(_NAME.fullmatch(text)) and text not in WORDS_OF_ADDRESSES
+
+
+def has_address(name: str) -> bool:
+    """Whether an index is served below its own name."""
+    return is_index_name(name) and name not in NOT_TO_BE_MADE
