@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from wharf.index.change import Named
-    from wharf.model import Release
+    from wharf.model import File, Release
 
 Opener: TypeAlias = "Callable[[], BinaryIO]"
 """Opens a file for reading, at its beginning."""
@@ -78,4 +78,8 @@ class AssetStore(Protocol):
 
     def left_of(self, project: str, version: str, removed: Mapping[str, str]) -> Sequence[Named]:
         """Those files (name: sha256) of a release that left the index before, but whose bytes are still stored."""
+        ...
+
+    def public_address(self, file: File) -> str | None:
+        """Where everybody can fetch a file without wharf, if the place is public; None if there is no such address."""
         ...

@@ -178,6 +178,10 @@ class FolderStore:
                 target.parent.mkdir()
             regular_file.put(staged, target, _DEPTH)
 
+    def public_address(self, file: File) -> str | None:
+        """None: only a server or a static site gives the files of a folder an address."""
+        return None
+
     def path(self, sha256: str, filename: str) -> Path:
         """Where the bytes lie, or would lie. Raises ValueError for what cannot be a digest or a file name."""
         if not is_sha256(sha256) or not is_filename(filename):

@@ -35,12 +35,9 @@ def say_how_long(state: State, contents: int, seconds: float) -> None:
 
 def result_document(repository: Repository, done: Published, *, dry_run: bool) -> dict[str, Json]:
     """The result; `address` is where everybody can fetch a file if the repository is public."""
-    from wharf.github.release_store import Releases
 
     def described(named: Named) -> dict[str, Json]:
-        assets, stored = repository.assets, named.file.location  # a dry run stores nothing
-        address = assets.link(assets.place(named.file)) if isinstance(assets, Releases) and stored else None
-        return {**file_document(named), "address": address}
+        return {**file_document(named), "address": repository.assets.public_address(named.file)}
 
     made = [*(["store"] if repository.made else []), *(["index"] if done.began and not dry_run else [])]
     return {

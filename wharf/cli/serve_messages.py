@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wharf.clients import install_commands
+from wharf.pages import install_commands
 
 if TYPE_CHECKING:
     from wharf.cli.state import State
-    from wharf.clients.install_commands import Login
+    from wharf.pages.install_commands import Login
     from wharf.server.options import Options
 
 

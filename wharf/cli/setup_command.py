@@ -92,11 +92,9 @@ def _lines(text: str, file: Path | None, done: Written | None, notes: list[str])
 
 def _which_token(settings: Settings, address: IndexAddress) -> Iterator[str]:
     """Whose token is meant: that depends on the repository, not on the address."""
-    from wharf.repository_address import Address
-
     if address.run:
         yield "No token is needed: `wharf run` makes a password for each command."
-    elif isinstance(settings.place, Address):
+    elif not isinstance(settings.place, Path):
         yield f"TOKEN is a GitHub token that may read {settings.place} (`wharf doctor`), unless everybody may read the index."
     elif settings.place.is_dir():
         yield "TOKEN is a wharf token (`wharf token create NAME`), unless everybody may read the index."

@@ -6,5 +6,4 @@ this one. It never writes a token into a text, and opens no file.
 - `setup_by_client`: the setup of each client, in the files `pip`, `uv`, `poetry`, `pdm` and `twine`.
 - `setup_text`: what a setup is, and the sentences that several clients share.
 - `index_address`: the address of an index, as a person types it.
-- `install_commands`: what a person types to install from an index.
 """

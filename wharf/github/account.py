@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from wharf.model import Json
     from wharf.repository_address import Address
+    from wharf.secret import Secret
 
 QUERY: Final = "query { viewer { login databaseId } }"
 """What every kind of token may ask by GraphQL. `GET /user` is forbidden to those of apps and of Actions jobs."""
@@ -50,6 +51,11 @@ class Job:
 
     account: Account | None
     run: str
+
+
+def prefix_of(token: Secret) -> str:
+    """The prefix that shows the kind of a token, one of KINDS, and nothing else of the token; else nothing."""
+    return next((prefix for prefix in KINDS if token.reveal().startswith(prefix)), "")
 
 
 def parse(data: Json, *, app: bool = False) -> Account | None:

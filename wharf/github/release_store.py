@@ -56,6 +56,10 @@ class Releases:
         address = self.github.address if place.repository is None else self.github.address.moved(place.repository)
         return address.download(place.tag, place.name)
 
+    def public_address(self, file: File) -> str | None:
+        """The same for a file by its record. None for one that was not stored: a dry run stores nothing."""
+        return self.link(self.place(file)) if file.location else None
+
     @contextlib.contextmanager
     def fetch(self, place: AssetLocation) -> Iterator[Download]:
         """The bytes of a file, not compared with its digest yet. Raises StorageError, and what GitHub's answers mean."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wharf.errors import NotAllowedError, NotFoundError, RejectedError
 from wharf.github import release_listing
-from wharf.github.account import KINDS
+from wharf.github.account import KINDS, prefix_of
 from wharf.github.api import GitHub
 from wharf.github.app_jwt import App
 from wharf.github.remote_branch import RemoteBranch
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from wharf.repository.credentials import Credential
     from wharf.repository.settings import Settings
     from wharf.repository_address import Address
-    from wharf.secret import Secret
 
 _MANY_ASSETS = 900
 _LARGE, _LARGEST = 8.0, 10  # GB; "Repository limits"
@@ -61,7 +60,7 @@ class GitHubDiagnosis:
             host = self._address.host
             hint = f"Set WHARF_TOKEN, or log in: gh auth login --hostname {host}. Without one, only what is public can be read."
             return Finding(what="token", state="warning", detail=f"none was found for {host}{ignored}", hint=hint)
-        kind = "a GitHub App's" if isinstance(found.token, App) else KINDS.get(_prefix(found.token), "a token")
+        kind = "a GitHub App's" if isinstance(found.token, App) else KINDS.get(prefix_of(found.token), "a token")
         detail = f"{kind}, from {found.source}{ignored}"
         if found.warning:
             return Finding(what="token", state="warning", detail=detail, hint=found.warning)
@@ -220,13 +219,13 @@ def _writing(github: GitHub, about: About) -> Finding:
             return Finding(what="writing", detail="the app may write: it has contents: write")
         hint = "For publishing, give the app the permission Contents: Read and write, and accept it for the installation."
         return Finding(what="writing", state="warning", detail="the app may only read: it has contents: read", hint=hint)
-    if _prefix(token) == _OF_APPS:
+    if prefix_of(token) == _OF_APPS:
         hint = "An Actions job needs `permissions: contents: write`, an app the permission `contents: write`."
         return Finding(what="writing", detail="only a write shows whether this token may write", hint=hint)
     if not about.may_push:
         hint = "For publishing, ask for the role Write in the repository's settings on GitHub."
         return Finding(what="writing", state="warning", detail="the token's user may not write to it", hint=hint)
-    if _prefix(token) in _SCOPED and about.scopes is not None:
+    if prefix_of(token) in _SCOPED and about.scopes is not None:
         scopes = {each.strip() for each in about.scopes.split(",")}
         if "repo" in scopes or ("public_repo" in scopes and not about.private):
             return Finding(what="writing", detail="the token's user may write, and its scopes suffice")
@@ -234,11 +233,6 @@ def _writing(github: GitHub, about: About) -> Finding:
         return Finding(what="writing", state="warning", detail=detail, hint="Give the token the scope `repo`.")
     detail = "the token's user may write; only a write shows whether the token may"
     return Finding(what="writing", detail=detail, hint="It needs the permission `contents: write`.")
-
-
-def _prefix(token: Secret) -> str:
-    """The prefix that shows the kind of a token, and nothing else of the token."""
-    return next((prefix for prefix in KINDS if token.reveal().startswith(prefix)), "")
 
 
 def _clock(github: GitHub) -> Finding:

@@ -7,4 +7,5 @@ the index, and no private key of a record is on a page.
 - `page_format`: the formats, and a document as bytes in one of them. `html` has the templates.
 - `content_negotiation`: which format and encoding a client asked for.
 - `etag`: the ETag of a page.
+- `install_commands`: what a person types to install from an index, as the page for people shows it.
 """

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from wharf.clients.install_commands import for_server, for_site
+from wharf.pages.install_commands import for_server, for_site
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wharf.clients.install_commands import Login
     from wharf.model import Json
+    from wharf.pages.install_commands import Login
 
 _PAGE = """\
 <!DOCTYPE html>

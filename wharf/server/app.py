@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from wharf.clients.install_commands import Login
+    from wharf.pages.install_commands import Login
     from wharf.repository.opening import Repository
     from wharf.server.logs.operator_log import RefusalLog
     from wharf.server.rules import Rules
@@ -80,7 +80,7 @@ def make_app(
     routes = Routes(access, refresher, uploads, sleep, rules.root_path.rstrip("/"), _home(rules), refusals)
     webhook = None
     if rules.webhook is not None and github is not None:
-        webhook = Webhook(rules.webhook, refresher, github.address, repository.branch.ref, refusals)
+        webhook = Webhook(rules.webhook, refresher, github.address.slug, repository.branch.ref, refusals)
     return SimpleApi(
         cache,
         access,

@@ -21,7 +21,6 @@ from wharf.text_formats.toml_and_json import json_value
 
 if TYPE_CHECKING:
     from wharf.model import Json
-    from wharf.repository_address import Address
     from wharf.secret import Secret
     from wharf.server.logs.operator_log import RefusalLog
     from wharf.server.refresh.refresher import Refresher
@@ -41,12 +40,12 @@ _UNSIGNED = answer.text(403, "The signature is not that of the configured secret
 class Webhook:
     """Takes the messages of one repository's, or its organisation's, webhook. `secret` signs them.
 
-    `ref` is the branch of the index; `refusals` gets the messages that are refused.
+    `repository` is its `owner/name`, `ref` is the branch of the index; `refusals` gets the messages that are refused.
     """
 
     secret: Secret
     refresher: Refresher
-    address: Address
+    repository: str
     ref: str
     refusals: RefusalLog | None = None
 
@@ -89,8 +88,8 @@ class Webhook:
         """Close at once what GitHub says was made private; of all else that may have changed it is asked."""
         repository = found.get("repository")
         name = repository.get("full_name") if isinstance(repository, dict) else None
-        own = f"{self.address.owner}/{self.address.name}".lower()
-        closed = found.get("action") in ("privatized", "deleted") and isinstance(name, str) and name.lower() == own
+        own = isinstance(name, str) and name.lower() == self.repository.lower()
+        closed = own and found.get("action") in ("privatized", "deleted")
         self.refresher.look_again(closed=closed)
 
 
