@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from wharf.errors import AWAY, UNWRITABLE, NotAllowedError, StorageError
 from wharf.github.replies import away, plain
+from wharf.index.branch import REMOVED
 from wharf.index.git import Git, check_disk
 from wharf.index.git_objects import GitObjects
 from wharf.system import disk_remedies, owner_only_folder
@@ -42,7 +43,7 @@ PAUSE: Final = 0.2
 
 _PACKS = 40  # packs after which a clone is tidied up: every fetch that brings something adds one
 _HERE = "wharf-repository:"  # what the address is called until git looks it up
-_ALL = "+refs/heads/wharf/*:refs/heads/wharf/*"
+_ALL = ("+refs/heads/wharf/*:refs/heads/wharf/*", f"+{REMOVED}*:{REMOVED}*")
 _CLONE = (
     ("core.logAllRefUpdates", "false"),  # a clone needs no log of its refs, and old commits may go
     ("core.fsync", "none"),  # what a power cut takes away is fetched again
@@ -60,7 +61,7 @@ _BROKEN = re.compile(
 
 
 class Clone:
-    """The clone of that depth in `folder`, for one index branch of it.
+    """The clone of that depth in `folder`, for one index branch of it; a `whole` one always for all.
 
     - Threads and processes change it under one lock.
     - Nothing is lost with it. A damaged clone is made again beside the old one, which can be read until then.
@@ -76,6 +77,7 @@ class Clone:
         self.objects = GitObjects(self.git, self._bring)
         self._shallow = [] if depth == "history" else ["--depth=1"]
         self._damaged = self.git.git_dir / "damaged"
+        self._every = self.git.git_dir / "every-index"
         self._turn = threading.RLock()
         self._held = 0
         self._sent: Secret | None = None  # the token of the git that was started last
@@ -85,12 +87,20 @@ class Clone:
         found = self.objects.one(self.ref) if (self.git.git_dir / "HEAD").is_file() else None
         return None if found is None else found.id
 
+    @property
+    def has_every_index(self) -> bool:
+        """Whether all indexes of the repository were fetched at least once."""
+        return self._every.exists()
+
     def fetch(self) -> None:
         """Bring the branch to where it is on GitHub.
 
         Raises NotFoundError, NotAllowedError or StorageError, and then what the clone held before can still be read.
         """
         with self.locked():
+            if self.depth == "whole":
+                self.fetch_all()
+                return
             if not self._sound():
                 self._renew()
                 return
@@ -105,7 +115,11 @@ class Clone:
         with self.locked():
             if not self._sound():
                 self._renew()
-            self._fetch("--prune", *self._shallow, _ALL)
+                if self.has_every_index:
+                    return
+            self._fetch("--prune", *([] if self.has_every_index else self._shallow), *_ALL)
+            self._mark(self._every)
+            self._tidy()
 
     def landed(self, commit: str) -> None:
         """Remember that a commit made here is the branch's on GitHub now. Raises as `fetch` does."""
@@ -202,8 +216,10 @@ class Clone:
                 told=UNWRITABLE,
             )
         # Another process may be reading another index from the clone that goes: it finds its own in the new one, too.
-        what = _ALL if self.git.git_dir.is_dir() else f"+{self.ref}:{self.ref}"
-        self._fetch(*self._shallow, what, into=fresh)
+        everything = self.depth == "whole" or self.git.git_dir.is_dir()
+        self._fetch(*self._shallow, *(_ALL if everything else (f"+{self.ref}:{self.ref}",)), into=fresh)
+        if everything:
+            self._mark(fresh / self._every.name)
         try:
             with contextlib.suppress(FileNotFoundError):
                 self.git.git_dir.rename(old)
@@ -227,10 +243,12 @@ class Clone:
     def _fetch(self, *words: str, stdin: bytes = b"", into: Path | None = None) -> bool:
         """Whether there is what was asked for."""
         began = time.monotonic()
+        refs = [word for word in words if word.startswith("+")]
+        options = [word for word in words if word not in refs]
         for again in range(TRIES):
             status, _, err = self.remote(into).attempt(
                 *(["-c", "fetch.negotiationAlgorithm=noop"] if stdin else []),
-                *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *words[:-1], *_origin(words[-1])),
+                *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *options, REMOTE, *refs),
                 stdin=stdin,
             )
             if status == 0 or (status == 1 and not err):  # 1: there is no such branch, and with a depth git ends so
@@ -249,8 +267,11 @@ class Clone:
 
     def distrust(self) -> None:
         """Have the next fetch bring everything again, also that of another process."""
-        with contextlib.suppress(OSError):
-            self._damaged.touch()
+        self._mark(self._damaged)
+
+    def _mark(self, path: Path) -> None:
+        with contextlib.suppress(OSError):  # what a mark saves is then done again
+            path.touch()
 
     def _unusable(self, error: OSError) -> StorageError:
         hint = disk_remedies.hint(error, disk_remedies.CACHE)
@@ -280,7 +301,3 @@ def _acquire(handle: int, folder: Path) -> None:
             time.sleep(0.01)
         else:
             return
-
-
-def _origin(word: str) -> tuple[str, ...]:
-    return ("--stdin", REMOTE) if word == "--stdin" else (REMOTE, word)

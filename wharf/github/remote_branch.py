@@ -85,7 +85,7 @@ class RemoteBranch(Branch):
     def indexes(self) -> list[str]:
         """The names of all indexes of the repository, brought to where they are on GitHub."""
         self._clone.fetch_all()
-        return super().indexes()
+        return self.local_indexes()
 
     def commit(self, change: Change, message: CommitMessage) -> Committed:
         """As for any branch. Publishers on one machine queue up, so that they need not refuse each other's pushes."""

@@ -6,10 +6,13 @@ which no reader can see, and become the tip in one step or not at all.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
 import shutil
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import StorageError
@@ -22,7 +25,6 @@ from wharf.index.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from typing import Self
 
     from wharf.index.change import Change
@@ -34,6 +36,9 @@ PATIENCE: Final = 60.0
 """Seconds after which a change is given up, however few the tries."""
 STALE_LOCK: Final = 10.0
 """Seconds after which a lock on the branch belongs to a process that died: git holds one for milliseconds."""
+
+REMOVED: Final = "refs/wharf/removed/"
+"""Below this, the last commits of removed indexes are kept, each under the name of its index (docs/index-format.md)."""
 
 _GC_SHARE = 1 / 32  # of the commits after which git is asked whether it wants to tidy up: asking costs a process
 _SETTLE = 1.0  # seconds in which a ref that is being written for the first time is there
@@ -104,8 +109,14 @@ class Branch:
         """Have the next `fetch` bring everything again, where this is a copy. Here it is not a copy."""
 
     def indexes(self) -> list[str]:
-        """The names of all indexes in the repository, also of those whose ref is lost or damaged, which git ignores."""
+        """The names of all indexes in the repository, brought to where they are kept."""
+        return self.local_indexes()
+
+    def local_indexes(self) -> list[str]:
+        """The names of all indexes that are here, also of those whose ref is lost or damaged, which git ignores."""
         prefix = "refs/heads/wharf/"
+        if not (self._git.git_dir / "HEAD").is_file():
+            return []
         names = {
             line.removeprefix(prefix)
             for line in self._git.run("for-each-ref", "--format=%(refname)", prefix).decode().splitlines()
@@ -126,6 +137,26 @@ class Branch:
         except FileNotFoundError:
             packed = 0
         return loose, packed
+
+    def stamp_of_all(self) -> object:
+        """The same for all indexes of the repository, and for those that were removed. Costs system calls, no process."""
+        loose = []
+        for folder in ("refs/heads/wharf", REMOVED.rstrip("/")):
+            with contextlib.suppress(FileNotFoundError), os.scandir(self._git.git_dir / folder) as entries:
+                loose += [(each.path, Path(each.path).read_bytes()) for each in entries if each.is_file()]
+        return sorted(loose), self.stamp()
+
+    def removed(self) -> dict[str, str]:
+        """The removed indexes that are here, and the ref that keeps the last commit of each."""
+        if not (self._git.git_dir / "HEAD").is_file():
+            return {}
+        refs = self._git.run("for-each-ref", "--format=%(refname)", REMOVED).decode().splitlines()
+        return {ref.removeprefix(REMOVED): ref for ref in refs}
+
+    def snapshot_at(self, ref: str) -> Snapshot | None:
+        """The index at the commit of a ref, or None. Raises StorageError for what is no index."""
+        found = self._objects.one(ref)
+        return None if found is None else Snapshot(self._objects, found.id)
 
     def tip(self) -> str | None:
         """The commit that the branch is at, or None. Raises StorageError if it had one that is lost or damaged."""

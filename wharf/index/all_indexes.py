@@ -1,0 +1,76 @@
+"""All indexes of one repository, as they are on this machine, and those that were removed. Nothing here asks the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from wharf.errors import StorageError, WharfError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wharf.index.branch import Branch
+    from wharf.index.snapshot import Snapshot
+
+MOST_INDEXES: Final = 1000
+"""A repository with more is not read: each index costs a look several times a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundIndexes:
+    """What was found: each index as a snapshot or as what is wrong with it, and the last commits of removed indexes."""
+
+    snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    broken: dict[str, WharfError | OSError] = field(default_factory=dict)
+    removed: dict[str, Snapshot] = field(default_factory=dict)
+
+
+class AllIndexes:
+    """Reads every index of the repository that a branch belongs to.
+
+    - What is wrong with one index keeps no other from being read.
+    - The index of the branch itself is among the snapshots even if there is no commit of it yet.
+    - One thread at a time.
+    """
+
+    def __init__(self, branch: Branch) -> None:
+        self._branches = {branch.index: branch}
+        self._own = branch
+
+    def stamp(self) -> object:
+        """A value that changes whenever any tip may have moved: a few system calls, and one for each index."""
+        return self._own.stamp_of_all()
+
+    def read(self, before: Mapping[str, Snapshot]) -> FoundIndexes:
+        """All that is here. Of a snapshot from before, only what changed since is read. Raises StorageError and OSError."""
+        names = self._own.local_indexes()
+        if len(names) > MOST_INDEXES:
+            raise StorageError(
+                f"The repository has {len(names)} indexes, and wharf serves at most {MOST_INDEXES}.",
+                "Remove those that nobody needs: `wharf index remove NAME`.",
+            )
+        found = FoundIndexes()
+        for name in {*names, self._own.index}:
+            if name not in self._branches:
+                self._branches[name] = self._own.sibling(name)
+            try:
+                snapshot = self._branches[name].snapshot(before.get(name))
+            except (WharfError, OSError) as error:
+                found.broken[name] = error
+                continue
+            if snapshot.commit is not None or name == self._own.index:
+                found.snapshots[name] = snapshot
+        for name, ref in self._own.removed().items():
+            try:
+                kept = self._own.snapshot_at(ref)
+            except WharfError as error:
+                found.broken.setdefault(name, error)
+                continue
+            if kept is not None:
+                found.removed[name] = kept
+        return found
+
+    def continues(self, before: str, after: str) -> bool:
+        """Whether a commit has an earlier one below it, as far as the commits on this machine show."""
+        return self._own.continues(before, after)
