@@ -75,21 +75,27 @@ def make_app(
         yield
         task.cancel()
 
+    index = repository.branch.index
     folder = upload_folder(repository, rules)
     uploads = UploadApi(repository, rules.upload_limit, strict=rules.strict_uploads, folder=folder)
-    routes = Routes(access, refresher, uploads, sleep, rules.root_path.rstrip("/"), _home(rules), refusals)
-    webhook = None
-    if rules.webhook is not None and github is not None:
-        webhook = Webhook(rules.webhook, refresher, github.address.slug, repository.branch.ref, refusals)
+    routes = Routes(access, index, refresher, uploads, sleep, rules.root_path.rstrip("/"), _home(rules), refusals)
     return SimpleApi(
         cache,
         access,
-        router(routes, webhook, lifespan),
+        router(routes, _webhook(repository, rules, refresher, refusals), lifespan),
         root_path=rules.root_path,
         delivery=delivery,
+        index=index,
         fall_through=FallThrough(cache, rules.public_index, tells=not hasty),
         refusals=refusals,
     )
+
+
+def _webhook(repository: Repository, rules: Rules, refresher: Refresher, refusals: RefusalLog | None) -> Webhook | None:
+    """Where GitHub says that something changed, if the operator wants that."""
+    if rules.webhook is None or repository.github is None:
+        return None
+    return Webhook(rules.webhook, refresher, repository.github.address.slug, repository.branch.ref, refusals)
 
 
 def _home(rules: Rules) -> Callable[[str], str]:

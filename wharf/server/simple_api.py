@@ -77,6 +77,7 @@ class SimpleApi:
         root_path: str = "",
         delivery: Delivery | None = None,
         fall_through: FallThrough,
+        index: str,
         refusals: RefusalLog | None = None,
     ) -> None:
         self._cache = cache
@@ -85,6 +86,7 @@ class SimpleApi:
         self._router = router
         self._root = root_path.rstrip("/")
         self._fall_through = fall_through
+        self._index = index
         self._refusals = refusals
         self.who = access.name_of
 
@@ -160,7 +162,7 @@ class SimpleApi:
         found = self._cache.ready.get((scope["path"], headers.get(b"accept"), headers.get(b"accept-encoding")))
         if found is None or scope["query_string"] or scope["method"] not in _READING or b"if-match" in headers:
             return None
-        refused = self._access.refuse_reading(headers.get(b"host", b""), headers.get(b"authorization"))
+        refused = self._access.refuse_reading(headers.get(b"host", b""), headers.get(b"authorization"), self._index)
         if refused is not None:
             return None if refused is ASK else refused
         validator = headers.get(b"if-none-match")
@@ -170,9 +172,9 @@ class SimpleApi:
 
     async def _make(self, scope: Scope, path: str) -> Answer | FileAnswer | StreamedDownload:
         headers = by_name(scope["headers"])
-        refused = self._access.refuse_reading(headers.get(b"host", b""), headers.get(b"authorization"))
+        refused = self._access.refuse_reading(headers.get(b"host", b""), headers.get(b"authorization"), self._index)
         if refused is ASK:
-            refused = await self._access.ask(headers.get(b"authorization"))
+            refused = await self._access.ask(headers.get(b"authorization"), self._index)
         if refused is not None:
             return refused
         if scope["method"] not in _READING:

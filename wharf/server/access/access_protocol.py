@@ -33,18 +33,21 @@ class Access(Protocol):
         """Obey the rules as they are now."""
         ...
 
-    def refuse_reading(self, host: bytes, authorization: bytes | None) -> Answer | None:
-        """None if the client may read, else the answer that says why not; or ASK."""
+    def refuse_reading(self, host: bytes, authorization: bytes | None, index: str) -> Answer | None:
+        """None if the client may read what the addresses of `index` show, else the answer that says why not; or ASK.
+
+        Who may not read one index, and may another, gets 403: after a 404 uv continues with the next index.
+        """
         ...
 
-    async def ask(self, authorization: bytes | None) -> Answer | None:
-        """None if the client may read, else the answer that says why not."""
+    async def ask(self, authorization: bytes | None, index: str) -> Answer | None:
+        """As `refuse_reading`, after whoever knows was asked."""
         ...
 
     async def uploader(
-        self, authorization: bytes | None, *, host: bytes, origin: bytes | None, fetch_site: bytes | None
+        self, authorization: bytes | None, *, index: str, host: bytes, origin: bytes | None, fetch_site: bytes | None
     ) -> Uploader | Answer:
-        """Who uploads, or the answer that says why not."""
+        """Who uploads to `index`, or the answer that says why not."""
         ...
 
     def name_of(self, authorization: bytes) -> str | None:

@@ -47,6 +47,7 @@ class GitHubAccess(Access):
     - After `GUESSES` wrong tokens in a minute no unknown token is asked about.
     - A wharf token is never sent to GitHub.
     - At most `_KEPT` verdicts of each kind are kept: who makes up tokens drives out no member.
+    - A verdict is about the repository, and so about each of its indexes: GitHub lets nobody read one branch alone.
     - All methods are for the event loop's thread; GitHub is asked in other threads.
     """
 
@@ -74,24 +75,26 @@ class GitHubAccess(Access):
     def refresh(self) -> None:
         """Nothing is kept here that could be out of date for longer than a verdict holds."""
 
-    def refuse_reading(self, host: bytes, authorization: bytes | None) -> Answer | None:
+    def refuse_reading(self, host: bytes, authorization: bytes | None, index: str) -> Answer | None:
         """As it was decided before; ASK if that has to be done first."""
-        del host
+        del host, index
         if authorization is None:
             return _NO_TOKEN
         verdict = self._known(hashlib.sha256(authorization).digest())
         return ASK if verdict is None or verdict.until <= self._clock() else verdict.refusal
 
-    async def ask(self, authorization: bytes | None) -> Answer | None:
+    async def ask(self, authorization: bytes | None, index: str) -> Answer | None:
         """None if the client may read, else the answer that says why not."""
+        del index
         if authorization is None:
             return _NO_TOKEN
         return (await self._verdict(authorization)).refusal
 
     async def uploader(
-        self, authorization: bytes | None, *, host: bytes, origin: bytes | None, fetch_site: bytes | None
+        self, authorization: bytes | None, *, index: str, host: bytes, origin: bytes | None, fetch_site: bytes | None
     ) -> Uploader | Answer:
         """Whoever may read and, as far as GitHub says, write. Whether that is so, its own calls will show."""
+        del index
         foreign = refuse_cross_site(host, origin, fetch_site)
         if foreign is not None:
             return foreign

@@ -32,19 +32,19 @@ class PublicRepositoryAccess(Access):
         """Obey the rules as they are now."""
         self._opened.refresh()
 
-    def refuse_reading(self, host: bytes, authorization: bytes | None) -> Answer | None:
+    def refuse_reading(self, host: bytes, authorization: bytes | None, index: str) -> Answer | None:
         """None if the client may read, else the answer that says why not; or ASK."""
-        return (self._opened if self._public() else self._members).refuse_reading(host, authorization)
+        return (self._opened if self._public() else self._members).refuse_reading(host, authorization, index)
 
-    async def ask(self, authorization: bytes | None) -> Answer | None:
+    async def ask(self, authorization: bytes | None, index: str) -> Answer | None:
         """None if the client may read, else the answer that says why not."""
-        return await self._members.ask(authorization)
+        return await self._members.ask(authorization, index)
 
     async def uploader(
-        self, authorization: bytes | None, *, host: bytes, origin: bytes | None, fetch_site: bytes | None
+        self, authorization: bytes | None, *, index: str, host: bytes, origin: bytes | None, fetch_site: bytes | None
     ) -> Uploader | Answer:
         """By wharf's own tokens, as it began."""
-        return await self._opened.uploader(authorization, host=host, origin=origin, fetch_site=fetch_site)
+        return await self._opened.uploader(authorization, index=index, host=host, origin=origin, fetch_site=fetch_site)
 
     def name_of(self, authorization: bytes) -> str | None:
         """As of the rules that know the token."""

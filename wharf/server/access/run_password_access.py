@@ -77,15 +77,17 @@ class RunPasswordAccess(Access):
     def refresh(self) -> None:
         """The password is the same to the end."""
 
-    def refuse_reading(self, host: bytes, authorization: bytes | None) -> Answer | None:
+    def refuse_reading(self, host: bytes, authorization: bytes | None, index: str) -> Answer | None:
         """None with the password; before the first answer ASK."""
+        del index  # the password is for all that the run shows
         del host  # a web page that points its own name here does not have the password
         if not self._lets_in(authorization):
             return _NO_PASSWORD
         return ASK if self._waits else None
 
-    async def ask(self, authorization: bytes | None) -> Answer | None:
+    async def ask(self, authorization: bytes | None, index: str) -> Answer | None:
         """None with the password, once GitHub was asked, or its time is over."""
+        del index
         if not self._lets_in(authorization):
             return _NO_PASSWORD
         if self._waits:
@@ -96,9 +98,10 @@ class RunPasswordAccess(Access):
         return None
 
     async def uploader(
-        self, authorization: bytes | None, *, host: bytes, origin: bytes | None, fetch_site: bytes | None
+        self, authorization: bytes | None, *, index: str, host: bytes, origin: bytes | None, fetch_site: bytes | None
     ) -> Uploader | Answer:
         """Nobody."""
+        del index
         if not self._lets_in(authorization):
             return _NO_PASSWORD
         return refuse_cross_site(host, origin, fetch_site) or _NO_UPLOAD

@@ -73,8 +73,9 @@ class TokenAccess(Access):
         self._grants = {}
         self._stamp = stamp
 
-    def refuse_reading(self, host: bytes, authorization: bytes | None) -> Answer | None:
+    def refuse_reading(self, host: bytes, authorization: bytes | None, index: str) -> Answer | None:
         """None if the client may read, else the answer that says why not."""
+        del index
         if self.open_reading:
             known = self._hosts_seen.get(host)
             if known is None:
@@ -86,16 +87,18 @@ class TokenAccess(Access):
             return _NO_TOKEN
         return None if self._token(authorization) else self._bad(authorization)
 
-    async def ask(self, authorization: bytes | None) -> Answer | None:
+    async def ask(self, authorization: bytes | None, index: str) -> Answer | None:
         """What `refuse_reading` says at once; here nobody else has to be asked."""
+        del index
         if authorization is None:
             return _NO_TOKEN
         return None if self._token(authorization) else self._bad(authorization)
 
     async def uploader(
-        self, authorization: bytes | None, *, host: bytes, origin: bytes | None, fetch_site: bytes | None
+        self, authorization: bytes | None, *, index: str, host: bytes, origin: bytes | None, fetch_site: bytes | None
     ) -> Uploader | Answer:
         """By the token that allows the upload."""
+        del index
         foreign = refuse_cross_site(host, origin, fetch_site)
         if foreign is not None:
             return foreign

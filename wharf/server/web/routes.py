@@ -35,9 +35,10 @@ _LOST = answer.text(
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """`render_home` makes the page for people, given the address under which they see this server."""
+    """Uploads go to `index`. `render_home` makes the page for people, given the address under which they see this server."""
 
     access: Access
+    index: str
     refresher: Refresher
     uploads: UploadApi
     sleep: Sleep
@@ -50,6 +51,7 @@ class Routes:
         allow = partial(
             self.access.uploader,
             _header(request, "authorization"),
+            index=self.index,
             host=_header(request, "host") or b"",
             origin=_header(request, "origin"),
             fetch_site=_header(request, "sec-fetch-site"),
@@ -85,9 +87,9 @@ class Routes:
         """Tell a person how to use this index."""
         host = _header(request, "host") or b""
         authorization = _header(request, "authorization")
-        refused = self.access.refuse_reading(host, authorization)
+        refused = self.access.refuse_reading(host, authorization, self.index)
         if refused is ASK:
-            refused = await self.access.ask(authorization)
+            refused = await self.access.ask(authorization, self.index)
         if refused is not None:
             return AnswerResponse(refused)
         body = self.render_home(f"{request.url.scheme}://{host.decode('latin-1')}{self.root_path}")
