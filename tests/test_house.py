@@ -23,7 +23,7 @@ LAYERS = (
     ("matter", {"distribution", "clients", "transport"}),
     ("index", {"index"}),
     ("assets", {"assets"}),
-    ("reading", {"pages"}),
+    ("reading", {"pages", "sources"}),
     ("stores", {"github", "site"}),
     ("gathering", {"repository"}),
     ("verbs", {"operations"}),

@@ -156,6 +156,7 @@ class RecordError(StorageError):
             "Fix or revert that file on the index branch (docs/reference.md says how); until then it is left out.",
         )
         self.path = path
+        self.reason = reason
 
 
 class LostRecordError(RecordError):

@@ -5,6 +5,7 @@ One `git cat-file --batch` gives them all, which is several times quicker than a
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 import threading
@@ -156,3 +157,8 @@ def parse_tree(found: GitObject) -> Tree:
     if found.kind != "tree" or at != len(data):
         raise DamagedError(f"The git object {found.id} is not a whole tree.", _FSCK)
     return tree
+
+
+def joint_id(parts: Iterable[str]) -> str:
+    """One id (40 hex digits) for several ids or names in their order: it changes when, and only when, one of them does."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:40]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from wharf.errors import DamagedError, LostRecordError, RecordError, StorageError
+from wharf.distribution.file_names import Name
+from wharf.errors import DamagedError, InvalidDistributionError, LostRecordError, RecordError, StorageError
 from wharf.index import record, wharf_toml
 from wharf.index.git_objects import Tree, parse_tree
 from wharf.model import Project, Release, Status, is_name, version_key, version_of
@@ -69,7 +70,7 @@ class Snapshot:
         for path in self._objects.paths(f"{self.commit}:projects") if self.commit and self.names() else ():
             _, name, version, filename = [*path.split("/"), "", "", ""][:4]
             # Every file has its core metadata beside the record: a version without any has only removed files.
-            if filename.endswith(".metadata") and is_name(name) and _is_spelling(version):
+            if filename.endswith(".metadata") and is_name(name) and is_spelling(version):
                 found.setdefault(name, set()).add(version)
         return {name: tuple(sorted(found[name], key=Version)) for name in sorted(found)}
 
@@ -113,6 +114,16 @@ class Snapshot:
         folder = self._folder(name)
         return None if folder is None else self._records([(name, folder)])[0]
 
+    def records_of_file(self, name: str, filename: str) -> list[Release | RecordError]:
+        """The records, as in `records`, of the version that a file's name says; none if it is no name of a distribution."""
+        folder = self._folder(name)
+        try:
+            version = Name.parse(filename).version
+        except InvalidDistributionError:
+            return []
+        same = {} if folder is None else {each: tree for each, tree in folder.folders.items() if version_key(each) == version}
+        return self._records([(name, Tree(folders={each: tree for each, tree in same.items() if is_spelling(each)}))])[0]
+
     def _records(self, folders: Sequence[tuple[str, Tree]]) -> list[list[Release | RecordError]]:
         """All records of some projects, read at once."""
         trees = iter(self._objects.read([tree for _, folder in folders for tree in folder.folders.values()]))
@@ -137,7 +148,7 @@ class Snapshot:
     def versions(self, project: str) -> list[str]:
         """The spellings of all versions that have a folder."""
         folder = self._folder(project)
-        return [] if folder is None else [version for version in folder.folders if _is_spelling(version)]
+        return [] if folder is None else [version for version in folder.folders if is_spelling(version)]
 
     def prefetch(self, releases: Iterable[tuple[str, str]]) -> None:
         """Read the records of releases (project, version) and their projects' states at once, where a clone lacks them."""
@@ -199,7 +210,7 @@ class Snapshot:
         return None if blob is None else self._objects.must([blob])[0].data
 
 
-def _is_spelling(version: str) -> bool:
+def is_spelling(version: str) -> bool:
     """Whether a folder's name can be a version: what `packaging` forgives, such as blanks around it, has no place in a path."""
     return bool(re.fullmatch(r"[A-Za-z0-9.!+_-]{1,200}", version)) and version_of(version) is not None
 
@@ -208,7 +219,7 @@ def _parsed(name: str, version: str, blob: GitObject | None, seen: set[Version])
     where = f"{record.folder(name)}/{ascii(version)[1:-1]}/release.json"
     if blob is None:
         return LostRecordError(where)
-    if not _is_spelling(version):
+    if not is_spelling(version):
         return RecordError(where, "its folder is not named as a version")
     if Version(version) in seen:
         return RecordError(where, "another folder has the same version in another spelling")

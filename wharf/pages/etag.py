@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from wharf.index.git_objects import joint_id
 from wharf.pages.page_format import CODE
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def page_etag(git_id: str, form: Format, *, zipped: bool) -> str:
 
 def list_id(names: Iterable[str]) -> str:
     """What stands in the place of a git id for the list of projects: it changes when a name comes or goes, and only then."""
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:40]
+    return joint_id(names)
 
 
 def metadata_etag(data: bytes, *, zipped: bool) -> str:
