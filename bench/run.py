@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import command
 import pages
+import promote
 import servers
 import start
 import static
@@ -28,6 +29,7 @@ _BENCHES: dict[str, Callable[[Plan], list[Row]]] = {
     "start": start.run,
     "publish-one": command.run_publish_one,
     "publish-1000": command.run_publish_1000,
+    "promote": promote.run,
     "uploads": uploads.run,
     "build": static.run,
 }

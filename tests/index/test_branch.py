@@ -34,20 +34,28 @@ def git(tmp_path: Path, *words: str, data: bytes | None = None) -> str:
     return subprocess.run(command, input=data, capture_output=True, check=True).stdout.decode().strip()
 
 
-def edit_by_hand(tmp_path: Path, path: str, data: bytes, *, message: str = "by hand", date: str = "@1800000000 +0000") -> None:
+def edit_by_hand(
+    tmp_path: Path,
+    path: str,
+    data: bytes,
+    *,
+    message: str = "by hand",
+    date: str = "@1800000000 +0000",
+    index: str = "main",
+) -> None:
     """What a person with a clone and an editor can do to the branch."""
     blob = git(tmp_path, "hash-object", "-w", "--stdin", data=data)
     env = {**os.environ, "GIT_INDEX_FILE": str(tmp_path / "by-hand")}
     base = ["git", f"--git-dir={tmp_path / 'index.git'}"]
     who = ["-c", "user.name=Hand", "-c", "user.email=hand@example.org"]
-    subprocess.run([*base, "read-tree", "wharf/main"], env=env, check=True)
+    subprocess.run([*base, "read-tree", f"wharf/{index}"], env=env, check=True)
     subprocess.run([*base, "update-index", "--add", "--cacheinfo", f"100644,{blob},{path}"], env=env, check=True)
     tree = subprocess.run([*base, "write-tree"], env=env, check=True, capture_output=True, text=True).stdout.strip()
     commit = subprocess.run(
-        [*base, *who, "commit-tree", tree, "-p", "wharf/main", "-m", message],
+        [*base, *who, "commit-tree", tree, "-p", f"wharf/{index}", "-m", message],
         env={**os.environ, "GIT_COMMITTER_DATE": date}, check=True, capture_output=True, text=True,
     ).stdout.strip()  # fmt: skip
-    git(tmp_path, "update-ref", "refs/heads/wharf/main", commit)
+    git(tmp_path, "update-ref", f"refs/heads/wharf/{index}", commit)
 
 
 def test_an_index_without_a_commit_is_empty(branch: Branch) -> None:

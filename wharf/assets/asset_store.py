@@ -62,11 +62,34 @@ class Intake(Protocol):
         ...
 
 
+class Reuse(Protocol):
+    """Stored bytes that another index is going to name, too."""
+
+    def check(self, files: Sequence[Named]) -> None:
+        """Raise StorageError if the bytes of a file are not stored as its record says."""
+        ...
+
+    def announce(self, files: Sequence[tuple[Named, bytes]]) -> tuple[Sequence[Named], Sequence[Named]]:
+        """Store core metadata beside checked files, where readers of a static site look for it.
+
+        The files with their new locations, and those whose core metadata cannot be stored there any more.
+        """
+        ...
+
+    def settle(self, committed: Sequence[Named]) -> None:
+        """After the commit: raise StorageError if somebody deleted a file that it names, without knowing of the commit."""
+        ...
+
+
 class AssetStore(Protocol):
     """A place for the bytes of distributions."""
 
     def intake(self, progress: Progress) -> AbstractContextManager[Intake]:
         """Begin a publish."""
+        ...
+
+    def reuse(self) -> AbstractContextManager[Reuse]:
+        """Begin a promotion: until it ends, nobody deletes what it reads and names; or it notices."""
         ...
 
     def erase(self, files: Sequence[Named], named: Callable[[], Sequence[Named]]) -> tuple[Sequence[Named], str]:

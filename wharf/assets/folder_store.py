@@ -84,6 +84,32 @@ class StagedPublish:
         """Nobody deletes anything while publishers share the lock."""
 
 
+class SharedFiles:
+    """Stored files that another index is going to name, while publishers share the lock."""
+
+    def __init__(self, store: FolderStore) -> None:
+        self._store = store
+
+    def check(self, files: Sequence[Named]) -> None:
+        """Raise StorageError if a file is not there, or has another size."""
+        for each in files:
+            size = self._store.size(each.file.sha256, each.file.filename)
+            if size != each.file.size:
+                found = "are not stored" if size is None else f"have {size} bytes instead of {each.file.size}"
+                raise StorageError(
+                    f"The bytes of {each.file.filename} {found}.",
+                    "`wharf verify` tells more; publish the same file again, then run the same command again.",
+                )
+
+    def announce(self, files: Sequence[tuple[Named, bytes]]) -> tuple[Sequence[Named], Sequence[Named]]:
+        """Nothing is stored beside files in a folder: a site that is made of it has core metadata from the index."""
+        del files
+        return (), ()
+
+    def settle(self, committed: Sequence[Named]) -> None:
+        """Nobody deletes anything while publishers share the lock."""
+
+
 class FolderStore:
     """The bytes of distributions in a folder on this machine.
 
@@ -117,6 +143,12 @@ class FolderStore:
                 yield StagedPublish(self, folder, progress)
             finally:
                 shutil.rmtree(folder)
+
+    @contextlib.contextmanager
+    def reuse(self) -> Iterator[SharedFiles]:
+        """Begin a promotion. It shares the lock of publishers: what an index names by now is not deleted before it ends."""
+        with self._flock(fcntl.LOCK_SH):
+            yield SharedFiles(self)
 
     def erase(self, files: Sequence[Named], named: Callable[[], Sequence[Named]]) -> tuple[Sequence[Named], str]:
         """Delete the bytes of files that left the index, unless an index names them. Returns what is still stored, and why."""

@@ -5,7 +5,7 @@ only what it needs. A command only parses options, calls an operation and shows 
 
 - `main`: the program `wharf`, its commands, and what becomes of errors.
 - One file for each command or group of commands: `build_command`, `doctor_command`, `init_command`, `list_show_log_commands`,
-  `publish_command`, `run_command`, `serve_command`, `setup_command`, `token_commands`, `verify_command`,
+  `promote_command`, `publish_command`, `run_command`, `serve_command`, `setup_command`, `token_commands`, `verify_command`,
   `yank_remove_commands`.
 - `state`: the options of all commands, and how a command speaks. `common_options` and `fall_through_option` define options;
   `config_files` finds the files of the person.

@@ -107,6 +107,19 @@ def parse(data: bytes, filename: str, name: Name, member: str) -> CoreMetadata:
     )
 
 
+def requires_dist(data: bytes, filename: str) -> list[str]:
+    """The Requires-Dist of kept core metadata, as they stand there, each one once.
+
+    Raises InvalidDistributionError for what cannot be read.
+    """
+    head, _ = header(data, filename, "core metadata")
+    try:
+        raw, _ = parse_email(head)
+    except _GARBAGE as error:
+        raise invalid(filename, f"its core metadata cannot be read: {plain(str(error))}", _CORRECT) from error
+    return list(dict.fromkeys(raw.get("requires_dist", [])))
+
+
 def header(data: bytes, filename: str, member: str) -> tuple[bytes, list[str]]:
     """The fields of `data` without the text behind them, and a warning if they do not end in an empty line.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from wharf.errors import NotAllowedError, StorageError
 from wharf.github import release_listing, release_tags
+from wharf.github.promoted_assets import PromotedAssets
 from wharf.github.release_publishing import ReleasePublish
 from wharf.index import asset_location
 from wharf.index.change import Named
@@ -39,6 +40,12 @@ class Releases:
         """Begin a publish. The list of releases is asked for at once, while the files are read."""
         with ReleasePublish(self.github, self.index, progress) as publish:
             yield publish
+
+    @contextlib.contextmanager
+    def reuse(self) -> Iterator[PromotedAssets]:
+        """Begin a promotion."""
+        with PromotedAssets(self.github, self.others) as promoted:
+            yield promoted
 
     def acting_as(self, github: GitHub) -> Releases:
         """The same releases, through another client."""

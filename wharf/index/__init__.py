@@ -6,8 +6,8 @@ program that a configuration names.
 
 - `branch`: the branch, its tip, and the compare-and-swap that moves it.
 - `snapshot`: the index at one commit, which is all that readers see. `all_indexes` reads all indexes at once.
-- `change`: what a verb wants of an index, as a value. The kinds of changes are `add_files`, `yank_and_remove` and
-  `wharf_toml_change`; each decides its conflicts. `guarded_change` asks before, whether somebody may do that.
+- `change`: what a verb wants of an index, as a value. The kinds of changes are `add_files`, `promotion`, `yank_and_remove`
+  and `wharf_toml_change`; each decides its conflicts. `guarded_change` asks before, whether somebody may do that.
 - `record`: a release as the bytes of `release.json`, and the state of a project.
 - `wharf_toml`: `wharf.toml`, the settings of an index. `index_name`: what an index can be called.
 - `asset_location`: where a record says that a file is on GitHub.

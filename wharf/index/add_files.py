@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wharf.distribution.file_names import Name
@@ -13,7 +13,7 @@ from wharf.index.change import Named, Outcome, Records
 from wharf.model import File, Release, Status, version_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from packaging.version import Version
 
@@ -30,10 +30,14 @@ class NewFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddFiles:
-    """Files of any mix of projects, all or none; or, with `skip_existing`, all whose names are not taken."""
+    """Files of any mix of projects, all or none; or, with `skip_existing`, all whose names are not taken.
+
+    `begun` has releases, by project and version, whose origin and other keys a record gets that has no files yet.
+    """
 
     files: tuple[NewFile, ...]
     skip_existing: bool = False
+    begun: Mapping[tuple[str, str], Release] = field(default_factory=dict)
 
     @property
     def touched(self) -> Iterable[tuple[str, str]]:
@@ -92,14 +96,21 @@ class AddFiles:
             version = version_key(new.version)
             if version not in touched:
                 spelled = spellings.get(version, new.version)
-                found = records.release(project, spelled)
-                touched[version] = _GrowingRelease(found or Release(project=project, version=spelled))
+                found = records.release(project, spelled) or Release(project=project, version=spelled)
+                touched[version] = _GrowingRelease(_begun(found, self.begun.get((project, new.version))))
             growing = touched[version]
             if self.skip_existing and growing.is_taken(new.file):
                 skipped.append(Named(project=project, version=growing.before.version, file=new.file))
             else:
                 growing.add(new.file)
         return touched.values()
+
+
+def _begun(found: Release, source: Release | None) -> Release:
+    """The record that files are added to: what it says of itself is of the first who put files into it."""
+    if source is None or found.files:
+        return found
+    return dataclasses.replace(found, origin={**found.origin, **source.origin}, extra={**found.extra, **source.extra})
 
 
 class _GrowingRelease:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wharf.errors import StorageError
 
@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from wharf.model import File, Json
+
+
+LONGEST_NAME: Final = 255
+"""Bytes that a file's name can have nearly everywhere."""
 
 
 @dataclass(frozen=True, slots=True)

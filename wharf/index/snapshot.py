@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wharf")
 
+_AT_ONCE = 200  # releases whose core metadata is in memory at the same time
+
 
 class Snapshot:
     """An index at one commit, also the Records that changes are applied to. Reads what it is asked for, when it is asked.
@@ -177,6 +179,22 @@ class Snapshot:
     def metadata(self, name: str, version: str, filename: str) -> bytes | None:
         """The core metadata kept for one file, byte for byte, or None."""
         return self._file(name, version, f"{filename}.metadata")
+
+    def metadata_of(self, releases: Sequence[Release]) -> Iterator[dict[str, bytes]]:
+        """The core metadata kept for the files of releases of this snapshot, by file name, without what is not there.
+
+        That of 200 releases is read at once.
+        """
+        for at in range(0, len(releases), _AT_ONCE):
+            some = releases[at : at + _AT_ONCE]
+            folders = dict(self._folders({each.project for each in some}))
+            trees = self._objects.trees(folders[each.project].folders[each.version] for each in some)
+            kept = [
+                {file.filename: blob for file in each.files if (blob := tree.files.get(f"{file.filename}.metadata"))}
+                for each, tree in zip(some, trees, strict=True)
+            ]
+            found = iter(self._objects.must(blob for each in kept for blob in each.values()))
+            yield from ({filename: next(found).data for filename in each} for each in kept)
 
     def _load(self, shards: Iterable[str]) -> None:
         """Read the folders' ids of those shards. What did not change comes from the previous snapshot."""

@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from wharf.repository.opening import Repository
 
 
-_LONGEST_NAME = 255  # bytes that a file's name can have nearly everywhere
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
     """What came of a publish. `commit` is None where nothing was new, and in a dry run. `began`: it makes the index, too.
@@ -171,7 +168,7 @@ def _one(named: Named, read: Distribution, opener: Opener, *, beside: bool) -> I
     """A file for the store; `beside`: with its core metadata next to it, if that may be announced."""
     digest = named.file.core_metadata
     name = asset_location.metadata_name(named.file.filename)
-    if not beside or digest is None or len(name) > _LONGEST_NAME:
+    if not beside or digest is None or len(name) > asset_location.LONGEST_NAME:
         return Incoming(named, opener)
     file = File(filename=name, sha256=digest, size=len(read.metadata), upload_time=named.file.upload_time)
     metadata = Incoming(dataclasses.replace(named, file=file), lambda: io.BytesIO(read.metadata))
