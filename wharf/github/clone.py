@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import re
+import secrets
 import shutil
 import threading
 import time
@@ -120,6 +121,21 @@ class Clone:
             self._fetch("--prune", *([] if self.has_every_index else self._shallow), *_ALL)
             self._mark(self._every)
             self._tidy()
+
+    def bring_commit(self, name: str) -> str | None:
+        """The commit that a ref or an id names on GitHub, brought here without files; None if there is none.
+
+        No ref of the clone names it afterwards: it stays as long as nobody tidies up. Raises as `fetch` does.
+        """
+        ref = f"refs/wharf/brought/{secrets.token_hex(8)}"
+        with self.locked():
+            if not self._sound():
+                self._renew()
+            if not self._fetch(f"+{name}:{ref}"):
+                return None
+            status, out, _ = self.git.attempt("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+            self.git.run("update-ref", "-d", ref)
+            return None if status else out.decode().strip()
 
     def landed(self, commit: str) -> None:
         """Remember that a commit made here is the branch's on GitHub now. Raises as `fetch` does."""
@@ -253,7 +269,7 @@ class Clone:
             )
             if status == 0 or (status == 1 and not err):  # 1: there is no such branch, and with a depth git ends so
                 return True
-            if "couldn't find remote ref" in err:
+            if "couldn't find remote ref" in err or ("not our ref" in err and not stdin):
                 return False
             if _BROKEN.search(err) and into is None and not stdin:
                 self._renew()

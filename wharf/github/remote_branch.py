@@ -7,6 +7,7 @@ a push is not allowed.
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 import time
 from dataclasses import replace
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from wharf.errors import AWAY, GraphQLError, NotAllowedError, NotFoundError, RejectedError, StorageError, UncertainError
 from wharf.github.clone import REMOTE, TRIES, TRYING, Clone, said
-from wharf.index.branch import Branch, Committed, edits_of
+from wharf.index.branch import Branch, Committed, edits_of, is_revision
 from wharf.index.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from wharf.index.history import HistoryEntry
     from wharf.model import Json
 
+_ID = re.compile("[0-9a-f]{4,40}")
+_BELOW = re.compile(r"([^~^]+)(.*)")
 _STALE = re.compile(r"fetch first|non-fast-forward|stale info|failed to update ref|cannot lock ref|reference already exists")
 _REFUSED = re.compile(r"GH006|GH013|protected branch|pre-receive hook declined|hook declined|verified signature", re.IGNORECASE)
 _MUTATION = """
@@ -112,7 +115,7 @@ class RemoteBranch(Branch):
         if self._clone.depth == "history":
             yield from super().history(project)
             return
-        with RemoteBranch(self._clone.folder, self.index, self.github, depth="history") as branch:
+        with self._historic() as branch:
             try:
                 branch.fetch()
             except (NotFoundError, NotAllowedError):
@@ -122,6 +125,26 @@ class RemoteBranch(Branch):
                 if branch.tip() is None or branch.tip() != self.tip():
                     raise
             yield from branch.history(project)
+
+    @contextlib.contextmanager
+    def with_history(self) -> Iterator[RemoteBranch]:
+        """As for any branch, from a clone that has the folders of all commits, and fetches the files that are read."""
+        with self._historic() as branch:
+            branch.fetch()
+            yield branch
+
+    def commit_of(self, word: str) -> str | None:
+        """As for any branch; what is not an id is looked up on GitHub, so that `refs/pull/7/head` is one, too."""
+        if not is_revision(word):
+            return None
+        name, below = _BELOW.fullmatch(word).groups()  # type: ignore[union-attr]  # it matches whatever is a revision
+        if _ID.fullmatch(name) and (here := self._parsed(word)):
+            return here
+        found = self._clone.bring_commit(name)
+        return None if found is None else self._parsed(f"{found}{below}")
+
+    def _historic(self) -> RemoteBranch:
+        return RemoteBranch(self._clone.folder, self.index, self.github, depth="history")
 
     def prepared(self, change: Change) -> Snapshot:
         """As for any branch; the records that the clone lacks are brought at once."""

@@ -13,5 +13,8 @@ program that a configuration names.
 - `asset_location`: where a record says that a file is on GitHub.
 - `commit_message`: why a commit was made, and by whom. `history` reads these messages again.
 - `fast_import`: a commit as git reads it from a stream.
+- For a check of what somebody else may have written: `branch_contents` (all paths, within bounds), `branch_paths` (which of
+  them readers look at), `project_check`, `record_changes` (what must not change) and `wharf_toml_check`; `check_findings`
+  keeps what they find.
 - `git`: the git program. `git_objects` reads commits, folders and files through it.
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import shutil
 import time
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from wharf.errors import StorageError
 from wharf.index import fast_import, history, wharf_toml
+from wharf.index.branch_contents import BranchContents
 from wharf.index.change import Outcome
 from wharf.index.commit_message import CommitMessage
 from wharf.index.git import Git, check_disk, identity
@@ -40,6 +42,7 @@ STALE_LOCK: Final = 10.0
 REMOVED: Final = "refs/wharf/removed/"
 """Below this, the last commits of removed indexes are kept, each under the name of its index (docs/index-format.md)."""
 
+_REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,250}(?:[~^][0-9]{0,6}){0,9}", re.ASCII)
 _GC_SHARE = 1 / 32  # of the commits after which git is asked whether it wants to tidy up: asking costs a process
 _SETTLE = 1.0  # seconds in which a ref that is being written for the first time is there
 
@@ -183,6 +186,24 @@ class Branch:
         """Whether a commit has an earlier one below it, as far as the commits on this machine show."""
         return self._git.attempt("merge-base", "--is-ancestor", before, after)[0] == 0
 
+    def common(self, one: str, other: str) -> str | None:
+        """The newest commit that two commits have below them, or None."""
+        status, out, _ = self._git.attempt("merge-base", one, other)
+        return None if status else out.decode().split()[0]
+
+    @contextlib.contextmanager
+    def with_history(self) -> Iterator[Branch]:
+        """The same branch with all of its commits at hand."""
+        yield self
+
+    def commit_of(self, word: str) -> str | None:
+        """The commit that a word stands for: a commit's id, a branch such as `wharf/main`, or another ref; None if none."""
+        return self._parsed(word) if is_revision(word) else None
+
+    def contents(self, commit: str) -> BranchContents:
+        """All paths and bytes at a commit, whatever they are."""
+        return BranchContents(self._git, self._objects, commit)
+
     def prepared(self, change: Change) -> Snapshot:
         """The index as it is now, with what the change is going to read at hand."""
         del change
@@ -222,6 +243,11 @@ class Branch:
     def history(self, project: str | None = None) -> Iterator[HistoryEntry]:
         """The audit log, newest first: one entry per commit and release that it touched."""
         return iter(()) if self.tip() is None else history.read(self._git, self.ref, project)
+
+    def _parsed(self, word: str) -> str | None:
+        """The commit that a word stands for in the repository on this machine."""
+        status, out, _ = self._git.attempt("rev-parse", "--verify", "--quiet", f"{word}^{{commit}}")
+        return None if status else out.decode().strip()
 
     def _signed(self, message: CommitMessage) -> CommitMessage:
         """The message with an actor."""
@@ -267,6 +293,11 @@ class Branch:
         except FileNotFoundError:
             pass
         return False
+
+
+def is_revision(word: str) -> bool:
+    """Whether a word can name a commit, as an id, a ref, or one of them and `~2`; never an option of git."""
+    return bool(_REVISION.fullmatch(word)) and ".." not in word
 
 
 def edits_of(tip: str | None, outcome: Outcome) -> dict[str, bytes | None]:

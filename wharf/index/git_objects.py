@@ -48,6 +48,15 @@ class GitObjects:
         again = iter(self._read(missing))
         return [next(again) if each is None and _ID.fullmatch(name) else each for name, each in zip(asked, found, strict=True)]
 
+    def bring(self, names: Iterable[str]) -> None:
+        """Have objects at hand that a clone lacks, all at once: who then reads them one by one does not fetch each of them."""
+        asked = "".join(f"{name}\n" for name in names)
+        if self._bring is not None and asked:
+            said = self._program.run("cat-file", "--batch-check", stdin=asked.encode()).decode()
+            missing = [line.removesuffix(" missing") for line in said.splitlines() if line.endswith(" missing")]
+            if missing:
+                self._bring(missing)
+
     def _read(self, names: Iterable[str]) -> list[GitObject | None]:
         found: list[GitObject | None] = []
         waiting = iter(names)
