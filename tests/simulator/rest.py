@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from tests.simulator import apps, rest_contents, rest_git, rest_releases, rest_repos
+from tests.simulator import apps, rest_contents, rest_git, rest_pulls, rest_releases, rest_repos
 from tests.simulator.answers import Answer, Context, Refusal, Request, error, forbidden, reply
 from tests.simulator.state import LEVELS
 
@@ -46,6 +46,12 @@ _ROUTES: list[tuple[str, re.Pattern[str], str, Handler]] = [
         ("POST", r"/git/commits", "write", rest_git.post_commit),
         ("GET", r"/git/commits/" + _SHA, "read", rest_git.get_commit),
         ("GET", r"/commits/(.+)", "read", rest_git.get_full_commit),
+        ("GET", r"/pulls", "read", rest_pulls.get_all),
+        ("POST", r"/pulls", "write", rest_pulls.post),
+        ("GET", r"/pulls/(\d+)", "read", rest_pulls.get),
+        ("PATCH", r"/pulls/(\d+)", "write", rest_pulls.patch),
+        ("GET", r"/pulls/(\d+)/files", "read", rest_pulls.get_files),
+        ("PUT", r"/pulls/(\d+)/merge", "write", rest_pulls.merge),
         ("GET", r"/releases", "read", rest_releases.get_all),
         ("POST", r"/releases", "write", rest_releases.post),
         ("GET", r"/releases/latest", "read", rest_releases.get_latest),

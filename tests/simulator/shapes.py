@@ -7,11 +7,12 @@ import zlib
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from tests.simulator import plumbing
 from tests.simulator.state import LEVELS
 
 if TYPE_CHECKING:
     from tests.simulator.hub import Hub
-    from tests.simulator.state import Asset, Release, Repo, Token
+    from tests.simulator.state import Asset, Pull, Release, Repo, Token
 
 Object = dict[str, Any]
 
@@ -249,3 +250,72 @@ def git_ref(hub: Hub, repo: Repo, ref: str, sha: str, kind: str) -> Object:
     api = f"{hub.api}/repos/{repo.slug}/git"
     target = {"sha": sha, "type": kind, "url": f"{api}/{kind}s/{sha}"}
     return {"ref": ref, "node_id": node_id("REF", f"{repo.id}:{ref}"), "url": f"{api}/{quote(ref)}", "object": target}
+
+
+def pull_simple(hub: Hub, repo: Repo, one: Pull, head: str) -> Object:
+    """`pull-request-simple`, as lists have it; `head` is the commit of its branch."""
+    api, web = f"{hub.api}/repos/{repo.slug}", f"{hub.url}/{repo.slug}/pull/{one.number}"
+    links = {
+        "self": f"{api}/pulls/{one.number}",
+        "html": web,
+        "issue": f"{api}/issues/{one.number}",
+        "comments": f"{api}/issues/{one.number}/comments",
+        "review_comments": f"{api}/pulls/{one.number}/comments",
+        "review_comment": f"{api}/pulls/comments{{/number}}",
+        "commits": f"{api}/pulls/{one.number}/commits",
+        "statuses": f"{api}/statuses/{head}",
+    }
+    base = plumbing.read_ref(repo.git_dir, f"refs/heads/{one.base}") or plumbing.ZERO
+    found: Object = {
+        "url": links["self"],
+        "id": one.id,
+        "node_id": node_id("PR", one.id),
+        "html_url": web,
+        "diff_url": f"{web}.diff",
+        "patch_url": f"{web}.patch",
+        "issue_url": links["issue"],
+        "number": one.number,
+        "state": one.state,
+        "locked": False,
+        "title": one.title,
+        "user": user(hub, one.author),
+        "body": one.body,
+        "created_at": one.created_at,
+        "updated_at": one.updated_at,
+        "closed_at": one.closed_at,
+        "merged_at": one.merged_at,
+        "merge_commit_sha": one.merge_commit,
+        "labels": [],
+        "draft": False,
+        "author_association": "MEMBER",
+        "_links": {name: {"href": url} for name, url in links.items()},
+        "head": _side(hub, repo, one.head, head),
+        "base": _side(hub, repo, one.base, base),
+    }
+    found |= {f"{name}_url": links[name] for name in ("comments", "review_comments", "review_comment", "commits", "statuses")}
+    return found | dict.fromkeys(("assignee", "milestone", "auto_merge"))
+
+
+def pull(hub: Hub, repo: Repo, one: Pull, head: str, *, mergeable: bool | None) -> Object:
+    """`pull-request`. `mergeable` None: GitHub does not say."""
+    merged = one.merged_at is not None
+    return pull_simple(hub, repo, one, head) | {
+        "merged": merged,
+        "mergeable": mergeable,
+        "mergeable_state": {True: "clean", False: "dirty", None: "unknown"}[mergeable],
+        "merged_by": user(hub, one.merged_by) if one.merged_by else None,
+        "maintainer_can_modify": False,
+        **dict.fromkeys(("comments", "review_comments", "additions", "deletions"), 0),
+        "commits": 1,
+        "changed_files": 1,
+    }
+
+
+def _side(hub: Hub, repo: Repo, branch: str, sha: str) -> Object:
+    return {
+        "label": f"{repo.owner}:{branch}",
+        "ref": branch,
+        "sha": sha,
+        "user": user(hub, repo.owner),
+        "repo": repository(hub, repo, None),
+    }

@@ -101,6 +101,28 @@ class Release:
 
 
 @dataclass(kw_only=True)
+class Pull:
+    """A pull request. `last` is the head's commit when it was closed, `parted` where the branches parted when it was merged."""
+
+    id: int
+    number: int
+    title: str
+    body: str | None
+    head: str
+    base: str
+    author: str
+    created_at: str
+    updated_at: str
+    state: str = "open"
+    closed_at: str | None = None
+    merged_at: str | None = None
+    merged_by: str | None = None
+    merge_commit: str | None = None
+    last: str | None = None
+    parted: str | None = None
+
+
+@dataclass(kw_only=True)
 class Repo:
     hub: Hub
     id: int
@@ -117,6 +139,8 @@ class Repo:
     protected: set[str] = field(default_factory=set)
     signed: set[str] = field(default_factory=set)
     releases: list[Release] = field(default_factory=list)
+    pulls: list[Pull] = field(default_factory=list)
+    numbers: int = 0
     burned: set[str] = field(default_factory=set)
     publishing: set[str] = field(default_factory=set)
     verified: set[str] = field(default_factory=set)
