@@ -406,7 +406,7 @@ def test_verify_has_an_exit_code_and_a_repair(run: Run, tmp_path: Path, store: P
 
 def test_tokens_are_shown_once_and_listed_without_themselves(run: Run, store: Path) -> None:
     said = document(run("token", "create", "ci", "--expires", "90d", "--json"))
-    assert set(said) == {"name", "token", "scope", "expires"}
+    assert set(said) == {"name", "token", "scope", "expires", "indexes", "projects", "owner", "note"}
     assert (said["name"], said["scope"]) == ("ci", "publish")
     assert said["expires"].endswith("Z")
     assert run("token", "create", "dev", "--scope", "read").startswith("wharf_")

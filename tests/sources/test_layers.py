@@ -52,7 +52,7 @@ def test_an_index_without_bases_is_shown_as_its_snapshot_is() -> None:
     objects = MemoryObjects()
     files = release_files("demo", "1.0", wheel("demo", "1.0")) | release_files("other", "2.0", removed=["other-2.0.tar.gz"])
     layers = stack(settings_file() | files | {f"{DEMO}/2.0/release.json": b"oops"}, objects=objects)
-    layer = layers._layers[0]
+    layer = layers.layers[0]
     assert layers.names() == ("demo", "other")
     assert layers.list_validator() == list_id(["demo", "other"])
     assert [layers.validator(name) for name in ("demo", "other", "none", "..")] == [
@@ -224,7 +224,7 @@ def test_a_base_that_is_missing_is_not_passed_over() -> None:
     objects = MemoryObjects()
     layers = stack(settings_file(bases=["b"]), settings_file(), objects=objects)
     with pytest.raises(ValueError, match="a base of a is not among the layers"):
-        Layers(layers._layers[:1])
+        Layers(layers.layers[:1])
 
 
 def test_many_indexes_over_one_base_read_nothing_before_they_are_asked() -> None:
@@ -234,7 +234,7 @@ def test_many_indexes_over_one_base_read_nothing_before_they_are_asked() -> None
         settings_file() | {path: data for number in range(50) for path, data in release_files(f"p{number}", "1.0").items()},
         objects=objects,
     )
-    below = layers._layers
+    below = layers.layers
     asked = objects.asked
     many = [Layers(below) for _ in range(50)]
     assert all(each.has("p7") and each.validator("p7") == below[1].trees["p7"] for each in many)
@@ -379,7 +379,7 @@ def test_layers_show_what_a_plain_model_says(world: dict[str, ModelIndex]) -> No
     pages: dict[tuple[str, str], Project] = {}
     for own in world:
         layers = layers_of(objects, commits, own)
-        order = [layer.index for layer in layers._layers]
+        order = [layer.index for layer in layers.layers]
         found = {project.name: project for project, _ in layers.projects(_PROJECTS)}
         assert layers.names() == tuple(sorted(found)) == tuple(sorted(filter(layers.has, _PROJECTS)))
         for name in _PROJECTS:

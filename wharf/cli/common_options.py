@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
 def common_options(function: F) -> F:
     """Give a command --repo, --index, --max-wait, -v and --json. They stand before or after the verb."""
+    return _with_options(function)
 
+
+def common_options_but_index(function: F) -> F:
+    """The same for a command whose own --index says something else."""
+    return _with_options(function, left_out="--index")
+
+
+def _with_options(function: F, *, left_out: str = "") -> F:
     def keep(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
         state = ctx.find_object(State)
         if state is not None and value is not None and parameter.name is not None:
@@ -36,6 +44,7 @@ def common_options(function: F) -> F:
             {"metavar": "ADDRESS"},
         ),
     ):
-        option = click.option(*names, help=text, expose_value=False, callback=keep, is_eager=True, **more)
-        function = option(function)
+        if left_out not in names:
+            option = click.option(*names, help=text, expose_value=False, callback=keep, is_eager=True, **more)
+            function = option(function)
     return function

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from wharf.cli.common_options import common_options
+from wharf.cli.common_options import common_options, common_options_but_index
 from wharf.cli.state import State, pass_state
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
     from wharf.model import Json
-    from wharf.repository.tokens import Token
+    from wharf.repository.tokens import NewToken, Token, Tokens
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
@@ -24,7 +27,11 @@ def token_command() -> None:
     """Tokens for uploading to, and reading from, `wharf serve`. Only their digests are stored."""
 
 
-@token_command.command("create", epilog="\b\nExamples:\n  wharf token create ci --scope publish --expires 90d\n")
+@token_command.command(
+    "create",
+    epilog="\b\nExamples:\n  wharf token create ci --scope publish --expires 90d\n"
+    "  wharf token create ci --index staging --project 'acme-*' --owner alice\n",
+)
 @click.argument("name")
 @click.option(
     "--scope",
@@ -34,42 +41,71 @@ def token_command() -> None:
     help="What it may do; publish includes read.",
 )
 @click.option("--expires", metavar="TIME", help="How long it lives: 12h, 90d, 8w (default: for ever).")
-@common_options
+@click.option(
+    "--index", "indexes", metavar="NAME", multiple=True, help="The index that it is for; may be repeated (default: all)."
+)
+@click.option(
+    "--project",
+    "projects",
+    metavar="PATTERN",
+    multiple=True,
+    help="The projects that it may write, as in 'acme-*'; may be repeated (default: all).",
+)
+@click.option("--owner", metavar="TEXT", help="Who is responsible for it.")
+@click.option("--note", metavar="TEXT", help="What it is for.")
+@common_options_but_index
 @pass_state
-def create_command(state: State, name: str, scope: Literal["read", "publish"], expires: str | None) -> None:
-    """Make a token and show it, once."""
+def create_command(
+    state: State,
+    name: str,
+    scope: Literal["read", "publish"],
+    expires: str | None,
+    indexes: tuple[str, ...],
+    projects: tuple[str, ...],
+    owner: str | None,
+    note: str | None,
+) -> None:
+    """Make a token and show it, once.
+
+    WHARF_INDEX does not limit it, and an --index before `token create` does not.
+    """
+    from wharf.repository.tokens import NewToken
+
+    if projects and scope == "read":
+        raise click.UsageError("--project limits what a token writes, and this one only reads. Use --index to limit it.")
     until = None if expires is None else _until(expires)
+    new = NewToken(name=name, scope=scope, expires=until, indexes=indexes, projects=projects, owner=owner, note=note)
     with state.repository(fetch="later") as repository:
-        secret = repository.tokens.create(name, scope, until)
+        secret = repository.tokens.add(new)
         on_github = repository.github is not None
     if repository.made:
         state.say(f"made a new store in {repository.where}")
     if not state.json:
-        state.say(f"The token {name!r} may {scope}; it is shown this once. Use it as a password, with any user name.")
+        state.say(f"The token {name!r} {_rights(new)}; it is shown this once. Use it as a password, with any user name.")
     if on_github:
         state.say(
             "It is for `wharf serve --auth tokens`, and for uploads to a server with --auth public. Where GitHub decides who "
             "may read, as by default over a private repository, clients send a GitHub token."
         )
-    state.result(
-        {"name": name, "token": secret.reveal(), "scope": scope, "expires": _text(until)},
-        [secret.reveal()],
-    )
+    state.result({"token": secret.reveal(), **_about(new)}, [secret.reveal()])
 
 
 @token_command.command("list", epilog="\b\nExamples:\n  wharf token list --json\n")
 @common_options
 @pass_state
 def list_command(state: State) -> None:
-    """Show the names of all tokens, what they may do, and until when."""
+    """Show all tokens: what each may do, until when, whose it is, and when it was used last."""
     with state.repository(reading=True, fetch="later") as repository:
         tokens, where = repository.tokens.all(), repository.where
+        used = _used(state, repository.tokens) if tokens else {}
     if not tokens and not state.json:
         state.say(f"There is no token for {where}. `wharf token create NAME` makes one.")
-    state.result(
-        {"tokens": [_document(token) for token in tokens]},
-        [f"{token.name}  {token.scope}  {_expiry(token)}" for token in tokens],
-    )
+    now = datetime.now(UTC)
+    for token in tokens:
+        if token.ends_soon(now):
+            state.warn(f"The token {token.name!r} {_expiry(token)}. `wharf token create` makes another one.")
+    listed = [(token, used.get(token.sha256)) for token in tokens]
+    state.result({"tokens": [_document(*each) for each in listed]}, [_line(*each) for each in listed])
 
 
 @token_command.command("revoke", epilog="\b\nExamples:\n  wharf token revoke ci\n")
@@ -90,14 +126,67 @@ def _until(text: str) -> datetime:
     return datetime.now(UTC).replace(microsecond=0) + int(found[1]) * _UNITS[found[2]]
 
 
-def _document(token: Token) -> dict[str, Json]:
-    return {"name": token.name, "scope": token.scope, "created": _text(token.created), "expires": _text(token.expires)}
+def _used(state: State, tokens: Tokens) -> Mapping[str, date]:
+    """The day on which each token was used last, as far as servers noted it. That they are unknown is no reason to fail."""
+    from wharf.errors import StorageError
+    from wharf.repository.token_usage import TokenUsage
+
+    try:
+        return TokenUsage(tokens.path_of_usage).days()
+    except StorageError as error:
+        state.warn(f"When tokens were used last is not known: {error.sentences}")
+        return {}
+
+
+def _rights(token: NewToken | Token) -> str:
+    """What a token may, as the end of a sentence that it begins."""
+    where = f"the index {' and '.join(token.indexes)}" if token.indexes else "all indexes"
+    if token.scope == "read":
+        return f"may read {where}"
+    if token.projects:
+        return f"may read {where}, and publish {', '.join(token.projects)} there"
+    return f"may read {where}, and publish there"
+
+
+def _about(token: NewToken | Token) -> dict[str, Json]:
+    return {
+        "name": token.name,
+        "scope": token.scope,
+        "expires": _text(token.expires),
+        "indexes": [*token.indexes] if token.indexes else None,
+        "projects": [*token.projects] if token.projects else None,
+        "owner": token.owner,
+        "note": token.note,
+    }
+
+
+def _document(token: Token, used: date | None) -> dict[str, Json]:
+    last = None if used is None else used.isoformat()
+    return {**_about(token), "created": _text(token.created), "last_used": last}
+
+
+def _line(token: Token, used: date | None) -> str:
+    parts = [
+        token.name,
+        token.scope,
+        _expiry(token),
+        f"created {token.created.astimezone(UTC):%Y-%m-%d}",
+        f"last used {used}" if used else "no use noted",
+        f"index {', '.join(token.indexes)}" if token.indexes else "all indexes",
+    ]
+    if token.projects:
+        parts.append(f"writes {', '.join(token.projects)}")
+    if token.owner:
+        parts.append(f"owner {token.owner}")
+    if token.note:
+        parts.append(f"note: {token.note}")
+    return "  ".join(parts)
 
 
 def _expiry(token: Token) -> str:
     if token.expires is None:
         return "does not expire"
-    return f"{'expires' if token.valid(datetime.now(UTC)) else 'expired'} {token.expires:%Y-%m-%d %H:%M} UTC"
+    return f"{'expires' if token.valid(datetime.now(UTC)) else 'expired'} {token.expires.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -6,6 +6,7 @@ after it names them no more. Each can be run again. Nothing here prints or reads
 - `publish`: files into the store, then into the index. `publish_inputs` checks them; `file_selection` finds them in folders.
 - `promote`: releases of one index into another one. `dependency_search` finds what comes along.
 - `yank`, `remove`: a release or a file marked, or taken out.
+- `upload_rights`: who may write which projects.
 - `verify`: index and store compared. `verify_folder` and `verify_releases` know the two stores, `verify_findings` says what
   can be found.
 - `index_check`: an index branch, or a range of its commits, compared with the format. `index_check_names` knows the other

@@ -24,6 +24,7 @@ from wharf.index import asset_location, record
 from wharf.index.add_files import AddFiles, NewFile
 from wharf.index.change import Named, Outcome
 from wharf.index.commit_message import CommitMessage
+from wharf.index.guarded_change import guarded
 from wharf.model import File
 from wharf.operations.publish_inputs import CheckedInput, Input, check_inputs
 from wharf.repository.opening import no_index
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from wharf.assets.asset_store import AssetStore, Intake, Opener
     from wharf.distribution.read_distribution import Distribution
+    from wharf.index.guarded_change import Check
     from wharf.repository.opening import Repository
 
 
@@ -62,8 +64,11 @@ def publish(
     strict: bool = False,
     limit: int = read_distribution.DEFAULT_LIMIT,
     progress: Progress | None = None,
+    check: Check | None = None,
 ) -> Published:
     """Publish files of any mix of projects, all or none. `limit` is in bytes a file; `actor` is as in a CommitMessage.
+
+    `check` says whether whoever publishes may: before anything is stored, and again at the commit.
 
     With `skip_existing`, a file whose name is taken by other bytes is left out instead of a ConflictError. Without `create` an
     index that is not there on GitHub is a NoIndexError; a folder is filled by whoever publishes first. With `strict`, a
@@ -85,7 +90,7 @@ def publish(
         change = AddFiles(files=tuple(_new_file(each, now) for each, _ in read), skip_existing=skip_existing)
         fetched.result()
         snapshot = repository.branch.prepared(change)
-        planned = change.apply(snapshot)
+        planned = guarded(change, check).apply(snapshot)
         warnings = tuple(f"{each.filename}: {warning}" for each, _ in read for warning in each.warnings)
         fresh = snapshot.commit is None
         if fresh and repository.github:
@@ -100,7 +105,8 @@ def publish(
             repository.branch.begin(actor)
         new, known = (_incoming(some, read, beside=beside) for some in (planned.changed, planned.unchanged))
         stored = intake.put(new, known, snapshot.release, snapshot.commit or repository.branch.tip())
-        done = repository.branch.commit(change.located(stored), CommitMessage(verb="publish", actor=actor))
+        located = guarded(change.located(stored), check)
+        done = repository.branch.commit(located, CommitMessage(verb="publish", actor=actor))
         intake.settle(done.outcome.changed)
         return _published(done.commit, planned, done.outcome, warnings, began=fresh)
 

@@ -5,33 +5,62 @@ A token is 256 random bits, so a plain sha256 of it can be stored: there is noth
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from wharf.errors import ConflictError, NotFoundError, OddFileError, StorageError, UsageError
+from wharf.index import wharf_toml
+from wharf.index.index_name import is_index_name
+from wharf.repository.locked_file import LockedFile
 from wharf.secret import Secret
-from wharf.system import disk_remedies, owner_only_folder, regular_file
+from wharf.system import disk_remedies, regular_file
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _LARGEST = 8 << 20  # bytes of the file that are read
 PREFIX: Final = "wharf_"
 """How each token begins."""
+VERSION: Final = 2
+"""The newest version of the file that is read and written. Version 1 has no limits, owners and notes."""
+SOON: Final = timedelta(days=14)
+"""How long before its end a token is warned of."""
 
 Scope = Literal["read", "publish"]
 """What a token may do; `publish` includes `read`."""
 
 
+def _index(name: str) -> str:
+    if not is_index_name(name):
+        raise ValueError(f"{name!r} is not the name of an index")
+    return name
+
+
+def _glob(text: str) -> str:
+    if not wharf_toml.is_glob(text):
+        raise ValueError(f"{text!r} does not stand for names of projects")
+    return text
+
+
+def _line(text: str) -> str:
+    if not text.isprintable() or not text.strip():
+        raise ValueError("it is not one line of text")
+    return text
+
+
 class Token(BaseModel):
-    """A token as stored: everything but the token."""
+    """A token as stored: everything but the token.
+
+    `indexes` are those that it is for, `projects` globs of the names that it may write; None is no limit. A limit is never an
+    empty list, which could be read as either. `owner` and `note` are for people.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,68 +69,144 @@ class Token(BaseModel):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     created: AwareDatetime
     expires: AwareDatetime | None = None
+    indexes: Annotated[tuple[Annotated[str, AfterValidator(_index)], ...], Field(min_length=1, max_length=100)] | None = None
+    projects: Annotated[tuple[Annotated[str, AfterValidator(_glob)], ...], Field(min_length=1, max_length=100)] | None = None
+    owner: Annotated[str, Field(max_length=100), AfterValidator(_line)] | None = None
+    note: Annotated[str, Field(max_length=300), AfterValidator(_line)] | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether version 1 of the file says all of it."""
+        return self.indexes is None and self.projects is None and self.owner is None and self.note is None
 
     def valid(self, moment: datetime) -> bool:
         """Whether it is good at that moment."""
         return self.expires is None or self.expires > moment
 
+    def ends_soon(self, moment: datetime) -> bool:
+        """Whether it is good at that moment, and not for long any more."""
+        return self.expires is not None and moment < self.expires <= moment + SOON
+
+    def is_for(self, index: str) -> bool:
+        """Whether it may be used for an index."""
+        return self.indexes is None or index in self.indexes
+
 
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 1
     tokens: list[Token] = []
+
+    @model_validator(mode="after")
+    def _says_what_it_has(self) -> _File:
+        if self.version == 1 and not all(token.is_plain for token in self.tokens):
+            raise ValueError("version 1 has no limits, owners and notes")
+        return self
+
+
+class _Version(BaseModel):
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewToken:
+    """What a token is made for, as in `Token`; empty is no limit."""
+
+    name: str
+    scope: Scope
+    expires: datetime | None = None
+    indexes: Sequence[str] = ()
+    projects: Sequence[str] = ()
+    owner: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The tokens of one store. Reads the file again at every call; writers exclude each other."""
+    """The tokens of one store. Reads the file again at every call; writers exclude each other.
+
+    - The file has version 1 for as long as that says all: an older wharf beside this one keeps working. From the first token
+      with a limit on, it has version 2, which an older wharf refuses as a whole: it would not obey the limit.
+    - A file of a version that is not known here lets nobody in, and is not written over.
+    """
 
     path: Path
 
+    @property
+    def path_of_usage(self) -> Path:
+        """Where servers note when tokens were used last."""
+        return self.path.with_name("tokens-used.json")
+
     def all(self) -> list[Token]:
-        """Every token, expired ones too. Raises StorageError if the file is broken."""
+        """Every token, expired ones too. Raises StorageError if the file is broken, or of a newer version."""
+        data = b""
         try:
             # A link is followed: where secrets are mounted, as in containers, they are links.
             with os.fdopen(regular_file.handle_of(self.path, 0), "rb") as file:
-                return _File.model_validate_json(file.read(_LARGEST)).tokens
+                data = file.read(_LARGEST)
+                return _File.model_validate_json(data).tokens
         except FileNotFoundError:
             return []
         except OSError as error:
             raise StorageError(f"{self.path} cannot be read: {error.strerror}.", disk_remedies.hint(error)) from error
         except (ValidationError, OddFileError) as error:
-            raise StorageError(
-                f"{self.path} cannot be read as a list of tokens.",
-                "Restore it, or move it away and create the tokens again with `wharf token create`.",
-            ) from error
+            raise self._broken(data) from error
+
+    def _broken(self, data: bytes) -> StorageError:
+        try:
+            version = _Version.model_validate_json(data).version
+        except ValidationError:
+            version = 0
+        if version > VERSION:
+            return StorageError(
+                f"{self.path} has version {version}; this wharf knows versions up to {VERSION}. A newer wharf wrote it.",
+                "Update wharf. Until then no token is accepted.",
+            )
+        return StorageError(
+            f"{self.path} cannot be read as a list of tokens.",
+            "Restore it, or move it away and create the tokens again with `wharf token create`.",
+        )
 
     def create(self, name: str, scope: Scope, expires: datetime | None = None) -> Secret:
+        """Make a token without limits. It is returned once and stored nowhere. Raises as `add` does."""
+        return self.add(NewToken(name=name, scope=scope, expires=expires))
+
+    def add(self, new: NewToken) -> Secret:
         """Make a token. It is returned once and stored nowhere. Raises ConflictError if the name is taken by a valid one."""
         secret = Secret(f"{PREFIX}{secrets.token_urlsafe(32)}")
         now = datetime.now(UTC)
         try:
-            token = Token(name=name, scope=scope, sha256=secret.sha256(), created=now, expires=expires)
+            token = Token(
+                name=new.name,
+                scope=new.scope,
+                sha256=secret.sha256(),
+                created=now,
+                expires=new.expires,
+                indexes=tuple(dict.fromkeys(new.indexes)) or None,
+                projects=tuple(dict.fromkeys(new.projects)) or None,
+                owner=new.owner,
+                note=new.note,
+            )
         except ValidationError as error:
-            raise UsageError(
-                f"{name!r} cannot be the name of a token.", "Use letters, digits and . _ @ - (64 at most), as in ci-publish."
-            ) from error
-        with _Writer(self.path) as writer:
+            raise _wrong(new, str(error.errors()[0]["loc"][0])) from error
+        with LockedFile(self.path) as file:
             others = self.all()
-            if any(other.name == name and other.valid(now) for other in others):
-                raise ConflictError(f"There is a token {name!r} already.", f"`wharf token revoke {name}` ends it.")
-            writer.write([*(other for other in others if other.name != name), token])
+            if any(other.name == token.name and other.valid(now) for other in others):
+                raise ConflictError(f"There is a token {token.name!r} already.", f"`wharf token revoke {token.name}` ends it.")
+            self._write(file, [*(other for other in others if other.name != token.name), token])
         return secret
 
     def revoke(self, name: str) -> None:
         """End a token. Raises NotFoundError."""
         if not self.path.exists():
             raise NotFoundError(f"There is no token {name!r}.", "`wharf token list` shows all names.")
-        with _Writer(self.path) as writer:
+        with LockedFile(self.path) as file:
             tokens = self.all()
             kept = [token for token in tokens if token.name != name]
             if len(kept) == len(tokens):
                 raise NotFoundError(f"There is no token {name!r}.", "`wharf token list` shows all names.")
-            writer.write(kept)
+            self._write(file, kept)
 
     def stamp(self) -> tuple[int, int, int] | None:
         """A value that changes whenever the file changes. Costs one system call."""
@@ -111,34 +216,32 @@ class Tokens:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino
 
-
-class _Writer:
-    """Replaces the file whole, one writer at a time."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> _Writer:
-        owner_only_folder.make(self._path.parent)
-        self._lock = regular_file.handle_of(self._path.with_name(f"{self._path.name}.lock"), 1, os.O_RDWR | os.O_CREAT)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._lock)
-
-    def write(self, tokens: list[Token]) -> None:
-        text = json.dumps(_File(tokens=tokens).model_dump(mode="json", exclude_none=True), indent=2) + "\n"
+    def _write(self, file: LockedFile, tokens: list[Token]) -> None:
+        version: Literal[1, 2] = 1 if all(token.is_plain for token in tokens) else 2
+        text = json.dumps(_File(version=version, tokens=tokens).model_dump(mode="json", exclude_none=True), indent=2) + "\n"
         if len(text) >= _LARGEST:
             raise StorageError(
-                f"{self._path} would be larger than {_LARGEST >> 20} MiB, which is not read.",
+                f"{self.path} would be larger than {_LARGEST >> 20} MiB, which is not read.",
                 "`wharf token revoke NAME` makes room.",
             )
-        temporary = self._path.with_name(f"{self._path.name}.new")  # one writer at a time, so one name is enough
-        temporary.unlink(missing_ok=True)
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
+        file.write(text)
+
+
+def _wrong(new: NewToken, what: str) -> UsageError:
+    """The error about one part of a new token."""
+    if what == "indexes":
+        odd = next((each for each in new.indexes if not is_index_name(each)), None)
+        if odd is not None:
+            return UsageError(f"{odd!r} cannot be the name of an index.", "Write --index as in `wharf list --index staging`.")
+        return UsageError("These are too many indexes for one token.", "Name 100 at most.")
+    if what == "projects":
+        odd = next((each for each in new.projects if not wharf_toml.is_glob(each)), None)
+        if odd is not None:
+            return UsageError(f"{odd!r} does not stand for names of projects.", "Write it as in --project 'acme-*'.")
+        return UsageError("These are too many names of projects for one token.", "Use a pattern, as in --project 'acme-*'.")
+    if what in {"owner", "note"}:
+        most = 100 if what == "owner" else 300
+        return UsageError(f"The {what} of a token must be one line of at most {most} characters.", f"Give a shorter --{what}.")
+    return UsageError(
+        f"{new.name!r} cannot be the name of a token.", "Use letters, digits and . _ @ - (64 at most), as in ci-publish."
+    )

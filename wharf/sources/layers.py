@@ -53,6 +53,11 @@ class Layers:
             if not {*layer.snapshot.settings.bases} <= self._by_index.keys():
                 raise ValueError(f"a base of {layer.index} is not among the layers")
 
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The index and its bases, in their order."""
+        return self._layers
+
     def names(self) -> tuple[str, ...]:
         """The PEP 503 names of all projects, sorted."""
         if self._names is None:

@@ -18,10 +18,14 @@ ASK = text(401, "The client's token is still to be asked about.")
 
 @dataclass(frozen=True, slots=True)
 class Uploader:
-    """Who uploads, and the GitHub token that does it (None: the server's own, or there is no GitHub)."""
+    """Who uploads, and the GitHub token that does it (None: the server's own, or there is no GitHub).
+
+    `projects` are globs of the names that may be written; None is no limit.
+    """
 
     name: str
     token: Secret | None = None
+    projects: tuple[str, ...] | None = None
 
 
 class Access(Protocol):

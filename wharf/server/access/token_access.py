@@ -1,4 +1,4 @@
-"""Who may read and who may upload.
+"""Who may read and who may upload, by wharf's own tokens, each of them for all indexes or for some.
 
 Reading is open, or needs a token; uploading always needs one. Open reading answers only to names that are known to be this
 server's, so that no web page can reach it through a name that it points here (DNS rebinding).
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from wharf.errors import NotAllowedError, StorageError
 from wharf.github.account import KINDS
+from wharf.repository.token_usage import TokenUsage
 from wharf.server.access.access_protocol import Access, Uploader, refuse_cross_site
+from wharf.server.access.token_days import TokenDays
 from wharf.server.http.answer import Answer, text
 from wharf.server.http.error_answers import failure
 from wharf.server.http.request_headers import secrets_of
@@ -41,7 +43,12 @@ _MISDIRECTED = text(421, "This server does not answer to that name. `wharf serve
 
 
 class TokenAccess(Access):
-    """Reading is open, or for wharf's own tokens; uploading is for such as may publish."""
+    """Reading is open, or for wharf's own tokens; uploading is for such as may publish.
+
+    - A token that is for some indexes gets 403 at the addresses of the others: not 404, after which uv asks the next index,
+      and not 401, which would send people off for another token.
+    - What a token may write does not limit what it reads.
+    """
 
     def __init__(self, tokens: Tokens, *, open_reading: bool, hosts: Iterable[str]) -> None:
         self.open_reading = open_reading
@@ -52,9 +59,15 @@ class TokenAccess(Access):
         self._stamp: object = ()
         self._by_digest: dict[str, Token] = {}
         self._grants: dict[bytes, Token] = {}
+        self._days = TokenDays(TokenUsage(tokens.path_of_usage))
         self.refresh()
 
     def refresh(self) -> None:
+        """Obey the tokens as they are now, and do what is done once a day."""
+        self._obey()
+        self._days.look(self._by_digest)
+
+    def _obey(self) -> None:
         """Obey the tokens as they are now. A file that cannot be read, or is gone, lets nobody in."""
         stamp = self._tokens.stamp()
         if stamp == self._stamp:
@@ -75,7 +88,6 @@ class TokenAccess(Access):
 
     def refuse_reading(self, host: bytes, authorization: bytes | None, index: str) -> Answer | None:
         """None if the client may read, else the answer that says why not."""
-        del index
         if self.open_reading:
             known = self._hosts_seen.get(host)
             if known is None:
@@ -83,22 +95,16 @@ class TokenAccess(Access):
                 if len(host) <= 255 and len(self._hosts_seen) < _KEPT:
                     self._hosts_seen[host] = known
             return None if known else _MISDIRECTED
-        if authorization is None:
-            return _NO_TOKEN
-        return None if self._token(authorization) else self._bad(authorization)
+        return self._refuse(authorization, index)
 
     async def ask(self, authorization: bytes | None, index: str) -> Answer | None:
         """What `refuse_reading` says at once; here nobody else has to be asked."""
-        del index
-        if authorization is None:
-            return _NO_TOKEN
-        return None if self._token(authorization) else self._bad(authorization)
+        return self._refuse(authorization, index)
 
     async def uploader(
         self, authorization: bytes | None, *, index: str, host: bytes, origin: bytes | None, fetch_site: bytes | None
     ) -> Uploader | Answer:
         """By the token that allows the upload."""
-        del index
         foreign = refuse_cross_site(host, origin, fetch_site)
         if foreign is not None:
             return foreign
@@ -107,12 +113,22 @@ class TokenAccess(Access):
         token = self._token(authorization)
         if token is None:
             return self._bad(authorization)
-        return Uploader(token.name) if token.scope == "publish" else _READ_ONLY
+        if not token.is_for(index):
+            return _of_another_index(token, index)
+        return Uploader(token.name, projects=token.projects) if token.scope == "publish" else _READ_ONLY
 
     def name_of(self, authorization: bytes) -> str | None:
         """The token's name."""
         token = self._token(authorization)
         return None if token is None else token.name
+
+    def _refuse(self, authorization: bytes | None, index: str) -> Answer | None:
+        if authorization is None:
+            return _NO_TOKEN
+        token = self._token(authorization)
+        if token is None:
+            return self._bad(authorization)
+        return None if token.is_for(index) else _of_another_index(token, index)
 
     def _bad(self, authorization: bytes) -> Answer:
         """The refusal of a token that is not known. A GitHub token gets other words."""
@@ -122,7 +138,7 @@ class TokenAccess(Access):
 
     def _token(self, authorization: bytes) -> Token | None:
         key = hashlib.sha256(authorization).digest()
-        self.refresh()  # a token that was made or revoked a moment ago is that at once: this costs one system call
+        self._obey()  # a token that was made or revoked a moment ago is that at once: this costs one system call
         token = self._grants.get(key)
         if token is None:
             found = (self._by_digest.get(secret.sha256()) for secret in secrets_of(authorization))
@@ -131,7 +147,16 @@ class TokenAccess(Access):
                 if len(self._grants) >= _KEPT:
                     self._grants.clear()
                 self._grants[key] = token
-        return token if token is not None and token.valid(datetime.now(UTC)) else None
+        if token is None or not token.valid(datetime.now(UTC)):
+            return None
+        self._days.used.add(token.sha256)
+        return token
+
+
+def _of_another_index(token: Token, index: str) -> Answer:
+    own = ", ".join(token.indexes or ())
+    hint = f"`wharf token create NAME --index {index}` makes one that is."
+    return failure(NotAllowedError(f"This token is for {own}, and not for the index {index!r}.", hint))
 
 
 def _hostname(host: bytes) -> str:

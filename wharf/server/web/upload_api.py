@@ -23,6 +23,7 @@ from wharf.errors import (
 )
 from wharf.operations.publish import Published, publish
 from wharf.operations.publish_inputs import Input
+from wharf.operations.upload_rights import TokenLimits
 from wharf.server.access.borrowed_tokens import as_server_error
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http.request_body import check_length, pieces
@@ -73,6 +74,7 @@ class UploadApi:
       branch; who waits for GitHub's limits keeps nobody else waiting.
     - The file lies in `folder` meanwhile, under no name, and the disk keeps a floor of free room.
     - All forms that are read hold at most `MEMORY` bytes of memory.
+    - What the uploader's token may write is looked at before a byte is stored, and again at the commit.
     - An upload to GitHub is made with the uploader's own token, if there is one.
     - `take` is for the event loop's thread; checks and publishing run in other threads.
     """
@@ -164,7 +166,15 @@ class UploadApi:
             try:
                 # GitHub tells whose token it is when it takes the file.
                 actor = uploader.name if uploader.token is None else None
-                return publish(repository, [given], actor=actor, create=False, strict=self._strict, limit=self._limit)
+                return publish(
+                    repository,
+                    [given],
+                    actor=actor,
+                    create=False,
+                    strict=self._strict,
+                    limit=self._limit,
+                    check=None if uploader.projects is None else TokenLimits(uploader.name, uploader.projects),
+                )
             except (NotAllowedError, NotFoundError) as error:
                 if isinstance(error, NoIndexError):
                     raise

@@ -1,0 +1,48 @@
+"""A small file of one owner that is replaced whole, by one writer at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+from wharf.system import owner_only_folder, regular_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class LockedFile:
+    """The right to write one file, while it is entered. Readers see the file before or after, and never a part of it.
+
+    Not `patient`: entering raises BlockingIOError if another writer is at it.
+    """
+
+    def __init__(self, path: Path, *, patient: bool = True) -> None:
+        self._path = path
+        self._how = fcntl.LOCK_EX if patient else fcntl.LOCK_EX | fcntl.LOCK_NB
+
+    def __enter__(self) -> LockedFile:
+        owner_only_folder.make(self._path.parent)
+        self._lock = regular_file.handle_of(self._path.with_name(f"{self._path.name}.lock"), 1, os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(self._lock, self._how)
+        except OSError:
+            os.close(self._lock)
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._lock)
+
+    def write(self, text: str, *, durable: bool = True) -> None:
+        """Replace the file, readable for its owner alone. `durable`: it survives a power cut from here on. Raises OSError."""
+        temporary = self._path.with_name(f"{self._path.name}.new")  # one writer at a time, so one name is enough
+        temporary.unlink(missing_ok=True)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        temporary.replace(self._path)
