@@ -27,7 +27,7 @@ from wharf.errors import AnswerTooLargeError, NotAllowedError, NotFoundError, Re
 from wharf.github import wire
 from wharf.github.pygithub_requester import WireRequester
 from wharf.github.release_listing import Listed, Stored
-from wharf.github.rest_calls import About, Rest
+from wharf.github.rest_calls import About, Pull, Rest
 from wharf.repository.opening import open_repository
 from wharf.repository.settings import Settings
 
@@ -72,6 +72,13 @@ REPOSITORY = {
     "permissions": {"push": True},
 }
 REF = {"ref": "refs/heads/main", "url": "https://api.github.com/x", "object": {"sha": SHA, "type": "commit"}}
+PULL = {
+    "url": "https://api.github.com/repos/acme/pkgs/pulls/4",
+    "number": 4,
+    "html_url": "https://github.com/acme/pkgs/pull/4",
+    "head": {"ref": "wharf-proposals/main/1", "sha": SHA},
+}
+PULL_FILES = [{"filename": "a", "sha": SHA, "status": "added"}, {"filename": "b", "sha": SHA, "status": "removed"}]
 COMMITTED = {"content": {"name": "README.md"}, "commit": {"sha": SHA}}
 STORED = Stored(id=5, name="a.whl", state="uploaded", size=1, sha256=SHA, updated=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 LISTED = Listed(
@@ -85,6 +92,7 @@ LISTED = Listed(
     index="main",
     assets=(STORED,),
 )
+PROPOSED = Pull(number=4, address="https://github.com/acme/pkgs/pull/4", head=SHA)
 ABOUT = About(private=False, archived=False, default_branch="main", size=3, may_push=True, scopes=None)
 
 # By the name of each method: a call of it, what GitHub answers to each of its requests, and what comes of it.
@@ -105,6 +113,9 @@ CALLS: dict[str, tuple[Callable[[Rest], object], list[object], object]] = {
         [{"sha": "b" * 40}, {"sha": "c" * 40}, {"sha": SHA}, REF],
         SHA,
     ),
+    "pulls": (lambda rest: list(rest.pulls("wharf-proposals/main/1", "wharf/main")), [[PULL]], [PROPOSED]),
+    "create_pull": (lambda rest: rest.create_pull("wharf-proposals/main/1", "wharf/main", "New", "text"), [PULL], PROPOSED),
+    "pull_files": (lambda rest: list(rest.pull_files(4)), [PULL_FILES], [("a", SHA), ("b", "")]),
     "create_file": (lambda rest: rest.create_file("README.md", "# x", "Add"), [COMMITTED], None),
     "create_repository": (lambda rest: rest.create_repository("ada", private=True), [REPOSITORY], ABOUT),
     "dispatch": (lambda rest: rest.dispatch("published", {"index": "main"}), [None], None),

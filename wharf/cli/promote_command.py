@@ -22,6 +22,7 @@ Examples:
   wharf promote demo==1.0 --from staging
   wharf promote demo==1.0 other==2.1 --from staging --to main --dry-run
   wharf promote 'demo[web]==1.0' --from staging --with-dependencies
+  wharf promote demo==1.0 --from staging --propose
 """,
 )
 @click.argument("specs", nargs=-1, required=True, metavar="PROJECT==VERSION...")
@@ -29,10 +30,17 @@ Examples:
 @click.option("--to", "target", metavar="INDEX", help="The index that gets them, as --index (default: main).")
 @click.option("--with-dependencies", is_flag=True, help="Take along what they require, if the source has it.")
 @click.option("--dry-run", is_flag=True, help="Check everything, promote nothing.")
+@click.option("--propose", "proposes", is_flag=True, help="Open a pull request on GitHub instead of a commit.")
 @common_options
 @pass_state
 def promote_command(
-    state: State, specs: tuple[str, ...], source: str, target: str | None, with_dependencies: bool, dry_run: bool
+    state: State,
+    specs: tuple[str, ...],
+    source: str,
+    target: str | None,
+    with_dependencies: bool,
+    dry_run: bool,
+    proposes: bool,
 ) -> None:
     """Take releases of one index into another one of the same repository, all or none, as one commit.
 
@@ -42,20 +50,32 @@ def promote_command(
     With --with-dependencies, wharf follows the requirements of the releases under any marker, and those of an extra if you ask
     for it, as in 'demo[web]==1.0'. For each one that the target does not meet, the newest release of the source that meets it
     comes along. What the source does not have is named, and left to other indexes.
+
+    With --propose, wharf changes no index: it opens a pull request that says what changes for installers, or finds the one
+    that is open. Whoever merges it releases. So the rules of the branch are the approval.
     """
     from wharf.errors import UsageError
     from wharf.operations.promote import promote
+    from wharf.operations.propose import propose
 
+    if dry_run and proposes:
+        raise UsageError("--dry-run and --propose exclude each other.", "Leave one of them out.")
     wanted = [_wanted(spec) for spec in specs]
     if target is not None:
         if state.options.get("index", target) != target:
             raise UsageError(f"--to {target} and --index {state.options['index']} name two targets.", "Leave one of them out.")
         state.options["index"] = target
     with state.repository(reading=True) as repository:
-        done = promote(repository, wanted, source, with_dependencies=with_dependencies, dry_run=dry_run)
+        if proposes:
+            done = propose(repository, wanted, source, with_dependencies=with_dependencies)
+        else:
+            done = promote(repository, wanted, source, with_dependencies=with_dependencies, dry_run=dry_run)
         commit = None if dry_run else done.commit or repository.branch.tip()
         document = {**where_document(repository, commit), "from": source, **_document(done)}
-        lines = [*_lines(done, dry_run=dry_run), where_line(repository, commit)]
+        lines = [
+            *_lines(done, verb="would promote" if dry_run else "proposed" if proposes else "promoted"),
+            where_line(repository, commit),
+        ]
     for warning in _warnings(done, source):
         state.warn(warning)
     state.result(document, lines)
@@ -87,11 +107,19 @@ def _document(done: Promoted) -> dict[str, Json]:
         "left": [{"requirement": each.requirement, "of": each.of} for each in done.left],
         "not_announced": [named.file.filename for named in done.not_announced],
         "otherwise_yanked": [named.file.filename for named in done.otherwise_yanked],
+        "proposal": {
+            "number": done.proposal.number,
+            "address": done.proposal.address,
+            "branch": done.proposal.head,
+            "commit": done.proposal.commit,
+        }
+        if done.proposal
+        else None,
     }
 
 
-def _lines(done: Promoted, *, dry_run: bool) -> list[str]:
-    verb = "would promote" if dry_run else "promoted"
+def _lines(done: Promoted, *, verb: str) -> list[str]:
+    proposal = done.proposal
     return [
         *(f"{verb} {named.file.filename}" for named in done.promoted),
         *(f"unchanged {named.file.filename}: these bytes are in the index already" for named in done.unchanged),
@@ -100,6 +128,7 @@ def _lines(done: Promoted, *, dry_run: bool) -> list[str]:
             for each in done.followed
         ),
         *(f"left to other indexes: {each.requirement} (of {each.of})" for each in done.left),
+        *([f"{'opened' if proposal.fresh else 'open already:'} pull request {proposal.address}"] if proposal else []),
     ]
 
 

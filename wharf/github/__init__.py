@@ -7,7 +7,8 @@ and lets no object and no error of PyGithub out.
 - `release_store`: the place for bytes. `release_listing` says which releases and assets are there, and which are wharf's.
 - `release_publishing`: one publish. `release_planning` says which file goes into which release, `release_writing` carries that
   out, `asset_upload` sends one file. `reused_assets` are those that were there; `release_tags` numbers the tags.
-  `promoted_assets` are those that another index is going to name, too.
+  `promoted_assets` are those that another index is going to name, too. `pull_request_proposal`: a change of an index as
+  a pull request.
 - `release_states`: the life of a publish into a release, as a table.
 - `remote_branch`: the index on GitHub. `clone` holds a copy to read from; `push_or_api` names the ways to commit.
 - `rest_calls`: the calls of the REST API by their names, with PyGithub's objects. `pygithub_requester` hands what they send

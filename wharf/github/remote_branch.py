@@ -152,6 +152,38 @@ class RemoteBranch(Branch):
         snapshot.prefetch(change.touched)
         return snapshot
 
+    def proposed(self, tip: str, outcome: Outcome, message: CommitMessage) -> str:
+        """The id of a commit on `tip` that no ref names. It is the same one whenever the same person makes it."""
+        moment = int(self._git.run("log", "-1", "--format=%ct", tip))
+        with self._clone.locked():
+            return self._write(tip, outcome, replace(self._signed(message), moment=moment))
+
+    def push_beside(self, commit: str, name: str) -> bool:
+        """Push a commit to another branch, which is made. False: somebody made it with another commit meanwhile.
+
+        Raises NotAllowedError and StorageError.
+        """
+        began = time.monotonic()
+        for _ in range(TRIES):
+            with self._clone.locked():
+                git = self._clone.remote(fetching=False)
+                status, _, err = git.attempt("push", "--quiet", REMOTE, f"{commit}:refs/heads/{name}")
+            if status == 0:
+                return True
+            if _REFUSED.search(err):
+                raise NotAllowedError(
+                    f"GitHub does not let git push to the branch {name} of {self.github.address}: {said(err)}",
+                    "Exempt that name from the branch's rules.",
+                )
+            if not _STALE.search(err):
+                self._clone.explain("push", err)
+            there = self.github.rest.ref(f"heads/{name}")
+            if there is not None:
+                return there == commit
+            if time.monotonic() - began > TRYING:
+                break
+        raise StorageError(f"git push to {self.github.address} failed: {said(err)}", "Run the same command again.", told=AWAY)
+
     def _signed(self, message: CommitMessage) -> CommitMessage:
         """In a job whoever set it off, else the account of the token; where GitHub does not tell, the person here."""
         if message.actor is not None:

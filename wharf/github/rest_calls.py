@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
 from github import InputGitTreeElement
 from github.AuthenticatedUser import AuthenticatedUser
+from github.File import File
 from github.GitRelease import GitRelease
 from github.Organization import Organization
+from github.PullRequest import PullRequest
 from github.Repository import Repository
 
 from wharf.errors import NotAllowedError, NotFoundError, StorageError
@@ -42,6 +44,15 @@ class About:
     size: int | None
     may_push: bool | None
     scopes: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pull:
+    """A pull request: its number, its web address, and the commit at its head."""
+
+    number: int
+    address: str
+    head: str
 
 
 class Rest:
@@ -152,6 +163,21 @@ class Rest:
         )
         return _about(maker.create_repo(address.name, private=private, auto_init=True))
 
+    def pulls(self, head: str, base: str) -> Iterator[Pull]:
+        """The open pull requests from one branch of the repository to another."""
+        asked = {"state": "open", "head": f"{self._sender.address.owner}:{head}", "base": base}
+        return self._all(Pages(PullRequest, self._requester, "{repo}/pulls", asked), _pull)
+
+    @understood()
+    def create_pull(self, head: str, base: str, title: str, text: str) -> Pull:
+        """Open a pull request. Raises RejectedError where one is open for these branches."""
+        return _pull(self._repository.create_pull(base, head, title=title, body=text))
+
+    def pull_files(self, number: int) -> Iterator[tuple[str, str]]:
+        """The paths that a pull request changes, each with the git id of the file; empty for one that it deletes."""
+        pages = Pages(File, self._requester, f"{{repo}}/pulls/{number}/files")
+        return self._all(pages, lambda each: (_told(each.filename), "" if each.status == "removed" else _told(each.sha)))
+
     @understood()
     def dispatch(self, kind: str, payload: Mapping[str, str | None]) -> None:
         """Send a `repository_dispatch` event."""
@@ -205,6 +231,10 @@ def _listed(found: GitRelease) -> Listed:
         index=index,
         assets=assets,
     )
+
+
+def _pull(found: PullRequest) -> Pull:
+    return Pull(number=_told(found.number), address=_told(found.html_url), head=_told(_told(found.head).sha))
 
 
 def _stored(found: GitReleaseAsset) -> Stored:

@@ -20,6 +20,7 @@ class CommitMessage:
 
     `actor` None is the person here, or on GitHub the owner of the token, whom the branch finds out when it commits.
     `email` is the committer's address, `run` that of the run of GitHub Actions which does it; both may be empty.
+    `moment`, in seconds since 1970, is when the commit says that it was made; None: when it is made.
     """
 
     verb: str
@@ -27,6 +28,7 @@ class CommitMessage:
     reason: str = ""
     email: str = ""
     run: str = ""
+    moment: int | None = None
 
     def text(self, changed: Sequence[Named]) -> str:
         """The commit's message: verb and releases, the file if it is one, the reason, and who did it as trailers."""

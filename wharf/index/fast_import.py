@@ -23,7 +23,8 @@ def script(tip: str | None, edits: Mapping[str, bytes | None], message: CommitMe
     """
     data = text.encode()
     who, email = (re.sub(r"[<>\s]+", " ", each).strip() for each in (message.actor or "", message.email))
-    signature = f"{who or 'unknown'} <{email}> {int(time.time())} +0000"
+    moment = int(time.time()) if message.moment is None else message.moment
+    signature = f"{who or 'unknown'} <{email}> {moment} +0000"
     scratch = f"refs/wharf/{secrets.token_hex(8)}"
     lines = [
         f"feature done\ncommit {scratch}\nmark :1\ncommitter {signature}\n".encode(),

@@ -4,7 +4,8 @@ They promise an order in which no crash shows anything half done: bytes are stor
 after it names them no more. Each can be run again. Nothing here prints or reads options: `cli` and `server` do that.
 
 - `publish`: files into the store, then into the index. `publish_inputs` checks them; `file_selection` finds them in folders.
-- `promote`: releases of one index into another one. `dependency_search` finds what comes along.
+- `promote`: releases of one index into another one. `dependency_search` finds what comes along. `propose` makes a pull request
+  of it, and `proposal_text` says in it what changes for installers.
 - `yank`, `remove`: a release or a file marked, or taken out.
 - `upload_rights`: who may write which projects.
 - `verify`: index and store compared. `verify_folder` and `verify_releases` know the two stores, `verify_findings` says what

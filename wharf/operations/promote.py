@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from wharf.errors import RecordError
+    from wharf.github.pull_request_proposal import Proposal
     from wharf.index.branch import Branch
     from wharf.index.change import Outcome
     from wharf.index.guarded_change import Check
@@ -54,7 +55,8 @@ class Promoted:
 
     `followed` are the releases that come along as dependencies, `left` the requirements that other indexes have to meet.
     `not_announced` are files whose core metadata cannot be stored beside them, so that static pages do not announce it.
-    `otherwise_yanked` are files that the target has in another state of yank than the source.
+    `otherwise_yanked` are files that the target has in another state of yank than the source. With `proposal`, the index is
+    as it was, and all of that is what the pull request would come to.
     """
 
     commit: str | None
@@ -64,6 +66,7 @@ class Promoted:
     left: tuple[Left, ...] = ()
     not_announced: tuple[Named, ...] = ()
     otherwise_yanked: tuple[Named, ...] = ()
+    proposal: Proposal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +107,7 @@ def promote(
         if plan.outcome.edits:
             reuse.check(plan.files)
         if dry_run or not plan.outcome.edits:
-            return _promoted(None, plan, plan.outcome, ())
+            return result(None, plan, plan.outcome, ())
         change = plan.change
         left_out: tuple[Named, ...] = ()
         if plan.target.settings.metadata_assets:
@@ -114,7 +117,7 @@ def promote(
         message = CommitMessage(verb="promote", actor=actor, reason=f"From the index {source}.")
         done = repository.branch.commit(guarded(change, check), message)
         reuse.settle(done.outcome.changed)
-        return _promoted(done.commit, plan, done.outcome, left_out)
+        return result(done.commit, plan, done.outcome, left_out)
 
 
 @contextmanager
@@ -234,7 +237,8 @@ def _with_metadata(source: Snapshot, releases: Sequence[Release], index: str) ->
         yield PromotedRelease(release=release, metadata=metadata)
 
 
-def _promoted(commit: str | None, plan: PromotionPlan, done: Outcome, left_out: tuple[Named, ...]) -> Promoted:
+def result(commit: str | None, plan: PromotionPlan, done: Outcome, left_out: tuple[Named, ...]) -> Promoted:
+    """What came of a plan, by the outcome that it came to."""
     source = {file.filename: file for each in plan.change.releases for file in each.release.files}
     return Promoted(
         commit=commit,
