@@ -18,6 +18,7 @@ from wharf.github import clone as clones
 from wharf.github.api import GitHub
 from wharf.github.remote_branch import RemoteBranch
 from wharf.github.request_turns import Waiting
+from wharf.index.all_indexes import AllIndexes
 from wharf.index.branch import Branch
 from wharf.index.commit_message import CommitMessage
 from wharf.index.yank_and_remove import RemoveFiles, SetYanked
@@ -463,3 +464,21 @@ def test_no_proxy_comes_between_git_and_a_loopback_address(
     with clone(hub, tmp_path / "a", token) as branch:
         branch.fetch()
         assert branch.commit(add(new()), WHY).commit is not None
+
+
+def test_all_indexes_are_read_in_the_clone_that_was_made_again(hub: Hub, repo: Repo, token: str, tmp_path: Path) -> None:
+    with clone(hub, tmp_path / "a", token, depth="whole") as branch:
+        branch.fetch()
+        branch.commit(add(new()), WHY)
+        git(repo.git_dir, "update-ref", "refs/heads/wharf/staging", "refs/heads/wharf/main")
+        branch.fetch()
+        every = AllIndexes(branch)
+        before = every.read({}).snapshots
+        assert {name: each.names() for name, each in before.items()} == {"main": ("demo",), "staging": ("demo",)}
+        with branch.sibling("staging") as staging:
+            staging.commit(number(1), WHY)
+        branch.distrust()
+        branch.fetch()
+        after = every.read(before).snapshots
+        assert {name: each.names() for name, each in after.items()} == {"main": ("demo",), "staging": ("demo", "p1")}
+        assert after["staging"].project("p1").files  # type: ignore[union-attr]

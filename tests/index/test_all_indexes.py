@@ -11,6 +11,7 @@ from tests.index.test_change import A, add, new
 from wharf.errors import StorageError
 from wharf.index import all_indexes
 from wharf.index.all_indexes import AllIndexes
+from wharf.index.git import Git
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,3 +61,20 @@ def test_there_is_a_bound(branch: Branch, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(all_indexes, "MOST_INDEXES", 1)
     with pytest.raises(StorageError, match="has 2 indexes"):
         AllIndexes(branch).read({})
+
+
+def test_one_git_process_reads_all_of_them(branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    branch.commit(add(new()), WHY)
+    for number in range(5):
+        git(tmp_path, "update-ref", f"refs/heads/wharf/team-{number}", "refs/heads/wharf/main")
+    branch.close()
+    started, start = [], Git.start
+
+    def counted(self: Git, *words: str) -> object:
+        started.append(words[0])
+        return start(self, *words)
+
+    monkeypatch.setattr(Git, "start", counted)
+    found = AllIndexes(branch).read({})
+    assert all(each.project("demo") for each in found.snapshots.values())
+    assert (len(found.snapshots), started.count("cat-file")) == (6, 1)

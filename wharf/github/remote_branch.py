@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wharf.github.push_or_api import CommitWay
     from wharf.index.change import Change, Outcome
     from wharf.index.commit_message import CommitMessage
+    from wharf.index.git_objects import GitObjects
     from wharf.index.history import HistoryEntry
     from wharf.model import Json
 
@@ -69,6 +70,9 @@ class RemoteBranch(Branch):
     def sibling(self, index: str) -> RemoteBranch:
         """As for any branch, over the same clone."""
         return RemoteBranch(self._clone.folder, index, self.github, depth=self._clone.depth, way=self._way, job=self._job)
+
+    def _read_by(self, objects: GitObjects) -> None:
+        self._objects = self._clone.objects = objects
 
     def acting_as(self, github: GitHub) -> RemoteBranch:
         """The same branch, over the same clone, with another client. What that does is not done by the job."""

@@ -105,6 +105,15 @@ class Branch:
         """Another index of the same repository, to be closed by whoever asked."""
         return Branch(self._git.git_dir, index)
 
+    def beside(self, index: str) -> Branch:
+        """Another index of the same repository to be read, by the git process of this branch, which is the one to be closed."""
+        found = self.sibling(index)
+        found._read_by(self._objects)
+        return found
+
+    def _read_by(self, objects: GitObjects) -> None:
+        self._objects = objects
+
     def fetch(self) -> None:
         """Bring the tip from where it is kept. Here it is kept in this very repository."""
 
