@@ -1,4 +1,4 @@
-"""What the steps of the actions run: `steps.py install`, `publish` or `pages`. Their inputs are in the environment.
+"""What the steps of the actions run: `steps.py install`, `publish`, `pages` or `check`. Their inputs are in the environment.
 
 Needs nothing but Python: it is what installs wharf. Nothing of an input is ever part of a shell's text.
 """
@@ -19,6 +19,9 @@ from typing import Any, NoReturn
 OLDEST = (3, 11)
 PIP = ("-m", "pip", "install", "--disable-pip-version-check", "--quiet")
 LEFT_OUT = 7  # the exit code of a `wharf build` that wrote all but some files
+WRONG = 8  # the exit code of a `wharf index check` that found errors
+BRANCH = "wharf/"  # how the names of index branches begin
+SHOWN = 10  # annotations of one kind that GitHub shows for a step
 
 
 def install() -> None:
@@ -84,6 +87,28 @@ def pages() -> None:
     ]
     lines += [f"- left out: `{each['name']}`: {each['reason']}" for each in done["left_out"]]
     summary(lines)
+
+
+def check() -> None:
+    """Check the pull request that the run is about, or without one the index as it is.
+
+    By its commit's id, and not by its ref: what is pushed meanwhile starts a run of its own.
+    """
+    base, index = os.environ["BASE"], os.environ["INDEX"]
+    if base and (not base.startswith(BRANCH) or index not in {"", base.removeprefix(BRANCH)}):
+        wanted = f"{BRANCH}{index or '**'}"
+        fail("Not this index", f"The pull request is to {base}.", f'Let the workflow run for it alone: branches: ["{wanted}"].')
+    os.environ["INDEX"] = base.removeprefix(BRANCH) or index or "main"
+    words = ["index", "check", "--json", "--summary", os.environ["GITHUB_STEP_SUMMARY"]]
+    words += ["--against-public-index"] if chosen("AGAINST_PUBLIC_INDEX") else []
+    words += ["--", f"{base}...{os.environ['HEAD']}"] if base else []
+    code, done = wharf(words, WRONG)
+    kinds = {"error": ("error", "Error"), "rights": ("warning", "Change of rights"), "warning": ("warning", "Warning")}
+    for level, (kind, title) in kinds.items():
+        output("errors" if level == "error" else "rights" if level == "rights" else "warnings", str(done["counts"][level]))
+        for each in [each for each in done["findings"] if each["level"] == level][:SHOWN]:
+            annotate(kind, title, f"{each['path']}: {each['message']}")
+    sys.exit(code)
 
 
 def found(patterns: str) -> list[str]:
@@ -173,4 +198,4 @@ def fail(title: str, text: str, hint: str, code: int = 1) -> NoReturn:
 
 
 if __name__ == "__main__":
-    {"install": install, "publish": publish, "pages": pages}[sys.argv[1]]()
+    {"install": install, "publish": publish, "pages": pages, "check": check}[sys.argv[1]]()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import re
 import subprocess
 import threading
 from dataclasses import dataclass, field
@@ -97,7 +98,10 @@ class Actions:
         self.pages[slug] = Site(address, folder)
 
     def event(self, slug: str, name: str, ref: str = "", payload: Mapping[str, Any] | None = None) -> list[Run]:
-        """All runs that the event starts, once they are over. `ref`: the default branch, if it is not said."""
+        """All runs that the event starts, once they are over. `ref`: the default branch, if it is not said.
+
+        For pull_request_target that is where GitHub takes workflow and commit from, whatever the pull request's base is.
+        """
         repo = self._repo(slug)
         ref = ref or f"refs/heads/{repo.default_branch}"
         sha = _git(repo.git_dir, "rev-parse", f"{ref}^{{commit}}")
@@ -400,7 +404,19 @@ def _starts(on: dict[str, Any], event: str, ref: str, payload: Mapping[str, Any]
     if event == "workflow_dispatch":
         files.only(about, set(), event)
         return True
+    if event == "pull_request_target":
+        files.only(about, {"branches"}, event)
+        base = payload["pull_request"]["base"]["ref"]
+        opened = payload["action"] in {"opened", "synchronize", "reopened"}
+        return opened and any(_branch(each).fullmatch(base) for each in about.get("branches", ["**"]))
     raise NotKnown(f"the event {event}")
+
+
+def _branch(pattern: str) -> re.Pattern[str]:
+    """GitHub's page "Workflow syntax", "Filter pattern cheat sheet": `*` stands for no slash, `**` for anything."""
+    if not re.fullmatch(r"[\w./*-]+", pattern):
+        raise NotKnown(f"the pattern {pattern}")
+    return re.compile(re.escape(pattern).replace(r"\*\*", ".*").replace(r"\*", "[^/]*"))
 
 
 def _git(git_dir: Path, *words: str, fails: bool = False) -> str:
