@@ -584,7 +584,7 @@ def test_without_github_the_index_is_there_as_it_was_and_one_line_says_so(world:
 def test_the_command_is_started_before_github_is_asked(world: World, far: Desk) -> None:
     far.run("--", "true")
     go_on = threading.Event()
-    world.hub.before("/git/ref/", lambda: go_on.wait(20))
+    world.hub.before("/git/matching-refs/", lambda: go_on.wait(20))
     try:
         with far.started("--", sys.executable, "-c", "print('started', flush=True)\n" + VERSIONS) as process:
             assert process.stdout is not None
@@ -636,7 +636,7 @@ def test_github_is_waited_for_a_moment_and_no_longer(world: World, monkeypatch: 
     go_on, warnings = threading.Event(), list[str]()
     with world.open(world.robot):  # there is a clone now
         world.put(world.wheel("demo", "2.0"))
-    world.hub.before("/git/ref/", lambda: go_on.wait(20))
+    world.hub.before("/git/matching-refs/", lambda: go_on.wait(20))
     try:
         with beside(world, warnings) as (client, _, _):
             assert client.get("/simple/", auth=None).status_code == 401

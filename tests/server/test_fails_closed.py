@@ -182,7 +182,8 @@ def test_files_without_an_index_are_no_empty_index(owning: Repository, store: Pa
         git(store, "update-ref", REF, tip)
         soon(lambda: statuses(client, *OWNED, "six") == [*[200] * 4, 404])
     with open_repository(Settings(place=store, index="staging")) as staging, serving(staging, rules(passes_on=False)) as client:
-        assert statuses(client, "demo") == [404]
+        assert client.get("/simple/").status_code == 200
+        assert statuses(client, "demo", "six") == [200, 404], "a name of main belongs to the repository"
 
 
 def test_a_site_is_not_emptied_because_its_index_is_gone(owning: Repository, store: Path, tmp_path: Path) -> None:

@@ -219,8 +219,8 @@ def test_messages_that_come_in_a_storm_are_one_question_now_and_then(world: Worl
         begun = time.monotonic()
         for _ in range(100):
             assert client.post("/-/webhook/github", content=body, headers=headers).status_code == 202
-        soon(lambda: world.asked("/git/ref/") > 0)
-        assert world.asked("/git/ref/") <= 1 + (time.monotonic() - begun) / refresher.SOONEST
+        soon(lambda: world.asked("/git/matching-refs/") > 0)
+        assert world.asked("/git/matching-refs/") <= 1 + (time.monotonic() - begun) / refresher.SOONEST
 
 
 def test_files_that_wait_for_github_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

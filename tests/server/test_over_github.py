@@ -333,7 +333,7 @@ def test_what_others_push_appears_by_itself_and_looking_is_free(world: World, mo
     monkeypatch.setattr(refresher, "ASK_EVERY", 0.02)
     with world.serving() as client:
         world.hub.calls.clear()
-        soon(lambda: world.asked("/git/ref/") > 9)
+        soon(lambda: world.asked("/git/matching-refs/") > 9)
         seen = [call.status for call in list(world.hub.calls)]
         assert set(seen) == {304}
         assert client.get("/simple/late/").status_code == 404
@@ -362,11 +362,13 @@ def test_a_webhook_brings_it_at_once_and_only_a_signed_one_counts(world: World) 
         world.hub.calls.clear()
         assert client.post(url, content=b"{}", headers={**sign(b"{}"), "X-GitHub-Event": "ping"}).status_code == 202
         assert {client.get("/healthz").status_code for _ in range(20)} == {200}  # it has the time to ask
-        assert world.asked("/git/ref/") == 0
+        assert world.asked("/git/matching-refs/") == 0
         other = b'{"ref": "refs/tags/demo-1.0"}'
         assert client.post(url, content=other, headers=sign(other)).status_code == 202
         assert {client.get("/healthz").status_code for _ in range(20)} == {200}
-        assert world.asked("/git/ref/") == 0, "a tag comes before each commit, and would delay the question about that"
+        assert world.asked("/git/matching-refs/") == 0, (
+            "a tag comes before each commit, and would delay the question about that"
+        )
         world.hub.webhook(world.repo, f"{client.base_url}{url}", SECRET)
         world.put(world.wheel("late"))
         soon(lambda: client.get("/simple/late/").status_code == 200)
@@ -459,7 +461,7 @@ def test_a_broken_index_leaves_the_last_whole_one_in_its_place(
         by_hand(world, "wharf.toml", b"format = 99\n")
         soon(lambda: client.get("/healthz").json()["status"] == "stale")
         world.hub.calls.clear()
-        soon(lambda: world.asked("/git/ref/") > 9)
+        soon(lambda: world.asked("/git/matching-refs/") > 9)
         assert client.get("/healthz").json()["status"] == "stale"  # that GitHub answers does not mend it
         assert client.get("/simple/demo/").status_code == 200
         assert caplog.text.count("the index stays as it was") == 1
@@ -495,7 +497,7 @@ def test_a_repository_that_is_renamed_is_served_on(world: World, monkeypatch: py
         assert client.get("/simple/demo/").status_code == 200
         assert client.get(address(world.wheel()), follow_redirects=True).status_code == 200
         world.hub.calls.clear()
-        soon(lambda: world.asked("/repos/acme/wheels/git/ref/") > 3)
+        soon(lambda: world.asked("/repos/acme/wheels/git/matching-refs/") > 3)
         fresh = make_wheel(world.root / "dist", "fresh")
         with world.open(world.alice, "another") as repository:
             publish(repository, [Input.of(fresh)], actor="alice")

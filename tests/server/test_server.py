@@ -40,6 +40,7 @@ from wharf.server.answer_maker import AnswerMaker
 from wharf.server.app import make_app
 from wharf.server.file_answers import file_answers
 from wharf.server.rules import Rules
+from wharf.sources.layers import Layer, Layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -682,10 +683,10 @@ def test_the_shelf_stays_within_its_budget(repository: Repository, put: Callable
         cache = AnswerCache(
             file_answers(repository, Rules(open_reading=True, upload_limit=LIMIT)), private=False, budget=20_000
         )
-        cache.swap(snapshot, snapshot.tree_ids())
+        cache.swap({"main": Layers([Layer("main", snapshot, snapshot.tree_ids())])}, {"main": None})
         for _ in range(2):
             for name in snapshot.names():
-                page = await cache.make_page(name, (Format.JSON, False))
+                page = await cache.make_page("main", name, (Format.JSON, False))
                 assert page is not None
                 assert json.loads(page.body)["name"] == name
         return cache
@@ -703,4 +704,5 @@ def test_two_indexes_of_one_store_are_two_lists(repository: Repository, tmp_path
         with serving(staging, Rules(open_reading=True, upload_limit=LIMIT)) as client:
             assert client.get("/simple/demo/").status_code == 200
     with serving(repository, Rules(open_reading=True, upload_limit=LIMIT)) as client:
-        assert client.get("/simple/demo/").status_code == 404
+        assert client.get("/simple/", headers=JSON).json()["projects"] == []
+        assert client.get("/simple/demo/", headers=JSON).json()["files"] == [], "the name belongs to the repository"

@@ -51,6 +51,10 @@ class Releases:
         """The same releases, through another client."""
         return Releases(github, self.index, tuple(self.others))
 
+    def of_index(self, index: str) -> Releases:
+        """The same releases, for the publishes of another index."""
+        return Releases(self.github, index, tuple(self.others))
+
     def place(self, file: File) -> AssetLocation:
         """Where a file is by its record. Raises StorageError if that does not say, or names a repository not allowed here.
 

@@ -78,6 +78,11 @@ class RemoteBranch(Branch):
         """The same branch, over the same clone, with another client. What that does is not done by the job."""
         return RemoteBranch(self._clone.folder, self.index, github, depth=self._clone.depth, way=self._way)
 
+    @property
+    def has_every_index(self) -> bool:
+        """Whether all indexes were fetched at least once."""
+        return self._clone.has_every_index
+
     def fetch(self) -> None:
         """Bring the index branch to where it is on GitHub.
 

@@ -55,7 +55,7 @@ class AllIndexes:
             if name not in self._branches:
                 self._branches[name] = self._own.beside(name)
             try:
-                snapshot = self._branches[name].snapshot(before.get(name))
+                snapshot = self._snapshot(self._branches[name], before.get(name))
             except (WharfError, OSError) as error:
                 found.broken[name] = error
                 continue
@@ -70,6 +70,10 @@ class AllIndexes:
             if kept is not None:
                 found.removed[name] = kept
         return found
+
+    def _snapshot(self, branch: Branch, before: Snapshot | None) -> Snapshot:
+        same = before is not None and before.commit is not None and before.commit == branch.tip()
+        return before if before is not None and same else branch.snapshot(before)
 
     def continues(self, before: str, after: str) -> bool:
         """Whether a commit has an earlier one below it, as far as the commits on this machine show."""

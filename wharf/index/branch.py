@@ -88,6 +88,11 @@ class Branch:
         """The bare repository on this machine that is read."""
         return self._git.git_dir
 
+    @property
+    def has_every_index(self) -> bool:
+        """Whether every index of the repository is on this machine."""
+        return True
+
     def create(self, scratch: Path) -> None:
         """Make the bare repository, at `scratch` first, if it is not there; two processes may do so at once."""
         target = self._git.git_dir

@@ -72,6 +72,14 @@ _HOME = """\
 <pre>twine upload --repository-url {{ address }}/legacy/ -u __token__ dist/*
 uv publish --publish-url {{ address }}/legacy/ dist/*</pre>
 {% endif -%}
+{% if others -%}
+<h2>Other indexes</h2>
+<ul>
+{% for name, at in others.items() -%}
+<li><a href="{{ at }}/">{{ name }}</a>: {{ at }}/simple/</li>
+{% endfor -%}
+</ul>
+{% endif -%}
 </body>
 </html>
 """
@@ -82,17 +90,20 @@ def _template(text: str) -> Template:
     return Environment(autoescape=True, undefined=StrictUndefined).from_string(text)
 
 
-def render_home(address: str, *, falls_through: bool, login: Login) -> str:
-    """What a person sees who opens the server's address (given without a slash at its end): how to use it."""
+def render_home(address: str, others: Mapping[str, str], *, falls_through: bool, login: Login) -> str:
+    """What a person sees who opens the address of an index (given without a slash at its end): how to use it.
+
+    `others` are the addresses of further indexes, by their names.
+    """
     advice = for_server(f"{address}/simple/", falls_through=falls_through, login=login)
-    return _template(_HOME).render(address=address, advice=advice, uploads=True)
+    return _template(_HOME).render(address=address, advice=advice, uploads=True, others=others)
 
 
 def render_site_home(address: str) -> str:
     """The same for a static site, which takes no uploads; the address may be empty where it is not known."""
     address = address.rstrip("/")
     return _template(_HOME).render(
-        address=address, advice=for_site(f"{address}/simple/" if address else "INDEX"), uploads=False
+        address=address, advice=for_site(f"{address}/simple/" if address else "INDEX"), uploads=False, others={}
     )
 
 

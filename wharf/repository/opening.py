@@ -78,6 +78,11 @@ class Repository:
             for branch in branches:
                 branch.close()
 
+    def of_index(self, index: str) -> Repository:
+        """The same repository with another index of it, which is not looked for here."""
+        assets = self.assets if isinstance(self.assets, FolderStore) else self.assets.of_index(index)
+        return replace(self, branch=self.branch.sibling(index), assets=assets)
+
     @contextmanager
     def acting_as(self, token: Secret) -> Iterator[Repository]:
         """The same repository on GitHub, asked and written to with another token."""

@@ -1,9 +1,8 @@
-"""Answers that lie ready for one snapshot: made when first asked for, kept within a bound of bytes."""
+"""Answers that lie ready for what is shown: made when first asked for, kept within a bound of bytes."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,18 +11,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from wharf.errors import DamagedError, LostRecordError, StorageError
 from wharf.model import Project, Status, is_filename, normalize
 from wharf.pages import document, page_format
-from wharf.pages.etag import list_id
 from wharf.server.answer_maker import LIST, AnswerMaker, AnswerOfFile, Variant
 from wharf.server.claimed_names import ClaimedNames
 from wharf.server.http import answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
 
-    from wharf.index.snapshot import Snapshot
     from wharf.pages.page_format import Format
     from wharf.server.files.github_file import GitHubFile
     from wharf.server.http.answer import Answer, FileAnswer
+    from wharf.sources.layers import Layers
 
 BUDGET = 96 << 20
 """How many bytes of answers are kept at most, by a cautious estimate."""
@@ -37,16 +35,16 @@ _WORDS = 600  # bytes of path and headers beyond which a request is not remember
 Asked = tuple[str, bytes | None, bytes | None]
 """What a request says: path, Accept and Accept-Encoding, as they came."""
 
-T = TypeVar("T")
+_Key = tuple[str, str]
+"""A project and its validator; of the list, LIST and the index that it is of."""
 
-log = logging.getLogger("wharf")
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class _CachedProject:
-    """What lies ready of one project, or of the list."""
+    """What lies ready of one project as an index shows it, or of the list of one index."""
 
-    tree: str
     files: dict[str, FileAnswer | GitHubFile] | None = None
     variants: dict[Variant, Answer] = field(default_factory=dict)
     metadata: dict[tuple[str, bool], Answer] = field(default_factory=dict)
@@ -57,17 +55,18 @@ class _CachedProject:
 
 
 class AnswerCache:
-    """Answers for one index.
+    """Answers for all indexes of a repository. `sources` are what is shown of each index, by its name.
 
     - A request that finds its answer costs look-ups in dictionaries: no git, no parsing, no rendering.
-    - Each answer is of the snapshot that is shown. `swap` puts another one in its place whole.
-    - An answer is made once for all who ask for it meanwhile, in a thread. It is kept across snapshots for as long as the
-      project's folder has the same git id.
+    - Each answer is of what is shown. `swap` puts other sources in its place whole.
+    - An answer is made once for all who ask for it meanwhile, in a thread. It is kept for as long as some index shows the
+      project with the same validator. So indexes that show the same of a project share its answers.
     - Answers have at most `budget` bytes, by a cautious estimate, or are of one project. What was looked up least lately goes
       first.
-    - `ready` has only answers to the snapshot that is shown, by the words of the request; `index` counts the swaps.
-    - `blind`: no index was seen yet, so that nothing can be said to be missing in it.
-    - `claims` has every name that belongs to the index, or to a snapshot that was shown before.
+    - `ready` has only answers to what is shown, by the words of the request, each with the index that it is of; `swaps` counts
+      the swaps.
+    - `blind` are the indexes of which nothing can be shown yet, so that nothing can be said to be missing in them.
+    - `claims` has every name that belongs to an index, or did in a commit that was seen before.
     - A record that cannot be read is left out. Where the index is a copy of what is on GitHub (`copied`), the answer waits
       instead: `damaged` is called, and the copy is whole again in a moment.
     - All methods are for the event loop's thread; only what they make is made in other threads.
@@ -78,90 +77,91 @@ class AnswerCache:
         self._maker = AnswerMaker(answer_of_file, private=private, copied=copied)
         self._budget = budget
         self._used = 0
-        self.ready: dict[Asked, Answer | FileAnswer | GitHubFile] = {}
-        self.index = 0
-        self.blind = False
-        self._trees: dict[str, str] = {}
-        self._snapshot: Snapshot | None = None
+        self.ready: dict[Asked, tuple[str, Answer | FileAnswer | GitHubFile]] = {}
+        self.swaps = 0
+        self.blind: frozenset[str] = frozenset()
+        self.sources: Mapping[str, Layers] = {}
         self.claims = ClaimedNames()
-        self._cached: OrderedDict[str, _CachedProject] = OrderedDict()
+        self._cached: OrderedDict[_Key, _CachedProject] = OrderedDict()
+        self._validators: dict[str, set[str]] = {}  # of what is cached, by project
         self._making: dict[tuple[object, ...], asyncio.Task[Any]] = {}
 
-    def swap(self, snapshot: Snapshot, trees: dict[str, str], *, rewritten: bool = False) -> None:
-        """Show another snapshot from now on, whole. `trees` are its `tree_ids`, read beforehand in a thread.
-
-        `rewritten`: it does not stand on the one before.
+    def swap(self, sources: Mapping[str, Layers], changed: Mapping[str, Collection[str] | None]) -> None:
+        """Show other sources from now on, whole. `changed`: the indexes that show something else than before, with the names
+        of the projects that may differ (None: any).
         """
-        self._snapshot, self._trees = snapshot, {**trees, LIST: list_id(trees)}
-        self.blind = False
-        lost = self.claims.learn(trees, snapshot.settings, rewritten=rewritten)
-        if lost:
-            some = ", ".join(lost[:3]) + (" and others" if len(lost) > 3 else "")
-            log.warning("The index lacks projects that it had: %s. This server sends nobody elsewhere for them.", some)
-        self.index += 1
-        self.ready.clear()
-        for name in [name for name, cached in self._cached.items() if self._trees.get(name) != cached.tree]:
-            self._used -= self._cached.pop(name).weight()
+        before, self.sources = self.sources, sources
+        self.swaps += 1
+        for asked in [asked for asked, (index, _) in self.ready.items() if index in changed]:
+            del self.ready[asked]
+        for index, names in changed.items():
+            old, new = before.get(index), sources.get(index)
+            if names is None or old is None or new is None or any(old.has(name) != new.has(name) for name in names):
+                self._drop((LIST, index))
+        every = any(names is None for names in changed.values())
+        differ = {*self._validators} if every else {name for names in changed.values() for name in names or ()}
+        for name in differ - {LIST}:
+            for validator in [*self._validators.get(name, ())]:
+                if all(source.validator(name) != validator for source in sources.values()):
+                    self._drop((name, validator))
 
-    def remember(self, index: int, asked: Asked, given: Answer | FileAnswer | GitHubFile) -> None:
-        """Give the same answer at once next time, if the index is still the one that it was made of."""
+    def remember(self, swaps: int, asked: Asked, index: str, given: Answer | FileAnswer | GitHubFile) -> None:
+        """Give the same answer at once next time, if what is shown is still what it was made of."""
         short = sum(len(each or b"") for each in asked) <= _WORDS
-        if index == self.index and short and given.not_modified is not None:
+        if swaps == self.swaps and short and given.not_modified is not None:
             if len(self.ready) >= _REMEMBERED:
                 self.ready.clear()
-            self.ready[asked] = given
+            self.ready[asked] = index, given
 
-    def has(self, name: str) -> bool:
-        """Whether the index has a project of that (normal) name; the empty name is the list."""
-        return name in self._trees
+    def has(self, index: str, name: str) -> bool:
+        """Whether an index shows a project of that (normal) name; the empty name is the list."""
+        source = self.sources.get(index)
+        return source is not None and (name == LIST or source.has(name))
 
     def empty_page(self, name: str, form: Format) -> Answer:
-        """The page of a name that belongs to the index, which has no project of it. After 404 uv asks the next index."""
-        why = "This index reserves the name." if self.claims.reserves(name) else "This index had a project of that name."
+        """The page of a claimed name, of which the index shows no project. After 404 uv asks the next index."""
+        why = "This repository reserves the name." if self.claims.reserves(name) else "The name belongs to this repository."
         status = Status(reason=f"{why} wharf looks for it nowhere else.")
         body = page_format.render(document.project(Project(name=name, status=status)), form)
         return answer.uncached_page(body, form.content_type)
 
-    def page(self, name: str, variant: Variant) -> Answer | None:
+    def page(self, index: str, name: str, variant: Variant) -> Answer | None:
         """The page if it lies ready."""
-        cached = self._cached.get(name)
-        if cached is None:
-            return None
-        self._cached.move_to_end(name)
-        return cached.variants.get(variant)
+        cached = self._of(index, name)
+        return None if cached is None else cached.variants.get(variant)
 
-    async def make_page(self, name: str, variant: Variant) -> Answer | None:
-        """The page, made if need be; None if there is no such project."""
+    async def make_page(self, index: str, name: str, variant: Variant) -> Answer | None:
+        """The page, made if need be; None if the index shows no such project."""
 
         def put(cached: _CachedProject, made: Answer) -> None:
             cached.variants[variant] = made
 
-        return await self._once(name, ("page", variant), partial(self._maker.page, name, variant), put)
+        return await self._once(index, name, ("page", variant), partial(self._maker.page, name, variant), put)
 
-    def file(self, sha256: str, filename: str) -> FileAnswer | GitHubFile | None:
+    def file(self, index: str, sha256: str, filename: str) -> FileAnswer | GitHubFile | None:
         """The file if its project lies ready and names it."""
-        cached = self._cached.get(_project_of(filename))
+        cached = self._of(index, _project_of(filename))
         return None if cached is None or cached.files is None else cached.files.get(f"{sha256}/{filename}")
 
-    async def make_file(self, sha256: str, filename: str) -> FileAnswer | GitHubFile | None:
-        """The file; None if the index does not name it with that digest."""
+    async def make_file(self, index: str, sha256: str, filename: str) -> FileAnswer | GitHubFile | None:
+        """The file; None if the index does not show it with that digest."""
 
         def put(cached: _CachedProject, made: dict[str, FileAnswer | GitHubFile]) -> None:
             cached.files = made
 
         name = _project_of(filename)
-        cached = self._cached.get(name)
+        cached = self._of(index, name)
         files = cached.files if cached is not None else None
         if files is None:
-            files = await self._once(name, ("files",), partial(self._maker.files, name), put)
+            files = await self._once(index, name, ("files",), partial(self._maker.files, name), put)
         return None if files is None else files.get(f"{sha256}/{filename}")
 
-    def metadata(self, sha256: str, filename: str, *, zipped: bool) -> Answer | None:
+    def metadata(self, index: str, sha256: str, filename: str, *, zipped: bool) -> Answer | None:
         """The core metadata of a file if it lies ready."""
-        cached = self._cached.get(_project_of(filename))
+        cached = self._of(index, _project_of(filename))
         return None if cached is None else cached.metadata.get((f"{sha256}/{filename}", zipped))
 
-    async def make_metadata(self, sha256: str, filename: str, *, zipped: bool) -> Answer | None:
+    async def make_metadata(self, index: str, sha256: str, filename: str, *, zipped: bool) -> Answer | None:
         """The core metadata of a file, where it is announced; else None."""
         key = (f"{sha256}/{filename}", zipped)
 
@@ -169,52 +169,86 @@ class AnswerCache:
             if made is not None:
                 cached.metadata[key] = made
 
-        if await self.make_file(sha256, filename) is None:
+        if await self.make_file(index, sha256, filename) is None:
             return None
         name = _project_of(filename)
         make = partial(self._maker.metadata, name, filename, zipped)
-        return self.metadata(sha256, filename, zipped=zipped) or await self._once(name, ("metadata", *key), make, put)
+        ready = self.metadata(index, sha256, filename, zipped=zipped)
+        return ready or await self._once(index, name, ("metadata", *key), make, put)
+
+    def _key(self, index: str, name: str) -> _Key | None:
+        """What an answer is kept by; None if the index shows no such project."""
+        source = self.sources.get(index)
+        if source is None:
+            return None
+        if name == LIST:
+            return LIST, index
+        validator = source.validator(name)
+        return None if validator is None else (name, validator)
+
+    def _of(self, index: str, name: str) -> _CachedProject | None:
+        """What lies ready of a project, or of the list."""
+        key = self._key(index, name)
+        cached = None if key is None else self._cached.get(key)
+        if key is not None and cached is not None:
+            self._cached.move_to_end(key)
+        return cached
 
     async def _once(
-        self, name: str, what: tuple[object, ...], make: Callable[[Snapshot, str], T], put: Callable[[_CachedProject, T], None]
+        self,
+        index: str,
+        name: str,
+        what: tuple[object, ...],
+        make: Callable[[Layers, str], T],
+        put: Callable[[_CachedProject, T], None],
     ) -> T | None:
-        """Make something of a project in a thread, once for all who ask meanwhile; None if there is no such project."""
-        snapshot, tree = self._snapshot, self._trees.get(name)
-        if snapshot is None or tree is None:
+        """Make something of a project in a thread, once for all who ask meanwhile; None if the index shows no such project."""
+        source, key = self.sources.get(index), self._key(index, name)
+        if source is None or key is None:
             return None
-        key = (name, tree, *what)
-        task = self._making.get(key)
+        doing = (*key, self.swaps if name == LIST else None, *what)
+        task = self._making.get(doing)
         if task is None:
-            task = asyncio.create_task(self._make_and_put(name, snapshot, tree, make, put))
-            self._making[key] = task
-            task.add_done_callback(lambda _task: self._making.pop(key))
+            task = asyncio.create_task(self._make_and_put(index, source, key, make, put))
+            self._making[doing] = task
+            task.add_done_callback(lambda _task: self._making.pop(doing))
         made: T = await asyncio.shield(task)  # a client that goes away takes nothing from the others
         return made
 
     async def _make_and_put(
         self,
-        name: str,
-        snapshot: Snapshot,
-        tree: str,
-        make: Callable[[Snapshot, str], T],
+        index: str,
+        source: Layers,
+        key: _Key,
+        make: Callable[[Layers, str], T],
         put: Callable[[_CachedProject, T], None],
     ) -> T:
+        swaps = self.swaps
         try:
-            made = await asyncio.to_thread(make, snapshot, tree)
+            made = await asyncio.to_thread(make, source, key[1])
         except StorageError as error:
             if isinstance(error, (DamagedError, LostRecordError)):
                 self.damaged()
             raise
-        if self._trees.get(name) == tree:
-            cached = self._cached.setdefault(name, _CachedProject(tree))
+        if self._key(index, key[0]) == key and (key[0] != LIST or swaps == self.swaps):
+            cached = self._cached.setdefault(key, _CachedProject())
+            self._validators.setdefault(key[0], set()).add(key[1])
             self._used -= cached.weight()
             put(cached, made)
             self._used += cached.weight()
-            self._cached.move_to_end(name)
+            self._cached.move_to_end(key)
             while self._used > self._budget and len(self._cached) > 1:
                 self.ready.clear()  # or what leaves the cache would stay in memory
-                self._used -= self._cached.popitem(last=False)[1].weight()
+                self._drop(next(iter(self._cached)))
         return made
+
+    def _drop(self, key: _Key) -> None:
+        cached = self._cached.pop(key, None)
+        if cached is not None:
+            self._used -= cached.weight()
+            self._validators[key[0]].discard(key[1])
+            if not self._validators[key[0]]:
+                del self._validators[key[0]]
 
 
 def _project_of(filename: str) -> str:

@@ -1,13 +1,12 @@
-"""How an answer of the index is made: a page, the files of a project, the core metadata of a file."""
+"""How the answers to a request are made, from what an address shows: the page, the files and the core metadata of a project."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, TypeAlias
 
-from wharf.distribution.file_names import Name
 from wharf.errors import LostRecordError, StorageError
-from wharf.model import Project, same_version
+from wharf.model import Project
 from wharf.pages import document, page_format
 from wharf.pages.etag import metadata_etag, page_etag
 from wharf.pages.page_format import Format
@@ -16,10 +15,10 @@ from wharf.server.http import answer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wharf.index.snapshot import Snapshot
     from wharf.model import File
     from wharf.server.files.github_file import GitHubFile
     from wharf.server.http.answer import Answer, FileAnswer
+    from wharf.sources.layers import Layers
 
 LIST = ""
 """The key of the list of projects: no project has that name."""
@@ -34,7 +33,7 @@ log = logging.getLogger("wharf")
 
 
 class AnswerMaker:
-    """Makes the answers of one index. All of it may run in any thread.
+    """Makes the answers of a source. All of it may run in any thread.
 
     `private`: no cache on the way may keep an answer for others. `copied`: what is read is a copy of what is on GitHub. What is
     missing in it is raised, and not left out.
@@ -45,34 +44,34 @@ class AnswerMaker:
         self._scope = "private" if private else "public"
         self._copied = copied
 
-    def page(self, name: str, variant: Variant, snapshot: Snapshot, tree: str) -> Answer:
-        """The page of a project or of the list, whose git id is `tree`."""
+    def page(self, name: str, variant: Variant, source: Layers, validator: str) -> Answer:
+        """The page of a project or of the list. `validator` stands for what it is made of; the list has its own."""
         form, zipped = variant
         if name == LIST:
-            value = document.projects(snapshot.names())
+            value, validator = document.projects(source.names()), source.list_validator()
         else:
-            value = document.project(self._project(snapshot, name) or Project(name=name))
+            value = document.project(self._project(source, name) or Project(name=name))
         return answer.page(
             page_format.render(value, form),
             content_type=form.content_type,
-            etag=page_etag(tree, form, zipped=zipped),
+            etag=page_etag(validator, form, zipped=zipped),
             cache_control=f"{self._scope}, no-cache",
             vary="Accept, Accept-Encoding",
             zipped=zipped,
         )
 
-    def _project(self, snapshot: Snapshot, name: str) -> Project | None:
+    def _project(self, source: Layers, name: str) -> Project | None:
         """One project; records that do not parse are logged by name and left out."""
-        found, broken = next(iter(snapshot.projects([name])), (None, ()))
+        found, broken = next(iter(source.projects([name])), (None, ()))
         for each in broken:
             if self._copied and isinstance(each, LostRecordError):
                 raise each
             log.warning("left out: %s", each.message)
         return found
 
-    def files(self, name: str, snapshot: Snapshot, _tree: str) -> dict[str, FileAnswer | GitHubFile]:
+    def files(self, name: str, source: Layers, _validator: str) -> dict[str, FileAnswer | GitHubFile]:
         """The answers for the files of a project, by `sha256/filename`."""
-        project = self._project(snapshot, name)
+        project = self._project(source, name)
         if project is None or project.status.marker == "quarantined":
             return {}
         cache_control = f"{self._scope}, max-age=31536000, immutable"
@@ -84,20 +83,16 @@ class AnswerMaker:
                 log.warning("left out: %s", error.message)
         return found
 
-    def metadata(self, name: str, filename: str, zipped: bool, snapshot: Snapshot, _tree: str) -> Answer | None:
+    def metadata(self, name: str, filename: str, zipped: bool, source: Layers, _validator: str) -> Answer | None:
         """The core metadata of a file that the index names; None where it is not announced."""
-        version = str(Name.parse(filename).version)  # the index names the file: make_file said so
-        for spelled in snapshot.versions(name):
-            release = snapshot.release(name, spelled) if same_version(spelled, version) else None
-            file = release.file(filename) if release else None
-            data = snapshot.metadata(name, spelled, filename) if file and file.core_metadata else None
-            if data is not None:
-                return answer.page(
-                    data,
-                    content_type="text/plain; charset=utf-8",
-                    etag=metadata_etag(data, zipped=zipped),
-                    cache_control=f"{self._scope}, max-age=31536000, immutable",
-                    vary="Accept-Encoding",
-                    zipped=zipped,
-                )
-        return None
+        data = source.core_metadata(name, filename)
+        if data is None:
+            return None
+        return answer.page(
+            data,
+            content_type="text/plain; charset=utf-8",
+            etag=metadata_etag(data, zipped=zipped),
+            cache_control=f"{self._scope}, max-age=31536000, immutable",
+            vary="Accept-Encoding",
+            zipped=zipped,
+        )

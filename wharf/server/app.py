@@ -24,7 +24,7 @@ from wharf.server.web.webhook import Webhook
 from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from starlette.types import ASGIApp
 
@@ -78,7 +78,7 @@ def make_app(
     index = repository.branch.index
     folder = upload_folder(repository, rules)
     uploads = UploadApi(repository, rules.upload_limit, strict=rules.strict_uploads, folder=folder)
-    routes = Routes(access, index, refresher, uploads, sleep, rules.root_path.rstrip("/"), _home(rules), refusals)
+    routes = Routes(access, index, cache, refresher, uploads, sleep, rules.root_path.rstrip("/"), _home(rules), refusals)
     return SimpleApi(
         cache,
         access,
@@ -95,10 +95,10 @@ def _webhook(repository: Repository, rules: Rules, refresher: Refresher, refusal
     """Where GitHub says that something changed, if the operator wants that."""
     if rules.webhook is None or repository.github is None:
         return None
-    return Webhook(rules.webhook, refresher, repository.github.address.slug, repository.branch.ref, refusals)
+    return Webhook(rules.webhook, refresher, repository.github.address.slug, refusals)
 
 
-def _home(rules: Rules) -> Callable[[str], str]:
-    """The page for people, given the address under which they see this server."""
+def _home(rules: Rules) -> Callable[[str, Mapping[str, str]], str]:
+    """The page for people, given the address under which they see an index, and those of the others."""
     login: Login = "github" if rules.by_github else "none" if rules.open_reading else "token"
     return partial(html.render_home, falls_through=rules.public_index is not None, login=login)

@@ -19,12 +19,19 @@ log = logging.getLogger("wharf")
 _MISSED = 20  # names that are remembered of those that no client was sent elsewhere for
 _WAY_ON = "`wharf serve --fall-through` and `wharf run --fall-through -- COMMAND` pass such names on to the public index."
 
+_UNREAD = text(
+    503,
+    "The server cannot read one of the indexes of this repository, so it cannot know whose name this is, and passes none on.",
+    (("retry-after", "5"),),
+)
+
 
 class FallThrough:
     """Passes names on to a public index, or to none (`public_index` None).
 
-    - A name that belongs to the index, or that it reserves, is never passed on. It has a page, maybe without files, because uv
-      asks the next index after 404.
+    - A name that any index of the repository owns or reserves is never passed on. It has a page, maybe without files, because
+      uv asks the next index after 404.
+    - While there is an index of which nothing was ever read, no name is passed on: it may be a name of that index.
     - Nothing is fetched from the public index: the client is redirected to it.
     - `missed` has the names that were asked for while none is passed on, the first few of them. With `tells`, each of these is
       logged once.
@@ -41,7 +48,7 @@ class FallThrough:
         if self._cache.claims.has(name):
             return self._cache.empty_page(name, form)
         if self._public is not None:
-            return uncached_redirect(self._public.page(name, quoted(query)))
+            return _UNREAD if self._cache.claims.unread else uncached_redirect(self._public.page(name, quoted(query)))
         if name not in self.missed and len(self.missed) < _MISSED:
             self.missed.add(name)
             if self._tells:

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs
 from starlette.requests import ClientDisconnect
 
 from wharf.errors import StorageError, WharfError
+from wharf.index.index_name import has_address
 from wharf.model import is_name, is_sha256, normalize
 from wharf.pages import content_negotiation
 from wharf.pages.page_format import Format
@@ -48,6 +49,7 @@ _READING = frozenset({"GET", "HEAD"})
 _WRITING = frozenset({"POST", "PUT"})
 _TAKES_POSTS = frozenset({"/legacy/", "/legacy", "/-/webhook/github"})
 _READ_ONLY = ("/simple", "/files/", "/healthz")
+_OF_INDEX = re.compile(r"/([a-z0-9][a-z0-9-]{0,63})(/(?:simple(?:/.*)?|files/.*|legacy/?))", re.ASCII | re.DOTALL)
 _REFUSALS = frozenset({401, 403})
 _NO_METHOD = answer.text(405, "Only GET and HEAD are answered here.", (("allow", "GET, HEAD"),))
 _NO_FORMAT = answer.text(
@@ -57,10 +59,15 @@ _BLIND = answer.text(
     503, "The server has not seen an index yet, so it says nothing of any name, and passes none on.", (("retry-after", "5"),)
 )
 _NO_FILE = answer.text(404, "This index names no such file.")
+# After 404 uv would ask the next index for the name.
+_NO_INDEX = answer.text(
+    400, "There is no index of that name here. The index is at simple/: look at the address that the installer was given."
+)
 
 
 class SimpleApi:
-    """The ASGI application. Below `root_path`, if a proxy leaves it on the path or takes it off.
+    """The ASGI application. Below `root_path`, if a proxy leaves it on the path or takes it off. `index` is the
+    one at the root; each index of the repository is below its own name.
 
     - A request that was answered before, of the same snapshot, costs look-ups in dictionaries and one look at the access.
     - Nobody gets a page or a file before the access was asked.
@@ -112,14 +119,15 @@ class SimpleApi:
             return
         found: Answer | FileAnswer | StreamedDownload | None = self.find_ready(scope)
         if found is None:
-            path = self._path(scope["path"])
+            whole = self._path(scope["path"])
+            index, path = self._index_of(whole)
             if scope["method"] in _WRITING and path not in _TAKES_POSTS:
-                await self._say_where_uploads_go(path, scope, receive, send)
+                await self._say_where_uploads_go(whole, path, scope, receive, send)
                 return
             if not path.startswith(("/simple", "/files/")):
-                await self._router({**scope, "path": path, "root_path": ""}, receive, send)
+                await self._router({**scope, "path": whole, "root_path": ""}, receive, send)
                 return
-            found = await self._make(scope, path)
+            found = await self._make(scope, index, path)
         if isinstance(found, Answer):
             if found.reason:
                 give_reason(receive, found.status, found.reason)
@@ -138,9 +146,15 @@ class SimpleApi:
             path = f"/{path.lstrip('/')}"
         return path[len(self._root) :] if self._root and path.startswith(f"{self._root}/") else path
 
-    async def _say_where_uploads_go(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+    def _index_of(self, path: str) -> tuple[str, str]:
+        """The index that a path below the root path is of, and the path below that index."""
+        found = None if path.startswith(("/simple", "/files/", "/legacy")) else _OF_INDEX.fullmatch(path)
+        return (found[1], found[2]) if found is not None and has_address(found[1]) else (self._index, path)
+
+    async def _say_where_uploads_go(self, whole: str, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        says = f"Uploads go to {scope['scheme']}://{headers.get(b'host', b'').decode('latin-1')}{self._root}/legacy/."
+        base = f"{scope['scheme']}://{headers.get(b'host', b'').decode('latin-1')}{self._root}"
+        says = f"Uploads go to {base}{whole.removesuffix(path)}/legacy/."
         there = path == "/" or path.startswith(_READ_ONLY)
         where = answer.text(405, says, (("allow", "GET, HEAD"),)) if there else answer.text(404, says)
         await send_answer(where, receive, send)
@@ -162,35 +176,36 @@ class SimpleApi:
         found = self._cache.ready.get((scope["path"], headers.get(b"accept"), headers.get(b"accept-encoding")))
         if found is None or scope["query_string"] or scope["method"] not in _READING or b"if-match" in headers:
             return None
-        refused = self._access.refuse_reading(headers.get(b"host", b""), headers.get(b"authorization"), self._index)
+        index, given = found
+        refused = self._access.refuse_reading(headers.get(b"host", b""), headers.get(b"authorization"), index)
         if refused is not None:
             return None if refused is ASK else refused
         validator = headers.get(b"if-none-match")
-        if isinstance(found, GitHubFile):
-            return None if self._delivery is None or validator is not None else self._delivery.ready(found)
-        return conditional_requests.validated(found, validator)
+        if isinstance(given, GitHubFile):
+            return None if self._delivery is None or validator is not None else self._delivery.ready(given)
+        return conditional_requests.validated(given, validator)
 
-    async def _make(self, scope: Scope, path: str) -> Answer | FileAnswer | StreamedDownload:
+    async def _make(self, scope: Scope, index: str, path: str) -> Answer | FileAnswer | StreamedDownload:
         headers = by_name(scope["headers"])
-        refused = self._access.refuse_reading(headers.get(b"host", b""), headers.get(b"authorization"), self._index)
+        refused = self._access.refuse_reading(headers.get(b"host", b""), headers.get(b"authorization"), index)
         if refused is ASK:
-            refused = await self._access.ask(headers.get(b"authorization"), self._index)
+            refused = await self._access.ask(headers.get(b"authorization"), index)
         if refused is not None:
             return refused
         if scope["method"] not in _READING:
             return _NO_METHOD
-        index = self._cache.index
+        swaps = self._cache.swaps
         accept, encoding = headers.get(b"accept"), headers.get(b"accept-encoding")
-        if self._cache.blind:
-            return _BLIND
+        if index not in self._cache.sources:
+            return _BLIND if index in self._cache.blind or index == self._index else _NO_INDEX
         try:
             zipped = content_negotiation.takes_gzip((encoding or b"")[:_HEADER].decode("latin-1"))
             if path.startswith("/files/"):
-                found = await self._file(path, zipped=zipped)
+                found = await self._file(index, path, zipped=zipped)
             else:
-                found = await self._page(path, accept or b"", scope["query_string"], zipped=zipped)
+                found = await self._page(index, path, accept or b"", scope["query_string"], zipped=zipped)
             if not scope["query_string"]:
-                self._cache.remember(index, (scope["path"], accept, encoding), found)
+                self._cache.remember(swaps, (scope["path"], accept, encoding), index, found)
             known = conditional_requests.checked(found, headers.get(b"if-match"), headers.get(b"if-none-match"))
             if isinstance(known, GitHubFile):
                 return await self._fetch(known, head=scope["method"] == "HEAD")
@@ -205,7 +220,7 @@ class SimpleApi:
             raise StorageError("There is no way to a file at GitHub.", "This is a fault in wharf.")
         return await self._delivery.fetch(github_file, head=head)
 
-    async def _page(self, path: str, accept: bytes, query: bytes, *, zipped: bool) -> Answer:
+    async def _page(self, index: str, path: str, accept: bytes, query: bytes, *, zipped: bool) -> Answer:
         form = _format(accept, query)
         if form is None:
             return _NO_FORMAT
@@ -214,9 +229,9 @@ class SimpleApi:
             location = "../" * (path.count("/") - 1) + _SLASHES.sub("/", path)[1:]
             return answer.redirect(location + (f"?{quoted(query)}" if query else ""))
         name = path[8:-1]
-        if path != "/simple/" and (path[7:8] != "/" or path[-1] != "/" or name == LIST or not self._cache.has(name)):
+        if path != "/simple/" and (path[7:8] != "/" or path[-1] != "/" or name == LIST or not self._cache.has(index, name)):
             return self._redirect_or_miss(path, query, form)
-        page = self._cache.page(name, (form, zipped)) or await self._cache.make_page(name, (form, zipped))
+        page = self._cache.page(index, name, (form, zipped)) or await self._cache.make_page(index, name, (form, zipped))
         return page or self._fall_through.answer(name, query, form)
 
     def _redirect_or_miss(self, path: str, query: bytes, form: Format) -> Answer:
@@ -233,15 +248,15 @@ class SimpleApi:
             location = f"../{name}/" if path.endswith("/") else f"{name}/"
         return answer.redirect(location + (f"?{quoted(query)}" if query else ""))
 
-    async def _file(self, path: str, *, zipped: bool) -> Answer | FileAnswer | GitHubFile:
+    async def _file(self, index: str, path: str, *, zipped: bool) -> Answer | FileAnswer | GitHubFile:
         sha256, _, filename = path[7:].partition("/")
         if not is_sha256(sha256):
             return _NO_FILE
         if filename.endswith(".metadata"):
             filename = filename.removesuffix(".metadata")
-            ready = self._cache.metadata(sha256, filename, zipped=zipped)
-            return ready or await self._cache.make_metadata(sha256, filename, zipped=zipped) or _NO_FILE
-        return self._cache.file(sha256, filename) or await self._cache.make_file(sha256, filename) or _NO_FILE
+            ready = self._cache.metadata(index, sha256, filename, zipped=zipped)
+            return ready or await self._cache.make_metadata(index, sha256, filename, zipped=zipped) or _NO_FILE
+        return self._cache.file(index, sha256, filename) or await self._cache.make_file(index, sha256, filename) or _NO_FILE
 
 
 def _format(accept: bytes, query: bytes) -> Format | None:

@@ -61,7 +61,7 @@ def test_a_token_comes_in_many_ways(world: World) -> None:
                 assert client.get("/", headers=headers).status_code == 200
         assert "private" in answer.headers["cache-control"]
         # A user name is not tried as a token: GitHub locks out who guesses too often.
-        assert {call.login for call in world.hub.calls if REF in call.path} == {"robot", "bob"}
+        assert {call.login for call in world.hub.calls if "/git/" in call.path} == {"robot", "bob"}
 
 
 def test_who_is_not_let_in_is_told_why(world: World) -> None:

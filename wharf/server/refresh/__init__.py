@@ -5,8 +5,8 @@ shown stays until there is a newer commit that can be read whole. It never shows
 cannot read, and a fault of its own never ends it.
 
 - `refresher`: when the branch is looked at and GitHub is asked, and what follows from the answers.
-- `shown_index`: the snapshot that is shown, and how another one takes its place.
-- `branch_poll`: how GitHub is asked for a new commit, and how a damaged copy is fetched again.
+- `shown_indexes`: the snapshots that are shown, and how others take their place.
+- `branch_poll`: how GitHub is asked for new commits, and how a damaged copy is fetched again.
 - `repository_visibility`: whether everybody may read the repository on GitHub.
-- `index_problems`: what is wrong with the index that is shown, told once each.
+- `index_problems`: what is wrong with the indexes that are shown, told once each.
 """

@@ -1,4 +1,4 @@
-"""How the server asks GitHub for a new commit of the index branch, and brings it to this machine."""
+"""How the server asks GitHub for new commits of the index branches, and brings them to this machine."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ _REPAIR_AT_LEAST = 3600.0
 
 
 class BranchPoll:
-    """Asks for the branch's ref with the validator of the last answer, and fetches when it moved.
+    """Asks for the refs of all index branches with the validator of the last answer, and fetches all when one moved.
 
     - An answer that nothing has changed costs nothing of the quota. Without a token there is no such answer: git asks.
     - The validator is kept only after the fetch that it called for.
-    - `absent`: GitHub was asked, and has no such branch.
+    - `absent`: GitHub was asked, and has no branch of the own index.
+    - An answer that has not all refs says nothing about the others: then git asks each time.
     - `must_fetch`: what is on this machine has to be fetched whether or not the branch moved.
     - `bring` may be called from another thread, by one at a time; all else is for the event loop's thread.
     """
@@ -40,11 +41,11 @@ class BranchPoll:
         """Ask, and fetch if need be. `once`: a question that fails is not asked again. Raises WharfError and OSError."""
         etag, must_fetch = None, self.must_fetch
         if github.source is not None:
-            ref = self._branch.ref.removeprefix("refs/")
             before = None if must_fetch else self._etag
             with _without_retries(github) if once else contextlib.nullcontext(github) as client:
-                reply = client.call("GET", f"{{repo}}/git/ref/{ref}", etag=before, allow=(404, 409))
-            etag = reply.headers.get("etag") if reply.status != 304 else before
+                reply = client.call("GET", "{repo}/git/matching-refs/heads/wharf/", etag=before, allow=(404, 409))
+            whole = 'rel="next"' not in reply.headers.get("link", "")
+            etag = before if reply.status == 304 else reply.headers.get("etag") if whole else None
         if github.source is None or reply.status != 304:
             self.must_fetch = False
             try:

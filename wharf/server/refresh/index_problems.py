@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import asyncio
@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wharf")
 
-Where = Literal["machine", "github", "index", "copy"]
-"""The branch on this machine cannot be read; GitHub cannot be asked; there is no index; the copy of the index is damaged."""
+Where = str
+"""`machine`: the branches on this machine cannot be read; `github`: GitHub cannot be asked; `index`: there is no index at the
+root; `copy`: the copy of the indexes is damaged; `index NAME`: another index is not shown as it is."""
+OF_OTHER = "index "
 
 
 class IndexProblems:
@@ -32,6 +34,10 @@ class IndexProblems:
 
     def __contains__(self, where: Where) -> bool:
         return where in self._by_where
+
+    def others(self) -> list[str]:
+        """The names of the other indexes that are not shown as they are."""
+        return [where.removeprefix(OF_OTHER) for where in self._by_where if where.startswith(OF_OTHER)]
 
     @property
     def first(self) -> str | None:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from wharf.errors import DamagedError, NotFoundError, StorageError, WharfError
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.refresh.branch_poll import BranchPoll
-from wharf.server.refresh.index_problems import IndexProblems
+from wharf.server.refresh.index_problems import OF_OTHER, IndexProblems
 from wharf.server.refresh.repository_visibility import RepositoryVisibility
-from wharf.server.refresh.shown_index import ShownIndex
+from wharf.server.refresh.shown_indexes import ShownIndexes
 from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wharf.server.access.borrowed_tokens import BorrowedTokens
     from wharf.server.answer_cache import AnswerCache
     from wharf.server.refresh.index_problems import Where
+    from wharf.server.refresh.shown_indexes import NowShown
 
 log = logging.getLogger("wharf")
 
@@ -42,7 +43,7 @@ SOONEST = 2.0
 class Refresher:
     """Keeps the cache at the tip of the branch, and the access at the tokens.
 
-    What always holds, besides what `ShownIndex` promises:
+    What always holds, besides what `ShownIndexes` promises:
 
     - One refresh runs at a time, and one question to GitHub. What may take long (to read records, to ask GitHub) runs in other
       threads.
@@ -74,7 +75,12 @@ class Refresher:
         self._borrowed = borrowed
         self._hasty = hasty
         self._clock = clock
-        self._shown = ShownIndex(repository.branch, cache, may_be_empty=borrowed is None and may_be_empty)
+        self._shown = ShownIndexes(
+            repository.branch,
+            cache,
+            may_be_empty=borrowed is None and may_be_empty,
+            every=lambda: repository.branch.has_every_index,
+        )
         self._problems = IndexProblems(hasty=hasty, asked=self.asked, blind=lambda: self._shown.blind)
         self._poll = BranchPoll(repository.branch, clock=clock)
         self._visibility = RepositoryVisibility(public=public, clock=clock)
@@ -90,7 +96,7 @@ class Refresher:
     def _begin(self) -> None:
         """Show what is here. A copy that cannot be read shows nothing until it was fetched again: no reason not to begin."""
         try:
-            self._shown.show(self._shown.read())
+            read = self._shown.read()
         except StorageError as error:
             if self._borrowed is None:
                 raise
@@ -98,6 +104,11 @@ class Refresher:
             if isinstance(error, DamagedError):
                 self.distrust()
             self._problems.begin("machine", error)
+            return
+        wrong = read.broken.get(self._branch.index)
+        if wrong is not None and self._borrowed is None:
+            raise wrong
+        self._note(self._shown.show(read))
 
     @property
     def public(self) -> bool:
@@ -114,9 +125,10 @@ class Refresher:
         """What keeps the index from being shown as it is."""
         return self._problems.first
 
-    @property
-    def lost(self) -> bool:
-        """Whether the index that is shown is not there any more."""
+    def lost(self, index: str) -> bool:
+        """Whether an index that is shown is not there any more."""
+        if index != self._branch.index:
+            return f"{OF_OTHER}{index}" in self._problems
         return self._shown.commit is not None and "index" in self._problems
 
     @property
@@ -142,22 +154,43 @@ class Refresher:
             try:
                 if self.access is not None:
                     self.access.refresh()
-                stamp = self._branch.stamp(), self._poll.absent
+                stamp = self._shown.stamp(), self._poll.absent
                 if stamp == self._stamp:
                     self._is_back("machine")
                     return
                 read = await asyncio.to_thread(self._shown.read)
+                still = self._shown.stamp() == stamp[0]  # or what was read may be of neither moment
             except (WharfError, OSError) as error:
                 self._problems.begin("machine", error)
                 if isinstance(error, DamagedError):
                     self.distrust()
                 return
-            self._stamp = stamp
-            if self._shown.show(read):
-                self._is_back("machine", "index")
-            else:
-                self._problems.end("machine")
-                self._miss()
+            self._stamp = stamp if still and not read.broken else None
+            self._note(self._shown.show(read))
+
+    def _note(self, shown: NowShown) -> None:
+        """Tell what is wrong with each index, once, and what is not wrong any more."""
+        own = self._branch.index
+        problems = {f"{OF_OTHER}{name}": error for name, error in shown.problems.items() if name != own}
+        for name in {*shown.missing} - {own}:
+            if self._borrowed is None or shown.own:  # else the whole copy is gone
+                problems[f"{OF_OTHER}{name}"] = self._missing(name, " any more")
+        for where, error in problems.items():
+            self._problems.begin(where, error)
+        ended = [f"{OF_OTHER}{name}" for name in self._problems.others() if f"{OF_OTHER}{name}" not in problems]
+        if own in shown.problems:
+            self._problems.begin("machine", shown.problems[own])
+            self._is_back(*ended)
+        elif shown.own:
+            self._is_back("machine", "index", *ended)
+        else:
+            self._problems.end("machine", *ended)
+            self._miss()
+        if any(isinstance(error, DamagedError) for error in shown.problems.values()):
+            self.distrust()
+
+    def _missing(self, name: str, more: str) -> StorageError:
+        return StorageError(f"There is no index {name!r} in {self._repository.where}{more}.")
 
     def _is_back(self, *wheres: Where) -> None:
         """What is here can be read: tell so, if it was told that it cannot."""
@@ -168,9 +201,7 @@ class Refresher:
         """There is no index here. Where this is a copy, that says nothing before GitHub says so."""
         seen = self._shown.commit is not None
         if self._borrowed is None or self._poll.absent:
-            more = " any more" if seen else ""
-            missing = f"There is no index {self._branch.index!r} in {self._repository.where}{more}."
-            self._problems.begin("index", StorageError(missing))
+            self._problems.begin("index", self._missing(self._branch.index, " any more" if seen else ""))
         elif seen:
             self._poll.must_fetch = True
             self.wake()

@@ -38,7 +38,8 @@ def router(
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_fault)
     app.add_api_route("/", routes.home, methods=["GET", "HEAD"])
-    for path in ("/legacy/", "/legacy"):
+    app.add_api_route("/{index}/", routes.home_of_index, methods=["GET", "HEAD"])
+    for path in ("/legacy/", "/legacy", "/{index}/legacy/", "/{index}/legacy"):
         app.add_api_route(path, routes.upload, methods=["POST"])
     app.add_api_route("/healthz", routes.healthz, methods=["GET", "HEAD"])
     if webhook is not None:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads it
 from starlette.responses import JSONResponse, Response
 
-from wharf.errors import QuotaError, WharfError
+from wharf.distribution.file_names import plain
+from wharf.errors import NoIndexError, QuotaError, WharfError
+from wharf.index.index_name import has_address
 from wharf.server.access.access_protocol import ASK
 from wharf.server.http import answer, error_answers
 from wharf.server.http.answer import Answer
@@ -18,9 +21,10 @@ from wharf.server.web.answer_response import AnswerResponse
 from wharf.server.web.quota_wait import QuotaWait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from wharf.server.access.access_protocol import Access
+    from wharf.server.answer_cache import AnswerCache
     from wharf.server.logs.operator_log import RefusalLog
     from wharf.server.refresh.refresher import Refresher
     from wharf.server.web.quota_wait import Sleep
@@ -35,23 +39,27 @@ _LOST = answer.text(
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """Uploads go to `index`. `render_home` makes the page for people, given the address under which they see this server."""
+    """`index` is the one at the root. `render_home` makes the page for people, given the address under which they see an index
+    and the addresses of the others that they may see, by name.
+    """
 
     access: Access
     index: str
+    cache: AnswerCache
     refresher: Refresher
     uploads: UploadApi
     sleep: Sleep
     root_path: str
-    render_home: Callable[[str], str]
+    render_home: Callable[[str, Mapping[str, str]], str]
     refusals: RefusalLog | None
 
     async def upload(self, request: Request) -> Response:
         """Take an upload (the legacy upload API), for whoever has a token that may publish."""
+        index = request.path_params.get("index", self.index)
         allow = partial(
             self.access.uploader,
             _header(request, "authorization"),
-            index=self.index,
+            index=index,
             host=_header(request, "host") or b"",
             origin=_header(request, "origin"),
             fetch_site=_header(request, "sec-fetch-site"),
@@ -63,9 +71,11 @@ class Routes:
                 self._tell(request, allowed.status, allowed.reason.decode())
                 return AnswerResponse(allowed)
             await self.refresher.refresh()
-            if self.refresher.lost:  # or a new index would begin, with this file and nothing else
+            if index != self.index and not self._is_addressed(index):
+                raise _no_index(index)
+            if self.refresher.lost(index):  # or a new index would begin, with this file and nothing else
                 return AnswerResponse(_LOST)
-            taken = await self.uploads.take(request, allowed, patience)
+            taken = await self.uploads.take(request, index, allowed, patience)
         except QuotaError as error:
             # Not 503: twine sends the file five times for that, one time after the other, and is no quicker told why.
             log.warning("%s: %s", request.url.path, error.message)
@@ -84,24 +94,49 @@ class Routes:
             self.refusals.refused(request.scope, status, sentence, who)
 
     async def home(self, request: Request) -> Response:
-        """Tell a person how to use this index."""
-        host = _header(request, "host") or b""
-        authorization = _header(request, "authorization")
-        refused = self.access.refuse_reading(host, authorization, self.index)
-        if refused is ASK:
-            refused = await self.access.ask(authorization, self.index)
+        """Tell a person how to use the index at the root, and which others there are."""
+        return await self._home(request, self.index, "")
+
+    async def home_of_index(self, request: Request) -> Response:
+        """The same for an index at its own name."""
+        index = request.path_params["index"]
+        if not has_address(index):
+            raise HTTPException(404)
+        return await self._home(request, index, f"/{index}")
+
+    async def _home(self, request: Request, index: str, below: str) -> Response:
+        host, authorization = _header(request, "host") or b"", _header(request, "authorization")
+        refused = await self._refusal(host, authorization, index)
         if refused is not None:
             return AnswerResponse(refused)
-        body = self.render_home(f"{request.url.scheme}://{host.decode('latin-1')}{self.root_path}")
-        return AnswerResponse(answer.uncached_page(body.encode()))
+        if below and not self._is_addressed(index):
+            raise HTTPException(404)
+        base = f"{request.url.scheme}://{host.decode('latin-1')}{self.root_path}"
+        others = {name: f"{base}/{name}" for name in sorted(self.cache.sources) if name != index and has_address(name)}
+        seen = {name: at for name, at in others.items() if await self._refusal(host, authorization, name) is None}
+        return AnswerResponse(answer.uncached_page(self.render_home(f"{base}{below}", seen).encode()))
+
+    async def _refusal(self, host: bytes, authorization: bytes | None, index: str) -> Answer | None:
+        refused = self.access.refuse_reading(host, authorization, index)
+        return await self.access.ask(authorization, index) if refused is ASK else refused
+
+    def _is_addressed(self, index: str) -> bool:
+        return has_address(index) and (index in self.cache.sources or index in self.cache.blind)
 
     async def healthz(self) -> Response:
-        """Tell a monitor whether the index is at its tip: 503 if none was seen. Names nothing: anyone may ask."""
+        """Tell a monitor whether all indexes are at their tips: 503 if the one at the root was never seen.
+
+        Names nothing: anyone may ask.
+        """
         status = "ok" if self.refresher.current and self.access.problem is None else "stale"
         age = self.refresher.age
         found = {"status": status} if age is None else {"status": status, "seconds_since_github": int(age)}
         seen = self.refresher.waits or not self.refresher.blind
         return JSONResponse(found, 200 if seen else 503, headers={"cache-control": "no-store"})
+
+
+def _no_index(index: str) -> NoIndexError:
+    return NoIndexError(f"There is no index {plain(index, 80)!r} here.", "`wharf index list` shows all.")
 
 
 def _header(request: Request, name: str) -> bytes | None:

@@ -66,7 +66,7 @@ class UploadResult:
 
 
 class UploadApi:
-    """Takes uploads for one repository. `limit` is in bytes a file; `strict`: a file that is worth a warning is refused.
+    """Takes uploads for the indexes of a repository. `limit` is in bytes a file; `strict`: a file worth a warning is refused.
 
     - An upload is published whole or not at all, and is answered only when that is known.
     - Nothing of a form is believed: name, version and digests must be those of the file.
@@ -80,7 +80,8 @@ class UploadApi:
     """
 
     def __init__(self, repository: Repository, limit: int, *, strict: bool = False, folder: Path | None = None) -> None:
-        self._repository = repository
+        self._own = repository
+        self._repositories = {repository.branch.index: repository}
         self._limit = limit
         self._strict = strict
         self._folder = folder
@@ -88,8 +89,10 @@ class UploadApi:
         self._checks = DaemonThreads("check", CHECKS)
         self._threads = DaemonThreads("upload", 1)  # GitHub may hang, and a server that is told to end ends all the same
 
-    async def take(self, request: Request, uploader: Uploader, patience: QuotaWait) -> UploadResult:
-        """Publish the file of a request, with the uploader's own token on GitHub. Raises WharfError: nothing is published.
+    async def take(self, request: Request, index: str, uploader: Uploader, patience: QuotaWait) -> UploadResult:
+        """Publish the file of a request to an index that is there, with the uploader's own token on GitHub.
+
+        Raises WharfError: nothing is published.
 
         A pause for GitHub's limits in the middle leaves a draft, which the next try fills. A short pause is waited for here.
         """
@@ -99,7 +102,9 @@ class UploadApi:
                 if (action := request.query_params.get(":action")) is not None:
                     form.fields.setdefault(":action", action)
                 given, notes = await self._checks.run(partial(self._check, form))
-                return UploadResult(await patience.ask(partial(self._publish, given, uploader, patience)), notes)
+                return UploadResult(
+                    await patience.ask(partial(self._publish, self._of(index), given, uploader, patience)), notes
+                )
             finally:
                 form.close()
         except OSError as error:  # the folder for temporary files, where the form lies
@@ -128,16 +133,22 @@ class UploadApi:
         finally:
             self._unfinished -= 1
 
-    async def _publish(self, given: Input, uploader: Uploader, patience: QuotaWait) -> Published:
+    def _of(self, index: str) -> Repository:
+        """The repository with that index in it."""
+        if index not in self._repositories:
+            self._repositories[index] = self._own.of_index(index)
+        return self._repositories[index]
+
+    async def _publish(self, repository: Repository, given: Input, uploader: Uploader, patience: QuotaWait) -> Published:
         """Publish as soon as GitHub's limits have room for the whole of it. While it waits, others have their turns."""
-        github = self._repository.github
-        if github is None or await self._threads.run(partial(self._has, given.filename)):
-            return await self._threads.run(partial(self._carry_out, given, uploader))
+        github = repository.github
+        if github is None or await self._threads.run(partial(_has, repository, given.filename)):
+            return await self._threads.run(partial(self._carry_out, repository, given, uploader))
         room = (github if uploader.token is None else github.with_token(uploader.token)).reserve(patience.most)
 
         def begin() -> Published:
             room.give_back()
-            return self._carry_out(given, uploader)
+            return self._carry_out(repository, given, uploader)
 
         try:
             await patience.wait(room.seconds)
@@ -145,22 +156,14 @@ class UploadApi:
         finally:
             room.give_back()
 
-    def _has(self, filename: str) -> bool:
-        """Whether the index names such a file: then nothing is created, whatever comes of it."""
-        with suppress(StorageError):  # the publish fetches again what is damaged here
-            project = self._repository.branch.snapshot().project(Name.parse(filename).project)
-            return project is not None and any(each.filename == filename for each in project.files)
-        return False
-
     def _check(self, form: UploadForm) -> tuple[Input, tuple[str, ...]]:
         """The file of a form, if the form says of it what is true; and what there is to say of the form."""
         content, filename, notes = check_form(form)
         found = read_distribution.read(content, filename, limit=self._limit)
         return Input(filename, lambda: _again(content), form.size, found), notes
 
-    def _carry_out(self, given: Input, uploader: Uploader) -> Published:
+    def _carry_out(self, repository: Repository, given: Input, uploader: Uploader) -> Published:
         with ExitStack() as stack:
-            repository = self._repository
             if uploader.token is not None:
                 repository = stack.enter_context(repository.acting_as(uploader.token))
             try:
@@ -183,6 +186,14 @@ class UploadApi:
                 if repository.github is None:
                     raise
                 raise as_server_error(error) from error
+
+
+def _has(repository: Repository, filename: str) -> bool:
+    """Whether the index names such a file: then nothing is created, whatever comes of it."""
+    with suppress(StorageError):  # the publish fetches again what is damaged here
+        project = repository.branch.snapshot().project(Name.parse(filename).project)
+        return project is not None and any(each.filename == filename for each in project.files)
+    return False
 
 
 def _again(file: BinaryIO) -> BinaryIO:

@@ -40,13 +40,12 @@ _UNSIGNED = answer.text(403, "The signature is not that of the configured secret
 class Webhook:
     """Takes the messages of one repository's, or its organisation's, webhook. `secret` signs them.
 
-    `repository` is its `owner/name`, `ref` is the branch of the index; `refusals` gets the messages that are refused.
+    `repository` is its `owner/name`; `refusals` gets the messages that are refused.
     """
 
     secret: Secret
     refresher: Refresher
     repository: str
-    ref: str
     refusals: RefusalLog | None = None
 
     async def take(self, request: Request) -> Response:
@@ -67,7 +66,7 @@ class Webhook:
             return self._refuse(request)
         if event == "repository":
             self._look(_content(message, kind))
-        elif event == "push" and _content(message, kind).get("ref") in (None, self.ref):  # one for a tag came before it
+        elif event == "push" and _is_of_index(_content(message, kind).get("ref")):
             self.refresher.wake()
         return Response(status_code=202)
 
@@ -91,6 +90,11 @@ class Webhook:
         own = isinstance(name, str) and name.lower() == self.repository.lower()
         closed = own and found.get("action") in ("privatized", "deleted")
         self.refresher.look_again(closed=closed)
+
+
+def _is_of_index(ref: Json) -> bool:
+    """Whether the push was to an index branch, as far as the message says; one for a tag comes before each of these."""
+    return ref is None or (isinstance(ref, str) and ref.startswith("refs/heads/wharf/"))
 
 
 def _content(message: bytes, content_type: str) -> dict[str, Json]:

@@ -1,0 +1,312 @@
+"""One server for all indexes of a repository: addresses, bases, and whose name is whose."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.index.test_branch import git
+from tests.makers import make_wheel
+from tests.server.over_github import JSON
+from tests.server.running import soon
+from tests.server.test_claimed_names import BIN, ELSEWHERE, public
+from tests.server.test_server import LIMIT, form, serving
+from wharf.operations.publish import publish
+from wharf.operations.publish_inputs import Input
+from wharf.operations.remove import remove
+from wharf.operations.yank import set_yanked
+from wharf.server import answer_maker
+from wharf.server.refresh import refresher
+from wharf.server.rules import Rules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import httpx
+
+    from tests.public import Public
+    from tests.server.over_github import World
+    from wharf.repository.opening import Repository
+    from wharf.server.http.answer import Answer
+
+__all__ = ["public"]  # a fixture
+
+OPEN = Rules(open_reading=True, upload_limit=LIMIT)
+PASSES_ON = Rules(open_reading=True, upload_limit=LIMIT, public_index=ELSEWHERE)
+
+
+def edit(store: Path, index: str, text: str, path: str = "wharf.toml") -> None:
+    """What a person with a clone and an editor can do to the branch of an index, or to make one."""
+    ref = f"refs/heads/wharf/{index}"
+    blob = git(store, "hash-object", "-w", "--stdin", data=text.encode())
+    there = ref in git(store, "for-each-ref", "--format=%(refname)")
+    entries = [line for line in git(store, "ls-tree", ref).splitlines() if not line.endswith(f"\t{path}")] if there else []
+    tree = git(store, "mktree", data="\n".join([*entries, f"100644 blob {blob}\t{path}", ""]).encode())
+    who = ("-c", "user.name=Hand", "-c", "user.email=hand@example.org")
+    commit = git(store, *who, "commit-tree", tree, *(("-p", ref) if there else ()), "-m", "by hand")
+    git(store, "update-ref", ref, commit)
+
+
+def put(repository: Repository, index: str, *wheels: Path) -> None:
+    publish(repository.of_index(index), [Input.of(wheel) for wheel in wheels], actor="ada")
+
+
+def files(client: httpx.Client, path: str) -> list[str]:
+    answer = client.get(path, headers=JSON)
+    assert answer.status_code == 200, (path, answer.text)
+    return [each["filename"] for each in answer.json()["files"]]
+
+
+@pytest.fixture
+def staged(repository: Repository, store: Path, tmp_path: Path) -> Repository:
+    """main with demo 1.0, and staging upon it with demo 2.0 and next 1.0; lone stands by itself."""
+    put(repository, "main", make_wheel(tmp_path, "demo"))
+    edit(store, "staging", 'format = 1\nbases = ["main"]\n')
+    put(repository, "staging", make_wheel(tmp_path, "demo", "2.0"), make_wheel(tmp_path, "next"))
+    put(repository, "lone", make_wheel(tmp_path, "single"))
+    return repository
+
+
+@pytest.fixture
+def client(staged: Repository) -> Iterator[httpx.Client]:
+    with serving(staged, PASSES_ON) as client:
+        yield client
+
+
+# Addresses
+
+
+def test_each_index_is_below_its_name_and_the_default_one_also_at_the_root(client: httpx.Client) -> None:
+    for prefix in ("", "/main"):
+        assert [each["name"] for each in client.get(f"{prefix}/simple/", headers=JSON).json()["projects"]] == ["demo"]
+        assert files(client, f"{prefix}/simple/demo/") == ["demo-1.0-py3-none-any.whl"]
+    assert [each["name"] for each in client.get("/lone/simple/", headers=JSON).json()["projects"]] == ["single"]
+    answer = client.get("/staging/simple/Demo", follow_redirects=True, headers=JSON)
+    assert answer.url.path == "/staging/simple/demo/"
+    assert answer.json()["versions"] == ["1.0", "2.0"]
+    for each in answer.json()["files"]:
+        link = answer.url.join(each["url"])
+        assert link.path.startswith("/staging/files/")
+        assert client.get(link).status_code == client.get(f"{link}.metadata").status_code == 200
+        assert client.get(str(link).replace("/staging/", "/lone/")).status_code == 404, "another index does not show it"
+
+
+def test_a_file_address_obeys_the_index_under_which_it_stands(client: httpx.Client) -> None:
+    page = client.get("/staging/simple/next/", headers=JSON)
+    link = page.url.join(page.json()["files"][0]["url"]).path
+    assert client.get(link).status_code == 200
+    for other in ("", "/main", "/lone"):
+        assert client.get(link.replace("/staging", other)).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/nope/simple/demo/", "/nope/simple/", "/nope/files/x/y", "/docs/simple/demo/", "/nope/"])
+def test_a_misspelt_index_is_no_404_after_which_uv_would_ask_the_next_index(client: httpx.Client, path: str) -> None:
+    for _ in range(2):
+        assert client.get(path).status_code == 400
+
+
+def test_the_home_page_names_all_indexes_and_each_has_one(client: httpx.Client) -> None:
+    home = client.get("/").text
+    assert all(f"{client.base_url}/{name}/simple/" in home for name in ("staging", "lone"))
+    page = client.get("/staging/").text
+    assert f"{client.base_url}/staging/simple/" in page
+    assert f"{client.base_url}/staging/legacy/" in page
+
+
+def test_an_upload_goes_to_the_index_of_its_address(staged: Repository, tmp_path: Path) -> None:
+    token = staged.tokens.create("ci", "publish").reveal()
+    with serving(staged, OPEN) as client:
+        for path, index in (("/legacy/", "main"), ("/lone/legacy/", "lone"), ("/staging/legacy", "staging")):
+            wheel = make_wheel(tmp_path, f"up-{index}")
+            assert client.post(path, auth=("x", token), **form(wheel)).status_code == 200
+            assert files(client, f"/{index}/simple/up-{index}/") == [wheel.name]
+        refused = client.post("/nope/legacy/", auth=("x", token), **form(wheel))
+        assert (refused.status_code, "no index 'nope'" in refused.text) == (404, True)
+        assert "Uploads go to" in client.post("/staging/simple/", auth=("x", token)).text
+        assert f"{client.base_url}/staging/legacy/" in client.post("/staging/simple/", auth=("x", token)).text
+    assert "wharf/nope" not in git(tmp_path / "store", "for-each-ref")
+
+
+# Bases
+
+
+def test_a_version_that_a_nearer_index_has_is_shown_with_its_files_alone(staged: Repository, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    put(staged, "staging", make_wheel(tmp_path / "other", "demo", content="another"))
+    with serving(staged, OPEN) as client:
+        page = client.get("/staging/simple/demo/", headers=JSON).json()
+        own, base = (client.get(f"/{index}/simple/demo/", headers=JSON).json()["files"] for index in ("staging", "main"))
+        assert [each["filename"] for each in page["files"]] == ["demo-1.0-py3-none-any.whl", "demo-2.0-py3-none-any.whl"]
+        assert own[0]["hashes"] != base[0]["hashes"]
+
+
+def test_a_commit_to_a_base_is_shown_above_it_and_makes_no_page_of_another_index_again(
+    staged: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    page = answer_maker.AnswerMaker.page
+
+    def counted(self: answer_maker.AnswerMaker, name: str, *rest: Any) -> Answer:
+        made.append(name)
+        return page(self, name, *rest)
+
+    monkeypatch.setattr(answer_maker.AnswerMaker, "page", counted)
+    with serving(staged, OPEN) as client:
+        for path in (
+            "/lone/simple/single/",
+            "/staging/simple/next/",
+            "/staging/simple/demo/",
+            "/simple/demo/",
+            "/main/simple/demo/",
+        ):
+            client.get(path)
+        assert made == ["single", "next", "demo", "demo"], "main has one page of demo, at both of its addresses"
+        put(staged, "main", make_wheel(tmp_path, "demo", "3.0"))
+        soon(lambda: len(files(client, "/staging/simple/demo/")) == 3)
+        made.clear()
+        for path in ("/lone/simple/single/", "/staging/simple/next/"):
+            client.get(path)
+        assert made == []
+
+
+def test_yanks_and_removals_in_a_base_are_shown_above_it(staged: Repository) -> None:
+    with serving(staged, OPEN) as client:
+        set_yanked(staged, "demo", "1.0", None, reason="bad", actor="ada")
+        soon(lambda: client.get("/staging/simple/demo/", headers=JSON).json()["files"][0].get("yanked") == "bad")
+        remove(staged, "demo", "1.0", None, reason="", actor="ada")
+        soon(lambda: files(client, "/staging/simple/demo/") == ["demo-2.0-py3-none-any.whl"])
+
+
+def test_names_that_an_index_shadows_are_not_looked_for_in_its_bases(staged: Repository, store: Path) -> None:
+    with serving(staged, PASSES_ON) as client:
+        edit(store, "staging", 'format = 1\nbases = ["main"]\nshadow = ["de*"]\n')
+        soon(lambda: files(client, "/staging/simple/demo/") == ["demo-2.0-py3-none-any.whl"])
+        edit(store, "staging", 'format = 1\nbases = ["main", "lone"]\nshadow = ["s*"]\n')
+        soon(lambda: len(files(client, "/staging/simple/demo/")) == 2)
+        assert files(client, "/staging/simple/single/") == [], "it is hidden, and is asked for nowhere else"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    ['format = 1\nbases = ["gone"]\n', 'format = 1\nbases = ["staging"]\n', "format = 99\n", "format = 1\nbases = 5\n", "["],
+)
+def test_settings_that_cannot_be_keep_the_last_whole_state(staged: Repository, store: Path, settings: str) -> None:
+    with serving(staged, PASSES_ON) as client:
+        assert len(files(client, "/staging/simple/demo/")) == 2
+        before = git(store, "rev-parse", "wharf/main")
+        edit(store, "main", settings)
+        soon(lambda: client.get("/healthz").json() == {"status": "stale"})
+        for path in ("/simple/demo/", "/main/simple/demo/"):
+            assert len(files(client, path)) == 1
+        assert len(files(client, "/staging/simple/demo/")) == 2
+        assert client.get("/simple/six/").status_code == 302
+        git(store, "update-ref", "refs/heads/wharf/main", before)
+        soon(lambda: client.get("/healthz").json() == {"status": "ok"})
+
+
+def test_a_server_that_begins_with_a_broken_index_passes_no_name_on(staged: Repository, store: Path) -> None:
+    edit(store, "lone", "format = 99\n")
+    with serving(staged, PASSES_ON) as client:
+        assert client.get("/simple/demo/").status_code == 200
+        assert [client.get(path).status_code for path in ("/simple/six/", "/lone/simple/single/")] == [503, 503]
+        edit(store, "lone", "format = 1\n")
+        soon(lambda: client.get("/simple/six/").status_code == 302)
+        assert files(client, "/simple/single/") == []
+
+
+def test_a_base_that_goes_away_while_serving_is_shown_as_it_was(staged: Repository, store: Path) -> None:
+    with serving(staged, PASSES_ON) as client:
+        git(store, "update-ref", "-d", "refs/heads/wharf/main")
+        soon(lambda: client.get("/healthz").json() == {"status": "stale"})
+        assert len(files(client, "/staging/simple/demo/")) == 2
+        git(store, "update-ref", "-d", "refs/heads/wharf/lone")
+        assert files(client, "/lone/simple/single/") == ["single-1.0-py3-none-any.whl"]
+
+
+# No name gets free
+
+
+@pytest.mark.parametrize("path", ["/simple/next/", "/main/simple/next/", "/lone/simple/next/", "/lone/simple/demo/"])
+def test_a_name_that_any_index_owns_is_passed_on_by_none(client: httpx.Client, path: str) -> None:
+    assert files(client, path) == []
+    assert client.get(path.replace("next", "six").replace("demo", "six")).status_code == 302
+
+
+def test_what_any_index_reserves_is_passed_on_by_none(client: httpx.Client, store: Path) -> None:
+    edit(store, "lone", 'format = 1\nreserved = ["acme-*"]\n')
+    soon(lambda: client.get("/simple/acme-new/").status_code == 200)
+    assert files(client, "/staging/simple/acme-new/") == []
+
+
+def test_the_names_of_a_removed_index_stay_claimed_and_it_is_shown_no_more(staged: Repository, store: Path) -> None:
+    with serving(staged, PASSES_ON) as client:
+        assert files(client, "/lone/simple/single/")
+        tip = git(store, "rev-parse", "wharf/lone")
+        git(store, "update-ref", "refs/wharf/removed/lone", tip)
+        git(store, "update-ref", "-d", "refs/heads/wharf/lone")
+        soon(lambda: client.get("/lone/simple/single/").status_code == 400)
+        assert files(client, "/simple/single/") == []
+        assert client.get("/healthz").json() == {"status": "ok"}
+    with serving(staged, PASSES_ON) as client:
+        assert files(client, "/simple/single/") == []
+        assert client.get("/lone/simple/single/").status_code == 400
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tool", ["pip", "uv"])
+def test_installers_take_from_an_inherited_index_and_ask_for_no_name_of_ours_elsewhere(
+    staged: Repository, store: Path, tmp_path: Path, public: Public, tool: str
+) -> None:
+    folder = tmp_path / "public" / "more"
+    folder.mkdir()
+    public.wheels.append(make_wheel(folder, "next", "99.0"))
+    put(staged, "staging", make_wheel(tmp_path, "app", requires=["demo<2", "open"]))
+    command = [sys.executable, "-m", "wharf", "--repo", str(store), "serve", "--port", "0", "--json", "--fall-through"]
+    with subprocess.Popen([*command, "--public-index", public.address], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            url = json.loads(server.stdout.readline())["url"]
+
+            def install(index: str, project: str) -> subprocess.CompletedProcess[str]:
+                target = str(tmp_path / f"{index}-{project}")
+                line = {
+                    "pip": [BIN / "pip", "--isolated", "--disable-pip-version-check", "install", "-q", "--index-url"],
+                    "uv": [BIN / "uv", "pip", "install", "-q", "--no-config", "--python", sys.executable, "--default-index"],
+                }[tool]
+                words = [*map(str, line), f"{url}/{index}simple/", "--target", target, project]
+                environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "NO_PROXY": "*"}
+                return subprocess.run(words, env=environ, capture_output=True, text=True, timeout=60)
+
+            done = install("staging/", "app")
+            assert done.returncode == 0, done.stderr
+            names = {path.name for path in (tmp_path / "staging/-app".replace("/", "")).glob("*.dist-info")}
+            for index in ("", "lone/"):
+                assert install(index, "next").returncode != 0, "only staging has it"
+        finally:
+            server.terminate()
+    assert not any("next" in path or "demo" in path for path in public.paths)
+    assert names == {"app-1.0.dist-info", "demo-1.0.dist-info", "open-1.0.dist-info", "deeper-2.0.dist-info"}
+
+
+# GitHub
+
+
+def test_a_server_over_github_shows_all_indexes_and_sees_a_new_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refresher, "ASK_EVERY", 0.02)
+    with world.serving(public_index=ELSEWHERE) as client:
+        assert client.get("/main/simple/demo/").status_code == 200
+        assert client.get("/staging/simple/demo/").status_code == 400
+        assert client.get("/simple/next/").status_code == 302
+        edit(world.root, "staging", 'format = 1\nbases = ["main"]\n')
+        with world.open(world.alice, "hers", index="staging") as hers:
+            publish(hers, [Input.of(world.wheel("next"))], actor="alice")
+        soon(lambda: client.get("/staging/simple/next/").status_code == 200)
+        assert len(files(client, "/staging/simple/demo/")) == 1
+        assert files(client, "/simple/next/") == []
+        page = client.get("/staging/simple/next/", headers=JSON)
+        assert client.get(page.url.join(page.json()["files"][0]["url"]), follow_redirects=True).status_code == 200

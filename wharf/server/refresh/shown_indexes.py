@@ -1,0 +1,217 @@
+"""The snapshots that the server shows, of all indexes of the repository, and how others take their place."""
+
+from __future__ import annotations
+
+import logging
+import operator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from wharf.errors import StorageError, WharfError
+from wharf.index.all_indexes import AllIndexes
+from wharf.index.index_name import has_address
+from wharf.sources.layers import Layer, Layers
+from wharf.sources.resolution_order import resolution_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from wharf.index.branch import Branch
+    from wharf.index.snapshot import Snapshot
+    from wharf.server.answer_cache import AnswerCache
+
+log = logging.getLogger("wharf")
+
+Problems = dict[str, WharfError | OSError]
+"""What is wrong, by the index that it is wrong with."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadIndexes:
+    """What is on this machine: the layer of each index that can be read, and what is wrong with the others.
+
+    `rewritten` are those that drop reservations and do not stand on the commit before. `removed` are layers of indexes that
+    were removed.
+    """
+
+    layers: dict[str, Layer] = field(default_factory=dict)
+    rewritten: set[str] = field(default_factory=set)
+    removed: dict[str, Layer] = field(default_factory=dict)
+    broken: Problems = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NowShown:
+    """What came of it. `own`: the own index is shown as it is here. `missing`: others are shown, and are not here any more."""
+
+    own: bool
+    missing: Collection[str]
+    problems: Problems
+
+
+class ShownIndexes:
+    """Keeps names from getting out:
+
+    - A snapshot is shown whole or not at all.
+    - A commit that was shown is shown until another one can be read whole, whatever becomes of branch and store. Only an index
+      that was removed as such is shown no more.
+    - An index whose bases lead nowhere, or back to itself, is shown as it was before, and so is what stands on it.
+    - The own index, which is at the root, is shown as an empty one where it has no commit only if it `may_be_empty`. Any other
+      index of which nothing can be shown yet is `blind` in the cache.
+    - The cache's claims learn the names of everything that can be read, shown or not.
+    - `read` may run in another thread, one at a time; all else is for the event loop's thread.
+    """
+
+    def __init__(self, branch: Branch, cache: AnswerCache, *, may_be_empty: bool, every: Callable[[], bool]) -> None:
+        self._own = branch.index
+        self._indexes = AllIndexes(branch)
+        self._cache = cache
+        self._may_be_empty = may_be_empty
+        self._every = every
+        self._layers: dict[str, Layer] = {}
+
+    @property
+    def commit(self) -> str | None:
+        """The commit of the own index that is shown."""
+        return None if self._own not in self._layers else self._layers[self._own].snapshot.commit
+
+    @property
+    def blind(self) -> bool:
+        """Whether nothing of the own index was seen yet."""
+        return self._own in self._cache.blind
+
+    def stamp(self) -> object:
+        """A value that changes whenever any tip may have moved."""
+        return self._indexes.stamp()
+
+    def read(self) -> ReadIndexes:
+        """The indexes as they are on this machine. Raises WharfError and OSError."""
+        shown = self._layers
+        found = self._indexes.read({name: layer.snapshot for name, layer in shown.items()})
+        read = ReadIndexes(broken=dict(found.broken))
+        for name, snapshot in found.snapshots.items():
+            before = shown.get(name)
+            if before is not None and before.snapshot.commit == snapshot.commit:
+                read.layers[name] = before
+                continue
+            try:
+                read.layers[name] = Layer(name, snapshot, snapshot.tree_ids())
+            except WharfError as error:
+                read.broken[name] = error
+                continue
+            if before is not None and self._is_rewritten(before.snapshot, snapshot):
+                read.rewritten.add(name)
+        for name, snapshot in found.removed.items():
+            read.removed[name] = Layer(name, snapshot, snapshot.tree_ids())
+        return read
+
+    def _is_rewritten(self, before: Snapshot, after: Snapshot) -> bool:
+        """Whether a commit drops reservations and does not stand on the one before."""
+        if before.commit is None or after.commit is None:
+            return False
+        fewer = set(before.settings.reserved) - set(after.settings.reserved)
+        return bool(fewer) and not self._indexes.continues(before.commit, after.commit)
+
+    def show(self, read: ReadIndexes) -> NowShown:
+        """Show what was read. What is wrong with an index leaves that one as it was."""
+        layers, removed = dict(self._layers), read.removed.keys() - read.layers.keys()
+        fresh = dict(read.layers)
+        own = fresh.get(self._own)
+        empty = own is not None and own.snapshot.commit is None
+        if empty and (self.commit or not self._may_be_empty):
+            del fresh[self._own]
+        layers.update(fresh)
+        for name in removed - {base for layer in layers.values() for base in layer.snapshot.settings.bases}:
+            layers.pop(name, None)
+        missing = layers.keys() - read.layers.keys() - read.broken.keys()
+        sources, problems = self._resolved(layers)
+        problems.update(read.broken)
+        self._learn(read)
+        of_broken = read.broken.keys() - read.removed.keys()
+        self._cache.blind = frozenset({*layers, *read.layers, *of_broken, self._own} - sources.keys())
+        self._cache.claims.unread = not self._every() or any(name not in self._layers for name in read.broken)
+        self._swap(layers, sources)
+        return NowShown(own=self._own not in missing and (not empty or self._own in fresh), missing=missing, problems=problems)
+
+    def show_nothing(self) -> None:
+        """Nothing can be said of any index yet."""
+        self._cache.blind |= {self._own}
+        self._cache.claims.unread = True
+
+    def _resolved(self, layers: dict[str, Layer]) -> tuple[dict[str, Layers], Problems]:
+        """What each index shows. Layers whose bases cannot be resolved give way to those that were shown; then to nothing."""
+        problems: Problems = {}
+        while True:
+            sources: dict[str, Layers] = {}
+            failed: Problems = {}
+            for name in layers:
+                try:
+                    order = resolution_order(name, lambda each: _bases(layers, each))
+                except StorageError as error:
+                    failed[name] = error
+                    continue
+                sources[name] = self._source([layers[each] for each in order])
+            changed = [name for name in failed if layers[name] is not self._layers.get(name)]
+            problems = {**failed, **problems}
+            if not failed:
+                return sources, problems
+            for name in changed or failed:
+                if name in self._layers and changed:
+                    layers[name] = self._layers[name]
+                else:
+                    del layers[name]
+
+    def _source(self, layers: list[Layer]) -> Layers:
+        """The source of these layers; the one that is shown, if it is of the same."""
+        shown = self._cache.sources.get(layers[0].index)
+        if shown is not None and len(shown.layers) == len(layers) and all(map(operator.is_, shown.layers, layers)):
+            return shown
+        return Layers(layers)
+
+    def _learn(self, read: ReadIndexes) -> None:
+        """Claim the names of all that was read, whether or not it can be shown."""
+        for name, layer in {**read.removed, **read.layers}.items():
+            if layer is self._layers.get(name) or layer.snapshot.commit is None:
+                continue
+            settings = layer.snapshot.settings
+            lost = self._cache.claims.learn(name, layer.trees, settings, rewritten=name in read.rewritten)
+            if lost:
+                some = ", ".join(lost[:3]) + (" and others" if len(lost) > 3 else "")
+                log.warning("The index lacks projects that it had: %s. This server sends nobody elsewhere for them.", some)
+
+    def _swap(self, layers: dict[str, Layer], sources: dict[str, Layers]) -> None:
+        """Have the cache show other sources, if anything is another one."""
+        differ = {name: _difference(self._layers.get(name), layer) for name, layer in layers.items()}
+        before = self._cache.sources
+        changed: dict[str, Collection[str] | None] = {}
+        for name, source in sources.items():
+            if source is before.get(name):
+                continue
+            parts = [differ[layer.index] for layer in source.layers]
+            same = name in before and [each.index for each in before[name].layers] == [each.index for each in source.layers]
+            whole = not same or any(part is None for part in parts)
+            changed[name] = None if whole else {each for part in parts for each in part or ()}
+        changed.update(dict.fromkeys(before.keys() - sources.keys()))
+        self._layers = layers
+        if changed:
+            self._cache.swap(sources, changed)
+
+
+def addressed(names: Collection[str]) -> list[str]:
+    """Those of the indexes that have an address below their names, sorted."""
+    return sorted(filter(has_address, names))
+
+
+def _bases(layers: Mapping[str, Layer], name: str) -> tuple[str, ...] | None:
+    layer = layers.get(name)
+    return None if layer is None else layer.snapshot.settings.bases
+
+
+def _difference(before: Layer | None, after: Layer) -> Collection[str] | None:
+    """The names of projects that differ between two snapshots of an index; None: any may."""
+    if before is after:
+        return ()
+    if before is None or before.snapshot.settings != after.snapshot.settings:
+        return None
+    old, new = before.trees, after.trees
+    return [name for name in {**old, **new} if old.get(name) != new.get(name)]
