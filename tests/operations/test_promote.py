@@ -221,6 +221,18 @@ def test_dependencies_come_along_and_the_rest_is_named(store: Path, tmp_path: Pa
     assert go(store, "app[t]==1.0", with_dependencies=True).followed[0].release.project == "test"
 
 
+def test_what_a_base_of_the_target_has_stays_there(store: Path, tmp_path: Path) -> None:
+    put(store, make_wheel(tmp_path, "app", requires=["lib", "new"]), make_wheel(tmp_path, "lib"), make_wheel(tmp_path, "new"))
+    put(store, make_wheel(tmp_path / "base", "lib", "0.5"), index="main")
+    put(store, make_wheel(tmp_path, "own"), index="team")
+    edit_by_hand(store, "wharf.toml", b'format = 1\nbases = ["main"]\n', index="team")
+    done = go(store, "app==1.0", to="team", with_dependencies=True)
+    assert [each.release.project for each in done.followed] == ["new"]
+    edit_by_hand(store, "wharf.toml", b'format = 1\nbases = ["gone"]\n', index="team")
+    with pytest.raises(StorageError, match="gone"):
+        go(store, "lib==1.0", to="team", with_dependencies=True)
+
+
 def test_requirements_in_a_circle_end(store: Path, tmp_path: Path) -> None:
     put(
         store, make_wheel(tmp_path, "a", requires=["b"]), make_wheel(tmp_path, "b", requires=["a[x]", "c<2", "c>=2"], extras=[])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wharf.distribution.dependencies import Dependency
     from wharf.index.snapshot import Snapshot
     from wharf.model import Project, Release
+    from wharf.sources.layers import Layers
 
 MOST_RELEASES: Final = 5000
 """Releases of one promotion, dependencies included."""
@@ -47,11 +48,11 @@ class DependencySearch:
     - A requirement counts if its marker can be true anywhere. One that needs an extra counts if that extra was asked for.
     - Of the source, the newest release that satisfies is chosen: no pre-release, unless it is asked for or there is nothing
       else; no yanked one, unless it is pinned exactly.
-    - What is chosen is followed in its turn. What the target has is not.
+    - What is chosen is followed in its turn. What the target has, itself or through its bases, is not.
     """
 
     source: Snapshot
-    target: Snapshot
+    target: Snapshot | Layers
     followed: list[Followed] = field(default_factory=list)
     left: dict[Left, None] = field(default_factory=dict)
     _chosen: dict[str, list[Release]] = field(default_factory=dict)
