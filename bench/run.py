@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import command
+import indexes
 import pages
 import promote
 import servers
@@ -27,6 +28,7 @@ _BENCHES: dict[str, Callable[[Plan], list[Row]]] = {
     "help": command.run_help,
     "pages": pages.run,
     "start": start.run,
+    "indexes": indexes.run,
     "publish-one": command.run_publish_one,
     "publish-1000": command.run_publish_1000,
     "promote": promote.run,
@@ -39,8 +41,10 @@ def main() -> int:
     """Run what was asked for. 0: everything was measured, whatever came of it; 2: something that measuring needs is missing."""
     arguments = _parser().parse_args()
     chosen = arguments.only or list(_BENCHES)
-    if "pages" in chosen and shutil.which("wrk") is None:
-        tell("wrk is missing: it makes the load. Install it (Debian: apt-get install wrk), or leave pages out with --only.")
+    if {"pages", "indexes"} & {*chosen} and shutil.which("wrk") is None:
+        tell(
+            "wrk is missing: it makes the load. Install it (Debian: apt-get install wrk), or name other benchmarks with --only."
+        )
         return 2
     missing = servers.missing_rivals(arguments.rivals)
     left_out = [f"{name} is left out: {remedy}." for name, remedy in missing.items()]

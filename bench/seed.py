@@ -5,15 +5,20 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
+import json
+import shutil
 import zlib
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from wheels import core_metadata
 
 from wharf.assets.folder_store import FolderStore
+from wharf.index import wharf_toml
 from wharf.index.add_files import AddFiles, NewFile
 from wharf.index.branch import Branch
+from wharf.index.change import Outcome
 from wharf.index.commit_message import CommitMessage
 from wharf.model import File
 
@@ -21,11 +26,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from wharf.index.change import Records
     from wharf.model import Json
 
 _BATCH = 5000  # files a commit
 _MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 _SEEDED = "seeded"
+_WHY = CommitMessage(verb="publish", actor="bench")
+
+PROJECTS_OF_EACH = 20
+"""How many projects of its base an index has a version of."""
 
 
 def store(folder: Path, projects: int, versions: int) -> Path:
@@ -33,15 +43,63 @@ def store(folder: Path, projects: int, versions: int) -> Path:
     target = folder / f"{projects}x{versions}"
     if not (target / _SEEDED).exists():
         FolderStore(target).create()
-        names = (f"{_initials(number)}-project-{number:05}" for number in range(projects))
+        names = (project(number) for number in range(projects))
         _commit(target, (_file(name, f"1.{version}") for name in names for version in range(versions)))
         (target / _SEEDED).touch()
     return target
 
 
+def indexes(folder: Path, projects: int, versions: int, count: int) -> tuple[Path, list[str]]:
+    """Such a store, `main` in it the base of `count` - 1 more indexes, and their names.
+
+    Each of these has a version of its own of PROJECTS_OF_EACH projects of `main`, in the place of the newest one there.
+    """
+    target = folder / f"{projects}x{versions}x{count}"
+    names = [f"team-{number:02}" for number in range(1, count)]
+    if not (target / _SEEDED).exists():
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(store(folder, projects, versions), target)
+        (target / _SEEDED).unlink()
+        for at, name in enumerate(names):
+            first = at * PROJECTS_OF_EACH
+            own = [
+                _file(project(number % projects), f"1.{versions - 1}.0") for number in range(first, first + PROJECTS_OF_EACH)
+            ]
+            with Branch(target / "index.git", name) as branch:
+                branch.commit(AddFiles(files=tuple(own)), _WHY)
+                branch.commit(_WithBases(("main",)), _WHY)
+        (target / _SEEDED).touch()
+    return target, names
+
+
+def project(number: int) -> str:
+    """The name of one of the projects of a store."""
+    return f"{_initials(number)}-project-{number:05}"
+
+
+def add_release(target: Path, index: str, name: str, version: str) -> None:
+    """One more release of one wheel, whose bytes are not there, as one commit."""
+    with Branch(target / "index.git", index) as branch:
+        branch.commit(AddFiles(files=(_file(name, version),)), _WHY)
+
+
+@dataclass(frozen=True, slots=True)
+class _WithBases:
+    """The change that gives an index its bases."""
+
+    bases: tuple[str, ...]
+
+    @property
+    def touched(self) -> Iterable[tuple[str, str]]:
+        return ()
+
+    def apply(self, records: Records) -> Outcome:
+        return Outcome(edits={wharf_toml.PATH: records.index_file + f"bases = {json.dumps(self.bases)}\n".encode()})
+
+
 def repository(git_dir: Path, projects: int, versions: int) -> list[File]:
     """As many releases in the index branch of a repository whose files lie at GitHub, their metadata beside them; the files."""
-    names = (f"{_initials(number)}-project-{number:05}" for number in range(projects))
+    names = (project(number) for number in range(projects))
     return add_located(git_dir, ((name, f"1.{version}") for name in names for version in range(versions)))
 
 
@@ -78,7 +136,7 @@ def _commit(target: Path, files: Iterator[NewFile]) -> None:
 def _commit_to(git_dir: Path, files: Iterator[NewFile]) -> None:
     with Branch(git_dir, "main") as branch:
         while batch := tuple(itertools.islice(files, _BATCH)):
-            branch.commit(AddFiles(files=batch), CommitMessage(verb="publish", actor="bench"))
+            branch.commit(AddFiles(files=batch), _WHY)
 
 
 def _file(project: str, version: str) -> NewFile:
