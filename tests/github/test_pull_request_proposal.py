@@ -14,6 +14,7 @@ from tests.makers import make_wheel
 from tests.simulator import plumbing
 from wharf.errors import NotAllowedError, RefusedError, UncertainError, UsageError
 from wharf.github import pull_request_proposal
+from wharf.operations.index_check import check_index_branch
 from wharf.operations.promote import Promoted, Wanted, promote
 from wharf.operations.propose import propose
 from wharf.operations.verify import verify
@@ -76,6 +77,16 @@ def test_proposed_merged_and_seen(staged: World, two: tuple[Path, Path], method:
     assert (again.proposal, len(again.unchanged)) == (None, 2)
     staged.repo.protected.clear()
     staged.put(make_wheel(staged.root / "next", "next"))  # the index after a merge commit takes the next change
+
+
+def test_what_is_proposed_passes_the_check_of_the_index(staged: World) -> None:
+    proposal = ask(staged, "demo").proposal
+    assert proposal is not None
+    with staged.open(machine="looker") as repository:
+        checked = check_index_branch(repository, f"wharf/main...{proposal.commit}")
+    assert (checked.ok, checked.commit, checked.releases) == (True, proposal.commit, 1)
+    (both,) = checked.findings
+    assert (both.level, both.path) == ("warning", "projects/de/demo"), "staging has the name, too, and is no base of main"
 
 
 def test_the_same_proposal_is_found_again(staged: World, tmp_path: Path) -> None:

@@ -9,13 +9,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.index.test_change import SDIST, WHEEL, A, B, add, new
-from tests.makers import core_metadata
+from tests.makers import core_metadata, make_sdist, make_wheel
 from tests.matrix import first
 from wharf.errors import NotFoundError, UsageError
 from wharf.index import branch_contents, record, wharf_toml
 from wharf.index.commit_message import CommitMessage
 from wharf.index.yank_and_remove import RemoveFiles, SetYanked
 from wharf.operations.index_check import IndexChecked, check_index_branch
+from wharf.operations.promote import Wanted as Promotable
+from wharf.operations.promote import promote
+from wharf.operations.publish import publish
+from wharf.operations.publish_inputs import Input
+from wharf.operations.remove import remove
+from wharf.operations.yank import set_yanked
 from wharf.repository.opening import Repository, open_repository
 from wharf.repository.settings import Settings
 
@@ -281,6 +287,39 @@ def test_names_that_two_indexes_have_are_named_unless_one_shows_the_other(filled
     commit = tree(git_dir, {TOML: b'format = 1\nreserved = ["other"]\n'})
     told = found(check_index_branch(filled, f"wharf/main..{commit}"), "warning")
     assert [path for path, _ in told] == [TOML]
+
+
+def test_names_are_looked_at_again_when_the_bases_change(filled: Repository, git_dir: Path) -> None:
+    branch_of(filled, "other", new())
+    with filled.branch.sibling("other") as other:
+        commit = tree(git_dir, {TOML: b'format = 1\nbases = ["other"]\n'})
+        move(git_dir, commit)
+        away = tree(git_dir, {TOML: wharf_toml.NEW})
+        checked = check_index_branch(filled, f"wharf/main..{away}")
+        assert [path for path, _ in found(checked, "warning")] == ["projects/de/demo"]
+        assert [path for path, _ in found(checked, "rights")] == [TOML]
+        assert check_index_branch(filled).findings == ()
+        move(git_dir, str(other.tip()), "refs/wharf/removed/gone")
+    told = found(check_index_branch(filled), "warning")
+    assert told == [
+        (
+            "projects/de/demo",
+            "The removed index 'gone' has a project of this name, too, and neither of the two shows the other.",
+        )
+    ]
+
+
+def test_what_is_promoted_passes_in_the_index_that_gets_it(repository: Repository, store: Path, tmp_path: Path) -> None:
+    with open_repository(Settings(place=store, index="staging")) as staging:
+        publish(staging, [Input.of(make_wheel(tmp_path)), Input.of(make_sdist(tmp_path))], actor="ada")
+        set_yanked(staging, "demo", "1.0", make_sdist(tmp_path).name, reason="broken", actor="ada")
+    publish(repository, [Input.of(make_wheel(tmp_path, "first"))], actor="ada")
+    before = repository.branch.tip()
+    promote(repository, [Promotable(project="demo", version="1.0")], "staging")
+    remove(repository, "first", "1.0", None, reason="", actor="ada")
+    checked = check_index_branch(repository, f"{before}..")
+    assert (checked.ok, checked.releases) == (True, 2)
+    assert {each.level for each in check_index_branch(repository).findings} <= {"warning"}
 
 
 def test_requirements_that_the_repository_cannot_satisfy_are_named(filled: Repository, store: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from wharf.errors import NotFoundError, UsageError
+from wharf.errors import NotFoundError, StorageError, UsageError
 from wharf.index import branch_paths, wharf_toml
 from wharf.index.all_indexes import AllIndexes
 from wharf.index.branch_contents import TooManyPathsError
@@ -126,6 +126,7 @@ class _Walked:
 
     settings: IndexSettings
     settings_changed: bool
+    bases_changed: bool
     versions: dict[str, tuple[str, ...]]
     new: set[str]
 
@@ -162,10 +163,12 @@ class _Walk:
             if was.get(path) != entry:
                 branch_paths.check_other(path, entry, self.findings)
         here, there = others.get(wharf_toml.PATH), was.get(wharf_toml.PATH)
-        settings = check_settings(_read(after, there), _read(after, here), self.findings)
+        old, new = _read(after, there), _read(after, here)
+        settings = check_settings(old, new, self.findings)
         if settings is None:
             return None
-        return _Walked(settings, here != there, versions, versions.keys() - earlier.keys())
+        rebased = here != there and _bases(old) != settings.bases
+        return _Walked(settings, here != there, rebased, versions, versions.keys() - earlier.keys())
 
     def _check_projects(
         self, check: ProjectCheck, contents: BranchContents, earlier: dict[str, ProjectFiles], waiting: dict[str, ProjectFiles]
@@ -195,7 +198,8 @@ def _check_names(
             findings.warning(wharf_toml.PATH, f"The index {index!r} cannot be read: {error}")
     checked = CheckedIndex(name=own, settings=walked.settings, versions=walked.versions)
     names = NamesCheck(checked, found, findings)
-    names.check_owners(walked.new, settings_too=walked.settings_changed)
+    # With other bases, other indexes are those with which this one shares its names.
+    names.check_owners(walked.versions if walked.bases_changed else walked.new, settings_too=walked.settings_changed)
     required = names.check_requirements(wanted)
     if public is not None:
         names.check_public(walked.new, required, public({*walked.new, *required}))
@@ -218,6 +222,14 @@ def _projects(contents: BranchContents, others: dict[str, Entry]) -> Iterator[tu
         found.add(rest, entry.id)
     if name:
         yield name, found
+
+
+def _bases(settings: bytes | None) -> tuple[str, ...] | None:
+    """The bases in a `wharf.toml`; None if there is none, or if nobody can read it."""
+    try:
+        return None if settings is None else wharf_toml.parse(settings).bases
+    except StorageError:
+        return None
 
 
 def _versions(files: ProjectFiles) -> tuple[str, ...]:
