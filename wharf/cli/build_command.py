@@ -14,6 +14,7 @@ from wharf.cli.state import State, pass_state
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wharf.model import Json
     from wharf.operations.build import Built
 
 
@@ -24,45 +25,59 @@ Examples:
   wharf build site
   wharf build --repo owner/name --address https://packages.example.org site
   wharf build --with-files /var/www/packages
+  wharf build --all-indexes site
 """,
 )
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--with-files", is_flag=True, help="Put the distributions into the site, so that it needs nothing else.")
+@click.option("--all-indexes", is_flag=True, help="Write all other indexes too, each into a folder of its name in OUT.")
 @click.option("--address", default="", metavar="URL", help="Where people will find the site; its home page says it.")
 @common_options
 @pass_state
-def build_command(state: State, out: Path, with_files: bool, address: str) -> None:
+def build_command(state: State, out: Path, with_files: bool, all_indexes: bool, address: str) -> None:
     """Write the index as a static site into the folder OUT, or bring the site in it up to date.
 
     Links lead to the public addresses of the files. wharf leaves out and names what cannot be linked, and then the exit code
     is 7. With --with-files, any web server can serve the site, without network. wharf writes only what changed, and replaces
-    nothing before all of it is there.
+    nothing before all of it is there. An index that has bases shows their projects too.
     """
     from wharf.clients.index_address import parse_index_address
     from wharf.errors import RefusedError
-    from wharf.operations.build import Progress, build
+    from wharf.operations.build import Progress, build, build_all, left_sites
 
     address = parse_index_address(address).root if address else ""
     with (
         state.repository(reading=True, whole=True, fetch="later") as repository,
         counting(state, "pages", "files") as ((pages, page), (files, file)),
     ):
-        done = build(repository, out, with_files=with_files, address=address, progress=Progress(pages, page, files, file))
-    for name, why in done.left_out:
+        own, progress = repository.branch.index, Progress(pages, page, files, file)
+        if all_indexes:
+            sites = build_all(repository, out, with_files=with_files, address=address, progress=progress)
+        else:
+            sites = {own: build(repository, out, with_files=with_files, address=address, progress=progress)}
+    for name, why in (each for done in sites.values() for each in done.left_out):
         state.warn(f"left out: {name}: {why}")
+    for folder in left_sites(out, sites) if all_indexes else ():
+        state.warn(f"{folder} has the site of an index that is not there any more. Delete it if nobody needs it.")
+    places = {name: out if name == own else out / name for name in sites}
+    others: dict[str, Json] = {name: _document(sites[name], places[name]) for name in sites if name != own}
     state.result(
-        {
-            "site": str(out),
-            "commit": done.commit,
-            "projects": done.projects,
-            "written": done.written,
-            "deleted": done.deleted,
-            "left_out": [{"name": name, "reason": why} for name, why in done.left_out],
-        },
-        _lines(done, out, with_files=with_files),
+        _document(sites[own], out) | ({"indexes": others} if all_indexes else {}),
+        [line for name, done in sites.items() for line in _lines(done, places[name], with_files=with_files)],
     )
-    if done.left_out:
+    if any(done.left_out for done in sites.values()):
         raise click.exceptions.Exit(RefusedError.exit_code)
+
+
+def _document(done: Built, out: Path) -> dict[str, Json]:
+    return {
+        "site": str(out),
+        "commit": done.commit,
+        "projects": done.projects,
+        "written": done.written,
+        "deleted": done.deleted,
+        "left_out": [{"name": name, "reason": why} for name, why in done.left_out],
+    }
 
 
 def _lines(done: Built, out: Path, *, with_files: bool) -> Iterator[str]:

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wharf.distribution.file_names import Name
+from wharf.index.index_name import has_address
 from wharf.operations import build_files, build_pages
 from wharf.operations.build_links import direct_links, own_links
 from wharf.operations.build_plan import UNKNOWN, BuildPlan, plan_build, unnamed_files
+from wharf.operations.index_with_bases import read_with_bases
 from wharf.pages import html
 from wharf.repository.opening import check_index
 from wharf.site import build_state, layout
@@ -22,13 +24,13 @@ from wharf.site.file_links import OwnLinks
 from wharf.site.output_folder import SiteFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from wharf.index.snapshot import Snapshot
     from wharf.repository.opening import Repository
     from wharf.site.build_state import BuildState
     from wharf.site.file_links import LeftOut, Links
+    from wharf.sources.layers import Layers
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +72,43 @@ def build(
         return _carry_out(repository, folder, links, address, progress or Progress())
 
 
+def build_all(
+    repository: Repository, out: Path, *, with_files: bool = False, address: str = "", progress: Progress | None = None
+) -> dict[str, Built]:
+    """Write the site of the repository's index into `out`, and below it one for each other index, in a folder of its name.
+
+    The result is by index. Raises as `build` does; what was written before stays, and the next build continues.
+    """
+    own = repository.branch.index
+    done = {own: build(repository, out, with_files=with_files, address=address, progress=progress)}
+    for name in repository.branch.local_indexes():
+        if name != own and has_address(name):
+            below = f"{address.rstrip('/')}/{name}" if address else ""
+            done[name] = build(repository.of_index(name), out / name, with_files=with_files, address=below, progress=progress)
+    return done
+
+
+def left_sites(out: Path, built: Iterable[str]) -> list[Path]:
+    """The folders below `out` that have the site of an index which was not built: it is not there any more."""
+    known = {*built}
+    return sorted(path.parent for path in out.glob(f"*/{build_state.STATE}") if path.parent.name not in known)
+
+
 def _carry_out(repository: Repository, folder: SiteFolder, links: Links, address: str, progress: Progress) -> Built:
     """One build into a folder that is taken."""
-    snapshot = repository.branch.snapshot()
-    plan = plan_build(repository, snapshot, folder, links)
-    made, lost = _make(repository, snapshot, folder, plan, links, progress)
+    source = read_with_bases(repository)
+    plan = plan_build(repository, source, folder, links)
+    made, lost = _make(repository, source, folder, plan, links, progress)
     kept = {name: told for name, told in plan.before.left_out.items() if name not in {*plan.changed, *plan.deleted}}
     left_out = kept | {name: [list(each) for each in told] for name, told in made.left_out.items()}
     # The next build looks again for what is missing today.
     trees = plan.after.trees | dict.fromkeys(lost, UNKNOWN)
     after = plan.after.model_copy(update={"left_out": left_out, "trees": trees})
-    own = {"": {"index.html": html.render_site_home(address).encode()}, "simple": layout.list_pages(snapshot.names())}
+    own = {"": {"index.html": html.render_site_home(address).encode()}, "simple": layout.list_pages(source.names())}
     paths = {layout.file_path(file) for file in made.files}
     _install(folder, plan, after, own, paths, unnamed_files(folder, plan, paths))
     return Built(
-        commit=snapshot.commit,
+        commit=plan.after.commit,
         projects=len(after.trees),
         written=len(plan.changed),
         deleted=len(plan.deleted),
@@ -93,15 +117,14 @@ def _carry_out(repository: Repository, folder: SiteFolder, links: Links, address
 
 
 def _make(
-    repository: Repository, snapshot: Snapshot, folder: SiteFolder, plan: BuildPlan, links: Links, progress: Progress
+    repository: Repository, source: Layers, folder: SiteFolder, plan: BuildPlan, links: Links, progress: Progress
 ) -> tuple[build_pages.Made, set[str]]:
     """Stage what is new. What came of it, and the projects with missing files, which their pages do not show."""
     progress.pages(len(plan.changed))
-    if snapshot.commit is None:
+    if plan.after.commit is None:
         return build_pages.Made(), set()
-    job = build_pages.Job(
-        git_dir=repository.branch.git_dir, commit=snapshot.commit, out=folder.out, pages=folder.pages, links=links
-    )
+    commits = [(layer.index, layer.snapshot.commit) for layer in source.layers if layer.snapshot.commit is not None]
+    job = build_pages.Job(git_dir=repository.branch.git_dir, commits=commits, out=folder.out, pages=folder.pages, links=links)
     made = build_pages.make(job, plan.changed, progress.page)
     wanted = [file for file in made.files if not folder.has(layout.file_path(file), file.size)]
     progress.files(len(wanted))

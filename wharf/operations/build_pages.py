@@ -18,6 +18,7 @@ from wharf.index.snapshot import Snapshot
 from wharf.site import file_links, layout
 from wharf.site.file_links import OwnLinks
 from wharf.site.output_folder import stage, stage_metadata
+from wharf.sources.layers import Layer, Layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -35,10 +36,13 @@ ALONE: Final = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What every process has to know: the index, the site's folder, where in it pages are staged, and what links lead to."""
+    """What every process has to know: the index, the site's folder, where in it pages are staged, and what links lead to.
+
+    `commits` are those of the index and of its bases, each with the name of the index, in the order of their resolution.
+    """
 
     git_dir: Path
-    commit: str
+    commits: Sequence[tuple[str, str]]
     out: Path
     pages: Path
     links: Links
@@ -117,12 +121,13 @@ def _make_chunk(job: Job, names: Sequence[str]) -> Made:
     made = Made()
     objects = GitObjects(Git(job.git_dir))
     try:
-        snapshot = Snapshot(objects, job.commit)
-        for project, broken in snapshot.projects(names):
+        snapshots = [(index, Snapshot(objects, commit)) for index, commit in job.commits]
+        source = Layers([Layer(index, snapshot, snapshot.tree_ids()) for index, snapshot in snapshots])
+        for project, broken in source.projects(names):
             shown, left_out = file_links.reachable(project, job.links)
             left_out = [*(_named(each) for each in broken), *left_out]
             if isinstance(job.links, OwnLinks) and project.status.marker != "quarantined":
-                shown = _with_metadata(job, snapshot, shown, left_out)
+                shown = _with_metadata(job, source, shown, left_out)
                 made.files += shown.files
             if left_out:
                 made.left_out[project.name] = left_out
@@ -136,13 +141,13 @@ def _named(error: RecordError) -> LeftOut:
     return file_links.leaving_out(error.path, error.message.removeprefix(f"{error.path}: "))
 
 
-def _with_metadata(job: Job, snapshot: Snapshot, project: Project, left_out: list[LeftOut]) -> Project:
+def _with_metadata(job: Job, source: Layers, project: Project, left_out: list[LeftOut]) -> Project:
     """Stage the core metadata of a project's files; the project without that which is not what its record announces."""
 
-    def checked(file: File, version: str) -> File:
+    def checked(file: File) -> File:
         if file.core_metadata is None:
             return file
-        data = snapshot.metadata(project.name, version, file.filename)
+        data = source.core_metadata(project.name, file.filename)
         if data is None or hashlib.sha256(data).hexdigest() != file.core_metadata:
             left_out.append(
                 file_links.leaving_out(f"{file.filename}.metadata", "it is not on the branch as its record announces it")
@@ -152,7 +157,6 @@ def _with_metadata(job: Job, snapshot: Snapshot, project: Project, left_out: lis
         return file
 
     releases = [
-        dataclasses.replace(release, files=tuple(checked(file, release.version) for file in release.files))
-        for release in project.releases
+        dataclasses.replace(release, files=tuple(checked(file) for file in release.files)) for release in project.releases
     ]
     return dataclasses.replace(project, releases=tuple(releases))

@@ -13,10 +13,10 @@ from wharf.site.build_state import BuildState
 from wharf.site.file_links import DirectLinks
 
 if TYPE_CHECKING:
-    from wharf.index.snapshot import Snapshot
     from wharf.repository.opening import Repository
     from wharf.site.file_links import Links
     from wharf.site.output_folder import SiteFolder
+    from wharf.sources.layers import Layers
 
 CODE: Final = "2"
 """Raise it when the same index gives other files than before."""
@@ -34,16 +34,16 @@ class BuildPlan:
     deleted: list[str]
 
 
-def plan_build(repository: Repository, snapshot: Snapshot, folder: SiteFolder, links: Links) -> BuildPlan:
+def plan_build(repository: Repository, source: Layers, folder: SiteFolder, links: Links) -> BuildPlan:
     """What there is to do. Raises UsageError for the site of another index, NoIndexError for one that is not there any more."""
     after = BuildState(
         origin=_digest(repository.where if repository.github is None else repository.github.address.web.lower()),
         index=repository.branch.index,
-        commit=snapshot.commit,
+        commit=source.layers[0].snapshot.commit,
         key=_digest(
             page_format.CODE, CODE, links.address.web if isinstance(links, DirectLinks) else "", *sorted(links.others or ())
         ),
-        trees=snapshot.tree_ids(),
+        trees={name: source.validator(name) or UNKNOWN for name in source.names()},
     )
     before = folder.state or after.model_copy(update={"key": "", "trees": {}})
     if (before.origin, before.index) != (after.origin, after.index):
