@@ -309,6 +309,16 @@ def test_names_are_looked_at_again_when_the_bases_change(filled: Repository, git
     ]
 
 
+def test_a_base_that_cannot_be_read_is_not_taken_for_one_that_is_missing(filled: Repository, git_dir: Path) -> None:
+    branch_of(filled, "low", settings=b"[")
+    move(git_dir, tree(git_dir, {TOML: b'format = 1\nbases = ["low"]\n'}))
+    checked = check_index_branch(filled)
+    ((path, told),) = found(checked)
+    assert (path, told) == (TOML, "The base 'low' cannot be read, so nobody can tell what it shows.")
+    ((_, told),) = found(checked, "warning")
+    assert told.startswith("The index 'low' cannot be read: wharf.toml on the index branch is not TOML")
+
+
 def test_what_is_promoted_passes_in_the_index_that_gets_it(repository: Repository, store: Path, tmp_path: Path) -> None:
     with open_repository(Settings(place=store, index="staging")) as staging:
         publish(staging, [Input.of(make_wheel(tmp_path)), Input.of(make_sdist(tmp_path))], actor="ada")

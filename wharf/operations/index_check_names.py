@@ -75,6 +75,7 @@ class NamesCheck:
         self._checked = checked
         self._others = {index: each for index, each in found.snapshots.items() if index != checked.name}
         self._removed = found.removed
+        self._broken = found.broken
         self._findings = findings
         try:
             self._order = tuple(resolution_order(checked.name, self._bases_of))
@@ -147,6 +148,8 @@ class NamesCheck:
     def _bases_of(self, index: str) -> Sequence[str] | None:
         if index == self._checked.name:
             return self._checked.settings.bases
+        if index in self._broken and index not in self._others:
+            raise StorageError(f"The base {index!r} cannot be read, so nobody can tell what it shows.", "Check that index.")
         found = self._others.get(index)
         return None if found is None else found.settings.bases
 
