@@ -97,6 +97,10 @@ class NotAllowedError(WharfError):
         self.doctor = doctor
 
 
+class MayNotWriteError(NotAllowedError):
+    """What an index, or the limits of a wharf token, do not let somebody write. GitHub need not be asked to know it."""
+
+
 class RefusedError(WharfError):
     """Something that the index's policy or a project's status does not permit."""
 

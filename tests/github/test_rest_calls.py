@@ -79,6 +79,7 @@ PULL = {
     "head": {"ref": "wharf-proposals/main/1", "sha": SHA},
 }
 PULL_FILES = [{"filename": "a", "sha": SHA, "status": "added"}, {"filename": "b", "sha": SHA, "status": "removed"}]
+MEMBERSHIP = {"url": "https://api.github.com/x", "role": "member", "state": "active"}
 COMMITTED = {"content": {"name": "README.md"}, "commit": {"sha": SHA}}
 STORED = Stored(id=5, name="a.whl", state="uploaded", size=1, sha256=SHA, updated=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 LISTED = Listed(
@@ -120,6 +121,8 @@ CALLS: dict[str, tuple[Callable[[Rest], object], list[object], object]] = {
     "create_repository": (lambda rest: rest.create_repository("ada", private=True), [REPOSITORY], ABOUT),
     "dispatch": (lambda rest: rest.dispatch("published", {"index": "main"}), [None], None),
     "user": (lambda rest: rest.user(), [USER], "ada"),
+    "is_member": (lambda rest: rest.is_member("acme", "platform", "ada"), [MEMBERSHIP], True),
+    "only_repository": (lambda rest: rest.only_repository(), [{"total_count": 1, "repositories": [REPOSITORY]}], "acme/pkgs"),
 }
 
 
@@ -314,6 +317,7 @@ def test_what_is_not_there_is_none_and_may_be_deleted() -> None:
         assert (rest.release(1), rest.release("demo-1.0"), rest.ref("heads/x"), rest.user()) == (None,) * 4
         rest.delete_release(1)
         rest.delete_asset(5)
+        assert not rest.is_member("acme", "platform", "ada")
         for name in ("about", "releases", "assets", "refs"):
             with pytest.raises(NotFoundError):
                 CALLS[name][0](rest)

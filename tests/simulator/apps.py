@@ -201,7 +201,7 @@ def _issue(hub: Hub, mine: Installation, asked: dict[str, Any]) -> Answer:
     rights = {repo.slug.lower(): "read" if level == "none" else level for repo in chosen}
     token = Token(
         login=mine.app.slug, rights=rights, kind="installation", secret=secret, contents=level != "none",
-        ends=ends, installation=mine.id,
+        ends=ends, installation=mine.id, members="members" in wanted,
     )  # fmt: skip
     with hub.lock:
         hub.tokens[secret] = token

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.simulator.hub import Hub
     from tests.simulator.state import Release, Repo, Token
 
-_PERMISSIONS = ("", "READ", "WRITE", "ADMIN")
+_PERMISSIONS = ("", "READ", "WRITE", "MAINTAIN", "ADMIN")
 Variables = dict[str, Any]
 
 

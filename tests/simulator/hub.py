@@ -39,6 +39,7 @@ class Hub:
         self.moved: dict[str, Repo] = {}
         self.tokens: dict[str, Token] = {}
         self.apps: list[apps.App] = []
+        self.teams: dict[str, dict[str, str]] = {}  # org/team: login: the state of the membership
         self.down = False
         self.storage_down = False
         self.dated = True  # whether answers say what time it is
@@ -101,15 +102,27 @@ class Hub:
             self._id = max(self._id, last_id)
 
     def token(
-        self, login: str, rights: Mapping[str, str], *, kind: str = "classic", contents: bool = True, scopes: str = "repo"
+        self,
+        login: str,
+        rights: Mapping[str, str],
+        *,
+        kind: str = "classic",
+        contents: bool = True,
+        scopes: str = "repo",
+        members: bool = False,
     ) -> str:
-        """A new token. `contents=False`: may see the repositories, but not what is in them. `scopes`: of a classic one."""
+        """A new token. `contents=False`: may see the repositories, but not what is in them. `scopes`: of a classic one.
+
+        `members`: of another one, whether it may ask who is in a team.
+        """
         if kind not in KINDS or not LEVELS.keys() >= set(rights.values()):
             raise ValueError(f"no such token: {kind} {dict(rights)}")
         secret = new_secret(kind)
         lower = {slug.lower(): level for slug, level in rights.items()}
         with self.lock:
-            self.tokens[secret] = Token(login=login, rights=lower, kind=kind, secret=secret, contents=contents, scopes=scopes)
+            self.tokens[secret] = Token(
+                login=login, rights=lower, kind=kind, secret=secret, contents=contents, scopes=scopes, members=members
+            )
         return secret
 
     def app(self, slug: str = "wharf-bot", *, owner: str = "acme", permissions: Mapping[str, str] | None = None) -> apps.App:

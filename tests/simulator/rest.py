@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from tests.simulator import apps, rest_contents, rest_git, rest_pulls, rest_releases, rest_repos
+from tests.simulator import apps, rest_contents, rest_git, rest_pulls, rest_releases, rest_repos, rest_teams
 from tests.simulator.answers import Answer, Context, Refusal, Request, error, forbidden, reply
 from tests.simulator.state import LEVELS
 
@@ -152,6 +152,9 @@ def _route(hub: Hub, request: Request, path: str) -> Answer:
     match = re.fullmatch(r"/orgs/([^/]+)/repos", path)
     if match is not None and request.method == "POST":
         return rest_repos.create(hub, request, match.group(1))
+    match = re.fullmatch(r"/orgs/([^/]+)/teams/([^/]+)/memberships/([^/]+)", path)
+    if match is not None and request.method == "GET":
+        return rest_teams.membership(hub, request, *(unquote(each) for each in match.groups()))
     return _repository_path(hub, request, path, _ROUTES)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.simulator import shapes
+from tests.simulator import rest_teams, shapes
 from tests.simulator.answers import Answer, Context, Refusal, Request, error, forbidden, invalid, reply
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ ROUTES: dict[tuple[str, str], Callable[[Hub, Request], Answer]] = {
     ("GET", "/meta"): _meta,
     ("GET", "/rate_limit"): _rate_limit,
     ("GET", "/user"): _user,
+    ("GET", "/installation/repositories"): rest_teams.repositories,
     ("POST", "/user/repos"): _create_own,
 }
 

@@ -149,7 +149,7 @@ def permissions(hub: Hub, repo: Repo, token: Token | None) -> dict[str, bool]:
         level = 0
     elif token is not None and token.kind == "fine-grained" and repo.slug.lower() in token.rights:
         level = LEVELS["admin"]
-    return {"admin": level > 2, "maintain": level > 2, "push": level > 1, "triage": level > 1, "pull": level > 0}
+    return {"admin": level > 3, "maintain": level > 2, "push": level > 1, "triage": level > 1, "pull": level > 0}
 
 
 def repository(hub: Hub, repo: Repo, token: Token | None) -> Object:

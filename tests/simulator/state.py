@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.simulator.hub import Hub
 
 KINDS = ("classic", "fine-grained", "actions", "installation")
-LEVELS = {"none": 0, "read": 1, "write": 2, "admin": 3}
+LEVELS = {"none": 0, "read": 1, "write": 2, "maintain": 3, "admin": 4}
 
 
 class Clock:
@@ -48,6 +48,7 @@ class Token:
     scopes: str = "repo"
     ends: float | None = None
     installation: int | None = None
+    members: bool = False  # whether one that is not classic may ask who is in a team
 
     @property
     def integration(self) -> bool:

@@ -110,6 +110,8 @@ class InstallationTokens:
         near = [] if number is not None else self._near(address)
         ids: dict[str, Json] = {"repositories": [*names, *near]} if number is None else {"repository_ids": [number]}
         permissions: dict[str, Json] = {"contents": contents, "metadata": "read"}
+        if found.permissions.get("members") in {"read", "write"}:  # with it, a server asks who is in a team
+            permissions["members"] = "read"
         path = f"/app/installations/{found.id}/access_tokens"
         reply = self.ask("POST", path, {**ids, "permissions": permissions})
         if reply.status == 422 and near:

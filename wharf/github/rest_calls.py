@@ -15,6 +15,7 @@ from github.GitRelease import GitRelease
 from github.Organization import Organization
 from github.PullRequest import PullRequest
 from github.Repository import Repository
+from github.Team import Team
 
 from wharf.errors import NotAllowedError, NotFoundError, StorageError
 from wharf.github.pygithub_requester import Pages, Sender, WireRequester, understood
@@ -192,6 +193,26 @@ class Rest:
             return None
         self._sender.know(found.raw_data)
         return _told(found.login)
+
+    @understood()
+    def is_member(self, org: str, team: str, login: str) -> bool:
+        """Whether somebody is in a team, as far as GitHub shows that to this token."""
+        try:
+            found = Team(self._requester, url=f"/orgs/{org}/teams/{team}").get_team_membership(login)
+        except NotFoundError:
+            return False
+        return found.state == "active"
+
+    @understood()
+    def only_repository(self) -> str | None:
+        """The repository (owner/name) that an app's or a job's token is for; None if it is for several of them, or for none."""
+        data = self._sender.call("GET", "/installation/repositories").data
+        items = data["repositories"] if isinstance(data, dict) else None
+        if not isinstance(data, dict) or not isinstance(items, list):
+            raise TypeError("what should be a list is something else")
+        first = items[0] if len(items) == 1 and data["total_count"] == 1 else None
+        name = first["full_name"] if isinstance(first, dict) else None
+        return name if isinstance(name, str) else None
 
     def _all(self, items: Iterable[G], become: Callable[[G], T], at_most: int | None = None) -> Iterator[T]:
         """The items of a list, as values. Raises StorageError for a list without an end."""

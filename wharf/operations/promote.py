@@ -21,6 +21,7 @@ from wharf.index.index_name import is_index_name
 from wharf.index.promotion import PromotedRelease, PromoteReleases
 from wharf.model import version_key
 from wharf.operations.dependency_search import DependencySearch
+from wharf.operations.upload_rights import rights_of
 from wharf.repository.opening import check_index
 from wharf.sources.layers import Layer, Layers
 from wharf.sources.resolution_order import resolution_order
@@ -101,9 +102,11 @@ def promote(
 ) -> Promoted:
     """Promote releases of the index `source` into the index that is open. `actor` is as in a CommitMessage.
 
-    `check` says whether the person may do that. Raises NotAllowedError, NotFoundError, ConflictError, RefusedError or
-    StorageError, and then nothing is promoted; but for the StorageError that says that a file was deleted at that moment.
+    `check` says whether the person may do that (by itself: what the target says of the token that is used).
+    Raises NotAllowedError, NotFoundError, ConflictError, RefusedError or StorageError, and then nothing is promoted; but for
+    the StorageError that says that a file was deleted at that moment.
     """
+    check = check or rights_of(repository)
     with opened_source(repository, source) as branch, repository.assets.reuse() as reuse:
         plan = planned(repository, branch, wanted, with_dependencies=with_dependencies, check=check)
         if plan.outcome.edits:

@@ -24,9 +24,10 @@ from wharf.index import asset_location, record
 from wharf.index.add_files import AddFiles, NewFile
 from wharf.index.change import Named, Outcome
 from wharf.index.commit_message import CommitMessage
-from wharf.index.guarded_change import guarded
+from wharf.index.guarded_change import Guarded
 from wharf.model import File
 from wharf.operations.publish_inputs import CheckedInput, Input, check_inputs
+from wharf.operations.upload_rights import rights_of
 from wharf.repository.opening import no_index
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def publish(
 ) -> Published:
     """Publish files of any mix of projects, all or none. `limit` is in bytes a file; `actor` is as in a CommitMessage.
 
-    `check` says whether whoever publishes may: before anything is stored, and again at the commit.
+    `check` says whether whoever publishes may (by itself: what the index says of the token that is used). It is asked before
+    anything is stored, and again at the commit.
 
     With `skip_existing`, a file whose name is taken by other bytes is left out instead of a ConflictError. Without `create` an
     index that is not there on GitHub is a NoIndexError; a folder is filled by whoever publishes first. With `strict`, a
@@ -76,7 +78,7 @@ def publish(
 
     Raises InvalidDistributionError, ConflictError, RefusedError or StorageError, and then nothing is published.
     """
-    progress = progress or Progress()
+    progress, check = progress or Progress(), check or rights_of(repository)
     _clock()  # before a byte is read
     with ExitStack() as stack:
         intake: Intake | None = None
@@ -90,7 +92,7 @@ def publish(
         change = AddFiles(files=tuple(_new_file(each, now) for each, _ in read), skip_existing=skip_existing)
         fetched.result()
         snapshot = repository.branch.prepared(change)
-        planned = guarded(change, check).apply(snapshot)
+        planned = Guarded(change, check).apply(snapshot)
         warnings = tuple(f"{each.filename}: {warning}" for each, _ in read for warning in each.warnings)
         fresh = snapshot.commit is None
         if fresh and repository.github:
@@ -105,7 +107,7 @@ def publish(
             repository.branch.begin(actor)
         new, known = (_incoming(some, read, beside=beside) for some in (planned.changed, planned.unchanged))
         stored = intake.put(new, known, snapshot.release, snapshot.commit or repository.branch.tip())
-        located = guarded(change.located(stored), check)
+        located = Guarded(change.located(stored), check)
         done = repository.branch.commit(located, CommitMessage(verb="publish", actor=actor))
         intake.settle(done.outcome.changed)
         return _published(done.commit, planned, done.outcome, warnings, began=fresh)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from wharf.errors import NotAllowedError, NotFoundError, StorageError
 from wharf.index import asset_location
 from wharf.index.commit_message import CommitMessage
+from wharf.index.guarded_change import Guarded
 from wharf.index.yank_and_remove import RemoveFiles, check_reason
 from wharf.model import Release, same_version
+from wharf.operations.upload_rights import rights_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,13 +36,15 @@ def remove(
     """Take a release, or one file of it, out of the index, and delete the bytes.
 
     What left the index before, by a removal that died then, has its bytes deleted. `actor` is as in a CommitMessage.
-    Raises NotFoundError or UsageError; and StorageError if the bytes were deleted while somebody published them again.
+    Raises NotFoundError, NotAllowedError or UsageError; and StorageError if the bytes were deleted while somebody published
+    them again.
     """
     check_reason(reason)
-    change = RemoveFiles(project=project, version=version, filename=filename)
+    change, check = RemoveFiles(project=project, version=version, filename=filename), rights_of(repository)
     try:
-        done = repository.branch.commit(change, CommitMessage(verb="remove", actor=actor, reason=reason))
+        done = repository.branch.commit(Guarded(change, check), CommitMessage(verb="remove", actor=actor, reason=reason))
     except NotFoundError:
+        check(repository.branch.snapshot().settings, [project])
         left = _left(repository, project, version, filename)
         kept, why = _erase(repository, left)
         if len(kept) == len(left):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wharf.index.commit_message import CommitMessage
+from wharf.index.guarded_change import Guarded
 from wharf.index.yank_and_remove import SetYanked
+from wharf.operations.upload_rights import rights_of
 
 if TYPE_CHECKING:
     from wharf.index.branch import Committed
@@ -17,8 +19,9 @@ def set_yanked(
 ) -> Committed:
     """Yank with a reason (may be empty), or take the yank back (None). `actor` is as in a CommitMessage.
 
-    Raises NotFoundError or UsageError.
+    Raises NotFoundError, NotAllowedError or UsageError.
     """
     change = SetYanked(project=project, version=version, filename=filename, reason=reason)
     verb = "unyank" if reason is None else "yank"
-    return repository.branch.commit(change, CommitMessage(verb=verb, actor=actor, reason=reason or ""))
+    message = CommitMessage(verb=verb, actor=actor, reason=reason or "")
+    return repository.branch.commit(Guarded(change, rights_of(repository)), message)

@@ -77,7 +77,7 @@ def make_app(
 
     index = repository.branch.index
     folder = upload_folder(repository, rules)
-    uploads = UploadApi(repository, rules.upload_limit, strict=rules.strict_uploads, folder=folder)
+    uploads = UploadApi(repository, rules.upload_limit, strict=rules.strict_uploads, folder=folder, clock=clock)
     routes = Routes(access, index, cache, refresher, uploads, sleep, rules.root_path.rstrip("/"), _home(rules), refusals)
     return SimpleApi(
         cache,

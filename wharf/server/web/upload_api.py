@@ -14,6 +14,7 @@ from wharf.distribution.file_names import Name, plain
 from wharf.errors import (
     UNWRITABLE,
     BusyError,
+    MayNotWriteError,
     NoIndexError,
     NotAllowedError,
     NotFoundError,
@@ -23,16 +24,18 @@ from wharf.errors import (
 )
 from wharf.operations.publish import Published, publish
 from wharf.operations.publish_inputs import Input
-from wharf.operations.upload_rights import TokenLimits
 from wharf.server.access.borrowed_tokens import as_server_error
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http.request_body import check_length, pieces
 from wharf.server.web import upload_form_parser
 from wharf.server.web.upload_checks import check_form
 from wharf.server.web.upload_form import UploadForm, UploadLimits, check_room
+from wharf.server.web.uploader_rights import UploaderRights
 from wharf.system import disk_remedies, owner_only_folder
+from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from starlette.requests import Request
@@ -79,9 +82,18 @@ class UploadApi:
     - `take` is for the event loop's thread; checks and publishing run in other threads.
     """
 
-    def __init__(self, repository: Repository, limit: int, *, strict: bool = False, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        limit: int,
+        *,
+        strict: bool = False,
+        folder: Path | None = None,
+        clock: Callable[[], float] = elapsed,
+    ) -> None:
         self._own = repository
         self._repositories = {repository.branch.index: repository}
+        self._rights = UploaderRights(repository.github, clock)
         self._limit = limit
         self._strict = strict
         self._folder = folder
@@ -176,10 +188,10 @@ class UploadApi:
                     create=False,
                     strict=self._strict,
                     limit=self._limit,
-                    check=None if uploader.projects is None else TokenLimits(uploader.name, uploader.projects),
+                    check=self._rights.of(repository, uploader),
                 )
             except (NotAllowedError, NotFoundError) as error:
-                if isinstance(error, NoIndexError):
+                if isinstance(error, (NoIndexError, MayNotWriteError)):
                     raise
                 if uploader.token is not None:
                     raise NotAllowedError(error.message, error.hint) from error
