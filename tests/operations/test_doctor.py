@@ -219,6 +219,28 @@ def test_an_index_whose_settings_cannot_be_read(hub: Hub, run: Run, repo: Repo, 
     assert not_ok(found) == {"index": "problem"}
 
 
+def test_who_walks_past_the_rights_of_an_index(hub: Hub, run: Run, repo: Repo, tmp_path: Path) -> None:
+    token = hub.token("ann", {"acme/pkgs": "write"})
+    run("publish", make_wheel(tmp_path), "--repo", address(hub), token=token)
+    (tmp_path / "index.git").symlink_to(repo.git_dir)
+    upload = b'format = 1\n[upload]\n"*" = ["ann"]\n'
+    edit_by_hand(tmp_path, "wharf.toml", upload)
+    hub.calls.clear()
+    found = examined(run, hub, token=token)
+    assert not_ok(found) == {"rights": "warning"}
+    assert "whoever may push to wharf/main with git walks past it" in one(found, "rights")["detail"]
+    repo.protected.add("wharf/main")
+    hub.calls.clear()
+    found = examined(run, hub, token=token)
+    assert not_ok(found) == {}
+    assert "a ruleset restricts who may push to wharf/main" in one(found, "rights")["detail"]
+    folder = tmp_path / "store"
+    run("publish", make_wheel(tmp_path), "--repo", folder)
+    assert "rights" not in examined(run, None, "--repo", folder)
+    edit_by_hand(folder, "wharf.toml", upload)
+    assert "which is about GitHub tokens" in one(examined(run, None, "--repo", folder), "rights")["detail"]
+
+
 def test_what_is_said_to_make_an_index_makes_that_one(hub: Hub, run: Run, tmp_path: Path) -> None:
     token = hub.token("ann", {"acme/pkgs": "write"})
     hub.create("acme/pkgs", auto_init=False)

@@ -34,6 +34,7 @@ _ROUTES: list[tuple[str, re.Pattern[str], str, Handler]] = [
         ("GET", r"/contents/?(.*)", "read", rest_contents.get),
         ("PUT", r"/contents/(.+)", "write", rest_contents.put),
         ("GET", r"/branches/(.+)", "read", rest_git.get_branch),
+        ("GET", r"/rules/branches/(.+)", "read", rest_git.get_rules),
         ("GET", r"/git/ref/(.+)", "read", rest_git.get_ref),
         ("GET", r"/git/(?:matching-refs|refs)/?(.*)", "read", rest_git.matching_refs),
         ("POST", r"/git/refs", "write", rest_git.post_ref),

@@ -327,3 +327,11 @@ def get_branch(context: Context) -> Answer:
         "protection_url": f"{url}/protection",
     }
     return reply(200, shape)
+
+
+def get_rules(context: Context) -> Answer:
+    """ "Get rules for a branch": those of rulesets that are active."""
+    if context.args[0] not in context.repo.protected:
+        return reply(200, [])
+    ruleset = {"ruleset_source_type": "Repository", "ruleset_source": context.repo.slug, "ruleset_id": 1}
+    return reply(200, [{"type": kind, **ruleset} for kind in ("creation", "update", "deletion")])

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 from wharf.github.request_turns import Waiting
 from wharf.index.git import Git
 from wharf.index.index_name import DEFAULT_INDEX
-from wharf.operations.doctor_findings import Diagnosis, Finding, findings_of, no_index, readable
+from wharf.operations.doctor_findings import Diagnosis, Finding, findings_of, no_index
 from wharf.system import disk_remedies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from wharf.index.branch import Branch
     from wharf.repository.settings import Settings
 
 _GIT = (2, 30)
@@ -92,7 +93,7 @@ def _folder(folder: Path, settings: Settings) -> Iterator[Finding]:
         return
     with open_repository(settings) as repository:
         tip, others = repository.branch.tip(), repository.branch.indexes()
-        yield from findings_of("index", lambda: readable(repository.branch))
+        yield from findings_of("index", lambda: _rights(repository.branch))
     if tip is not None:
         yield Finding(what="index", detail=f"the index {settings.index!r} is there, at commit {tip[:12]}")
     elif settings.index == DEFAULT_INDEX:
@@ -100,6 +101,13 @@ def _folder(folder: Path, settings: Settings) -> Iterator[Finding]:
         yield Finding(what="index", detail="the index is empty", hint=f"`{line}` fills it.")
     else:
         yield no_index(str(folder), settings.index, others, ", or the first publish to it,")
+
+
+def _rights(branch: Branch) -> Iterator[Finding]:
+    """If the settings say who may publish what: whom that limits. Raises StorageError for settings that cannot be read."""
+    if branch.snapshot().settings.upload:
+        detail = "the index has [upload], which is about GitHub tokens: whoever may write to the folder may write all of it"
+        yield Finding(what="rights", detail=detail)
 
 
 def _cache(clone: Path, index: str) -> Iterator[Finding]:

@@ -11,8 +11,6 @@ from wharf.system import disk_remedies
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from wharf.index.branch import Branch
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -51,12 +49,6 @@ def findings_of(what: str, look: Callable[[], Iterable[Finding]]) -> list[Findin
             Finding(what=what, state="problem", detail=f"{place}{error.strerror or error}.", hint=disk_remedies.hint(error))
         )
     return found
-
-
-def readable(branch: Branch) -> tuple[()]:
-    """Return if the settings of the index can be read. Raises StorageError."""
-    branch.snapshot()
-    return ()
 
 
 def no_index(where: str, index: str, others: Iterable[str], too: str = "") -> Finding:

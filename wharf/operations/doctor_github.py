@@ -13,7 +13,7 @@ from wharf.github.api import GitHub
 from wharf.github.app_jwt import App
 from wharf.github.remote_branch import RemoteBranch
 from wharf.github.renewing_token import RenewingToken
-from wharf.operations.doctor_findings import Finding, findings_of, no_index, readable
+from wharf.operations.doctor_findings import Finding, findings_of, no_index
 from wharf.repository import credentials
 from wharf.repository.opening import folder_of
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from wharf.github.request_turns import Waiting
     from wharf.github.rest_calls import About
+    from wharf.index.branch import Branch
     from wharf.repository.credentials import Credential
     from wharf.repository.settings import Settings
     from wharf.repository_address import Address
@@ -172,7 +173,7 @@ class GitHubDiagnosis:
         with RemoteBranch(clone, index, github) as branch:
             branch.fetch()
             yield Finding(what="fetch", detail=f"git fetched wharf/{index} in {time.monotonic() - started:.1f} s")
-            yield from findings_of("index", lambda: readable(branch))
+            yield from findings_of("index", lambda: _rights(github, branch))
 
 
 def _app(github: GitHub) -> Finding:
@@ -191,6 +192,24 @@ def _app(github: GitHub) -> Finding:
         hint = f"The token does not reach {', '.join(app.left_out)}: install the app there, too."
         return Finding(what="app", state="warning", detail=detail, hint=hint)
     return Finding(what="app", detail=detail)
+
+
+def _rights(github: GitHub, branch: Branch) -> Iterator[Finding]:
+    """If the settings say who may publish what: who walks past that. Raises StorageError for settings that cannot be read."""
+    if not branch.snapshot().settings.upload:
+        return
+    where = f"wharf/{branch.index}"
+    reply = github.call("GET", f"{{repo}}/rules/branches/{where}", allow=(401, 403, 404))
+    rules = reply.data if reply.status == 200 and isinstance(reply.data, list) else []
+    if any(isinstance(each, dict) and each.get("type") == "update" for each in rules):
+        yield Finding(what="rights", detail=f"the index has [upload], and a ruleset restricts who may push to {where}")
+        return
+    yield Finding(
+        what="rights",
+        state="warning",
+        detail=f"the index has [upload], and whoever may push to {where} with git walks past it",
+        hint="docs/indexes.md, Rights, says which ruleset and which token of a server make it binding.",
+    )
 
 
 def _quota(github: GitHub) -> Finding:
