@@ -98,7 +98,9 @@ class NotAllowedError(WharfError):
 
 
 class MayNotWriteError(NotAllowedError):
-    """What an index, or the limits of a wharf token, do not let somebody write. GitHub need not be asked to know it."""
+    """What an index, or the limits of a wharf token, do not let somebody write. GitHub itself need not refuse it."""
+
+    code = "may-not-write"
 
 
 class RefusedError(WharfError):
