@@ -451,7 +451,7 @@ class Reaper:
         return result
 
 
-STEPS = 9  # list, begin's look, begin, tags, create, two uploads, publish, commit
+STEPS = 10  # list, was the index removed, begin's look, begin, tags, create, two uploads, publish, commit
 
 
 @pytest.mark.parametrize("after", first(1, [True, False]), ids=["after", "before"])

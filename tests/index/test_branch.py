@@ -12,8 +12,9 @@ import pytest
 
 from tests.index.test_change import SDIST, WHEEL, A, B, add, new
 from wharf.errors import RecordError, StorageError
-from wharf.index.branch import STALE_LOCK, Branch
+from wharf.index.branch import Branch
 from wharf.index.commit_message import CommitMessage
+from wharf.index.ref_transaction import STALE_LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from wharf.index.wharf_toml_change import TurnOnMetadataAssets
 from wharf.index.yank_and_remove import RemoveFiles, SetYanked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from pathlib import Path
 
     from wharf.index.branch import Branch
@@ -166,14 +166,14 @@ def test_rights_are_looked_at_again_when_somebody_was_quicker(
 ) -> None:
     branch.commit(add(new()), WHY)
     who = Somebody()
-    advance: Callable[[str | None, str], bool] = branch._advance
+    advance: Callable[[str | None, str, Mapping[str, str]], bool] = branch._advance
     taken: list[str] = []
 
-    def slow(tip: str | None, commit: str) -> bool:
+    def slow(tip: str | None, commit: str, beside: Mapping[str, str]) -> bool:
         if not taken:
             taken.append("by another")
             edit_by_hand(tmp_path, wharf_toml.PATH, wharf_toml.NEW + b'[upload]\n"demo" = ["grace"]\n')
-        return advance(tip, commit)
+        return advance(tip, commit, beside)
 
     monkeypatch.setattr(branch, "_advance", slow)
     with pytest.raises(NotAllowedError, match="ada may not write demo"):

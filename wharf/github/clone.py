@@ -6,19 +6,21 @@ A damaged one is fetched again, beside the old one, which stays until the new on
 from __future__ import annotations
 
 import contextlib
+import copy
 import fcntl
 import re
 import secrets
 import shutil
 import threading
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from wharf.errors import AWAY, UNWRITABLE, NotAllowedError, StorageError
 from wharf.github.replies import away, plain
-from wharf.index.branch import REMOVED
 from wharf.index.git import Git, check_disk
 from wharf.index.git_objects import GitObjects
+from wharf.index.index_name import BRANCHES, REMOVED
 from wharf.system import disk_remedies, owner_only_folder
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ PAUSE: Final = 0.2
 
 _PACKS = 40  # packs after which a clone is tidied up: every fetch that brings something adds one
 _HERE = "wharf-repository:"  # what the address is called until git looks it up
-_ALL = ("+refs/heads/wharf/*:refs/heads/wharf/*", f"+{REMOVED}*:{REMOVED}*")
+_ALL = tuple(f"+{prefix}*:{prefix}*" for prefix in (BRANCHES, REMOVED))
 _CLONE = (
     ("core.logAllRefUpdates", "false"),  # a clone needs no log of its refs, and old commits may go
     ("core.fsync", "none"),  # what a power cut takes away is fetched again
@@ -59,6 +61,14 @@ _BROKEN = re.compile(
     r"corrupt|bad object|inflate|missing (?:blob|tree|commit)|did not send all necessary|unable to read [0-9a-f]"
     r"|bad (?:config|shallow)|not a git repository|refusing to fetch into|Unable to create '.*File exists"
 )
+
+
+@dataclass(slots=True)
+class _Turn:
+    """Whose turn it is among the threads, and how often that one took it."""
+
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    held: int = 0
 
 
 class Clone:
@@ -79,9 +89,14 @@ class Clone:
         self._shallow = [] if depth == "history" else ["--depth=1"]
         self._damaged = self.git.git_dir / "damaged"
         self._every = self.git.git_dir / "every-index"
-        self._turn = threading.RLock()
-        self._held = 0
+        self._turn = _Turn()
         self._sent: Secret | None = None  # the token of the git that was started last
+
+    def beside(self, ref: str) -> Clone:
+        """The same clone for another branch: with the same lock, and the same git that reads, which ends with this one's."""
+        other = copy.copy(self)
+        other.ref = ref
+        return other
 
     def tip(self) -> str | None:
         """The commit that the branch was at when it was fetched last, or None."""
@@ -189,8 +204,8 @@ class Clone:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the clone, among threads and processes; again within itself, too."""
-        with self._turn:
-            if self._held:
+        with self._turn.lock:
+            if self._turn.held:
                 yield
                 return
             try:
@@ -200,11 +215,11 @@ class Clone:
                 raise self._unusable(error) from error
             with file:
                 _acquire(file.fileno(), self.folder)
-                self._held += 1
+                self._turn.held += 1
                 try:
                     yield
                 finally:
-                    self._held -= 1
+                    self._turn.held -= 1
 
     def _sound(self) -> bool:
         """Whether there is a clone whose tip can be read."""

@@ -14,12 +14,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wharf.errors import AWAY, GraphQLError, NotAllowedError, NotFoundError, RejectedError, StorageError, UncertainError
-from wharf.github.clone import REMOTE, TRIES, TRYING, Clone, said
+from wharf.github.branch_push import push
+from wharf.github.clone import TRIES, TRYING, Clone, said
 from wharf.index.branch import Branch, Committed, edits_of, is_revision
+from wharf.index.index_name import BRANCHES, REMOVED, IndexNames
 from wharf.index.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from wharf.github.account import Job
@@ -28,24 +30,22 @@ if TYPE_CHECKING:
     from wharf.github.push_or_api import CommitWay
     from wharf.index.change import Change, Outcome
     from wharf.index.commit_message import CommitMessage
-    from wharf.index.git_objects import GitObjects
     from wharf.index.history import HistoryEntry
     from wharf.model import Json
 
 _ID = re.compile("[0-9a-f]{4,40}")
 _BELOW = re.compile(r"([^~^]+)(.*)")
-_STALE = re.compile(r"fetch first|non-fast-forward|stale info|failed to update ref|cannot lock ref|reference already exists")
-_REFUSED = re.compile(r"GH006|GH013|protected branch|pre-receive hook declined|hook declined|verified signature", re.IGNORECASE)
 _MUTATION = """
 mutation($input: CreateCommitOnBranchInput!) { createCommitOnBranch(input: $input) { commit { oid } } }
 """
 
 
 class RemoteBranch(Branch):
-    """The branch `wharf/<index>` on GitHub, read from the clone in `folder`.
+    """The branch `wharf/<index>` on GitHub, read from the clone in `folder`. `removed` is as for any branch.
 
     - Readers see the tip of the last `fetch`. Only what changes the branch fetches by itself.
-    - A commit lands on the tip that it was made for, or not at all. The branch is never forced.
+    - A commit lands on the tip that it was made for, or not at all. The branch is never forced, and never made again by a
+      commit that was made while somebody removed it.
     - A commit whose answer was lost is looked for before anything is sent again.
     - `job` is the job of GitHub Actions that this runs in, if it is one.
     """
@@ -59,20 +59,20 @@ class RemoteBranch(Branch):
         depth: Depth = "trees",
         way: CommitWay = "auto",
         job: Job | None = None,
+        removed: bool = False,
+        clone: Clone | None = None,
     ) -> None:
-        super().__init__(folder / f"{depth}.git", index)
+        super().__init__(folder / f"{depth}.git", index, removed=removed, objects=clone.objects if clone else None)
         self.github = github
-        self._clone = Clone(folder, depth, self.ref, github)
+        self._clone = clone.beside(self.ref) if clone else Clone(folder, depth, self.ref, github)
         self._git, self._objects = self._clone.git, self._clone.objects
         self._way = way
         self._job = job
 
-    def sibling(self, index: str) -> RemoteBranch:
+    def sibling(self, index: str, *, removed: bool = False) -> RemoteBranch:
         """As for any branch, over the same clone."""
-        return RemoteBranch(self._clone.folder, index, self.github, depth=self._clone.depth, way=self._way, job=self._job)
-
-    def _read_by(self, objects: GitObjects) -> None:
-        self._objects = self._clone.objects = objects
+        clone, way, job = self._clone, self._way, self._job
+        return RemoteBranch(clone.folder, index, self.github, depth=clone.depth, way=way, job=job, removed=removed, clone=clone)
 
     def acting_as(self, github: GitHub) -> RemoteBranch:
         """The same branch, over the same clone, with another client. What that does is not done by the job."""
@@ -99,15 +99,20 @@ class RemoteBranch(Branch):
         self._clone.fetch_all()
         return self.local_indexes()
 
+    def all_names(self) -> IndexNames:
+        """As for any branch, brought to where they are on GitHub."""
+        self._clone.fetch_all()
+        return super().all_names()
+
     def commit(self, change: Change, message: CommitMessage) -> Committed:
         """As for any branch. Publishers on one machine queue up, so that they need not refuse each other's pushes."""
         with self._clone.locked():
             return super().commit(change, message)
 
-    def begin(self, actor: str | None = None) -> str | None:
+    def begin(self, actor: str | None = None, outcome: Outcome | None = None) -> str | None:
         """As for any branch."""
         with self._clone.locked():
-            return super().begin(actor)
+            return super().begin(actor, outcome)
 
     def snapshot(self, previous: Snapshot | None = None) -> Snapshot:
         """The index as it was at the last fetch."""
@@ -175,23 +180,15 @@ class RemoteBranch(Branch):
         began = time.monotonic()
         for _ in range(TRIES):
             with self._clone.locked():
-                git = self._clone.remote(fetching=False)
-                status, _, err = git.attempt("push", "--quiet", REMOTE, f"{commit}:refs/heads/{name}")
-            if status == 0:
+                done = push(self._clone, {f"refs/heads/{name}": (None, commit)}, {})
+            if done.done:
                 return True
-            if _REFUSED.search(err):
-                raise NotAllowedError(
-                    f"GitHub does not let git push to the branch {name} of {self.github.address}: {said(err)}",
-                    "Exempt that name from the branch's rules.",
-                )
-            if not _STALE.search(err):
-                self._clone.explain("push", err)
             there = self.github.rest.ref(f"heads/{name}")
             if there is not None:
                 return there == commit
             if time.monotonic() - began > TRYING:
                 break
-        raise StorageError(f"git push to {self.github.address} failed: {said(err)}", "Run the same command again.", told=AWAY)
+        raise self._failed(done.err)
 
     def _signed(self, message: CommitMessage) -> CommitMessage:
         """In a job whoever set it off, else the account of the token; where GitHub does not tell, the person here."""
@@ -237,27 +234,47 @@ class RemoteBranch(Branch):
 
     def _push(self, tip: str | None, outcome: Outcome, message: CommitMessage) -> str | None:
         commit = self._write(tip, outcome, message)
+        more = ", or set commit = 'api' to commit by the API" if self._way == "git" else ""
         began = time.monotonic()
         for _ in range(TRIES):
-            status, _, err = self._clone.remote(fetching=False).attempt("push", "--quiet", REMOTE, f"{commit}:{self.ref}")
-            if status == 0:
+            done = push(self._clone, {self.ref: (tip, commit)}, outcome.beside, more=more)
+            if done.done:
                 self._clone.landed(commit)
                 return commit
-            if _REFUSED.search(err):
-                raise NotAllowedError(
-                    f"GitHub does not let git push to {self.ref} of {self.github.address}: {said(err)}",
-                    f"Exempt wharf/{self.index} from the branch's rules"
-                    + (", or set commit = 'api' to commit by the API." if self._way == "git" else "."),
-                )
-            stale = _STALE.search(err)
-            if not stale:
-                self._clone.explain("push", err)
             landed = self._landed(tip, commit)  # also if it is stale: below git, a push whose answer was lost is sent again
-            if stale or self.tip() != tip:
+            if done.stale or self.tip() != tip:
                 return landed
             if time.monotonic() - began > TRYING:
                 break
-        raise StorageError(f"git push to {self.github.address} failed: {said(err)}", "Run the same command again.", told=AWAY)
+        raise self._failed(done.err)
+
+    def _move(self, source: str, target: str, commit: str, beside: Mapping[str, str]) -> bool:
+        """As for any branch, by one push, whatever the way of commits is: the API cannot do both at once."""
+        with self._clone.locked():
+            for _ in range(TRIES):
+                done = push(self._clone, {source: (commit, None), target: (None, commit)}, beside)
+                self._clone.fetch_all()
+                if done.done or self._is_at(target, commit):  # below git, a push whose answer was lost is sent again
+                    return not self._objects.one(source)
+                if done.stale:
+                    return False
+        raise self._failed(done.err)
+
+    def _failed(self, err: str) -> StorageError:
+        message = f"git push to {self.github.address} failed: {said(err)}"
+        return StorageError(message, "Run the same command again.", told=AWAY)
+
+    def _is_at(self, ref: str, commit: str) -> bool:
+        found = self._objects.one(ref)
+        return found is not None and found.id == commit
+
+    def _is_removed(self) -> bool:
+        try:
+            return self.github.rest.ref(f"{REMOVED}{self.index}".removeprefix("refs/")) is not None
+        except RejectedError as error:
+            if error.status != 409:  # for a repository without a commit
+                raise
+            return False
 
     def _landed(self, tip: str | None, mine: str) -> str | None:
         """The commit as which `mine` landed although no answer said so: it stands on `tip`, with the same tree and message."""
@@ -273,6 +290,8 @@ class RemoteBranch(Branch):
         edits = edits_of(tip, outcome)
         text = message.text(outcome.changed).strip()
         for _ in range(TRIES):
+            if not self._still(outcome.beside):
+                return None
             try:
                 commit = self._first_by_api(edits, text) if tip is None else self._commit_by_api(tip, edits, text)
             except (UncertainError, GraphQLError) as error:
@@ -290,20 +309,22 @@ class RemoteBranch(Branch):
             f"Committing to {self.github.address} failed: {lost.message}", "Run the same command again.", told=AWAY
         )
 
+    def _still(self, beside: Mapping[str, str]) -> bool:
+        """Whether the other indexes did not move, as far as GitHub says now: the API compares the branch of a commit only."""
+        if beside:
+            self._clone.fetch_all()
+        return all(self._is_at(f"{BRANCHES}{name}", commit) for name, commit in beside.items())
+
     def _commit_by_api(self, tip: str, edits: dict[str, bytes | None], text: str) -> str:
         headline, _, body = text.partition("\n")
+        kept = {path: base64.b64encode(data).decode() for path, data in edits.items() if data is not None}
+        additions: list[Json] = [{"path": path, "contents": contents} for path, contents in kept.items()]
+        deletions: list[Json] = [{"path": path} for path in edits.keys() - kept.keys()]
         variables: dict[str, Json] = {
             "branch": {"repositoryNameWithOwner": self.github.address.slug, "branchName": f"wharf/{self.index}"},
             "message": {"headline": headline, "body": body.strip()},
             "expectedHeadOid": tip,
-            "fileChanges": {
-                "additions": [
-                    {"path": path, "contents": base64.b64encode(data).decode()}
-                    for path, data in edits.items()
-                    if data is not None
-                ],
-                "deletions": [{"path": path} for path, data in edits.items() if data is None],
-            },
+            "fileChanges": {"additions": additions, "deletions": deletions},
         }
         done = self.github.graphql(_MUTATION, {"input": variables}).get("createCommitOnBranch")
         commit = done.get("commit") if isinstance(done, dict) else None

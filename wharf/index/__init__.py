@@ -4,12 +4,13 @@ It promises that a change is applied whole or not at all, that a file name has t
 reported and never taken for absence. It never looks at the bytes of a distribution, never forces the branch, and starts no
 program that a configuration names.
 
-- `branch`: the branch, its tip, and the compare-and-swap that moves it.
+- `branch`: the branch, its tip, and the compare-and-swap that moves it. `ref_transaction` moves several refs in one step.
 - `snapshot`: the index at one commit, which is all that readers see. `all_indexes` reads all indexes at once.
 - `change`: what a verb wants of an index, as a value. The kinds of changes are `add_files`, `promotion`, `yank_and_remove`
   and `wharf_toml_change`; each decides its conflicts. `guarded_change` asks before, whether somebody may do that.
 - `record`: a release as the bytes of `release.json`, and the state of a project.
-- `wharf_toml`: `wharf.toml`, the settings of an index. `index_name`: what an index can be called.
+- `wharf_toml`: `wharf.toml`, the settings of an index. `index_states` reads those of all indexes at once. `index_name`: what
+  an index can be called.
 - `asset_location`: where a record says that a file is on GitHub.
 - `commit_message`: why a commit was made, and by whom. `history` reads these messages again.
 - `fast_import`: a commit as git reads it from a stream.

@@ -53,7 +53,7 @@ class AllIndexes:
         found = FoundIndexes()
         for name in {*names, self._own.index}:
             if name not in self._branches:
-                self._branches[name] = self._own.beside(name)
+                self._branches[name] = self._own.sibling(name)
             try:
                 snapshot = self._snapshot(self._branches[name], before.get(name))
             except (WharfError, OSError) as error:

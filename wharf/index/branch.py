@@ -16,31 +16,29 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wharf.errors import StorageError
-from wharf.index import fast_import, history, wharf_toml
+from wharf.errors import NoIndexError, StorageError
+from wharf.index import fast_import, history, index_states, wharf_toml
 from wharf.index.branch_contents import BranchContents
 from wharf.index.change import Outcome
 from wharf.index.commit_message import CommitMessage
-from wharf.index.git import Git, check_disk, identity
+from wharf.index.git import Git, identity
 from wharf.index.git_objects import GitObjects
+from wharf.index.index_name import BRANCHES, REMOVED, IndexNames
+from wharf.index.ref_transaction import transact, unmoved
 from wharf.index.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import Self
 
     from wharf.index.change import Change
     from wharf.index.history import HistoryEntry
+    from wharf.index.index_states import IndexState
 
 REFUSALS_AT_MOST: Final = 100
 """How often one change is applied again to a newer tip before it is given up."""
 PATIENCE: Final = 60.0
 """Seconds after which a change is given up, however few the tries."""
-STALE_LOCK: Final = 10.0
-"""Seconds after which a lock on the branch belongs to a process that died: git holds one for milliseconds."""
-
-REMOVED: Final = "refs/wharf/removed/"
-"""Below this, the last commits of removed indexes are kept, each under the name of its index (docs/index-format.md)."""
 
 _REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,250}(?:[~^][0-9]{0,6}){0,9}", re.ASCII)
 _GC_SHARE = 1 / 32  # of the commits after which git is asked whether it wants to tidy up: asking costs a process
@@ -58,19 +56,24 @@ class Committed:
 class Branch:
     """The index branch `wharf/<index>` of a bare repository. A context manager: it ends the git process that reads.
 
+    With `removed`, the last commit of a removed index, which is only read. `objects` is what another branch reads through: that
+    one ends the process, and this one does not.
+
     - The branch moves from the commit that a change was applied to, to a child of that commit, or not at all. If it is at
       another commit by then, the change is applied again to that one.
     - Until the branch moves no ref names what was written: a crash shows nothing to any reader.
     - A change that comes to no edits makes no commit.
+    - No index gets the name of a removed one. Its branch goes and comes back in one step, with its commit.
     - A branch whose ref or commit is lost or damaged is an error, never an empty index.
     - No hook of any configuration runs when the branch moves.
     """
 
-    def __init__(self, git_dir: Path, index: str) -> None:
+    def __init__(self, git_dir: Path, index: str, *, removed: bool = False, objects: GitObjects | None = None) -> None:
         self.index = index
-        self.ref = f"refs/heads/wharf/{index}"
+        self.ref = f"{REMOVED if removed else BRANCHES}{index}"
         self._git = Git(git_dir)
-        self._objects = GitObjects(self._git)
+        self._objects = GitObjects(self._git) if objects is None else objects
+        self._owner = objects is None
         self._quiet: Git | None = None
 
     def __enter__(self) -> Self:
@@ -80,8 +83,9 @@ class Branch:
         self.close()
 
     def close(self) -> None:
-        """End the git process that reads."""
-        self._objects.close()
+        """End the git process that reads, unless it is that of another branch."""
+        if self._owner:
+            self._objects.close()
 
     @property
     def git_dir(self) -> Path:
@@ -106,18 +110,9 @@ class Branch:
             if not (target / "HEAD").is_file():
                 raise
 
-    def sibling(self, index: str) -> Branch:
-        """Another index of the same repository, to be closed by whoever asked."""
-        return Branch(self._git.git_dir, index)
-
-    def beside(self, index: str) -> Branch:
-        """Another index of the same repository to be read, by the git process of this branch, which is the one to be closed."""
-        found = self.sibling(index)
-        found._read_by(self._objects)
-        return found
-
-    def _read_by(self, objects: GitObjects) -> None:
-        self._objects = objects
+    def sibling(self, index: str, *, removed: bool = False) -> Branch:
+        """Another index of the same repository, read by the same git process. It costs nothing, and needs no closing."""
+        return Branch(self._git.git_dir, index, removed=removed, objects=self._objects)
 
     def fetch(self) -> None:
         """Bring the tip from where it is kept. Here it is kept in this very repository."""
@@ -131,7 +126,15 @@ class Branch:
 
     def local_indexes(self) -> list[str]:
         """The names of all indexes that are here, also of those whose ref is lost or damaged, which git ignores."""
-        prefix = "refs/heads/wharf/"
+        return self._names(BRANCHES)
+
+    def all_names(self) -> IndexNames:
+        """The names of all indexes, and of the removed ones. One that goes or comes back now is in a list, too."""
+        before = self._names(REMOVED)
+        there = self._names(BRANCHES)
+        return IndexNames(there, sorted({*before, *self._names(REMOVED)}))
+
+    def _names(self, prefix: str) -> list[str]:
         if not (self._git.git_dir / "HEAD").is_file():
             return []
         names = {
@@ -142,6 +145,10 @@ class Branch:
             if folder.is_dir():
                 names |= {path.name for path in folder.iterdir() if path.suffix != ".lock"}
         return sorted(names)
+
+    def states(self) -> dict[str, IndexState]:
+        """All indexes of the repository with their settings, by name, as they are now."""
+        return index_states.read(self._objects, {name: f"{BRANCHES}{name}" for name in self.indexes()})
 
     def stamp(self) -> object:
         """A value that changes whenever the tip may have moved. Costs two system calls, no process."""
@@ -232,6 +239,8 @@ class Branch:
         before: str | None = None
         for tries in range(REFUSALS_AT_MOST):
             snapshot = self.prepared(change)
+            if snapshot.commit is None:
+                self._check_not_removed()
             if snapshot.commit is None and before is not None:  # a new one would have this change and nothing else
                 raise StorageError(
                     f"Somebody deleted the branch {self.ref} at this moment.",
@@ -250,9 +259,43 @@ class Branch:
             time.sleep(random.uniform(0, min(0.01 * 2**tries, 0.5)))  # noqa: S311 - spreads writers, guards nothing
         raise StorageError(f"Others kept writing to {self.ref} for a minute.", "Nothing is lost: run the same command again.")
 
-    def begin(self, actor: str | None = None) -> str | None:
-        """Make the index, with its settings and nothing else. None: it is there, or somebody is making it at this moment."""
-        return None if self.tip() else self._land(None, Outcome(), self._signed(CommitMessage(verb="begin", actor=actor)))
+    def begin(self, actor: str | None = None, outcome: Outcome | None = None) -> str | None:
+        """Make the index, with its settings (`outcome` may have others than the usual ones) and nothing else.
+
+        None: it is there, or somebody is making it at this moment. Raises NoIndexError for the name of a removed one.
+        """
+        if self.tip():
+            return None
+        self._check_not_removed()
+        return self._land(None, outcome or Outcome(), self._signed(CommitMessage(verb="begin", actor=actor)))
+
+    def remove(self, tip: str, beside: Mapping[str, str]) -> bool:
+        """Take the index away, and keep its commit among the removed ones, in one step.
+
+        False: it is not at `tip` any more, or another index is not at the commit that `beside` has for its name.
+        """
+        return self._move(self.ref, f"{REMOVED}{self.index}", tip, beside)
+
+    def restore(self, tip: str, beside: Mapping[str, str]) -> bool:
+        """Bring a removed index back, in one step. False: it was not removed at `tip`, or as for `remove`."""
+        return self._move(f"{REMOVED}{self.index}", self.ref, tip, beside)
+
+    def _move(self, source: str, target: str, commit: str, beside: Mapping[str, str]) -> bool:
+        """Give a commit another ref, if the first one is at it and the other one is free, or holds the same commit."""
+        there = self._objects.one(target)
+        known = f"verify {target} {commit}" if there is not None and there.id == commit else f"create {target} {commit}"
+        return transact(self._writer(), {source: f"delete {source} {commit}", target: known, **unmoved(beside)})
+
+    def _check_not_removed(self) -> None:
+        """Raise NoIndexError if there was an index of this name that was removed."""
+        if self._is_removed():
+            raise NoIndexError(
+                f"The index {self.index!r} was removed, and nothing else gets its name.",
+                f"`wharf index restore {self.index}` brings it back as it was.",
+            )
+
+    def _is_removed(self) -> bool:
+        return self._objects.one(f"{REMOVED}{self.index}") is not None
 
     def history(self, project: str | None = None) -> Iterator[HistoryEntry]:
         """The audit log, newest first: one entry per commit and release that it touched."""
@@ -270,7 +313,7 @@ class Branch:
     def _land(self, tip: str | None, outcome: Outcome, message: CommitMessage) -> str | None:
         """Make one commit on `tip` and move the branch to it; None if somebody was quicker."""
         commit = self._write(tip, outcome, message)
-        if not self._advance(tip, commit):
+        if not self._advance(tip, commit, outcome.beside):
             return None
         # If the store's configuration has git start programs, the person who wrote it has to tidy up.
         if random.random() < _GC_SHARE and not self._git.programs():  # noqa: S311 - spreads a cost, guards nothing
@@ -289,24 +332,13 @@ class Branch:
         script = fast_import.script(tip, edits_of(tip, outcome), message, message.text(outcome.changed))
         return self._writer().run("fast-import", "--quiet", "--done", stdin=script).decode().strip()
 
-    def _advance(self, tip: str | None, commit: str) -> bool:
+    def _advance(self, tip: str | None, commit: str, beside: Mapping[str, str]) -> bool:
         """Compare and swap: move the branch from `tip` to `commit`. False: it is not at `tip` any more, or locked."""
-        status, _, err = self._writer().attempt("update-ref", self.ref, commit, tip or fast_import.ZERO)
-        if status == 0:
-            return True
-        check_disk(err, self._git.git_dir)  # its message names a lock then, too
-        if "cannot lock ref" not in err:
-            raise StorageError(
-                f"The branch {self.ref} cannot be written: {err[-300:]}",
-                f"`git --git-dir={self._git.git_dir} fsck` tells whether the repository is sound.",
-            )
-        lock = self._git.git_dir / f"{self.ref}.lock"
-        try:
-            if time.time() - lock.stat().st_mtime > STALE_LOCK:
-                lock.unlink()
-        except FileNotFoundError:
-            pass
-        return False
+        removed = f"{REMOVED}{self.index}"
+        free = {} if tip else {removed: f"verify {removed} {fast_import.ZERO}"}
+        return transact(
+            self._writer(), {self.ref: f"update {self.ref} {commit} {tip or fast_import.ZERO}", **free, **unmoved(beside)}
+        )
 
 
 def is_revision(word: str) -> bool:

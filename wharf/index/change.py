@@ -57,7 +57,8 @@ class Named:
 class Outcome:
     """What a change comes to on one tip: bytes by path (None: the path goes), and the files it made or found as they were.
 
-    `skipped` has the files that it left out because their names are taken by other bytes.
+    `skipped` has the files that it left out because their names are taken by other bytes. `beside` has the commits, by name, of
+    other indexes that were read to decide it. If one of them moves before this lands, the change is applied again.
 
     - What the writer writes, the reader accepts: each record, metadata file and `wharf.toml` in `edits` can be read. Else
       RefusedError is raised, and there is no outcome.
@@ -68,6 +69,7 @@ class Outcome:
     changed: tuple[Named, ...] = ()
     unchanged: tuple[Named, ...] = ()
     skipped: tuple[Named, ...] = ()
+    beside: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for path, data in self.edits.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 DEFAULT_INDEX: Final = "main"
 
@@ -15,7 +15,18 @@ NOT_TO_BE_MADE: Final = WORDS_OF_ADDRESSES | {
 }
 """An index that has one of the newer words as its name is still used with --index. It has no address below its name."""
 
+BRANCHES: Final = "refs/heads/wharf/"
+REMOVED: Final = "refs/wharf/removed/"
+"""Below this, the last commits of removed indexes are kept, each under the name of its index (docs/index-format.md)."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
+
+
+class IndexNames(NamedTuple):
+    """The names of the indexes of a repository, and of those that were removed."""
+
+    there: list[str]
+    removed: list[str]
 
 
 def is_index_name(text: str) -> bool:

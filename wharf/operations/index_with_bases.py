@@ -24,7 +24,7 @@ def read_with_bases(repository: Repository) -> Layers:
 
     def bases_of(name: str) -> Sequence[str] | None:
         if name not in snapshots:
-            snapshots[name] = repository.branch.beside(name).snapshot()
+            snapshots[name] = repository.branch.sibling(name).snapshot()
         found = snapshots[name]
         return None if found.commit is None and name != own else found.settings.bases
 

@@ -114,6 +114,8 @@ def _still_named(repository: Repository, files: Sequence[Named]) -> tuple[Named,
         for branch in branches:
             try:
                 snapshot = branch.snapshot()
+                if snapshot.commit is None:  # it was removed or restored since the indexes were listed
+                    return tuple(files)
                 for named in files:
                     found = snapshot.records(named.project) or ()
                     if any(not isinstance(each, Release) or _names(each, named) for each in found):

@@ -86,7 +86,9 @@ def named_files(repository: Repository) -> NamedFiles:
         certain = bool(branches)  # bytes and not one index: then it is the indexes that are lost
         for branch in branches:
             try:
-                for each in records(branch.snapshot()):
+                snapshot = branch.snapshot()
+                certain &= snapshot.commit is not None  # it was removed or restored since the indexes were listed
+                for each in records(snapshot):
                     if isinstance(each, RecordError):
                         certain = False
                     else:
@@ -94,7 +96,7 @@ def named_files(repository: Repository) -> NamedFiles:
             except StorageError as error:
                 # An index of a later format, or a damaged one: whatever it names stays.
                 certain = False
-                unread.append(Finding(kind="unread-index", path=f"wharf/{branch.index}", detail=error.message))
+                unread.append(Finding(kind="unread-index", path=branch.ref.removeprefix("refs/heads/"), detail=error.message))
         indexes = frozenset(branch.index for branch in branches)
     return NamedFiles(tuple(files), certain, tuple(unread), indexes)
 

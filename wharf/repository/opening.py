@@ -70,13 +70,12 @@ class Repository:
 
     @contextmanager
     def every_index(self) -> Iterator[list[Branch]]:
-        """A branch per index of the repository: assets are shared by all of them."""
-        branches = [self.branch.sibling(name) for name in self.branch.indexes()]
-        try:
-            yield branches
-        finally:
-            for branch in branches:
-                branch.close()
+        """A branch per index of the repository, also of each removed one: assets are shared by all of them.
+
+        One that is removed or restored at this moment may have no commit when it is read. Then it is among them, too.
+        """
+        there, removed = self.branch.all_names()
+        yield [*map(self.branch.sibling, there), *(self.branch.sibling(name, removed=True) for name in removed)]
 
     def of_index(self, index: str) -> Repository:
         """The same repository with another index of it, which is not looked for here."""
@@ -141,9 +140,14 @@ def no_index(repository: Repository, *, more: str = "") -> NoIndexError:
     """
     index = repository.branch.index
     try:
-        there = repository.branch.indexes()
+        there, removed = repository.branch.all_names()
     except WharfError:
-        there = []  # the error is about the missing index, not about the list of the others
+        there, removed = [], []  # the error is about the missing index, not about the list of the others
+    if index in removed:
+        return NoIndexError(
+            f"There is no index {index!r} in {repository.address}: it was removed.",
+            f"`wharf index restore {index}` brings it back as it was.",
+        )
     others = did_you_mean(index, there) or (f"There are: {', '.join(there)}. " if there else "")
     return NoIndexError(
         f"There is no index {index!r} in {repository.address}.",
@@ -165,7 +169,7 @@ def check_seen(repository: Repository) -> None:
 def is_lost(repository: Repository) -> bool:
     """Whether files are stored here, but no index: then it is not a new store, and an empty index would be wrong."""
     stored = isinstance(repository.assets, FolderStore) and next(repository.assets.assets(), None) is not None
-    return stored and not repository.branch.indexes()
+    return stored and not any(repository.branch.all_names())
 
 
 def line_of_init(where: str, index: str) -> str:
