@@ -39,7 +39,7 @@ _VERBS = {
     "unyank": ("yank_remove_commands", "Take a yank back."),
     "remove": ("yank_remove_commands", "Delete a release or a file for ever."),
     "promote": ("promote_command", "Take releases of one index into another one."),
-    "index": ("index_command", "Check an index of the repository."),
+    "index": ("index_command", "Make, list, check and set up the indexes of the repository."),
     "verify": ("verify_command", "Check that index and files agree."),
     "doctor": ("doctor_command", "Show what was found, what is wrong, and what to do about it."),
     "token": ("token_commands", "Make, list and revoke tokens."),

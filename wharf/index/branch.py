@@ -240,7 +240,7 @@ class Branch:
         for tries in range(REFUSALS_AT_MOST):
             snapshot = self.prepared(change)
             if snapshot.commit is None:
-                self._check_not_removed()
+                self.check_not_removed()
             if snapshot.commit is None and before is not None:  # a new one would have this change and nothing else
                 raise StorageError(
                     f"Somebody deleted the branch {self.ref} at this moment.",
@@ -266,7 +266,7 @@ class Branch:
         """
         if self.tip():
             return None
-        self._check_not_removed()
+        self.check_not_removed()
         return self._land(None, outcome or Outcome(), self._signed(CommitMessage(verb="begin", actor=actor)))
 
     def remove(self, tip: str, beside: Mapping[str, str]) -> bool:
@@ -286,7 +286,7 @@ class Branch:
         known = f"verify {target} {commit}" if there is not None and there.id == commit else f"create {target} {commit}"
         return transact(self._writer(), {source: f"delete {source} {commit}", target: known, **unmoved(beside)})
 
-    def _check_not_removed(self) -> None:
+    def check_not_removed(self) -> None:
         """Raise NoIndexError if there was an index of this name that was removed."""
         if self._is_removed():
             raise NoIndexError(

@@ -1,15 +1,28 @@
-"""The change to `wharf.toml`: an index stores core metadata beside its files from now on."""
+"""Changes to `wharf.toml`: metadata beside the files, and settings as a person types them. All else in it stays as it is."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+from wharf.distribution.file_names import plain
+from wharf.errors import StorageError, UsageError, did_you_mean
 from wharf.index import wharf_toml
 from wharf.index.change import Outcome, Records
+from wharf.text_formats import toml_and_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+CheckBases: TypeAlias = Callable[[tuple[str, ...]], Mapping[str, str]]
+"""Gets the bases that an index is to have; gives the commits of the indexes that it looked at, by name, as in an Outcome.
+
+Raises UsageError for a base that is not there, and for an index that would be a base of itself.
+"""
+
+_SETTABLE: Final = tuple(key for key in wharf_toml.KEYS if key != "format")
+_LISTS: Final = ("bases", "reserved", "shadow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +39,104 @@ class TurnOnMetadataAssets:
         if wharf_toml.parse(records.index_file).metadata_assets:
             return Outcome()
         return Outcome(edits={wharf_toml.PATH: wharf_toml.with_metadata_assets(records.index_file)})
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A key of `wharf.toml`, as the path through its tables, and its new value; None takes the key out."""
+
+    keys: tuple[str, ...]
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class SetSettings:
+    """Give keys of `wharf.toml` other values, in order. `check_bases` is asked at each try, if the bases change."""
+
+    settings: tuple[Setting, ...]
+    check_bases: CheckBases
+
+    @property
+    def touched(self) -> Iterable[tuple[str, str]]:
+        """No release."""
+        return ()
+
+    def apply(self, records: Records) -> Outcome:
+        """What is so already, does not change. Raises UsageError for values that no reader would take, and as `check_bases`."""
+        before = wharf_toml.parse(records.index_file)
+        data = records.index_file
+        for each in self.settings:
+            data = _edited(data, each)
+        if data == records.index_file:
+            return Outcome()
+        try:
+            after = wharf_toml.parse(data)
+        except StorageError as error:
+            raise UsageError(
+                error.message, "Nothing was changed. `wharf index settings --explain` says what each key is for."
+            ) from error
+        beside = self.check_bases(after.bases) if after.bases != before.bases else {}
+        return Outcome(edits={wharf_toml.PATH: data}, beside=beside)
+
+
+def parse_setting(text: str) -> Setting:
+    """`KEY=VALUE` as typed. What is not TOML is a string, and one string will do for a list; no value takes the key out.
+
+    Everything after `upload.` is a glob. Raises UsageError.
+    """
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(
+            f"{plain(repr(text), 80)} is not KEY=VALUE.", "Write it as in --set bases=main or --set 'reserved=[\"acme-*\"]'."
+        )
+    keys = _keys(key.strip())
+    return Setting(keys, _value(keys, value.strip()))
+
+
+def _keys(key: str) -> tuple[str, ...]:
+    head, dot, rest = key.partition(".")
+    shown = plain(repr(key), 80)
+    if head == "format":
+        raise UsageError(
+            "The format of an index cannot be set.", "A new index has the format that this version of wharf writes."
+        )
+    if head in wharf_toml.LATER:
+        raise UsageError(f"{head!r} is not known to this version of wharf.", "Update wharf, or leave it out.")
+    if head == "upload" and dot:
+        glob = rest[1:-1] if len(rest) > 1 and rest[0] == rest[-1] and rest[0] in "\"'" else rest
+        if not wharf_toml.is_glob(glob):
+            raise UsageError(
+                f"{plain(repr(glob), 80)} cannot stand for names of projects.", "Write it as in --set 'upload.acme-*=alice'."
+            )
+        return head, glob
+    if head in _SETTABLE and dot:
+        raise UsageError(f"{head!r} has no parts, so {shown} is no key.", f"Write it as in --set {head}=VALUE.")
+    if head not in _SETTABLE:
+        near = did_you_mean(head, _SETTABLE)
+        raise UsageError(f"{wharf_toml.PATH} has no key {shown}.", f"{near}There are: {', '.join(_SETTABLE)}.")
+    return (head,)
+
+
+def _value(keys: tuple[str, ...], text: str) -> object:
+    if not text:
+        return None
+    value: object = text
+    try:
+        found = toml_and_json.toml(f"value = {text}")
+        if len(found) == 1:  # with a line break it could be more than a value
+            value = found["value"]
+    except ValueError:
+        pass  # it is a string
+    return [value] if isinstance(value, str) and (keys[0] in _LISTS or len(keys) > 1) else value
+
+
+def _edited(data: bytes, setting: Setting) -> bytes:
+    from wharf.text_formats import toml_editing  # imported here, because every command reads the index and only few edit
+
+    try:
+        return toml_editing.edited_toml(data.decode(), setting.keys, setting.value).encode()
+    except ValueError as error:
+        raise UsageError(
+            f"{'.'.join(setting.keys)} in {wharf_toml.PATH} cannot be set: {error}.",
+            "Edit the file on the branch with git (docs/indexes.md says how).",
+        ) from error

@@ -97,6 +97,8 @@ def publish(
         fresh = snapshot.commit is None
         if fresh and repository.github:
             _check_new(repository, intake, create=create)
+        elif fresh:
+            repository.branch.check_not_removed()  # before a byte is stored
         beside = snapshot.settings.metadata_assets and repository.github is not None
         if repository.github and planned.changed:
             contents = _contents(planned.changed, beside=beside)
@@ -134,6 +136,8 @@ def _check_new(repository: Repository, intake: Intake | None, *, create: bool) -
         repository.branch.fetch()  # or somebody began it since
         if repository.branch.tip() is None:
             index = repository.branch.index
+            if index in repository.branch.all_names().removed:
+                raise no_index(repository)
             raise StorageError(
                 f"The branch wharf/{index} of {repository.address} is gone, and was there: {tag} was published to it.",
                 "Restore the branch on GitHub. If it was meant to go, "

@@ -36,6 +36,39 @@ def put_toml(text: str, keys: Sequence[str], value: bool | str) -> str:
     return tomlkit.dumps(document)
 
 
+def edited_toml(text: str, keys: Sequence[str], value: object) -> str:
+    """TOML with that value at the keys, or without them (None). It says that and nothing else, in the same order.
+
+    Raises ValueError if it is not TOML, or cannot be edited so.
+    """
+    wanted = toml_and_json.toml(text)
+    _set_plain(wanted, keys, value)
+    try:
+        document = tomlkit.parse(text)
+        _set_plain(document, keys, value)
+        changed = tomlkit.dumps(document)
+        found = toml_and_json.toml(changed)
+        if found == wanted and repr(found.get(keys[0])) == repr(wanted.get(keys[0])):  # as text, which has an order
+            return changed
+    except (TOMLKitError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(f"it cannot be edited as it is written ({type(error).__name__})") from None
+    raise ValueError("it cannot be edited without touching what is beside it")
+
+
+def _set_plain(document: object, keys: Sequence[str], value: object) -> None:
+    table: Any = document
+    for key in keys[:-1]:
+        if key not in table:
+            if value is None:
+                return
+            table[key] = {}
+        table = table[key]
+    if value is not None:
+        table[keys[-1]] = value
+    elif keys[-1] in table:
+        del table[keys[-1]]
+
+
 def entries_in(text: str, keys: Sequence[str], file: str) -> list[Table]:
     """The tables of the list at the keys, none if there is no such list. Raises UsageError, which names file and line."""
     found: Any = _read_toml(text, file)

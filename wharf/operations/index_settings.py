@@ -1,0 +1,82 @@
+"""The settings of an index, shown and explained, or changed by one commit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from wharf.errors import RefusedError, UsageError
+from wharf.index import wharf_toml
+from wharf.index.commit_message import CommitMessage
+from wharf.index.guarded_change import guarded
+from wharf.index.wharf_toml_change import SetSettings
+from wharf.operations.bases_check import BasesCheck
+from wharf.text_formats import toml_and_json
+
+if TYPE_CHECKING:
+    from wharf.index.branch import Committed
+    from wharf.index.guarded_change import Check
+    from wharf.index.wharf_toml_change import Setting
+    from wharf.model import Json
+    from wharf.repository.opening import Repository
+
+MEANINGS: Final = {
+    "format": "the format of the index; wharf writes it",
+    wharf_toml.METADATA_ASSETS: "whether a publish to GitHub stores core metadata beside each file, for static sites",
+    "bases": "indexes of the same repository whose projects this one shows too, the nearest first",
+    "reserved": "names of projects that belong to this index, and that nobody looks for elsewhere",
+    "shadow": "names of projects of which the bases' versions are hidden",
+    "upload": "who may publish which names; the first rule that matches a name decides",
+}
+"""What each key is for, in one line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownSetting:
+    """A key, its value (that of an index without the key, if `given` is false), and what it is for."""
+
+    key: str
+    value: Json
+    given: bool
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownSettings:
+    """All settings of an index at a commit, and the indexes that it shows in their order, or why that cannot be said."""
+
+    commit: str | None
+    settings: tuple[ShownSetting, ...]
+    order: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def set_settings(
+    repository: Repository, settings: tuple[Setting, ...], actor: str | None = None, check: Check | None = None
+) -> Committed:
+    """Change keys, all or none; `check` says who may change which. Raises what a commit raises, UsageError and RefusedError."""
+    change = guarded(SetSettings(settings, BasesCheck(repository.branch)), check)
+    return repository.branch.commit(change, CommitMessage(verb="settings", actor=actor))
+
+
+def shown_settings(repository: Repository) -> ShownSettings:
+    """The settings as they are now. Raises StorageError if the index cannot be read."""
+    branch = repository.branch
+    snapshot = branch.snapshot()
+    found = toml_and_json.toml(snapshot.index_file.decode())
+    settings = snapshot.settings
+    values: dict[str, Json] = {
+        "format": wharf_toml.FORMAT,
+        wharf_toml.METADATA_ASSETS: settings.metadata_assets,
+        "bases": list(settings.bases),
+        "reserved": list(settings.reserved),
+        "shadow": list(settings.shadow),
+        "upload": {rule.glob: list(rule.uploaders) for rule in settings.upload},
+    }
+    rows = tuple(ShownSetting(key=key, value=values[key], given=key in found, meaning=MEANINGS[key]) for key in wharf_toml.KEYS)
+    states = branch.states()
+    try:
+        order = BasesCheck(branch).order(states, settings.bases)
+    except (UsageError, RefusedError) as error:
+        return ShownSettings(commit=snapshot.commit, settings=rows, problem=error.message)
+    return ShownSettings(commit=snapshot.commit, settings=rows, order=tuple(order))
