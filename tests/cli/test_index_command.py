@@ -348,3 +348,28 @@ def test_what_is_broken_is_named_and_keeps_nothing_else_from_being_listed(run: R
     assert "cannot be read" in run("index", "remove", "main", "--yes", code=7)[1]
     assert "cannot be read" in run("index", "create", "dev", "--base", "broken", code=7)[1]
     assert "bases" in run("index", "show", "broken", code=8)[1]
+
+
+def test_doctor_names_the_indexes_and_what_is_wrong_with_each(run: Run, git_dir: Path) -> None:
+    run("index", "create", "main")
+    run("index", "create", "staging", "--base", "main")
+    run("index", "create", "old")
+    run("index", "remove", "old", "--yes")
+    said = [each["detail"] for each in document(run("doctor", "--json")[0])["findings"] if each["what"] == "indexes"]
+    assert said == ["main, staging (with the bases main)", "removed: old"]
+    for name, text in (
+        ("broken", "format = 2\n"),
+        ("round", 'format = 1\nbases = ["round"]\n'),
+        ("lone", 'format = 1\nbases = ["no"]\n'),
+    ):
+        script = (
+            f"commit refs/heads/wharf/{name}\ncommitter x <x> 0 +0000\ndata 0\n"
+            f"M 100644 inline wharf.toml\ndata {len(text)}\n{text}\n"
+        )
+        words = ["git", f"--git-dir={git_dir}", "fast-import", "--quiet"]
+        subprocess.run(words, input=script.encode(), check=True)
+    found = document(run("doctor", "--json", code=8)[0])["findings"]
+    problems = [each["detail"] for each in found if each["what"] == "indexes" and each["state"] == "problem"]
+    assert [
+        word in text for word, text in zip(("format = 2", "'lone' has the base 'no'", "base of itself"), problems, strict=True)
+    ]

@@ -18,6 +18,7 @@ after it names them no more. Each can be run again. Nothing here prints or reads
 - `manage_indexes`: indexes made, listed, removed and restored. `index_settings`: what `wharf.toml` says, shown or changed.
   `bases_check` asks whether an index may have certain bases.
 - `repository_dispatch`: the event that starts a workflow after a publish.
-- `doctor`: what is wrong on this machine; `doctor_github` asks GitHub, `doctor_findings` has what is found.
+- `doctor`: what is wrong on this machine; `doctor_github` asks GitHub, `doctor_findings` has what is found,
+  `doctor_indexes` looks at all indexes.
 - `client_setup`: the configuration file of pip, uv or another client, found and edited.
 """

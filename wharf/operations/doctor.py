@@ -18,6 +18,7 @@ from wharf.github.request_turns import Waiting
 from wharf.index.git import Git
 from wharf.index.index_name import DEFAULT_INDEX
 from wharf.operations.doctor_findings import Diagnosis, Finding, findings_of, no_index
+from wharf.operations.doctor_indexes import of_indexes
 from wharf.system import disk_remedies
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def _folder(folder: Path, settings: Settings) -> Iterator[Finding]:
     with open_repository(settings) as repository:
         tip, others = repository.branch.tip(), repository.branch.indexes()
         yield from findings_of("index", lambda: _rights(repository.branch))
+        indexes = findings_of("indexes", lambda: of_indexes(repository.branch))
     if tip is not None:
         yield Finding(what="index", detail=f"the index {settings.index!r} is there, at commit {tip[:12]}")
     elif settings.index == DEFAULT_INDEX:
@@ -101,6 +103,7 @@ def _folder(folder: Path, settings: Settings) -> Iterator[Finding]:
         yield Finding(what="index", detail="the index is empty", hint=f"`{line}` fills it.")
     else:
         yield no_index(str(folder), settings.index, others, ", or the first publish to it,")
+    yield from indexes
 
 
 def _rights(branch: Branch) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from wharf.github.app_jwt import App
 from wharf.github.remote_branch import RemoteBranch
 from wharf.github.renewing_token import RenewingToken
 from wharf.operations.doctor_findings import Finding, findings_of, no_index
+from wharf.operations.doctor_indexes import of_indexes
 from wharf.repository import credentials
 from wharf.repository.opening import folder_of
 
@@ -174,6 +175,7 @@ class GitHubDiagnosis:
             branch.fetch()
             yield Finding(what="fetch", detail=f"git fetched wharf/{index} in {time.monotonic() - started:.1f} s")
             yield from findings_of("index", lambda: _rights(github, branch))
+            yield from findings_of("indexes", lambda: of_indexes(branch))
 
 
 def _app(github: GitHub) -> Finding:
