@@ -11,7 +11,7 @@ and lets no object and no error of PyGithub out.
   a pull request.
 - `release_states`: the life of a publish into a release, as a table.
 - `remote_branch`: the index on GitHub. `clone` holds a copy to read from; `push_or_api` names the ways to commit, and
-  `branch_push` is one of them.
+  `branch_push` and `commit_by_api` are those.
 - `rest_calls`: the calls of the REST API by their names, with PyGithub's objects. `pygithub_requester` hands what they send
   to `api`, which knows the repository's name and what an answer means (`replies`, `answer_address`), and asks GraphQL.
 - `wire`: sends a request when its turn comes, with its token. `request_turns` says when, by `quota` and `quota_headers`;

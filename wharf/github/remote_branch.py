@@ -6,7 +6,6 @@ a push is not allowed.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import re
 import time
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from wharf.errors import AWAY, GraphQLError, NotAllowedError, NotFoundError, RejectedError, StorageError, UncertainError
 from wharf.github.branch_push import push
 from wharf.github.clone import TRIES, TRYING, Clone, said
+from wharf.github.commit_by_api import commit_by_api, refusal
 from wharf.index.branch import Branch, Committed, edits_of, is_revision
 from wharf.index.index_name import BRANCHES, REMOVED, IndexNames
 from wharf.index.snapshot import Snapshot
@@ -31,13 +31,9 @@ if TYPE_CHECKING:
     from wharf.index.change import Change, Outcome
     from wharf.index.commit_message import CommitMessage
     from wharf.index.history import HistoryEntry
-    from wharf.model import Json
 
 _ID = re.compile("[0-9a-f]{4,40}")
 _BELOW = re.compile(r"([^~^]+)(.*)")
-_MUTATION = """
-mutation($input: CreateCommitOnBranchInput!) { createCommitOnBranch(input: $input) { commit { oid } } }
-"""
 
 
 class RemoteBranch(Branch):
@@ -293,14 +289,17 @@ class RemoteBranch(Branch):
             if not self._still(outcome.beside):
                 return None
             try:
-                commit = self._first_by_api(edits, text) if tip is None else self._commit_by_api(tip, edits, text)
+                if tip is None:
+                    commit = self._first_by_api(edits, text)
+                else:
+                    commit = commit_by_api(self.github, self.index, tip, edits, text)
             except (UncertainError, GraphQLError) as error:
                 stale = isinstance(error, GraphQLError) and "STALE_DATA" in error.types
                 landed = self._landed(tip, self._write(tip, outcome, message))
                 if stale or self.tip() != tip:
                     return landed
                 if isinstance(error, GraphQLError):
-                    raise self._refusal(error.message, error.types) from error
+                    raise refusal(self.index, error.message, error.types) from error
                 lost = error
             else:
                 self.fetch()
@@ -315,24 +314,6 @@ class RemoteBranch(Branch):
             self._clone.fetch_all()
         return all(self._is_at(f"{BRANCHES}{name}", commit) for name, commit in beside.items())
 
-    def _commit_by_api(self, tip: str, edits: dict[str, bytes | None], text: str) -> str:
-        headline, _, body = text.partition("\n")
-        kept = {path: base64.b64encode(data).decode() for path, data in edits.items() if data is not None}
-        additions: list[Json] = [{"path": path, "contents": contents} for path, contents in kept.items()]
-        deletions: list[Json] = [{"path": path} for path in edits.keys() - kept.keys()]
-        variables: dict[str, Json] = {
-            "branch": {"repositoryNameWithOwner": self.github.address.slug, "branchName": f"wharf/{self.index}"},
-            "message": {"headline": headline, "body": body.strip()},
-            "expectedHeadOid": tip,
-            "fileChanges": {"additions": additions, "deletions": deletions},
-        }
-        done = self.github.graphql(_MUTATION, {"input": variables}).get("createCommitOnBranch")
-        commit = done.get("commit") if isinstance(done, dict) else None
-        made = commit.get("oid") if isinstance(commit, dict) else None
-        if not isinstance(made, str):
-            raise UncertainError("GitHub did not say which commit it made.", "")
-        return made
-
     def _first_by_api(self, edits: dict[str, bytes | None], text: str) -> str | None:
         """The first commit of an index, through the Git database API: createCommitOnBranch needs a branch to stand on."""
         files = {path: data or b"" for path, data in edits.items()}
@@ -341,14 +322,4 @@ class RemoteBranch(Branch):
         except RejectedError as error:
             if "already exists" in error.message:  # somebody made the branch meanwhile
                 return None
-            raise self._refusal(error.message, ()) from error
-
-    def _refusal(self, said: str, types: tuple[str, ...]) -> NotAllowedError | StorageError:
-        """What the API's refusal of a commit means; `types` are those of a GraphQL error."""
-        if "archived" in said:
-            return NotAllowedError(said, "Unarchive it in its settings on GitHub.")
-        if "FORBIDDEN" in types:
-            return NotAllowedError(said, "Writing needs the permission `contents: write` (classic tokens: `repo`).")
-        if types and "UNPROCESSABLE" not in types:
-            return StorageError(said, "Run the same command again. If it persists, see GitHub's status page.")
-        return NotAllowedError(f"wharf/{self.index}: {said}", f"Exempt wharf/{self.index} from the branch's rules.")
+            raise refusal(self.index, error.message, ()) from error

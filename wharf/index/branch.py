@@ -7,17 +7,15 @@ which no reader can see, and become the tip in one step or not at all.
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import re
 import shutil
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import NoIndexError, StorageError
-from wharf.index import fast_import, history, index_states, wharf_toml
+from wharf.index import fast_import, history, index_states, ref_stamps, wharf_toml
 from wharf.index.branch_contents import BranchContents
 from wharf.index.change import Outcome
 from wharf.index.commit_message import CommitMessage
@@ -29,6 +27,7 @@ from wharf.index.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
     from typing import Self
 
     from wharf.index.change import Change
@@ -152,23 +151,11 @@ class Branch:
 
     def stamp(self) -> object:
         """A value that changes whenever the tip may have moved. Costs two system calls, no process."""
-        try:
-            loose = (self._git.git_dir / self.ref).read_bytes()
-        except FileNotFoundError:
-            loose = b""
-        try:
-            packed = (self._git.git_dir / "packed-refs").stat().st_mtime_ns
-        except FileNotFoundError:
-            packed = 0
-        return loose, packed
+        return ref_stamps.stamp(self._git.git_dir, self.ref)
 
     def stamp_of_all(self) -> object:
         """The same for all indexes of the repository, and for those that were removed. Costs system calls, no process."""
-        loose = []
-        for folder in ("refs/heads/wharf", REMOVED.rstrip("/")):
-            with contextlib.suppress(FileNotFoundError), os.scandir(self._git.git_dir / folder) as entries:
-                loose += [(each.path, Path(each.path).read_bytes()) for each in entries if each.is_file()]
-        return sorted(loose), self.stamp()
+        return ref_stamps.stamp_of_all(self._git.git_dir), self.stamp()
 
     def removed(self) -> dict[str, str]:
         """The removed indexes that are here, and the ref that keeps the last commit of each."""
