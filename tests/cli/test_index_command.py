@@ -40,7 +40,7 @@ def git_dir(request: pytest.FixtureRequest, tmp_path: Path, store: Path, monkeyp
     with Hub(tmp_path / "hub") as hub:
         repo = hub.create("acme/pkgs")
         monkeypatch.setenv("WHARF_REPO", f"{hub.url}/acme/pkgs")
-        monkeypatch.setenv("WHARF_TOKEN", hub.token("alice", {"acme/pkgs": "write"}))
+        monkeypatch.setenv("WHARF_TOKEN", hub.token("alice", {"acme/pkgs": "admin"}))
         yield repo.git_dir
 
 
@@ -373,3 +373,23 @@ def test_doctor_names_the_indexes_and_what_is_wrong_with_each(run: Run, git_dir:
     assert [
         word in text for word, text in zip(("format = 2", "'lone' has the base 'no'", "base of itself"), problems, strict=True)
     ]
+
+
+def test_whoever_may_only_write_does_not_change_rules_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Hub(tmp_path / "hub") as hub:
+        hub.create("acme/pkgs")
+        monkeypatch.setenv("WHARF_REPO", f"{hub.url}/acme/pkgs")
+        admin, writer = (hub.token(login, {"acme/pkgs": level}) for login, level in (("alice", "admin"), ("bob", "write")))
+        for token, code, words in (
+            (writer, 0, ("create", "main")),
+            (writer, 0, ("settings", "main", "--set", "upload.acme-*=alice")),
+            (writer, 6, ("settings", "main", "--set", "upload.acme-*=bob")),
+            (writer, 6, ("settings", "main", "--set", "reserved=x")),
+            (writer, 6, ("remove", "main", "--yes")),
+            (admin, 0, ("settings", "main", "--set", "reserved=x")),
+            (admin, 0, ("remove", "main", "--yes")),
+        ):
+            monkeypatch.setenv("WHARF_TOKEN", token)
+            with pytest.raises(SystemExit) as left:
+                main(["index", *words])
+            assert left.value.code == code, words

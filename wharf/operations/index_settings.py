@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 from wharf.errors import RefusedError, UsageError
 from wharf.index import wharf_toml
 from wharf.index.commit_message import CommitMessage
-from wharf.index.guarded_change import guarded
+from wharf.index.guarded_change import Guarded
 from wharf.index.wharf_toml_change import SetSettings
 from wharf.operations.bases_check import BasesCheck
+from wharf.operations.upload_rights import rights_of
 from wharf.text_formats import toml_and_json
 
 if TYPE_CHECKING:
     from wharf.index.branch import Committed
-    from wharf.index.guarded_change import Check
     from wharf.index.wharf_toml_change import Setting
     from wharf.model import Json
     from wharf.repository.opening import Repository
@@ -51,11 +51,9 @@ class ShownSettings:
     problem: str = ""
 
 
-def set_settings(
-    repository: Repository, settings: tuple[Setting, ...], actor: str | None = None, check: Check | None = None
-) -> Committed:
-    """Change keys, all or none; `check` says who may change which. Raises what a commit raises, UsageError and RefusedError."""
-    change = guarded(SetSettings(settings, BasesCheck(repository.branch)), check)
+def set_settings(repository: Repository, settings: tuple[Setting, ...], actor: str | None = None) -> Committed:
+    """Change keys, all or none, if the token may change them. Raises what a commit raises, UsageError and RefusedError."""
+    change = Guarded(SetSettings(settings, BasesCheck(repository.branch)), rights_of(repository))
     return repository.branch.commit(change, CommitMessage(verb="settings", actor=actor))
 
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from wharf.errors import ConflictError, NotFoundError, RefusedError, StorageError, UsageError, did_you_mean
 from wharf.index.index_name import NOT_TO_BE_MADE, is_index_name
+from wharf.index.wharf_toml import KEYS_OF_RIGHTS
 from wharf.index.wharf_toml_change import SetSettings, Setting
 from wharf.operations.bases_check import BasesCheck
+from wharf.operations.upload_rights import rights_of
 from wharf.repository.opening import no_index
 
 if TYPE_CHECKING:
@@ -78,6 +80,8 @@ def remove(repository: Repository) -> str:
         if state.commit is None:
             raise StorageError(f"The index {branch.index!r} cannot be removed: {state.problem}.", "`wharf doctor` says more.")
         _check_no_base(branch.index, states)
+        if state.settings is not None:  # with the index, its rules would go
+            rights_of(repository).of_settings(state.settings, KEYS_OF_RIGHTS)
         if branch.remove(state.commit, {name: each.commit for name, each in states.items() if each.commit is not None}):
             return state.commit
         _check_kept(repository, state.commit)
