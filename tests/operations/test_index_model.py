@@ -1,0 +1,290 @@
+"""Random sequences of all operations on several indexes, held against a plain model after each step: on a folder, on GitHub."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from tests.makers import make_wheel
+from tests.server.over_github import World
+from tests.simulator import Hub
+from wharf.errors import WharfError
+from wharf.index.wharf_toml_change import Setting
+from wharf.operations import manage_indexes
+from wharf.operations.index_settings import set_settings
+from wharf.operations.index_with_bases import read_with_bases
+from wharf.operations.promote import Wanted, promote
+from wharf.operations.publish import publish
+from wharf.operations.publish_inputs import Input
+from wharf.operations.remove import remove
+from wharf.operations.verify import verify
+from wharf.operations.yank import set_yanked
+from wharf.repository.opening import Repository, check_index, open_repository
+from wharf.repository.settings import Settings
+from wharf.server.answer_cache import AnswerCache
+from wharf.server.refresh.shown_indexes import ShownIndexes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+INDEXES = ("main", "staging", "dev")
+RELEASES = tuple(itertools.product(("alpha", "beta"), ("1.0", "2.0")))
+CONTENTS = ("one", "two")
+
+indexes = st.sampled_from(INDEXES)
+releases = st.sampled_from(RELEASES)
+
+
+@dataclass
+class Index:
+    """What an index has to have: the content and the yank of each release, and the contents of those that were removed."""
+
+    files: dict[tuple[str, str], tuple[str, bool]] = field(default_factory=dict)
+    removed: dict[tuple[str, str], str] = field(default_factory=dict)
+    bases: tuple[str, ...] = ()
+    names: set[str] = field(default_factory=set)
+
+
+def _takes(model: Index, release: tuple[str, str], content: str) -> bool:
+    """Whether the name of a release's file is free for that content."""
+    return {model.files.get(release, (content, False))[0], model.removed.get(release, content)} == {content}
+
+
+def _wheels(folder: Path) -> dict[tuple[str, str, str], Path]:
+    made = {}
+    for (project, version), content in itertools.product(RELEASES, CONTENTS):
+        (folder / content).mkdir(exist_ok=True)
+        made[project, version, content] = make_wheel(folder / content, project, version, content=content)
+    return made
+
+
+class Machine(RuleBasedStateMachine):
+    """One repository, asked by each operation as a command would, and the model of it."""
+
+    opened: Callable[[], contextlib.AbstractContextManager[Opened]]
+    begins = False
+    """Whether a publish makes the index, as in a folder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = contextlib.ExitStack()
+        self.there: dict[str, Index] = {"main": Index()}
+        self.gone: dict[str, Index] = {}
+
+    @initialize()
+    def begin(self) -> None:
+        folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
+        self.wheels = _wheels(folder)
+        self.contents = {hashlib.sha256(wheel.read_bytes()).hexdigest(): key[2] for key, wheel in self.wheels.items()}
+        self.open = self.stack.enter_context(type(self).opened())
+        with self.open("main") as repository:
+            publish(repository, [Input.of(self.wheels["alpha", "1.0", "one"])], actor="ada")
+            self.there["main"].files["alpha", "1.0"] = "one", False
+            self.there["main"].names.add("alpha")
+            repository.branch.fetch()
+        self.served = self.stack.enter_context(self.open("main"))
+        self.cache = AnswerCache(lambda file, control: pytest.fail("no file is asked for"), private=True)
+        self.shown = ShownIndexes(self.served.branch, self.cache, may_be_empty=False, every=lambda: True)
+
+    def teardown(self) -> None:
+        self.stack.close()
+
+    def expect(self, index: str, operation: Callable[[Repository], Any], *, works: bool) -> None:
+        """The operation works, or fails as wharf fails."""
+        with self.open(index) as repository:
+            if works:
+                operation(repository)
+            else:
+                with pytest.raises(WharfError):
+                    operation(repository)
+
+    @rule(index=indexes, release=releases, content=st.sampled_from(CONTENTS))
+    def publish(self, index: str, release: tuple[str, str], content: str) -> None:
+        if self.begins and index not in {*self.there, *self.gone}:
+            self.there[index] = Index()
+        model, wheel = self.there.get(index), self.wheels[(*release, content)]
+        free = model is not None and _takes(model, release, content)
+        self.expect(index, lambda repository: publish(repository, [Input.of(wheel)], actor="ada", create=False), works=free)
+        if free and model is not None:
+            model.files.setdefault(release, (content, False))
+            model.removed.pop(release, None)
+            model.names.add(release[0])
+
+    @rule(index=indexes, release=releases, yanked=st.booleans())
+    def yank(self, index: str, release: tuple[str, str], *, yanked: bool) -> None:
+        model = self.there.get(index)
+        has = model is not None and release in model.files
+        reason = "bad" if yanked else None
+        self.expect(index, lambda repository: set_yanked(repository, *release, None, reason=reason, actor="ada"), works=has)
+        if has and model is not None:
+            model.files[release] = model.files[release][0], yanked
+
+    @rule(index=indexes, release=releases)
+    def remove(self, index: str, release: tuple[str, str]) -> None:
+        model = self.there.get(index)
+        has = model is not None and release in model.files
+        with self.open(index) as repository:
+            try:
+                remove(repository, *release, None, reason="", actor="ada")
+            except WharfError:
+                assert not has
+            else:  # what left the index before may have left bytes that no index names any more
+                assert has or (model is not None and release in model.removed)
+        if has and model is not None:
+            model.removed[release] = model.files.pop(release)[0]
+
+    @rule(source=indexes, into=indexes, release=releases)
+    def promote(self, source: str, into: str, release: tuple[str, str]) -> None:
+        one, other = self.there.get(source), self.there.get(into)
+        has = one is not None and other is not None and source != into and release in one.files
+        content = one.files[release][0] if one is not None and has else ""
+        free = has and other is not None and _takes(other, release, content)
+        wanted = [Wanted(project=release[0], version=release[1])]
+
+        def take(repository: Repository) -> None:
+            check_index(repository)
+            promote(repository, wanted, source, actor="ada")
+
+        self.expect(into, take, works=free)
+        if free and one is not None and other is not None:
+            other.files.setdefault(release, one.files[release])
+            other.removed.pop(release, None)
+            other.names.add(release[0])
+
+    @rule(index=indexes, bases=st.lists(indexes, max_size=2, unique=True))
+    def set_bases(self, index: str, bases: list[str]) -> None:
+        model = self.there.get(index)
+        works = model is not None and all(base in self.there and index not in self.order(base) for base in bases)
+        change = (Setting(("bases",), bases),)
+
+        def change_settings(repository: Repository) -> None:
+            check_index(repository)
+            set_settings(repository, change, actor="ada")
+
+        self.expect(index, change_settings, works=works)
+        if works and model is not None:
+            model.bases = tuple(bases)
+
+    @rule(index=st.sampled_from(INDEXES[1:]))
+    def create_or_restore(self, index: str) -> None:
+        was, fresh = self.gone.get(index), index not in {*self.there, *self.gone}
+        self.expect(index, lambda repository: manage_indexes.create(repository, (), "ada"), works=fresh)
+        if fresh:
+            self.there[index] = Index()
+        able = was is not None and all(base in self.there and index not in self.order(base) for base in was.bases)
+        self.expect(index, manage_indexes.restore, works=able)
+        if able:
+            self.there[index] = self.gone.pop(index)
+
+    @rule(index=indexes)
+    def remove_index(self, index: str) -> None:
+        used = any(index in model.bases for model in self.there.values())
+        works = index in self.there and not used and index != "main"
+        if index != "main":
+            self.expect(index, manage_indexes.remove, works=works)
+        if works:
+            self.gone[index] = self.there.pop(index)
+
+    def order(self, index: str) -> list[str]:
+        """The index and all of its bases, each before its own."""
+        found: list[str] = []
+        for base in reversed(self.there[index].bases):
+            found = [*(each for each in self.order(base) if each not in found), *found]
+        return [index, *found]
+
+    @invariant()
+    def every_record_is_that_of_the_model_and_its_bytes_are_stored(self) -> None:
+        if not hasattr(self, "shown"):
+            return
+        for index, model in self.there.items():
+            with self.open(index) as repository:
+                repository.branch.fetch()
+                snapshot = repository.branch.snapshot()
+                found = {
+                    (project.name, release.version): (self.content(file.sha256), file.yanked is not None)
+                    for project, broken in snapshot.projects(snapshot.names())
+                    for release in project.releases
+                    for file in release.files
+                    if not broken
+                }
+                assert found == model.files, index
+                assert verify(repository).problems == ()
+
+    @invariant()
+    def each_address_shows_what_the_model_says_and_every_name_is_claimed(self) -> None:
+        if not hasattr(self, "shown"):
+            return
+        self.served.branch.fetch()
+        now = self.shown.show(self.shown.read())
+        assert (now.own, [*now.missing], now.problems) == (True, [], {})
+        assert {*self.cache.sources} == {*self.there}
+        for index in self.there:
+            merged: dict[tuple[str, str], tuple[str, bool]] = {}
+            for layer in self.order(index):
+                merged = {**self.there[layer].files, **merged}
+            source = self.cache.sources[index]
+            shown = {
+                (project.name, release.version): (self.content(file.sha256), file.yanked is not None)
+                for project, _ in source.projects(source.names())
+                for release in project.releases
+                for file in release.files
+            }
+            assert shown == merged, index
+            with self.open(index) as repository:
+                repository.branch.fetch()
+                assert read_with_bases(repository).list_validator() == source.list_validator()
+        names = set().union(*(model.names for model in (*self.there.values(), *self.gone.values())))
+        assert all(map(self.cache.claims.has, names))
+        assert not self.cache.claims.has("gamma")
+
+    def content(self, sha256: str) -> str:
+        return self.contents[sha256]
+
+
+Opened = Callable[[str], contextlib.AbstractContextManager[Repository]]
+
+
+@contextlib.contextmanager
+def _on_a_folder() -> Iterator[Opened]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield lambda index: open_repository(Settings(place=Path(folder) / "store", index=index))
+
+
+@contextlib.contextmanager
+def _on_github() -> Iterator[Opened]:
+    with tempfile.TemporaryDirectory() as folder, Hub(Path(folder) / "hub") as hub:
+        world = World(hub, hub.create("acme/pkgs"), Path(folder))
+        with world.open(world.alice, "hers") as repository:
+            repository.branch.begin("ada")
+
+        def opened(index: str) -> contextlib.AbstractContextManager[Repository]:
+            hub.clock.forward(3700)  # no limit remembers the step before
+            return world.open(world.alice, "hers", index=index)
+
+        with world.stack:
+            yield opened
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("where", "examples", "steps"), [(_on_a_folder, 8, 20), (_on_github, 2, 12)])
+def test_no_sequence_of_operations_shows_anything_but_the_model(
+    where: Callable[[], contextlib.AbstractContextManager[Opened]], examples: int, steps: int
+) -> None:
+    machine = type("Machine", (Machine,), {"opened": staticmethod(where), "begins": where is _on_a_folder})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
