@@ -7,18 +7,23 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
+from tests.cli.test_run_command import ASK, Desk
 from tests.index.test_branch import git
 from tests.makers import make_wheel
 from tests.server.over_github import JSON
 from tests.server.running import soon
 from tests.server.test_claimed_names import BIN, ELSEWHERE, public
 from tests.server.test_server import LIMIT, form, serving
+from wharf.operations.promote import Wanted, promote
+from wharf.operations.propose import propose
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
 from wharf.operations.remove import remove
 from wharf.operations.yank import set_yanked
+from wharf.repository.settings import Settings
 from wharf.server import answer_maker
 from wharf.server.refresh import refresher
 from wharf.server.rules import Rules
@@ -26,8 +31,6 @@ from wharf.server.rules import Rules
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    import httpx
 
     from tests.public import Public
     from tests.server.over_github import World
@@ -228,6 +231,34 @@ def test_a_base_that_goes_away_while_serving_is_shown_as_it_was(staged: Reposito
         assert files(client, "/lone/simple/single/") == ["single-1.0-py3-none-any.whl"]
 
 
+# Promotion
+
+
+def test_a_promoted_release_is_shown_by_a_running_server(staged: Repository) -> None:
+    with serving(staged, PASSES_ON) as client:
+        assert files(client, "/simple/next/") == []
+        promote(staged, [Wanted(project="next", version="1.0")], "staging", actor="ada")
+        soon(lambda: files(client, "/simple/next/") == ["next-1.0-py3-none-any.whl"], seconds=2)
+        page = client.get("/simple/next/", headers=JSON)
+        assert client.get(page.url.join(page.json()["files"][0]["url"])).status_code == 200
+
+
+def test_a_proposed_release_is_shown_once_its_pull_request_is_merged(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refresher, "ASK_EVERY", 0.02)
+    edit(world.root, "staging", 'format = 1\nbases = ["main"]\n')
+    with world.open(world.alice, "hers", index="staging") as hers:
+        publish(hers, [Input.of(world.wheel("next"))], actor="alice")
+    with world.open(world.alice, "hers") as hers:
+        assert propose(hers, [Wanted(project="next", version="1.0")], "staging").proposal is not None
+    with world.serving(public_index=ELSEWHERE) as client:
+        assert files(client, "/simple/next/") == []
+        merge = f"{world.hub.api}/repos/acme/pkgs/pulls/1/merge"
+        assert httpx.put(merge, auth=("x", world.alice), json={"merge_method": "merge"}).status_code == 200
+        soon(lambda: files(client, "/simple/next/") == ["next-1.0-py3-none-any.whl"])
+        page = client.get("/simple/next/", headers=JSON)
+        assert client.get(page.url.join(page.json()["files"][0]["url"]), follow_redirects=True).status_code == 200
+
+
 # No name gets free
 
 
@@ -255,6 +286,15 @@ def test_the_names_of_a_removed_index_stay_claimed_and_it_is_shown_no_more(stage
     with serving(staged, PASSES_ON) as client:
         assert files(client, "/simple/single/") == []
         assert client.get("/lone/simple/single/").status_code == 400
+
+
+@pytest.mark.slow
+def test_in_a_run_a_name_of_another_index_is_passed_on_by_none(staged: Repository, store: Path, tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "home", Settings(place=store))
+    code = ASK + "print(ask('next/')[0], ask('single/')[0])\ntry: print(ask('six/'))\nexcept OSError: print('sent on')"
+    out, _ = desk.python(code, "--fall-through", "--public-index", "http://127.0.0.1:9/simple/")
+    assert out == "200 200\nsent on\n"
+    assert staged.branch.tip() is not None
 
 
 @pytest.mark.slow
