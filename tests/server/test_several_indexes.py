@@ -212,13 +212,16 @@ def test_settings_that_cannot_be_keep_the_last_whole_state(staged: Repository, s
         soon(lambda: client.get("/healthz").json() == {"status": "ok"})
 
 
-def test_a_server_that_begins_with_a_broken_index_passes_no_name_on(staged: Repository, store: Path) -> None:
+@pytest.mark.parametrize(("rules", "status"), [(PASSES_ON, 302), (OPEN, 404)], ids=["passes on", "passes nothing on"])
+def test_a_server_that_begins_with_a_broken_index_calls_no_name_free(
+    staged: Repository, store: Path, rules: Rules, status: int
+) -> None:
     edit(store, "lone", "format = 99\n")
-    with serving(staged, PASSES_ON) as client:
+    with serving(staged, rules) as client:
         assert client.get("/simple/demo/").status_code == 200
         assert [client.get(path).status_code for path in ("/simple/six/", "/lone/simple/single/")] == [503, 503]
         edit(store, "lone", "format = 1\n")
-        soon(lambda: client.get("/simple/six/").status_code == 302)
+        soon(lambda: client.get("/simple/six/").status_code == status)
         assert files(client, "/simple/single/") == []
 
 

@@ -21,7 +21,7 @@ _WAY_ON = "`wharf serve --fall-through` and `wharf run --fall-through -- COMMAND
 
 _UNREAD = text(
     503,
-    "The server cannot read one of the indexes of this repository, so it cannot know whose name this is, and passes none on.",
+    "The server cannot read one of the indexes of this repository, so it cannot know whether it has a project of this name.",
     (("retry-after", "5"),),
 )
 
@@ -31,7 +31,7 @@ class FallThrough:
 
     - A name that any index of the repository owns or reserves is never passed on. It has a page, maybe without files, because
       uv asks the next index after 404.
-    - While there is an index of which nothing was ever read, no name is passed on: it may be a name of that index.
+    - While there is an index of which nothing was ever read, nothing is said of a name: it may be one of that index.
     - Nothing is fetched from the public index: the client is redirected to it.
     - `missed` has the names that were asked for while none is passed on, the first few of them. With `tells`, each of these is
       logged once.
@@ -47,8 +47,10 @@ class FallThrough:
         """What is said of a (normal) name that the index has no project of: the way to the public index, or 404."""
         if self._cache.claims.has(name):
             return self._cache.empty_page(name, form)
+        if self._cache.claims.unread:
+            return _UNREAD
         if self._public is not None:
-            return _UNREAD if self._cache.claims.unread else uncached_redirect(self._public.page(name, quoted(query)))
+            return uncached_redirect(self._public.page(name, quoted(query)))
         if name not in self.missed and len(self.missed) < _MISSED:
             self.missed.add(name)
             if self._tells:
