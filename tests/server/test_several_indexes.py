@@ -353,3 +353,21 @@ def test_a_server_over_github_shows_all_indexes_and_sees_a_new_one(world: World,
         assert files(client, "/simple/next/") == []
         page = client.get("/staging/simple/next/", headers=JSON)
         assert client.get(page.url.join(page.json()["files"][0]["url"]), follow_redirects=True).status_code == 200
+
+
+# The terminal
+
+
+@pytest.mark.parametrize("as_json", [True, False], ids=["JSON", "words"])
+def test_serve_says_where_the_other_indexes_are(staged: Repository, store: Path, *, as_json: bool) -> None:
+    words = [sys.executable, "-m", "wharf", "--repo", str(store), "serve", "--port", "0", *(["--json"] if as_json else [])]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        told = "".join(server.stdout.readline() for _ in range(1 if as_json else 4))
+        server.terminate()
+        server.communicate(timeout=20)
+    if as_json:
+        assert json.loads(told)["indexes"] == ["lone", "staging"]
+    else:
+        assert "/lone/simple/, http://" in told.splitlines()[-1]
+    assert staged.branch.tip() is not None

@@ -15,6 +15,7 @@ from wharf.cli.state import State, pass_state
 
 if TYPE_CHECKING:
     from wharf.public_index_address import PublicIndex
+    from wharf.repository.opening import Repository
     from wharf.server.options import Auth, Options
 
 _FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
@@ -147,10 +148,18 @@ def _serve(state: State, options: Options) -> None:
         so_far = " (a new store, empty yet)" if repository.made else " (empty yet)" if empty else ""
         where = f"the index {index!r} of {repository.where}{so_far}"
         operator = Operator(
-            ready=lambda address, by: tell_that_it_answers(state, where, address, options, by),
+            ready=lambda address, by: tell_that_it_answers(state, where, _others(repository), address, options, by),
             warn=state.warn,
             say=state.say,
             write=click.echo,
             wants_json=state.json,
         )
         serve(repository, options, operator)
+
+
+def _others(repository: Repository) -> list[str]:
+    """The other indexes that are served below their names, as far as they are on this machine by now."""
+    from wharf.index.index_name import has_address
+
+    own = repository.branch.index
+    return [name for name in repository.branch.local_indexes() if name != own and has_address(name)]

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from wharf.pages.install_commands import Login
     from wharf.server.options import Options
 
+_TOLD = 5  # other indexes that are named
 
-def tell_that_it_answers(state: State, where: str, address: str, options: Options, auth: str) -> None:
-    """Say it in words or, with --json, as one JSON document on a line."""
+
+def tell_that_it_answers(state: State, where: str, others: list[str], address: str, options: Options, auth: str) -> None:
+    """Say it in words or, with --json, as one JSON document on a line. `others` are indexes that have addresses below it."""
     clients = options.seen_by_clients(address)
     if state.json:
-        click.echo(json.dumps({"url": address, "clients": clients}))
+        click.echo(json.dumps({"url": address, "clients": clients, "indexes": others}))
         return
     if clients is None:
         click.echo(f"Serving {where} at {address} (stop with Ctrl-C)")
@@ -27,6 +29,9 @@ def tell_that_it_answers(state: State, where: str, address: str, options: Option
         click.echo(f"  Clients use {through}, which is not known here, with {options.root_path}/simple/ behind it.")
     else:
         _tell_how(where, address, clients, options, auth)
+    if others:
+        some = ", ".join(f"{clients or options.root_path}/{name}/simple/" for name in others[:_TOLD])
+        click.echo(f"Other indexes are at {some}{' and below their names' if len(others) > _TOLD else ''}.")
     if options.public_index is not None:
         click.echo(
             f"Requests for other projects are redirected to {options.public_index.address}, unless the index reserves them."
