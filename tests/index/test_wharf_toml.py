@@ -106,3 +106,7 @@ def test_changes_of_rights_are_named() -> None:
     after = b"format = 1\nbases = ['main']\nmetadata-assets = true\n[upload]\nacme = []\n[policy]\ndeny = ['x']\n"
     assert wharf_toml.changed_rights(NEW, after) == ["bases", "upload", "policy"]
     assert wharf_toml.unknown_keys(b"format = 1\nreservd = []\n[policy]\n") == ["reservd"]
+    rules = (b"'acme-*' = []\n", b"'*' = ['alice']\n")
+    one, other = (NEW + b"[upload]\n" + b"".join(each) for each in (rules, rules[::-1]))
+    assert wharf_toml.changed_rights(one, other) == ["upload"]
+    assert wharf_toml.changed_rights(one, b"[upload]\n" + b"# said otherwise\n".join(rules)) == []

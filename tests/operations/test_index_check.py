@@ -260,6 +260,13 @@ def test_a_change_of_rights_is_shown_and_no_error(filled: Repository, git_dir: P
     assert len(found(checked, "rights")) == 2
 
 
+def test_another_order_of_the_rules_is_a_change_of_rights(filled: Repository, git_dir: Path) -> None:
+    move(git_dir, tree(git_dir, {TOML: b'format = 1\n[upload]\n"demo*" = []\n"*" = ["alice"]\n'}))
+    commit = tree(git_dir, {TOML: b'format = 1\n[upload]\n"*" = ["alice"]\n"demo*" = []\n'})
+    ((path, told),) = found(check_index_branch(filled, f"wharf/main..{commit}"), "rights")
+    assert (path, told.partition(" ")[0]) == (TOML, "'upload'")
+
+
 def branch_of(repository: Repository, index: str, *files: NewFile, settings: bytes = wharf_toml.NEW) -> None:
     """An index beside, with these files and settings."""
     with repository.branch.sibling(index) as branch:

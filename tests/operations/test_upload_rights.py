@@ -14,6 +14,8 @@ from tests.simulator import plumbing
 from wharf.errors import MayNotWriteError, NotAllowedError, NotFoundError, StorageError
 from wharf.github.api import GitHub
 from wharf.index import wharf_toml
+from wharf.index.wharf_toml_change import parse_setting
+from wharf.operations.index_settings import set_settings
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
 from wharf.operations.remove import remove
@@ -212,6 +214,15 @@ def test_who_may_change_the_settings_of_rights(world: World, level: str, may: bo
         else:
             with pytest.raises(MayNotWriteError, match="may be changed by the roles maintain and admin of"):
                 check.of_settings(settings("carol"), ["upload"])
+
+
+def test_another_order_of_the_rules_is_another_right(world: World) -> None:
+    settle(world, '[upload]\n"demo*" = []\n"*" = ["alice"]\n')
+    with (
+        world.open(world.alice, "hers") as hers,
+        pytest.raises(MayNotWriteError, match=r"upload in wharf\.toml may be changed by"),
+    ):
+        set_settings(hers, (parse_setting('upload={"*"=["alice"], "demo*"=[]}'),))
 
 
 def test_a_store_in_a_folder_has_no_limits(repository: Repository) -> None:

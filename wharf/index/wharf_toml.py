@@ -128,9 +128,13 @@ def unknown_keys(data: bytes) -> list[str]:
 
 
 def changed_rights(before: bytes, after: bytes) -> list[str]:
-    """The keys of rights that differ between two files. Raises StorageError for what is not TOML."""
+    """The keys of rights that differ between two files, in their order too: the first rule that matches decides.
+
+    Raises StorageError for what is not TOML.
+    """
     old, new = _table(before), _table(after)
-    return [key for key in (*KEYS_OF_RIGHTS, *LATER) if old.get(key) != new.get(key)]
+    # Compared as text, because equal tables may have different orders.
+    return [key for key in (*KEYS_OF_RIGHTS, *LATER) if repr(old.get(key)) != repr(new.get(key))]
 
 
 def matches(globs: tuple[str, ...], name: str) -> bool:
