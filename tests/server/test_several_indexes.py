@@ -113,6 +113,34 @@ def test_a_misspelt_index_is_no_404_after_which_uv_would_ask_the_next_index(clie
         assert client.get(path).status_code == 400
 
 
+@pytest.mark.parametrize("name", ["simple-team", "legacy-builds", "files-2024", "simple1"])
+def test_an_index_whose_name_begins_with_a_word_of_addresses_has_one(repository: Repository, tmp_path: Path, name: str) -> None:
+    put(repository, "main", make_wheel(tmp_path, "demo"))
+    put(repository, name, make_wheel(tmp_path, "single"))
+    token = repository.tokens.create("ci", "publish").reveal()
+    with serving(repository, OPEN) as client:
+        assert f"{client.base_url}/{name}/simple/" in client.get("/").text
+        assert files(client, f"/{name}/simple/single/") == ["single-1.0-py3-none-any.whl"]
+        assert client.get(f"/{name}/simple/Single").headers["location"] == "single/"
+        done = client.post(f"/{name}/legacy/", auth=("x", token), **form(make_wheel(tmp_path, "more")))
+        assert (done.status_code, done.text) == (200, "OK\n")
+        assert files(client, f"/{name}/simple/more/") == ["more-1.0-py3-none-any.whl"]
+        assert client.post(f"/{name}/simple/").status_code == 405
+
+
+@pytest.mark.parametrize("prefix", ["", "/main"])
+@pytest.mark.parametrize("path", [
+    "/foo/", "/simplejson/", "/simple-foo/", "/files/", "/filesystem/", "/legacy-foo/", "/files/foo/", "/simplejson/simple/",
+])  # fmt: skip
+def test_a_base_address_without_simple_is_no_404_after_which_uv_would_ask_the_next_index(
+    client: httpx.Client, prefix: str, path: str
+) -> None:
+    for _ in range(2):
+        answer = client.get(f"{prefix}{path}")
+        assert answer.status_code == 400, answer.text
+        assert "look at the address that the installer was given" in answer.text
+
+
 def test_the_home_page_names_all_indexes_and_each_has_one(client: httpx.Client) -> None:
     home = client.get("/").text
     assert all(f"{client.base_url}/{name}/simple/" in home for name in ("staging", "lone"))

@@ -48,7 +48,8 @@ _SLASHES = re.compile("//+")
 _READING = frozenset({"GET", "HEAD"})
 _WRITING = frozenset({"POST", "PUT"})
 _TAKES_POSTS = frozenset({"/legacy/", "/legacy", "/-/webhook/github"})
-_READ_ONLY = ("/simple", "/files/", "/healthz")
+_PAGE_OR_FILE = re.compile(r"/(?:simple(?:/.*)?|files/.*)", re.DOTALL)
+_READ_ONLY = re.compile(r"/(?:(?:simple|healthz)(?:/.*)?|files/.*)?", re.DOTALL)
 _OF_INDEX = re.compile(r"/([a-z0-9][a-z0-9-]{0,63})(/(?:simple(?:/.*)?|files/.*|legacy/?))", re.ASCII | re.DOTALL)
 _REFUSALS = frozenset({401, 403})
 _NO_METHOD = answer.text(405, "Only GET and HEAD are answered here.", (("allow", "GET, HEAD"),))
@@ -124,7 +125,7 @@ class SimpleApi:
             if scope["method"] in _WRITING and path not in _TAKES_POSTS:
                 await self._say_where_uploads_go(whole, path, scope, receive, send)
                 return
-            if not path.startswith(("/simple", "/files/")):
+            if not _PAGE_OR_FILE.fullmatch(path):
                 await self._router({**scope, "path": whole, "root_path": ""}, receive, send)
                 return
             found = await self._make(scope, index, path)
@@ -148,15 +149,14 @@ class SimpleApi:
 
     def _index_of(self, path: str) -> tuple[str, str]:
         """The index that a path below the root path is of, and the path below that index."""
-        found = None if path.startswith(("/simple", "/files/", "/legacy")) else _OF_INDEX.fullmatch(path)
+        found = _OF_INDEX.fullmatch(path)
         return (found[1], found[2]) if found is not None and has_address(found[1]) else (self._index, path)
 
     async def _say_where_uploads_go(self, whole: str, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         base = f"{scope['scheme']}://{headers.get(b'host', b'').decode('latin-1')}{self._root}"
         says = f"Uploads go to {base}{whole.removesuffix(path)}/legacy/."
-        there = path == "/" or path.startswith(_READ_ONLY)
-        where = answer.text(405, says, (("allow", "GET, HEAD"),)) if there else answer.text(404, says)
+        where = answer.text(405, says, (("allow", "GET, HEAD"),)) if _READ_ONLY.fullmatch(path) else answer.text(404, says)
         await send_answer(where, receive, send)
 
     def _tell_of(self, refused: Answer, scope: Scope) -> None:
@@ -229,7 +229,7 @@ class SimpleApi:
             location = "../" * (path.count("/") - 1) + _SLASHES.sub("/", path)[1:]
             return answer.redirect(location + (f"?{quoted(query)}" if query else ""))
         name = path[8:-1]
-        if path != "/simple/" and (path[7:8] != "/" or path[-1] != "/" or name == LIST or not self._cache.has(index, name)):
+        if path != "/simple/" and (path[-1] != "/" or name == LIST or not self._cache.has(index, name)):
             return self._redirect_or_miss(path, query, form)
         page = self._cache.page(index, name, (form, zipped)) or await self._cache.make_page(index, name, (form, zipped))
         return page or self._fall_through.answer(name, query, form)
@@ -241,7 +241,7 @@ class SimpleApi:
         else:
             given = path[8:].removesuffix("/")
             name = normalize(given)
-            if path[7:8] != "/" or not is_name(name):
+            if not is_name(name):
                 return answer.OTHER_ADDRESS if "/" in given and path.endswith("/") else self._fall_through.missing()
             if given == name and path.endswith("/"):
                 return self._fall_through.answer(name, query, form)
@@ -251,7 +251,7 @@ class SimpleApi:
     async def _file(self, index: str, path: str, *, zipped: bool) -> Answer | FileAnswer | GitHubFile:
         sha256, _, filename = path[7:].partition("/")
         if not is_sha256(sha256):
-            return _NO_FILE
+            return answer.OTHER_ADDRESS if path.endswith("/") else _NO_FILE
         if filename.endswith(".metadata"):
             filename = filename.removesuffix(".metadata")
             ready = self._cache.metadata(index, sha256, filename, zipped=zipped)
