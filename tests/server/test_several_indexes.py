@@ -269,7 +269,7 @@ def test_a_promoted_release_is_shown_by_a_running_server(staged: Repository) -> 
     with serving(staged, PASSES_ON) as client:
         assert files(client, "/simple/next/") == []
         promote(staged, [Wanted(project="next", version="1.0")], "staging", actor="ada")
-        soon(lambda: files(client, "/simple/next/") == ["next-1.0-py3-none-any.whl"], seconds=2)
+        soon(lambda: files(client, "/simple/next/") == ["next-1.0-py3-none-any.whl"])
         page = client.get("/simple/next/", headers=JSON)
         assert client.get(page.url.join(page.json()["files"][0]["url"])).status_code == 200
 
