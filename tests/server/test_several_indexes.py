@@ -319,6 +319,71 @@ def test_the_names_of_a_removed_index_stay_claimed_and_it_is_shown_no_more(stage
         assert client.get("/lone/simple/single/").status_code == 400
 
 
+def take_away(store: Path, index: str, *, again: str = "") -> None:
+    """What `wharf index remove` does; with `again` somebody makes an index of that name by hand."""
+    git(store, "update-ref", f"refs/wharf/removed/{index}", f"refs/heads/wharf/{index}")
+    git(store, "update-ref", "-d", f"refs/heads/wharf/{index}")
+    if again:
+        edit(store, index, again)
+
+
+@pytest.mark.parametrize("again", ["", "format = 1\n"], ids=["removed", "made again by hand"])
+@pytest.mark.parametrize("index", ["main", "lone"])
+def test_names_of_a_removed_index_are_claimed_at_the_start_of_a_server(
+    staged: Repository, store: Path, index: str, again: str
+) -> None:
+    name = {"main": "demo", "lone": "single"}[index]
+    edit(store, "staging", "format = 1\n")
+    remove(staged.of_index("staging"), "demo", "2.0", None, reason="", actor="ada")
+    edit(store, "staging", "format = 1\nreserved = []\n")
+    take_away(store, index, again=again)
+    with serving(staged, PASSES_ON) as client:
+        for path in (f"/staging/simple/{name}/", f"/simple/{name}/"):
+            answer = client.get(path)
+            assert answer.status_code == (503 if index == "main" and not again and path.startswith("/simple") else 200), path
+
+
+@pytest.mark.parametrize("damage", ["ref", "commit", "tree"])
+def test_a_damaged_removed_index_is_not_absent_and_keeps_no_other_from_being_shown(
+    staged: Repository, store: Path, tmp_path: Path, damage: str
+) -> None:
+    take_away(store, "lone")
+    ref = store / "index.git" / "refs/wharf/removed/lone"
+    if damage == "ref":
+        ref.write_text("")
+    elif damage == "commit":
+        ref.write_text("1" * 40 + "\n")
+    else:
+        blob = git(store, "rev-parse", "refs/wharf/removed/lone:wharf.toml")
+        entry = f"100644 blob {blob}\twharf.toml\n040000 tree {'2' * 40}\tprojects\n"
+        tree = git(store, "mktree", "--missing", data=entry.encode())
+        who = ("-c", "user.name=Hand", "-c", "user.email=hand@example.org")
+        git(store, "update-ref", "refs/wharf/removed/lone", git(store, *who, "commit-tree", tree, "-m", "damaged"))
+    with serving(staged, PASSES_ON) as client:
+        assert client.get("/simple/single/").status_code == 503
+        assert client.get("/healthz").json() == {"status": "stale"}
+        put(staged, "main", make_wheel(tmp_path, "fresh"))
+        soon(lambda: client.get("/simple/fresh/").status_code == 200)
+
+
+def test_names_in_a_commit_whose_settings_cannot_be_read_are_claimed(staged: Repository, store: Path, tmp_path: Path) -> None:
+    with serving(staged, PASSES_ON) as client:
+        assert client.get("/simple/third/").status_code == 302
+        put(staged, "lone", make_wheel(tmp_path, "third"))
+        edit(store, "lone", "format = 1\nretention = 3\n")
+        soon(lambda: client.get("/healthz").json() == {"status": "stale"})
+        soon(lambda: client.get("/simple/third/").status_code == 200)
+        assert client.get("/simple/six/").status_code == 302
+
+
+@pytest.mark.parametrize("ref", ["wharf/Feature/x", "wharf/feature/x", "wharf/simple", "wharf/no_index"])
+def test_a_branch_that_can_be_no_index_is_left_alone(staged: Repository, store: Path, ref: str) -> None:
+    git(store, "update-ref", f"refs/heads/{ref}", "refs/heads/wharf/main")
+    with serving(staged, PASSES_ON) as client:
+        assert client.get("/simple/six/").status_code == 302
+        assert client.get("/healthz").json() == {"status": "ok"}
+
+
 @pytest.mark.slow
 def test_in_a_run_a_name_of_another_index_is_passed_on_by_none(staged: Repository, store: Path, tmp_path: Path) -> None:
     desk = Desk(tmp_path / "home", Settings(place=store))

@@ -98,7 +98,7 @@ class RemoteBranch(Branch):
     def all_names(self) -> IndexNames:
         """As for any branch, brought to where they are on GitHub."""
         self._clone.fetch_all()
-        return super().all_names()
+        return self.local_names()
 
     def commit(self, change: Change, message: CommitMessage) -> Committed:
         """As for any branch. Publishers on one machine queue up, so that they need not refuse each other's pushes."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import StorageError, WharfError
+from wharf.index.index_name import BRANCHES, REMOVED, is_index_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,17 +21,23 @@ MOST_INDEXES: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class FoundIndexes:
-    """What was found: each index as a snapshot or as what is wrong with it, and the last commits of removed indexes."""
+    """What was found: each index as a snapshot or as what is wrong with it, and the last commits of removed indexes.
+
+    `names` are those of the projects of broken indexes, as far as they can be read.
+    """
 
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     broken: dict[str, WharfError | OSError] = field(default_factory=dict)
     removed: dict[str, Snapshot] = field(default_factory=dict)
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class AllIndexes:
     """Reads every index of the repository that a branch belongs to.
 
-    - What is wrong with one index keeps no other from being read.
+    - What is wrong with one index keeps no other from being read. That goes for removed ones, too.
+    - An index that is removed or restored at this moment is found in one state or the other, or is broken.
+    - Branches whose names no index can have are left out.
     - The index of the branch itself is among the snapshots even if there is no commit of it yet.
     - One thread at a time.
     """
@@ -44,32 +52,50 @@ class AllIndexes:
 
     def read(self, before: Mapping[str, Snapshot]) -> FoundIndexes:
         """All that is here. Of a snapshot from before, only what changed since is read. Raises StorageError and OSError."""
-        names = self._own.local_indexes()
+        listed = self._own.local_names()
+        names = {*filter(is_index_name, listed.there), self._own.index}
         if len(names) > MOST_INDEXES:
             raise StorageError(
                 f"The repository has {len(names)} indexes, and wharf serves at most {MOST_INDEXES}.",
                 "Remove those that nobody needs: `wharf index remove NAME`.",
             )
         found = FoundIndexes()
-        for name in {*names, self._own.index}:
+        for name in names:
             if name not in self._branches:
                 self._branches[name] = self._own.sibling(name)
             try:
                 snapshot = self._snapshot(self._branches[name], before.get(name))
             except (WharfError, OSError) as error:
-                found.broken[name] = error
+                self._note(found, name, error, f"{BRANCHES}{name}")
                 continue
             if snapshot.commit is not None or name == self._own.index:
                 found.snapshots[name] = snapshot
-        for name, ref in self._own.removed().items():
-            try:
-                kept = self._own.snapshot_at(ref)
-            except WharfError as error:
-                found.broken.setdefault(name, error)
-                continue
-            if kept is not None:
-                found.removed[name] = kept
+        for name in filter(is_index_name, listed.removed):
+            self._read_removed(found, name)
         return found
+
+    def _read_removed(self, found: FoundIndexes, name: str) -> None:
+        ref = f"{REMOVED}{name}"
+        try:
+            commit = self._own.commit_at(ref)
+            if commit is not None:
+                found.removed[name] = self._own.snapshot_at(commit)
+                return
+            if name in found.snapshots and found.snapshots[name].commit is not None:
+                return  # it was restored at this moment
+            lost = StorageError(f"{ref} is lost or damaged: the names of that removed index are not known.")
+        except WharfError as error:
+            self._note(found, name, error, ref)
+        else:
+            found.broken.setdefault(name, lost)
+
+    def _note(self, found: FoundIndexes, name: str, error: WharfError | OSError, ref: str) -> None:
+        """What is wrong with an index; the names of its projects, if they can be read all the same."""
+        found.broken.setdefault(name, error)
+        with contextlib.suppress(WharfError, OSError):
+            commit = self._own.commit_at(ref)
+            if commit is not None:
+                found.names[name] = (*found.names.get(name, ()), *self._own.names_at(commit))
 
     def _snapshot(self, branch: Branch, before: Snapshot | None) -> Snapshot:
         same = before is not None and before.commit is not None and before.commit == branch.tip()

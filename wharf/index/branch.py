@@ -23,7 +23,7 @@ from wharf.index.git import Git, identity
 from wharf.index.git_objects import GitObjects
 from wharf.index.index_name import BRANCHES, REMOVED, IndexNames
 from wharf.index.ref_transaction import transact, unmoved
-from wharf.index.snapshot import Snapshot
+from wharf.index.snapshot import Snapshot, project_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -128,7 +128,11 @@ class Branch:
         return self._names(BRANCHES)
 
     def all_names(self) -> IndexNames:
-        """The names of all indexes, and of the removed ones. One that goes or comes back now is in a list, too."""
+        """The names of all indexes, and of the removed ones, brought to where they are kept."""
+        return self.local_names()
+
+    def local_names(self) -> IndexNames:
+        """The names of all indexes that are here, and of the removed ones. One that goes or comes back now is in a list."""
         before = self._names(REMOVED)
         there = self._names(BRANCHES)
         return IndexNames(there, sorted({*before, *self._names(REMOVED)}))
@@ -142,7 +146,7 @@ class Branch:
         }
         for folder in (self._git.git_dir / prefix, self._git.git_dir / "logs" / prefix):
             if folder.is_dir():
-                names |= {path.name for path in folder.iterdir() if path.suffix != ".lock"}
+                names |= {path.name for path in folder.iterdir() if path.suffix != ".lock" and path.is_file()}
         return sorted(names)
 
     def states(self) -> dict[str, IndexState]:
@@ -157,17 +161,22 @@ class Branch:
         """The same for all indexes of the repository, and for those that were removed. Costs system calls, no process."""
         return ref_stamps.stamp_of_all(self._git.git_dir), self.stamp()
 
-    def removed(self) -> dict[str, str]:
-        """The removed indexes that are here, and the ref that keeps the last commit of each."""
-        if not (self._git.git_dir / "HEAD").is_file():
-            return {}
-        refs = self._git.run("for-each-ref", "--format=%(refname)", REMOVED).decode().splitlines()
-        return {ref.removeprefix(REMOVED): ref for ref in refs}
+    def removed(self) -> list[str]:
+        """The names of the removed indexes that are here, also of those whose ref is lost or damaged."""
+        return self._names(REMOVED)
 
-    def snapshot_at(self, ref: str) -> Snapshot | None:
-        """The index at the commit of a ref, or None. Raises StorageError for what is no index."""
+    def commit_at(self, ref: str) -> str | None:
+        """The commit of a ref, or None, also where it is lost or damaged."""
         found = self._objects.one(ref)
-        return None if found is None else Snapshot(self._objects, found.id)
+        return None if found is None else found.id
+
+    def snapshot_at(self, commit: str) -> Snapshot:
+        """The index at a commit. Raises StorageError for what is no index."""
+        return Snapshot(self._objects, commit)
+
+    def names_at(self, commit: str) -> tuple[str, ...]:
+        """The names of the projects at a commit, whatever its settings say. Raises StorageError for damage."""
+        return project_names(self._objects, commit)
 
     def tip(self) -> str | None:
         """The commit that the branch is at, or None. Raises StorageError if it had one that is lost or damaged."""

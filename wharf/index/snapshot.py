@@ -228,6 +228,16 @@ class Snapshot:
         return None if blob is None else self._objects.must([blob])[0].data
 
 
+def project_names(objects: GitObjects, commit: str) -> tuple[str, ...]:
+    """The PEP 503 names of all projects at a commit, whatever its settings say. Raises StorageError for damage."""
+    root = objects.trees([f"{commit}^{{tree}}"])[0]
+    if "projects" not in root.folders:
+        return ()
+    shards = objects.trees([root.folders["projects"]])[0].folders
+    found = zip(shards, objects.trees(shards.values()), strict=True)
+    return tuple(sorted(name for shard, tree in found for name in tree.folders if is_name(name) and name[:2] == shard))
+
+
 def is_spelling(version: str) -> bool:
     """Whether a folder's name can be a version: what `packaging` forgives, such as blanks around it, has no place in a path."""
     return bool(re.fullmatch(r"[A-Za-z0-9.!+_-]{1,200}", version)) and version_of(version) is not None

@@ -98,7 +98,7 @@ class AnswerCache:
             old, new = before.get(index), sources.get(index)
             if names is None or old is None or new is None or any(old.has(name) != new.has(name) for name in names):
                 self._drop((LIST, index))
-        every = any(names is None for names in changed.values())
+        every = any(names is None and index in before for index, names in changed.items())  # of a new one nothing is kept
         differ = {*self._validators} if every else {name for names in changed.values() for name in names or ()}
         for name in differ - {LIST}:
             for validator in [*self._validators.get(name, ())]:

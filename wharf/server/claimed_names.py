@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from wharf.index.wharf_toml import IndexSettings
+from wharf.index import wharf_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from wharf.index.wharf_toml import IndexSettings
+
 
 @dataclass(slots=True)
 class _OfIndex:
-    """What one index has claimed: the names of its projects, what it reserves, and what commits reserved that were replaced."""
+    """What one index has claimed: the names of its projects, the globs that it reserves, and those of replaced commits."""
 
     names: set[str] = field(default_factory=set)
-    settings: IndexSettings = field(default_factory=IndexSettings)
-    before: list[IndexSettings] = field(default_factory=list)
+    reserved: tuple[str, ...] = ()
+    before: set[str] = field(default_factory=set)
 
 
 class ClaimedNames:
@@ -33,6 +35,7 @@ class ClaimedNames:
     def __init__(self) -> None:
         self.unread = False
         self._by_index: dict[str, _OfIndex] = {}
+        self._globs: tuple[str, ...] = ()  # of all indexes: one pattern is made of them
 
     def learn(self, index: str, names: Iterable[str], settings: IndexSettings, *, rewritten: bool = False) -> list[str]:
         """What another commit of an index says; the names that earlier ones had and this one lacks.
@@ -40,9 +43,16 @@ class ClaimedNames:
         `rewritten`: the commit does not stand on the one before, so that it takes nothing back.
         """
         claimed = self._by_index.setdefault(index, _OfIndex())
-        if rewritten and claimed.settings not in claimed.before:
-            claimed.before.append(claimed.settings)
-        claimed.settings = settings
+        if rewritten:
+            claimed.before.update(claimed.reserved)
+        claimed.reserved = settings.reserved
+        every = self._by_index.values()
+        self._globs = tuple(sorted({glob for each in every for glob in (*each.reserved, *each.before)}))
+        return self.learn_names(index, names)
+
+    def learn_names(self, index: str, names: Iterable[str]) -> list[str]:
+        """The same of a commit whose settings cannot be read: what it reserves is not known."""
+        claimed = self._by_index.setdefault(index, _OfIndex())
         now = set(names)
         lost = sorted(claimed.names - now)
         claimed.names |= now
@@ -50,7 +60,7 @@ class ClaimedNames:
 
     def reserves(self, name: str) -> bool:
         """Whether a (normal) name is reserved by any index."""
-        return any(each.reserves(name) for found in self._by_index.values() for each in (found.settings, *found.before))
+        return wharf_toml.matches(self._globs, name)
 
     def has(self, name: str) -> bool:
         """Whether a (normal) name belongs to the repository, whether or not an index has a project of it now."""

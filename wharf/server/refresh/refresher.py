@@ -32,6 +32,8 @@ log = logging.getLogger("wharf")
 
 EVERY = 0.25
 """Seconds between two looks at the branch and at the tokens on this machine: two or three system calls each."""
+LOOK_AGAIN = 1.0
+"""Seconds before an index that cannot be read is read again, where nothing moved."""
 ASK_EVERY = 5.0
 """Seconds between two questions to GitHub: an answer that nothing has changed is free for who has a token."""
 ASK_AT_LEAST = 60.0
@@ -85,6 +87,7 @@ class Refresher:
         self._poll = BranchPoll(repository.branch, clock=clock)
         self._visibility = RepositoryVisibility(public=public, clock=clock)
         self._stamp: object = None
+        self._again: float | None = None  # when what is broken is read again though nothing moved
         self._confirmed = 0.0  # when GitHub last confirmed what is shown
         self._first: asyncio.Task[bool] | None = None
         self._wake = asyncio.Event()
@@ -155,7 +158,7 @@ class Refresher:
                 if self.access is not None:
                     self.access.refresh()
                 stamp = self._shown.stamp(), self._poll.absent
-                if stamp == self._stamp:
+                if stamp == self._stamp and (self._again is None or time.monotonic() < self._again):
                     self._is_back("machine")
                     return
                 read = await asyncio.to_thread(self._shown.read)
@@ -165,7 +168,8 @@ class Refresher:
                 if isinstance(error, DamagedError):
                     self.distrust()
                 return
-            self._stamp = stamp if still and not read.broken else None
+            self._stamp = stamp if still else None
+            self._again = time.monotonic() + LOOK_AGAIN if read.broken else None
             self._note(self._shown.show(read))
 
     def _note(self, shown: NowShown) -> None:
@@ -246,6 +250,8 @@ class Refresher:
             self._problems.begin("github", error)
             return False
         was_away = self._problems.end("github")
+        if self._again is not None:
+            self._again = 0.0  # the copy may be whole again
         if not self._poll.must_fetch:  # nothing was found to be damaged meanwhile
             self._problems.end("copy")
         await self.refresh()

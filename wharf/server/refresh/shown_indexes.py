@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from wharf.errors import StorageError, WharfError
 from wharf.index.all_indexes import AllIndexes
-from wharf.index.index_name import has_address
+from wharf.index.index_name import REMOVED
 from wharf.sources.layers import Layer, Layers
 from wharf.sources.resolution_order import resolution_order
 
@@ -31,13 +31,14 @@ class ReadIndexes:
     """What is on this machine: the layer of each index that can be read, and what is wrong with the others.
 
     `rewritten` are those that drop reservations and do not stand on the commit before. `removed` are layers of indexes that
-    were removed.
+    were removed. `names` are those of broken indexes, as far as they can be read.
     """
 
     layers: dict[str, Layer] = field(default_factory=dict)
     rewritten: set[str] = field(default_factory=set)
     removed: dict[str, Layer] = field(default_factory=dict)
     broken: Problems = field(default_factory=dict)
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ class ShownIndexes:
     - An index whose bases lead nowhere, or back to itself, is shown as it was before, and so is what stands on it.
     - The own index, which is at the root, is shown as an empty one where it has no commit only if it `may_be_empty`. Any other
       index of which nothing can be shown yet is `blind` in the cache.
-    - The cache's claims learn the names of everything that can be read, shown or not.
+    - The cache's claims learn the names of everything that can be read: shown or not, removed, or with settings that cannot be
+      read. What the last of these reserve is not known, but what they reserved before is.
     - `read` may run in another thread, one at a time; all else is for the event loop's thread.
     """
 
@@ -69,6 +71,7 @@ class ShownIndexes:
         self._may_be_empty = may_be_empty
         self._every = every
         self._layers: dict[str, Layer] = {}
+        self._learned: dict[str, Layer] = {}  # of indexes, and of removed ones by their refs: what the claims know already
 
     @property
     def commit(self) -> str | None:
@@ -81,28 +84,36 @@ class ShownIndexes:
         return self._own in self._cache.blind
 
     def stamp(self) -> object:
-        """A value that changes whenever any tip may have moved."""
-        return self._indexes.stamp()
+        """A value that changes whenever any tip may have moved, or all indexes are here for the first time."""
+        return self._indexes.stamp(), self._every()
 
     def read(self) -> ReadIndexes:
         """The indexes as they are on this machine. Raises WharfError and OSError."""
         shown = self._layers
         found = self._indexes.read({name: layer.snapshot for name, layer in shown.items()})
-        read = ReadIndexes(broken=dict(found.broken))
+        read = ReadIndexes(broken=dict(found.broken), names=found.names)
         for name, snapshot in found.snapshots.items():
-            before = shown.get(name)
-            if before is not None and before.snapshot.commit == snapshot.commit:
-                read.layers[name] = before
+            known = self._learned.get(name)
+            same = [each for each in (shown.get(name), known) if each is not None and each.snapshot.commit == snapshot.commit]
+            if same:
+                read.layers[name] = same[0]
                 continue
             try:
                 read.layers[name] = Layer(name, snapshot, snapshot.tree_ids())
             except WharfError as error:
                 read.broken[name] = error
                 continue
-            if before is not None and self._is_rewritten(before.snapshot, snapshot):
+            if known is not None and self._is_rewritten(known.snapshot, snapshot):
                 read.rewritten.add(name)
         for name, snapshot in found.removed.items():
-            read.removed[name] = Layer(name, snapshot, snapshot.tree_ids())
+            known = self._learned.get(f"{REMOVED}{name}")
+            if known is not None and known.snapshot.commit == snapshot.commit:
+                read.removed[name] = known
+                continue
+            try:
+                read.removed[name] = Layer(name, snapshot, snapshot.tree_ids())
+            except WharfError as error:
+                read.broken.setdefault(name, error)
         return read
 
     def _is_rewritten(self, before: Snapshot, after: Snapshot) -> bool:
@@ -114,24 +125,29 @@ class ShownIndexes:
 
     def show(self, read: ReadIndexes) -> NowShown:
         """Show what was read. What is wrong with an index leaves that one as it was."""
-        layers, removed = dict(self._layers), read.removed.keys() - read.layers.keys()
-        fresh = dict(read.layers)
+        layers, fresh = {**self._layers}, dict(read.layers)
         own = fresh.get(self._own)
         empty = own is not None and own.snapshot.commit is None
-        if empty and (self.commit or not self._may_be_empty):
+        if empty and (self.commit or not self._may_be_empty or self._own in read.removed):
             del fresh[self._own]
         layers.update(fresh)
-        for name in removed - {base for layer in layers.values() for base in layer.snapshot.settings.bases}:
-            layers.pop(name, None)
-        missing = layers.keys() - read.layers.keys() - read.broken.keys()
         sources, problems = self._resolved(layers)
+        self._drop_removed(read.removed.keys() - read.layers.keys(), layers, sources)
+        missing = layers.keys() - read.layers.keys() - read.broken.keys()
         problems.update(read.broken)
         self._learn(read)
         of_broken = read.broken.keys() - read.removed.keys()
         self._cache.blind = frozenset({*layers, *read.layers, *of_broken, self._own} - sources.keys())
-        self._cache.claims.unread = not self._every() or any(name not in self._layers for name in read.broken)
+        self._cache.claims.unread = not self._every() or not all(map(self._was_read, read.broken))
         self._swap(layers, sources)
         return NowShown(own=self._own not in missing and (not empty or self._own in fresh), missing=missing, problems=problems)
+
+    def _drop_removed(self, removed: Collection[str], layers: dict[str, Layer], sources: dict[str, Layers]) -> None:
+        """Show removed indexes no more, but for those that others still have as bases."""
+        used = {layer.index for name, source in sources.items() if name not in removed for layer in source.layers}
+        for name in {*removed} - used:
+            layers.pop(name, None)
+            sources.pop(name, None)
 
     def show_nothing(self) -> None:
         """Nothing can be said of any index yet."""
@@ -170,14 +186,24 @@ class ShownIndexes:
 
     def _learn(self, read: ReadIndexes) -> None:
         """Claim the names of all that was read, whether or not it can be shown."""
-        for name, layer in {**read.removed, **read.layers}.items():
-            if layer is self._layers.get(name) or layer.snapshot.commit is None:
+        known = {**{f"{REMOVED}{name}": layer for name, layer in read.removed.items()}, **read.layers}
+        for key, layer in known.items():
+            if layer is self._learned.get(key) or layer.snapshot.commit is None:
                 continue
+            self._learned[key] = layer
             settings = layer.snapshot.settings
-            lost = self._cache.claims.learn(name, layer.trees, settings, rewritten=name in read.rewritten)
-            if lost:
-                some = ", ".join(lost[:3]) + (" and others" if len(lost) > 3 else "")
-                log.warning("The index lacks projects that it had: %s. This server sends nobody elsewhere for them.", some)
+            self._tell_of_lost(self._cache.claims.learn(key, layer.trees, settings, rewritten=key in read.rewritten))
+        for name, names in read.names.items():
+            self._cache.claims.learn_names(name, names)
+
+    def _was_read(self, name: str) -> bool:
+        """Whether an index was ever read whole, before or after it was removed: what it reserved then is known."""
+        return name in self._learned or f"{REMOVED}{name}" in self._learned
+
+    def _tell_of_lost(self, lost: list[str]) -> None:
+        if lost:
+            some = ", ".join(lost[:3]) + (" and others" if len(lost) > 3 else "")
+            log.warning("The index lacks projects that it had: %s. This server sends nobody elsewhere for them.", some)
 
     def _swap(self, layers: dict[str, Layer], sources: dict[str, Layers]) -> None:
         """Have the cache show other sources, if anything is another one."""
@@ -195,11 +221,6 @@ class ShownIndexes:
         self._layers = layers
         if changed:
             self._cache.swap(sources, changed)
-
-
-def addressed(names: Collection[str]) -> list[str]:
-    """Those of the indexes that have an address below their names, sorted."""
-    return sorted(filter(has_address, names))
 
 
 def _bases(layers: Mapping[str, Layer], name: str) -> tuple[str, ...] | None:
