@@ -1,22 +1,36 @@
 """TOML and JSON that anybody may have written, as values, with one kind of error, whatever is wrong with them. Pure.
 
-Numbers without an end and brackets in brackets make the standard library's parsers fail with other errors.
+Numbers without an end and brackets in brackets make the standard library's parsers fail with other errors. Keys of very many
+parts (`a.a.a`) take its parser of TOML time that grows with the square of their length.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from wharf.model import Json
 
+MOST_PARTS: Final = 16
+"""A key, or the name of a table, may have so many parts with dots between them."""
+
+# One match for each comment and each string, also one without an end. Nothing in it can fail after its first character, so that
+# it takes linear time. Where it does not see what a parser sees, the text is no TOML, and parsers end there.
+_QUOTED: Final = re.compile(
+    r"""#[^\n]*|"{3}(?:[^"\\]+|\\.?|""?(?!"))*"{0,5}|'{3}(?:[^']+|''?(?!'))*'{0,5}|"(?:[^"\\\n]+|\\[^\n]?)*"?|'[^'\n]*'?""",
+    re.DOTALL,
+)
+_BETWEEN_KEYS: Final = re.compile(r"[\n=\[\]{},]")
 _LARGEST = 1 << 63  # "Arbitrary 64-bit signed integers should be accepted" (TOML 1.0, "Integer")
 
 
 def toml(text: str) -> dict[str, Any]:
     """The document. Raises ValueError, which says in a few words what is wrong."""
+    if any(each.count(".") >= MOST_PARTS for each in _BETWEEN_KEYS.split(_QUOTED.sub("", text))):
+        raise ValueError(f"it has a key of more than {MOST_PARTS} parts")
     try:
         found = tomllib.loads(text)
         _check(found)
