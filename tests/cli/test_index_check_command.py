@@ -71,6 +71,25 @@ def test_errors_are_exit_code_8_and_rights_alone_are_not(at_store: AtStore, fill
     assert document(at_store("index", "check", "nowhere", "--json", code=2))["error"]["code"] == "usage"
 
 
+def test_a_range_tells_the_index_that_is_checked(
+    at_store: AtStore, filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_store("index", "create", "staging", "--base", "main")
+    at_store("publish", make_wheel(tmp_path, "other"), "--index", "staging")
+    words = ("index", "check", "--json")
+    for span in ("wharf/staging~1..wharf/staging", "refs/heads/wharf/staging^...", "..wharf/staging"):
+        said = document(at_store(*words, span))
+        assert (said["index"], said["ok"]) == ("staging", True), span
+    assert document(at_store(*words, "wharf/main..wharf/main"))["index"] == "main"
+    error = document(at_store(*words, "wharf/main..wharf/staging", code=2))["error"]
+    assert (error["message"], "--index main" in error["hint"]) == ("This range is of several indexes: main, staging.", True)
+    for name in ("staging", "wharf/staging"):
+        error = document(at_store(*words, name, code=2))["error"]
+        assert "`wharf index check --index staging`" in error["hint"]
+    monkeypatch.setenv("WHARF_INDEX", "main")
+    assert document(at_store(*words, "wharf/staging..wharf/staging", code=8))["index"] == "main"
+
+
 def test_the_summary_shows_hostile_text_as_text(at_store: AtStore, filled: Path, tmp_path: Path) -> None:
     """Only the markup of wharf itself is left: everything else is letters, digits, blanks and entities."""
     summary = tmp_path / "summary.md"

@@ -93,7 +93,7 @@ def test_indexes_are_made_listed_and_shown(run: Run, git_dir: Path) -> None:
     shown = asked(run, "show", "main")
     assert (shown["base_of"], shown["order"], shown["projects"], shown["commit"]) == (["staging"], ["main"], 0, made["commit"])
     assert asked(run, "show", "staging")["order"] == ["staging", "main"]
-    assert "staging, with the bases main" in run("index", "list")[0]
+    assert "staging, with the base main" in run("index", "list")[0]
 
 
 def test_an_index_that_is_removed_is_kept_and_comes_back(run: Run, git_dir: Path, tmp_path: Path) -> None:
@@ -356,7 +356,7 @@ def test_doctor_names_the_indexes_and_what_is_wrong_with_each(run: Run, git_dir:
     run("index", "create", "old")
     run("index", "remove", "old", "--yes")
     said = [each["detail"] for each in document(run("doctor", "--json")[0])["findings"] if each["what"] == "indexes"]
-    assert said == ["main, staging (with the bases main)", "removed: old"]
+    assert said == ["main, staging (with the base main)", "removed: old"]
     for name, text in (
         ("broken", "format = 2\n"),
         ("round", 'format = 1\nbases = ["round"]\n'),

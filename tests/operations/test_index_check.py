@@ -342,12 +342,15 @@ def test_what_is_promoted_passes_in_the_index_that_gets_it(repository: Repositor
 def test_requirements_that_the_repository_cannot_satisfy_are_named(filled: Repository, store: Path) -> None:
     branch_of(filled, "base", new("low-1.0.tar.gz", A, "1.0", "low"), new("hid-1.0.tar.gz", A, "1.0", "hid"))
     branch_of(filled, "apart", new("far-1.0.tar.gz", A, "1.0", "far"))
+    for index in ("yonder", "afar", "beyond"):
+        branch_of(filled, index, new("both-1.0.tar.gz", A, "1.0", "both"))
     needs = [
         "demo>=3",
         "Demo==1.*; extra == 'x'",
         "low>=1",
         "low>1",
         "far",
+        "both",
         "elsewhere>=1",
         "else_where",
         "odd @ https://x/y",
@@ -366,6 +369,8 @@ def test_requirements_that_the_repository_cannot_satisfy_are_named(filled: Repos
     path = "projects/ap/app/1.0/app-1.0-py3-none-any.whl.metadata"
     told = sorted(message for where, message in found(checked, "warning") if where == path)
     assert told == [
+        "It requires both: this index does not have it, only the indexes 'afar' and 'beyond' and 'yonder' have the project, "
+        "which are no bases of this one.",
         "It requires demo>=3: this repository does not have it, none of its versions here fits.",
         "It requires far: this index does not have it, only the index 'apart' has the project, which is no base of this one.",
         "It requires hid: this index does not have it, only the index 'base' has the project, which is no base of this one.",

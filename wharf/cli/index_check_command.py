@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   wharf index check
-  wharf index check --index staging wharf/staging~5..wharf/staging
+  wharf index check wharf/staging~5..wharf/staging
   wharf index check wharf/main...refs/pull/7/head --json
 """,
 )
@@ -44,11 +45,16 @@ def check_command(
     """Check the index branch, or what the commits A..B or a pull request change in it. Exit code 8 if there are errors.
 
     A and B are ids of commits, branches such as wharf/main, or refs such as refs/pull/7/head. A...B begins where both parted.
+    Without --index and WHARF_INDEX, a branch in the range tells the index.
     """
     from wharf.errors import StorageError
-    from wharf.operations.index_check import check_index_branch
+    from wharf.operations.index_check import check_index_branch, index_of_range
     from wharf.operations.index_check_summary import counted, markdown
 
+    if span is not None and "index" not in state.options and not os.environ.get("WHARF_INDEX"):
+        index = index_of_range(span)
+        if index is not None:
+            state.options["index"] = index
     public = _public(public_index) if against_public_index else None
     with state.repository(reading=True, whole=span is None) as repository:
         found = check_index_branch(repository, span, public=public)

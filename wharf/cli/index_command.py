@@ -206,7 +206,7 @@ def _choose(state: State, name: str) -> None:
 
 
 def _on(bases: tuple[str, ...]) -> str:
-    return f", with the bases {', '.join(bases)}" if bases else ""
+    return f", with the base{'s' * (len(bases) > 1)} {', '.join(bases)}" if bases else ""
 
 
 def _index_document(found: IndexState) -> dict[str, Json]:

@@ -37,7 +37,7 @@ def of_indexes(branch: Branch) -> Iterator[Finding]:
         except (UsageError, RefusedError) as error:
             yield Finding(what="indexes", state="problem", detail=error.message, hint=error.hint)
             continue
-        well.append(f"{name} (with the bases {', '.join(bases)})" if bases else name)
+        well.append(f"{name} (with the base{'s' * (len(bases) > 1)} {', '.join(bases)})" if bases else name)
     if len(states) > 1 and well:
         more = f" and {len(well) - _MOST} more" if len(well) > _MOST else ""
         yield Finding(what="indexes", detail=f"{', '.join(well[:_MOST])}{more}")

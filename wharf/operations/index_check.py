@@ -5,6 +5,7 @@ Nothing that is checked is trusted, and nothing of it runs: it is read as git ob
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ from wharf.index.all_indexes import AllIndexes
 from wharf.index.branch_contents import TooManyPathsError
 from wharf.index.branch_paths import METADATA, ProjectFiles
 from wharf.index.check_findings import CheckFindings
+from wharf.index.index_name import is_index_name
 from wharf.index.project_check import ProjectCheck
 from wharf.index.wharf_toml_check import check_settings
 from wharf.operations.index_check_names import CheckedIndex, NamesCheck, Wanted
@@ -31,6 +33,7 @@ CHUNK: Final = 250
 """Projects whose files are brought at once, where they are not on this machine."""
 MOST_IDS: Final = 5000
 """Files that are brought at once."""
+_BRANCH: Final = re.compile(r"(?:refs/heads/)?wharf/([^~^@]+)(?:[~^@].*)?")  # with what git takes after it, as in ~1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +92,26 @@ def check_index_branch(
     )
 
 
+def index_of_range(span: str) -> str | None:
+    """The index whose branch a range names, as in `wharf/staging~1..wharf/staging`; None if it names none.
+
+    Raises UsageError if it names two.
+    """
+    found = {name for word in re.split(r"\.{2,3}", span) if (name := _index_of(word)) is not None}
+    if len(found) > 1:
+        first, *others = sorted(found)
+        raise UsageError(
+            f"This range is of several indexes: {', '.join((first, *others))}.",
+            f"Say which one is checked, as in `wharf index check --index {first} {span}`.",
+        )
+    return next(iter(found), None)
+
+
+def _index_of(word: str) -> str | None:
+    named = _BRANCH.fullmatch(word)
+    return named[1] if named and is_index_name(named[1]) else None
+
+
 def commits(branch: Branch, span: str) -> tuple[str, str]:
     """The two commits of `A..B`; of `A...B` the one where both parted, and B, as in a pull request.
 
@@ -97,7 +120,9 @@ def commits(branch: Branch, span: str) -> tuple[str, str]:
     dots = "..." if "..." in span else ".."
     first, separator, last = span.partition(dots)
     if not separator:
-        raise UsageError(f"{span!r} is no range of commits.", "Write A..B, for example wharf/main...refs/pull/7/head.")
+        index = span if is_index_name(span) else _index_of(span)
+        whole = "" if index is None else f" For the index {index} as it is: `wharf index check --index {index}`."
+        raise UsageError(f"{span!r} is no range of commits.", f"Write A..B, as in wharf/main...refs/pull/7/head.{whole}")
     before, after = (_commit(branch, word) for word in (first, last))
     if dots == "...":
         common = branch.common(before, after)

@@ -121,8 +121,13 @@ class NamesCheck:
             if found is not None and not _satisfied(required, found):
                 what = "none of its versions here fits" if found else "it has no files here"
                 self._findings.warning(path, f"It requires {required}: this repository does not have it, {what}.")
-            elif found is None and (index := self._holder(required.project)) is not None:
-                what = f"only the index {index!r} has the project, which is no base of this one"
+            elif found is None and (holders := self._holders(required.project)):
+                names = " and ".join(map(repr, holders))
+                what = (
+                    f"only the index {names} has the project, which is no base of this one"
+                    if len(holders) == 1
+                    else f"only the indexes {names} have the project, which are no bases of this one"
+                )
                 self._findings.warning(path, f"It requires {required}: this index does not have it, {what}.")
             elif found is None:
                 elsewhere.setdefault(required.project, path)
@@ -158,8 +163,8 @@ class NamesCheck:
             return self._checked.settings, self._checked.versions
         return self._others[index].settings, self._others[index].overview()
 
-    def _holder(self, name: str) -> str | None:
-        return next((index for index, snapshot in self._others.items() if snapshot.versions(name)), None)
+    def _holders(self, name: str) -> list[str]:
+        return sorted(index for index, snapshot in self._others.items() if snapshot.versions(name))
 
     def _warn(self, name: str, message: str) -> None:
         self._findings.warning(record.folder(name), message)
