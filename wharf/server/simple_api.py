@@ -51,6 +51,7 @@ _TAKES_POSTS = frozenset({"/legacy/", "/legacy", "/-/webhook/github"})
 _PAGE_OR_FILE = re.compile(r"/(?:simple(?:/.*)?|files/.*)", re.DOTALL)
 _READ_ONLY = re.compile(r"/(?:(?:simple|healthz)(?:/.*)?|files/.*)?", re.DOTALL)
 _OF_INDEX = re.compile(r"/([a-z0-9][a-z0-9-]{0,63})(/(?:simple(?:/.*)?|files/.*|legacy/?))", re.ASCII | re.DOTALL)
+_HOME_OF_INDEX = re.compile(r"/([a-z0-9][a-z0-9-]{0,63})/?", re.ASCII)
 _REFUSALS = frozenset({401, 403})
 _NO_METHOD = answer.text(405, "Only GET and HEAD are answered here.", (("allow", "GET, HEAD"),))
 _NO_FORMAT = answer.text(
@@ -155,7 +156,9 @@ class SimpleApi:
     async def _say_where_uploads_go(self, whole: str, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         base = f"{scope['scheme']}://{headers.get(b'host', b'').decode('latin-1')}{self._root}"
-        says = f"Uploads go to {base}{whole.removesuffix(path)}/legacy/."
+        of_index = _HOME_OF_INDEX.fullmatch(whole)  # for a name that no index has, what comes next says so
+        below = f"/{of_index[1]}" if of_index is not None and has_address(of_index[1]) else whole.removesuffix(path)
+        says = f"Uploads go to {base}{below}/legacy/."
         where = answer.text(405, says, (("allow", "GET, HEAD"),)) if _READ_ONLY.fullmatch(path) else answer.text(404, says)
         await send_answer(where, receive, send)
 
