@@ -224,8 +224,20 @@ def test_unknown_bases_and_circles_are_named_at_the_change(run: Run, git_dir: Pa
         ("remove", "other", "--yes"),
     ]
     for asked_for in missing:
-        assert "There is no index 'other'" in run("index", *asked_for, code=4)[1]
+        said = run("index", *asked_for, code=4)[1]
+        assert "There is no index 'other'" in said
+        assert "`wharf index list` shows all." in said
+        assert "makes it" not in said
     assert refs(git_dir) == before
+
+
+def test_an_index_that_is_there_gets_bases_by_its_settings(run: Run) -> None:
+    run("index", "create", "main")
+    run("index", "create", "staging")
+    said = run("index", "create", "staging", "--base", "main", code=5)[1]
+    assert """`wharf index settings staging --set 'bases=["main"]'` gives it these bases.""" in said
+    run("index", "settings", "staging", "--set", 'bases=["main"]')
+    assert "staging, with the base main" in run("index", "list")[0]
 
 
 def test_a_removal_is_asked_for(run: Run, git_dir: Path) -> None:

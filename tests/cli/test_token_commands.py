@@ -39,6 +39,13 @@ def tokens_of(store: Path) -> Tokens:
     return Tokens(store / "tokens.json")
 
 
+def test_an_index_that_is_not_there_is_warned_of(run: Run, tell: Callable[..., str]) -> None:
+    run("index", "create", "staging")
+    assert "There is no index 'stagign' yet. Did you mean staging?" in tell("token", "create", "a", "--index", "stagign")
+    assert "There is no index 'other' yet." in tell("token", "create", "b", "--index", "other", "--index", "staging")
+    assert "There is no index" not in tell("token", "create", "c", "--index", "staging", "--index", "main")
+
+
 def test_a_token_with_limits_an_owner_and_a_note(run: Run, store: Path) -> None:
     words = (
         "--index",

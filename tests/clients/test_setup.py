@@ -205,6 +205,22 @@ def test_the_person_is_told_where_the_token_goes_and_whose_it_is(
     assert all(name in out for name in said["environment"])
 
 
+@pytest.mark.parametrize("client", CLIENTS)
+def test_an_index_that_is_named_is_the_one_of_the_address(run: Run, monkeypatch: pytest.MonkeyPatch, client: str) -> None:
+    project()
+    staging = run(client, "--url", f"{URL}/staging")
+    assert staging["text"] != run(client, "--url", URL)["text"]
+    for url in (URL, SIMPLE, f"{URL}/staging", f"{URL}/staging/simple/"):
+        assert run(client, "--url", url, "--index", "staging") == staging
+    assert run(client, "--url", URL, "--index", "main") == run(client, "--url", URL)
+    for url in (f"{URL}/site", f"{URL}/not-staging"):
+        error = run(client, "--url", url, "--index", "staging", code=2)["error"]
+        assert f"`--url {url}/staging/`" in error["hint"]
+    assert run(client, "--url", f"{URL}/site/staging", "--index", "staging")["text"]
+    monkeypatch.setenv("WHARF_INDEX", "staging")
+    assert run(client, "--url", URL) == staging
+
+
 @pytest.mark.parametrize(("client", "prefix"), [("uv", "UV_INDEX_"), ("poetry", "POETRY_HTTP_BASIC_")])
 def test_variables_are_named_after_the_index(run: Run, client: str, prefix: str) -> None:
     said = run(client, "--url", URL, "--name", "My-index")

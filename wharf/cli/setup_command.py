@@ -45,11 +45,14 @@ def setup_command(state: State, client: Client, url: str | None, name: str | Non
     file, comments too.
     """
     from wharf.clients import setup_by_client
-    from wharf.clients.index_address import IndexAddress, parse_index_address
+    from wharf.clients.index_address import IndexAddress
     from wharf.operations import client_setup
 
     settings = state.settings()
-    address = parse_index_address(url) if url else IndexAddress(root=f"http://127.0.0.1:{settings.loopback_port}/", run=True)
+    if url:
+        address = _address(url, settings, named="index" in state.options or bool(os.environ.get("WHARF_INDEX")))
+    else:
+        address = IndexAddress(root=f"http://127.0.0.1:{settings.loopback_port}/", run=True)
     called = setup_by_client.check_name(name, client)
     if not setup_by_client.needs_file(client, address):
         file = None
@@ -79,6 +82,15 @@ def setup_command(state: State, client: Client, url: str | None, name: str | Non
         },
         _lines(needed.text, file, done, notes),
     )
+
+
+def _address(url: str, settings: Settings, *, named: bool) -> IndexAddress:
+    """The address at which clients find the index. `named`: the person names an index. The default one is at the root."""
+    from wharf.clients.index_address import address_of_index, parse_index_address
+    from wharf.index.index_name import DEFAULT_INDEX
+
+    address = parse_index_address(url)
+    return address_of_index(address, settings.index) if named and settings.index != DEFAULT_INDEX else address
 
 
 def _lines(text: str, file: Path | None, done: Written | None, notes: list[str]) -> Iterator[str]:

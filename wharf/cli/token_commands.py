@@ -78,8 +78,11 @@ def create_command(
     with state.repository(fetch="later") as repository:
         secret = repository.tokens.add(new)
         on_github = repository.github is not None
+        there = None if on_github else repository.branch.indexes()
     if repository.made:
         state.say(f"made a new store in {repository.where}")
+    if there is not None:
+        _warn_of_unknown(state, indexes, there)
     if not state.json:
         state.say(f"The token {name!r} {_rights(new)}; it is shown this once. Use it as a password, with any user name.")
     if on_github:
@@ -88,6 +91,16 @@ def create_command(
             "may read, as by default over a private repository, clients send a GitHub token."
         )
     state.result({"token": secret.reveal(), **_about(new)}, [secret.reveal()])
+
+
+def _warn_of_unknown(state: State, indexes: tuple[str, ...], there: list[str]) -> None:
+    """Warn of each index that is not there. The default one of a store is there before anything is published."""
+    from wharf.errors import did_you_mean
+    from wharf.index.index_name import DEFAULT_INDEX
+
+    for index in indexes:
+        if index not in there and index != DEFAULT_INDEX:
+            state.warn(f"There is no index {index!r} yet. {did_you_mean(index, [DEFAULT_INDEX, *there])}".rstrip())
 
 
 @token_command.command("list", epilog="\b\nExamples:\n  wharf token list --json\n")

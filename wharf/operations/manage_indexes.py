@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+import shlex
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -58,7 +60,7 @@ def create(repository: Repository, bases: tuple[str, ...], actor: str | None = N
         raise UsageError(f"No index can be called {name!r}: addresses use that word.", "Choose another name.")
     setting = (Setting(("bases",), list(bases)),) if bases else ()
     for _ in _tries():
-        _check_free(repository, name)
+        _check_free(repository, name, bases)
         outcome = SetSettings(setting, BasesCheck(branch)).apply(branch.snapshot())
         commit = branch.begin(actor, outcome)
         if commit is not None:
@@ -111,11 +113,13 @@ def restore(repository: Repository) -> str:
     raise _busy(repository)
 
 
-def _check_free(repository: Repository, name: str) -> None:
+def _check_free(repository: Repository, name: str, bases: tuple[str, ...]) -> None:
+    setting = shlex.quote(f"bases={json.dumps(bases)}")
+    more = f" `wharf index settings {name} --set {setting}` gives it these bases." if bases else ""
     there, removed = repository.branch.all_names()
     if name in there:
         raise ConflictError(
-            f"There is an index {name!r} in {repository.address}.", f"`wharf index show {name}` says what it is."
+            f"There is an index {name!r} in {repository.address}.", f"`wharf index show {name}` says what it is.{more}"
         )
     if name in removed:
         raise ConflictError(

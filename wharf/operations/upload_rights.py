@@ -72,10 +72,11 @@ class AllOf:
 
 @dataclass(frozen=True, slots=True)
 class TokenLimits:
-    """What a wharf token may write: the projects whose names match one of its globs, and no settings."""
+    """What a wharf token may write to an index: the projects whose names match one of its globs, and no settings."""
 
     name: str
     projects: tuple[str, ...]
+    index: str
 
     def __call__(self, settings: IndexSettings, projects: Collection[str]) -> None:
         """Raise MayNotWriteError for the first project that it may not write."""
@@ -84,7 +85,7 @@ class TokenLimits:
             if not wharf_toml.matches(self.projects, each):
                 raise MayNotWriteError(
                     f"The token {self.name!r} may write {', '.join(self.projects)}, and not {each}.",
-                    f"`wharf token create NAME --project {each}` makes one that may.",
+                    f"`wharf token create NAME --index {self.index} --project {each}` makes one that may.",
                 )
 
     def of_settings(self, settings: IndexSettings, keys: Collection[str]) -> None:

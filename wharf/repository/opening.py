@@ -133,10 +133,11 @@ def check_index(repository: Repository) -> None:
         raise no_index(repository)
 
 
-def no_index(repository: Repository, *, more: str = "") -> NoIndexError:
+def no_index(repository: Repository, *, more: str | None = None) -> NoIndexError:
     """The error that stands for an index which is not there: it may be a typing error, or one that has to be made.
 
-    `more` says which other way there is to make it.
+    `more` is given where it helps to make the index, and says which other way there is to do that. A repository without any
+    index needs one in any case.
     """
     index = repository.branch.index
     try:
@@ -149,10 +150,13 @@ def no_index(repository: Repository, *, more: str = "") -> NoIndexError:
             f"`wharf index restore {index}` brings it back as it was.",
         )
     others = did_you_mean(index, there) or (f"There are: {', '.join(there)}. " if there else "")
-    return NoIndexError(
-        f"There is no index {index!r} in {repository.address}.",
-        f"{others}`{line_of_init(repository.address, index)}` makes it{more}.",
-    )
+    if there and more is None:
+        hint = f"{others}`wharf index list` shows all."
+    else:
+        where = repository.address
+        line = f"wharf index create {index} --repo {shlex.quote(where)}" if there else line_of_init(where, index)
+        hint = f"{others}`{line}` makes it{more or ''}."
+    return NoIndexError(f"There is no index {index!r} in {repository.address}.", hint)
 
 
 def check_seen(repository: Repository) -> None:

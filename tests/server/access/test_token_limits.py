@@ -84,6 +84,28 @@ def test_a_refused_upload_says_what_the_token_may(served: httpx.Client, reposito
     answer = served.post("/legacy/", auth=("x", token), **form(wheel))
     assert (answer.status_code, answer.headers.get("content-type", "").split(";")[0]) == (403, "text/plain")
     assert "The token 'ci' may write acme-*, tool, and not demo." in answer.text
+    assert "`wharf token create NAME --index main --project demo`" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("token", "command"),
+    [
+        (NewToken(name="t", scope="read"), "--scope publish"),
+        (NewToken(name="t", scope="read", indexes=["main", "x"]), "--scope publish --index main"),
+        (NewToken(name="t", scope="read", indexes=["x"]), "--scope read --index main"),
+        (NewToken(name="t", scope="publish", indexes=["x"]), "--index main"),
+        (
+            NewToken(name="t", scope="publish", indexes=["x"], projects=["acme-*", "tool"]),
+            "--index main --project 'acme-*' --project tool",
+        ),
+    ],
+)
+def test_the_token_that_a_refusal_proposes_keeps_the_limits(
+    served: httpx.Client, repository: Repository, wheel: Path, token: NewToken, command: str
+) -> None:
+    auth = ("x", repository.tokens.add(token).reveal())
+    answer = served.post("/legacy/", auth=auth, **form(wheel))
+    assert (answer.status_code, f"`wharf token create NAME {command}` makes one" in answer.text) == (403, True), answer.text
 
 
 def test_the_settings_of_an_index_do_not_limit_wharf_tokens(served: httpx.Client, repository: Repository, wheel: Path) -> None:

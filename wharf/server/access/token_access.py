@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -36,9 +37,6 @@ _OF_GITHUB = text(
     401, "This is a GitHub token, but this server takes wharf tokens. `wharf token create NAME` makes one.", _CHALLENGE
 )
 _NO_LIST = text(503, "The list of tokens cannot be read just now. The server's log says why.", (("retry-after", "5"),))
-_READ_ONLY = failure(
-    NotAllowedError("This token may only read.", "`wharf token create NAME --scope publish` makes one that may upload.")
-)
 _MISDIRECTED = text(421, "This server does not answer to that name. `wharf serve --allowed-host NAME` adds it.")
 
 
@@ -115,7 +113,7 @@ class TokenAccess(Access):
             return self._bad(authorization)
         if not token.is_for(index):
             return _of_another_index(token, index)
-        return Uploader(token.name, projects=token.projects) if token.scope == "publish" else _READ_ONLY
+        return Uploader(token.name, projects=token.projects) if token.scope == "publish" else _read_only(token, index)
 
     def name_of(self, authorization: bytes) -> str | None:
         """The token's name."""
@@ -155,8 +153,16 @@ class TokenAccess(Access):
 
 def _of_another_index(token: Token, index: str) -> Answer:
     own = ", ".join(token.indexes or ())
-    hint = f"`wharf token create NAME --index {index}` makes one that is."
+    limits = "".join(f" --project {shlex.quote(each)}" for each in token.projects or ())
+    scope = " --scope read" if token.scope == "read" else ""
+    hint = f"`wharf token create NAME{scope} --index {shlex.quote(index)}{limits}` makes one that is."
     return failure(NotAllowedError(f"This token is for {own}, and not for the index {index!r}.", hint))
+
+
+def _read_only(token: Token, index: str) -> Answer:
+    limit = f" --index {shlex.quote(index)}" if token.indexes else ""
+    hint = f"`wharf token create NAME --scope publish{limit}` makes one that may upload."
+    return failure(NotAllowedError("This token may only read.", hint))
 
 
 def _hostname(host: bytes) -> str:

@@ -26,7 +26,7 @@ class UploaderRights:
         """The check for an upload to a repository, which acts with the uploader's token if there is one."""
         checks: list[Check] = []
         if uploader.projects is not None:
-            checks.append(TokenLimits(uploader.name, uploader.projects))
+            checks.append(TokenLimits(uploader.name, uploader.projects, repository.branch.index))
         if repository.github is not None:
             checks.append(GitHubRights(repository.github, asks=self._asks, kept=self._kept))
         return AllOf(tuple(checks))
