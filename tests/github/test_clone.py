@@ -236,6 +236,68 @@ def test_a_damaged_clone_is_not_thrown_away_while_github_is_down(hub: Hub, repo:
         assert branch.snapshot().project("demo").files  # type: ignore[union-attr]
 
 
+NOT_OUR_REF = f"fatal: remote error: upload-pack: not our ref {'1' * 40}"
+NO_REF = "fatal: couldn't find remote ref refs/heads/wharf/*"
+
+
+def _refuse(monkeypatch: pytest.MonkeyPatch, said: str, times: int) -> list[None]:
+    """Have git fail that often to fetch, with these words. The list gets shorter with each time."""
+    attempt, left = Git.attempt, [None] * times
+    monkeypatch.setattr(clones, "PAUSE", 0.0)
+
+    def refused(self: Git, *words: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
+        if "fetch" not in words or not left:
+            return attempt(self, *words, stdin=stdin)
+        left.pop()
+        return 128, b"", said
+
+    monkeypatch.setattr(Git, "attempt", refused)
+    return left
+
+
+@pytest.mark.parametrize("said", [NOT_OUR_REF, NO_REF])
+def test_a_fetch_of_all_that_brings_nothing_is_an_error_and_marks_nothing(
+    hub: Hub, repo: Repo, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    with clone(hub, tmp_path / "a", token) as branch:
+        branch.fetch()
+        branch.commit(add(new()), WHY)
+    with clone(hub, tmp_path / "b", token, depth="whole") as branch:
+        left = _refuse(monkeypatch, said, clones.TRIES)
+        with pytest.raises(StorageError, match="git fetch from"):
+            branch.fetch()
+        assert (left, branch.has_every_index) == ([], False), "it is tried again, and given up"
+        branch.fetch()
+        assert (branch.has_every_index, branch.snapshot().names()) == (True, ("demo",))
+        tip = branch.tip()
+        branch.distrust()
+        left.extend([None] * clones.TRIES)
+        with pytest.raises(StorageError, match="git fetch from"):
+            branch.fetch()
+        assert (branch.tip(), branch.snapshot().names()) == (tip, ("demo",)), "the old clone is kept"
+        left.append(None)
+        branch.fetch()
+        assert (left, branch.tip()) == ([], tip), "what passes is no error"
+    with clone(hub, tmp_path / "a", token) as branch:
+        left.extend([None] * clones.TRIES)
+        with pytest.raises(StorageError, match="git fetch from"):
+            branch.indexes()
+        assert (branch.has_every_index, branch.tip()) == (False, tip)
+
+
+def test_a_branch_that_moves_during_a_fetch_is_not_taken_for_deleted(
+    hub: Hub, repo: Repo, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with clone(hub, tmp_path / "a", token) as branch:
+        branch.fetch()
+        tip = branch.commit(add(new()), WHY).commit
+        left = _refuse(monkeypatch, NOT_OUR_REF, clones.TRIES)
+        with pytest.raises(StorageError, match="not our ref"):
+            branch.fetch()
+        assert (left, branch.tip()) == ([], tip)
+        assert branch.commit_of("1" * 40) is None, "of a commit it says that there is none"
+
+
 def test_what_happens_to_the_branch_itself_is_followed(hub: Hub, repo: Repo, token: str, tmp_path: Path) -> None:
     with clone(hub, tmp_path / "a", token) as branch, clone(hub, tmp_path / "b", token) as other:
         branch.fetch()

@@ -54,6 +54,7 @@ _CLONE = (
     ("maintenance.auto", "false"),
 )
 _PROMISE = ((f"remote.{REMOTE}.promisor", "true"), (f"remote.{REMOTE}.partialclonefilter", "blob:none"))
+_OF_COMMIT = re.compile(r"\+[0-9a-f]{40}:")
 _UNKNOWN = re.compile(r"error: 401|Authentication failed|could not read Username")  # a token that GitHub does not know
 _NO_RIGHT = re.compile(r"error: 40[13]|Authentication failed|could not read Username|Permission to .* denied|archived")
 _ELSEWHERE = re.compile(r"error: 30[1278]|redirect|not found|error: 404")
@@ -272,7 +273,7 @@ class Clone:
                 self.distrust()
 
     def _fetch(self, *words: str, stdin: bytes = b"", into: Path | None = None) -> bool:
-        """Whether there is what was asked for."""
+        """Whether there is what was asked for: False only for one ref or commit. Raises StorageError for failures."""
         began = time.monotonic()
         refs = [word for word in words if word.startswith("+")]
         options = [word for word in words if word not in refs]
@@ -284,7 +285,7 @@ class Clone:
             )
             if status == 0 or (status == 1 and not err):  # 1: there is no such branch, and with a depth git ends so
                 return True
-            if "couldn't find remote ref" in err or ("not our ref" in err and not stdin):
+            if len(refs) == 1 and _is_absent(refs[0], err):
                 return False
             if _BROKEN.search(err) and into is None and not stdin:
                 self._renew()
@@ -319,6 +320,11 @@ class Clone:
 def said(err: str) -> str:
     """What git said, in one sentence."""
     return plain(err).rstrip(".") + "."
+
+
+def _is_absent(refspec: str, err: str) -> bool:
+    """Whether git says that there is no such ref or commit. Of a ref, "not our ref" says that it moved during the fetch."""
+    return "couldn't find remote ref" in err or ("not our ref" in err and bool(_OF_COMMIT.match(refspec)))
 
 
 def _acquire(handle: int, folder: Path) -> None:
