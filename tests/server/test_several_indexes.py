@@ -464,3 +464,18 @@ def test_serve_says_where_the_other_indexes_are(staged: Repository, store: Path,
     else:
         assert "/lone/simple/, http://" in told.splitlines()[-1]
     assert staged.branch.tip() is not None
+
+
+@pytest.mark.parametrize(("path", "warned"), [("/staging/", True), ("/main", False)])
+def test_serve_warns_of_a_root_path_that_is_the_name_of_another_index(
+    staged: Repository, store: Path, path: str, *, warned: bool
+) -> None:
+    words = [sys.executable, "-m", "wharf", "--repo", str(store), "serve", "--port", "0", "--json", "--root-path", path]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert "staging" in server.stdout.readline()
+        server.terminate()
+        _, told = server.communicate(timeout=20)
+    assert ("clients that ask for the index 'staging' get the one at the root" in told) is warned
+    assert ("--root-path" in told) is warned
+    assert staged.branch.tip() is not None

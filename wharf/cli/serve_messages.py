@@ -20,6 +20,12 @@ _TOLD = 5  # other indexes that are named
 def tell_that_it_answers(state: State, where: str, others: list[str], address: str, options: Options, auth: str) -> None:
     """Say it in words or, with --json, as one JSON document on a line. `others` are indexes that have addresses below it."""
     clients = options.seen_by_clients(address)
+    below = options.root_path.strip("/")
+    if below in others:
+        state.warn(
+            f"--root-path {options.root_path} is also the name of an index. Behind a proxy that takes the path off, clients "
+            f"that ask for the index {below!r} get the one at the root. Choose another path."
+        )
     if state.json:
         click.echo(json.dumps({"url": address, "clients": clients, "indexes": others}))
         return
