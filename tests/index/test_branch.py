@@ -12,8 +12,10 @@ import pytest
 
 from tests.index.test_change import SDIST, WHEEL, A, B, add, new
 from wharf.errors import RecordError, StorageError
+from wharf.index.all_indexes import AllIndexes
 from wharf.index.branch import Branch
 from wharf.index.commit_message import CommitMessage
+from wharf.index.index_name import is_index_name
 from wharf.index.ref_transaction import STALE_LOCK
 
 if TYPE_CHECKING:
@@ -78,6 +80,20 @@ def test_a_change_is_one_commit_that_says_who_and_what(branch: Branch, tmp_path:
     assert git(tmp_path, "show", "wharf/main:wharf.toml").endswith("format = 1")
     assert git(tmp_path, "for-each-ref", "--format=%(refname)") == "refs/heads/wharf/main"
     assert git(tmp_path, "fsck", "--strict") == ""
+
+
+def test_a_ref_whose_name_is_not_utf_8_is_no_index_and_keeps_none_from_being_read(branch: Branch, tmp_path: Path) -> None:
+    tip = branch.commit(add(new()), WHY).commit
+    for ref in (b"refs/heads/wharf/\xff", b"refs/wharf/removed/\xfe", "refs/heads/wharf/x\u2028y".encode()):
+        subprocess.run([b"git", f"--git-dir={tmp_path}/index.git".encode(), b"update-ref", ref, str(tip).encode()], check=True)
+    for _ in range(2):
+        names = branch.all_names()
+        assert not {"x", "y"} & {*names.there}, "only git's own line breaks end a name"
+        assert [name for name in (*names.there, *names.removed, *branch.removed()) if is_index_name(name)] == ["main"]
+        assert (list(branch.states()), branch.states()["main"].commit) == (["main"], tip)
+        assert AllIndexes(branch).read({}).snapshots["main"].commit == tip
+        git(tmp_path, "pack-refs", "--all")
+    assert branch.commit(add(new(SDIST, B)), WHY).commit == branch.tip() != tip
 
 
 def test_a_change_without_effect_makes_no_commit(branch: Branch) -> None:

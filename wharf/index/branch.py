@@ -7,6 +7,7 @@ which no reader can see, and become the tip in one step or not at all.
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import re
 import shutil
@@ -21,7 +22,7 @@ from wharf.index.change import Outcome
 from wharf.index.commit_message import CommitMessage
 from wharf.index.git import Git, identity
 from wharf.index.git_objects import GitObjects
-from wharf.index.index_name import BRANCHES, REMOVED, IndexNames
+from wharf.index.index_name import BRANCHES, REMOVED, IndexNames, is_index_name
 from wharf.index.ref_transaction import transact, unmoved
 from wharf.index.snapshot import Snapshot, project_names
 
@@ -142,7 +143,7 @@ class Branch:
             return []
         names = {
             line.removeprefix(prefix)
-            for line in self._git.run("for-each-ref", "--format=%(refname)", prefix).decode().splitlines()
+            for line in map(os.fsdecode, self._git.run("for-each-ref", "--format=%(refname)", prefix).splitlines())
         }
         for folder in (self._git.git_dir / prefix, self._git.git_dir / "logs" / prefix):
             if folder.is_dir():
@@ -151,7 +152,8 @@ class Branch:
 
     def states(self) -> dict[str, IndexState]:
         """All indexes of the repository with their settings, by name, as they are now."""
-        return index_states.read(self._objects, {name: f"{BRANCHES}{name}" for name in self.indexes()})
+        names = filter(is_index_name, self.indexes())
+        return index_states.read(self._objects, {name: f"{BRANCHES}{name}" for name in names})
 
     def stamp(self) -> object:
         """A value that changes whenever the tip may have moved. Costs two system calls, no process."""

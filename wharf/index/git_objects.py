@@ -52,7 +52,9 @@ class GitObjects:
         """Have objects at hand that a clone lacks, all at once: who then reads them one by one does not fetch each of them."""
         asked = "".join(f"{name}\n" for name in names)
         if self._bring is not None and asked:
-            said = self._program.run("cat-file", "--batch-check", stdin=asked.encode()).decode()
+            said = self._program.run("cat-file", "--batch-check", stdin=asked.encode(errors="surrogateescape")).decode(
+                errors="replace"
+            )
             missing = [line.removesuffix(" missing") for line in said.splitlines() if line.endswith(" missing")]
             if missing:
                 self._bring(missing)
@@ -106,7 +108,7 @@ class GitObjects:
         if self._process is None or self._process.poll() is not None:
             self._process = self._program.start("cat-file", "--batch")
             watch_stderr(self._process)
-        self._process.stdin.write("".join(f"{name}\n" for name in names).encode())
+        self._process.stdin.write("".join(f"{name}\n" for name in names).encode(errors="surrogateescape"))
         self._process.stdin.flush()
         for _ in names:
             yield self._answer(self._process.stdout)

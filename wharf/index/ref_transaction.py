@@ -24,7 +24,7 @@ def transact(writer: Git, steps: Mapping[str, str]) -> bool:
     Raises StorageError if the repository cannot be written.
     """
     lines = "".join(f"{line}\n" for line in ("start", *steps.values(), "prepare", "commit"))
-    status, _, err = writer.attempt("update-ref", "--stdin", stdin=lines.encode())
+    status, _, err = writer.attempt("update-ref", "--stdin", stdin=lines.encode(errors="surrogateescape"))
     if status == 0:
         return True
     check_disk(err, writer.git_dir)  # its message names a lock then, too

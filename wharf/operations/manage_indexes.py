@@ -38,9 +38,9 @@ class Listing:
 def listing(repository: Repository) -> Listing:
     """All indexes as they are now. Raises StorageError."""
     branch = repository.branch
-    there = {name: state for name, state in branch.states().items() if is_index_name(name)}
-    removed = {name: commit for name in branch.removed() if (commit := branch.sibling(name, removed=True).tip()) is not None}
-    return Listing(there=there, removed=removed)
+    kept = filter(is_index_name, branch.removed())
+    removed = {name: commit for name in kept if (commit := branch.sibling(name, removed=True).tip()) is not None}
+    return Listing(there=branch.states(), removed=removed)
 
 
 def above_of(index: str, states: Mapping[str, IndexState]) -> list[str]:
