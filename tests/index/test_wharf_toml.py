@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from wharf.errors import StorageError
 from wharf.index import wharf_toml
-from wharf.index.wharf_toml import KNOWN, NEW, NEW_WITH_METADATA_ASSETS, IndexSettings, parse, with_metadata_assets
+from wharf.index.wharf_toml import KNOWN, NEW, NEW_WITH_METADATA_ASSETS, IndexSettings, UploadRule, parse, with_metadata_assets
 
 
 def test_a_new_index_says_nothing_but_its_format() -> None:
@@ -94,6 +94,25 @@ def test_the_first_rule_that_matches_says_who_may_publish() -> None:
     assert found.uploaders("acme-core") == ()
     assert found.uploaders("acme-tools") == ("@acme/platform", "alice", "repo:acme/build", "bot[bot]")
     assert found.uploaders("other") is None
+
+
+def test_globs_are_compiled_once_for_each_value_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = [
+        IndexSettings(
+            reserved=(f"team{n}-*",), shadow=(f"own{n}-*",), upload=(UploadRule(f"x{n}", ()), UploadRule(f"x{n}*", ("alice",)))
+        )
+        for n in range(300)
+    ]
+    rules = IndexSettings(upload=tuple(UploadRule(f"team{n}-*", (f"user{n}",)) for n in range(300)))
+
+    def ask(n: int) -> list[object]:
+        found = (many[n].reserves(f"team{n}-a"), many[n].shadows(f"own{n}-a"), many[n].uploaders(f"x{n}"))
+        return [*found, many[n].uploaders(f"x{n}y"), many[n].uploaders("y"), rules.uploaders(f"team{n}-a")]
+
+    expected = [[True, True, (), ("alice",), None, (f"user{n}",)] for n in range(300)]
+    assert [ask(n) for n in range(300)] == expected
+    monkeypatch.setattr(wharf_toml, "translate", None)
+    assert [ask(n) for n in range(300)] == expected
 
 
 def test_bases_and_names_that_are_not_looked_for_in_them() -> None:

@@ -58,7 +58,7 @@ class UploadRule:
     uploaders: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: what is compiled from the globs is kept with the value
 class IndexSettings:
     """What holds for the whole index, whoever reads or writes it.
 
@@ -77,15 +77,28 @@ class IndexSettings:
 
     def reserves(self, name: str) -> bool:
         """Whether a project's name (PEP 503 form) is reserved."""
-        return matches(self.reserved, name)
+        return bool(self.reserved) and bool(self._reserved.fullmatch(name))
 
     def shadows(self, name: str) -> bool:
         """Whether the bases' versions of a project (PEP 503 form) are hidden."""
-        return matches(self.shadow, name)
+        return bool(self.shadow) and bool(self._shadow.fullmatch(name))
 
     def uploaders(self, name: str) -> tuple[str, ...] | None:
         """Who may publish a project (PEP 503 form); None: whoever may write to the repository."""
-        return next((rule.uploaders for rule in self.upload if matches((rule.glob,), name)), None)
+        found = self._upload.fullmatch(name) if self.upload else None
+        return None if found is None or found.lastindex is None else self.upload[found.lastindex - 1].uploaders
+
+    @functools.cached_property
+    def _reserved(self) -> re.Pattern[str]:
+        return _matcher(self.reserved)
+
+    @functools.cached_property
+    def _shadow(self) -> re.Pattern[str]:
+        return _matcher(self.shadow)
+
+    @functools.cached_property
+    def _upload(self) -> re.Pattern[str]:
+        return _matcher(tuple(rule.glob for rule in self.upload))
 
 
 def parse(data: bytes) -> IndexSettings:
@@ -205,5 +218,8 @@ def _wrong(key: str, wanted: str) -> StorageError:
 
 @functools.lru_cache(maxsize=256)
 def _matcher(globs: tuple[str, ...]) -> re.Pattern[str]:
-    """One pattern for all globs, in the normal form of names (PEP 503), so that `Acme_*` means what `acme-*` means."""
-    return re.compile("|".join(translate(re.sub(r"[-_.]+", "-", glob).lower()) for glob in globs))
+    """One pattern for all globs, in the normal form of names (PEP 503), so that `Acme_*` means what `acme-*` means.
+
+    `lastindex` of a match is the place of the first glob that matches, from 1 on.
+    """
+    return re.compile("|".join(f"({translate(re.sub(r'[-_.]+', '-', glob).lower())})" for glob in globs))
