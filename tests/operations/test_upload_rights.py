@@ -15,6 +15,7 @@ from wharf.errors import MayNotWriteError, NotAllowedError, NotFoundError, Stora
 from wharf.github.api import GitHub
 from wharf.index import wharf_toml
 from wharf.index.wharf_toml_change import parse_setting
+from wharf.operations import manage_indexes
 from wharf.operations.index_settings import set_settings
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
@@ -223,6 +224,19 @@ def test_another_order_of_the_rules_is_another_right(world: World) -> None:
         pytest.raises(MayNotWriteError, match=r"upload in wharf\.toml may be changed by"),
     ):
         set_settings(hers, (parse_setting('upload={"*"=["alice"], "demo*"=[]}'),))
+
+
+@pytest.mark.parametrize("text", ["policy = 1\n", '[upload]\n"*" = "nobody"\n', "[["])
+def test_an_index_with_settings_that_cannot_be_read_is_removed_by_maintainers_only(world: World, text: str) -> None:
+    settle(world, text)
+    with (
+        world.open(world.alice, "hers") as hers,
+        pytest.raises(MayNotWriteError, match=r"because its wharf\.toml cannot be read"),
+    ):
+        manage_indexes.remove(hers)
+    with world.open(world.hub.token("grace", {"acme/pkgs": "maintain"}), "graces") as graces:
+        commit = manage_indexes.remove(graces)
+    assert plumbing.refs(world.repo.git_dir)["refs/wharf/removed/main"] == commit
 
 
 def test_a_store_in_a_folder_has_no_limits(repository: Repository) -> None:

@@ -101,6 +101,10 @@ class IndexSettings:
         return _matcher(tuple(rule.glob for rule in self.upload))
 
 
+UNREAD: Final = IndexSettings(upload=(UploadRule("*", ()),))
+"""What a check of rights is given where the settings cannot be read: what they forbid must not be guessed."""
+
+
 def parse(data: bytes) -> IndexSettings:
     """The settings in a `wharf.toml`, as found on a branch; unknown keys are ignored, but for those of later versions.
 

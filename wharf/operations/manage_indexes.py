@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from wharf.errors import ConflictError, NotFoundError, RefusedError, StorageError, UsageError, did_you_mean
 from wharf.index.index_name import NOT_TO_BE_MADE, is_index_name
-from wharf.index.wharf_toml import KEYS_OF_RIGHTS
+from wharf.index.wharf_toml import KEYS_OF_RIGHTS, UNREAD
 from wharf.index.wharf_toml_change import SetSettings, Setting
 from wharf.operations.bases_check import BasesCheck
 from wharf.operations.upload_rights import rights_of
@@ -71,7 +71,8 @@ def create(repository: Repository, bases: tuple[str, ...], actor: str | None = N
 def remove(repository: Repository) -> str:
     """Take the index away; its last commit, which is kept.
 
-    Raises NoIndexError, and RefusedError while another index has it as a base, or cannot be read and may have it.
+    Raises NoIndexError, and RefusedError while another index has it as a base, or cannot be read and may have it;
+    NotAllowedError if the token may not change its rights. Without settings that can be read, it counts as one with [upload].
     """
     branch = repository.branch
     for _ in _tries():
@@ -82,8 +83,8 @@ def remove(repository: Repository) -> str:
         if state.commit is None:
             raise StorageError(f"The index {branch.index!r} cannot be removed: {state.problem}.", "`wharf doctor` says more.")
         _check_no_base(branch.index, states)
-        if state.settings is not None:  # with the index, its rules would go
-            rights_of(repository).of_settings(state.settings, KEYS_OF_RIGHTS)
+        # With the index, its rules would go.
+        rights_of(repository).of_settings(UNREAD if state.settings is None else state.settings, KEYS_OF_RIGHTS)
         if branch.remove(state.commit, {name: each.commit for name, each in states.items() if each.commit is not None}):
             return state.commit
         _check_kept(repository, state.commit)

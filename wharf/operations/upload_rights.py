@@ -101,7 +101,8 @@ class GitHubRights:
     - Who could not be asked about may not write. The error says what could not be asked.
     - A token is "of a repository" if GitHub says that it is one of an app or a job, and that it is for that repository alone:
       such a token is no person's, and the one of a job is for its own repository alone.
-    - Whoever has the role maintain or admin on GitHub may change the settings that decide rights, where there is `[upload]`.
+    - Whoever has the role maintain or admin on GitHub may change the settings that decide rights, where there is `[upload]`
+      or the settings cannot be read.
     """
 
     def __init__(self, github: GitHub, *, asks: GitHub | None = None, kept: KeptAnswers | None = None) -> None:
@@ -134,9 +135,10 @@ class GitHubRights:
         found = self._github.graphql(_ROLE, {"owner": address.owner, "name": address.name}).get("repository")
         role = found.get("viewerPermission") if isinstance(found, dict) else None
         if role not in _MAY_SET:
+            why = f"its {wharf_toml.PATH} cannot be read" if settings is wharf_toml.UNREAD else "the index has [upload]"
             raise MayNotWriteError(
                 f"{', '.join(keys)} in {wharf_toml.PATH} may be changed by the roles maintain and admin of {address} only, "
-                "because the index has [upload].",
+                f"because {why}.",
                 "Ask somebody who has one of these roles, or let it be changed by a pull request.",
             )
 
