@@ -74,7 +74,7 @@ def test_an_upload_that_somebody_else_has_begun(
 ) -> None:
     """A fresh one is left alone, and gets no company; one that died long ago is replaced."""
     with monkeypatch.context() as patch:
-        Reaper(patch, 6, after=False)
+        Reaper(patch, 7, after=False)
         with pytest.raises(Killed):
             world.put(*two)
     (draft,) = world.drafts

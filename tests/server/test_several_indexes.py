@@ -409,7 +409,7 @@ def test_installers_take_from_an_inherited_index_and_ask_for_no_name_of_ours_els
             url = json.loads(server.stdout.readline())["url"]
 
             def install(index: str, project: str) -> subprocess.CompletedProcess[str]:
-                target = str(tmp_path / f"{index}-{project}")
+                target = str(tmp_path / f"of-{index.strip('/')}-{project}")
                 line = {
                     "pip": [BIN / "pip", "--isolated", "--disable-pip-version-check", "install", "-q", "--index-url"],
                     "uv": [BIN / "uv", "pip", "install", "-q", "--no-config", "--python", sys.executable, "--default-index"],
@@ -420,7 +420,7 @@ def test_installers_take_from_an_inherited_index_and_ask_for_no_name_of_ours_els
 
             done = install("staging/", "app")
             assert done.returncode == 0, done.stderr
-            names = {path.name for path in (tmp_path / "staging/-app".replace("/", "")).glob("*.dist-info")}
+            names = {path.name for path in (tmp_path / "of-staging-app").glob("*.dist-info")}
             for index in ("", "lone/"):
                 assert install(index, "next").returncode != 0, "only staging has it"
         finally:

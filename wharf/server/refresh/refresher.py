@@ -158,8 +158,10 @@ class Refresher:
                 if self.access is not None:
                     self.access.refresh()
                 stamp = self._shown.stamp(), self._poll.absent
-                if stamp == self._stamp and (self._again is None or time.monotonic() < self._again):
+                if stamp == self._stamp and self._again is None:
                     self._is_back("machine")
+                    return
+                if stamp == self._stamp and self._again is not None and time.monotonic() < self._again:
                     return
                 read = await asyncio.to_thread(self._shown.read)
                 still = self._shown.stamp() == stamp[0]  # or what was read may be of neither moment

@@ -70,6 +70,7 @@ class ShownIndexes:
         self._cache = cache
         self._may_be_empty = may_be_empty
         self._every = every
+        self._complete = False  # whether all indexes were here once: a copy that is thrown away takes nothing back
         self._layers: dict[str, Layer] = {}
         self._learned: dict[str, Layer] = {}  # of indexes, and of removed ones by their refs: what the claims know already
 
@@ -138,7 +139,8 @@ class ShownIndexes:
         self._learn(read)
         of_broken = read.broken.keys() - read.removed.keys()
         self._cache.blind = frozenset({*layers, *read.layers, *of_broken, self._own} - sources.keys())
-        self._cache.claims.unread = not self._every() or not all(map(self._was_read, read.broken))
+        self._complete = self._complete or self._every()
+        self._cache.claims.unread = not self._complete or not all(map(self._was_read, read.broken))
         self._swap(layers, sources)
         return NowShown(own=self._own not in missing and (not empty or self._own in fresh), missing=missing, problems=problems)
 

@@ -100,6 +100,8 @@ class Routes:
     async def home_of_index(self, request: Request) -> Response:
         """The same for an index at its own name."""
         index = request.path_params["index"]
+        if index == "legacy":
+            raise HTTPException(405, headers={"allow": "POST"})
         if not has_address(index):
             raise HTTPException(404)
         return await self._home(request, index, f"/{index}")
