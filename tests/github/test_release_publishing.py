@@ -538,7 +538,7 @@ def test_what_a_killed_publish_left_is_swept_a_day_later(
 def test_a_draft_at_work_is_never_swept(world: World, two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """GitHub may tell the age of the tagged commit for that of the draft: the assets in it are young."""
     with monkeypatch.context() as patch:
-        Reaper(patch, 8, after=False)
+        Reaper(patch, 9, after=False)
         with pytest.raises(Killed):
             world.put(*two)
     world.drafts[0].created_at = "2020-01-01T00:00:00Z"

@@ -129,7 +129,7 @@ def test_where_github_tells_no_digests(world: World, two: tuple[Path, Path], mon
     """What was sent counts, as hashed on its way; and what cannot be known for ours is sent again."""
     world.repo.digests = False
     with monkeypatch.context() as patch:
-        Reaper(patch, 8, after=False)
+        Reaper(patch, 9, after=False)
         with pytest.raises(Killed):
             world.put(*two)
     world.put(*two)
