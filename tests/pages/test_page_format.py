@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 
 from tests.accepts import ACCEPTS, LATEST, V1_HTML, V1_JSON
+from wharf.index.git_objects import joint_id
 from wharf.model import File, Project, Release, Status
 from wharf.pages import content_negotiation, document, page_format
-from wharf.pages.etag import list_id, page_etag
+from wharf.pages.etag import page_etag
 from wharf.pages.page_format import Format
 
 JSON, HTML, PLAIN = Format.JSON, Format.HTML, Format.PLAIN_HTML
@@ -176,5 +177,5 @@ def test_a_validator_tells_apart_all_that_decides_about_the_bytes(monkeypatch: p
 
 
 def test_the_list_has_another_validator_when_a_name_comes_or_goes() -> None:
-    assert list_id(["a", "b"]) == list_id(["a", "b"])
-    assert len({list_id(names) for names in ([], ["a"], ["b"], ["a", "b"], ["ab"])}) == 5
+    assert joint_id(["a", "b"]) == joint_id(["a", "b"])
+    assert len({joint_id(names) for names in ([], ["a"], ["b"], ["a", "b"], ["ab"])}) == 5

@@ -17,9 +17,9 @@ from tests.sources.memory_index import METADATA, MemoryObjects, layers_of, relea
 from wharf.errors import DamagedError, LostRecordError, RecordError, StorageError
 from wharf.index import record
 from wharf.index.change import Outcome
+from wharf.index.git_objects import joint_id
 from wharf.index.yank_and_remove import RemoveFiles, SetYanked
 from wharf.model import Project, Status, version_key
-from wharf.pages.etag import list_id
 from wharf.sources.layers import Layer, Layers
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def test_an_index_without_bases_is_shown_as_its_snapshot_is() -> None:
     layers = stack(settings_file() | files | {f"{DEMO}/2.0/release.json": b"oops"}, objects=objects)
     layer = layers.layers[0]
     assert layers.names() == ("demo", "other")
-    assert layers.list_validator() == list_id(["demo", "other"])
+    assert layers.list_validator() == joint_id(["demo", "other"])
     assert [layers.validator(name) for name in ("demo", "other", "none", "..")] == [
         layer.trees["demo"],
         layer.trees["other"],
@@ -214,7 +214,7 @@ def test_names_that_only_a_hidden_base_has_are_not_listed() -> None:
     far = _far("1.0") | release_files("other", "1.0", wheel("other", "1.0"))
     layers = stack(settings_file(bases=["b"], shadow=["demo"]) | release_files("own", "1.0"), settings_file() | far)
     assert layers.names() == ("other", "own")
-    assert layers.list_validator() == list_id(["other", "own"])
+    assert layers.list_validator() == joint_id(["other", "own"])
     assert not layers.has("demo")
     assert layers.validator("demo") is None
     assert list(layers.projects(["demo"])) == []

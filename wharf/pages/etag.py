@@ -9,12 +9,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from wharf.index.git_objects import joint_id
 from wharf.pages.page_format import CODE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from wharf.pages.page_format import Format
 
 _ID_LENGTH = 20  # hex digits of an id in a validator: 80 bits, more than any address has versions
@@ -23,14 +20,9 @@ _ID_LENGTH = 20  # hex digits of an id in a validator: 80 bits, more than any ad
 def page_etag(git_id: str, form: Format, *, zipped: bool) -> str:
     """The ETag of a page, quoted as in the header. It is strong: the compressed page has another one than the plain page.
 
-    `git_id` is the git id of the project's folder, as hex; for the list of projects it is `list_id`.
+    `git_id` is the git id of the project's folder, as hex; for the list of projects, `Layers.list_validator`.
     """
     return f'"{git_id[:_ID_LENGTH]}-{CODE}-{form.name.lower()}{"-gz" if zipped else ""}"'
-
-
-def list_id(names: Iterable[str]) -> str:
-    """What stands in the place of a git id for the list of projects: it changes when a name comes or goes, and only then."""
-    return joint_id(names)
 
 
 def metadata_etag(data: bytes, *, zipped: bool) -> str:
