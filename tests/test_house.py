@@ -19,7 +19,7 @@ ROOT = Path(wharf.__file__).parent
 # The rooms of the house, from the ground up. A room is a folder (a wing) or a file of `wharf/`.
 LAYERS = (
     ("words", {"errors", "model", "secret"}),
-    ("ground", {"system", "text_formats", "repository_address", "public_index_address", "run_port"}),
+    ("ground", {"system", "text_formats", "repository_address", "run_port"}),
     ("matter", {"distribution", "clients", "transport"}),
     ("index", {"index"}),
     ("assets", {"assets"}),
@@ -59,7 +59,7 @@ HOMES = {
     "jinja2": "pages/html.py",
     "mimeparse": "pages/content_negotiation.py",
     "platformdirs": "cli/config_files.py",
-    "pypi_simple": "public_index_address.py",
+    "pypi_simple": "sources/public_index_address.py",
     "python_multipart": "server/web/upload_form_parser.py",
     "rich": "cli/progress_bars.py",
     "tomlkit": "text_formats/toml_editing.py",
@@ -74,7 +74,6 @@ PURE = {
     "secret",
     "text_formats",
     "repository_address",
-    "public_index_address",
     "distribution",
     "clients",
     "pages",

@@ -19,13 +19,13 @@ from tests.public import Public, public_index
 from tests.server.over_github import JSON, World
 from tests.server.running import soon
 from tests.server.test_server import LIMIT, serving
-from wharf import public_index_address
 from wharf.errors import UsageError
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
 from wharf.operations.remove import remove
-from wharf.public_index_address import PublicIndex, parse
 from wharf.server.rules import Rules
+from wharf.sources import public_index_address
+from wharf.sources.public_index_address import PublicIndex, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,7 +171,7 @@ def test_what_is_no_address(address: str) -> None:
 
 def test_the_public_index_is_the_one_that_a_library_knows() -> None:
     assert public_index_address.default().address.startswith("https://")
-    code = "import sys; from wharf.public_index_address import parse; parse('http://a/'); print('pypi_simple' in sys.modules)"
+    code = "import sys; from wharf.sources.public_index_address import parse; parse('http://a/'); print('pypi_simple' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout == "False\n"
 
 

@@ -26,7 +26,6 @@ from hypothesis import strategies as st
 from tests.index.test_branch import edit_by_hand
 from tests.makers import make_sdist, make_wheel
 from tests.server.running import running, soon
-from wharf import public_index_address
 from wharf.distribution import read_distribution
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
@@ -40,6 +39,7 @@ from wharf.server.answer_maker import AnswerMaker
 from wharf.server.app import make_app
 from wharf.server.file_answers import file_answers
 from wharf.server.rules import Rules
+from wharf.sources import public_index_address
 from wharf.sources.layers import Layer, Layers
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wharf.public_index_address import PublicIndex
+    from wharf.sources.public_index_address import PublicIndex
 
     F = TypeVar("F", bound=Callable[..., object])
 
@@ -28,7 +28,7 @@ def fall_through(function: F) -> F:
             return False
         if address is None:
             return True
-        from wharf import public_index_address
+        from wharf.sources import public_index_address
 
         return public_index_address.parse(address)
 

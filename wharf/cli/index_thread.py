@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wharf.cli.state import State
-    from wharf.public_index_address import PublicIndex
     from wharf.repository.opening import Repository
     from wharf.run_port.shared_port import SharedPort
     from wharf.secret import Secret
     from wharf.server.run_server import RunServer
+    from wharf.sources.public_index_address import PublicIndex
 
 
 _PATIENCE = 1.0  # seconds for a server that answers to end
@@ -70,9 +70,9 @@ class IndexThread(threading.Thread):
         return [] if self._server is None else self._server.missed
 
     def _serve(self, repository: Repository) -> None:
-        from wharf import public_index_address
         from wharf.server.rules import Rules
         from wharf.server.run_server import RunServer
+        from wharf.sources import public_index_address
 
         public = public_index_address.default() if self._public_index is True else self._public_index or None
         rules = Rules(

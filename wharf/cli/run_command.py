@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wharf.cli.child_process import Child
-    from wharf.public_index_address import PublicIndex
     from wharf.repository.opening import Repository
     from wharf.repository.settings import Settings
     from wharf.run_port.handover import Run
     from wharf.secret import Secret
+    from wharf.sources.public_index_address import PublicIndex
 
 
 @click.command(

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wharf.cli.state import State
-    from wharf.public_index_address import PublicIndex
     from wharf.repository.settings import Settings
+    from wharf.sources.public_index_address import PublicIndex
 
 # The variables by which the token for the repository is found: runs that differ in one of them may have different rights.
 _RIGHTS = (

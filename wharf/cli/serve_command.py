@@ -14,9 +14,9 @@ from wharf.cli.serve_messages import tell_that_it_answers
 from wharf.cli.state import State, pass_state
 
 if TYPE_CHECKING:
-    from wharf.public_index_address import PublicIndex
     from wharf.repository.opening import Repository
     from wharf.server.options import Auth, Options
+    from wharf.sources.public_index_address import PublicIndex
 
 _FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
@@ -106,9 +106,9 @@ def serve_command(
     read it. A commit is visible within a second. A commit that was pushed to GitHub is visible within seconds, and with a
     webhook (WHARF_WEBHOOK_SECRET) at once.
     """
-    from wharf import public_index_address
     from wharf.secret import Secret
     from wharf.server.options import Options
+    from wharf.sources import public_index_address
 
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key go together.")

@@ -10,9 +10,9 @@ from wharf.server.http.answer import text, uncached_redirect
 
 if TYPE_CHECKING:
     from wharf.pages.page_format import Format
-    from wharf.public_index_address import PublicIndex
     from wharf.server.answer_cache import AnswerCache
     from wharf.server.http.answer import Answer
+    from wharf.sources.public_index_address import PublicIndex
 
 log = logging.getLogger("wharf")
 

@@ -15,8 +15,8 @@ from wharf.server.rules import CACHE_BUDGET
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from wharf.public_index_address import PublicIndex
     from wharf.secret import Secret
+    from wharf.sources.public_index_address import PublicIndex
 
 Auth = Literal["local", "tokens", "public", "github"]
 """Who may read: everybody on this machine; wharf's tokens; everybody; or whom GitHub lets read the repository."""

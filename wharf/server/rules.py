@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from wharf.public_index_address import PublicIndex
     from wharf.secret import Secret
+    from wharf.sources.public_index_address import PublicIndex
 
 CACHE_BUDGET = 4 << 30
 """Bytes on disk that files may take which pass through the server."""
