@@ -385,7 +385,7 @@ def test_remove_asks_and_does_not_guess(run: Run, tmp_path: Path, monkeypatch: p
     wheel = make_wheel(tmp_path)
     run("publish", wheel)
     assert "--yes" in run("remove", "demo==1.0", code=2)
-    monkeypatch.setattr("wharf.cli.yank_remove_commands.sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("wharf.cli.state.sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("click.confirm", lambda *_, **__: False)
     assert "Nothing was removed." in run("remove", "demo==1.0", code=130)
     monkeypatch.setattr("click.confirm", lambda *_, **__: True)

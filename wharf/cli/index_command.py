@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -126,12 +125,7 @@ def remove_command(state: State, name: str, yes: bool) -> None:
     from wharf.operations.manage_indexes import remove
 
     _choose(state, name)
-    if not yes:
-        if not sys.stdin.isatty():
-            raise UsageError("Nobody is here to confirm the removal.", "Say --yes to remove without being asked.")
-        if not click.confirm(f"Remove the index {name} with all its projects?", err=True):
-            state.say("Nothing was removed.")
-            raise click.exceptions.Exit(130)
+    state.confirm(f"Remove the index {name} with all its projects?", yes=yes)
     with state.repository() as repository:
         commit = remove(repository)
         document = where_document(repository, commit)

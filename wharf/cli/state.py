@@ -86,6 +86,21 @@ class State:
             for line in lines:
                 click.echo(printable(line))
 
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Ask before something is removed, unless the person said --yes. Raises UsageError if nobody is here to answer.
+
+        If the answer is no, the command ends with the exit code of an interruption.
+        """
+        if yes:
+            return
+        if not sys.stdin.isatty():
+            from wharf.errors import UsageError
+
+            raise UsageError("Nobody is here to confirm the removal.", "Say --yes to remove without being asked.")
+        if not click.confirm(question, err=True):
+            self.say("Nothing was removed.")
+            raise click.exceptions.Exit(130)
+
     def say(self, text: str) -> None:
         """A message for people, on stderr."""
         self._tell(printable(without_tokens(text)))

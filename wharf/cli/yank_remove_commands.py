@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -79,16 +78,10 @@ def remove_command(state: State, spec: str, file: str | None, reason: str, yes: 
     The name stays taken: only the same bytes may ever come back under it.
     """
     from wharf.cli.release_spec import parse_release
-    from wharf.errors import UsageError
     from wharf.operations.remove import remove
 
     project, version = parse_release(spec, file)
-    if not yes:
-        if not sys.stdin.isatty():
-            raise UsageError("Nobody is here to confirm the removal.", "Say --yes to remove without being asked.")
-        if not click.confirm(f"Delete {file or f'{project} {version} with all its files'} for ever?", err=True):
-            state.say("Nothing was removed.")
-            raise click.exceptions.Exit(130)
+    state.confirm(f"Delete {file or f'{project} {version} with all its files'} for ever?", yes=yes)
     with state.repository(reading=True) as repository:
         done = remove(repository, project, version, file, reason=reason)
         commit = done.commit or repository.branch.tip()

@@ -52,7 +52,7 @@ class DependencySearch:
     """
 
     source: Snapshot
-    target: Snapshot | Layers
+    target: Layers
     followed: list[Followed] = field(default_factory=list)
     left: dict[Left, None] = field(default_factory=dict)
     _chosen: dict[str, list[Release]] = field(default_factory=dict)

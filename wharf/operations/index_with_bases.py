@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def read_with_bases(repository: Repository) -> Layers:
     """The index of a repository with all of its bases. Raises StorageError for bases that are missing, broken or in a circle.
 
-    On GitHub the clone has to have all indexes (`whole`), at their last fetch.
+    On GitHub these are the indexes at their last fetch: `Branch.indexes` brings all of them.
     """
     own = repository.branch.index
     snapshots = {own: repository.branch.snapshot()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -21,10 +21,9 @@ from wharf.index.index_name import is_index_name
 from wharf.index.promotion import PromotedRelease, PromoteReleases
 from wharf.model import version_key
 from wharf.operations.dependency_search import DependencySearch
+from wharf.operations.index_with_bases import read_with_bases
 from wharf.operations.upload_rights import rights_of
 from wharf.repository.opening import check_index
-from wharf.sources.layers import Layer, Layers
-from wharf.sources.resolution_order import resolution_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -145,14 +144,14 @@ def planned(
     repository: Repository, source: Branch, wanted: Sequence[Wanted], *, with_dependencies: bool, check: Check | None = None
 ) -> PromotionPlan:
     """What a promotion comes to. Raises NotAllowedError, NotFoundError, ConflictError, RefusedError or StorageError."""
-    snapshot, target = source.snapshot(), repository.branch.snapshot()
+    snapshot = source.snapshot()
     chosen = _chosen(repository, source, snapshot, wanted)
     followed: tuple[Followed, ...] = ()
     left: tuple[Left, ...] = ()
     if with_dependencies:
-        with _shown(repository, target) as shown:
-            search = DependencySearch(snapshot, shown)
-            search.follow(chosen)
+        repository.branch.indexes()  # which brings the bases
+        search = DependencySearch(snapshot, read_with_bases(repository))
+        search.follow(chosen)
         followed, left = tuple(search.followed), tuple(search.left)
     releases = list({(each.project, each.version): each for each in _all(chosen, followed)}.values())
     change = PromoteReleases(releases=tuple(_with_metadata(snapshot, releases, source.index)))
@@ -165,26 +164,6 @@ def planned(
         followed=followed,
         left=left,
     )
-
-
-@contextmanager
-def _shown(repository: Repository, target: Snapshot) -> Iterator[Snapshot | Layers]:
-    """What the target shows: its own releases and those of its bases. Raises StorageError for a base that is not there."""
-    if not target.settings.bases:
-        yield target
-        return
-    found = {repository.branch.index: target}
-    with ExitStack() as stack:
-
-        def bases_of(index: str) -> tuple[str, ...] | None:
-            if index not in found:
-                branch = stack.enter_context(repository.branch.sibling(index))
-                branch.fetch()
-                found[index] = branch.snapshot()
-            return found[index].settings.bases if found[index].commit or index == repository.branch.index else None
-
-        order = resolution_order(repository.branch.index, bases_of)
-        yield Layers([Layer(index, found[index], found[index].tree_ids()) for index in order])
 
 
 def _chosen(
