@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wharf.errors import StorageError
-from wharf.index import wharf_toml
+from wharf.index import name_globs, wharf_toml
 from wharf.index.wharf_toml import KNOWN, NEW, NEW_WITH_METADATA_ASSETS, IndexSettings, UploadRule, parse, with_metadata_assets
 
 
@@ -111,7 +111,7 @@ def test_globs_are_compiled_once_for_each_value_however_many_there_are(monkeypat
 
     expected = [[True, True, (), ("alice",), None, (f"user{n}",)] for n in range(300)]
     assert [ask(n) for n in range(300)] == expected
-    monkeypatch.setattr(wharf_toml, "translate", None)
+    monkeypatch.setattr(name_globs, "translate", None)
     assert [ask(n) for n in range(300)] == expected
 
 

@@ -6,18 +6,20 @@ import functools
 import hashlib
 import re
 from dataclasses import dataclass
-from fnmatch import translate
 from typing import TYPE_CHECKING, Final
 
 from wharf.distribution.file_names import plain
 from wharf.errors import StorageError
+from wharf.index import wharf_toml_error
 from wharf.index.index_name import is_index_name
+from wharf.index.name_globs import is_glob, matcher
+from wharf.index.wharf_toml_error import wrong
 from wharf.text_formats import toml_and_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-PATH = "wharf.toml"
+PATH: Final = wharf_toml_error.PATH
 FORMAT = 1
 """The format of the index branch that this version reads and writes (docs/index-format.md)."""
 
@@ -40,7 +42,6 @@ LATER: Final = ("keep-past", "retention", "upstream", "route", "policy")
 MOST_BASES = 16
 _MOST_GLOBS = 1000
 _MOST_UPLOADERS = 100
-_GLOB = re.compile(r"[A-Za-z0-9._*?\[\]!-]{1,200}", re.ASCII)
 _LOGIN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}(?:\[bot\])?"
 _UPLOADER = re.compile(
     rf"{_LOGIN}|@[A-Za-z0-9][A-Za-z0-9_-]{{0,99}}/[A-Za-z0-9][A-Za-z0-9._-]{{0,99}}"
@@ -90,15 +91,15 @@ class IndexSettings:
 
     @functools.cached_property
     def _reserved(self) -> re.Pattern[str]:
-        return _matcher(self.reserved)
+        return matcher(self.reserved)
 
     @functools.cached_property
     def _shadow(self) -> re.Pattern[str]:
-        return _matcher(self.shadow)
+        return matcher(self.shadow)
 
     @functools.cached_property
     def _upload(self) -> re.Pattern[str]:
-        return _matcher(tuple(rule.glob for rule in self.upload))
+        return matcher(tuple(rule.glob for rule in self.upload))
 
 
 UNREAD: Final = IndexSettings(upload=(UploadRule("*", ()),))
@@ -124,12 +125,12 @@ def parse(data: bytes) -> IndexSettings:
         )
     metadata_assets = found.get(METADATA_ASSETS, False)
     if not isinstance(metadata_assets, bool):
-        raise _wrong(METADATA_ASSETS, "true or false")
+        raise wrong(METADATA_ASSETS, "true or false")
     bases = found.get("bases", [])
     if not isinstance(bases, list) or len(bases) > MOST_BASES or not all(isinstance(each, str) for each in bases):
-        raise _wrong("bases", f'a list of at most {MOST_BASES} names of indexes, as in ["main"]')
+        raise wrong("bases", f'a list of at most {MOST_BASES} names of indexes, as in ["main"]')
     if not all(map(is_index_name, bases)) or len({*bases}) != len(bases):
-        raise _wrong("bases", 'names of indexes, each one once, as in ["main"]')
+        raise wrong("bases", 'names of indexes, each one once, as in ["main"]')
     return IndexSettings(
         metadata_assets=metadata_assets,
         bases=tuple(bases),
@@ -152,16 +153,6 @@ def changed_rights(before: bytes, after: bytes) -> list[str]:
     old, new = _table(before), _table(after)
     # Compared as text, because equal tables may have different orders.
     return [key for key in (*KEYS_OF_RIGHTS, *LATER) if repr(old.get(key)) != repr(new.get(key))]
-
-
-def matches(globs: tuple[str, ...], name: str) -> bool:
-    """Whether a project's name (PEP 503 form) matches one of the globs, in whatever spelling they are."""
-    return bool(globs) and bool(_matcher(globs).fullmatch(name))
-
-
-def is_glob(text: str) -> bool:
-    """Whether `text` can stand for names of projects."""
-    return bool(_GLOB.fullmatch(text))
 
 
 def with_metadata_assets(data: bytes) -> bytes:
@@ -193,37 +184,22 @@ def _table(data: bytes) -> dict[str, object]:
 def _globs(found: Mapping[str, object], key: str) -> tuple[str, ...]:
     value = found.get(key, [])
     if not isinstance(value, list) or len(value) > _MOST_GLOBS:
-        raise _wrong(key, _NAMES)
+        raise wrong(key, _NAMES)
     if not all(isinstance(each, str) and is_glob(each) for each in value):
-        raise _wrong(key, _NAMES)
+        raise wrong(key, _NAMES)
     return tuple(value)
 
 
 def _upload(table: object) -> tuple[UploadRule, ...]:
     if not isinstance(table, dict) or len(table) > _MOST_GLOBS:
-        raise _wrong("upload", 'a table of lists, as in "acme-*" = ["alice", "@acme/platform"]')
+        raise wrong("upload", 'a table of lists, as in "acme-*" = ["alice", "@acme/platform"]')
     for glob, uploaders in table.items():
         if not is_glob(glob):
-            raise _wrong("upload", f'a table with project names as keys, as "acme-*"; {plain(repr(glob), 50)} is not one')
+            raise wrong("upload", f'a table with project names as keys, as "acme-*"; {plain(repr(glob), 50)} is not one')
         if not isinstance(uploaders, list) or len(uploaders) > _MOST_UPLOADERS or not _are_uploaders(uploaders):
-            raise _wrong(f"upload.{glob}", 'a list of logins, teams and repositories, as in ["alice", "@acme/platform"]')
+            raise wrong(f"upload.{glob}", 'a list of logins, teams and repositories, as in ["alice", "@acme/platform"]')
     return tuple(UploadRule(glob, tuple(uploaders)) for glob, uploaders in table.items())
 
 
 def _are_uploaders(values: Iterable[object]) -> bool:
     return all(isinstance(each, str) and _UPLOADER.fullmatch(each) for each in values)
-
-
-def _wrong(key: str, wanted: str) -> StorageError:
-    return StorageError(
-        f"{key!r} in {PATH} on the index branch must be {wanted}.", "Fix it there; `git log` shows who changed it."
-    )
-
-
-@functools.lru_cache(maxsize=256)
-def _matcher(globs: tuple[str, ...]) -> re.Pattern[str]:
-    """One pattern for all globs, in the normal form of names (PEP 503), so that `Acme_*` means what `acme-*` means.
-
-    `lastindex` of a match is the place of the first glob that matches, from 1 on.
-    """
-    return re.compile("|".join(f"({translate(re.sub(r'[-_.]+', '-', glob).lower())})" for glob in globs))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wharf.distribution.file_names import plain
 from wharf.errors import StorageError, UsageError, did_you_mean
-from wharf.index import wharf_toml
+from wharf.index import name_globs, wharf_toml
 from wharf.index.change import Outcome, Records
 from wharf.text_formats import toml_and_json
 
@@ -104,7 +104,7 @@ def _keys(key: str) -> tuple[str, ...]:
         raise UsageError(f"{head!r} is not known to this version of wharf.", "Update wharf, or leave it out.")
     if head == "upload" and dot:
         glob = rest[1:-1] if len(rest) > 1 and rest[0] == rest[-1] and rest[0] in "\"'" else rest
-        if not wharf_toml.is_glob(glob):
+        if not name_globs.is_glob(glob):
             raise UsageError(
                 f"{plain(repr(glob), 80)} cannot stand for names of projects.", "Write it as in --set 'upload.acme-*=alice'."
             )

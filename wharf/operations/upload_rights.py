@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from wharf.errors import MayNotWriteError, NotAllowedError
-from wharf.index import wharf_toml
+from wharf.index import name_globs, wharf_toml
 from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class TokenLimits:
         """Raise MayNotWriteError for the first project that it may not write."""
         del settings
         for each in projects:
-            if not wharf_toml.matches(self.projects, each):
+            if not name_globs.matches(self.projects, each):
                 raise MayNotWriteError(
                     f"The token {self.name!r} may write {', '.join(self.projects)}, and not {each}.",
                     f"`wharf token create NAME --index {self.index} --project {each}` makes one that may.",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from wharf.errors import ConflictError, NotFoundError, OddFileError, StorageError, UsageError
-from wharf.index import wharf_toml
+from wharf.index import name_globs
 from wharf.index.index_name import is_index_name
 from wharf.repository.locked_file import LockedFile
 from wharf.secret import Secret
@@ -44,7 +44,7 @@ def _index(name: str) -> str:
 
 
 def _glob(text: str) -> str:
-    if not wharf_toml.is_glob(text):
+    if not name_globs.is_glob(text):
         raise ValueError(f"{text!r} does not stand for names of projects")
     return text
 
@@ -235,7 +235,7 @@ def _wrong(new: NewToken, what: str) -> UsageError:
             return UsageError(f"{odd!r} cannot be the name of an index.", "Write --index as in `wharf list --index staging`.")
         return UsageError("These are too many indexes for one token.", "Name 100 at most.")
     if what == "projects":
-        odd = next((each for each in new.projects if not wharf_toml.is_glob(each)), None)
+        odd = next((each for each in new.projects if not name_globs.is_glob(each)), None)
         if odd is not None:
             return UsageError(f"{odd!r} does not stand for names of projects.", "Write it as in --project 'acme-*'.")
         return UsageError("These are too many names of projects for one token.", "Use a pattern, as in --project 'acme-*'.")

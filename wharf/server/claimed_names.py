@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from wharf.index import wharf_toml
+from wharf.index import name_globs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,7 +60,7 @@ class ClaimedNames:
 
     def reserves(self, name: str) -> bool:
         """Whether a (normal) name is reserved by any index."""
-        return wharf_toml.matches(self._globs, name)
+        return name_globs.matches(self._globs, name)
 
     def has(self, name: str) -> bool:
         """Whether a (normal) name belongs to the repository, whether or not an index has a project of it now."""
