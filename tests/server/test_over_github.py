@@ -306,6 +306,9 @@ def test_a_full_disk_is_told_and_leaves_nothing(world: World, monkeypatch: pytes
         monkeypatch.setattr(os, "write", write)
         world.hub.clock.forward(6)
         assert client.get(link).status_code == 200
+        soon(
+            lambda: any(path.name in link for path in (world.root / "files").rglob("*"))
+        )  # it is kept after its last byte was sent
         for path in (world.root / "files").rglob("*"):
             if path.is_file():
                 path.unlink()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from wharf.assets.folder_store import FolderStore
 from wharf.server.files.download_cache import DownloadCache
+from wharf.server.files.github_bytes import GitHubBytes
 from wharf.server.files.github_file import GitHubFile
 from wharf.server.files.redirect_or_stream import Delivery
 from wharf.server.files.signed_links import SignedLinks
@@ -51,8 +52,8 @@ def delivery_of(
     if isinstance(repository.assets, FolderStore) or borrowed is None:
         return None
     links = None if rules.stream else SignedLinks(repository.assets, borrowed, public=public, clock=clock)
-    downloads = DownloadCache(repository.assets, borrowed, _cache(repository, rules), rules.cache_budget, clock=clock)
-    return Delivery(links, downloads)
+    downloads = DownloadCache(_cache(repository, rules), rules.cache_budget, giver="GitHub", clock=clock)
+    return Delivery(links, downloads, GitHubBytes(repository.assets, borrowed))
 
 
 def upload_folder(repository: Repository, rules: Rules) -> Path | None:

@@ -7,6 +7,6 @@ on the disk, or gives a client the server's own token.
 - `file_sending`: a stored file, whole or in part. `byte_ranges`: which parts a client asks for.
 - `github_file`: a file at GitHub, as a value. `redirect_or_stream`: by a redirect or through the server.
 - `signed_links`: redirects to where GitHub has the file.
-- `download_cache`: files that pass through. `cache_folder`: where they are kept on disk.
+- `download_cache`: files that pass through. `github_bytes`: those that come from GitHub. `cache_folder`: where they are kept.
 - `streamed_download`: a file that is sent while it is downloaded.
 """

@@ -47,15 +47,19 @@ class CacheFolder:
             hint = disk_remedies.hint(error, disk_remedies.CACHE)
             raise StorageError(f"The cache {self.path} cannot be used: {error.strerror}.", hint, told=UNWRITABLE) from error
 
-    def use(self, file: Path, size: int) -> bool:
-        """Whether the file is there, which counts as a use: a crash of the machine can cut one short, and a link is none."""
+    def use(self, file: Path, size: int | None) -> int | None:
+        """The size of the file, if it is there, which counts as a use; None if it is not, or if `size` says another size.
+
+        A crash of the machine can cut a file short, and a link is none.
+        """
         try:
-            whole = regular_file.status_of(file).st_size == size
+            found = regular_file.status_of(file).st_size
         except (FileNotFoundError, OddFileError):
-            return False
-        if whole:
-            os.utime(file)  # what is used stays
-        return whole
+            return None
+        if size not in {None, found}:
+            return None
+        os.utime(file)  # what is used stays
+        return found
 
     def new_part(self, file: Path) -> tuple[Path, int]:
         """A new part of the file: where it lies, and a handle to write and read it, which is the caller's."""

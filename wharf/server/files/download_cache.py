@@ -1,4 +1,4 @@
-"""Files at GitHub that pass through the server, for clients that may not reach its storage, and are kept on disk."""
+"""Files that pass through the server, from GitHub or from an upstream index, and are kept on disk."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import os
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
@@ -19,12 +20,9 @@ from wharf.server.files.streamed_download import StreamedDownload
 from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from wharf.github.release_store import Releases
-    from wharf.server.access.borrowed_tokens import BorrowedTokens
-    from wharf.server.files.github_file import GitHubFile
     from wharf.server.http.answer import FileAnswer
 
 log = logging.getLogger("wharf")
@@ -32,106 +30,112 @@ log = logging.getLogger("wharf")
 DOWNLOADS: Final = 8
 """Files that are fetched at the same time."""
 WAITING: Final = 64
-"""Files on their way, also those whose turn has not come: each has a file open, and GitHub may hang."""
+"""Files on their way, also those whose turn has not come: each has a file open, and who gives them may hang."""
+UNTOLD: Final = 8 << 30
+"""Bytes of a file at most whose size nobody tells before it comes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A file that is fetched if it is not in the cache.
+
+    `size` is None where it is not known before the file comes. `answer` is what is sent of a file of that size which lies at a
+    path. `fetch` gets the bytes: it calls what it is given with their number, as far as that is known, and the bytes. It runs
+    in a thread of its own, and raises WharfError.
+    """
+
+    sha256: str
+    size: int | None
+    answer: Callable[[Path, int], FileAnswer]
+    fetch: Callable[[Callable[[int | None, Iterable[bytes]], None]], None]
 
 
 class _WrongBytesError(StorageError):
-    """What GitHub has is not what the index records."""
-
-    told = "GitHub gave other bytes than the index records. The server does not pass them on."
+    """What came is not what was announced."""
 
 
 class DownloadCache:
-    """The cache in `folder`, of at most `budget` bytes.
+    """The cache in `folder`, of at most `budget` bytes, of what `giver` gives (its name in sentences).
 
     - A file is downloaded once for all who want it meanwhile, and all of them read what is there while it comes.
-    - A file lies in the folder only if it is whole and has the recorded digest; what else holds there, `CacheFolder` says.
+    - A file lies in the folder only if it is whole and has the announced digest; what else holds there, `CacheFolder` says.
     - A file for which there is no room passes through all the same, and nothing is left of it.
-    - A download that failed is not tried again for a while, or each try of a client would be one at GitHub. `clock` is in
+    - A download that failed is not tried again for a while, or each try of a client would be one at the giver. `clock` is in
       seconds.
     - At most `DOWNLOADS` files are downloaded at the same time, and `WAITING` are on their way.
     - `open` is for the event loop's thread; each download runs in its own thread.
     """
 
-    def __init__(
-        self,
-        releases: Releases,
-        borrowed: BorrowedTokens,
-        folder: Path,
-        budget: int,
-        *,
-        clock: Callable[[], float] = elapsed,
-    ) -> None:
-        self._releases = releases
-        self._borrowed = borrowed
+    def __init__(self, folder: Path, budget: int, *, giver: str, clock: Callable[[], float] = elapsed) -> None:
         self._folder = CacheFolder(folder, budget)
+        self._giver = giver
         self._clock = clock
-        self._downloading: dict[Path, StreamedDownload] = {}
-        # Not kept, and still read by somebody:
-        self._passing: WeakValueDictionary[Path, StreamedDownload] = WeakValueDictionary()
-        self._failed: dict[Path, tuple[WharfError, float]] = {}
+        self._downloading: dict[str, StreamedDownload] = {}
+        # Not in the folder, and still read by somebody:
+        self._passing: WeakValueDictionary[str, StreamedDownload] = WeakValueDictionary()
+        self._failed: dict[str, tuple[WharfError, float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads = DaemonThreads("download", DOWNLOADS)
 
-    async def open(self, github_file: GitHubFile) -> FileAnswer | StreamedDownload:
+    async def open(self, wanted: Wanted) -> FileAnswer | StreamedDownload:
         """The file as it lies in the cache, or as it comes. Raises StorageError, as for a full disk."""
-        path = github_file.file.path
-        download = self._downloading.get(path) or self._passing.get(path)
+        key = wanted.sha256
+        download = self._downloading.get(key) or self._passing.get(key)
         if download is not None and download.error is None and not (download.whole and download.kept):
             return download  # one that is whole and kept is in the folder
-        self._let_alone(path)
         with self._folder.errors_told():
-            if self._folder.use(path, github_file.file.size):
-                return github_file.file
+            path = self._folder.path / key
+            size = self._folder.use(path, wanted.size)
+            if size is not None:
+                return wanted.answer(path, size)
+            self._let_alone(key)
             if len(self._downloading) >= WAITING:
-                raise StorageError("More files are asked for than GitHub gives at a time.", "Try again in a moment.")
+                raise StorageError(f"More files are asked for than {self._giver} gives at a time.", "Try again in a moment.")
             part, handle = self._folder.new_part(path)
-        download = self._downloading[path] = StreamedDownload(github_file.file, handle)
-        task = asyncio.create_task(self._threads.run(partial(self._download, github_file, download, part)))
+        file = None if wanted.size is None else wanted.answer(path, wanted.size)
+        download = self._downloading[key] = StreamedDownload(file, handle)
+        task = asyncio.create_task(self._threads.run(partial(self._download, wanted, download, path, part)))
         self._tasks.add(task)
 
         def done(task: asyncio.Task[None]) -> None:
             self._tasks.remove(task)
-            if self._downloading.get(path) is download:
-                del self._downloading[path]
+            if self._downloading.get(key) is download:
+                del self._downloading[key]
                 if download.whole and not download.kept:
-                    self._passing[path] = download
+                    self._passing[key] = download
             if download.error is not None:
-                self._failed[path] = download.error, download.again
+                self._failed[key] = download.error, download.again
 
         task.add_done_callback(done)
         return download
 
-    def _let_alone(self, path: Path) -> None:
+    def _let_alone(self, key: str) -> None:
         """Raise what a download failed of a moment ago."""
         now = self._clock()
         for each in [each for each, (_, until) in self._failed.items() if until <= now]:
             del self._failed[each]
-        if path in self._failed:
-            raise self._failed[path][0].with_traceback(None)
+        if key in self._failed:
+            raise self._failed[key][0].with_traceback(None)
 
-    def _download(self, github_file: GitHubFile, download: StreamedDownload, part: Path) -> None:
+    def _download(self, wanted: Wanted, download: StreamedDownload, path: Path, part: Path) -> None:
+        arrival = _Arrival(wanted, download, self._folder, path, part, self._giver)
         error: WharfError | None = StorageError("A fault in wharf ended the download.", "")
-        size = download.file.size
         try:
             with self._folder.errors_told():
                 os.utime(part)  # it may have waited for its turn
-                download.kept = self._folder.reserve(size)
-                if not download.kept:
-                    part.unlink()  # nothing is left of it when its last reader has gone, however that comes about
-                self._borrowed.run(lambda: self._write(github_file, download))
-                if download.kept:
-                    part.rename(download.file.path)
+                wanted.fetch(arrival.write)
             error = None
         except WharfError as failed:
-            log.error("%s: %s", download.file.path.name, failed.message)  # noqa: TRY400 - the cause is in the message
+            log.error("%s: %s", wanted.sha256, failed.message)  # noqa: TRY400 - the cause is in the message
             download.again = self._clock() + self._pause(failed)
             error = as_server_error(failed)
         finally:
-            if download.kept:
-                self._folder.give_back(size)
-            part.unlink(missing_ok=True)
-            download.tell(whole=error is None, error=error)
+            try:
+                download.tell(whole=error is None, error=error)
+                if error is None:
+                    arrival.keep()
+            finally:
+                arrival.end()
 
     def _pause(self, failed: WharfError) -> float:
         """Seconds for which a download is let alone that failed so."""
@@ -141,25 +145,75 @@ class DownloadCache:
             return 0.0  # nothing is sent before its end; and then at once
         return PAUSE
 
-    def _write(self, github_file: GitHubFile, download: StreamedDownload) -> None:
-        digest, size = hashlib.sha256(), 0
-        for chunk in self._chunks(github_file):
-            size += len(chunk)
-            if size > download.file.size:
-                break
+
+class _Arrival:
+    """The bytes of one download, as they are written to a part of a file and counted. All of it runs in one thread."""
+
+    def __init__(
+        self, wanted: Wanted, download: StreamedDownload, folder: CacheFolder, path: Path, part: Path, giver: str
+    ) -> None:
+        self._wanted = wanted
+        self._download = download
+        self._folder = folder
+        self._path = path
+        self._part = part
+        self._giver = giver
+        self._reserved: int | None = None
+
+    def write(self, told: int | None, chunks: Iterable[bytes]) -> None:
+        """Write what comes, `told` bytes as far as the giver says so. Raises StorageError for other bytes than announced."""
+        size = told if self._wanted.size is None else self._wanted.size
+        if told is not None and told != size:
+            raise self._wrong()
+        if size is not None:
+            self._expect(size)
+        digest, count = hashlib.sha256(), 0
+        for chunk in chunks:
+            count += len(chunk)
+            if count > (UNTOLD if size is None else size):
+                raise self._wrong()
             digest.update(chunk)
             left = memoryview(chunk)
             while left:
-                left = left[os.write(download.handle, left) :]
-            download.tell(written=len(chunk))
-        if digest.hexdigest() != download.file.path.name or size != download.file.size:
-            raise _WrongBytesError("GitHub gave other bytes than the index records.", "`wharf verify` tells more.")
+                left = left[os.write(self._download.handle, left) :]
+            self._download.tell(written=len(chunk))
+        if digest.hexdigest() != self._wanted.sha256 or count != (count if size is None else size):
+            raise self._wrong()
+        if size is None:
+            self._expect(count)
 
-    def _chunks(self, github_file: GitHubFile) -> Iterator[bytes]:
-        github = self._releases.github
-        with github.asset(github_file.place.asset, slug=github_file.place.repository) as found:
-            if not isinstance(found, str):
-                yield from found.chunks
-                return
-        with github.open(found) as download:
-            yield from download.chunks
+    def _expect(self, size: int) -> None:
+        """The size is known: make room, and let readers begin."""
+        if self._reserved is None and self._folder.reserve(size):
+            self._reserved = size
+        if self._reserved is None:
+            self._part.unlink(missing_ok=True)  # nothing is left of it when its last reader has gone, however that comes about
+        self._download.tell(file=self._wanted.answer(self._path, size))
+
+    def keep(self) -> None:
+        """Have the file in the cache, if there is room. All who wait for its end have it already."""
+        if self._reserved is not None:
+            try:
+                with self._folder.errors_told():
+                    os.fsync(
+                        self._download.handle
+                    )  # or a crash of the machine leaves a file of the right size with other bytes
+                    self._part.rename(self._path)
+            except StorageError as error:
+                log.error("%s", error.message)  # noqa: TRY400 - the cause is in the message
+            else:
+                self._download.kept = True
+
+    def end(self) -> None:
+        """Leave nothing behind."""
+        if self._reserved is not None:
+            self._folder.give_back(self._reserved)
+        self._part.unlink(missing_ok=True)
+
+    def _wrong(self) -> _WrongBytesError:
+        hint = "`wharf verify` tells more." if self._giver == "GitHub" else "Tell the operators of that index."
+        return _WrongBytesError(
+            f"{self._giver} gave other bytes than the index records.",
+            hint,
+            told=f"{self._giver} gave other bytes than the index records. The server does not pass them on.",
+        )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wharf.server.files.download_cache import DownloadCache
+    from wharf.server.files.github_bytes import GitHubBytes
     from wharf.server.files.github_file import GitHubFile
     from wharf.server.files.signed_links import SignedLinks
     from wharf.server.files.streamed_download import StreamedDownload
@@ -13,10 +14,11 @@ if TYPE_CHECKING:
 
 
 class Delivery:
-    """`links` is None where every file goes through the server, `downloads` being the way."""
+    """`links` is None where every file goes through the server; `downloads` keeps what goes through, and `bytes_of` gets it."""
 
-    def __init__(self, links: SignedLinks | None, downloads: DownloadCache) -> None:
+    def __init__(self, links: SignedLinks | None, downloads: DownloadCache, bytes_of: GitHubBytes) -> None:
         self._links = links
+        self._bytes = bytes_of
         self._downloads = downloads
 
     def ready(self, github_file: GitHubFile) -> Answer | None:
@@ -31,4 +33,4 @@ class Delivery:
                 return redirect
         if head:
             return github_file.file.head
-        return await self._downloads.open(github_file)
+        return await self._downloads.open(self._bytes.wanted(github_file))

@@ -1,4 +1,4 @@
-"""A file that is streamed to clients while it is downloaded from GitHub.
+"""A file that is streamed to clients while it is downloaded.
 
 The last byte is held back until the digest is known to be the recorded one: nobody ever has a whole file that is the wrong one.
 """
@@ -24,12 +24,13 @@ _CHUNK: Final = 1 << 20  # bytes that are sent at once, at most
 class StreamedDownload:
     """A file that is on its way. `available` bytes of it can be read from `handle`, which belongs to the value.
 
+    - `file` is None until its size is known, and until then nothing is `available`.
     - Its last byte is not `available` before it is `whole`.
     - It is whole, or it has an `error`, or more comes; it ends once.
     - `tell` is for the thread that downloads. All else is for the event loop's thread.
     """
 
-    def __init__(self, file: FileAnswer, handle: int) -> None:
+    def __init__(self, file: FileAnswer | None, handle: int) -> None:
         self.file = file
         self.handle = handle
         self.error: WharfError | None = None
@@ -43,7 +44,16 @@ class StreamedDownload:
     @property
     def available(self) -> int:
         """Bytes that may be given out."""
+        if self.file is None:
+            return 0
         return self.file.size if self.whole else min(self._written, self.file.size - 1)
+
+    async def begun(self) -> FileAnswer:
+        """The file, once there is a byte of it, or all of an empty one. Raises what the download failed of."""
+        await self.beyond(0)
+        while self.file is None:
+            await self._changed.wait()
+        return self.file
 
     async def beyond(self, sent: int) -> int:
         """Wait until there is more than `sent`; how much. Raises what the download failed of."""
@@ -53,10 +63,13 @@ class StreamedDownload:
             await self._changed.wait()
         return self.available
 
-    def tell(self, *, written: int = 0, whole: bool = False, error: WharfError | None = None) -> None:
+    def tell(
+        self, *, file: FileAnswer | None = None, written: int = 0, whole: bool = False, error: WharfError | None = None
+    ) -> None:
         """From the thread that downloads: how far it is."""
 
         def note() -> None:
+            self.file = file or self.file
             self._written += written
             self.whole, self.error = whole, error
             changed, self._changed = self._changed, asyncio.Event()
@@ -71,13 +84,13 @@ class StreamedDownload:
 async def send_download(download: StreamedDownload, scope: Scope, receive: Receive, send: Send) -> None:
     """Send a file while it comes. If it fails before its first byte, that is told; else the connection ends too early."""
     try:
-        await download.beyond(0)
+        file = await download.begun()
     except WharfError as error:
         await send_answer(error_answers.failure(error), receive, send)
         return
-    await send(download.file.start)
-    sent = download.file.size if scope["method"] == "HEAD" else 0
-    while sent < download.file.size:
+    await send(file.start)
+    sent = file.size if scope["method"] == "HEAD" else 0
+    while sent < file.size:
         try:
             available = await download.beyond(sent)
         except WharfError:
