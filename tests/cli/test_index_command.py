@@ -226,8 +226,7 @@ def test_unknown_bases_and_circles_are_named_at_the_change(run: Run, git_dir: Pa
     for asked_for in missing:
         said = run("index", *asked_for, code=4)[1]
         assert "There is no index 'other'" in said
-        assert "`wharf index list` shows all." in said
-        assert "makes it" not in said
+        assert "There are: main, staging. `wharf index create other --repo " in said
     assert refs(git_dir) == before
 
 

@@ -114,7 +114,7 @@ def test_a_word_too_few_is_told_as_what_it_should_be(run: Run, words: tuple[str,
 def test_what_is_made_by_the_way_is_announced(run: Run, store: Path, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
     assert run("publish", wheel).splitlines()[:2] == [f"made a new store in {store}", "made the index 'main'"]
-    assert run("publish", "--index", "staging", wheel).splitlines()[0] == "made the index 'staging'"
+    assert run("publish", "--create", "--index", "staging", wheel).splitlines()[0] == "made the index 'staging'"
     assert "made the" not in run("publish", "--index", "staging", wheel)
     assert "Did you mean staging?" in run("list", "--index", "stagin", code=4)
     assert "There are: main, staging." in run("list", "--index", "nightly", code=4)

@@ -102,7 +102,7 @@ def test_people_read_a_line_a_fact_and_what_to_do(hub: Hub, run: Run, repo: Repo
     assert lines[0].startswith("ok       address ")
     at = next(number for number, line in enumerate(lines) if line.startswith("warning  index "))
     assert "there is no index 'stagin' yet (there are: main)" in lines[at]
-    assert f"Did you mean main? `wharf init {address(hub)} --index stagin`" in lines[at + 1]
+    assert f"Did you mean main? `wharf index create stagin --repo {address(hub)}`" in lines[at + 1]
     assert lines[-1] == "no problem(s), 1 warning(s)"
     (repo.git_dir / "HEAD").write_text("ref: refs/heads/wharf/main\n")
     out, _ = run("doctor", "--repo", address(hub), token="ghp_wrong", code=8)
@@ -437,6 +437,7 @@ def test_a_folder(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "at commit" in one(examined(run, None, "--repo", folder), "index")["detail"]
     found = examined(run, None, "--repo", folder, "--index", "stagin")
     assert "(there are: main)" in one(found, "index")["detail"]
+    assert f"`wharf index create stagin --repo {folder}` makes it." in one(found, "index")["hint"]
     shutil.rmtree(folder / "index.git")
     (folder / "assets" / ("0" * 64)).mkdir()
     (folder / "assets" / ("0" * 64) / "demo-1.0.tar.gz").write_bytes(b"")

@@ -343,7 +343,7 @@ def test_a_publish_makes_no_index_on_github_unless_it_is_told_to(hub: Hub, run: 
         assert f"`wharf index create stagin --repo {address}` makes it, and so does" in error["hint"]
     for verb in ("list", "log"):
         error = wrong(run(verb, "--repo", address, "--index", "stagin", "--json", token=token, code=4))
-        assert error["hint"] == "Did you mean staging? `wharf index list` shows all."
+        assert error["hint"] == f"Did you mean staging? `wharf index create stagin --repo {address}` makes it."
     assert (repo.releases, branches(repo)) == ([], ["main", "wharf/staging"])
     tried = document(run("publish", "--create", "--dry-run", "--repo", address, wheel, "--json", token=token)[0])
     assert (tried["commit"], tried["made"], branches(repo)) == (None, [], ["main", "wharf/staging"])

@@ -309,7 +309,7 @@ def test_a_run_inside_a_run_of_another_index_or_with_other_options_is_one_of_its
     desk: Desk, tmp_path: Path, options: list[str]
 ) -> None:
     subprocess.run(
-        [*desk.words("publish", "--index", "other"), make_wheel(tmp_path, "demo")],
+        [*desk.words("publish", "--create", "--index", "other"), make_wheel(tmp_path, "demo")],
         env=desk.environ,
         check=True,
         capture_output=True,

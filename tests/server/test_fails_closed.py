@@ -16,7 +16,7 @@ from tests.matrix import first
 from tests.server.running import soon
 from tests.server.test_claimed_names import BIN, ELSEWHERE, public
 from tests.server.test_server import LIMIT, serving
-from wharf.errors import NotFoundError
+from wharf.errors import NoIndexError, NotFoundError
 from wharf.index.wharf_toml import NEW
 from wharf.operations.build import build
 from wharf.operations.publish import publish
@@ -337,3 +337,10 @@ def test_a_server_over_github_says_at_its_start_that_there_is_no_index(world: Wo
     with world.open(world.robot) as repository:  # it was not seen that there is none
         check_at_startup(repository, borrows=False, passes_on=passes_on, warn=warnings.append)
         assert "There is no index to serve until it does." in warnings[-1]
+
+
+@pytest.mark.parametrize("passes_on", [True, False], ids=["passes on", "passes nothing on"])
+def test_a_server_over_github_does_not_start_for_a_misspelt_index(world: World, passes_on: bool) -> None:
+    with world.open(world.robot, index="mian") as repository, pytest.raises(NoIndexError) as caught:
+        check_at_startup(repository, borrows=False, passes_on=passes_on, warn=lambda _text: None)
+    assert caught.value.hint.startswith("Did you mean main? `wharf index create mian --repo ")

@@ -29,7 +29,9 @@ Examples:
 @click.option("--dry-run", is_flag=True, help="Check everything, publish nothing.")
 @click.option("--skip-existing", is_flag=True, help="Skip files whose names are taken by other bytes.")
 @click.option(
-    "--create", is_flag=True, help="Make the index on GitHub if it does not exist (in a folder, publish always does that)."
+    "--create",
+    is_flag=True,
+    help="Make the index if it does not exist. In a folder, wharf makes the first index and `main` without it too.",
 )
 @click.option("--strict", is_flag=True, help="Make warnings errors.")
 @click.option("--dispatch", metavar="TYPE", help="Send the repository an event of that type afterwards, new files or not.")

@@ -137,14 +137,11 @@ def serve_command(
 
 
 def _serve(state: State, options: Options) -> None:
-    from wharf.index.index_name import DEFAULT_INDEX
     from wharf.server.operator_server import Operator, serve
 
     passes_on = options.public_index is not None  # then a missing store is not made: its name may be mistyped
     with state.repository(reading=passes_on, whole=True, fetch="later", patient=False) as repository:
         index, empty = repository.branch.index, repository.github is None and repository.branch.tip() is None
-        if empty and index != DEFAULT_INDEX:
-            state.warn(f"The index {index!r} is empty until something is published to it.")
         so_far = " (a new store, empty yet)" if repository.made else " (empty yet)" if empty else ""
         where = f"the index {index!r} of {repository.where}{so_far}"
         operator = Operator(

@@ -102,7 +102,7 @@ def _folder(folder: Path, settings: Settings) -> Iterator[Finding]:
         line = line_of("publish", str(folder), settings.index, "dist/*")
         yield Finding(what="index", detail="the index is empty", hint=f"`{line}` fills it.")
     else:
-        yield no_index(str(folder), settings.index, others, ", or the first publish to it,")
+        yield no_index(str(folder), settings.index, others, "" if others else ", or the first publish to it,")
     yield from indexes
 
 

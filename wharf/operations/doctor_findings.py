@@ -53,7 +53,7 @@ def findings_of(what: str, look: Callable[[], Iterable[Finding]]) -> list[Findin
 
 def no_index(where: str, index: str, others: Iterable[str], too: str = "") -> Finding:
     """An index that is not there may be a typing error. `too` is what makes it, too."""
-    from wharf.repository.opening import line_of_init
+    from wharf.repository.opening import line_of_making
 
     names = sorted(others)
     there = ", ".join(names) or "none"
@@ -61,5 +61,5 @@ def no_index(where: str, index: str, others: Iterable[str], too: str = "") -> Fi
         what="index",
         state="warning",
         detail=f"there is no index {index!r} yet (there are: {there})",
-        hint=f"{did_you_mean(index, names)}`{line_of_init(where, index)}`{too} makes it.",
+        hint=f"{did_you_mean(index, names)}`{line_of_making(where, index, names)}`{too} makes it.",
     )

@@ -28,7 +28,7 @@ from wharf.index.guarded_change import Guarded
 from wharf.model import File
 from wharf.operations.publish_inputs import CheckedInput, Input, check_inputs
 from wharf.operations.upload_rights import rights_of
-from wharf.repository.opening import no_index
+from wharf.repository.opening import check_spelling, no_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from wharf.distribution.read_distribution import Distribution
     from wharf.index.guarded_change import Check
     from wharf.repository.opening import Repository
+
+
+_WITH_CREATE = ", and so does this command with --create"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +76,8 @@ def publish(
     anything is stored, and again at the commit.
 
     With `skip_existing`, a file whose name is taken by other bytes is left out instead of a ConflictError. Without `create` an
-    index that is not there on GitHub is a NoIndexError; a folder is filled by whoever publishes first. With `strict`, a
-    warning is an error. All files that are refused are named in one error.
+    index that is not there is a NoIndexError; but in a folder, the first index and the default one are made all the same. With
+    `strict`, a warning is an error. All files that are refused are named in one error.
 
     Raises InvalidDistributionError, ConflictError, RefusedError or StorageError, and then nothing is published.
     """
@@ -98,7 +101,7 @@ def publish(
         if fresh and repository.github:
             _check_new(repository, intake, create=create)
         elif fresh:
-            repository.branch.check_not_removed()  # before a byte is stored
+            _check_new_in_folder(repository, create=create)  # before a byte is stored
         beside = snapshot.settings.metadata_assets and repository.github is not None
         if repository.github and planned.changed:
             contents = _contents(planned.changed, beside=beside)
@@ -144,7 +147,14 @@ def _check_new(repository: Repository, intake: Intake | None, *, create: bool) -
                 f"`wharf init --index {index} {repository.address}` makes the index again.",
             )
     if not create:
-        raise no_index(repository, more=", and so does this command with --create")
+        raise no_index(repository, more=_WITH_CREATE)
+
+
+def _check_new_in_folder(repository: Repository, *, create: bool) -> None:
+    """Raise NoIndexError for a removed index; and for one beside others, if it may not be made."""
+    repository.branch.check_not_removed()
+    if not create:
+        check_spelling(repository, more=_WITH_CREATE)
 
 
 def _contents(files: Sequence[Named], *, beside: bool) -> int:

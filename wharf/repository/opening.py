@@ -20,12 +20,12 @@ from wharf.errors import (
     did_you_mean,
 )
 from wharf.index.branch import Branch
-from wharf.index.index_name import DEFAULT_INDEX
+from wharf.index.index_name import DEFAULT_INDEX, NOT_TO_BE_MADE
 from wharf.repository.tokens import Tokens
 from wharf.system import disk_remedies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from wharf.github.api import GitHub
     from wharf.github.clone import Depth
@@ -133,30 +133,36 @@ def check_index(repository: Repository) -> None:
         raise no_index(repository)
 
 
-def no_index(repository: Repository, *, more: str | None = None) -> NoIndexError:
+def check_spelling(repository: Repository, *, more: str = "") -> None:
+    """Raise NoIndexError for an index that is not there while the repository has others: its name may be a typing error.
+
+    The default index of a folder is made by whoever publishes to it first. `more` is as for `no_index`.
+    """
+    branch = repository.branch
+    may_be_new = branch.index == DEFAULT_INDEX and repository.github is None
+    if not may_be_new and branch.tip() is None and {*branch.local_indexes()} - {branch.index}:
+        raise no_index(repository, more=more)
+
+
+def no_index(repository: Repository, *, more: str = "") -> NoIndexError:
     """The error that stands for an index which is not there: it may be a typing error, or one that has to be made.
 
-    `more` is given where it helps to make the index, and says which other way there is to do that. A repository without any
-    index needs one in any case.
+    `more` says which other way there is to make it.
     """
-    index = repository.branch.index
+    index, where = repository.branch.index, repository.address
     try:
         there, removed = repository.branch.all_names()
     except WharfError:
         there, removed = [], []  # the error is about the missing index, not about the list of the others
     if index in removed:
         return NoIndexError(
-            f"There is no index {index!r} in {repository.address}: it was removed.",
+            f"There is no index {index!r} in {where}: it was removed.",
             f"`wharf index restore {index}` brings it back as it was.",
         )
-    others = did_you_mean(index, there) or (f"There are: {', '.join(there)}. " if there else "")
-    if there and more is None:
-        hint = f"{others}`wharf index list` shows all."
-    else:
-        where = repository.address
-        line = f"wharf index create {index} --repo {shlex.quote(where)}" if there else line_of_init(where, index)
-        hint = f"{others}`{line}` makes it{more or ''}."
-    return NoIndexError(f"There is no index {index!r} in {repository.address}.", hint)
+    hint = did_you_mean(index, there) or (f"There are: {', '.join(there)}. " if there else "")
+    if index not in NOT_TO_BE_MADE:
+        hint += f"`{line_of_making(where, index, there)}` makes it{more}."
+    return NoIndexError(f"There is no index {index!r} in {where}.", hint.strip())
 
 
 def check_seen(repository: Repository) -> None:
@@ -174,6 +180,11 @@ def is_lost(repository: Repository) -> bool:
     """Whether files are stored here, but no index: then it is not a new store, and an empty index would be wrong."""
     stored = isinstance(repository.assets, FolderStore) and next(repository.assets.assets(), None) is not None
     return stored and not any(repository.branch.all_names())
+
+
+def line_of_making(where: str, index: str, others: Collection[str]) -> str:
+    """The command that makes this index beside the others, or the first one of its repository."""
+    return f"wharf index create {index} --repo {shlex.quote(where)}" if others else line_of_init(where, index)
 
 
 def line_of_init(where: str, index: str) -> str:

@@ -6,7 +6,8 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import NotAllowedError, NotFoundError, StorageError, WharfError
-from wharf.repository.opening import check_seen, is_lost, line_of_init
+from wharf.index.index_name import DEFAULT_INDEX
+from wharf.repository.opening import check_seen, check_spelling, is_lost, line_of_init
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,15 +54,12 @@ def check_at_startup(repository: Repository, *, borrows: bool, passes_on: bool, 
     """Bring the index, and tell whether the repository is private, as far as GitHub can be asked; else it counts as private.
 
     `borrows`: without a token of its own the server waits for a client's. Raises NotFoundError and NotAllowedError for what
-    the server's own token may not see, and where names are passed on (`passes_on`) and there is no index. All else
-    passes, and `warn` is told.
+    the server's own token may not see, where the index is not there and others are, and where names are passed on
+    (`passes_on`) and there is no index. All else passes, and `warn` is told.
     """
     github = repository.github
     if github is None:
-        if passes_on:
-            check_seen(repository)
-        elif repository.branch.tip() is None and is_lost(repository):
-            warn(f"There is no index in {repository.where}, though files are stored there. Pages are 503 until there is one.")
+        _check_folder(repository, passes_on=passes_on, warn=warn)
         return False
     question = _StartupQuestion(repository, github, borrows=borrows)
     question.start()
@@ -80,11 +78,22 @@ def check_at_startup(repository: Repository, *, borrows: bool, passes_on: bool, 
         )
         warn(f"{why} {told}")
     elif not _cached(repository):
+        check_spelling(repository)
         if passes_on:
             check_seen(repository)
         index, where = repository.branch.index, repository.where
         warn(f"There is no index {index!r} in {where} yet. `{line_of_init(where, index)}` makes it. Until then pages are 503.")
     return question.private
+
+
+def _check_folder(repository: Repository, *, passes_on: bool, warn: Callable[[str], None]) -> None:
+    check_spelling(repository)
+    if passes_on:
+        check_seen(repository)
+    elif repository.branch.tip() is None and is_lost(repository):
+        warn(f"There is no index in {repository.where}, though files are stored there. Pages are 503 until there is one.")
+    elif repository.branch.tip() is None and repository.branch.index != DEFAULT_INDEX:
+        warn(f"The index {repository.branch.index!r} is empty until something is published to it.")
 
 
 def _cached(repository: Repository) -> bool:

@@ -185,7 +185,7 @@ class UploadApi:
                     repository,
                     [given],
                     actor=actor,
-                    create=False,
+                    create=repository.github is None,  # of a folder, the server looked at its start what is there
                     strict=self._strict,
                     limit=self._limit,
                     check=self._rights.of(repository, uploader),
