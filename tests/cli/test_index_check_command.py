@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,8 @@ from tests.cli.test_main import run as at_store
 from tests.makers import core_metadata, make_wheel
 from tests.operations.test_index_check import RECORD, TOML, edited, move, tree
 from tests.operations.test_init import hub, run
-from tests.public import Public, public_index
+from tests.upstream import Fault, Upstream
+from tests.upstream_pages import Project
 from wharf.cli.main import main
 from wharf.operations.public_names import JSON
 
@@ -117,38 +117,26 @@ def test_many_findings_are_counted_and_the_summary_stays_small(at_store: AtStore
     assert "- and 1000 more" in summary.read_text()
 
 
-class _Listing(Public):
-    """A public index that answers with its list, or with what a test says."""
-
-    body = b""
-    kind = JSON
-
-    def found(self, path: str) -> tuple[str, bytes] | None:
-        return (self.kind, self.body) if path == "/root/simple/" else None
-
-
 @pytest.fixture
-def public(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Listing]:
-    monkeypatch.setattr("tests.public.Public", _Listing)
-    with public_index() as server:
-        assert isinstance(server, _Listing)
-        server.body = json.dumps({"meta": {}, "projects": [{"name": "Demo"}, {"name": "other"}]}).encode()
-        yield server
+def public() -> Iterator[Upstream]:
+    with Upstream() as upstream:
+        upstream.projects |= {"demo": Project("Demo"), "other": Project("other")}
+        yield upstream
 
 
 def test_one_request_for_the_whole_list_compares_names(
-    at_store: AtStore, filled: Path, public: _Listing, monkeypatch: pytest.MonkeyPatch
+    at_store: AtStore, filled: Path, public: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ("index", "check", "--json", "--against-public-index")
-    said = document(at_store(*words, "--public-index", public.address))
+    said = document(at_store(*words, "--public-index", public.simple))
     assert [each["message"].split(",")[0] for each in said["findings"]] == [
         "The public index has a project of this name",
         "It requires absent",
     ]
-    ((path, headers),) = public.asked
-    assert path == "/root/simple/"
-    assert "demo" not in str(headers).lower()
-    monkeypatch.setenv("WHARF_PUBLIC_INDEX", public.address)
+    (asked,) = public.asked
+    assert asked.path == "/root/simple/"
+    assert "demo" not in str(asked.headers).lower()
+    monkeypatch.setenv("WHARF_PUBLIC_INDEX", public.simple)
     assert document(at_store(*words)) == said
     document(at_store("index", "check", "--json"))
     assert len(public.asked) == 2, "not without being asked to"
@@ -168,21 +156,21 @@ def test_one_request_for_the_whole_list_compares_names(
     ],
 )
 def test_a_list_that_is_none_is_an_error_and_no_answer(
-    at_store: AtStore, filled: Path, public: _Listing, kind: str, body: bytes | None
+    at_store: AtStore, filled: Path, public: Upstream, kind: str, body: bytes | None
 ) -> None:
-    public.kind, public.body = kind, body or b""
-    address = public.address if body is not None else f"{public.address}elsewhere/"
+    public.faults["/root/simple/"] = Fault(kind=kind, body=body)
+    address = public.simple if body is not None else f"{public.simple}elsewhere/"
     words = ("index", "check", "--json", "--against-public-index", "--public-index", address)
     error = document(at_store(*words, code=8))["error"]
     assert "gave no list of all projects" in error["message"]
 
 
 def test_a_list_without_an_end_is_not_read(
-    at_store: AtStore, filled: Path, public: _Listing, monkeypatch: pytest.MonkeyPatch
+    at_store: AtStore, filled: Path, public: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wharf.operations.public_names.LARGEST_LIST", 1 << 20)
-    public.body = b" " * (2 << 20)
-    words = ("index", "check", "--json", "--against-public-index", "--public-index", public.address)
+    public.faults["/root/simple/"] = Fault(body=b" " * (2 << 20))
+    words = ("index", "check", "--json", "--against-public-index", "--public-index", public.simple)
     assert document(at_store(*words, code=8))["error"]["code"] == "answer-too-large"
 
 

@@ -20,7 +20,7 @@ from wharf.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.public import Public
+    from tests.upstream import Upstream
 
 __all__ = ["desk", "public"]  # fixtures
 
@@ -147,17 +147,17 @@ NAMED = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
-def test_no_other_index_wins_a_name(desk: Desk, public: Public, case: str) -> None:
+def test_no_other_index_wins_a_name(desk: Desk, public: Upstream, case: str) -> None:
     command, environ, files, wins = CASES[case]
-    environ = {name: value.replace("@", public.address) for name, value in environ.items()}
+    environ = {name: value.replace("@", public.simple) for name, value in environ.items()}
     environ |= {"XDG_CONFIG_DIRS": str(desk.home), "no_proxy": "*"}
-    written(desk.home, {name: text.replace("@", public.address) for name, text in files.items()})
+    written(desk.home, {name: text.replace("@", public.simple) for name, text in files.items()})
     for keep in (False, *([True] if wins else [])):
         target = desk.home / f"target-{keep}"
         _, err = desk.run(*(["--keep-indexes"] if keep else []), "--", *command(target), code=0, **environ)
         assert {path.name for path in target.glob("*.dist-info")} == {f"demo-{'99.0' if keep else '1.0'}.dist-info"}
         assert (f"note: {NAMED.get(case, 'nothing')}" in err, "--keep-indexes" in err) == ((case in NAMED and not keep,) * 2)
-        assert public.address not in err
+        assert public.simple not in err
 
 
 def test_links_stay_with_a_warning(desk: Desk, tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ from wharf.repository_address import parse
 from .programs import script
 
 if TYPE_CHECKING:
-    from tests.public import Public
     from tests.simulator import Hub
+    from tests.upstream import Upstream
 
     from .programs import Machine
 
@@ -157,7 +157,7 @@ class Reader:
     `team` is host and port of the company's server, if there is one; a `team_member` has named the repository once and for all.
     """
 
-    def __init__(self, machine: Machine, venv: Path, hub: Hub, public: Public, *, begun: bool) -> None:
+    def __init__(self, machine: Machine, venv: Path, hub: Hub, public: Upstream, *, begun: bool) -> None:
         self.machine = machine
         self.hub = hub
         self.public = public
@@ -200,12 +200,12 @@ class Reader:
         folder.mkdir()
         flask = make_wheel(folder, "flask", requires=["werkzeug"])
         others = [make_wheel(folder, name) for name in ("commons", "werkzeug")]
-        self.public.wheels += [flask, *others, make_wheel(folder, "yourproject", "99.0")]
+        self.public.add_all([flask, *others, make_wheel(folder, "yourproject", "99.0")])
         config = self.machine.home / ".config"
         (config / "uv").mkdir(parents=True)
         (config / "pip").mkdir()
-        (config / "uv" / "uv.toml").write_text(f'[[index]]\nurl = "{self.public.address}"\ndefault = true\n', encoding="utf-8")
-        (config / "pip" / "pip.conf").write_text(f"[global]\nindex-url = {self.public.address}\n", encoding="utf-8")
+        (config / "uv" / "uv.toml").write_text(f'[[index]]\nurl = "{self.public.simple}"\ndefault = true\n', encoding="utf-8")
+        (config / "pip" / "pip.conf").write_text(f"[global]\nindex-url = {self.public.simple}\n", encoding="utf-8")
 
     def _install(self, folder: Path) -> None:
         folder.mkdir()
@@ -226,7 +226,7 @@ class Reader:
             "PYTHONPATH": str(ROOT),
             "PIP_CONFIG_FILE": "",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            "WHARF_PUBLIC_INDEX": self.public.address,
+            "WHARF_PUBLIC_INDEX": self.public.simple,
             "READER_PORT": str(self._port),
             "READER_LOG": str(self._log),
             "READER_SITE": str(next(self._venv.glob("lib/python*/site-packages"))),
@@ -241,7 +241,7 @@ class Reader:
             r"(?<![\w/.-])acme/(packages|demo)\b": rf"{self.hub.url}/acme/\1",
             r"https://wharf\.example\.com": f"http://{self.team}",
             r"\bwharf\.example\.com\b": str(self.team).partition(":")[0],
-            r"https://mirror\.example\.com/simple/": self.public.address,
+            r"https://mirror\.example\.com/simple/": self.public.simple,
             r"127\.0\.0\.1:8000": f"127.0.0.1:{self._port}",
             r"127\.0\.0\.1:24680": f"127.0.0.1:{Settings(place=address).loopback_port}",
             r"--host 0\.0\.0\.0": "--host 127.0.0.1",

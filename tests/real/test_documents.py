@@ -20,8 +20,8 @@ import yaml
 
 from tests import web_servers
 from tests.makers import make_wheel
-from tests.public import public_index
 from tests.simulator import Hub
+from tests.upstream import Upstream
 from wharf.index import wharf_toml
 from wharf.repository import settings_file
 
@@ -71,7 +71,7 @@ def team_server(reader: Reader) -> Iterator[str]:
         "--json",
         "--fall-through",
     ]
-    environ = reader.machine.environ(PYTHONPATH=str(ROOT), WHARF_PUBLIC_INDEX=reader.public.address)
+    environ = reader.machine.environ(PYTHONPATH=str(ROOT), WHARF_PUBLIC_INDEX=reader.public.simple)
     with subprocess.Popen(
         words, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=reader.machine.home
     ) as process:
@@ -86,7 +86,7 @@ def team_server(reader: Reader) -> Iterator[str]:
 @contextmanager
 def reading(section: list[Block], machine: Machine, venv: Path, folder: Path) -> Iterator[Reader]:
     text = "".join(block.text for block in section)
-    with Hub(folder / "hub") as hub, public_index() as public:
+    with Hub(folder / "hub") as hub, Upstream() as public:
         reader = Reader(machine, venv, hub, public, begun="wharf init" not in text)
         reader.team_member = section[0].document.name == "run.md"
         if "git push" in text:

@@ -15,8 +15,8 @@ import pytest
 
 import wharf
 from tests.makers import make_sdist, make_wheel
-from tests.public import Public, public_index
 from tests.simulator import Hub
+from tests.upstream import Upstream
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
 from wharf.repository.opening import open_repository
@@ -46,7 +46,7 @@ class World:
     """A private repository, a public index that has a higher version of a private name, and a person's machine."""
 
     hub: Hub
-    public: Public
+    public: Upstream
     machine: Machine
     token: str
     passwords: list[str] = field(default_factory=list)
@@ -62,7 +62,7 @@ class World:
             done = subprocess.run(
                 [*words, *map(str, command)],
                 cwd=cwd,
-                env=self.machine.environ(**own, WHARF_PUBLIC_INDEX=self.public.address, **environ),
+                env=self.machine.environ(**own, WHARF_PUBLIC_INDEX=self.public.simple, **environ),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -92,9 +92,9 @@ class World:
             assert not [path for secret in secrets if secret.encode() in data]
         assert seen > 50
         assert not [secret for secret in secrets if secret in "".join(self.said)]
-        for _, headers in self.public.asked:
-            assert "authorization" not in headers
-            assert not [secret for secret in secrets if secret in str(headers)]
+        for asked in self.public.asked:
+            assert "authorization" not in asked.headers
+            assert not [secret for secret in secrets if secret in str(asked.headers)]
 
     def project(self, name: str, text: str = PROJECT) -> Path:
         folder = self.machine.home / name
@@ -109,7 +109,7 @@ def world(tmp_path: Path, machine: Machine) -> Iterator[World]:
     private, open_ = tmp_path / "private", tmp_path / "open"
     private.mkdir()
     open_.mkdir()
-    with Hub(tmp_path / "hub") as hub, public_index() as public:
+    with Hub(tmp_path / "hub") as hub, Upstream() as public:
         hub.create("acme/pkgs")
         place = parse(f"{hub.url}/acme/pkgs")
         assert place is not None
@@ -117,11 +117,9 @@ def world(tmp_path: Path, machine: Machine) -> Iterator[World]:
         with open_repository(settings, {"WHARF_TOKEN": hub.token("alice", {"acme/pkgs": "write"})}) as repository:
             files = [make_wheel(private, "secretive", requires=["hidden", "open"]), make_wheel(private, "hidden")]
             publish(repository, [Input.of(path) for path in (*files, make_sdist(private, "built"))], actor="alice")
-        public.wheels += [
-            make_wheel(open_, "secretive", "99.0"),
-            make_wheel(open_, "hidden", "99.0"),
-            make_wheel(open_, "open"),
-        ]
+        public.add(make_wheel(open_, "secretive", "99.0"))
+        public.add(make_wheel(open_, "hidden", "99.0"))
+        public.add(make_wheel(open_, "open"))
         world = World(hub, public, machine, hub.token("bob", {"acme/pkgs": "read"}))
         yield world
         world.check_no_secret_is_left()
@@ -137,12 +135,12 @@ def installed(folder: Path) -> set[str]:
 def test_uv_syncs_and_the_lock_is_the_same_on_every_machine(world: World) -> None:
     project = world.project("app")
     uv = [script("uv"), "-v"]
-    environ = {"UV_DEFAULT_INDEX": world.public.address, "UV_PYTHON": sys.executable}
+    environ = {"UV_DEFAULT_INDEX": world.public.simple, "UV_PYTHON": sys.executable}
     world.run([], *uv, "sync", cwd=project, **environ)
     assert installed(project / ".venv") == INSTALLED
     lock = (project / "uv.lock").read_bytes()
     assert lock.count(b"http://127.0.0.1:") == 4  # two packages of ours: the index and the file
-    assert world.public.address.encode() in lock
+    assert world.public.simple.encode() in lock
     asked = {path.rstrip("/").rpartition("/")[2] for path in world.public.paths}
     assert not {each for each in asked if "secretive" in each or "hidden" in each}
     (project / "uv.lock").unlink()
@@ -154,7 +152,7 @@ def test_uv_syncs_and_the_lock_is_the_same_on_every_machine(world: World) -> Non
 
 def test_uv_installs_from_its_lock_and_its_cache_when_github_is_away(world: World) -> None:
     project = world.project("app")
-    environ = {"UV_DEFAULT_INDEX": world.public.address, "UV_PYTHON": sys.executable}
+    environ = {"UV_DEFAULT_INDEX": world.public.simple, "UV_PYTHON": sys.executable}
     world.run([], script("uv"), "sync", cwd=project, **environ)
     shutil.rmtree(project / ".venv")
     (project / "uv.lock").unlink()

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.real
 
 def environ(world: World) -> dict[str, str]:
     own = {"PYTHONPATH": SOURCE, "WHARF_REPO": f"{world.hub.url}/acme/pkgs", "WHARF_TOKEN": world.token}
-    return world.machine.environ(**own, UV_DEFAULT_INDEX=world.public.address, UV_PYTHON=sys.executable)
+    return world.machine.environ(**own, UV_DEFAULT_INDEX=world.public.simple, UV_PYTHON=sys.executable)
 
 
 def begun(world: World, cwd: Path, *command: object) -> subprocess.Popen[str]:
@@ -42,7 +42,7 @@ def finish(process: subprocess.Popen[str]) -> str:
 def locked(world: World) -> Path:
     """A project with a lock file."""
     project = world.project("app")
-    world.run([], script("uv"), "lock", cwd=project, UV_DEFAULT_INDEX=world.public.address, UV_PYTHON=sys.executable)
+    world.run([], script("uv"), "lock", cwd=project, UV_DEFAULT_INDEX=world.public.simple, UV_PYTHON=sys.executable)
     return project
 
 

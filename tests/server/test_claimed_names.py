@@ -15,10 +15,10 @@ import pytest
 
 from tests.index.test_branch import edit_by_hand
 from tests.makers import make_wheel
-from tests.public import Public, public_index
 from tests.server.over_github import JSON, World
 from tests.server.running import soon
 from tests.server.test_server import LIMIT, serving
+from tests.upstream import Upstream
 from wharf.errors import UsageError
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
@@ -195,25 +195,26 @@ def served(store: Path, *words: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def public(tmp_path: Path) -> Iterator[Public]:
+def public(tmp_path: Path) -> Iterator[Upstream]:
     """A public index with a package that somebody called as one of ours, in a higher version."""
     folder = tmp_path / "public"
     folder.mkdir()
-    with public_index() as public:
-        public.wheels += [make_wheel(folder, "demo", "99.0"), make_wheel(folder, "open", "1.0", requires=["deeper"])]
-        public.wheels += [make_wheel(folder, "deeper", "2.0")]
+    with Upstream() as public:
+        public.add(make_wheel(folder, "demo", "99.0"))
+        public.add(make_wheel(folder, "open", "1.0", requires=["deeper"]))
+        public.add(make_wheel(folder, "deeper", "2.0"))
         yield public
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tool", ["pip", "uv"])
 def test_installers_follow_with_no_credentials(
-    tmp_path: Path, store: Path, repository: Repository, public: Public, tool: str
+    tmp_path: Path, store: Path, repository: Repository, public: Upstream, tool: str
 ) -> None:
     publish(repository, [Input.of(make_wheel(tmp_path, "demo", requires=["open"]))], actor="ada")
     token = repository.tokens.create("dev", "read").reveal()
     target = tmp_path / "target"
-    with served(store, "--auth", "tokens", "--fall-through", "--public-index", public.address) as address:
+    with served(store, "--auth", "tokens", "--fall-through", "--public-index", public.simple) as address:
         index = address.replace("://", f"://dev:{token}@")
         command = {
             "pip": [
@@ -242,10 +243,10 @@ def test_installers_follow_with_no_credentials(
         "deeper-2.0.dist-info",
     }
     assert {path for path in public.paths if path.endswith("/")} == {"/root/simple/open/", "/root/simple/deeper/"}
-    for _, headers in public.asked:
-        assert "authorization" not in headers
-        assert "referer" not in headers
-        assert token not in str(headers)
+    for asked in public.asked:
+        assert "authorization" not in asked.headers
+        assert "referer" not in asked.headers
+        assert token not in str(asked.headers)
 
 
 def test_serve_refuses_an_address_without_the_option(store: Path) -> None:

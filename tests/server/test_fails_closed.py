@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from tests.public import Public
     from tests.server.over_github import World
+    from tests.upstream import Upstream
     from wharf.repository.opening import Repository
 
 __all__ = ["desk", "far", "public"]  # fixtures
@@ -286,10 +286,10 @@ def test_a_run_over_a_branch_that_is_gone_shows_what_was_fetched_and_then_nothin
         ("reserved", "no versions of acme-next"),
     ],
 )
-def test_uv_never_goes_on_to_the_next_index(world: World, public: Public, trouble: str, said: str) -> None:
+def test_uv_never_goes_on_to_the_next_index(world: World, public: Upstream, trouble: str, said: str) -> None:
     """It does so after 404, whatever that was meant to say."""
     project, token = "demo", world.bob
-    public.wheels.append(make_wheel(world.root / "public", "acme-next", "99.0"))
+    public.add(make_wheel(world.root / "public", "acme-next", "99.0"))
     if trouble == "no right":
         token = world.hub.token("eve", {})
     elif trouble == "revoked":
@@ -308,7 +308,7 @@ def test_uv_never_goes_on_to_the_next_index(world: World, public: Public, troubl
             "NO_PROXY": "*",
             "UV_HTTP_RETRIES": "0",
             "UV_INDEX": f"corp={client.base_url}/simple/",
-            "UV_DEFAULT_INDEX": public.address,
+            "UV_DEFAULT_INDEX": public.simple,
             "UV_INDEX_CORP_USERNAME": "x",
             "UV_INDEX_CORP_PASSWORD": token,
         }

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.public import Public
     from tests.server.over_github import World
+    from tests.upstream import Upstream
     from wharf.repository.opening import Repository
     from wharf.server.http.answer import Answer
 
@@ -396,14 +396,14 @@ def test_in_a_run_a_name_of_another_index_is_passed_on_by_none(staged: Repositor
 @pytest.mark.slow
 @pytest.mark.parametrize("tool", ["pip", "uv"])
 def test_installers_take_from_an_inherited_index_and_ask_for_no_name_of_ours_elsewhere(
-    staged: Repository, store: Path, tmp_path: Path, public: Public, tool: str
+    staged: Repository, store: Path, tmp_path: Path, public: Upstream, tool: str
 ) -> None:
     folder = tmp_path / "public" / "more"
     folder.mkdir()
-    public.wheels.append(make_wheel(folder, "next", "99.0"))
+    public.add(make_wheel(folder, "next", "99.0"))
     put(staged, "staging", make_wheel(tmp_path, "app", requires=["demo<2", "open"]))
     command = [sys.executable, "-m", "wharf", "--repo", str(store), "serve", "--port", "0", "--json", "--fall-through"]
-    with subprocess.Popen([*command, "--public-index", public.address], stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen([*command, "--public-index", public.simple], stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
             url = json.loads(server.stdout.readline())["url"]
