@@ -148,7 +148,13 @@ def test_settings_that_are_no_rights_need_none() -> None:
 @pytest.mark.parametrize("key", wharf_toml.KEYS_OF_RIGHTS)
 def test_each_key_of_rights_is_asked_about(key: str) -> None:
     tip, who = Tip(), Somebody()
-    line = {"bases": 'bases = ["dev"]', "upload": 'upload = {"*" = []}'}.get(key, f'{key} = ["a-*"]')
+    line = {
+        "bases": 'bases = ["dev"]',
+        "upload": 'upload = {"*" = []}',
+        "upstream": 'upstream = {mode = "proxy"}',
+        "upstreams": 'upstreams.gpu.url = "https://example.com/"',
+        "route": 'route = [{names = ["a"], from = []}]',
+    }.get(key, f'{key} = ["a-*"]')
     Guarded(Write({wharf_toml.PATH: wharf_toml.NEW + line.encode()}), who).apply(tip)
     assert who.asked == [("settings", key)]
 

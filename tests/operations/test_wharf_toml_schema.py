@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema
 import pytest
@@ -16,6 +16,7 @@ import wharf
 from wharf.errors import StorageError
 from wharf.index import wharf_toml
 from wharf.index.index_name import WORDS_OF_ADDRESSES
+from wharf.index.upstream_settings import Mode
 from wharf.operations.index_settings import MEANINGS
 
 FILE = Path(wharf.__file__).parents[1] / "docs" / "wharf-toml.schema.json"
@@ -41,6 +42,79 @@ def test_the_schema_is_one_and_has_each_key() -> None:
     assert set(MEANINGS) == set(wharf_toml.KEYS)
 
 
+URL = {"url": "https://mirror.example.com/simple/"}
+ROUTE = {"names": ["acme-*"], "from": ["this"]}
+ADDRESSES = [
+    *(
+        "https://a",
+        "http://a/",
+        "http://a.b:8080/x/%41~y/",
+        "https://[::1]:8443/simple",
+        "https://1.2.3.4/",
+        "/srv/wheels",
+        "/ü x/",
+    ),
+    *(
+        "",
+        "a",
+        "ftp://a/",
+        "HTTPS://a/",
+        "https:/a",
+        "https:///a",
+        "https://",
+        "//a",
+        "/",
+        "/\x01",
+        "/a\nb",
+        "/" + "x" * 1001,
+        "./x",
+        "~/x",
+    ),
+    *(
+        "https://u:p@a/",
+        "https://u@a/",
+        "https://a/?q",
+        "https://a/#f",
+        "https://a\\b/",
+        "https://a/\\b",
+        "https://a /",
+        "https://a/ ",
+    ),
+    *(
+        "https://a\t.b/",
+        "https://a/\t",
+        "https://a/\n",
+        "https://a\n",
+        "https://ä.example/",
+        "https://a/ü",
+        "https://a./",
+        "https://a..b/",
+        "https://.a/",
+    ),
+    *(
+        "https://-a/",
+        "https://a-/",
+        "https://" + "a" * 64 + "/",
+        "https://" + "a." * 20 + "a/",
+        "https://" + "a." * 21 + "a/",
+        "https://a%2eb/",
+        "https://a/%2",
+        "https://a/%zz",
+    ),
+    *(
+        "https://a:0/",
+        "https://a:65535/",
+        "https://a:65536/",
+        "https://a:/",
+        "https://a:08/",
+        "https://[::1%25eth0]/",
+        "https://[::1",
+        "https://[a.b]x/",
+    ),
+    *("https://a" + "/x" * 30, "https://a" + "/x" * 31, "https://a/" + "x" * 250, "https://a/" + "x" * 251),
+]
+
+
 @pytest.mark.parametrize(
     "table",
     [
@@ -59,6 +133,26 @@ def test_the_schema_is_one_and_has_each_key() -> None:
         ),
         *({"format": each} for each in (2, True, "1", 0, -1)),
         *({key: json.loads(value)} for key in wharf_toml.LATER for value in ("{}", "[]", '"1d"', "false")),
+        *({"upstream": json.loads(value)} for value in ("{}", "[]", "false", '{"mode": "on"}', '{"mode": 1}', '{"more": 1}')),
+        *({"upstream": {"mode": mode}} for mode in get_args(Mode)),
+        *({"upstream": {"url": url}} for url in ADDRESSES),
+        *({"upstreams": {f"a{number}": URL for number in range(count)}} for count in (16, 17)),
+        *(
+            {"upstreams": {name: URL}}
+            for name in ("gpu", "this", "upstream", "this-", "a" * 64, "a" * 65, "A", "-a", "a\n", "")
+        ),
+        *({"upstreams": json.loads(value)} for value in ("[]", "false", '{"a": {}}', '{"a": "x"}', '{"a": {"url": 1}}')),
+        {"upstreams": {"gpu": {**URL, "user": "x"}}},
+        *({"route": [ROUTE] * count} for count in (100, 101)),
+        *({"route": [{"names": ["a"] * count, "from": []}]} for count in (0, 1000, 1001)),
+        *({"route": [{"names": [name], "from": []}]} for name in ("a" * 201, "a b", "Acme_*", "")),
+        *(
+            {"route": [{**ROUTE, "from": json.loads(value)}]}
+            for value in ('["this", "upstream"]', '["this", "this"]', "[]", "[1]")
+        ),
+        *({"route": [{**ROUTE, "from": json.loads(value)}]} for value in ('["A"]', r'["this\n"]', '"x"')),
+        *({"route": json.loads(value)} for value in ('[{"names": ["a"]}]', '[{"from": []}]', "{}", "[[]]", '"x"', "[1]")),
+        {"route": [{**ROUTE, "form": []}]},
         *({"unknown": json.loads(value)} for value in ('{"a": 1}', "[1]", '"x"')),
         *({"upload": json.loads(value)} for value in ("[]", '"x"', '{"a": "x"}', '{"a b": []}')),
         {"metadata-assets": 1},
@@ -68,6 +162,14 @@ def test_the_schema_is_one_and_has_each_key() -> None:
 )
 def test_at_the_edges_both_say_the_same(table: dict[str, Any]) -> None:
     assert is_valid({"format": 1, **table}) == is_taken({"format": 1, **table})
+
+
+def test_what_a_schema_cannot_say_is_refused_as_well() -> None:
+    table = {"format": 1, "route": [{"names": ["torch"], "from": ["this", "gpu"]}]}
+    assert is_valid(table)
+    assert not is_taken(table)
+    assert is_taken({**table, "upstreams": {"gpu": URL}})
+    assert not is_taken({"format": 1, "upstream": {"url": "https://[1:2]/"}})
 
 
 def test_without_a_format_it_is_nothing() -> None:
@@ -85,6 +187,16 @@ def _list(of: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
     return st.one_of(st.lists(of, max_size=3), _ODD)
 
 
+_ADDRESSES = st.one_of(
+    st.sampled_from(ADDRESSES),
+    st.from_regex(r"https?://[a-z0-9.:@%_-]{0,9}(?:/[a-z%2?#]{0,5}){0,3}", fullmatch=True),
+    st.from_regex(r"[/a-z]{0,4}", fullmatch=True),
+    _ODD,
+)
+_SOURCES = st.sampled_from(["this", "upstream", "gpu", "cpu", "A", ""])
+_ROUTES = st.fixed_dictionaries(
+    {"names": _list(_TEXT), "from": st.one_of(st.lists(_SOURCES, max_size=3), _ODD)}, optional={"form": _ODD}
+)
 _TABLES = st.fixed_dictionaries(
     {"format": st.one_of(st.just(1), st.just(1), st.just(1), st.booleans(), st.integers(0, 3), _TEXT)},
     optional={
@@ -93,12 +205,26 @@ _TABLES = st.fixed_dictionaries(
         "reserved": _list(_TEXT),
         "shadow": _list(_TEXT),
         "upload": st.one_of(st.dictionaries(_TEXT, _list(_UPLOADERS), max_size=3), _ODD),
+        "upstream": st.one_of(
+            st.fixed_dictionaries({}, optional={"mode": st.one_of(st.sampled_from(get_args(Mode)), _ODD), "url": _ADDRESSES}),
+            _ODD,
+        ),
+        "upstreams": st.one_of(
+            st.dictionaries(_SOURCES, st.one_of(st.fixed_dictionaries({"url": _ADDRESSES}), _ODD), max_size=3), _ODD
+        ),
+        "route": st.one_of(st.lists(_ROUTES, max_size=2), _ODD),
         "keep-past": _ODD,
         "something": _ODD,
     },
 )
 
 
+def _names_known_upstreams(table: dict[str, Any]) -> bool:
+    """Whether routes name none but upstreams that the table has: no schema can say that. The table is valid otherwise."""
+    known = {"this", "upstream", *table.get("upstreams", {})}
+    return all(known.issuperset(route["from"]) for route in table.get("route", []))
+
+
 @given(_TABLES)
 def test_any_table_is_valid_exactly_when_it_is_taken(table: dict[str, Any]) -> None:
-    assert is_valid(table) == is_taken(table)
+    assert (is_valid(table) and _names_known_upstreams(table)) == is_taken(table)

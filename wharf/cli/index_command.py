@@ -233,5 +233,7 @@ def _explained(shown: ShownSettings) -> list[str]:
 def _toml(value: Json) -> str:
     """A value as TOML has it in one line. JSON is the same but for tables."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(key)} = {json.dumps(each)}" for key, each in value.items()) + "}"
+        return "{" + ", ".join(f"{json.dumps(key)} = {_toml(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
     return json.dumps(value)

@@ -12,6 +12,7 @@ program that a configuration names.
 - `record`: a release as the bytes of `release.json`, and the state of a project.
 - `wharf_toml`: `wharf.toml`, the settings of an index. `index_states` reads those of all indexes at once. `index_name`: what
   an index can be called. `name_globs`: globs over names. `wharf_toml_error`: what is said of a value that is not understood.
+  `wharf_toml_values`: values that several keys have.
 - `upstream_settings`: where `wharf.toml` lets an index look for names that it does not have. `policy`: which files it shows.
 - `asset_location`: where a record says that a file is on GitHub.
 - `commit_message`: why a commit was made, and by whom. `history` reads these messages again.

@@ -5,19 +5,21 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from wharf.distribution.file_names import plain
 from wharf.errors import StorageError
-from wharf.index import wharf_toml_error
+from wharf.index import upstream_settings, wharf_toml_error
 from wharf.index.index_name import is_index_name
 from wharf.index.name_globs import is_glob, matcher
+from wharf.index.upstream_settings import UpstreamSettings
 from wharf.index.wharf_toml_error import wrong
+from wharf.index.wharf_toml_values import MOST_GLOBS, globs
 from wharf.text_formats import toml_and_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 PATH: Final = wharf_toml_error.PATH
 FORMAT = 1
@@ -32,15 +34,14 @@ format = {FORMAT}
 """.encode()
 NEW_WITH_METADATA_ASSETS = NEW + f"{METADATA_ASSETS} = true\n".encode()
 
-KEYS: Final = ("format", METADATA_ASSETS, "bases", "reserved", "shadow", "upload")
+KEYS: Final = ("format", METADATA_ASSETS, "bases", "reserved", "shadow", "upload", "upstream", "upstreams", "route")
 """The keys that this version knows."""
-KEYS_OF_RIGHTS: Final = ("bases", "reserved", "shadow", "upload")
+KEYS_OF_RIGHTS: Final = ("bases", "reserved", "shadow", "upload", "upstream", "upstreams", "route")
 """The keys that decide who may do what, and which names come from where."""
-LATER: Final = ("keep-past", "retention", "upstream", "route", "policy")
+LATER: Final = ("keep-past", "retention", "policy")
 """Keys of the format that this version does not obey. It reads no index that has one: what they forbid would be allowed."""
 
 MOST_BASES = 16
-_MOST_GLOBS = 1000
 _MOST_UPLOADERS = 100
 _LOGIN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}(?:\[bot\])?"
 _UPLOADER = re.compile(
@@ -48,7 +49,6 @@ _UPLOADER = re.compile(
     r"|repo:[A-Za-z0-9][A-Za-z0-9_-]{0,99}/[A-Za-z0-9._-]{1,100}",
     re.ASCII,
 )
-_NAMES = 'a list of project names, with * for any letters, as in ["acme-*"]'
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,7 @@ class IndexSettings:
     `reserved`: globs of project names that belong to this index also before it has a project of that name, so that they are
     never looked for elsewhere. `shadow`: globs of names that are not looked for in the bases.
     `upload`: who may publish what; the first rule whose glob matches a name decides, and without one everybody who may write.
+    `upstream`: where names are looked for that the index does not have.
     """
 
     metadata_assets: bool = False
@@ -75,6 +76,7 @@ class IndexSettings:
     reserved: tuple[str, ...] = ()
     shadow: tuple[str, ...] = ()
     upload: tuple[UploadRule, ...] = ()
+    upstream: UpstreamSettings = field(default_factory=UpstreamSettings)
 
     def reserves(self, name: str) -> bool:
         """Whether a project's name (PEP 503 form) is reserved."""
@@ -134,9 +136,10 @@ def parse(data: bytes) -> IndexSettings:
     return IndexSettings(
         metadata_assets=metadata_assets,
         bases=tuple(bases),
-        reserved=_globs(found, "reserved"),
-        shadow=_globs(found, "shadow"),
+        reserved=globs(found.get("reserved", []), "reserved"),
+        shadow=globs(found.get("shadow", []), "shadow"),
         upload=_upload(found.get("upload", {})),
+        upstream=upstream_settings.parse(found),
     )
 
 
@@ -181,17 +184,8 @@ def _table(data: bytes) -> dict[str, object]:
         ) from error
 
 
-def _globs(found: Mapping[str, object], key: str) -> tuple[str, ...]:
-    value = found.get(key, [])
-    if not isinstance(value, list) or len(value) > _MOST_GLOBS:
-        raise wrong(key, _NAMES)
-    if not all(isinstance(each, str) and is_glob(each) for each in value):
-        raise wrong(key, _NAMES)
-    return tuple(value)
-
-
 def _upload(table: object) -> tuple[UploadRule, ...]:
-    if not isinstance(table, dict) or len(table) > _MOST_GLOBS:
+    if not isinstance(table, dict) or len(table) > MOST_GLOBS:
         raise wrong("upload", 'a table of lists, as in "acme-*" = ["alice", "@acme/platform"]')
     for glob, uploaders in table.items():
         if not is_glob(glob):

@@ -16,6 +16,9 @@ _MEANING = {
     "reserved": "which names are never looked for elsewhere",
     "shadow": "which names are not looked for in the bases",
     "upload": "who may publish which projects",
+    "upstream": "how clients get what this index does not have, and from which address",
+    "upstreams": "which further addresses names are looked for at",
+    "route": "which names are looked for where",
 }
 
 

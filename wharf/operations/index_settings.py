@@ -27,6 +27,10 @@ MEANINGS: Final = {
     "reserved": "names of projects that belong to this index, and that nobody looks for elsewhere",
     "shadow": "names of projects of which the bases' versions are hidden",
     "upload": "who may publish which names; the first rule that matches a name decides",
+    "upstream": "how clients get what this index does not have: mode redirect or proxy (without one no upstream is asked), "
+    "and the url of the upstream that routes call upstream (default: the public index)",
+    "upstreams": "further upstreams, by the names that routes use",
+    "route": "where names are looked for: the first route that matches decides, and there the first place that has the name",
 }
 """What each key is for, in one line."""
 
@@ -70,6 +74,9 @@ def shown_settings(repository: Repository) -> ShownSettings:
         "reserved": list(settings.reserved),
         "shadow": list(settings.shadow),
         "upload": {rule.glob: list(rule.uploaders) for rule in settings.upload},
+        "upstream": found.get("upstream", {}),
+        "upstreams": found.get("upstreams", {}),
+        "route": found.get("route", []),
     }
     rows = tuple(ShownSetting(key=key, value=values[key], given=key in found, meaning=MEANINGS[key]) for key in wharf_toml.KEYS)
     states = branch.states()
