@@ -84,7 +84,7 @@ def test_doctor_sends_nobody_to_doctor(hub: Hub, run: Run) -> None:
     address = f"{hub.url}/acme/pkgs"
     bad, weak = "ghp_of_nobody_at_all", hub.token("eve", {"acme/pkgs": "read"}, contents=False)
     error = document(run("list", "--repo", address, "--json", token=bad, code=6)[0])["error"]
-    assert "`wharf doctor`" in error["hint"]
+    assert "`wharf doctor --repo" in error["hint"]
     found = document(run("doctor", "--repo", address, "--json", token=hub.token("ann", {"acme/pkgs": "write"}))[0])["findings"]
     (index,) = [each for each in found if each["what"] == "index"]
     assert index["hint"] == f"`wharf init {address}` makes it.", "on GitHub a publish makes none"

@@ -238,7 +238,7 @@ def test_without_an_address_it_is_that_of_wharf_run(run: Run, client: str) -> No
     said = run(client, "--repo", "acme/packages", "--write")
     assert said["changed"]
     assert "http://127.0.0.1:24541/simple/" in path.read_text()
-    assert any(f"wharf run -- {client}" in note for note in said["notes"])
+    assert any(f"wharf run --repo acme/packages -- {client}" in note for note in said["notes"])
     assert any("No token" in note for note in said["notes"])
     assert not any("--name out" in note for note in said["notes"])
     assert any("--name out" in note for note in run(client, "--name", "acme")["notes"])

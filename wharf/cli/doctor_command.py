@@ -28,8 +28,10 @@ def doctor_command(state: State) -> None:
     """
     from wharf.errors import StorageError
     from wharf.operations.doctor import diagnose
+    from wharf.operations.doctor_findings import Diagnosis
 
     found = diagnose(state.settings(), os.environ)
+    found = Diagnosis(tuple(dataclasses.replace(each, hint=state.whole(each.hint)) for each in found.findings))
     state.result({"ok": found.ok, "findings": [dataclasses.asdict(each) for each in found.findings]}, _lines(found))
     if not found.ok:
         raise click.exceptions.Exit(StorageError.exit_code)

@@ -75,7 +75,7 @@ def list_command(state: State) -> None:
                 f"{name}{_on(each.settings.bases) if each.settings else f': {each.problem}'}"
                 for name, each in found.there.items()
             ),
-            *(f"{name} (removed; `wharf index restore {name}` brings it back)" for name in found.removed),
+            *(state.whole(f"{name} (removed; `wharf index restore {name}` brings it back)") for name in found.removed),
         ],
     )
     if not found.there and not state.json:
@@ -134,7 +134,7 @@ def remove_command(state: State, name: str, yes: bool) -> None:
         document,
         [
             f"removed the index {name!r} of {where}; its last commit {commit} is kept",
-            f"`wharf index restore {name}` brings it back",
+            state.whole(f"`wharf index restore {name}` brings it back"),
         ],
     )
 

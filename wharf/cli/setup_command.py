@@ -70,6 +70,7 @@ def setup_command(state: State, client: Client, url: str | None, name: str | Non
             )
         done = client_setup.write(client, address, called, file)
     notes = [*(done.notes if done else ()), *needed.notes, *_which_token(settings, address), *_above(client)]
+    notes = list(map(state.whole, notes))
     state.result(
         {
             "client": client,

@@ -15,6 +15,7 @@ import click
 
 from wharf.cli.config_files import own_folders, read_configs
 from wharf.cli.output import clock, printable
+from wharf.cli.whole_commands import completed
 from wharf.secret import without_tokens
 
 if TYPE_CHECKING:
@@ -101,13 +102,17 @@ class State:
             self.say("Nothing was removed.")
             raise click.exceptions.Exit(130)
 
+    def whole(self, text: str) -> str:
+        """A text with its commands completed by the repository and the index that the options name."""
+        return completed(text, self.options)
+
     def say(self, text: str) -> None:
         """A message for people, on stderr."""
-        self._tell(printable(without_tokens(text)))
+        self._tell(printable(without_tokens(self.whole(text))))
 
     def warn(self, text: str) -> None:
         """A warning, on stderr."""
-        self._tell(f"{click.style('warning:', fg='yellow')} {printable(without_tokens(text))}")
+        self._tell(f"{click.style('warning:', fg='yellow')} {printable(without_tokens(self.whole(text)))}")
 
     def _tell(self, text: str) -> None:
         if self.above is None:
@@ -117,7 +122,7 @@ class State:
 
     def fail(self, code: str, message: str, hint: str, exit_code: int) -> int:
         """Report a failure; returns the exit code. A mistyped word may be a token, wherever on the line it stands."""
-        message, hint = without_tokens(message), without_tokens(hint)
+        message, hint = without_tokens(message), without_tokens(self.whole(hint))
         if self.json:
             click.echo(json.dumps({"error": {"code": code, "message": message, "hint": hint}}))
         else:

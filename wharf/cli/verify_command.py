@@ -26,7 +26,7 @@ def verify_command(state: State, repair: bool) -> None:
     ):
         found = verify(repository, repair=repair, progress=Progress(total, advance))
     lines = [
-        f"{'repaired' if each.repaired else what} {each.kind} {each.path}: {each.detail}"
+        f"{'repaired' if each.repaired else what} {each.kind} {each.path}: {state.whole(each.detail)}"
         for what, findings in (("problem", found.problems), ("leftover", found.leftovers))
         for each in findings
     ]

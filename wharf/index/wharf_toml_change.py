@@ -73,7 +73,7 @@ class SetSettings:
             after = wharf_toml.parse(data)
         except StorageError as error:
             raise UsageError(
-                error.message, "Nothing was changed. `wharf index settings --explain` says what each key is for."
+                error.message, "Nothing was changed. `wharf index settings NAME --explain` says what each key is for."
             ) from error
         beside = self.check_bases(after.bases) if after.bases != before.bases else {}
         return Outcome(edits={wharf_toml.PATH: data}, beside=beside)
