@@ -6,6 +6,7 @@ changes when what is shown of it may differ. It never writes, and it computes no
 - `source`: what a reader asks of a source.
 - `layers`: an index and its bases as one source.
 - `upstream_project`: a project as an upstream index shows it.
+- `branch_address`: which addresses of upstreams count where a branch names them.
 - `public_index_address`: where a name is looked for that no index of the repository has.
 - `resolution_order`: the order in which an index and its bases are looked at.
 """
