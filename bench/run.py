@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import command
 import indexes
 import pages
+import policy
 import promote
 import servers
 import start
@@ -29,6 +30,7 @@ _BENCHES: dict[str, Callable[[Plan], list[Row]]] = {
     "pages": pages.run,
     "start": start.run,
     "indexes": indexes.run,
+    "policy": policy.run,
     "publish-one": command.run_publish_one,
     "publish-1000": command.run_publish_1000,
     "promote": promote.run,

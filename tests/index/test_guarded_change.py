@@ -154,6 +154,7 @@ def test_each_key_of_rights_is_asked_about(key: str) -> None:
         "upstream": 'upstream = {mode = "proxy"}',
         "upstreams": 'upstreams.gpu.url = "https://example.com/"',
         "route": 'route = [{names = ["a"], from = []}]',
+        "policy": 'policy = {deny = ["a"]}',
     }.get(key, f'{key} = ["a-*"]')
     Guarded(Write({wharf_toml.PATH: wharf_toml.NEW + line.encode()}), who).apply(tip)
     assert who.asked == [("settings", key)]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from wharf.errors import StorageError
 from wharf.index import name_globs, wharf_toml
+from wharf.index.policy import Policy
 from wharf.index.wharf_toml import KNOWN, NEW, NEW_WITH_METADATA_ASSETS, IndexSettings, UploadRule, parse, with_metadata_assets
 
 
@@ -129,3 +130,11 @@ def test_changes_of_rights_are_named() -> None:
     one, other = (NEW + b"[upload]\n" + b"".join(each) for each in (rules, rules[::-1]))
     assert wharf_toml.changed_rights(one, other) == ["upload"]
     assert wharf_toml.changed_rights(one, b"[upload]\n" + b"# said otherwise\n".join(rules)) == []
+
+
+def test_a_policy_is_read_and_a_redirect_cannot_keep_one() -> None:
+    text = "format = 1\n[policy]\ndeny = ['x']\n[upstream]\nmode = '{}'\n"
+    assert parse(NEW).policy is None
+    assert parse(text.format("proxy").encode()).policy == Policy(deny=("x",))
+    with pytest.raises(StorageError, match=r"'upstream.mode' .* a redirect cannot keep"):
+        parse(text.format("redirect").encode())

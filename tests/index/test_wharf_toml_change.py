@@ -78,7 +78,7 @@ def test_a_setting_is_toml_or_a_string(text: str, keys: tuple[str, ...], value: 
     ("text", "named"),
     [
         *(("bases", "KEY=VALUE"), ("=x", "has no key"), ("format=2", "cannot be set"), ("base=main", "no key 'base'")),
-        *(("retention=[]", "not known to this version"), ("policy.deny=x", "not known to this version")),
+        *(("retention=[]", "not known to this version"), ("keep-past=1", "not known to this version")),
         *(("bases.x=1", "has no parts"), ("upload.a b=x", "cannot stand for"), ("upload.=x", "cannot stand for")),
         *(("upload." + "a" * 300 + "=x", "cannot stand for"), ("x" * 5000 + "=1", "no key"), ("\x1b[2J=1", "no key")),
     ],

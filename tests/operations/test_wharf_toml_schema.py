@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
@@ -114,6 +115,49 @@ ADDRESSES = [
     *("https://a" + "/x" * 30, "https://a" + "/x" * 31, "https://a/" + "x" * 250, "https://a/" + "x" * 251),
 ]
 
+PATTERNS = [
+    *("a", "Acme_*", "a==1", "a ==1.*, <2 ", "a~=1.2", "a!=1", "a" * 200, "a" * 201, "a<" + "1" * 100, "a<" + "1" * 101, "a\n"),
+    *(
+        "",
+        "a b",
+        "a=",
+        "a===1",
+        "a<",
+        "<1",
+        "a@1",
+        "a;b",
+        "a>1,",
+        "a" + ",".join([">1"] * 10),
+        "a" + ",".join([">1"] * 11),
+        "ä",
+    ),
+]
+EXCEPTION = {"names": ["a"]}
+POLICIES: list[Any] = [
+    *({key: [pattern]} for key in ("deny", "allow") for pattern in PATTERNS),
+    *({"deny": ["a"] * count} for count in (0, 1000, 1001)),
+    *({"cooldown": text} for text in ("7d", "9999w", "10000w", "0d", "1h", "1m", "7", "7 d", "7d\n", "")),
+    *({"size": text} for text in ("1B", "999999999TiB", "1000000000B", "1kB", "1KB", "1 MB", "1.5GB", "0B", "1GiB\n", "")),
+    *(
+        {"newest": text}
+        for text in ("2026-11-20", "2026-11-20T10:00:00Z", "2026-11-20T10:00:00.5Z", "1980-01-01", "9000-12-31")
+    ),
+    *(
+        {"newest": text}
+        for text in ("1979-12-31", "9001-01-01", "2026-13-01", "2026-11-20T10:00:00", "2026-11-20T25:00:00Z", "")
+    ),
+    *({"status": value} for value in ([], ["archived", "archived"], ["active"], "archived", [1])),
+    *({"own": value} for value in ([], ["deny", "newest"], ["cooldown"], "deny")),
+    *({key: value} for key in ("yanked", "sdists") for value in (True, False, 0, "no")),
+    *({"exception": [EXCEPTION] * count} for count in (0, 1, 1000, 1001)),
+    *({"exception": json.loads(text)} for text in ("{}", "[{}]", "[1]")),
+    *({"exception": [{"names": names}]} for names in ([], ["a<2"], [""], "a")),
+    *({"exception": [{**EXCEPTION, "rules": rules}]} for rules in ([], ["cooldown"], ["own"], "deny")),
+    *({"exception": [{**EXCEPTION, "until": until}]} for until in ("2026-12-24", "2026-12-24T00:00:00Z", "", 1)),
+    *({"exception": [{**EXCEPTION, "reason": text}]} for text in ("", "é", "a\tb", "a\n", "a" * 1000, "a" * 1001, 1)),
+    *({"exception": [{**EXCEPTION, "untill": "2026-12-24"}]}, {"denny": []}, [], "deny", False),
+]
+
 
 @pytest.mark.parametrize(
     "table",
@@ -153,6 +197,8 @@ ADDRESSES = [
         *({"route": [{**ROUTE, "from": json.loads(value)}]} for value in ('["A"]', r'["this\n"]', '"x"')),
         *({"route": json.loads(value)} for value in ('[{"names": ["a"]}]', '[{"from": []}]', "{}", "[[]]", '"x"', "[1]")),
         {"route": [{**ROUTE, "form": []}]},
+        *({"policy": each} for each in POLICIES),
+        *({"policy": {}, "upstream": {"mode": mode}} for mode in get_args(Mode)),
         *({"unknown": json.loads(value)} for value in ('{"a": 1}', "[1]", '"x"')),
         *({"upload": json.loads(value)} for value in ("[]", '"x"', '{"a": "x"}', '{"a b": []}')),
         {"metadata-assets": 1},
@@ -170,6 +216,15 @@ def test_what_a_schema_cannot_say_is_refused_as_well() -> None:
     assert not is_taken(table)
     assert is_taken({**table, "upstreams": {"gpu": URL}})
     assert not is_taken({"format": 1, "upstream": {"url": "https://[1:2]/"}})
+    for policy in ({"deny": ["a<x"]}, {"deny": ["a~=1"]}, {"newest": "2026-02-30"}):
+        assert is_valid({"format": 1, "policy": policy})
+        assert not is_taken({"format": 1, "policy": policy})
+
+
+def test_dates_of_toml_are_taken() -> None:
+    """They have no type in JSON: editors show them to a schema as text."""
+    day = datetime(2026, 11, 20, 10, tzinfo=UTC)
+    assert is_taken({"format": 1, "policy": {"newest": day, "exception": [{**EXCEPTION, "until": day.date()}]}})
 
 
 def test_without_a_format_it_is_nothing() -> None:
@@ -213,6 +268,7 @@ _TABLES = st.fixed_dictionaries(
             st.dictionaries(_SOURCES, st.one_of(st.fixed_dictionaries({"url": _ADDRESSES}), _ODD), max_size=3), _ODD
         ),
         "route": st.one_of(st.lists(_ROUTES, max_size=2), _ODD),
+        "policy": st.one_of(st.sampled_from(POLICIES), st.dictionaries(st.sampled_from(["deny", "size", "own"]), _ODD)),
         "keep-past": _ODD,
         "something": _ODD,
     },

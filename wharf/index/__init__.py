@@ -13,7 +13,8 @@ program that a configuration names.
 - `wharf_toml`: `wharf.toml`, the settings of an index. `index_states` reads those of all indexes at once. `index_name`: what
   an index can be called. `name_globs`: globs over names. `wharf_toml_error`: what is said of a value that is not understood.
   `wharf_toml_values`: values that several keys have.
-- `upstream_settings`: where `wharf.toml` lets an index look for names that it does not have. `policy`: which files it shows.
+- `upstream_settings`: where `wharf.toml` lets an index look for names that it does not have. `policy`: which files it shows,
+  by the `policy_rules`. `policy_values`: how rules write times and sizes. `version_patterns`: names with versions behind them.
 - `asset_location`: where a record says that a file is on GitHub.
 - `commit_message`: why a commit was made, and by whom. `history` reads these messages again.
 - `fast_import`: a commit as git reads it from a stream.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from wharf.distribution.file_names import plain
 from wharf.errors import StorageError
-from wharf.index import upstream_settings, wharf_toml_error
+from wharf.index import policy, upstream_settings, wharf_toml_error
 from wharf.index.index_name import is_index_name
 from wharf.index.name_globs import is_glob, matcher
 from wharf.index.upstream_settings import UpstreamSettings
@@ -20,6 +20,8 @@ from wharf.text_formats import toml_and_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from wharf.index.policy import Policy
 
 PATH: Final = wharf_toml_error.PATH
 FORMAT = 1
@@ -34,11 +36,11 @@ format = {FORMAT}
 """.encode()
 NEW_WITH_METADATA_ASSETS = NEW + f"{METADATA_ASSETS} = true\n".encode()
 
-KEYS: Final = ("format", METADATA_ASSETS, "bases", "reserved", "shadow", "upload", "upstream", "upstreams", "route")
+KEYS: Final = ("format", METADATA_ASSETS, "bases", "reserved", "shadow", "upload", "upstream", "upstreams", "route", "policy")
 """The keys that this version knows."""
-KEYS_OF_RIGHTS: Final = ("bases", "reserved", "shadow", "upload", "upstream", "upstreams", "route")
-"""The keys that decide who may do what, and which names come from where."""
-LATER: Final = ("keep-past", "retention", "policy")
+KEYS_OF_RIGHTS: Final = ("bases", "reserved", "shadow", "upload", "upstream", "upstreams", "route", "policy")
+"""The keys that decide who may do what, which names come from where, and which files are shown."""
+LATER: Final = ("keep-past", "retention")
 """Keys of the format that this version does not obey. It reads no index that has one: what they forbid would be allowed."""
 
 MOST_BASES = 16
@@ -68,7 +70,7 @@ class IndexSettings:
     `reserved`: globs of project names that belong to this index also before it has a project of that name, so that they are
     never looked for elsewhere. `shadow`: globs of names that are not looked for in the bases.
     `upload`: who may publish what; the first rule whose glob matches a name decides, and without one everybody who may write.
-    `upstream`: where names are looked for that the index does not have.
+    `upstream`: where names are looked for that the index does not have. `policy`: which files are shown; None: all.
     """
 
     metadata_assets: bool = False
@@ -77,6 +79,7 @@ class IndexSettings:
     shadow: tuple[str, ...] = ()
     upload: tuple[UploadRule, ...] = ()
     upstream: UpstreamSettings = field(default_factory=UpstreamSettings)
+    policy: Policy | None = None
 
     def reserves(self, name: str) -> bool:
         """Whether a project's name (PEP 503 form) is reserved."""
@@ -133,13 +136,17 @@ def parse(data: bytes) -> IndexSettings:
         raise wrong("bases", f'a list of at most {MOST_BASES} names of indexes, as in ["main"]')
     if not all(map(is_index_name, bases)) or len({*bases}) != len(bases):
         raise wrong("bases", 'names of indexes, each one once, as in ["main"]')
+    upstream = upstream_settings.parse(found)
+    if upstream.mode == "redirect" and "policy" in found:
+        raise wrong("upstream.mode", '"proxy" where there is a [policy]: a redirect cannot keep that')
     return IndexSettings(
         metadata_assets=metadata_assets,
         bases=tuple(bases),
         reserved=globs(found.get("reserved", []), "reserved"),
         shadow=globs(found.get("shadow", []), "shadow"),
         upload=_upload(found.get("upload", {})),
-        upstream=upstream_settings.parse(found),
+        upstream=upstream,
+        policy=None if "policy" not in found else policy.parse(found["policy"]),
     )
 
 

@@ -19,6 +19,7 @@ _MEANING = {
     "upstream": "how clients get what this index does not have, and from which address",
     "upstreams": "which further addresses names are looked for at",
     "route": "which names are looked for where",
+    "policy": "which files are shown",
 }
 
 

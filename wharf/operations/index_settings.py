@@ -31,6 +31,7 @@ MEANINGS: Final = {
     "and the url of the upstream that routes call upstream (default: the public index)",
     "upstreams": "further upstreams, by the names that routes use",
     "route": "where names are looked for: the first route that matches decides, and there the first place that has the name",
+    "policy": "which files of upstreams are shown, and of this repository's own where `own` says so",
 }
 """What each key is for, in one line."""
 
@@ -77,6 +78,7 @@ def shown_settings(repository: Repository) -> ShownSettings:
         "upstream": found.get("upstream", {}),
         "upstreams": found.get("upstreams", {}),
         "route": found.get("route", []),
+        "policy": _without_dates(found.get("policy", {})),
     }
     rows = tuple(ShownSetting(key=key, value=values[key], given=key in found, meaning=MEANINGS[key]) for key in wharf_toml.KEYS)
     states = branch.states()
@@ -85,3 +87,12 @@ def shown_settings(repository: Repository) -> ShownSettings:
     except (UsageError, RefusedError) as error:
         return ShownSettings(commit=snapshot.commit, settings=rows, problem=error.message)
     return ShownSettings(commit=snapshot.commit, settings=rows, order=tuple(order))
+
+
+def _without_dates(value: object) -> Json:
+    """A value of TOML as one of JSON: dates and times are text there."""
+    if isinstance(value, dict):
+        return {key: _without_dates(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without_dates(each) for each in value]
+    return value if isinstance(value, bool | int | float | str) else str(value)
