@@ -120,6 +120,24 @@ def test_an_index_that_is_removed_is_kept_and_comes_back(run: Run, git_dir: Path
     assert "Did you mean" not in run("index", "restore", "never", code=4)[1]
 
 
+def test_list_and_show_have_what_installers_see(run: Run, tmp_path: Path) -> None:
+    run("index", "create", "main")
+    run("index", "create", "staging", "--base", "main")
+    run("publish", make_wheel(tmp_path), make_wheel(tmp_path, "common"))
+    run("publish", "--index", "staging", make_wheel(tmp_path, "demo", "2.0"))
+    staging = ("--index", "staging")
+    assert run("list", *staging)[0] == "demo 2.0\n"
+    assert run("list", "--bases", *staging)[0] == "common 1.0\ndemo 1.0, 2.0\n"
+    assert document(run("show", "demo", *staging, "--json")[0])["versions"] == ["2.0"]
+    shown = document(run("show", "demo", "--bases", *staging, "--json")[0])
+    assert [each["filename"] for each in shown["files"]] == ["demo-1.0-py3-none-any.whl", "demo-2.0-py3-none-any.whl"]
+    assert run("show", "common==1.0", "--bases", *staging)[0].startswith("common\n1.0\n")
+    run("index", "settings", "staging", "--set", "shadow=common")
+    assert run("list", "--bases", *staging)[0] == "demo 1.0, 2.0\n"
+    assert "With --bases, what main has is shown too." in run("show", "common", *staging, code=4)[1]
+    assert ["show", *staging, "demo", "--bases"] in commands(run("show", "demo==9", "--bases", *staging, code=4)[1])
+
+
 def test_a_removed_index_names_its_files(run: Run, git_dir: Path, tmp_path: Path) -> None:
     run("index", "create", "staging")
     run("index", "create", "main")

@@ -150,6 +150,22 @@ def test_what_the_source_does_not_record_itself_is_not_promoted(store: Path, tmp
             go(store, "demo==1.0", source=source)
 
 
+def test_a_misspelt_name_and_swapped_indexes_are_told(store: Path, tmp_path: Path) -> None:
+    put(store, make_wheel(tmp_path, "my-project"))
+    put(store, make_wheel(tmp_path), index="main")
+    edit_by_hand(store, "wharf.toml", b'format = 1\nbases = ["main"]\n', index="staging")
+    for spec, source, error, meant in (
+        ("my-projct==1.0", "staging", NotFoundError, "Did you mean my-project? `wharf list --index staging`"),
+        ("my-project==2.0", "staging", NotFoundError, "`wharf show my-project --index staging`"),
+        ("my-project==1.0", "stagin", NoIndexError, "Did you mean staging?"),
+        ("my-project==1.0", "Staging", UsageError, "Did you mean staging?"),
+        ("demo==1", "staging", NotFoundError, "`wharf promote demo==1 --from main --to staging`"),
+    ):
+        with pytest.raises(error) as caught:
+            go(store, spec, source=source)
+        assert meant in caught.value.hint
+
+
 def test_a_broken_record_is_named(store: Path, tmp_path: Path) -> None:
     put(store, make_wheel(tmp_path), make_wheel(tmp_path, "demo", "2.0"))
     edit_by_hand(store, record.path("demo", "2.0"), b"{}", index="staging")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,25 @@ def test_all_indexes_below_one_folder_show_what_the_server_shows(staged: Reposit
                 assert page(where, name)["files"] == shown["files"]
                 for each in shown["files"]:
                     assert (where / "simple" / name / each["url"]).resolve().is_file()
+
+
+@pytest.mark.parametrize(("address", "start"), [("", ""), ("https://x.example/pkg", "https://x.example/pkg/")])
+def test_the_home_pages_lead_to_the_other_indexes(staged: Repository, tmp_path: Path, address: str, start: str) -> None:
+    site = tmp_path / "site"
+    build_all(staged, site, with_files=True, address=address)
+    links = {
+        where: set(re.findall(r'<li><a href="([^"]+)">', (site / where / "index.html").read_text()))
+        for where in (".", "staging", "lone")
+    }
+    up = start or "../"
+    assert links == {
+        ".": {f"{start}staging/", f"{start}lone/"},
+        "staging": {up, f"{up}lone/"},
+        "lone": {up, f"{up}staging/"},
+    }
+    assert build_all(staged, site, with_files=True, address=address)["main"].written == 0
+    build(staged, site, with_files=True, address=address)
+    assert "Other indexes" not in (site / "index.html").read_text()
 
 
 def test_a_commit_to_a_base_is_written_again_above_it_and_nothing_else_is(staged: Repository, tmp_path: Path) -> None:

@@ -283,6 +283,8 @@ def test_two_branches_of_a_repository_are_read_together(branch: Branch) -> None:
         layers = shown(staging, branch)
         assert [file.filename for file in read(layers).files] == [WHEEL, SDIST, "demo-2.0.tar.gz"]
         assert layers.core_metadata("demo", SDIST) is None  # nothing announces it
+        assert layers.overview() == {"demo": ("1.0", "2.0"), "other": ("1.0",)}
+        assert shown(branch).overview() == branch.snapshot().overview()
         assert shown(branch).validator("demo") == branch.snapshot().tree_ids()["demo"]
 
 

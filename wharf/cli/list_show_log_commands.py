@@ -14,20 +14,27 @@ from wharf.cli.state import State, pass_state
 
 if TYPE_CHECKING:
     from wharf.index.history import HistoryEntry
+    from wharf.index.snapshot import Snapshot
     from wharf.model import Json, Project
+    from wharf.repository.opening import Repository
+    from wharf.sources.layers import Layers
 
 _LAST = 253_402_300_799  # 9999-12-31T23:59:59Z
 
 
-@click.command("list", epilog="\b\nExamples:\n  wharf list\n  wharf list --json --index staging\n")
+with_bases = click.option("--bases", is_flag=True, help="Show what installers see: what its bases have, too.")
+
+
+@click.command("list", epilog="\b\nExamples:\n  wharf list\n  wharf list --json --index staging --bases\n")
+@with_bases
 @common_options
 @pass_state
-def list_command(state: State) -> None:
-    """Show the projects of the index and their versions, oldest first."""
+def list_command(state: State, bases: bool) -> None:
+    """Show the projects of the index and their versions, oldest first: those that it has itself, without --bases."""
     from wharf.repository.opening import line_of
 
-    with state.repository(reading=True, fetch="may") as repository:
-        found, where, index = repository.branch.snapshot().overview(), repository.where, repository.branch.index
+    with state.repository(reading=True, fetch="may", whole=bases) as repository:
+        found, where, index = _source(repository, bases=bases).overview(), repository.where, repository.branch.index
     state.result(
         {"projects": [{"name": name, "versions": list(versions)} for name, versions in found.items()]},
         [f"{name} {', '.join(versions)}" for name, versions in found.items()],
@@ -36,29 +43,47 @@ def list_command(state: State) -> None:
         state.say(f"The index {index!r} in {where} is empty. `{line_of('publish', where, index, 'dist/*')}` fills it.")
 
 
-@click.command("show", epilog="\b\nExamples:\n  wharf show demo\n  wharf show demo==1.0 --json\n")
+@click.command(
+    "show",
+    epilog="\b\nExamples:\n  wharf show demo\n  wharf show demo==1.0 --json\n  wharf show demo --index staging --bases\n",
+)
 @click.argument("spec", metavar="PROJECT[==VERSION]")
+@with_bases
 @common_options
 @pass_state
-def show_command(state: State, spec: str) -> None:
-    """Show a project's versions and files. With --json: its document as installers read it (PEP 691)."""
+def show_command(state: State, spec: str, bases: bool) -> None:
+    """Show a project's versions and files: those that the index has itself, without --bases.
+
+    With --json: its document as installers read it (PEP 691).
+    """
     from wharf.cli.release_spec import parse_spec
     from wharf.errors import NotFoundError, did_you_mean
     from wharf.pages import document
 
     name, version = parse_spec(spec)
-    with state.repository(reading=True, fetch="may") as repository:
-        snapshot = repository.branch.snapshot()
-        project = snapshot.project(name)
-        near = "" if project else did_you_mean(name, snapshot.names())
+    with state.repository(reading=True, fetch="may", whole=bases) as repository:
+        source = _source(repository, bases=bases)
+        project, broken = next(iter(source.projects([name])), (None, []))
+        near = "" if project else did_you_mean(name, source.names())
+        below = () if bases else repository.branch.snapshot().settings.bases
+    for each in broken:
+        state.warn(f"left out: {each.message}")
+    more, too = (f" With --bases, what {', '.join(below)} has is shown too.", "") if below else ("", " --bases" * bases)
     if project is None:
-        raise NotFoundError(f"There is no project {name!r} in this index.", f"{near}`wharf list` shows all.")
+        raise NotFoundError(f"There is no project {name!r} in this index.", f"{near}`wharf list{too}` shows all.{more}")
     if version is not None:
         release = project.release(version)
         if release is None or not release.files:
-            raise NotFoundError(f"{name} has no version {version}.", f"`wharf show {name}` shows all.")
+            raise NotFoundError(f"{name} has no version {version}.", f"`wharf show {name}{too}` shows all.{more}")
         project = dataclasses.replace(project, releases=(release,))
     state.result(document.project(project), _project_lines(project))
+
+
+def _source(repository: Repository, *, bases: bool) -> Snapshot | Layers:
+    """What the index has itself, or with its bases: then the repository is here as a whole."""
+    from wharf.operations.index_with_bases import read_with_bases
+
+    return read_with_bases(repository) if bases else repository.branch.snapshot()
 
 
 def _project_lines(project: Project) -> list[str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from wharf.pages.install_commands import Login
     from wharf.server.options import Options
 
-_TOLD = 5  # other indexes that are named
+_TOLD = 10  # other indexes that are named
 
 
 def tell_that_it_answers(state: State, where: str, others: list[str], address: str, options: Options, auth: str) -> None:
@@ -36,8 +36,12 @@ def tell_that_it_answers(state: State, where: str, others: list[str], address: s
     else:
         _tell_how(where, address, clients, options, auth)
     if others:
-        some = ", ".join(f"{clients or options.root_path}/{name}/simple/" for name in others[:_TOLD])
-        click.echo(f"Other indexes are at {some}{' and below their names' if len(others) > _TOLD else ''}.")
+        click.echo("Other indexes:")
+        for name in others[:_TOLD]:
+            click.echo(f"  {name}: {clients or options.root_path}/{name}/simple/")
+        if len(others) > _TOLD:
+            more = f"and {len(others) - _TOLD} more, each below its name (`wharf index list` shows all)"
+            click.echo(f"  {state.whole(more)}")
     if options.public_index is not None:
         click.echo(
             f"Requests for other projects are redirected to {options.public_index.address}, unless the index reserves them."

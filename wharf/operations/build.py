@@ -55,12 +55,19 @@ class Built:
 
 
 def build(
-    repository: Repository, out: Path, *, with_files: bool = False, address: str = "", progress: Progress | None = None
+    repository: Repository,
+    out: Path,
+    *,
+    with_files: bool = False,
+    address: str = "",
+    others: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
 ) -> Built:
     """Write the site into `out`. `with_files`: the distributions too, so that nothing else is needed to serve it.
 
-    `address` is where people will find it, for its home page. Raises UsageError for a folder that is no site of this index, or
-    where links could not work; NotFoundError; StorageError, and then the old site is as it was.
+    `address` is where people will find it, for its home page, and `others` are the addresses of further indexes by their names.
+    Raises UsageError for a folder that is no site of this index, or where links could not work; NotFoundError; StorageError,
+    and then the old site is as it was.
     """
     with ThreadPoolExecutor(1) as pool:
         fetched = pool.submit(repository.branch.fetch)  # while GitHub is asked whether the repository is public
@@ -69,7 +76,7 @@ def build(
     check_index(repository)
     folder = SiteFolder(out)
     with folder.opened():
-        return _carry_out(repository, folder, links, address, progress or Progress())
+        return _carry_out(repository, folder, links, html.render_site_home(address, others or {}), progress or Progress())
 
 
 def build_all(
@@ -79,12 +86,20 @@ def build_all(
 
     The result is by index. Raises as `build` does; what was written before stays, and the next build continues.
     """
-    own = repository.branch.index
-    done = {own: build(repository, out, with_files=with_files, address=address, progress=progress)}
-    for name in repository.branch.local_indexes():
-        if name != own and has_address(name):
-            below = f"{address.rstrip('/')}/{name}" if address else ""
-            done[name] = build(repository.of_index(name), out / name, with_files=with_files, address=below, progress=progress)
+    own, root = repository.branch.index, address.rstrip("/")
+    names = [own, *(name for name in repository.branch.indexes() if name != own and has_address(name))]
+    done = {}
+    for index in names:
+        top = root or ("" if index == own else "..")  # without an address, a home page links to other folders of the site
+        places = {name: top if name == own else f"{top}/{name}".lstrip("/") for name in names}
+        done[index] = build(
+            repository.of_index(index),
+            out if index == own else out / index,
+            with_files=with_files,
+            address=places[index] if root else "",
+            others={name: at for name, at in places.items() if name != index},
+            progress=progress,
+        )
     return done
 
 
@@ -94,8 +109,8 @@ def left_sites(out: Path, built: Iterable[str]) -> list[Path]:
     return sorted(path.parent for path in out.glob(f"*/{build_state.STATE}") if path.parent.name not in known)
 
 
-def _carry_out(repository: Repository, folder: SiteFolder, links: Links, address: str, progress: Progress) -> Built:
-    """One build into a folder that is taken."""
+def _carry_out(repository: Repository, folder: SiteFolder, links: Links, home: str, progress: Progress) -> Built:
+    """One build into a folder that is taken, with that home page."""
     source = read_with_bases(repository)
     plan = plan_build(repository, source, folder, links)
     made, lost = _make(repository, source, folder, plan, links, progress)
@@ -104,7 +119,7 @@ def _carry_out(repository: Repository, folder: SiteFolder, links: Links, address
     # The next build looks again for what is missing today.
     trees = plan.after.trees | dict.fromkeys(lost, UNKNOWN)
     after = plan.after.model_copy(update={"left_out": left_out, "trees": trees})
-    own = {"": {"index.html": html.render_site_home(address).encode()}, "simple": layout.list_pages(source.names())}
+    own = {"": {"index.html": home.encode()}, "simple": layout.list_pages(source.names())}
     paths = {layout.file_path(file) for file in made.files}
     _install(folder, plan, after, own, paths, unnamed_files(folder, plan, paths))
     return Built(

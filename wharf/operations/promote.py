@@ -6,14 +6,14 @@ the commit. A crash before the commit shows nothing, and the same command again 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from wharf.distribution.file_names import plain
-from wharf.errors import NotFoundError, RefusedError, StorageError, UsageError
+from wharf.errors import NotFoundError, RefusedError, StorageError, UsageError, did_you_mean
 from wharf.index.change import Named
 from wharf.index.commit_message import CommitMessage
 from wharf.index.guarded_change import guarded
@@ -124,11 +124,12 @@ def promote(
         return result(done.commit, plan, done.outcome, left_out)
 
 
-@contextmanager
+@contextlib.contextmanager
 def opened_source(repository: Repository, source: str) -> Iterator[Branch]:
     """The branch of the index that releases come from. Raises UsageError for the target itself, and NoIndexError."""
     if not is_index_name(source):
-        raise UsageError(f"{plain(repr(source))} is not the name of an index.", "Name it as in `--from staging`.")
+        near = did_you_mean(source.lower(), repository.branch.local_indexes())
+        raise UsageError(f"{plain(repr(source))} is not the name of an index.", f"{near}Name it as in `--from staging`.")
     if source == repository.branch.index:
         raise UsageError(
             f"The releases come from the index {source!r} and go to the same one.",
@@ -192,28 +193,32 @@ def _raise_broken(wanted: Wanted, broken: Sequence[RecordError]) -> None:
 
 
 def _missing(repository: Repository, source: Branch, snapshot: Snapshot, wanted: Wanted) -> NotFoundError:
-    """The error for a release that the source does not record itself; it may show the one of a base."""
-    name = f"{wanted.project} {wanted.version}"
-    seen, waiting = {source.index}, list(snapshot.settings.bases)
-    while waiting:
-        base = waiting.pop(0)
-        if base in seen:
-            continue
-        seen.add(base)
-        with repository.branch.sibling(base) as branch:
-            branch.fetch()
-            if branch.tip() is None:
-                continue
-            below = branch.snapshot()
-            waiting += below.settings.bases
-            if any(version_key(each) == version_key(wanted.version) for each in below.versions(wanted.project)):
-                return NotFoundError(
-                    f"The index {source.index!r} has no {name} itself: it shows the one of its base {base!r}.",
-                    f"Promote it from there: `--from {base}`.",
-                )
-    return NotFoundError(
-        f"The index {source.index!r} has no {name}.", f"`wharf show {wanted.project} --index {source.index}` shows what it has."
-    )
+    """The error for a release that the source does not record itself; the target may, or it may show the one of a base."""
+    name, index, target = f"{wanted.project} {wanted.version}", source.index, repository.branch.index
+    if _has(repository.branch.snapshot(), wanted):
+        return NotFoundError(
+            f"The index {index!r} has no {name}, and the index {target!r} has it.",
+            f"Did you swap --from and --to? The other way it is `wharf promote {wanted.project}=={wanted.version} "
+            f"--from {target} --to {index}`.",
+        )
+    repository.branch.indexes()  # which brings the bases
+    with contextlib.suppress(StorageError):  # whatever is wrong with a base, this error is about the release
+        layers = read_with_bases(repository.of_index(index)).layers
+        base = next((layer.index for layer in layers[1:] if _has(layer.snapshot, wanted)), None)
+        if base is not None:
+            return NotFoundError(
+                f"The index {index!r} has no {name} itself: it shows the one of its base {base!r}.",
+                f"Promote it from there: `--from {base}`.",
+            )
+    if snapshot.versions(wanted.project):
+        hint = f"`wharf show {wanted.project} --index {index}` shows what it has."
+    else:
+        hint = f"{did_you_mean(wanted.project, snapshot.names())}`wharf list --index {index}` shows what it has."
+    return NotFoundError(f"The index {index!r} has no {name}.", hint)
+
+
+def _has(snapshot: Snapshot, wanted: Wanted) -> bool:
+    return any(version_key(each) == version_key(wanted.version) for each in snapshot.versions(wanted.project))
 
 
 def _all(chosen: Sequence[tuple[Release, frozenset[str]]], followed: Sequence[Followed]) -> Iterator[Release]:

@@ -99,11 +99,11 @@ def render_home(address: str, others: Mapping[str, str], *, falls_through: bool,
     return _template(_HOME).render(address=address, advice=advice, uploads=True, others=others)
 
 
-def render_site_home(address: str) -> str:
+def render_site_home(address: str, others: Mapping[str, str]) -> str:
     """The same for a static site, which takes no uploads; the address may be empty where it is not known."""
     address = address.rstrip("/")
     return _template(_HOME).render(
-        address=address, advice=for_site(f"{address}/simple/" if address else "INDEX"), uploads=False, others={}
+        address=address, advice=for_site(f"{address}/simple/" if address else "INDEX"), uploads=False, others=others
     )
 
 

@@ -69,6 +69,19 @@ class Layers:
                 self._names = tuple(sorted(name for name in found if not self._shadowed or self.has(name)))
         return self._names
 
+    def overview(self) -> dict[str, tuple[str, ...]]:
+        """All projects that have files, sorted, with their versions, oldest first. Reads folders only, no record."""
+        versions = {layer.index: layer.snapshot.overview() for layer in self._layers}
+        found: dict[str, tuple[str, ...]] = {}
+        for name in self.names():
+            shown: dict[Version | str, str] = {}
+            for layer in self._visible(name):
+                for version in versions[layer.index].get(name, ()):
+                    shown.setdefault(version_key(version), version)
+            if shown:
+                found[name] = tuple(sorted(shown.values(), key=Version))
+        return found
+
     def list_validator(self) -> str:
         """40 hex digits that change when a name comes or goes, and only then."""
         if self._list_validator is None:
