@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from hypothesis import settings
+from jwt import algorithms
 
 from tests.simulator import Hub
 from tests.simulator.openapi import Description
@@ -94,6 +96,14 @@ def _certificates_read_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(ssl, "create_default_context", kept)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _keys_read_once() -> Iterator[None]:
+    """cryptography checks a private key of RSA each time that it reads it, which takes longer than all else of a JWT."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(algorithms, "load_pem_private_key", cache(load_pem_private_key))
         yield
 
 
