@@ -37,7 +37,7 @@ def asking(hub: Hub, right: str) -> httpx.Client:
 def test_a_pull_request_is_opened_found_and_merged(hub: Hub, method: str) -> None:
     repo = hub.create("acme/pkgs")
     token = hub.token("alice", {"acme/pkgs": "write"})
-    client = Github(base_url=hub.api, auth=Auth.Token(token), retry=None)
+    client = Github(base_url=hub.api, auth=Auth.Token(token), retry=None, seconds_between_requests=0, seconds_between_writes=0)
     there = client.get_repo("acme/pkgs")
     head = branch(hub, repo, "proposal", "main", "new.txt", b"new\n")
     pull = there.create_pull(base="main", head="proposal", title="New", body="text")
