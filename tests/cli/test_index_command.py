@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.test_main import commands, document
 from tests.makers import make_wheel
+from tests.matrix import first
 from tests.simulator import Hub
 from wharf.cli.main import main
 from wharf.errors import RefusedError, UsageError, WharfError
@@ -30,7 +31,7 @@ class Run(Protocol):
     def __call__(self, *words: object, code: int = 0) -> tuple[str, str]: ...
 
 
-@pytest.fixture(params=["folder", "github"])
+@pytest.fixture(params=first(1, ["folder", "github"]))
 def git_dir(request: pytest.FixtureRequest, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where the refs are of the repository that WHARF_REPO names: a store in a folder, or one on the simulator."""
     if request.param == "folder":

@@ -9,6 +9,7 @@ import pytest
 
 from tests.github.test_release_publishing import two, world  # noqa: F401
 from tests.makers import make_wheel
+from tests.matrix import first
 from wharf.errors import NoIndexError, StorageError
 from wharf.index.commit_message import CommitMessage
 from wharf.index.wharf_toml_change import TurnOnMetadataAssets
@@ -63,7 +64,7 @@ def test_an_index_that_is_not_there_is_not_made(staged: World) -> None:
     assert staged.repo.git_dir.joinpath("refs/heads/wharf/nothing").exists() is False
 
 
-@pytest.mark.parametrize("immutable", [False, True])
+@pytest.mark.parametrize("immutable", first(1, [False, True]))
 def test_missing_core_metadata_comes_beside_the_files_where_the_release_takes_it(
     staged: World, two: tuple[Path, Path], immutable: bool
 ) -> None:
@@ -120,7 +121,7 @@ def test_what_is_gone_or_another_file_is_not_promoted(staged: World) -> None:
     assert staged.commits == before
 
 
-@pytest.mark.parametrize("when", ["before the commit", "after the commit"])
+@pytest.mark.parametrize("when", first(1, ["before the commit", "after the commit"]))
 def test_a_removal_at_the_same_moment_is_noticed_by_one_of_the_two(staged: World, when: str) -> None:
     """It has looked at the indexes, then the promotion commits, then it deletes; or the other way round."""
     told: list[object] = []

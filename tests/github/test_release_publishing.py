@@ -455,7 +455,7 @@ STEPS = 10  # list, was the index removed, begin's look, begin, tags, create, tw
 
 
 @pytest.mark.parametrize("after", first(1, [True, False]), ids=["after", "before"])
-@pytest.mark.parametrize("step", first(5, range(STEPS, 0, -1)))
+@pytest.mark.parametrize("step", first(3, range(STEPS, 0, -1)))
 def test_a_publish_that_was_killed_is_finished_by_the_same_command(
     world: World, two: tuple[Path, Path], step: int, monkeypatch: pytest.MonkeyPatch, *, after: bool
 ) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.index.test_change import SDIST, WHEEL, A, B, add, new
+from tests.matrix import first
 from tests.simulator import Hub
 from wharf.errors import ConflictError, NotAllowedError, NotFoundError, StorageError
 from wharf.github import clone as clones
@@ -110,7 +111,7 @@ def token(hub: Hub, repo: Repo) -> str:
     return hub.token("alice", {repo.slug: "write"})
 
 
-@pytest.fixture(params=["folder", "git", "api"])
+@pytest.fixture(params=first(2, ["folder", "git", "api"]))
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     with contextlib.ExitStack() as stack:
         hub = None if request.param == "folder" else stack.enter_context(Hub(tmp_path / "hub"))

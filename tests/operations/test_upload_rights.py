@@ -226,7 +226,7 @@ def test_another_order_of_the_rules_is_another_right(world: World) -> None:
         set_settings(hers, (parse_setting('upload={"*"=["alice"], "demo*"=[]}'),))
 
 
-@pytest.mark.parametrize("text", ["policy = 1\n", '[upload]\n"*" = "nobody"\n', "[["])
+@pytest.mark.parametrize("text", first(1, ['[upload]\n"*" = "nobody"\n', "policy = 1\n", "[["]))
 def test_an_index_with_settings_that_cannot_be_read_is_removed_by_maintainers_only(world: World, text: str) -> None:
     settle(world, text)
     with (

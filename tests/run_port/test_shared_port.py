@@ -287,6 +287,7 @@ def test_a_run_inside_a_run_of_the_same_index_just_runs(desk: Desk) -> None:
     assert (inner, status) == (outer, "200")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["GH_ENTERPRISE_TOKEN", "WHARF_APP_ID", "WHARF_APP_KEY"])
 def test_a_run_inside_a_run_that_is_told_another_token_or_app_is_one_of_its_own(desk: Desk, name: str) -> None:
     code = f"import os; os.environ[{name!r}] = 'another'\n"

@@ -13,6 +13,7 @@ import pytest
 from tests.cli.test_run_command import ASK, Desk
 from tests.index.test_branch import git
 from tests.makers import make_wheel
+from tests.matrix import first
 from tests.server.over_github import JSON
 from tests.server.running import soon
 from tests.server.test_claimed_names import BIN, ELSEWHERE, public
@@ -107,7 +108,9 @@ def test_a_file_address_obeys_the_index_under_which_it_stands(client: httpx.Clie
         assert client.get(link.replace("/staging", other)).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/nope/simple/demo/", "/nope/simple/", "/nope/files/x/y", "/docs/simple/demo/", "/nope/"])
+@pytest.mark.parametrize(
+    "path", first(3, ["/nope/simple/demo/", "/nope/files/x/y", "/docs/simple/demo/", "/nope/simple/", "/nope/"])
+)
 def test_a_misspelt_index_is_no_404_after_which_uv_would_ask_the_next_index(client: httpx.Client, path: str) -> None:
     for _ in range(2):
         assert client.get(path).status_code == 400
@@ -128,7 +131,7 @@ def test_an_index_whose_name_begins_with_a_word_of_addresses_has_one(repository:
         assert client.post(f"/{name}/simple/").status_code == 405
 
 
-@pytest.mark.parametrize("prefix", ["", "/main"])
+@pytest.mark.parametrize("prefix", first(1, ["", "/main"]))
 @pytest.mark.parametrize("path", [
     "/foo/", "/simplejson/", "/simple-foo/", "/files/", "/filesystem/", "/legacy-foo/", "/files/foo/", "/simplejson/simple/",
 ])  # fmt: skip
@@ -224,7 +227,16 @@ def test_names_that_an_index_shadows_are_not_looked_for_in_its_bases(staged: Rep
 
 @pytest.mark.parametrize(
     "settings",
-    ['format = 1\nbases = ["gone"]\n', 'format = 1\nbases = ["staging"]\n', "format = 99\n", "format = 1\nbases = 5\n", "["],
+    first(
+        2,
+        [
+            'format = 1\nbases = ["gone"]\n',
+            "format = 99\n",
+            'format = 1\nbases = ["staging"]\n',
+            "format = 1\nbases = 5\n",
+            "[",
+        ],
+    ),
 )
 def test_settings_that_cannot_be_keep_the_last_whole_state(staged: Repository, store: Path, settings: str) -> None:
     with serving(staged, PASSES_ON) as client:
@@ -327,7 +339,7 @@ def take_away(store: Path, index: str, *, again: str = "") -> None:
         edit(store, index, again)
 
 
-@pytest.mark.parametrize("again", ["", "format = 1\n"], ids=["removed", "made again by hand"])
+@pytest.mark.parametrize("again", first(1, ["", "format = 1\n"]), ids=["removed", "made again by hand"])
 @pytest.mark.parametrize("index", ["main", "lone"])
 def test_names_of_a_removed_index_are_claimed_at_the_start_of_a_server(
     staged: Repository, store: Path, index: str, again: str
@@ -451,7 +463,7 @@ def test_a_server_over_github_shows_all_indexes_and_sees_a_new_one(world: World,
 # The terminal
 
 
-@pytest.mark.parametrize("as_json", [True, False], ids=["JSON", "words"])
+@pytest.mark.parametrize("as_json", first(1, [True, False]), ids=["JSON", "words"])
 def test_serve_says_where_the_other_indexes_are(staged: Repository, store: Path, *, as_json: bool) -> None:
     words = [sys.executable, "-m", "wharf", "--repo", str(store), "serve", "--port", "0", *(["--json"] if as_json else [])]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
@@ -466,7 +478,7 @@ def test_serve_says_where_the_other_indexes_are(staged: Repository, store: Path,
     assert staged.branch.tip() is not None
 
 
-@pytest.mark.parametrize(("path", "warned"), [("/staging/", True), ("/main", False)])
+@pytest.mark.parametrize(("path", "warned"), first(1, [("/staging/", True), ("/main", False)]))
 def test_serve_warns_of_a_root_path_that_is_the_name_of_another_index(
     staged: Repository, store: Path, path: str, *, warned: bool
 ) -> None:

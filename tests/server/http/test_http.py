@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.makers import make_wheel
+from tests.matrix import first
 from tests.server.running import soon
 from tests.server.test_server import LIMIT, client, form, put, serving, token
 from wharf.server.app import make_app
@@ -104,7 +105,7 @@ def basic(token: tuple[str, str]) -> str:
         ("\x16\x03\x01\x02\x00\x01\x00\x01\xfc", 400),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("open_reading", [True, False])
+@pytest.mark.parametrize("open_reading", first(1, [True, False]))
 def test_a_request_is_for_one_host_or_it_is_refused(
     repository: Repository, head: str, status: int, open_reading: bool, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -172,7 +173,7 @@ def test_a_status_line_is_one_line_of_ascii_whatever_clients_send(
 @pytest.mark.parametrize(
     "path", ["/", "/simple", "/simple/", "/pypi", "/pypi/", "/upload", "/upload/", "//upload", "/legacy/x"]
 )
-@pytest.mark.parametrize("root", ["", "/packages"])
+@pytest.mark.parametrize("root", first(1, ["", "/packages"]))
 def test_who_posts_elsewhere_is_told_where_uploads_go(repository: Repository, path: str, root: str) -> None:
     with serving(repository, Rules(open_reading=False, upload_limit=LIMIT, root_path=root)) as client:
         line = f"POST {root}{path} HTTP/1.1\r\nHost: pkg.example:8\r\nContent-Length: 0\r\n\r\n"
