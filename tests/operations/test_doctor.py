@@ -17,6 +17,7 @@ from tests.simulator.state import Asset
 from wharf.cli.main import main
 from wharf.github.request_turns import Waiting
 from wharf.operations.doctor import diagnose
+from wharf.repository.listed_upstreams import ListedUpstream
 from wharf.repository.settings import Settings
 from wharf.repository_address import parse
 
@@ -454,3 +455,30 @@ def test_an_error_of_the_settings_is_told_as_everywhere(capsys: pytest.CaptureFi
         main(["doctor", "--repo", "git@github.com:acme/pkgs.git"])
     assert left.value.code == 2
     assert "https://github.com/acme/pkgs" in capsys.readouterr().err
+
+
+def test_listed_upstreams_are_named_and_so_is_what_they_lack(tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("hunter2hunter2")
+    password.chmod(0o644)
+    upstreams = (
+        ListedUpstream(url="https://a.example/", source="config.toml", username="ada", password_env="A_PASSWORD"),
+        ListedUpstream(url="https://b.example/", source="config.toml", username="bob", password_file=password),
+        ListedUpstream(url="https://c.example/", source="config.toml", ca_file=tmp_path / "ca.pem", proxy="http://proxy:3128"),
+    )
+    settings = Settings(place=tmp_path / "store", upstreams=upstreams)
+    found = [each for each in diagnose(settings, {}).findings if each.what == "upstream"]
+    told = [(each.state, each.detail.partition(": ")[0]) for each in found]
+    assert told == [
+        ("warning", "The password for https://a.example/ is missing"),
+        ("ok", "config.toml lists https://b.example/"),
+        ("warning", f"others on this machine can read the password in {password}"),
+        ("ok", "config.toml lists https://c.example/"),
+        ("warning", "the ca-file of https://c.example/ is not there"),
+    ]
+    password.chmod(0o600)
+    (tmp_path / "ca.pem").touch()
+    found = [each for each in diagnose(settings, {"A_PASSWORD": "hunter2hunter2"}).findings if each.what == "upstream"]
+    assert [each.state for each in found] == ["ok"] * 3
+    assert found[0].detail == "config.toml lists https://a.example/: as ada, with the password in A_PASSWORD"
+    assert "hunter2" not in str(found)

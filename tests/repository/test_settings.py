@@ -127,7 +127,7 @@ def test_every_wait_that_a_file_may_say_can_be_used(seconds: float) -> None:
     assert settled({}, {}, own(f"max-wait = {seconds!r}")).max_wait == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("line", ["max-wait = 5", 'repositories = ["a/b"]'])
+@pytest.mark.parametrize("line", ["max-wait = 5", 'repositories = ["a/b"]', 'upstreams."https://a.example/" = {}'])
 def test_a_file_of_the_working_tree_may_not_say_what_only_the_person_may(line: str) -> None:
     with pytest.raises(UsageError, match="may not say") as caught:
         project(line)
@@ -144,7 +144,8 @@ def test_other_repositories_come_from_the_person_s_own_file() -> None:
 @pytest.mark.parametrize(
     ("key", "hint"),
     [("repos", "Did you mean 'repo'?"), ("maxwait", "Did you mean 'max-wait'?"), ("comit", "Did you mean 'commit'?"),
-     ("max_wait", "Did you mean 'max-wait'?"), ("zzz", "There are: repo, index, commit, max-wait, repositories, strict, app.")],
+     ("max_wait", "Did you mean 'max-wait'?"),
+     ("zzz", "There are: repo, index, commit, max-wait, repositories, strict, app, upstreams.")],
 )  # fmt: skip
 def test_an_unknown_setting_is_told_with_the_one_that_was_meant(key: str, hint: str) -> None:
     for make, where in ((own, USER), (project, PROJECT)):
@@ -158,7 +159,8 @@ def test_an_unknown_setting_is_told_with_the_one_that_was_meant(key: str, hint: 
     "line",
     ["repo = 1", "repo = true", 'repo = ["a/b"]', "index = {}", "commit = 1", 'commit = "smoke"', 'max-wait = "5"',
      "max-wait = true", "max-wait = -1", "max-wait = nan", "max-wait = inf", "max-wait = 1e300",
-     'repositories = "a/b"', "repositories = [1]", 'repositories = ["./folder"]', 'repositories = ["a"]'],
+     'repositories = "a/b"', "repositories = [1]", 'repositories = ["./folder"]', 'repositories = ["a"]',
+     "upstreams = 1", "upstreams = []"],
 )  # fmt: skip
 def test_a_value_of_the_wrong_type_is_told_with_key_and_file(line: str) -> None:
     with pytest.raises(UsageError) as caught:

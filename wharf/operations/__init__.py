@@ -19,6 +19,6 @@ after it names them no more. Each can be run again. Nothing here prints or reads
   `bases_check` asks whether an index may have certain bases.
 - `repository_dispatch`: the event that starts a workflow after a publish.
 - `doctor`: what is wrong on this machine; `doctor_github` asks GitHub, `doctor_findings` has what is found,
-  `doctor_indexes` looks at all indexes.
+  `doctor_indexes` looks at all indexes, `doctor_upstreams` at the upstreams that the person lists.
 - `client_setup`: the configuration file of pip, uv or another client, found and edited.
 """

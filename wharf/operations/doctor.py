@@ -19,6 +19,7 @@ from wharf.index.git import Git
 from wharf.index.index_name import DEFAULT_INDEX
 from wharf.operations.doctor_findings import Diagnosis, Finding, findings_of, no_index
 from wharf.operations.doctor_indexes import of_indexes
+from wharf.operations.doctor_upstreams import of_listed
 from wharf.system import disk_remedies
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def diagnose(settings: Settings, environ: Mapping[str, str], waiting: Waiting = 
         cache = findings_of("cache", lambda: _cache(clone, settings.index))  # before the visit, which may refresh it
         found += GitHubDiagnosis(settings.place, settings, environ).findings(waiting)
         found += [*cache, *findings_of("cache", lambda: room("cache", clone))]
+    found += findings_of("upstream", lambda: of_listed(settings.upstreams, environ))
     return Diagnosis(tuple(found))
 
 

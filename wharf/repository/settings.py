@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, cast, get_args
 from wharf.errors import UsageError
 from wharf.github.push_or_api import CommitWay
 from wharf.index.index_name import DEFAULT_INDEX, WORDS_OF_ADDRESSES, is_index_name
+from wharf.repository import listed_upstreams
 from wharf.repository.settings_file import NamedApp, SettingsFile
 from wharf.repository_address import GITHUB, Address, is_short, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from wharf.repository.listed_upstreams import ListedUpstream
 
 LONGEST_WAIT = 3700.0
 """Seconds, a little more than GitHub's hour, that its limits may keep a command waiting unless it is told otherwise."""
@@ -34,8 +37,8 @@ class Settings:
     `place` is a repository on GitHub or the folder of a store, `source` says in a few words who named it, and
     `trusted` whether a token may be sent to its host. `max_wait` is in seconds: how long GitHub's limits may keep a command
     waiting in all. `strict`: a file that is worth a warning is refused. `repositories` (owner/name) are others of that host
-    that records may place files in. `app` is the GitHub App in the person's own file. `cache` and `data` are the person's
-    folders for what can be fetched again and for what cannot.
+    that records may place files in. `app` is the GitHub App in the person's own file, `upstreams` are the upstream indexes that
+    it lists. `cache` and `data` are the person's folders for what can be fetched again and for what cannot.
     """
 
     place: Address | Path
@@ -47,6 +50,7 @@ class Settings:
     strict: bool = False
     repositories: tuple[str, ...] = ()
     app: NamedApp | None = None
+    upstreams: tuple[ListedUpstream, ...] = ()
     cache: Path = Path()
     data: Path = Path()
 
@@ -69,6 +73,12 @@ def _app(configs: Sequence[SettingsFile]) -> NamedApp | None:
     table, place = config.table["app"], parse(config.table["repo"]) if "repo" in config.table else None
     host = place.host if place is not None else GITHUB
     return NamedApp(id=str(table["id"]), key=table["key"], folder=config.path.parent, host=host, source=config.source)
+
+
+def _upstreams(configs: Sequence[SettingsFile]) -> tuple[ListedUpstream, ...]:
+    """Those of the person's own file. A file of a working tree has none."""
+    config = next((each for each in configs if each.own and "upstreams" in each.table), None)
+    return () if config is None else listed_upstreams.parse(config.table["upstreams"], config.path.parent, config.source)
 
 
 def resolve(
@@ -112,6 +122,7 @@ def resolve(
         strict=any(config.table.get("strict", False) for config in configs),  # no file makes it less strict than another file
         repositories=tuple(others),
         app=_app(configs),
+        upstreams=_upstreams(configs),
         cache=cache or Path(),
         data=data or Path(),
     )

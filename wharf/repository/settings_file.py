@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 from wharf.errors import UsageError
 from wharf.github.push_or_api import CommitWay
+from wharf.repository import listed_upstreams
 from wharf.repository_address import parse
 from wharf.text_formats import toml_and_json
 
@@ -16,9 +17,18 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-_KEYS = {"repo": str, "index": str, "commit": str, "max-wait": float, "repositories": list, "strict": bool, "app": dict}
+_KEYS = {
+    "repo": str,
+    "index": str,
+    "commit": str,
+    "max-wait": float,
+    "repositories": list,
+    "strict": bool,
+    "app": dict,
+    "upstreams": dict,
+}
 _LONGEST = 10_000_000  # seconds that can be allowed for waiting
-_OWN_KEYS = frozenset({"max-wait", "repositories", "app"})  # what a file that others may have written must not say
+_OWN_KEYS = frozenset({"max-wait", "repositories", "app", "upstreams"})  # what a file that others may have written must not say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +93,7 @@ def _check(config: SettingsFile, key: str, value: object) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _LONGEST
     if not (texts if kind is list else number if kind is float else isinstance(value, kind)):
         wanted = {
-            dict: "a table of id and key",
+            dict: "a table",
             str: "a text",
             float: "a number of seconds",
             list: "a list of owner/name",
@@ -94,8 +104,10 @@ def _check(config: SettingsFile, key: str, value: object) -> None:
         raise UsageError(
             f"{key!r} in {config.source} must be one of {', '.join(get_args(CommitWay))}, not {value!r}.", "Fix it there."
         )
-    if isinstance(value, dict):
+    if key == "app" and isinstance(value, dict):
         _check_app(config, value)
+    if key == "upstreams":
+        listed_upstreams.parse(value, config.path.parent, config.source)
     if isinstance(value, list) and (wrong := [each for each in value if parse(each) is None]):
         raise UsageError(
             f"{key!r} in {config.source} names {wrong[0]!r}, which is not of the form owner/name.", "Fix it there."
