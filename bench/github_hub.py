@@ -1,20 +1,18 @@
 """The simulator of GitHub that the tests bring (tests/simulator), in a process of its own, and how a benchmark steers it.
 
-`python github_hub.py FOLDER LATENCY` reads one JSON array a line, a verb and its arguments, and answers each with a line of
-JSON. It shares no interpreter with what is measured.
+`python github_hub.py FOLDER LATENCY` is steered as steering.py says.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import servers
+from steering import Steered, obey, steered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
 
 LATENCY = 0.05
 """Seconds that every request takes besides the work that it makes."""
-
-_ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,77 +40,57 @@ class Calls:
 class Steering:
     """One simulator, seen from the benchmark's process."""
 
-    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+    def __init__(self, process: Steered, url: str) -> None:
         self.url = url
         self._process = process
 
     def create(self, slug: str) -> str:
         """A private repository with a first commit; its address."""
-        self._do("create", slug)
+        self._process.do("create", slug)
         return f"{self.url}/{slug}"
 
     def open_up(self, slug: str) -> Path:
         """Make a repository public; where its bare git repository is."""
-        return Path(str(self._do("open_up", slug)))
+        return Path(str(self._process.do("open_up", slug)))
 
     def token(self, slug: str, kind: str = "classic") -> str:
         """A token that may write to a repository."""
-        return str(self._do("token", slug, kind))
+        return str(self._process.do("token", slug, kind))
 
     def enforce(self, *, limits: bool) -> None:
         """Whether it refuses what is beyond GitHub's limits."""
-        self._do("enforce", limits)
+        self._process.do("enforce", limits)
 
     def latency(self, seconds: float) -> None:
         """From now on every request takes that long."""
-        self._do("latency", seconds)
+        self._process.do("latency", seconds)
 
     def forward(self, seconds: float) -> None:
         """Move its clock on."""
-        self._do("forward", seconds)
+        self._process.do("forward", seconds)
 
     def used(self, token: str) -> int:
         """The calls of this hour as GitHub counts them against a token: an upload is two."""
-        return int(str(self._do("used", token)))
+        return int(str(self._process.do("used", token)))
 
     def clear(self) -> None:
         """Forget the calls."""
-        self._do("clear")
+        self._process.do("clear")
 
     def calls(self) -> Calls:
         """The calls since they were last forgotten."""
-        lines = self._do("calls")
+        lines = self._process.do("calls")
         if not isinstance(lines, list):
             raise TypeError("the simulator gave no list of calls")
         return _counted([str(line) for line in lines])
-
-    def _do(self, *words: object) -> object:
-        if self._process.stdin is None or self._process.stdout is None:
-            raise RuntimeError("the simulator has no pipes")
-        self._process.stdin.write(f"{json.dumps(words)}\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError("the simulator ended")
-        return json.loads(line)
 
 
 @contextlib.contextmanager
 def simulator(folder: Path, latency: float = LATENCY) -> Iterator[Steering]:
     """A simulator that keeps its repositories in `folder`, for as long as the context lasts; it obeys no limits at first."""
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, __file__, str(folder), str(latency)]
-    env = {**servers.environment(), "PYTHONPATH": str(_ROOT)}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, text=True) as process:
-        try:
-            line = process.stdout.readline() if process.stdout else ""
-            if not line:
-                raise RuntimeError("the simulator did not start")
-            yield Steering(process, json.loads(line))
-        finally:
-            if process.stdin is not None:
-                process.stdin.close()  # its end is that of the process
-            process.wait(30)
+    with steered(__file__, str(folder), str(latency)) as (process, url):
+        yield Steering(process, url)
 
 
 def environment(folder: Path, address: str, token: str) -> dict[str, str]:
@@ -172,11 +148,7 @@ def main() -> None:
 
     with Hub(Path(sys.argv[1]), float(sys.argv[2])) as hub:
         hub.limits.enforced = False
-        verbs = _verbs(hub)
-        print(json.dumps(hub.url), flush=True)
-        for line in sys.stdin:
-            verb, *words = json.loads(line)
-            print(json.dumps(verbs[verb](*words)), flush=True)
+        obey(hub.url, _verbs(hub))
 
 
 if __name__ == "__main__":

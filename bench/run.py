@@ -19,6 +19,7 @@ import servers
 import start
 import static
 import uploads
+import upstream
 from figures import Row, document, show, tell
 from plan import Plan
 
@@ -35,6 +36,7 @@ _BENCHES: dict[str, Callable[[Plan], list[Row]]] = {
     "publish-1000": command.run_publish_1000,
     "promote": promote.run,
     "uploads": uploads.run,
+    "upstream": upstream.run,
     "build": static.run,
 }
 
@@ -43,7 +45,7 @@ def main() -> int:
     """Run what was asked for. 0: everything was measured, whatever came of it; 2: something that measuring needs is missing."""
     arguments = _parser().parse_args()
     chosen = arguments.only or list(_BENCHES)
-    if {"pages", "indexes"} & {*chosen} and shutil.which("wrk") is None:
+    if {"pages", "indexes", "upstream"} & {*chosen} and shutil.which("wrk") is None:
         tell(
             "wrk is missing: it makes the load. Install it (Debian: apt-get install wrk), or name other benchmarks with --only."
         )
@@ -86,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", action="append", choices=list(_BENCHES), help="this benchmark; may be given again")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
-    parser.add_argument("--rivals", type=Path, metavar="VENV", help="a venv that has pypiserver and devpi-server")
+    parser.add_argument("--rivals", type=Path, metavar="VENV", help="a venv that has pypiserver, devpi-server and proxpi")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where seeded indexes are kept for the next run")
     return parser
 

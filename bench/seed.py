@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
-import json
 import shutil
 import zlib
 from dataclasses import dataclass
@@ -67,7 +66,7 @@ def indexes(folder: Path, projects: int, versions: int, count: int) -> tuple[Pat
             ]
             with Branch(target / "index.git", name) as branch:
                 branch.commit(AddFiles(files=tuple(own)), _WHY)
-                branch.commit(_WithBases(("main",)), _WHY)
+                branch.commit(_WithLines('bases = ["main"]\n'), _WHY)
         (target / _SEEDED).touch()
     return target, names
 
@@ -84,17 +83,17 @@ def add_release(target: Path, index: str, name: str, version: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _WithBases:
-    """The change that gives an index its bases."""
+class _WithLines:
+    """The change that gives a wharf.toml more lines."""
 
-    bases: tuple[str, ...]
+    lines: str
 
     @property
     def touched(self) -> Iterable[tuple[str, str]]:
         return ()
 
     def apply(self, records: Records) -> Outcome:
-        return Outcome(edits={wharf_toml.PATH: records.index_file + f"bases = {json.dumps(self.bases)}\n".encode()})
+        return Outcome(edits={wharf_toml.PATH: records.index_file + self.lines.encode()})
 
 
 def repository(git_dir: Path, projects: int, versions: int) -> list[File]:
@@ -125,6 +124,12 @@ def add_project(target: Path, name: str, files: int) -> None:
     """A project of that many releases of one wheel each, whose bytes are not there."""
     FolderStore(target).create()
     _commit(target, (_file(name, f"1.{version}") for version in range(files)))
+
+
+def add_settings(target: Path, lines: str) -> None:
+    """More lines for the index's wharf.toml."""
+    with Branch(target / "index.git", "main") as branch:
+        branch.commit(_WithLines(lines), _WHY)
 
 
 def _commit(target: Path, files: Iterator[NewFile]) -> None:

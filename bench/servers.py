@@ -17,12 +17,12 @@ from typing import IO, TYPE_CHECKING
 import httpx
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from load import Reply
 
 _HERE = Path(__file__).parent
-_PATIENCE = 60.0  # seconds that a server may take to start
+_PATIENCE = 180.0  # seconds that a server may take to start
 _script = Path(sys.executable).with_name("wharf")
 WHARF = (str(_script),) if _script.exists() else (sys.executable, "-m", "wharf")
 """The command that is measured: that of the interpreter which runs the bench."""
@@ -34,10 +34,12 @@ def environment() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def started(command: Sequence[str], stdout: int | IO[bytes] = subprocess.DEVNULL) -> Iterator[subprocess.Popen[bytes]]:
+def started(
+    command: Sequence[str], stdout: int | IO[bytes] = subprocess.DEVNULL, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """A process for as long as the context lasts."""
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.DEVNULL, env=environment()
+        command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.DEVNULL, env=env or environment()
     ) as process:
         try:
             yield process
@@ -82,7 +84,7 @@ def nginx(files: Path, folder: Path) -> Iterator[str]:
         encoding="utf-8",
     )
     with started(["nginx", "-e", f"{folder}/log", "-c", str(folder / "nginx.conf")]) as process:
-        yield _listening(process, port)
+        yield listening(process, port)
 
 
 @contextlib.contextmanager
@@ -92,7 +94,7 @@ def pypiserver(venv: Path, folder: Path) -> Iterator[str]:
     folder.mkdir(parents=True)
     words = ["run", "-i", "127.0.0.1", "-p", str(port), "-a", ".", "-P", ".", str(folder)]
     with started([str(venv / "bin/pypi-server"), *words]) as process:
-        yield f"{_listening(process, port)}/"
+        yield f"{listening(process, port)}/"
 
 
 @contextlib.contextmanager
@@ -105,7 +107,7 @@ def devpi(venv: Path, folder: Path) -> Iterator[tuple[str, str]]:
     words = [str(venv / "bin/devpi-init"), where, "--root-passwd=bench", "--no-root-pypi"]
     subprocess.run(words, check=True, capture_output=True, timeout=120, env=environment())
     with started([str(venv / "bin/devpi-server"), where, f"--port={port}", "--host=127.0.0.1", "--offline-mode"]) as process:
-        url = _listening(process, port)
+        url = listening(process, port)
         login = httpx.post(f"{url}/+login", json={"user": "root", "password": "bench"}, timeout=60).json()
         password = login["result"]["password"]
         token = base64.b64encode(f"root:{password}".encode()).decode()
@@ -117,9 +119,14 @@ def devpi(venv: Path, folder: Path) -> Iterator[tuple[str, str]]:
 def missing_rivals(venv: Path | None) -> dict[str, str]:
     """The rivals that cannot be measured, with the remedy."""
     missing = {}
-    for name, program in (("pypiserver", "pypi-server"), ("devpi-server", "devpi-server")):
+    rivals = (
+        ("pypiserver", "pypi-server", "pypiserver"),
+        ("devpi-server", "devpi-server", "devpi-server"),
+        ("proxpi", "gunicorn", "proxpi gunicorn"),
+    )
+    for name, program, packages in rivals:
         if venv is None or not (venv / "bin" / program).exists():
-            missing[name] = f"make a venv, `pip install {name}` into it, and give it as --rivals VENV"
+            missing[name] = f"make a venv, `pip install {packages}` into it, and give it as --rivals VENV"
     if shutil.which("nginx") is None:
         missing["nginx"] = "install nginx"
     return missing
@@ -161,7 +168,8 @@ def _announced(command: Sequence[str]) -> Iterator[str]:
         yield json.loads(line)["url"]
 
 
-def _listening(process: subprocess.Popen[bytes], port: int) -> str:
+def listening(process: subprocess.Popen[bytes], port: int) -> str:
+    """The address of a server, once it takes connections. Raises RuntimeError if it does not."""
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):

@@ -29,7 +29,7 @@ from packaging.utils import canonicalize_name
 from tests.upstream_pages import HTML, JSON, PLAIN, File, Project, listed, project_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from email.message import Message
     from pathlib import Path
     from typing import Self
@@ -106,7 +106,10 @@ class Upstream:
         self.compresses = True
         self.ranges = True
         self.packages = "../../packages/"
-        """Where the pages say that the files are."""
+        """Where the pages say that the files are. They are also found with folders before their names."""
+        self.settled = False
+        """Nothing is added or changed any more: a page is made once."""
+        self._made: dict[tuple[str, str], bytes] = {}
         self.latency, self.bandwidth = latency, bandwidth
         self._host = host
         self._context: ssl.SSLContext | None = None
@@ -241,19 +244,16 @@ class Upstream:
     def _found(self, asked: Asked) -> _Answer:
         path = asked.path.partition("?")[0]
         if path == f"{_ROOT}simple/":
-            form = self._form(asked)
-            return self._page(asked, form, listed(self.projects.values(), as_json=form == JSON))
+            return self._page(asked, lambda form: listed(self.projects.values(), as_json=form == JSON))
         if path.startswith(f"{_ROOT}simple/") and path.endswith("/"):
             name = path.removeprefix(f"{_ROOT}simple/").removesuffix("/")
             project = self.projects.get(name)
             if project is not None:
-                form = self._form(asked)
-                body = project.json(self.packages) if form == JSON else project.html(self.packages)
-                return self._page(asked, form, body)
+                return self._page(asked, lambda form: project.page(self.packages, as_json=form == JSON))
             if canonicalize_name(name) in self.projects:
                 return _Answer(301, {"Location": f"{_ROOT}simple/{canonicalize_name(name)}/"})
         if path.startswith(f"{_ROOT}packages/"):
-            return self._package(asked, path.removeprefix(f"{_ROOT}packages/"))
+            return self._package(asked, path.rpartition("/")[2])
         return _Answer(404, {"Content-Type": "text/plain"}, b"404 Not Found")
 
     def _form(self, asked: Asked) -> str:
@@ -265,17 +265,24 @@ class Upstream:
         best = max(self.formats, key=lambda form: accepted.get(form, 0.0))
         return best if accepted.get(best, 0.0) > 0 else self.formats[-1]
 
-    def _page(self, asked: Asked, form: str, body: bytes) -> _Answer:
+    def _page(self, asked: Asked, make: Callable[[str], bytes]) -> _Answer:
+        form = self._form(asked)
         headers = {"Content-Type": form, "Vary": "Accept, Accept-Encoding"}
         if self.cache_control is not None:
             headers["Cache-Control"] = self.cache_control
+        zipped = self.compresses and "gzip" in asked.headers.get("Accept-Encoding", "")
+        if zipped:
+            headers["Content-Encoding"] = "gzip"
+        key = (asked.path, f"{form} {zipped}")
+        body = self._made.get(key) if self.settled else None
+        if body is None:
+            body = gzip.compress(make(form), 6, mtime=0) if zipped else make(form)
+            self._made[key] = body
         if self.etags:
             headers["ETag"] = f'"{hashlib.md5(body).hexdigest()}"'
             if headers["ETag"] in asked.headers.get("If-None-Match", ""):
+                headers.pop("Content-Encoding", None)
                 return _Answer(304, headers)
-        if self.compresses and "gzip" in asked.headers.get("Accept-Encoding", ""):
-            headers["Content-Encoding"] = "gzip"
-            body = gzip.compress(body, 6, mtime=0)
         return _Answer(200, headers, body, length=len(body))
 
     def _package(self, asked: Asked, name: str) -> _Answer:

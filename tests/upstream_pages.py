@@ -67,8 +67,11 @@ class Project:
     status: str | None = None
     reason: str | None = None
 
-    def json(self, packages: str) -> bytes:
+    def page(self, packages: str, *, as_json: bool) -> bytes:
         """Its page; files are at the address `packages`."""
+        return self._json(packages) if as_json else self._html(packages)
+
+    def _json(self, packages: str) -> bytes:
         document: dict[str, Any] = {"meta": {"api-version": "1.4"}, "name": self.name}
         if self.status is not None:
             document["project-status"] = {"status": self.status} | ({"reason": self.reason} if self.reason else {})
@@ -76,8 +79,7 @@ class Project:
         document["files"] = [_entry(each, packages) for each in self.files]
         return json.dumps(document, separators=(",", ":")).encode()
 
-    def html(self, packages: str) -> bytes:
-        """The same as PEP 503 and what came later have it."""
+    def _html(self, packages: str) -> bytes:
         head = '<!DOCTYPE html><html><head><meta name="pypi:repository-version" content="1.4">'
         if self.status is not None:
             head += f'<meta name="pypi:project-status" content="{html.escape(self.status)}">'
