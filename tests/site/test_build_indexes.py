@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.site.test_build import run
 from wharf.cli.main import main
 from wharf.errors import StorageError
 from wharf.operations.build import build, build_all
+from wharf.operations.index_with_bases import read_as_shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,3 +96,33 @@ def test_the_command_tells_of_each_site_and_of_those_of_indexes_that_are_gone(
     with pytest.raises(SystemExit):
         main(["build", *map(str, words)])
     assert f"{tmp_path / 'site' / 'old'} has the site of an index that is not there any more" in capsys.readouterr().err
+
+
+def test_a_site_obeys_the_policy_for_own_files(staged: Repository, store: Path, tmp_path: Path) -> None:
+    site, staging = tmp_path / "site", staged.of_index("staging")
+    assert build(staging, site, with_files=True).written == 2
+    edit(store, "staging", "format = 1\nbases = ['main']\n[policy]\ndeny = ['demo==1.0']\nown = ['deny']\n")
+    built = build(staging, site, with_files=True)
+    assert (built.written, built.left_out) == (1, ())
+    assert page(site, "demo")["versions"] == ["2.0"]
+    assert sorted(path.name.partition("-py3")[0] for path in site.glob("files/*/*.whl")) == ["demo-2.0", "next-1.0"]
+    assert not [*site.glob("files/*/demo-1.0*")]
+    assert read_as_shown(staging, datetime.now(UTC)).overview() == {"demo": ("2.0",), "next": ("1.0",)}
+    edit(store, "staging", "format = 1\nbases = ['main']\n[policy]\nallow = []\nown = ['allow']\n")
+    assert build(staging, site, with_files=True).written == 2
+    assert page(site, "demo")["files"] == page(site, "next")["files"] == []
+    assert read_as_shown(staging, datetime.now(UTC)).overview() == {}
+    edit(store, "staging", "format = 1\nbases = ['main']\n")
+    build(staging, site, with_files=True)
+    assert page(site, "demo")["versions"] == ["1.0", "2.0"]
+
+
+def test_what_an_exception_let_through_leaves_the_site_after_its_day(staged: Repository, store: Path, tmp_path: Path) -> None:
+    rules = "format = 1\n[policy]\ndeny = ['demo']\nown = ['deny']\n[[policy.exception]]\nnames = ['demo']\nuntil = {}\n"
+    edit(store, "main", rules.format("2999-01-01"))
+    build(staged, tmp_path / "site", with_files=True)
+    assert page(tmp_path / "site", "demo")["versions"] == ["1.0"]
+    assert build(staged, tmp_path / "site", with_files=True).written == 0
+    edit(store, "main", rules.format("2020-01-01"))
+    build(staged, tmp_path / "site", with_files=True)
+    assert page(tmp_path / "site", "demo")["versions"] == []

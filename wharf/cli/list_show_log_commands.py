@@ -81,9 +81,9 @@ def show_command(state: State, spec: str, bases: bool) -> None:
 
 def _source(repository: Repository, *, bases: bool) -> Snapshot | Layers:
     """What the index has itself, or with its bases: then the repository is here as a whole."""
-    from wharf.operations.index_with_bases import read_with_bases
+    from wharf.operations.index_with_bases import read_as_shown
 
-    return read_with_bases(repository) if bases else repository.branch.snapshot()
+    return read_as_shown(repository, datetime.now(UTC)) if bases else repository.branch.snapshot()
 
 
 def _project_lines(project: Project) -> list[str]:

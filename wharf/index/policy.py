@@ -14,14 +14,13 @@ from wharf.index.policy_rules import RULES, RULES_OF_OWN, Judged
 from wharf.index.version_patterns import VersionTest, is_pattern
 from wharf.index.wharf_toml_error import wrong
 from wharf.index.wharf_toml_values import MOST_GLOBS, table_of
-from wharf.model import STATUSES
+from wharf.model import STATUSES, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import timedelta
 
     from wharf.index.policy_rules import Check, Hit
-    from wharf.model import Status
 
 _MOST_EXCEPTIONS: Final = 1000
 _REASON: Final = re.compile(r"[^\x00-\x1f\x7f]{0,1000}")
@@ -110,10 +109,15 @@ class Policy:
         kept = [(each, tuple(rule for rule in each.rules if rule in self.own_rules)) for each in self.exceptions]
         return replace(rules, exceptions=tuple(replace(each, rules=left) for each, left in kept if left))
 
-    @property
-    def ends(self) -> bool:
-        """Whether an exception ends some day."""
-        return any(each.until is not None for each in self.exceptions)
+    def mark(self, name: str, moment: datetime) -> str:
+        """What a verdict on a project depends on besides the project and the ages of its files, as hex digits.
+
+        It changes with the policy, and when an exception for the project ends. Empty: the policy can hide none of its files.
+        """
+        status = Status(marker=self.status[0]) if self.status else Status()
+        if not self._checks(name, status, moment):
+            return ""
+        return hashlib.sha256(f"{self.digest} {self.exceptions_for(name, moment)!r}".encode()).hexdigest()
 
     def exceptions_for(self, name: str, moment: datetime) -> tuple[PolicyException, ...]:
         """The exceptions that count at a moment for some version of a project, by its normal name (PEP 503)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from wharf.distribution.file_names import Name
@@ -16,7 +17,7 @@ from wharf.index.index_name import has_address
 from wharf.operations import build_files, build_pages
 from wharf.operations.build_links import direct_links, own_links
 from wharf.operations.build_plan import UNKNOWN, BuildPlan, plan_build, unnamed_files
-from wharf.operations.index_with_bases import read_with_bases
+from wharf.operations.index_with_bases import read_as_shown
 from wharf.pages import html
 from wharf.repository.opening import check_index
 from wharf.site import build_state, layout
@@ -111,9 +112,10 @@ def left_sites(out: Path, built: Iterable[str]) -> list[Path]:
 
 def _carry_out(repository: Repository, folder: SiteFolder, links: Links, home: str, progress: Progress) -> Built:
     """One build into a folder that is taken, with that home page."""
-    source = read_with_bases(repository)
+    now = datetime.now(UTC)
+    source = read_as_shown(repository, now)
     plan = plan_build(repository, source, folder, links)
-    made, lost = _make(repository, source, folder, plan, links, progress)
+    made, lost = _make(repository, source, folder, plan, links, now, progress)
     kept = {name: told for name, told in plan.before.left_out.items() if name not in {*plan.changed, *plan.deleted}}
     left_out = kept | {name: [list(each) for each in told] for name, told in made.left_out.items()}
     # The next build looks again for what is missing today.
@@ -132,14 +134,16 @@ def _carry_out(repository: Repository, folder: SiteFolder, links: Links, home: s
 
 
 def _make(
-    repository: Repository, source: Layers, folder: SiteFolder, plan: BuildPlan, links: Links, progress: Progress
+    repository: Repository, source: Layers, folder: SiteFolder, plan: BuildPlan, links: Links, now: datetime, progress: Progress
 ) -> tuple[build_pages.Made, set[str]]:
     """Stage what is new. What came of it, and the projects with missing files, which their pages do not show."""
     progress.pages(len(plan.changed))
     if plan.after.commit is None:
         return build_pages.Made(), set()
     commits = [(layer.index, layer.snapshot.commit) for layer in source.layers if layer.snapshot.commit is not None]
-    job = build_pages.Job(git_dir=repository.branch.git_dir, commits=commits, out=folder.out, pages=folder.pages, links=links)
+    job = build_pages.Job(
+        git_dir=repository.branch.git_dir, commits=commits, out=folder.out, pages=folder.pages, links=links, now=now
+    )
     made = build_pages.make(job, plan.changed, progress.page)
     wanted = [file for file in made.files if not folder.has(layout.file_path(file), file.size)]
     progress.files(len(wanted))

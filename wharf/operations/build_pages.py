@@ -18,15 +18,18 @@ from wharf.index.snapshot import Snapshot
 from wharf.site import file_links, layout
 from wharf.site.file_links import OwnLinks
 from wharf.site.output_folder import stage, stage_metadata
-from wharf.sources.layers import Layer, Layers
+from wharf.sources.layers import Layer
+from wharf.sources.own_policy import layers_as_shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from wharf.errors import RecordError
     from wharf.model import File, Project
     from wharf.site.file_links import LeftOut, Links
+    from wharf.sources.layers import Layers
 
 CHUNK: Final = 250
 """Projects that are read at once."""
@@ -39,6 +42,7 @@ class Job:
     """What every process has to know: the index, the site's folder, where in it pages are staged, and what links lead to.
 
     `commits` are those of the index and of its bases, each with the name of the index, in the order of their resolution.
+    `now` is the moment at which a policy judges, the same in every process.
     """
 
     git_dir: Path
@@ -46,6 +50,7 @@ class Job:
     out: Path
     pages: Path
     links: Links
+    now: datetime
 
 
 @dataclass(slots=True)
@@ -122,7 +127,8 @@ def _make_chunk(job: Job, names: Sequence[str]) -> Made:
     objects = GitObjects(Git(job.git_dir))
     try:
         snapshots = [(index, Snapshot(objects, commit)) for index, commit in job.commits]
-        source = Layers([Layer(index, snapshot, snapshot.tree_ids()) for index, snapshot in snapshots])
+        layers = [Layer(index, snapshot, snapshot.tree_ids()) for index, snapshot in snapshots]
+        source = layers_as_shown(layers, lambda: job.now)
         for project, broken in source.projects(names):
             shown, left_out = file_links.reachable(project, job.links)
             left_out = [*(_named(each) for each in broken), *left_out]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wharf.sources.layers import Layer, Layers
+from wharf.sources.own_policy import layers_as_shown
 from wharf.sources.resolution_order import resolution_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from wharf.index.snapshot import Snapshot
     from wharf.repository.opening import Repository
@@ -29,6 +31,11 @@ def read_with_bases(repository: Repository) -> Layers:
         return None if found.commit is None and name != own else found.settings.bases
 
     return Layers([_layer(name, snapshots[name]) for name in resolution_order(own, bases_of)])
+
+
+def read_as_shown(repository: Repository, now: datetime) -> Layers:
+    """The same without the own files that the policy of the index hides at that moment: what installers see."""
+    return layers_as_shown(read_with_bases(repository).layers, lambda: now)
 
 
 def _layer(name: str, snapshot: Snapshot) -> Layer:
