@@ -26,6 +26,7 @@ class Tip:
 
     index_file: bytes = NEW
     asked: list[tuple[str, ...]] = field(default_factory=list)
+    addresses: list[dict[str, str]] = field(default_factory=list)
 
     def names(self) -> list[str]:
         return []
@@ -47,7 +48,8 @@ class Tip:
         return dict.fromkeys(bases, "a" * 40)
 
     def after(self, *settings: str) -> bytes | None:
-        outcome = SetSettings(tuple(map(parse_setting, settings)), self.check).apply(self)
+        change = SetSettings(tuple(map(parse_setting, settings)), self.check, lambda new: self.addresses.append(dict(new)))
+        outcome = change.apply(self)
         return outcome.edits.get(wharf_toml.PATH)
 
 
@@ -67,6 +69,15 @@ class Tip:
         ('upload."acme-*"=@acme/team', ("upload", "acme-*"), ["@acme/team"]),
         ("upload.*=", ("upload", "*"), None),
         ('upload={"b" = ["x"], "a" = ["y"]}', ("upload",), {"b": ["x"], "a": ["y"]}),
+        ("upstream.mode=proxy", ("upstream", "mode"), "proxy"),
+        ("upstreams.gpu.url=https://a.example/", ("upstreams", "gpu", "url"), "https://a.example/"),
+        ("upstreams.gpu=", ("upstreams", "gpu"), None),
+        ('route=[{names = ["a"], from = []}]', ("route",), [{"names": ["a"], "from": []}]),
+        ('route={names = ["a"], from = []}', ("route",), [{"names": ["a"], "from": []}]),
+        ("policy.deny=big", ("policy", "deny"), ["big"]),
+        ("policy.cooldown=7d", ("policy", "cooldown"), "7d"),
+        ("policy.yanked=false", ("policy", "yanked"), False),
+        ('policy.exception={names = ["a"]}', ("policy", "exception"), [{"names": ["a"]}]),
         ('bases=["a"]\nformat = 2', ("bases",), ['["a"]\nformat = 2']),
     ],
 )
@@ -79,6 +90,9 @@ def test_a_setting_is_toml_or_a_string(text: str, keys: tuple[str, ...], value: 
     [
         *(("bases", "KEY=VALUE"), ("=x", "has no key"), ("format=2", "cannot be set"), ("base=main", "no key 'base'")),
         *(("retention=[]", "not known to this version"), ("keep-past=1", "not known to this version")),
+        *(("upstream.mdoe=x", "has no part 'mdoe'"), ("upstream.=x", "has no part"), ("policy.dney=x", "no part")),
+        *(("upstreams.this.url=x", "is no key"), ("upstreams.gpu.uri=x", "is no key"), ("upstreams.a.url.x=1", "is no key")),
+        *(("upstreams.=x", "is no key"), ("upstreams.A.url=x", "is no key"), ("route.names=x", "has no parts")),
         *(("bases.x=1", "has no parts"), ("upload.a b=x", "cannot stand for"), ("upload.=x", "cannot stand for")),
         *(("upload." + "a" * 300 + "=x", "cannot stand for"), ("x" * 5000 + "=1", "no key"), ("\x1b[2J=1", "no key")),
     ],
@@ -123,9 +137,31 @@ def test_bases_are_checked_when_they_change_and_what_is_so_already_makes_no_comm
     assert outcome.beside == {"other": "a" * 40}
 
 
+def test_the_last_upstream_goes_with_its_table_and_the_others_stay() -> None:
+    both = Tip().after("upstreams.a.url=https://a.example/", "upstreams.b.url=https://b.example/", "policy.deny=x")
+    one = Tip(both or b"").after("upstreams.a=")
+    assert tomllib.loads((one or b"").decode())["upstreams"] == {"b": {"url": "https://b.example/"}}
+    none = Tip(one or b"").after("upstreams.b=")
+    assert not tomllib.loads((none or b"").decode()).get("upstreams")
+    assert tomllib.loads((none or b"").decode())["policy"] == {"deny": ["x"]}
+
+
+def test_addresses_are_checked_when_they_become_new() -> None:
+    tip = Tip()
+    changed = tip.after("upstream.url=https://A.example", "upstreams.gpu.url=https://b.example/")
+    assert tip.addresses == [{"upstream.url": "https://a.example/", "upstreams.gpu.url": "https://b.example/"}]
+    tip = Tip(changed or b"")
+    assert tip.after("upstream.mode=proxy", "upstream.url=https://a.example/") is not None
+    assert tip.after("upstream.url=") is not None
+    assert tip.addresses == []
+    assert tip.after("upstream.url=https://b.example/") is not None
+    assert tip.addresses == [{"upstream.url": "https://b.example/"}]
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        *("upstream=x", "upstream.mode=on", "upstream.url=x", "upstreams.gpu=x", "upstreams.gpu.url=x", "route=x", "route=[1]"),
         *("bases=Main", "bases=[1]", "metadata-assets=1", "reserved=a b", "upload=x", "upload.a=[1]", "upload.a=two words"),
         *('bases=["a","a"]', "reserved=" + "a" * 201, "shadow=" + repr(["a" * 100] * 999), "bases=" + "[" * 3000),
     ],
@@ -158,7 +194,7 @@ def test_a_file_in_any_style_is_edited_or_left_alone(mine: bytes) -> None:
         parsed = parse_setting(setting)
         table: dict[str, Any] = found
         for key in parsed.keys[:-1]:
-            table = table[key]
+            table = table.get(key, {})  # the last rule of a table may take it along
         assert table.get(parsed.keys[-1]) == parsed.value
         untouched = before.keys() - {parsed.keys[0]}
         assert repr({key: found[key] for key in untouched}) == repr({key: before[key] for key in untouched})

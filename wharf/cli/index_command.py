@@ -162,11 +162,12 @@ Examples:
   wharf index settings staging --set bases=main --set 'reserved=["acme-*"]'
   wharf index settings main --set 'upload.acme-*=["@acme/platform", "alice"]'
   wharf index settings main --set shadow=
+  wharf index settings main --set upstream.mode=proxy
 """,
 )
 @click.argument("name")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Give a key a value; no value takes the key out.")
-@click.option("--explain", is_flag=True, help="Say what each key is for, and in which order the bases are looked at.")
+@click.option("--explain", is_flag=True, help="Say what each key is for, and where names are looked for.")
 @common_options
 @pass_state
 def settings_command(state: State, name: str, changes: tuple[str, ...], explain: bool) -> None:
@@ -179,9 +180,10 @@ def settings_command(state: State, name: str, changes: tuple[str, ...], explain:
 
     settings = tuple(map(parse_setting, changes))
     _choose(state, name)
+    listed = [each.url for each in state.settings().upstreams]
     with state.repository(reading=True) as repository:
-        commit = set_settings(repository, settings).commit if settings else None
-        shown = shown_settings(repository)
+        commit = set_settings(repository, settings, listed=listed).commit if settings else None
+        shown = shown_settings(repository, listed=listed)
         document = {**where_document(repository, shown.commit), "changed": commit is not None, **_settings_document(shown)}
         lines = (
             _explained(shown)
@@ -227,7 +229,7 @@ def _origin(given: bool) -> str:
 
 def _explained(shown: ShownSettings) -> list[str]:
     rows = [f"{each.key} = {_toml(each.value)}{_origin(each.given)}: {each.meaning}" for each in shown.settings]
-    return [*rows, f"indexes in the order in which they are looked at: {_order(shown)}"]
+    return [*rows, f"indexes in the order in which they are looked at: {_order(shown)}", *shown.upstream]
 
 
 def _toml(value: Json) -> str:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from wharf.index.policy_rules import Check, Hit
 
+KEYS: Final = (*RULES, "own", "exception")
+"""The keys of `[policy]`."""
+
 _MOST_EXCEPTIONS: Final = 1000
 _REASON: Final = re.compile(r"[^\x00-\x1f\x7f]{0,1000}")
 _HIDING: Final = tuple(marker for marker in STATUSES if marker != "active")
@@ -203,7 +206,7 @@ def _first_and_end(hits: Sequence[Hit], lifted: Mapping[str, datetime], moment: 
 
 def parse(table: object) -> Policy:
     """The policy in the table `policy` of a `wharf.toml`. Raises StorageError for what is not understood, unknown keys too."""
-    found = table_of(table, "policy", (*RULES, "own", "exception"))
+    found = table_of(table, "policy", KEYS)
     exceptions = found.get("exception", [])
     if not isinstance(exceptions, list) or len(exceptions) > _MOST_EXCEPTIONS:
         raise wrong("policy.exception", f"at most {_MOST_EXCEPTIONS} tables, each as [[policy.exception]]")

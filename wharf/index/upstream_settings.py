@@ -23,6 +23,8 @@ UPSTREAM: Final = "upstream"
 Mode = Literal["redirect", "proxy"]
 """How clients get what an upstream has: they are sent there, or all passes through the server."""
 
+MODE_AND_URL: Final = ("mode", "url")
+"""The keys of `[upstream]`."""
 MOST_UPSTREAMS: Final = 16
 """Upstreams that `[upstreams.NAME]` may name."""
 MOST_ROUTES: Final = 100
@@ -71,6 +73,12 @@ class UpstreamSettings:
         found = self._routes.fullmatch(name) if self.routes else None
         return _WITHOUT_ROUTES if found is None or found.lastindex is None else self._by_glob[found.lastindex - 1]
 
+    @property
+    def addresses(self) -> dict[str, str]:
+        """The addresses that it names, by their keys in `wharf.toml`."""
+        named = {} if self.url is None else {"upstream.url": self.url}
+        return named | {f"upstreams.{name}.url": url for name, url in self.others}
+
     def address(self, source: str) -> str | None:
         """The address of an upstream, by its name; None: that of the public index. Raises KeyError for what is no upstream."""
         return self.url if source == UPSTREAM else dict(self.others)[source]
@@ -86,7 +94,7 @@ class UpstreamSettings:
 
 def parse(found: Mapping[str, object]) -> UpstreamSettings:
     """What the tables `upstream`, `upstreams` and `route` of a `wharf.toml` say. Raises StorageError for what is broken."""
-    table = table_of(found.get("upstream", {}), "upstream", ("mode", "url"))
+    table = table_of(found.get("upstream", {}), "upstream", MODE_AND_URL)
     mode = table.get("mode")
     if not (mode is None or is_mode(mode)):
         raise wrong("upstream.mode", " or ".join(f'"{each}"' for each in get_args(Mode)))
@@ -102,6 +110,11 @@ def parse(found: Mapping[str, object]) -> UpstreamSettings:
 def is_mode(value: object) -> TypeGuard[Mode]:
     """Whether a value is a mode."""
     return value in get_args(Mode)
+
+
+def is_upstream_name(text: str) -> bool:
+    """Whether `[upstreams.NAME]` can have that name."""
+    return bool(_NAME.fullmatch(text)) and text not in {THIS, UPSTREAM}
 
 
 def normal_address(text: str) -> str | None:
@@ -126,7 +139,7 @@ def _others(value: object) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, dict) or len(value) > MOST_UPSTREAMS:
         raise wrong("upstreams", f"at most {MOST_UPSTREAMS} tables, each with a url")
     for name in value:
-        if name in {THIS, UPSTREAM} or not _NAME.fullmatch(name):
+        if not is_upstream_name(name):
             what = f"tables with names of lower-case letters, digits and hyphens, and without the names {THIS} and {UPSTREAM}"
             raise wrong("upstreams", what)
     found = {name: table_of(table, f"upstreams.{name}", ("url",)) for name, table in value.items()}

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wharf.distribution.file_names import plain
 from wharf.errors import StorageError, UsageError, did_you_mean
-from wharf.index import name_globs, wharf_toml
+from wharf.index import name_globs, policy, wharf_toml
 from wharf.index.change import Outcome, Records
+from wharf.index.upstream_settings import MODE_AND_URL, is_upstream_name
 from wharf.text_formats import toml_and_json
 
 if TYPE_CHECKING:
@@ -21,8 +22,12 @@ CheckBases: TypeAlias = Callable[[tuple[str, ...]], Mapping[str, str]]
 Raises UsageError for a base that is not there, and for an index that would be a base of itself.
 """
 
+CheckAddresses: TypeAlias = Callable[[Mapping[str, str]], None]
+"""Gets the addresses of upstreams that become new, by their keys. Raises UsageError for one that the branch may not name."""
+
 _SETTABLE: Final = tuple(key for key in wharf_toml.KEYS if key != "format")
-_LISTS: Final = ("bases", "reserved", "shadow")
+_LISTS: Final = frozenset({"bases", "reserved", "shadow", "policy.deny", "policy.allow", "policy.status", "policy.own"})
+_PARTS: Final = {"upstream": MODE_AND_URL, "policy": policy.KEYS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +56,14 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class SetSettings:
-    """Give keys of `wharf.toml` other values, in order. `check_bases` is asked at each try, if the bases change."""
+    """Give keys of `wharf.toml` other values, in order.
+
+    `check_bases` is asked at each try, if the bases change, and `check_addresses`, if upstreams get other addresses.
+    """
 
     settings: tuple[Setting, ...]
     check_bases: CheckBases
+    check_addresses: CheckAddresses = lambda _new: None
 
     @property
     def touched(self) -> Iterable[tuple[str, str]]:
@@ -62,7 +71,7 @@ class SetSettings:
         return ()
 
     def apply(self, records: Records) -> Outcome:
-        """What is so already, does not change. Raises UsageError for values that no reader would take, and as `check_bases`."""
+        """What is so already, does not change. Raises UsageError for values that no reader would take, and as the checks do."""
         before = wharf_toml.parse(records.index_file)
         data = records.index_file
         for each in self.settings:
@@ -75,6 +84,10 @@ class SetSettings:
             raise UsageError(
                 error.message, "Nothing was changed. `wharf index settings NAME --explain` says what each key is for."
             ) from error
+        named = before.upstream.addresses
+        new = {key: url for key, url in after.upstream.addresses.items() if named.get(key) != url}
+        if new:
+            self.check_addresses(new)
         beside = self.check_bases(after.bases) if after.bases != before.bases else {}
         return Outcome(edits={wharf_toml.PATH: data}, beside=beside)
 
@@ -82,7 +95,8 @@ class SetSettings:
 def parse_setting(text: str) -> Setting:
     """`KEY=VALUE` as typed. What is not TOML is a string, and one string will do for a list; no value takes the key out.
 
-    Everything after `upload.` is a glob. Raises UsageError.
+    Everything after `upload.` is a glob. `upstream.KEY`, `upstreams.NAME`, `upstreams.NAME.url` and `policy.KEY` are keys, too.
+    Raises UsageError.
     """
     key, equals, value = text.partition("=")
     if not equals:
@@ -109,12 +123,35 @@ def _keys(key: str) -> tuple[str, ...]:
                 f"{plain(repr(glob), 80)} cannot stand for names of projects.", "Write it as in --set 'upload.acme-*=alice'."
             )
         return head, glob
+    if head in _PARTS and dot:
+        return head, _part(head, rest, _PARTS[head])
+    if head == "upstreams" and dot:
+        return head, *_upstream(rest)
     if head in _SETTABLE and dot:
         raise UsageError(f"{head!r} has no parts, so {shown} is no key.", f"Write it as in --set {head}=VALUE.")
     if head not in _SETTABLE:
         near = did_you_mean(head, _SETTABLE)
         raise UsageError(f"{wharf_toml.PATH} has no key {shown}.", f"{near}There are: {', '.join(_SETTABLE)}.")
     return (head,)
+
+
+def _part(head: str, part: str, known: Iterable[str]) -> str:
+    """A key of a table whose keys are known."""
+    if part not in known:
+        near = did_you_mean(part, known)
+        raise UsageError(f"{head!r} has no part {plain(repr(part), 80)}.", f"{near}There are: {', '.join(known)}.")
+    return part
+
+
+def _upstream(rest: str) -> tuple[str, ...]:
+    """What comes behind `upstreams.`: a name, or the one key of its table."""
+    name, dot, part = rest.partition(".")
+    if not is_upstream_name(name) or (dot and part != "url"):
+        raise UsageError(
+            f"{plain(repr(f'upstreams.{rest}'), 80)} is no key.",
+            "Write it as in --set upstreams.gpu.url=https://example.com/simple/",
+        )
+    return (name, part) if dot else (name,)
 
 
 def _value(keys: tuple[str, ...], text: str) -> object:
@@ -127,7 +164,10 @@ def _value(keys: tuple[str, ...], text: str) -> object:
             value = found["value"]
     except ValueError:
         pass  # it is a string
-    return [value] if isinstance(value, str) and (keys[0] in _LISTS or len(keys) > 1) else value
+    is_list = (keys[0] == "upload" and len(keys) > 1) or ".".join(keys) in _LISTS
+    if (is_list and isinstance(value, str)) or (keys in {("route",), ("policy", "exception")} and isinstance(value, dict)):
+        return [value]
+    return value
 
 
 def _edited(data: bytes, setting: Setting) -> bytes:

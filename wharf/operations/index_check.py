@@ -19,6 +19,8 @@ from wharf.index.index_name import is_index_name
 from wharf.index.project_check import ProjectCheck
 from wharf.index.wharf_toml_check import check_settings
 from wharf.operations.index_check_names import CheckedIndex, NamesCheck, Wanted
+from wharf.operations.upstream_words import does_not_count
+from wharf.sources import branch_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -221,6 +223,11 @@ def _check_names(
     for index, error in found.broken.items():
         if index != own:
             findings.warning(wharf_toml.PATH, f"The index {index!r} cannot be read: {error}")
+    if walked.settings_changed and repository.github is not None:
+        for key, url in walked.settings.upstream.addresses.items():
+            why = branch_address.refusal(url, on_github=True)
+            if why is not None:
+                findings.warning(wharf_toml.PATH, f"{key} is {url}: {does_not_count(why)}")
     checked = CheckedIndex(name=own, settings=walked.settings, versions=walked.versions)
     names = NamesCheck(checked, found, findings)
     # With other bases, other indexes are those with which this one shares its names.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import RefusedError, UsageError
@@ -12,9 +13,12 @@ from wharf.index.guarded_change import Guarded
 from wharf.index.wharf_toml_change import SetSettings
 from wharf.operations.bases_check import BasesCheck
 from wharf.operations.upload_rights import rights_of
+from wharf.operations.upstream_words import check_addresses, explained
 from wharf.text_formats import toml_and_json
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from wharf.index.branch import Committed
     from wharf.index.wharf_toml_change import Setting
     from wharf.model import Json
@@ -48,22 +52,32 @@ class ShownSetting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownSettings:
-    """All settings of an index at a commit, and the indexes that it shows in their order, or why that cannot be said."""
+    """All settings of an index at a commit, and the indexes that it shows in their order, or why that cannot be said.
+
+    `upstream` says in words where names are looked for.
+    """
 
     commit: str | None
     settings: tuple[ShownSetting, ...]
     order: tuple[str, ...] = ()
     problem: str = ""
+    upstream: tuple[str, ...] = ()
 
 
-def set_settings(repository: Repository, settings: tuple[Setting, ...], actor: str | None = None) -> Committed:
-    """Change keys, all or none, if the token may change them. Raises what a commit raises, UsageError and RefusedError."""
-    change = Guarded(SetSettings(settings, BasesCheck(repository.branch)), rights_of(repository))
+def set_settings(
+    repository: Repository, settings: tuple[Setting, ...], actor: str | None = None, *, listed: Collection[str] = ()
+) -> Committed:
+    """Change keys, all or none, if the token may change them. Raises what a commit raises, UsageError and RefusedError.
+
+    `listed`: the addresses of upstreams that the person's own config.toml lists.
+    """
+    check = partial(check_addresses, on_github=repository.github is not None, listed=listed)
+    change = Guarded(SetSettings(settings, BasesCheck(repository.branch), check), rights_of(repository))
     return repository.branch.commit(change, CommitMessage(verb="settings", actor=actor))
 
 
-def shown_settings(repository: Repository) -> ShownSettings:
-    """The settings as they are now. Raises StorageError if the index cannot be read."""
+def shown_settings(repository: Repository, *, listed: Collection[str] = ()) -> ShownSettings:
+    """The settings as they are now. Raises StorageError if the index cannot be read. `listed` as for `set_settings`."""
     branch = repository.branch
     snapshot = branch.snapshot()
     found = toml_and_json.toml(snapshot.index_file.decode())
@@ -81,12 +95,12 @@ def shown_settings(repository: Repository) -> ShownSettings:
         "policy": _without_dates(found.get("policy", {})),
     }
     rows = tuple(ShownSetting(key=key, value=values[key], given=key in found, meaning=MEANINGS[key]) for key in wharf_toml.KEYS)
-    states = branch.states()
+    words = tuple(explained(settings.upstream, on_github=repository.github is not None, listed=listed))
+    shown = ShownSettings(commit=snapshot.commit, settings=rows, upstream=words)
     try:
-        order = BasesCheck(branch).order(states, settings.bases)
+        return replace(shown, order=tuple(BasesCheck(branch).order(branch.states(), settings.bases)))
     except (UsageError, RefusedError) as error:
-        return ShownSettings(commit=snapshot.commit, settings=rows, problem=error.message)
-    return ShownSettings(commit=snapshot.commit, settings=rows, order=tuple(order))
+        return replace(shown, problem=error.message)
 
 
 def _without_dates(value: object) -> Json:

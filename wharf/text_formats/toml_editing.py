@@ -39,16 +39,18 @@ def put_toml(text: str, keys: Sequence[str], value: bool | str) -> str:
 def edited_toml(text: str, keys: Sequence[str], value: object) -> str:
     """TOML with that value at the keys, or without them (None). It says that and nothing else, in the same order.
 
-    Raises ValueError if it is not TOML, or cannot be edited so.
+    A table that was there only by the name of another one, as a in `[a.b]`, goes with that. Raises ValueError if it is not
+    TOML, or cannot be edited so.
     """
     wanted = toml_and_json.toml(text)
     _set_plain(wanted, keys, value)
+    results = [wanted, _without_empty(wanted, keys[:-1])] if value is None else [wanted]
     try:
         document = tomlkit.parse(text)
         _set_plain(document, keys, value)
         changed = tomlkit.dumps(document)
         found = toml_and_json.toml(changed)
-        if found == wanted and repr(found.get(keys[0])) == repr(wanted.get(keys[0])):  # as text, which has an order
+        if any(found == each and repr(found.get(keys[0])) == repr(each.get(keys[0])) for each in results):  # text has an order
             return changed
     except (TOMLKitError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"it cannot be edited as it is written ({type(error).__name__})") from None
@@ -67,6 +69,14 @@ def _set_plain(document: object, keys: Sequence[str], value: object) -> None:
         table[keys[-1]] = value
     elif keys[-1] in table:
         del table[keys[-1]]
+
+
+def _without_empty(table: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    """The same without the tables at the keys that are empty."""
+    if not keys or not isinstance(table.get(keys[0]), dict):
+        return dict(table)
+    below = _without_empty(table[keys[0]], keys[1:])
+    return {key: below if key == keys[0] else value for key, value in table.items() if key != keys[0] or below}
 
 
 def entries_in(text: str, keys: Sequence[str], file: str) -> list[Table]:
