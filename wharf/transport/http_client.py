@@ -60,13 +60,17 @@ class NoAnswerError(StorageError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is asked. `content` with a `content-length` among the headers has to give exactly that many bytes."""
+    """What is asked. `content` with a `content-length` among the headers has to give exactly that many bytes.
+
+    `patience`: seconds in which the answer has to be there; None: PATIENCE.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     bearer: Secret | None = None
     content: bytes | Iterator[bytes] | None = None
+    patience: float | None = None
 
     @property
     def host(self) -> str:
@@ -107,7 +111,7 @@ class Transport:
         headers = dict(request.headers)
         if request.bearer is not None:
             headers["authorization"] = _Unseen(f"Bearer {request.bearer.reveal()}")
-        patience = Patience(PATIENCE)
+        patience = Patience(PATIENCE if request.patience is None else request.patience)
         try:
             found = self._pools.urlopen(
                 request.method,

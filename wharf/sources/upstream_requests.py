@@ -1,0 +1,71 @@
+"""Requests to an upstream: redirects are followed by hand, by the same rules as links."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from wharf.errors import StorageError
+from wharf.sources.upstream_address import joined, origin, refusal
+from wharf.sources.upstream_page import TOLD
+from wharf.transport.http_client import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from wharf.sources.upstream_address import UpstreamAddress
+    from wharf.transport.http_client import Answer, Transport
+
+MOST_REDIRECTS: Final = 5
+PATIENCE: Final = 30.0
+"""Seconds for a page or core metadata, for its head and its body, after each redirect."""
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+class UpstreamRequests:
+    """What is asked of one upstream. Safe to use from several threads.
+
+    `own` connects to the upstream itself, `elsewhere` to other origins that its pages lead to.
+    """
+
+    def __init__(self, address: UpstreamAddress, own: Transport, elsewhere: Transport) -> None:
+        found = origin(address.url)
+        if found is None:
+            raise ValueError("no address of an upstream")
+        self._address = address
+        self._origin = found
+        self._own = own
+        self._elsewhere = elsewhere
+
+    @contextmanager
+    def get(self, url: str, headers: Mapping[str, str]) -> Iterator[tuple[str, Answer]]:
+        """The answer for an absolute address, and the address that gave it in the end. Raises StorageError."""
+        for _ in range(MOST_REDIRECTS + 1):
+            refused = refusal(self._origin, url)
+            if refused is not None:
+                raise self.error(f"leads to an address that {refused}" if refused.startswith("is") else f"a redirect {refused}")
+            home = origin(url) == self._origin
+            request = Request(method="GET", url=url, headers={"user-agent": "wharf", **headers}, patience=PATIENCE)
+            answer = (self._own if home else self._elsewhere).send(request)
+            try:
+                if answer.status not in _REDIRECTS:
+                    yield url, answer
+                    return
+                target = joined(url, answer.headers.get("location", ""))
+            finally:
+                answer.close()
+            if target is None:
+                raise self.error("redirects to what is no http(s) address")
+            url = target
+        raise self.error(f"redirects more than {MOST_REDIRECTS} times")
+
+    def error(self, why: str) -> StorageError:
+        """The error that says what the upstream does: `why` is the rest of the sentence."""
+        hint = "Look at the upstream; nothing of the answer is kept."
+        return StorageError(f"The upstream {self._address.host} {why}.", hint, told=TOLD)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._own.close()
+        self._elsewhere.close()
