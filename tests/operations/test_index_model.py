@@ -74,7 +74,7 @@ class Machine(RuleBasedStateMachine):
 
     opened: Callable[[], contextlib.AbstractContextManager[Opened]]
     begins = False
-    """Whether a publish makes the index, as in a folder."""
+    """Whether a publish makes the first index and the default one, as in a folder."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(index=indexes, release=releases, content=st.sampled_from(CONTENTS))
     def publish(self, index: str, release: tuple[str, str], content: str) -> None:
-        if self.begins and index not in {*self.there, *self.gone}:
+        if self.begins and index not in {*self.there, *self.gone} and (index == "main" or not self.there):
             self.there[index] = Index()
         model, wheel = self.there.get(index), self.wheels[(*release, content)]
         free = model is not None and _takes(model, release, content)

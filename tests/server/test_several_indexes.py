@@ -468,13 +468,16 @@ def test_serve_says_where_the_other_indexes_are(staged: Repository, store: Path,
     words = [sys.executable, "-m", "wharf", "--repo", str(store), "serve", "--port", "0", *(["--json"] if as_json else [])]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        told = "".join(server.stdout.readline() for _ in range(1 if as_json else 4))
+        told = "".join(server.stdout.readline() for _ in range(1 if as_json else 6))
         server.terminate()
         server.communicate(timeout=20)
     if as_json:
         assert json.loads(told)["indexes"] == ["lone", "staging"]
     else:
-        assert "/lone/simple/, http://" in told.splitlines()[-1]
+        heading, *others = told.splitlines()[-3:]
+        assert heading == "Other indexes:"
+        assert all(f"  {name}: http://127.0.0.1:" in line for name, line in zip(("lone", "staging"), others, strict=True))
+        assert others[0].endswith("/lone/simple/")
     assert staged.branch.tip() is not None
 
 

@@ -16,6 +16,7 @@ from wharf.sources.resolution_order import resolution_order
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from wharf.index.all_indexes import FoundIndexes
     from wharf.index.branch import Branch
     from wharf.index.snapshot import Snapshot
     from wharf.server.answer_cache import AnswerCache
@@ -31,7 +32,7 @@ class ReadIndexes:
     """What is on this machine: the layer of each index that can be read, and what is wrong with the others.
 
     `rewritten` are those that drop reservations and do not stand on the commit before. `removed` are layers of indexes that
-    were removed. `names` are those of broken indexes, as far as they can be read.
+    were removed. `names` are those of broken indexes, as far as they can be read. `together` is what is shown of all of that.
     """
 
     layers: dict[str, Layer] = field(default_factory=dict)
@@ -39,6 +40,20 @@ class ReadIndexes:
     removed: dict[str, Layer] = field(default_factory=dict)
     broken: Problems = field(default_factory=dict)
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    together: Together = field(default_factory=lambda: Together())
+
+
+@dataclass(slots=True)
+class Together:
+    """The layers that are shown from now on, the source of each index that has one, and what keeps the others from having one.
+
+    `own`: the own index is among them as it is here.
+    """
+
+    layers: dict[str, Layer] = field(default_factory=dict)
+    sources: dict[str, Layers] = field(default_factory=dict)
+    problems: Problems = field(default_factory=dict)
+    own: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +76,8 @@ class ShownIndexes:
       index of which nothing can be shown yet is `blind` in the cache.
     - The cache's claims learn the names of everything that can be read: shown or not, removed, or with settings that cannot be
       read. What the last of these reserve is not known, but what they reserved before is.
-    - `read` may run in another thread, one at a time; all else is for the event loop's thread.
+    - `read` may run in another thread. All else is for the event loop's thread.
+    - What `read` gave is shown before `read` begins again, because it says what takes the place of what is shown.
     """
 
     def __init__(self, branch: Branch, cache: AnswerCache, *, may_be_empty: bool, every: Callable[[], bool]) -> None:
@@ -72,6 +88,7 @@ class ShownIndexes:
         self._every = every
         self._complete = False  # whether all indexes were here once: a copy that is thrown away takes nothing back
         self._layers: dict[str, Layer] = {}
+        self._orders = _Orders()
         self._learned: dict[str, Layer] = {}  # of indexes, and of removed ones by their refs: what the claims know already
 
     @property
@@ -90,9 +107,14 @@ class ShownIndexes:
 
     def read(self) -> ReadIndexes:
         """The indexes as they are on this machine. Raises WharfError and OSError."""
-        shown = self._layers
-        found = self._indexes.read({name: layer.snapshot for name, layer in shown.items()})
+        found = self._indexes.read({name: layer.snapshot for name, layer in self._layers.items()})
         read = ReadIndexes(broken=dict(found.broken), names=found.names)
+        self._read_layers(found, read)
+        self._put_together(read)
+        return read
+
+    def _read_layers(self, found: FoundIndexes, read: ReadIndexes) -> None:
+        shown = self._layers
         for name, snapshot in found.snapshots.items():
             known = self._learned.get(name)
             same = [each for each in (shown.get(name), known) if each is not None and each.snapshot.commit == snapshot.commit]
@@ -115,7 +137,19 @@ class ShownIndexes:
                 read.removed[name] = Layer(name, snapshot, snapshot.tree_ids())
             except WharfError as error:
                 read.broken.setdefault(name, error)
-        return read
+
+    def _put_together(self, read: ReadIndexes) -> None:
+        """What is shown of what was read. Of very many indexes upon each other, that takes seconds."""
+        fresh = dict(read.layers)
+        own = fresh.get(self._own)
+        empty = own is not None and own.snapshot.commit is None
+        if empty and (self.commit or not self._may_be_empty or self._own in read.removed):
+            del fresh[self._own]
+        into = read.together
+        into.layers = {**self._layers, **fresh}
+        into.sources, into.problems = self._resolved(into.layers)
+        into.own = not empty or self._own in fresh
+        self._drop_removed(read.removed.keys() - read.layers.keys(), into.layers, into.sources)
 
     def _is_rewritten(self, before: Snapshot, after: Snapshot) -> bool:
         """Whether a commit drops reservations and does not stand on the one before."""
@@ -126,23 +160,16 @@ class ShownIndexes:
 
     def show(self, read: ReadIndexes) -> NowShown:
         """Show what was read. What is wrong with an index leaves that one as it was."""
-        layers, fresh = {**self._layers}, dict(read.layers)
-        own = fresh.get(self._own)
-        empty = own is not None and own.snapshot.commit is None
-        if empty and (self.commit or not self._may_be_empty or self._own in read.removed):
-            del fresh[self._own]
-        layers.update(fresh)
-        sources, problems = self._resolved(layers)
-        self._drop_removed(read.removed.keys() - read.layers.keys(), layers, sources)
+        layers, sources = read.together.layers, read.together.sources
         missing = layers.keys() - read.layers.keys() - read.broken.keys()
-        problems.update(read.broken)
+        problems = {**read.together.problems, **read.broken}
         self._learn(read)
         of_broken = read.broken.keys() - read.removed.keys()
         self._cache.blind = frozenset({*layers, *read.layers, *of_broken, self._own} - sources.keys())
         self._complete = self._complete or self._every()
         self._cache.claims.unread = not self._complete or not all(map(self._was_read, read.broken))
         self._swap(layers, sources)
-        return NowShown(own=self._own not in missing and (not empty or self._own in fresh), missing=missing, problems=problems)
+        return NowShown(own=self._own not in missing and read.together.own, missing=missing, problems=problems)
 
     def _drop_removed(self, removed: Collection[str], layers: dict[str, Layer], sources: dict[str, Layers]) -> None:
         """Show removed indexes no more, but for those that others still have as bases."""
@@ -162,13 +189,11 @@ class ShownIndexes:
         while True:
             sources: dict[str, Layers] = {}
             failed: Problems = {}
-            for name in layers:
-                try:
-                    order = resolution_order(name, lambda each: _bases(layers, each))
-                except StorageError as error:
-                    failed[name] = error
-                    continue
-                sources[name] = self._source([layers[each] for each in order])
+            for name, order in self._orders.of(layers).items():
+                if isinstance(order, StorageError):
+                    failed[name] = order
+                else:
+                    sources[name] = self._source([layers[each] for each in order])
             changed = [name for name in failed if layers[name] is not self._layers.get(name)]
             problems = {**failed, **problems}
             if not failed:
@@ -225,9 +250,26 @@ class ShownIndexes:
             self._cache.swap(sources, changed)
 
 
-def _bases(layers: Mapping[str, Layer], name: str) -> tuple[str, ...] | None:
-    layer = layers.get(name)
-    return None if layer is None else layer.snapshot.settings.bases
+class _Orders:
+    """The resolution orders of indexes, computed again only if the bases of one of them changed."""
+
+    def __init__(self) -> None:
+        self._bases: dict[str, tuple[str, ...]] = {}
+        self._found: dict[str, list[str] | StorageError] = {}
+
+    def of(self, layers: Mapping[str, Layer]) -> Mapping[str, list[str] | StorageError]:
+        """The order of each index, or what is wrong with its bases."""
+        bases = {name: layer.snapshot.settings.bases for name, layer in layers.items()}
+        if bases != self._bases:
+            self._bases, self._found = bases, {name: _order(name, bases) for name in bases}
+        return self._found
+
+
+def _order(name: str, bases: Mapping[str, tuple[str, ...]]) -> list[str] | StorageError:
+    try:
+        return resolution_order(name, bases.get)
+    except StorageError as error:
+        return error
 
 
 def _difference(before: Layer | None, after: Layer) -> Collection[str] | None:
