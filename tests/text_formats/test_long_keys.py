@@ -60,6 +60,24 @@ def test_no_text_takes_long_to_be_looked_at(text: str) -> None:
     assert time.process_time() - began < 0.5
 
 
+def _many(form: str) -> str:
+    """64 KB of such lines, each with another number."""
+    return "".join(f"{form.format(number)}\n" for number in range((64 << 10) // len(form)))[: 64 << 10].rpartition("\n")[0]
+
+
+@pytest.mark.parametrize("form", ["k{}" + ".a" * 15 + " = 1", "[k{}" + ".a" * 15 + "]", "a." * 15 + "k{} = 1", "a.a.a.k{} = 1"])
+def test_very_many_keys_of_several_parts_are_refused_at_once(form: str) -> None:
+    began = time.process_time()
+    with pytest.raises(ValueError, match="too many keys of several parts"):
+        toml_and_json.toml(_many(form))
+    assert time.process_time() - began < 0.1
+
+
+@pytest.mark.parametrize("form", ["k{} = 1.5", "a.k{} = 1", "[tool.a.k{}]"])
+def test_very_many_short_keys_are_read(form: str) -> None:
+    assert toml_and_json.toml(_many(form)) == tomllib.loads(_many(form))
+
+
 def test_dots_elsewhere_are_no_parts() -> None:
     dots = "1.2." * 50
     text = f"""# {dots}

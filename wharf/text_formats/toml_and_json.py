@@ -1,7 +1,7 @@
 """TOML and JSON that anybody may have written, as values, with one kind of error, whatever is wrong with them. Pure.
 
-Numbers without an end and brackets in brackets make the standard library's parsers fail with other errors. Keys of very many
-parts (`a.a.a`) take its parser of TOML time that grows with the square of their length.
+Numbers without an end and brackets in brackets make the standard library's parsers fail with other errors. Keys of many parts
+(`a.a.a`) take its parser of TOML time that grows with the square of their length.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MOST_PARTS: Final = 16
 """A key, or the name of a table, may have so many parts with dots between them."""
+MOST_SQUARES: Final = 20_000
+"""The most that the squares of the dots in all keys may come to: some 90 keys of 16 parts, or thousands of three."""
 
 # One match for each comment and each string, also one without an end. Nothing in it can fail after its first character, so that
 # it takes linear time. Where it does not see what a parser sees, the text is no TOML, and parsers end there.
@@ -29,8 +31,11 @@ _LARGEST = 1 << 63  # "Arbitrary 64-bit signed integers should be accepted" (TOM
 
 def toml(text: str) -> dict[str, Any]:
     """The document. Raises ValueError, which says in a few words what is wrong."""
-    if any(each.count(".") >= MOST_PARTS for each in _BETWEEN_KEYS.split(_QUOTED.sub("", text))):
+    dots = [each.count(".") for each in _BETWEEN_KEYS.split(_QUOTED.sub("", text))]
+    if max(dots) >= MOST_PARTS:
         raise ValueError(f"it has a key of more than {MOST_PARTS} parts")
+    if sum(each * each for each in dots) > MOST_SQUARES:
+        raise ValueError("it has too many keys of several parts")
     try:
         found = tomllib.loads(text)
         _check(found)
