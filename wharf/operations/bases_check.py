@@ -37,10 +37,32 @@ class BasesCheck:
         except StorageError as error:
             raise UsageError(error.message, error.hint) from error
 
+    def check_landed(self) -> None:
+        """Look once more, after the index got its bases. Raises StorageError if somebody changed another index at that moment.
+
+        In a folder, nobody can: all indexes are compared in the step that moves the branch. On GitHub, git compares the other
+        ones before it sends the push.
+        """
+        states = self.branch.states()
+        state = states.get(self.branch.index)
+        if state is None or state.settings is None:
+            return
+        try:
+            self.order(states, state.settings.bases)
+        except (UsageError, RefusedError) as error:
+            raise StorageError(
+                f"The change was made, and at the same moment somebody changed another index: {error.message}", error.hint
+            ) from error
+
     def _bases_of(self, name: str, states: Mapping[str, IndexState], bases: tuple[str, ...]) -> Sequence[str] | None:
         if name == self.branch.index:
             return bases
         state = states.get(name)
+        if state is None and name in self.branch.all_names().removed:
+            raise RefusedError(
+                f"The index {name!r} is a base, and was removed.",
+                f"`wharf index restore {name}` brings it back as it was; or take it out of the bases.",
+            )
         if state is None:
             return None
         if state.settings is None:

@@ -73,7 +73,10 @@ def set_settings(
     """
     check = partial(check_addresses, on_github=repository.github is not None, listed=listed)
     change = Guarded(SetSettings(settings, BasesCheck(repository.branch), check), rights_of(repository))
-    return repository.branch.commit(change, CommitMessage(verb="settings", actor=actor))
+    done = repository.branch.commit(change, CommitMessage(verb="settings", actor=actor))
+    if done.commit is not None and any(each.keys[0] == "bases" for each in settings):
+        BasesCheck(repository.branch).check_landed()
+    return done
 
 
 def shown_settings(repository: Repository, *, listed: Collection[str] = ()) -> ShownSettings:

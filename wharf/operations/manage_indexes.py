@@ -38,9 +38,10 @@ class Listing:
 def listing(repository: Repository) -> Listing:
     """All indexes as they are now. Raises StorageError."""
     branch = repository.branch
+    there = branch.states()  # which brings the removed ones, too
     kept = filter(is_index_name, branch.removed())
     removed = {name: commit for name in kept if (commit := branch.sibling(name, removed=True).tip()) is not None}
-    return Listing(there=branch.states(), removed=removed)
+    return Listing(there=there, removed=removed)
 
 
 def above_of(index: str, states: Mapping[str, IndexState]) -> list[str]:
@@ -64,6 +65,8 @@ def create(repository: Repository, bases: tuple[str, ...], actor: str | None = N
         outcome = SetSettings(setting, BasesCheck(branch)).apply(branch.snapshot())
         commit = branch.begin(actor, outcome)
         if commit is not None:
+            if bases:
+                BasesCheck(branch).check_landed()
             return commit
     raise _busy(repository)
 
@@ -86,6 +89,8 @@ def remove(repository: Repository) -> str:
         # With the index, its rules would go.
         rights_of(repository).of_settings(UNREAD if state.settings is None else state.settings, KEYS_OF_RIGHTS)
         if branch.remove(state.commit, {name: each.commit for name, each in states.items() if each.commit is not None}):
+            if repository.github is not None:
+                _check_no_new_base(repository, state.commit)
             return state.commit
         _check_kept(repository, state.commit)
     raise _busy(repository)
@@ -110,6 +115,8 @@ def restore(repository: Repository) -> str:
             raise _taken_twice(branch.index, repository)
         beside = check(branch.sibling(branch.index, removed=True).snapshot().settings.bases)
         if branch.restore(commit, beside):
+            if beside:
+                check.check_landed()
             return commit
     raise _busy(repository)
 
@@ -141,6 +148,18 @@ def _check_no_base(index: str, others: Mapping[str, IndexState]) -> None:
             f"{others[unread[0]].problem}",
             "Fix that one first.",
         )
+
+
+def _check_no_new_base(repository: Repository, commit: str) -> None:
+    """Bring the index back if another one got it as a base while it was removed.
+
+    Raises RefusedError then. On GitHub, no push compares indexes that are not there yet.
+    """
+    branch = repository.branch
+    states = branch.states()
+    above = above_of(branch.index, states)
+    if above and branch.restore(commit, {}):
+        _check_no_base(branch.index, {name: states[name] for name in above})
 
 
 def _check_kept(repository: Repository, commit: str) -> None:
