@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import github_indexes
 import github_publish
 import github_serve
 import run_start
@@ -23,6 +24,7 @@ BENCHES: dict[str, Callable[[Plan], list[Row]]] = {
     "gh-many": github_publish.run_many,
     "gh-serve": github_serve.run,
     "gh-uploads": github_serve.run_uploads,
+    "gh-indexes": github_indexes.run,
     "gh-run": run_start.run,
     "gh-actions": github_publish.run_actions,
     "gh-writers": github_publish.run_writers,

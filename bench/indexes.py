@@ -26,10 +26,10 @@ _PROJECTS, _VERSIONS, _INDEXES = 1000, 10, 50
 _ROUNDS = 7
 _ASKED = 10  # indexes that are asked for pages, besides the first one
 _PATIENCE = 30.0  # seconds until a commit has to be seen
-_HEADERS = {"accept": load.ACCEPT, "accept-encoding": "identity"}
+HEADERS = {"accept": load.ACCEPT, "accept-encoding": "identity"}
+"""What is sent with every question here."""
 
-# The server as the command starts it, with a line in a file for each page that is made.
-_COUNTING = """
+COUNTING = """
 import sys
 from pathlib import Path
 from wharf.pages import page_format
@@ -41,6 +41,7 @@ page_format.render = counted
 from wharf.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
+"""The server as the command starts it, with a line in a file for each page that is made: the file, then its own words."""
 
 
 def run(plan: Plan) -> list[Row]:
@@ -61,7 +62,7 @@ def _start(plan: Plan, one: Path, many: Path) -> list[Row]:
     def started(store: Path) -> float:
         begin = time.perf_counter()
         with _serving(servers.WHARF, store) as (url, _):
-            load.ask(f"{url}/simple/{seed.project(0)}/", _HEADERS)
+            load.ask(f"{url}/simple/{seed.project(0)}/", HEADERS)
             return time.perf_counter() - begin
 
     samples = interleaved(plan.rounds(5), {"50 indexes": lambda: started(many), "one index": lambda: started(one)})
@@ -73,15 +74,15 @@ def _memory(one: Path, many: Path, names: Sequence[str]) -> list[Row]:
 
     def held(store: Path, indexes: Sequence[str]) -> float:
         with _serving(servers.WHARF, store) as (url, process):
-            _read(url, ["/simple/", *(f"/simple/{seed.project(number)}/" for number in range(_PROJECTS))])
-            _read(url, [path for at, name in enumerate(indexes) for path in _own_pages(at, name)])
+            read(url, ["/simple/", *(f"/simple/{seed.project(number)}/" for number in range(_PROJECTS))])
+            read(url, [path for at, name in enumerate(indexes) for path in own_pages(at, name)])
             return sum(servers.resident(process.pid))
 
     samples = interleaved(1, {"50 indexes": lambda: held(many, names), "one index": lambda: held(one, ())})
     return compared("indexes", "memory with git, 50 indexes, their pages read", "MB", samples, Target(bound=1.3, ratio=True))
 
 
-def _own_pages(at: int, index: str) -> list[str]:
+def own_pages(at: int, index: str) -> list[str]:
     """The list of an index, and the pages of the projects that it has versions of."""
     numbers = range(at * seed.PROJECTS_OF_EACH, (at + 1) * seed.PROJECTS_OF_EACH)
     return [f"/{index}/simple/", *(f"/{index}/simple/{seed.project(number % _PROJECTS)}/" for number in numbers)]
@@ -93,14 +94,14 @@ def _merged(plan: Plan, store: Path, index: str) -> list[Row]:
     rows = []
     with servers.wharf(store) as url:
         pages = {"merged": f"{url}/{index}/{path}", "plain": f"{url}/{path}"}
-        etags = {name: load.ask(address, _HEADERS).header("etag") for name, address in pages.items()}
+        etags = {name: load.ask(address, HEADERS).header("etag") for name, address in pages.items()}
         if etags["merged"] == etags["plain"]:
             raise RuntimeError("the page is not merged")
         for what, again in (("merged page", False), ("merged page, 304", True)):
             sides = {
                 name: lambda name=name, again=again: (
                     load.wrk(
-                        pages[name], {**_HEADERS, **({"if-none-match": etags[name]} if again else {})}, 1 if plan.quick else 2
+                        pages[name], {**HEADERS, **({"if-none-match": etags[name]} if again else {})}, 1 if plan.quick else 2
                     ).requests
                 )
                 for name in pages
@@ -117,20 +118,20 @@ def _commit(plan: Plan, store: Path, names: Sequence[str]) -> list[Row]:
     asked = [f"/{name}/simple/{seed.project(number)}/" for name in others for number in range(_PROJECTS // _ASKED)]
     made = plan.folder / "made"
     again, seconds = [], []
-    with _serving([sys.executable, "-P", "-c", _COUNTING, str(made)], store) as (url, _):
+    with _serving([sys.executable, "-P", "-c", COUNTING, str(made)], store) as (url, _):
         page = f"{url}/{changed}/simple/{project}/"
         for number in range(plan.rounds(5)):
-            _read(url, asked)
-            etag = load.ask(page, _HEADERS).header("etag")
+            read(url, asked)
+            etag = load.ask(page, HEADERS).header("etag")
             seed.add_release(store, changed, project, f"2.{time.time_ns()}.{number}")
             begin = time.perf_counter()
-            while load.ask(page, _HEADERS).header("etag") == etag:
+            while load.ask(page, HEADERS).header("etag") == etag:
                 if time.perf_counter() - begin > _PATIENCE:
                     raise RuntimeError("the server does not see a commit")
             seconds.append(time.perf_counter() - begin)
-            before = _lines(made)
-            _read(url, asked)
-            again.append(_lines(made) - before)
+            before = lines(made)
+            read(url, asked)
+            again.append(lines(made) - before)
     what = f"after a commit to one index: of {len(asked):,} pages of others"
     return [
         alone("indexes", f"{what}, made again", "", [max(again)], Target(bound=0)),
@@ -138,16 +139,17 @@ def _commit(plan: Plan, store: Path, names: Sequence[str]) -> list[Row]:
     ]
 
 
-def _lines(file: Path) -> float:
+def lines(file: Path) -> float:
+    """How many lines a file has."""
     return float(len(file.read_text().splitlines()))
 
 
-def _read(url: str, paths: Sequence[str]) -> None:
+def read(url: str, paths: Sequence[str]) -> None:
     """Ask for some pages on one connection. Raises RuntimeError for an answer that is not 200."""
     parts = urlsplit(url)
     with contextlib.closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)) as connection:
         for path in paths:
-            connection.request("GET", path, headers=_HEADERS)
+            connection.request("GET", path, headers=HEADERS)
             response = connection.getresponse()
             response.read()
             if response.status != 200:

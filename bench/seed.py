@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import itertools
 import shutil
+import time
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,21 +55,42 @@ def indexes(folder: Path, projects: int, versions: int, count: int) -> tuple[Pat
     Each of these has a version of its own of PROJECTS_OF_EACH projects of `main`, in the place of the newest one there.
     """
     target = folder / f"{projects}x{versions}x{count}"
-    names = [f"team-{number:02}" for number in range(1, count)]
+    names = _names(count)
     if not (target / _SEEDED).exists():
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(store(folder, projects, versions), target)
         (target / _SEEDED).unlink()
         for at, name in enumerate(names):
-            first = at * PROJECTS_OF_EACH
-            own = [
-                _file(project(number % projects), f"1.{versions - 1}.0") for number in range(first, first + PROJECTS_OF_EACH)
-            ]
-            with Branch(target / "index.git", name) as branch:
-                branch.commit(AddFiles(files=tuple(own)), _WHY)
-                branch.commit(_WithLines('bases = ["main"]\n'), _WHY)
+            _add_index(target / "index.git", name, _own_files(at, projects, versions))
         (target / _SEEDED).touch()
     return target, names
+
+
+def located_indexes(git_dir: Path, projects: int, versions: int, count: int) -> list[str]:
+    """The same `count` - 1 indexes upon the `main` of a repository whose files lie at GitHub; their names."""
+    names = _names(count)
+    for at, name in enumerate(names):
+        first = projects * versions + at * PROJECTS_OF_EACH + 1
+        _add_index(
+            git_dir, name, [_located(each, first + more) for more, each in enumerate(_own_files(at, projects, versions))]
+        )
+    return names
+
+
+def _names(count: int) -> list[str]:
+    return [f"team-{number:02}" for number in range(1, count)]
+
+
+def _own_files(at: int, projects: int, versions: int) -> list[NewFile]:
+    """What the index at that place has itself."""
+    first = at * PROJECTS_OF_EACH
+    return [_file(project(number % projects), f"1.{versions - 1}.0") for number in range(first, first + PROJECTS_OF_EACH)]
+
+
+def _add_index(git_dir: Path, name: str, files: list[NewFile]) -> None:
+    with Branch(git_dir, name) as branch:
+        branch.commit(AddFiles(files=tuple(files)), _WHY)
+        branch.commit(_WithLines('bases = ["main"]\n'), _WHY)
 
 
 def project(number: int) -> str:
@@ -80,6 +102,12 @@ def add_release(target: Path, index: str, name: str, version: str) -> None:
     """One more release of one wheel, whose bytes are not there, as one commit."""
     with Branch(target / "index.git", index) as branch:
         branch.commit(AddFiles(files=(_file(name, version),)), _WHY)
+
+
+def add_located_release(git_dir: Path, index: str, name: str, version: str) -> None:
+    """One more release of one wheel, recorded as published to GitHub, as one commit."""
+    with Branch(git_dir, index) as branch:
+        branch.commit(AddFiles(files=(_located(_file(name, version), time.time_ns()),)), _WHY)
 
 
 @dataclass(frozen=True, slots=True)
