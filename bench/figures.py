@@ -51,11 +51,11 @@ Samples = dict[str, list[float]]
 
 
 def interleaved(rounds: int, sides: Mapping[str, Callable[[], float]]) -> Samples:
-    """Measure A B C, A B C, ...: what else the machine does meets all sides alike."""
+    """Measure A B C, C B A, ...: what else the machine does, and how warm it is by now, meets all sides alike."""
     found: Samples = {name: [] for name in sides}
-    for _ in range(rounds):
-        for name, measure in sides.items():
-            found[name].append(measure())
+    for number in range(rounds):
+        for name in [*sides] if number % 2 == 0 else [*sides][::-1]:
+            found[name].append(sides[name]())
     return found
 
 

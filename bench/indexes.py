@@ -106,7 +106,7 @@ def _merged(plan: Plan, store: Path, index: str) -> list[Row]:
                 )
                 for name in pages
             }
-            samples = interleaved(plan.rounds(_ROUNDS), sides)
+            samples = interleaved(plan.close_rounds(_ROUNDS), sides)
             rows += compared("indexes", what, "/s", samples, Target(bound=0.95, at_least=True, ratio=True))
     return rows
 

@@ -106,5 +106,6 @@ def _measure(plan: Plan, number: int, case: Case, url: str) -> list[Row]:
             address = stack.enter_context(servers.nginx(ready.parent, folder / "nginx")) + "/ready"
             headers = {"if-none-match": load.ask(address).header("etag")} if reply.status == 304 else {}
             sides["nginx"] = loaded(address, headers)
-        samples = interleaved(plan.rounds(_ROUNDS), sides)
+        rounds = plan.close_rounds(_ROUNDS) if case.target is not None else plan.rounds(_ROUNDS)
+        samples = interleaved(rounds, sides)
     return compared("pages", case.what, "MB/s" if case.megabytes else "/s", samples, case.target)
