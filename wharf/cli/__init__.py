@@ -9,7 +9,8 @@ only what it needs. A command only parses options, calls an operation and shows 
   `token_commands`, `verify_command`, `yank_remove_commands`. `index_check_command` is one of the group `index_command`.
 - `state`: the options of all commands, and how a command speaks. `common_options` and `fall_through_option` define options;
   `config_files` finds the files of the person.
-- `whole_commands`: commands in messages, completed by the options that the person gave.
+- `messages`: texts and documents as they are printed. `whole_commands`: commands in messages, completed by the options that the
+  person gave.
 - `output`, `progress`, `progress_bars`: what results and progress look like. `release_spec`: `PROJECT==VERSION` as typed.
 - `publish_messages`: what `wharf publish` says. `serve_messages`: what `wharf serve` says when it answers.
 - For `wharf run`: `child_process` (the command), `index_thread` (the index beside it), `run_sharing` (the port of several

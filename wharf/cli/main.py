@@ -69,6 +69,7 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _VERBS:
             return None
+        importlib.import_module("wharf.cli.messages")  # while files can be opened: later a failure may be that they cannot
         module = importlib.import_module(f"wharf.cli.{_VERBS[cmd_name][0]}")
         command = getattr(module, f"{cmd_name}_command")
         if not isinstance(command, click.Command):

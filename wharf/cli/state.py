@@ -1,22 +1,19 @@
-"""The state of a command: the options that all commands have, the settings that follow from them, and how it speaks."""
+"""The state of a command: the options that all commands have, the settings that follow from them, and how it speaks.
+
+`wharf --help` imports this module, so what only a command needs is imported where it is needed.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
 
-from wharf.cli.config_files import own_folders, read_configs
 from wharf.cli.output import clock, printable
-from wharf.cli.whole_commands import completed
-from wharf.secret import without_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,18 +23,18 @@ if TYPE_CHECKING:
     from wharf.repository.settings import Settings
 
 
-@dataclass
 class State:
     """The common options, before or after the verb. If one is given twice, the last one counts."""
 
-    json: bool = False
-    verbose: bool = False
-    options: dict[str, str] = field(default_factory=dict)
-    told: str = ""
-    above: Callable[[str], None] | None = None
-    """Writes a message above the progress bars, while there are some: otherwise they would draw over it."""
-    waits_until: float = 0.0
-    """The end of the last wait that was shown, in seconds since 1970."""
+    def __init__(self, *, json: bool = False, verbose: bool = False, options: dict[str, str] | None = None) -> None:
+        self.json = json
+        self.verbose = verbose
+        self.options = {} if options is None else options
+        self.told = ""
+        self.above: Callable[[str], None] | None = None
+        """Writes a message above the progress bars, while there are some: otherwise they would draw over it."""
+        self.waits_until = 0.0
+        """The end of the last wait that was shown, in seconds since 1970."""
 
     @property
     def shows(self) -> bool:
@@ -46,6 +43,7 @@ class State:
 
     def settings(self) -> Settings:
         """The settings that the options, the environment and the files come to. Raises UsageError."""
+        from wharf.cli.config_files import own_folders, read_configs
         from wharf.repository import settings
 
         config, data, cache = own_folders()
@@ -65,6 +63,8 @@ class State:
 
         `whole`: with every record at hand, not only those asked for. Not `patient`: it fails where GitHub's limits want a wait.
         """
+        import dataclasses
+
         from wharf.repository.opening import Watch, open_repository
 
         watch = Watch(warn=self.warn, wait=self._waiting, note=self.say if self.verbose else lambda _text: None)
@@ -82,7 +82,9 @@ class State:
     def result(self, document: Mapping[str, Json], lines: Iterable[str]) -> None:
         """Print the result on stdout: the document with --json, else the lines."""
         if self.json:
-            click.echo(json.dumps(document))  # in ASCII: it is a document whatever the output's encoding is, and any path in it
+            from wharf.cli.messages import dumped
+
+            click.echo(dumped(document))
         else:
             for line in lines:
                 click.echo(printable(line))
@@ -104,15 +106,21 @@ class State:
 
     def whole(self, text: str) -> str:
         """A text with its commands completed by the repository and the index that the options name."""
+        from wharf.cli.messages import completed
+
         return completed(text, self.options)
 
     def say(self, text: str) -> None:
         """A message for people, on stderr."""
-        self._tell(printable(without_tokens(self.whole(text))))
+        from wharf.cli.messages import shown
+
+        self._tell(shown(self.whole(text)))
 
     def warn(self, text: str) -> None:
         """A warning, on stderr."""
-        self._tell(f"{click.style('warning:', fg='yellow')} {printable(without_tokens(self.whole(text)))}")
+        from wharf.cli.messages import shown
+
+        self._tell(f"{click.style('warning:', fg='yellow')} {shown(self.whole(text))}")
 
     def _tell(self, text: str) -> None:
         if self.above is None:
@@ -122,9 +130,11 @@ class State:
 
     def fail(self, code: str, message: str, hint: str, exit_code: int) -> int:
         """Report a failure; returns the exit code. A mistyped word may be a token, wherever on the line it stands."""
+        from wharf.cli.messages import dumped, without_tokens
+
         message, hint = without_tokens(message), without_tokens(self.whole(hint))
         if self.json:
-            click.echo(json.dumps({"error": {"code": code, "message": message, "hint": hint}}))
+            click.echo(dumped({"error": {"code": code, "message": message, "hint": hint}}))
         else:
             click.echo(f"{click.style('error:', fg='red', bold=True)} {printable(message)}", err=True)
             if hint:
