@@ -87,7 +87,7 @@ def test_an_address_that_does_not_count_is_refused_on_github_unless_the_person_l
     run(*change)
     assert "upstream is https://nas.local:8443/simple/." in run("index", "settings", "main", "--explain")[0]
     (mine / "config.toml").unlink()
-    assert "it counts only if" in run("index", "settings", "main", "--explain")[0]
+    assert "it counts only with" in run("index", "settings", "main", "--explain")[0]
     run("index", "settings", "main", "--set", "upstream.mode=proxy")  # what others put there does not stop other changes
 
 
@@ -102,7 +102,7 @@ def test_a_check_tells_addresses_that_do_not_count(run: Run, git_dir: Path) -> N
         assert checked["ok"]
         if is_on_github(git_dir):
             (one,) = told
-            assert one.startswith("upstream.url is http://169.254.169.254/latest/: on GitHub it counts only if")
+            assert one.startswith("upstream.url is http://169.254.169.254/latest/: on GitHub it counts only with")
         else:
             assert told == []
     rights = [each["message"] for each in ranged["findings"] if each["level"] == "rights"]

@@ -216,6 +216,9 @@ def test_what_a_schema_cannot_say_is_refused_as_well() -> None:
     assert not is_taken(table)
     assert is_taken({**table, "upstreams": {"gpu": URL}})
     assert not is_taken({"format": 1, "upstream": {"url": "https://[1:2]/"}})
+    half = {"names": ["a"] * 500, "from": []}
+    assert is_taken({"format": 1, "route": [half, half]})
+    assert not is_taken({"format": 1, "route": [half, half, ROUTE]})
     for policy in ({"deny": ["a<x"]}, {"deny": ["a~=1"]}, {"newest": "2026-02-30"}):
         assert is_valid({"format": 1, "policy": policy})
         assert not is_taken({"format": 1, "policy": policy})

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import wharf
 from wharf.errors import UsageError
 from wharf.repository.listed_upstreams import ListedUpstream
 from wharf.repository.settings import resolve
@@ -121,6 +122,14 @@ def test_a_file_of_the_working_tree_may_not_list_one() -> None:
     with pytest.raises(UsageError, match="may not say 'upstreams'") as caught:
         parse_settings_file(b'[tool.wharf.upstreams."https://a.example/"]\n', Path("/src/app/pyproject.toml"), own=False)
     assert "your own config.toml" in caught.value.hint
+
+
+def test_what_docs_upstream_md_says_to_write() -> None:
+    text = (Path(wharf.__file__).parents[1] / "docs" / "upstream.md").read_text(encoding="utf-8")
+    block = text.partition("test_what_docs_upstream_md_says_to_write -->\n```toml\n")[2].partition("```")[0]
+    first, second = listed(block)
+    assert (first.username, first.password_env, first.ca_file) == ("wharf", "MIRROR_PASSWORD", PATH.parent / "corp-ca.pem")
+    assert second == ListedUpstream(url="http://10.0.0.8:3141/root/pypi/", source=str(PATH))
 
 
 @given(st.dictionaries(st.sampled_from(["username", "password-env", "ca-file", "proxy", "x"]), st.text(max_size=8), max_size=3))

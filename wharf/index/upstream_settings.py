@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeGuard, get_args
 
 from wharf.index.name_globs import matcher
 from wharf.index.wharf_toml_error import wrong
-from wharf.index.wharf_toml_values import globs, table_of
+from wharf.index.wharf_toml_values import MOST_GLOBS, globs, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -149,7 +149,10 @@ def _others(value: object) -> tuple[tuple[str, str], ...]:
 def _routes(value: object, known: set[str]) -> tuple[Route, ...]:
     if not isinstance(value, list) or len(value) > MOST_ROUTES:
         raise wrong("route", f"at most {MOST_ROUTES} tables, each one as [[route]] with names and from")
-    return tuple(_route(each, f"route {number}", known) for number, each in enumerate(value, 1))
+    found = tuple(_route(each, f"route {number}", known) for number, each in enumerate(value, 1))
+    if sum(len(route.names) for route in found) > MOST_GLOBS:
+        raise wrong("route", f"tables that have at most {MOST_GLOBS} names together")
+    return found
 
 
 def _route(value: object, key: str, known: set[str]) -> Route:

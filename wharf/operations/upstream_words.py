@@ -38,7 +38,7 @@ def explained(settings: UpstreamSettings, *, on_github: bool, listed: Collection
 
 def does_not_count(why: str) -> str:
     """A sentence about an address on GitHub, without its beginning; `why` is what `branch_address.refusal` says."""
-    return f"on GitHub it counts only if {branch_address.LISTS_IT} lists it, because it {why}."
+    return f"on GitHub it counts only with {branch_address.LISTS_IT}, because it {why}."
 
 
 def check_addresses(new: Mapping[str, str], *, on_github: bool, listed: Collection[str]) -> None:

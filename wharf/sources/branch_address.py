@@ -16,7 +16,7 @@ from wharf.transport.public_ip import is_public
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-LISTS_IT: Final = "the config.toml of whoever runs wharf"
+LISTS_IT: Final = '[upstreams."URL"] in the config.toml of whoever runs wharf'
 """Where an operator lists an address that does not count otherwise."""
 
 # Special names (RFC 6761, RFC 6762, RFC 8375, and "internal", which ICANN keeps for private use), and those that networks at
