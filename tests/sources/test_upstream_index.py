@@ -64,9 +64,7 @@ class Upstream:
     def index(self, folder: Path, **more: Any) -> UpstreamIndex:
         address = more.pop("address", UpstreamAddress(url=URL))
         one, other = Transport(self.pools()), Transport(self.pools())
-        return UpstreamIndex(
-            address, folder, own=one, elsewhere=other, clock=lambda: self.seconds, now=lambda: self.now, **more
-        )
+        return UpstreamIndex(address, folder, transports=(one, other), clock=lambda: self.seconds, now=lambda: self.now, **more)
 
     def later(self, seconds: float) -> None:
         self.seconds += seconds

@@ -13,14 +13,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import StorageError
-from wharf.sources import first_sight, upstream_answers, upstream_page_store
+from wharf.sources import first_sight, upstream_answers, upstream_page_store, upstream_requests
 from wharf.sources.upstream_page import TOLD
 from wharf.sources.upstream_page_store import KeptPage, PageStore
 from wharf.sources.upstream_pauses import Pauses
 from wharf.sources.upstream_project import UpstreamFile, UpstreamProject
 from wharf.sources.upstream_requests import UpstreamRequests
 from wharf.system.clock import elapsed
-from wharf.transport.http_client import AS_IT_IS, NoAnswerError, Transport
+from wharf.transport.http_client import AS_IT_IS, NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from wharf.sources.upstream_address import UpstreamAddress
     from wharf.sources.upstream_answers import Answered
-    from wharf.transport.http_client import Download
+    from wharf.transport.http_client import Download, Transport
 
 MEMORY: Final = 64 << 20
 """Bytes of pages that are kept in memory, by their size on disk."""
@@ -67,8 +67,9 @@ class UpstreamIndex:
     """One upstream. All methods but `ready` may wait for it. Safe to use from several threads; processes may share `folder`.
 
     `folder` is the folder of all upstreams in the cache: this one keeps its pages in `<folder>/<address.folder>/pages`.
-    `own` sends requests to the upstream itself, and `elsewhere` to other origins that it leads to. `clock` gives seconds that
-    pass, `now` the time in UTC.
+    `transports` send requests to the upstream itself, and to other origins that it leads to. By default
+    `upstream_requests.transports` makes them, which raises UsageError for certificates or a proxy that cannot be used. `clock`
+    gives seconds that pass, `now` the time in UTC.
     """
 
     def __init__(
@@ -76,14 +77,13 @@ class UpstreamIndex:
         address: UpstreamAddress,
         folder: Path,
         *,
-        own: Transport | None = None,
-        elsewhere: Transport | None = None,
+        transports: tuple[Transport, Transport] | None = None,
         clock: Callable[[], float] = elapsed,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         memory: int = MEMORY,
     ) -> None:
         self.address = address
-        self._requests = UpstreamRequests(address, own or Transport(told=TOLD), elsewhere or Transport(told=TOLD))
+        self._requests = UpstreamRequests(address, *(transports or upstream_requests.transports(address)))
         self._clock = clock
         self._now = now
         self._memory = memory

@@ -6,21 +6,40 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import StorageError
+from wharf.secret import Secret
 from wharf.sources.upstream_address import joined, origin, refusal
 from wharf.sources.upstream_page import TOLD
-from wharf.transport.http_client import Request
+from wharf.transport.environment import EnvironmentPools
+from wharf.transport.http_client import Request, Transport
+from wharf.transport.public_addresses import PublicAddresses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from wharf.sources.upstream_address import UpstreamAddress
-    from wharf.transport.http_client import Answer, Transport
+    from wharf.transport.http_client import Answer
 
 MOST_REDIRECTS: Final = 5
 PATIENCE: Final = 30.0
 """Seconds for a page or core metadata, for its head and its body, after each redirect."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+def transports(address: UpstreamAddress) -> tuple[Transport, Transport]:
+    """What sends requests to the upstream itself, and to other origins that it leads to.
+
+    Only an upstream that is `listed` may be at an address that is not public, and lead to such. Certificate authorities and the
+    proxy of the upstream hold for other origins too: what has the files of an index is often another host.
+    Raises UsageError for certificates or a proxy that cannot be used.
+    """
+    found = origin(address.url)
+    home = (found[1].strip("[]"), found[2]) if found is not None and address.listed else None
+
+    def made(public: PublicAddresses | None) -> Transport:
+        return Transport(EnvironmentPools(public=public, ca_file=address.ca_file, proxy=address.proxy), told=TOLD)
+
+    return made(None if address.listed else PublicAddresses()), made(PublicAddresses(home=home))
 
 
 class UpstreamRequests:
@@ -35,6 +54,7 @@ class UpstreamRequests:
             raise ValueError("no address of an upstream")
         self._address = address
         self._origin = found
+        self._basic = None if address.username is None else (address.username, address.password or Secret(""))
         self._own = own
         self._elsewhere = elsewhere
 
@@ -46,7 +66,13 @@ class UpstreamRequests:
             if refused is not None:
                 raise self.error(f"leads to an address that {refused}" if refused.startswith("is") else f"a redirect {refused}")
             home = origin(url) == self._origin
-            request = Request(method="GET", url=url, headers={"user-agent": "wharf", **headers}, patience=PATIENCE)
+            request = Request(
+                method="GET",
+                url=url,
+                headers={"user-agent": "wharf", **headers},
+                basic=self._basic if home else None,
+                patience=PATIENCE,
+            )
             answer = (self._own if home else self._elsewhere).send(request)
             try:
                 if answer.status not in _REDIRECTS:

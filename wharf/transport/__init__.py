@@ -9,5 +9,6 @@
 - No error repeats more of an address than its host, and no log names one: a signed address is as good as a token.
 
 Rooms: `http_client` (requests, answers, downloads), `environment` (certificates and proxies), `connections` (of urllib3),
-`answer_deadline` (one deadline for all reads of an answer), `public_ip` (which IP addresses are public).
+`answer_deadline` (one deadline for all reads of an answer), `public_ip` (which IP addresses are public),
+`public_addresses` (connections to those alone).
 """

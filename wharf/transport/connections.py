@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import ssl
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import urllib3
 from urllib3 import exceptions as failures
@@ -16,7 +16,11 @@ from wharf.transport.answer_deadline import Patience, patient
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
     from io import BufferedReader
+
+    Dial = Callable[[str, int], socket.socket]
+    """Connects to a host at a port. Raises UnreachableError or OSError."""
 
 CONNECTING = 10.0
 """Seconds for a connection, for the proxy's word on it, and for TLS."""
@@ -86,10 +90,12 @@ class _Plain(HTTPConnection):
     """A connection that keeps deadlines, and tells a failure to connect from one that comes later."""
 
     response_class = _Answered
+    dial: Dial | None = None
     _used = 0.0
 
     def _new_conn(self) -> socket.socket:
-        return patient(super()._new_conn(), Patience(CONNECTING))
+        made = super()._new_conn() if self.dial is None else self.dial(self._dns_host, self.port)
+        return patient(made, Patience(CONNECTING))
 
     def connect(self) -> None:
         """Connect: to the proxy, through it, and with TLS."""
@@ -119,12 +125,26 @@ class PlainPool(urllib3.HTTPConnectionPool):
     """The connections to one host."""
 
     ConnectionCls = _Plain
+    dial: Dial | None = None
+
+    def _new_conn(self) -> _Plain:
+        made = super()._new_conn()
+        made.dial = self.dial  # type: ignore[attr-defined]
+        return made  # type: ignore[return-value]
 
 
-class TlsPool(urllib3.HTTPSConnectionPool):
+class TlsPool(PlainPool, urllib3.HTTPSConnectionPool):  # type: ignore[misc]
     """The same with TLS."""
 
     ConnectionCls = _Tls
+
+
+def pools_by_scheme(dial: Dial | None = None) -> dict[str, Any]:
+    """What makes the pools of a PoolManager; `dial` is how their connections come about, if not as usual."""
+    return {
+        "http": type("DialledPool", (PlainPool,), {"dial": dial and staticmethod(dial)}),
+        "https": type("DialledTlsPool", (TlsPool,), {"dial": dial and staticmethod(dial)}),
+    }
 
 
 def _unreachable(error: BaseException, *, proxy: bool) -> str:

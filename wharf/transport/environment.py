@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import unquote
 from urllib.request import getproxies, proxy_bypass
 
@@ -14,7 +14,10 @@ import urllib3
 
 from wharf.errors import UsageError
 from wharf.transport.answer_deadline import PatientTlsSocket
-from wharf.transport.connections import PlainPool, TlsPool
+from wharf.transport.connections import pools_by_scheme
+
+if TYPE_CHECKING:
+    from wharf.transport.public_addresses import PublicAddresses
 
 CONNECTIONS: Final = 20
 """How many connections to one host there are at most."""
@@ -33,23 +36,33 @@ class Pools(Protocol):
 class EnvironmentPools:
     """The pools that the environment asks for: its certificates, and its proxy, for `https` alone.
 
-    An `http` address is on this machine: no proxy comes between, and none sees the token.
+    An `http` address is on this machine: no proxy comes between, and none sees the token. `public`: connections go to public
+    addresses alone. `ca_file` and `proxy` count instead of what the environment says, for every host.
     """
 
-    def __init__(self) -> None:
-        context = _certificates()
+    def __init__(self, *, public: PublicAddresses | None = None, ca_file: Path | None = None, proxy: str | None = None) -> None:
+        context = _certificates() if ca_file is None else _authorities(ca_file)
         self._direct = urllib3.PoolManager(maxsize=CONNECTIONS, block=True, ssl_context=context)
-        self._between = _proxy(context)
-        for each in (self._direct, self._between):
-            if each is not None:
-                each.pool_classes_by_scheme = {"http": PlainPool, "https": TlsPool}
+        self._direct.pool_classes_by_scheme = pools_by_scheme(None if public is None else public.connect)
+        self._between = (
+            _proxy(context)
+            if proxy is None
+            else urllib3.ProxyManager(proxy, maxsize=CONNECTIONS, block=True, ssl_context=context)
+        )
+        if self._between is not None:
+            self._between.pool_classes_by_scheme = pools_by_scheme()
+        self._always = proxy is not None
+        self._public = public
 
     def urlopen(self, method: str, url: str, **more: object) -> urllib3.BaseHTTPResponse:
         """The answer, over a connection of the right pool."""
         parts = urllib3.util.parse_url(url)
-        straight = self._between is None or parts.scheme != "https" or proxy_bypass(parts.netloc or "")
-        manager = self._direct if self._between is None or straight else self._between
-        return manager.urlopen(method, url, **more)  # type: ignore[arg-type]
+        straight = parts.scheme != "https" or (not self._always and proxy_bypass(parts.netloc or ""))
+        if self._between is None or straight:
+            return self._direct.urlopen(method, url, **more)  # type: ignore[arg-type]
+        if self._public is not None:
+            self._public.check(parts.host or "", parts.port or 443)
+        return self._between.urlopen(method, url, **more)  # type: ignore[arg-type]
 
     def clear(self) -> None:
         """Close what is not in use."""
@@ -69,6 +82,18 @@ def _certificates() -> ssl.SSLContext:
         raise UsageError(
             f"The certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read: {error.strerror or error}.",
             "Correct or unset it.",
+        ) from error
+    context.sslsocket_class = PatientTlsSocket
+    return context
+
+
+def _authorities(file: Path) -> ssl.SSLContext:
+    """What checks certificates by the authorities in a file. Raises UsageError for one that cannot be read."""
+    try:
+        context = ssl.create_default_context(cafile=file)
+    except OSError as error:
+        raise UsageError(
+            f"The certificate authorities in {file} cannot be read: {error.strerror or error}.", "Correct `ca-file`."
         ) from error
     context.sslsocket_class = PatientTlsSocket
     return context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import re
 import time
@@ -62,13 +63,15 @@ class NoAnswerError(StorageError):
 class Request:
     """What is asked. `content` with a `content-length` among the headers has to give exactly that many bytes.
 
-    `patience`: seconds in which the answer has to be there; None: PATIENCE.
+    `bearer` is a token; `basic` are a user and a password (RFC 7617). `patience`: seconds in which the answer has to be there;
+    None: PATIENCE.
     """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     bearer: Secret | None = None
+    basic: tuple[str, Secret] | None = None
     content: bytes | Iterator[bytes] | None = None
     patience: float | None = None
 
@@ -111,6 +114,9 @@ class Transport:
         headers = dict(request.headers)
         if request.bearer is not None:
             headers["authorization"] = _Unseen(f"Bearer {request.bearer.reveal()}")
+        if request.basic is not None:
+            pair = f"{request.basic[0]}:{request.basic[1].reveal()}".encode()
+            headers["authorization"] = _Unseen(f"Basic {base64.b64encode(pair).decode()}")
         patience = Patience(PATIENCE if request.patience is None else request.patience)
         try:
             found = self._pools.urlopen(
