@@ -390,7 +390,7 @@ def test_only_on_request_names_are_compared_with_those_of_the_public_index(fille
     checked = check_index_branch(filled, public=public)
     assert asked == [{"app", "demo", "known", "unknown"}]
     assert found(checked, "warning") == [
-        ("projects/de/demo", "The public index has a project of this name, too: who asks both may get either."),
+        ("projects/de/demo", "The public index has a project of this name, too: whoever asks both may get either."),
         (
             "projects/ap/app/1.0/app-1.0-py3-none-any.whl.metadata",
             "It requires unknown, which neither this repository nor the public index has.",

@@ -64,6 +64,7 @@ def list_command(state: State) -> None:
 
     with state.repository(fetch="later") as repository:
         found, where = listing(repository), repository.address
+        too = " So does the first publish." if repository.github is None else ""
     state.result(
         {
             "repository": where,
@@ -79,7 +80,7 @@ def list_command(state: State) -> None:
         ],
     )
     if not found.there and not state.json:
-        state.say(f"There is no index in {where} yet. The first publish makes one, or `wharf index create NAME`.")
+        state.say(f"There is no index in {where} yet. `wharf index create NAME` makes one.{too}")
 
 
 @index_command.command("show", epilog="\b\nExamples:\n  wharf index show staging\n  wharf index show staging --json\n")

@@ -139,8 +139,8 @@ def _warnings(done: Promoted, source: str) -> list[str]:
             for named in done.not_announced
         ),
         *(
-            f"{named.file.filename} is {'not yanked' if named.file.yanked is None else 'yanked'} here, other than in "
-            f"{source}, and stays so: `wharf yank` and `wharf unyank` change that."
+            f"{named.file.filename} is {'not yanked' if named.file.yanked is None else 'yanked'} here, and stays so. "
+            f"In {source} that is different: `wharf yank` and `wharf unyank` change it here."
             for named in done.otherwise_yanked
         ),
     ]

@@ -136,7 +136,7 @@ class NamesCheck:
     def check_public(self, names: Collection[str], required: Mapping[str, str], known: Collection[str]) -> None:
         """Compare names of this index, and names that are required from elsewhere, with those that the public index has."""
         for name in sorted(set(names) & set(known)):
-            self._warn(name, "The public index has a project of this name, too: who asks both may get either.")
+            self._warn(name, "The public index has a project of this name, too: whoever asks both may get either.")
         for name, path in required.items():
             if name not in known:
                 self._findings.warning(path, f"It requires {name}, which neither this repository nor the public index has.")

@@ -107,7 +107,9 @@ def restore(repository: Repository) -> str:
         found = listing(repository)
         commit = found.removed.get(branch.index)
         if commit is None and branch.index in found.there:
-            raise ConflictError(f"The index {branch.index!r} is there: nothing is to restore.", "`wharf index list` shows all.")
+            raise ConflictError(
+                f"The index {branch.index!r} is there already, so there is nothing to restore.", "`wharf index list` shows all."
+            )
         if commit is None:
             near = did_you_mean(branch.index, found.removed)
             raise NotFoundError(f"No index {branch.index!r} was removed.", f"{near}`wharf index list` shows all.")
