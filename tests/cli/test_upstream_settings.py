@@ -67,6 +67,49 @@ def test_upstreams_are_turned_on_and_routed_by_single_settings(run: Run, git_dir
     assert (taken["settings"]["route"], taken["settings"]["upstreams"], taken["settings"]["policy"]) == ([], {}, {})
 
 
+@pytest.mark.parametrize("git_dir", ["folder"], indirect=True)
+def test_each_rule_of_a_policy_is_said_in_words(run: Run, git_dir: Path) -> None:
+    run("index", "create", "main")
+    policy = b"""[policy]
+deny = ["big", "evil==1.2"]
+allow = ["requests", "a*"]
+status = ["quarantined", "archived"]
+yanked = false
+sdists = false
+size = "500MB"
+newest = "2026-11-20"
+cooldown = "7d"
+own = ["deny", "yanked"]
+[[policy.exception]]
+names = ["requests==2.99.*"]
+rules = ["cooldown"]
+until = "2026-12-24"
+reason = "a security fix"
+[[policy.exception]]
+names = ["acme-*"]
+"""
+    move(git_dir, tree(git_dir, {"wharf.toml": b"format = 1\n" + policy}))
+    told = run("index", "settings", "main", "--explain")[0].splitlines()
+    for line in (
+        "policy.deny hides what matches big, evil==1.2.",
+        "policy.allow hides everything but requests, a*.",
+        "policy.status hides all files of projects that are archived or quarantined.",
+        "policy.yanked hides yanked files.",
+        "policy.sdists hides sdists.",
+        "policy.size hides files of more than 500,000,000 bytes.",
+        "policy.newest hides files that are newer than 2026-11-20.",
+        "policy.cooldown hides files that are younger than 7 days.",
+        "For the files of this repository too: deny, yanked. The other rules are for upstreams.",
+        "Exception from cooldown for requests==2.99.* until 2026-12-24: a security fix",
+        "Exception from all rules for acme-*.",
+    ):
+        assert line in told
+    move(git_dir, tree(git_dir, {"wharf.toml": b"format = 1\npolicy.allow = []\n"}))
+    told = run("index", "settings", "main", "--explain")[0].splitlines()
+    assert "policy.allow hides everything." in told
+    assert "These rules are for files of upstreams, and not for those of this repository." in told
+
+
 def test_an_address_that_does_not_count_is_refused_on_github_unless_the_person_lists_it(run: Run, git_dir: Path) -> None:
     run("index", "create", "main")
     change = ("index", "settings", "main", "--set", "upstream.url=https://nas.local:8443/simple/")

@@ -230,7 +230,7 @@ def _origin(given: bool) -> str:
 
 def _explained(shown: ShownSettings) -> list[str]:
     rows = [f"{each.key} = {_toml(each.value)}{_origin(each.given)}: {each.meaning}" for each in shown.settings]
-    return [*rows, f"indexes in the order in which they are looked at: {_order(shown)}", *shown.upstream]
+    return [*rows, f"indexes in the order in which they are looked at: {_order(shown)}", *shown.words]
 
 
 def _toml(value: Json) -> str:

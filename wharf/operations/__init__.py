@@ -16,7 +16,8 @@ after it names them no more. Each can be run again. Nothing here prints or reads
   `build_files` fetches the files. `index_with_bases` reads what an index shows.
 - `init`: a repository with an index. `actions_workflow` writes its workflow, for the `working_tree` that a folder is in.
 - `manage_indexes`: indexes made, listed, removed and restored. `index_settings`: what `wharf.toml` says, shown or changed.
-  `bases_check` asks whether an index may have certain bases, and `upstream_words` says where names are looked for.
+  `bases_check` asks whether an index may have certain bases, `upstream_words` says where names are looked for,
+  and `policy_words` which files are shown.
 - `repository_dispatch`: the event that starts a workflow after a publish.
 - `doctor`: what is wrong on this machine; `doctor_github` asks GitHub, `doctor_findings` has what is found,
   `doctor_indexes` looks at all indexes, `doctor_upstreams` at the upstreams that the person lists.

@@ -11,9 +11,9 @@ from wharf.index import wharf_toml
 from wharf.index.commit_message import CommitMessage
 from wharf.index.guarded_change import Guarded
 from wharf.index.wharf_toml_change import SetSettings
+from wharf.operations import policy_words, upstream_words
 from wharf.operations.bases_check import BasesCheck
 from wharf.operations.upload_rights import rights_of
-from wharf.operations.upstream_words import check_addresses, explained
 from wharf.text_formats import toml_and_json
 
 if TYPE_CHECKING:
@@ -54,14 +54,14 @@ class ShownSetting:
 class ShownSettings:
     """All settings of an index at a commit, and the indexes that it shows in their order, or why that cannot be said.
 
-    `upstream` says in words where names are looked for.
+    `words` say where names are looked for, and which files are shown.
     """
 
     commit: str | None
     settings: tuple[ShownSetting, ...]
     order: tuple[str, ...] = ()
     problem: str = ""
-    upstream: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 def set_settings(
@@ -71,7 +71,7 @@ def set_settings(
 
     `listed`: the addresses of upstreams that the person's own config.toml lists.
     """
-    check = partial(check_addresses, on_github=repository.github is not None, listed=listed)
+    check = partial(upstream_words.check_addresses, on_github=repository.github is not None, listed=listed)
     change = Guarded(SetSettings(settings, BasesCheck(repository.branch), check), rights_of(repository))
     done = repository.branch.commit(change, CommitMessage(verb="settings", actor=actor))
     if done.commit is not None and any(each.keys[0] == "bases" for each in settings):
@@ -98,8 +98,9 @@ def shown_settings(repository: Repository, *, listed: Collection[str] = ()) -> S
         "policy": _without_dates(found.get("policy", {})),
     }
     rows = tuple(ShownSetting(key=key, value=values[key], given=key in found, meaning=MEANINGS[key]) for key in wharf_toml.KEYS)
-    words = tuple(explained(settings.upstream, on_github=repository.github is not None, listed=listed))
-    shown = ShownSettings(commit=snapshot.commit, settings=rows, upstream=words)
+    words = upstream_words.explained(settings.upstream, on_github=repository.github is not None, listed=listed)
+    words += [] if settings.policy is None else policy_words.explained(settings.policy)
+    shown = ShownSettings(commit=snapshot.commit, settings=rows, words=tuple(words))
     try:
         return replace(shown, order=tuple(BasesCheck(branch).order(branch.states(), settings.bases)))
     except (UsageError, RefusedError) as error:
