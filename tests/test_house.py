@@ -38,6 +38,7 @@ SERVER = (
     {"answer_maker"},
     {"answer_cache"},
     {"refresh"},
+    {"upstream"},
     {"fall_through"},
     {"simple_api", "web"},
     {"access_choice", "file_answers"},

@@ -30,7 +30,7 @@ def test_each_other_index_has_a_line_with_its_address(
 ) -> None:
     state = State(options={"repo": "./store"})
     options = Options(host="127.0.0.1", port=8000, upload_limit=1)
-    tell_that_it_answers(state, "the index 'main' of ./store", others, "http://127.0.0.1:8000", options, "local")
+    tell_that_it_answers(state, "the index 'main' of ./store", others, "http://127.0.0.1:8000", options, "local", None)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Serving the index 'main' of ./store at http://127.0.0.1:8000/simple/ (stop with Ctrl-C)"
     assert lines[len(lines) - len(told) :] == told

@@ -69,6 +69,11 @@ class IndexThread(threading.Thread):
         """Names that were asked for and that this index lacks, if they could be in the public index."""
         return [] if self._server is None else self._server.missed
 
+    @property
+    def hidden(self) -> dict[str, str]:
+        """Projects that were asked for and of which a policy hides files, each with a reason."""
+        return {} if self._server is None else self._server.hidden
+
     def _serve(self, repository: Repository) -> None:
         from wharf.server.rules import Rules
         from wharf.server.run_server import RunServer
@@ -80,6 +85,7 @@ class IndexThread(threading.Thread):
             upload_limit=1,
             cache=self._state.settings().cache / "files",
             public_index=public,
+            upstreams=self._state.settings().upstreams,
             password=self._password,
         )
         server = RunServer(repository, self._port, rules, warn=self._state.warn)

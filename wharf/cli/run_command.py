@@ -19,7 +19,7 @@ from wharf.cli import other_indexes
 from wharf.cli.common_options import common_options
 from wharf.cli.fall_through_option import fall_through
 from wharf.cli.index_thread import IndexThread
-from wharf.cli.run_notes import explain_missed_names, tell_of_other_indexes, warn_of_pipenv
+from wharf.cli.run_notes import explain_hidden_files, explain_missed_names, tell_of_other_indexes, warn_of_pipenv
 from wharf.cli.state import State, pass_state
 from wharf.repository.local_index import has_local_index
 
@@ -125,6 +125,7 @@ def _served(state: State, settings: Settings, wanted: _CommandToRun) -> int:
             run_sharing.tell_of_lock_files(state, settings, shared)
             if code > 0:
                 explain_missed_names(state, wanted.words[0], index.missed)
+                explain_hidden_files(state, index.hidden)
         except OSError:
             sys.stderr = None  # nobody reads the messages; the exit code of the command counts all the same
         if index.is_alive():

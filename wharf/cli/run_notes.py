@@ -44,3 +44,9 @@ def explain_missed_names(state: State, program: str, missed: list[str]) -> None:
     if missed and Path(program).name not in _ASK_THE_PUBLIC_INDEX:
         some = ", ".join(missed[:3]) + (" and others" if len(missed) > 3 else "")
         state.say(f"hint: this index has no {some}. `wharf run --fall-through -- …` looks for such names in the public index.")
+
+
+def explain_hidden_files(state: State, hidden: dict[str, str]) -> None:
+    """Name the projects that a failed command asked for and of which a policy hides files: installers do not know of them."""
+    for name, reason in hidden.items():
+        state.say(f"hint: this index hides files of {name}: {reason}. `wharf why {name}` tells all.")

@@ -131,6 +131,7 @@ def serve_command(
         cors_origins=origins,
         access_log=access_log,
         public_index=public_index_address.default() if public_index is True else public_index or None,
+        upstreams=settings.upstreams,
         webhook=Secret(webhook) if (webhook := os.environ.get("WHARF_WEBHOOK_SECRET", "").strip()) else None,
     )
     _serve(state, options)
@@ -145,7 +146,7 @@ def _serve(state: State, options: Options) -> None:
         so_far = " (a new store, empty yet)" if repository.made else " (empty yet)" if empty else ""
         where = f"the index {index!r} of {repository.where}{so_far}"
         operator = Operator(
-            ready=lambda address, by: tell_that_it_answers(state, where, _others(repository), address, options, by),
+            ready=lambda address, by, mode: tell_that_it_answers(state, where, _others(repository), address, options, by, mode),
             warn=state.warn,
             say=state.say,
             write=click.echo,

@@ -11,14 +11,20 @@ from wharf.pages import install_commands
 
 if TYPE_CHECKING:
     from wharf.cli.state import State
+    from wharf.index.upstream_settings import Mode
     from wharf.pages.install_commands import Login
     from wharf.server.options import Options
 
 _TOLD = 10  # other indexes that are named
 
 
-def tell_that_it_answers(state: State, where: str, others: list[str], address: str, options: Options, auth: str) -> None:
-    """Say it in words or, with --json, as one JSON document on a line. `others` are indexes that have addresses below it."""
+def tell_that_it_answers(
+    state: State, where: str, others: list[str], address: str, options: Options, auth: str, mode: Mode | None
+) -> None:
+    """Say it in words or, with --json, as one JSON document on a line. `others` are indexes that have addresses below it.
+
+    `mode`: how names are passed on that the index does not have.
+    """
     clients = options.seen_by_clients(address)
     below = options.root_path.strip("/")
     if below in others:
@@ -34,7 +40,7 @@ def tell_that_it_answers(state: State, where: str, others: list[str], address: s
         through = "the proxy's address" if options.behind_proxy else "an address of this machine"
         click.echo(f"  Clients use {through}, which is not known here, with {options.root_path}/simple/ behind it.")
     else:
-        _tell_how(where, address, clients, options, auth)
+        _tell_how(where, address, clients, options, auth, falls_through=mode is not None)
     if others:
         click.echo("Other indexes:")
         for name in others[:_TOLD]:
@@ -42,18 +48,19 @@ def tell_that_it_answers(state: State, where: str, others: list[str], address: s
         if len(others) > _TOLD:
             more = f"and {len(others) - _TOLD} more, each below its name (`wharf index list` shows all)"
             click.echo(f"  {state.whole(more)}")
-    if options.public_index is not None:
-        click.echo(
-            f"Requests for other projects are redirected to {options.public_index.address}, unless the index reserves them."
-        )
+    if mode == "proxy":
+        click.echo("Other projects come from upstreams, through this server, unless an index owns or reserves them.")
+    elif mode == "redirect":
+        there = "upstreams" if options.public_index is None else options.public_index.address
+        click.echo(f"Requests for other projects are redirected to {there}, unless an index owns or reserves them.")
     if auth == "github":
         click.echo("Clients send a GitHub token that may read the repository, as the password.")
 
 
-def _tell_how(where: str, address: str, clients: str, options: Options, auth: str) -> None:
+def _tell_how(where: str, address: str, clients: str, options: Options, auth: str, *, falls_through: bool) -> None:
     open_reading = auth == "public" or (auth == "local" and options.loopback)
     login: Login = "github" if auth == "github" else "none" if open_reading else "token"
-    advice = install_commands.for_server(f"{clients}/simple/", falls_through=options.public_index is not None, login=login)
+    advice = install_commands.for_server(f"{clients}/simple/", falls_through=falls_through, login=login)
     if clients == address:
         click.echo(f"Serving {where} at {address}/simple/ (stop with Ctrl-C)")
     else:

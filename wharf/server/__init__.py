@@ -7,12 +7,13 @@ and writes nothing into the index but uploads.
 Wings, from the ground up:
 
 - `http`: connections, requests and answers. `logs`: what the operator is told. `access`: who may read and upload.
-- `files`: the bytes of files. `refresh`: how a new commit is noticed and shown. `web`: uploads, webhooks, the page for people.
+- `files`: the bytes of files. `refresh`: how a new commit is noticed and shown. `upstream`: what other indexes have.
+- `web`: uploads, webhooks, the page for people.
 
 Rooms:
 
 - `simple_api`: where a request for a page or a file is answered.
-- `fall_through`: what is said of a name that the index has no project of.
+- `fall_through`: what is said of a name that the index has no project of, and whether the name may leave.
 - `answer_cache`, `answer_maker`: answers that lie ready, and how one is made. `claimed_names`: the names of the index.
 - `app`: puts a server together by its `rules`; `access_choice` and `file_answers` choose the parts.
 - `operator_server`: `wharf serve`, by its `options`; `reading_choice` and `startup_check` come before it answers.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
+import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import partial
@@ -85,6 +88,8 @@ class AnswerCache:
         self._cached: OrderedDict[_Key, _CachedProject] = OrderedDict()
         self._validators: dict[str, set[str]] = {}  # of what is cached, by project
         self._making: dict[tuple[object, ...], asyncio.Task[Any]] = {}
+        self._expiring: list[tuple[float, int, Asked]] = []  # a heap of what is ready and comes from upstreams
+        self._counter = itertools.count()  # or requests of one moment would be compared
 
     def swap(self, sources: Mapping[str, Layers], changed: Mapping[str, Collection[str] | None]) -> None:
         """Show other sources from now on, whole. `changed`: the indexes that show something else than before, with the names
@@ -113,16 +118,35 @@ class AnswerCache:
                 self.ready.clear()
             self.ready[asked] = index, given
 
+    def remember_until(self, swaps: int, asked: Asked, index: str, given: Answer, until: float) -> None:
+        """The same of what comes from an upstream, until a moment that `expire` is told."""
+        if len(self._expiring) >= _REMEMBERED:
+            self.expire(math.inf)
+        self.remember(swaps, asked, index, given)
+        if asked in self.ready:
+            heapq.heappush(self._expiring, (until, next(self._counter), asked))
+
+    def expire(self, moment: float) -> None:
+        """Forget what was to be remembered until then."""
+        while self._expiring and self._expiring[0][0] <= moment:
+            self.ready.pop(heapq.heappop(self._expiring)[-1], None)
+
+    def forget_upstreams(self) -> None:
+        """Remember nothing that comes from upstreams: a name may belong to the repository now."""
+        self.expire(math.inf)
+        self.swaps += 1  # what is being made now is not remembered
+
     def has(self, index: str, name: str) -> bool:
         """Whether an index shows a project of that (normal) name; the empty name is the list."""
         source = self.sources.get(index)
         return source is not None and (name == LIST or source.has(name))
 
-    def empty_page(self, name: str, form: Format) -> Answer:
-        """The page of a claimed name, of which the index shows no project. After 404 uv asks the next index."""
-        why = "This repository reserves the name." if self.claims.reserves(name) else "The name belongs to this repository."
-        status = Status(reason=f"{why} wharf looks for it nowhere else.")
-        body = page_format.render(document.project(Project(name=name, status=status)), form)
+    def empty_page(self, name: str, form: Format, reason: str) -> Answer:
+        """The page of a name that does not leave the repository, and of which the index shows no project.
+
+        After 404 uv asks the next index.
+        """
+        body = page_format.render(document.project(Project(name=name, status=Status(reason=reason))), form)
         return answer.uncached_page(body, form.content_type)
 
     def page(self, index: str, name: str, variant: Variant) -> Answer | None:

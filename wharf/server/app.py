@@ -14,17 +14,21 @@ from wharf.server.access.borrowed_tokens import BorrowedTokens
 from wharf.server.access_choice import access_of
 from wharf.server.answer_cache import AnswerCache
 from wharf.server.fall_through import FallThrough
-from wharf.server.file_answers import delivery_of, file_answers, upload_folder
+from wharf.server.file_answers import delivery_of, file_answers, upload_folder, upstream_folder, upstream_opener
+from wharf.server.files.download_cache import DownloadCache
 from wharf.server.refresh.refresher import Refresher
 from wharf.server.simple_api import SimpleApi
+from wharf.server.upstream.judged_projects import JudgedProjects
+from wharf.server.upstream.open_upstreams import OpenUpstreams
 from wharf.server.web.fastapi_router import router
 from wharf.server.web.routes import Routes
 from wharf.server.web.upload_api import UploadApi
 from wharf.server.web.webhook import Webhook
-from wharf.system.clock import elapsed
+from wharf.system.clock import elapsed, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable
+    from datetime import datetime
 
     from starlette.types import ASGIApp
 
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from wharf.server.logs.operator_log import RefusalLog
     from wharf.server.rules import Rules
     from wharf.server.web.quota_wait import Sleep
+    from wharf.server.web.routes import RenderHome
 
 log = logging.getLogger("wharf")
 
@@ -42,6 +47,7 @@ def make_app(
     rules: Rules,
     *,
     clock: Callable[[], float] = elapsed,
+    now: Callable[[], datetime] = utc_now,
     sleep: Sleep = asyncio.sleep,
     warn: Callable[[str], None] = log.warning,
     refusals: RefusalLog | None = None,
@@ -53,18 +59,16 @@ def make_app(
     """
     github = repository.github
     borrowed = None if github is None else BorrowedTokens(github, borrows=rules.by_github and github.source is None)
-    cache = AnswerCache(
-        file_answers(repository, rules), private=rules.while_public or not rules.open_reading, copied=github is not None
-    )
-    hasty = rules.password is not None
+    cache = AnswerCache(file_answers(repository, rules), private=_is_private(rules), copied=github is not None)
     refresher = Refresher(
         repository,
         cache,
         borrowed,
-        hasty=hasty,
+        hasty=rules.password is not None,
         public=rules.while_public,
         may_be_empty=rules.public_index is None and not is_lost(repository),
         clock=clock,
+        now=now,
     )
     delivery = delivery_of(repository, rules, borrowed, public=lambda: refresher.public, clock=clock)
     access = refresher.access = access_of(repository, rules, refresher, clock=clock, warn=warn)
@@ -75,10 +79,10 @@ def make_app(
         yield
         task.cancel()
 
+    fall_through = _fall_through(repository, rules, cache, clock, now)
     index = repository.branch.index
-    folder = upload_folder(repository, rules)
-    uploads = UploadApi(repository, rules.upload_limit, strict=rules.strict_uploads, folder=folder, clock=clock)
-    routes = Routes(access, index, cache, refresher, uploads, sleep, rules.root_path.rstrip("/"), _home(rules), refusals)
+    uploads, root = _uploads(repository, rules, clock), rules.root_path.rstrip("/")
+    routes = Routes(access, index, cache, refresher, uploads, sleep, root, _home(rules), fall_through, refusals)
     return SimpleApi(
         cache,
         access,
@@ -86,9 +90,36 @@ def make_app(
         root_path=rules.root_path,
         delivery=delivery,
         index=index,
-        fall_through=FallThrough(cache, rules.public_index, tells=not hasty),
+        fall_through=fall_through,
         refusals=refusals,
     )
+
+
+def _is_private(rules: Rules) -> bool:
+    """Whether no cache on the way may keep a page for others."""
+    return rules.while_public or not rules.open_reading
+
+
+def _fall_through(
+    repository: Repository, rules: Rules, cache: AnswerCache, clock: Callable[[], float], now: Callable[[], datetime]
+) -> FallThrough:
+    """What gets names that an index does not have from upstreams."""
+    folder = upstream_folder(repository, rules)
+    return FallThrough(
+        cache,
+        OpenUpstreams(upstream_opener(repository, rules, clock=clock, now=now), rules.public_index),
+        JudgedProjects("private" if _is_private(rules) else "public", now=now),
+        DownloadCache(folder / "files", rules.cache_budget, giver="The upstream", at_once=20, waiting=400, clock=clock),
+        passes_on=rules.public_index is not None,
+        tells=rules.password is None,
+        now=now,
+        clock=clock,
+    )
+
+
+def _uploads(repository: Repository, rules: Rules, clock: Callable[[], float]) -> UploadApi:
+    folder = upload_folder(repository, rules)
+    return UploadApi(repository, rules.upload_limit, strict=rules.strict_uploads, folder=folder, clock=clock)
 
 
 def _webhook(repository: Repository, rules: Rules, refresher: Refresher, refusals: RefusalLog | None) -> Webhook | None:
@@ -98,7 +129,7 @@ def _webhook(repository: Repository, rules: Rules, refresher: Refresher, refusal
     return Webhook(rules.webhook, refresher, repository.github.address.slug, refusals)
 
 
-def _home(rules: Rules) -> Callable[[str, Mapping[str, str]], str]:
-    """The page for people, given the address under which they see an index, and those of the others."""
+def _home(rules: Rules) -> RenderHome:
+    """What makes the page for people."""
     login: Login = "github" if rules.by_github else "none" if rules.open_reading else "token"
-    return partial(html.render_home, falls_through=rules.public_index is not None, login=login)
+    return partial(html.render_home, login=login)

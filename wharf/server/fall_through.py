@@ -1,22 +1,42 @@
-"""What a client is told when the index has no project of a name: where the public index is, a page without files, or 404."""
+"""What a client is told of a name that the index has no project of: a page without files, what an upstream has, or 404.
+
+Here it is decided whether a name may leave the repository. Nothing else in the server asks an upstream.
+"""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from wharf.server.http.answer import text, uncached_redirect
+from wharf.index.policy import Hidden
+from wharf.index.upstream_settings import THIS
+from wharf.server.files.download_cache import Wanted
+from wharf.server.http import answer
+from wharf.server.http.answer import Answer, FileAnswer, text, uncached_redirect
+from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+    from pathlib import Path
+
+    from wharf.index.policy import Policy
+    from wharf.index.upstream_settings import Mode, UpstreamSettings
     from wharf.pages.page_format import Format
     from wharf.server.answer_cache import AnswerCache
-    from wharf.server.http.answer import Answer
-    from wharf.sources.public_index_address import PublicIndex
+    from wharf.server.files.download_cache import DownloadCache
+    from wharf.server.files.streamed_download import StreamedDownload
+    from wharf.server.upstream.judged_projects import JudgedProject, JudgedProjects
+    from wharf.server.upstream.open_upstreams import OpenUpstreams
+    from wharf.sources.upstream_index import SeenProject, UpstreamIndex
+    from wharf.sources.upstream_project import UpstreamFile
 
 log = logging.getLogger("wharf")
 
-_MISSED = 20  # names that are remembered of those that no client was sent elsewhere for
+_MISSED = 20  # names that are remembered of those that no client was sent elsewhere for, or of which something is hidden
 _WAY_ON = "`wharf serve --fall-through` and `wharf run --fall-through -- COMMAND` pass such names on to the public index."
 
 _UNREAD = text(
@@ -24,50 +44,245 @@ _UNREAD = text(
     "The server cannot read one of the indexes of this repository, so it cannot know whether it has a project of this name.",
     (("retry-after", "5"),),
 )
+_OWN_NAME = text(403, "The name belongs to this repository: the server sends no file of an upstream under it.")
+_NO_FILE = text(404, "No upstream of this index has that file.")
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """What is sent of an upstream. `until` is when it has to be looked at again, in seconds by `elapsed`; None: each time."""
+
+    answer: Answer | FileAnswer | StreamedDownload
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """What an index says of names that it does not have."""
+
+    mode: Mode
+    settings: UpstreamSettings
+    policy: Policy | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The upstream that has a project, and what it has of it. `seen` None: the client is sent there, and sees for itself."""
+
+    address: str
+    index: UpstreamIndex
+    seen: SeenProject | None
 
 
 class FallThrough:
-    """Passes names on to a public index, or to none (`public_index` None).
+    """Gets what an index does not have from upstreams, as its settings say.
 
     - A name that any index of the repository owns or reserves is never passed on. It has a page, maybe without files, because
-      uv asks the next index after 404.
+      uv asks the next index after 404. The same holds for a name that a route sends nowhere.
     - While there is an index of which nothing was ever read, nothing is said of a name: it may be one of that index.
-    - Nothing is fetched from the public index: the client is redirected to it.
+    - Both are looked at again after each wait: a commit may have come meanwhile.
+    - The first upstream of a route that has a name gives all of it. One that does not answer ends the search.
+    - Where the settings of an index have no mode, `passes_on` says whether clients are sent to the public index. If there is a
+      policy, what they get passes through the server, because a redirect cannot keep it.
     - `missed` has the names that were asked for while none is passed on, the first few of them. With `tells`, each of these is
-      logged once.
+      logged once. `hidden` has the first few projects of which a policy hides files, with a reason.
     """
 
-    def __init__(self, cache: AnswerCache, public_index: PublicIndex | None, *, tells: bool) -> None:
+    def __init__(
+        self,
+        cache: AnswerCache,
+        upstreams: OpenUpstreams,
+        projects: JudgedProjects,
+        downloads: DownloadCache,
+        *,
+        passes_on: bool,
+        tells: bool,
+        now: Callable[[], datetime],
+        clock: Callable[[], float] = elapsed,
+    ) -> None:
         self.missed: set[str] = set()
+        self.hidden: dict[str, str] = {}
         self._cache = cache
-        self._public = public_index
+        self._upstreams = upstreams
+        self._projects = projects
+        self._downloads = downloads
+        self._passes_on = passes_on
         self._tells = tells
+        self._now = now
+        self._clock = clock
 
-    def answer(self, name: str, query: bytes, form: Format) -> Answer:
-        """What is said of a (normal) name that the index has no project of: the way to the public index, or 404."""
+    def mode(self, index: str) -> Mode | None:
+        """How clients get names that an index does not have from elsewhere; None: not at all."""
+        way = self._way(index)
+        return None if way is None else way.mode
+
+    @property
+    def asks_upstreams(self) -> bool:
+        """Whether an upstream was asked since the server began."""
+        return self._upstreams.asked
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with upstreams."""
+        return self._upstreams.problems
+
+    async def page(self, index: str, name: str, query: bytes, form: Format, *, zipped: bool) -> Answer | Passing:
+        """The page of a (normal) name that the index has no project of."""
+        way = self._way(index)
+        stays = self._stays(name, form, way)
+        if stays is not None:
+            return stays
+        if way is None:
+            return self._missing(name)
+        found = await self._find(way, name)
+        stays = self._stays(name, form, way)
+        if stays is not None:
+            return stays
+        if found is None:
+            return text(404, f"Neither this index nor an upstream of it has a project {name}.")
+        if found.seen is None:
+            return uncached_redirect(f"{found.address}{name}/{f'?{quoted(query)}' if query else ''}")
+        project = await self._projects.judged(found.seen, way.policy)
+        self._note(project)
+        page = await self._projects.page(project, (form, zipped))
+        return self._stays(name, form, way) or Passing(_told_stale(page, found.seen), self._until(project))
+
+    async def file(self, index: str, name: str, sha256: str, filename: str, *, zipped: bool, head: bool) -> Answer | Passing:
+        """A file of a project of an upstream, or its core metadata, at its own address."""
+        way = self._way(index)
+        if way is None:
+            return _NO_FILE
+        found = None if self._is_kept(name) else await self._find(way, name, itself=True)
         if self._cache.claims.has(name):
-            return self._cache.empty_page(name, form)
+            return _OWN_NAME
         if self._cache.claims.unread:
             return _UNREAD
-        if self._public is not None:
-            return uncached_redirect(self._public.page(name, quoted(query)))
+        if found is None or found.seen is None:
+            return _NO_FILE
+        project = await self._projects.judged(found.seen, way.policy)
+        file = project.file(sha256, filename.removesuffix(".metadata"))
+        if isinstance(file, Hidden):
+            return self._refused(file)
+        if file is None:
+            return _NO_FILE
+        if not filename.endswith(".metadata"):
+            return Passing(await self._bytes(found.index, file, way, head=head))
+        if file.core_metadata is None:
+            return _NO_FILE
+        read = partial(self._upstreams.core_metadata, found.index)
+        return Passing(await self._projects.metadata(project, file, read, zipped=zipped), self._until(project))
+
+    def _way(self, index: str) -> _Way | None:
+        source = self._cache.sources.get(index)
+        if source is None:
+            return None
+        settings = source.layers[0].snapshot.settings
+        mode = settings.upstream.mode
+        if mode is None and self._passes_on:
+            mode = "redirect" if settings.policy is None else "proxy"
+        return None if mode is None else _Way(mode, settings.upstream, settings.policy)
+
+    def _is_kept(self, name: str) -> bool:
+        """Whether a name does not leave the repository, or may be one that must not."""
+        return self._cache.claims.unread or self._cache.claims.has(name)
+
+    def _stays(self, name: str, form: Format, way: _Way | None) -> Answer | None:
+        """What is said of a name that does not leave the repository; None if it does."""
+        if self._cache.claims.has(name):
+            verb = "reserves" if self._cache.claims.reserves(name) else "owns"
+            return self._cache.empty_page(name, form, f"This repository {verb} the name. wharf looks for it nowhere else.")
+        if self._cache.claims.unread:
+            return _UNREAD
+        if way is not None and not _beyond(way, name):
+            return self._cache.empty_page(name, form, "A route of this index sends the name nowhere.")
+        return None
+
+    async def _find(self, way: _Way, name: str, *, itself: bool = False) -> _Found | None:
+        """The upstream that has a project of that name, with what it has of it, unless the client can be sent there.
+
+        `itself`: what it has is wanted, wherever clients are sent.
+        """
+        sources = _beyond(way, name)
+        for source in sources:
+            address = await self._upstreams.address(way.settings, source)
+            index = await self._upstreams.index(address)
+            sent = way.mode == "redirect" and not itself and address.startswith(("http://", "https://"))
+            if sent and source == sources[-1]:
+                return _Found(address, index, None)
+            if self._is_kept(name):
+                return None
+            seen = await self._upstreams.project(index, name)
+            if seen is not None:
+                return _Found(address, index, None if sent else seen)
+        return None
+
+    async def _bytes(
+        self, index: UpstreamIndex, file: UpstreamFile, way: _Way, *, head: bool
+    ) -> Answer | FileAnswer | StreamedDownload:
+        """The file: from the cache, or as it comes."""
+        # What a policy hides tomorrow must not be installed from a cache on the way.
+        kept = "private, max-age=31536000, immutable" if way.policy is None else "private, no-cache"
+
+        def sent(path: Path, size: int) -> FileAnswer:
+            return answer.stored_file(path, size=size, sha256=file.sha256, cache_control=kept)
+
+        def fetch(write: Callable[[int | None, Iterable[bytes]], None]) -> None:
+            with index.open(file) as download:
+                write(download.size, download.chunks)
+
+        if head and file.size is not None:
+            return sent(self._downloads.folder / file.sha256, file.size).head
+        wanted = Wanted(sha256=file.sha256, size=file.size, answer=sent, fetch=fetch)
+        return await self._downloads.open(wanted)
+
+    def _refused(self, hidden: Hidden) -> Answer:
+        until = "" if hidden.until is None else f" Until {hidden.until:%Y-%m-%d %H:%M} UTC."
+        log.warning("%s is not sent: %s (%s).%s", hidden.filename, hidden.reason, hidden.rule, until)
+        return text(403, f"This index hides {hidden.filename}: {hidden.reason} ({hidden.rule}).{until}")
+
+    def _note(self, project: JudgedProject) -> None:
+        """Remember that something is hidden, for whoever ran the command that failed."""
+        name = project.seen.project.name
+        if project.hidden and (name in self.hidden or len(self.hidden) < _MISSED):
+            first = next(iter(project.hidden.values()))
+            more = f" and {len(project.hidden) - 1} more files" if len(project.hidden) > 1 else ""
+            self.hidden[name] = f"{first.filename}{more}: {first.reason} ({first.rule})"
+
+    def _until(self, project: JudgedProject) -> float:
+        """When an answer of the project has to be looked at again."""
+        until = project.seen.fresh_until
+        if project.verdict.until is not None:
+            until = min(until, self._clock() + (project.verdict.until - self._now()).total_seconds())
+        return until
+
+    def _missing(self, name: str) -> Answer:
         if name not in self.missed and len(self.missed) < _MISSED:
             self.missed.add(name)
             if self._tells:
-                self._tell(name)
+                log.warning("This index has no project %s, and it passes no name on (--fall-through is off).", name)
+                if len(self.missed) == _MISSED:
+                    log.warning("Further names that this index does not have are not shown.")
         return self.missing(name)
-
-    def _tell(self, name: str) -> None:
-        log.warning("This index has no project %s, and it passes no name on (--fall-through is off).", name)
-        if len(self.missed) == _MISSED:
-            log.warning("Further names that this index does not have are not shown.")
 
     def missing(self, name: str = "") -> Answer:
         """There is no such project. Where a client could be sent on and is not, that is said."""
         what = f"project {name}" if name else "project of that name"
-        if self._public is not None:
+        if self._passes_on:
             return text(404, f"This index has no {what}.")
         return text(404, f"This index has no {what}, and it passes no name on (--fall-through is off). {_WAY_ON}")
+
+
+def _beyond(way: _Way, name: str) -> tuple[str, ...]:
+    """Where a name is looked for that no index of the repository has."""
+    return tuple(source for source in way.settings.sources(name) if source != THIS)
+
+
+def _told_stale(page: Answer, seen: SeenProject) -> Answer:
+    """The page, with a header that says since when it may be old."""
+    if seen.stale_since is None:
+        return page
+    since = f"{seen.stale_since:%Y-%m-%dT%H:%M:%SZ}".encode()
+    return replace(page, headers=(*page.headers, (b"x-wharf-stale-since", since)))
 
 
 def quoted(query: bytes) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from wharf.assets.folder_store import FolderStore
+from wharf.operations.open_upstream import cache_of, open_upstream
 from wharf.server.files.download_cache import DownloadCache
 from wharf.server.files.github_bytes import GitHubBytes
 from wharf.server.files.github_file import GitHubFile
@@ -15,6 +17,7 @@ from wharf.server.http import answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from pathlib import Path
 
     from wharf.model import File
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from wharf.server.access.borrowed_tokens import BorrowedTokens
     from wharf.server.answer_maker import AnswerOfFile
     from wharf.server.rules import Rules
+    from wharf.sources.upstream_index import UpstreamIndex
 
 
 def file_answers(repository: Repository, rules: Rules) -> AnswerOfFile:
@@ -61,6 +65,31 @@ def upload_folder(repository: Repository, rules: Rules) -> Path | None:
     if os.environ.get("TMPDIR"):
         return None
     return repository.folder / "staging" if repository.folder is not None else _cache(repository, rules)
+
+
+def upstream_folder(repository: Repository, rules: Rules) -> Path:
+    """Where pages and files of upstreams are kept."""
+    if repository.github is not None and rules.cache is not None:
+        return cache_of(rules.cache, repository.github.address)
+    if repository.folder is None:
+        raise TypeError("upstreams need a folder for what comes from them")
+    return cache_of(rules.cache or repository.folder / "cache", repository.folder)
+
+
+def upstream_opener(
+    repository: Repository, rules: Rules, *, clock: Callable[[], float], now: Callable[[], datetime]
+) -> Callable[[str], UpstreamIndex]:
+    """How an upstream at an address is opened. Raises StorageError for one that may not be asked."""
+    return partial(
+        open_upstream,
+        folder=upstream_folder(repository, rules),
+        on_github=repository.github is not None,
+        listed=rules.upstreams,
+        named=() if rules.public_index is None else (rules.public_index.address,),
+        environ=os.environ,
+        clock=clock,
+        now=now,
+    )
 
 
 def _cache(repository: Repository, rules: Rules) -> Path:

@@ -24,18 +24,22 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+    from wharf.index.upstream_settings import Mode
     from wharf.repository.opening import Repository
     from wharf.server.options import Options
+    from wharf.server.simple_api import SimpleApi
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """Whoever runs the server: told the address once it answers, and by which `auth` it lets in; warned; told what happens.
+    """Whoever runs the server: warned, told what happens, and told once it answers.
+
+    `ready` gets its address, by which `auth` it lets in, and how it passes on names that the index at the root does not have.
 
     `write` takes the lines of the access log.
     """
 
-    ready: Callable[[str, str], None]
+    ready: Callable[[str, str, Mode | None], None]
     warn: Callable[[str], None]
     say: Callable[[str], None]
     write: Callable[[str], None] = lambda _line: None
@@ -62,11 +66,11 @@ def serve(repository: Repository, options: Options, operator: Operator) -> None:
     say = quietly(operator.say)
     with _log_told(say):
         refusals = RefusalLog(say)
-        app = _application(repository, _rules(reading, options), options, operator, refusals)
+        api = make_app(repository, _rules(reading, options), refusals=refusals)
         scheme = "http" if options.tls_cert is None else "https"
         address = f"{scheme}://{bracketed(options.host)}:{listener.getsockname()[1]}"
         settings = config(
-            app,
+            _with_logs(api, options, operator),
             host=options.host,
             port=options.port,
             keep_alive=options.keep_alive,
@@ -74,7 +78,7 @@ def serve(repository: Repository, options: Options, operator: Operator) -> None:
             tls_cert=options.tls_cert,
             tls_key=options.tls_key,
         )
-        ForegroundServer(settings, lambda: operator.ready(address, reading.auth), say).serve_until_signal(listener)
+        ForegroundServer(settings, lambda: operator.ready(address, reading.auth, api.mode), say).serve_until_signal(listener)
         refusals.end_of_minute(ends=True)
 
 
@@ -92,12 +96,13 @@ def _rules(reading: ReadingChoice, options: Options) -> Rules:
         cache_budget=options.cache_budget,
         webhook=options.webhook,
         public_index=options.public_index,
+        upstreams=options.upstreams,
         while_public=reading.while_public,
     )
 
 
-def _application(repository: Repository, rules: Rules, options: Options, operator: Operator, refusals: RefusalLog) -> ASGIApp:
-    api = make_app(repository, rules, refusals=refusals)
+def _with_logs(api: SimpleApi, options: Options, operator: Operator) -> ASGIApp:
+    """The application, with what stands around it if the operator wants that."""
     app: ASGIApp = Cors(api, options.cors_origins) if options.cors_origins else api
     return AccessLog(app, api.who, quietly(operator.write), as_json=operator.wants_json) if options.access_log else app
 

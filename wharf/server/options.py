@@ -15,6 +15,7 @@ from wharf.server.rules import CACHE_BUDGET
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wharf.repository.listed_upstreams import ListedUpstream
     from wharf.secret import Secret
     from wharf.sources.public_index_address import PublicIndex
 
@@ -52,6 +53,7 @@ class Options:
     cache_budget: int = CACHE_BUDGET
     webhook: Secret | None = None
     public_index: PublicIndex | None = None
+    upstreams: tuple[ListedUpstream, ...] = ()
 
     @property
     def loopback(self) -> bool:

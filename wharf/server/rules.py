@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wharf.repository.listed_upstreams import ListedUpstream
     from wharf.secret import Secret
     from wharf.sources.public_index_address import PublicIndex
 
@@ -22,6 +23,7 @@ class Rules:
     `by_github`: GitHub decides who may read and upload. `stream`: files at GitHub go through the server, and a cache in the
     folder `cache`, which a repository on GitHub always needs. `webhook` is the secret that GitHub signs its messages with
     (None: there are none). `public_index` is where clients are sent for names that the index does not own (None: nowhere).
+    `upstreams` are those that the operator's own file lists.
     `while_public`: reading is open for as long as GitHub says that the repository is public, and then by GitHub.
     `strict_uploads`: a file that is worth a warning is refused.
     With a `password` it is a server beside a command: only who has it may read, and nobody uploads.
@@ -38,5 +40,6 @@ class Rules:
     cache_budget: int = CACHE_BUDGET
     webhook: Secret | None = None
     public_index: PublicIndex | None = None
+    upstreams: tuple[ListedUpstream, ...] = ()
     password: Secret | None = None
     while_public: bool = False

@@ -27,6 +27,11 @@ class RunServer:
         """Names that were asked for, and are not the index's, where nobody was sent elsewhere for them."""
         return sorted(self._app.missed)
 
+    @property
+    def hidden(self) -> dict[str, str]:
+        """Projects of which a policy hides files, each with a reason."""
+        return dict(self._app.hidden)
+
     def serve_until_end(self) -> None:
         """Serve until another thread calls `end`."""
         self._server.serve_until_end()

@@ -22,7 +22,7 @@ from wharf.pages import content_negotiation
 from wharf.pages.page_format import Format
 from wharf.server.access.access_protocol import ASK
 from wharf.server.answer_maker import LIST
-from wharf.server.fall_through import quoted
+from wharf.server.fall_through import Passing, quoted
 from wharf.server.files.file_sending import send_file
 from wharf.server.files.github_file import GitHubFile
 from wharf.server.files.streamed_download import StreamedDownload, send_download
@@ -35,8 +35,9 @@ from wharf.system import fault_report
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from wharf.index.upstream_settings import Mode
     from wharf.server.access.access_protocol import Access
-    from wharf.server.answer_cache import AnswerCache
+    from wharf.server.answer_cache import AnswerCache, Asked
     from wharf.server.fall_through import FallThrough
     from wharf.server.files.redirect_or_stream import Delivery
     from wharf.server.logs.operator_log import RefusalLog
@@ -51,6 +52,7 @@ _TAKES_POSTS = frozenset({"/legacy/", "/legacy", "/-/webhook/github"})
 _PAGE_OR_FILE = re.compile(r"/(?:simple(?:/.*)?|files/.*)", re.DOTALL)
 _READ_ONLY = re.compile(r"/(?:(?:simple|healthz)(?:/.*)?|files/.*)?", re.DOTALL)
 _OF_INDEX = re.compile(r"/([a-z0-9][a-z0-9-]{0,63})(/(?:simple(?:/.*)?|files/.*|legacy/?))", re.ASCII | re.DOTALL)
+_OF_UPSTREAM = re.compile(r"/files/([a-z0-9-]{1,200})/([0-9a-f]{64})/([^/]+)", re.ASCII)
 _HOME_OF_INDEX = re.compile(r"/([a-z0-9][a-z0-9-]{0,63})/?", re.ASCII)
 _REFUSALS = frozenset({401, 403})
 _NO_METHOD = answer.text(405, "Only GET and HEAD are answered here.", (("allow", "GET, HEAD"),))
@@ -169,6 +171,16 @@ class SimpleApi:
             self._refusals.refused(scope, refused.status, refused.reason.decode(), self.who(authorization))
 
     @property
+    def mode(self) -> Mode | None:
+        """How names are passed on that the index at the root does not have; None: not at all."""
+        return self._fall_through.mode(self._index)
+
+    @property
+    def hidden(self) -> dict[str, str]:
+        """Projects of which a policy hides files, each with a reason; the first few of them."""
+        return self._fall_through.hidden
+
+    @property
     def missed(self) -> set[str]:
         """Names that were asked for, and are neither the index's nor passed on; the first few of them."""
         return self._fall_through.missed
@@ -204,11 +216,14 @@ class SimpleApi:
         try:
             zipped = content_negotiation.takes_gzip((encoding or b"")[:_HEADER].decode("latin-1"))
             if path.startswith("/files/"):
-                found = await self._file(index, path, zipped=zipped)
+                made = await self._file(index, path, zipped=zipped, head=scope["method"] == "HEAD")
             else:
-                found = await self._page(index, path, accept or b"", scope["query_string"], zipped=zipped)
+                made = await self._page(index, path, accept or b"", scope["query_string"], zipped=zipped)
+            found = made.answer if isinstance(made, Passing) else made
+            if isinstance(found, StreamedDownload):
+                return found
             if not scope["query_string"]:
-                self._cache.remember(swaps, (scope["path"], accept, encoding), index, found)
+                self._remember(swaps, (scope["path"], accept, encoding), index, made)
             known = conditional_requests.checked(found, headers.get(b"if-match"), headers.get(b"if-none-match"))
             if isinstance(known, GitHubFile):
                 return await self._fetch(known, head=scope["method"] == "HEAD")
@@ -217,13 +232,19 @@ class SimpleApi:
             return error_answers.failure(error)
         return known
 
+    def _remember(self, swaps: int, asked: Asked, index: str, made: Answer | FileAnswer | GitHubFile | Passing) -> None:
+        if not isinstance(made, Passing):
+            self._cache.remember(swaps, asked, index, made)
+        elif made.until is not None and isinstance(made.answer, Answer):
+            self._cache.remember_until(swaps, asked, index, made.answer, made.until)
+
     async def _fetch(self, github_file: GitHubFile, *, head: bool) -> Answer | FileAnswer | StreamedDownload:
         """A file that lies at GitHub: the way to it, or the bytes."""
         if self._delivery is None:
             raise StorageError("There is no way to a file at GitHub.", "This is a fault in wharf.")
         return await self._delivery.fetch(github_file, head=head)
 
-    async def _page(self, index: str, path: str, accept: bytes, query: bytes, *, zipped: bool) -> Answer:
+    async def _page(self, index: str, path: str, accept: bytes, query: bytes, *, zipped: bool) -> Answer | Passing:
         form = _format(accept, query)
         if form is None:
             return _NO_FORMAT
@@ -233,11 +254,11 @@ class SimpleApi:
             return answer.redirect(location + (f"?{quoted(query)}" if query else ""))
         name = path[8:-1]
         if path != "/simple/" and (path[-1] != "/" or name == LIST or not self._cache.has(index, name)):
-            return self._redirect_or_miss(path, query, form)
+            return await self._redirect_or_miss(index, path, query, form, zipped=zipped)
         page = self._cache.page(index, name, (form, zipped)) or await self._cache.make_page(index, name, (form, zipped))
-        return page or self._fall_through.answer(name, query, form)
+        return page or await self._fall_through.page(index, name, query, form, zipped=zipped)
 
-    def _redirect_or_miss(self, path: str, query: bytes, form: Format) -> Answer:
+    async def _redirect_or_miss(self, index: str, path: str, query: bytes, form: Format, *, zipped: bool) -> Answer | Passing:
         """A redirect to where the page is (PEP 503: names are normalised, addresses end with a slash), or 404."""
         if path == "/simple":
             location = "simple/"
@@ -247,12 +268,15 @@ class SimpleApi:
             if not is_name(name):
                 return answer.OTHER_ADDRESS if "/" in given and path.endswith("/") else self._fall_through.missing()
             if given == name and path.endswith("/"):
-                return self._fall_through.answer(name, query, form)
+                return await self._fall_through.page(index, name, query, form, zipped=zipped)
             location = f"../{name}/" if path.endswith("/") else f"{name}/"
         return answer.redirect(location + (f"?{quoted(query)}" if query else ""))
 
-    async def _file(self, index: str, path: str, *, zipped: bool) -> Answer | FileAnswer | GitHubFile:
+    async def _file(self, index: str, path: str, *, zipped: bool, head: bool) -> Answer | FileAnswer | GitHubFile | Passing:
         sha256, _, filename = path[7:].partition("/")
+        of_upstream = _OF_UPSTREAM.fullmatch(path)
+        if of_upstream is not None and is_name(of_upstream[1]):
+            return await self._fall_through.file(index, *of_upstream.groups(), zipped=zipped, head=head)
         if not is_sha256(sha256):
             return answer.OTHER_ADDRESS if path.endswith("/") else _NO_FILE
         if filename.endswith(".metadata"):

@@ -62,11 +62,21 @@ class DownloadCache:
     - A file for which there is no room passes through all the same, and nothing is left of it.
     - A download that failed is not tried again for a while, or each try of a client would be one at the giver. `clock` is in
       seconds.
-    - At most `DOWNLOADS` files are downloaded at the same time, and `WAITING` are on their way.
+    - At most `at_once` files are downloaded at the same time, and `waiting` are on their way.
     - `open` is for the event loop's thread; each download runs in its own thread.
     """
 
-    def __init__(self, folder: Path, budget: int, *, giver: str, clock: Callable[[], float] = elapsed) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        budget: int,
+        *,
+        giver: str,
+        at_once: int = DOWNLOADS,
+        waiting: int | None = None,
+        clock: Callable[[], float] = elapsed,
+    ) -> None:
+        self.folder = folder
         self._folder = CacheFolder(folder, budget)
         self._giver = giver
         self._clock = clock
@@ -75,7 +85,8 @@ class DownloadCache:
         self._passing: WeakValueDictionary[str, StreamedDownload] = WeakValueDictionary()
         self._failed: dict[str, tuple[WharfError, float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._threads = DaemonThreads("download", DOWNLOADS)
+        self._waiting = WAITING if waiting is None else waiting
+        self._threads = DaemonThreads("download", at_once)
 
     async def open(self, wanted: Wanted) -> FileAnswer | StreamedDownload:
         """The file as it lies in the cache, or as it comes. Raises StorageError, as for a full disk."""
@@ -89,7 +100,7 @@ class DownloadCache:
             if size is not None:
                 return wanted.answer(path, size)
             self._let_alone(key)
-            if len(self._downloading) >= WAITING:
+            if len(self._downloading) >= self._waiting:
                 raise StorageError(f"More files are asked for than {self._giver} gives at a time.", "Try again in a moment.")
             part, handle = self._folder.new_part(path)
         file = None if wanted.size is None else wanted.answer(path, wanted.size)

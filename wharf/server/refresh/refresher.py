@@ -15,10 +15,11 @@ from wharf.server.refresh.branch_poll import BranchPoll
 from wharf.server.refresh.index_problems import OF_OTHER, IndexProblems
 from wharf.server.refresh.repository_visibility import RepositoryVisibility
 from wharf.server.refresh.shown_indexes import ShownIndexes
-from wharf.system.clock import elapsed
+from wharf.system.clock import elapsed, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from wharf.repository.opening import Repository
     from wharf.secret import Secret
@@ -40,6 +41,8 @@ ASK_AT_LEAST = 60.0
 """Seconds between two questions when GitHub does not answer, after a while."""
 SOONEST = 2.0
 """Seconds between two questions out of turn, however often it is said that something changed: each is one of 5,000 an hour."""
+
+_JUMP = 1.0  # seconds by which the time of day is set, and not only corrected
 
 
 class Refresher:
@@ -69,6 +72,7 @@ class Refresher:
         public: bool = False,
         may_be_empty: bool = True,
         clock: Callable[[], float] = elapsed,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.access: Access | None = None
         self.asked = asyncio.Event()
@@ -77,6 +81,8 @@ class Refresher:
         self._borrowed = borrowed
         self._hasty = hasty
         self._clock = clock
+        self._now = now
+        self._cache = cache
         self._shown = ShownIndexes(
             repository.branch,
             cache,
@@ -287,12 +293,21 @@ class Refresher:
 
     async def _watch_here(self) -> None:
         """Not even a fault of our own ends it: an index that stands still unseen is worse."""
+        drift = self._drift()
         while True:
+            self._cache.expire(self._clock())
+            before, drift = drift, self._drift()
+            if abs(drift - before) > _JUMP:
+                self._cache.forget_upstreams()  # what a policy hides depends on the time of day
             turn = asyncio.create_task(self.refresh())
             await asyncio.wait({turn})
             if (fault := turn.exception()) is not None:
                 self._problems.begin("machine", fault, fault=True)
             await asyncio.sleep(EVERY)
+
+    def _drift(self) -> float:
+        """Seconds between the two clocks, which change when the time of day is set."""
+        return self._now().timestamp() - self._clock()
 
     async def _watch_github(self) -> None:
         pause, woken = ASK_EVERY, -SOONEST

@@ -168,6 +168,7 @@ class ShownIndexes:
         self._cache.blind = frozenset({*layers, *read.layers, *of_broken, self._own} - sources.keys())
         self._complete = self._complete or self._every()
         self._cache.claims.unread = not self._complete or not all(map(self._was_read, read.broken))
+        self._cache.forget_upstreams()
         self._swap(layers, sources)
         return NowShown(own=self._own not in missing and read.together.own, missing=missing, problems=problems)
 
@@ -182,6 +183,7 @@ class ShownIndexes:
         """Nothing can be said of any index yet."""
         self._cache.blind |= {self._own}
         self._cache.claims.unread = True
+        self._cache.forget_upstreams()
 
     def _resolved(self, layers: dict[str, Layer]) -> tuple[dict[str, Layers], Problems]:
         """What each index shows. Layers whose bases cannot be resolved give way to those that were shown; then to nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads it
@@ -21,10 +21,11 @@ from wharf.server.web.answer_response import AnswerResponse
 from wharf.server.web.quota_wait import QuotaWait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from wharf.server.access.access_protocol import Access
     from wharf.server.answer_cache import AnswerCache
+    from wharf.server.fall_through import FallThrough
     from wharf.server.logs.operator_log import RefusalLog
     from wharf.server.refresh.refresher import Refresher
     from wharf.server.web.quota_wait import Sleep
@@ -35,6 +36,14 @@ log = logging.getLogger("wharf")
 _LOST = answer.text(
     503, "The index that uploads go to is gone. The server takes no upload until it is there again.", (("retry-after", "5"),)
 )
+
+
+class RenderHome(Protocol):
+    """Makes the page for people."""
+
+    def __call__(self, address: str, others: Mapping[str, str], *, falls_through: bool) -> str:
+        """HTML."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,8 @@ class Routes:
     uploads: UploadApi
     sleep: Sleep
     root_path: str
-    render_home: Callable[[str, Mapping[str, str]], str]
+    render_home: RenderHome
+    fall_through: FallThrough
     refusals: RefusalLog | None
 
     async def upload(self, request: Request) -> Response:
@@ -116,7 +126,8 @@ class Routes:
         base = f"{request.url.scheme}://{host.decode('latin-1')}{self.root_path}"
         others = {name: f"{base}/{name}" for name in sorted(self.cache.sources) if name != index and has_address(name)}
         seen = {name: at for name, at in others.items() if await self._refusal(host, authorization, name) is None}
-        return AnswerResponse(answer.uncached_page(self.render_home(f"{base}{below}", seen).encode()))
+        page = self.render_home(f"{base}{below}", seen, falls_through=self.fall_through.mode(index) is not None)
+        return AnswerResponse(answer.uncached_page(page.encode()))
 
     async def _refusal(self, host: bytes, authorization: bytes | None, index: str) -> Answer | None:
         refused = self.access.refuse_reading(host, authorization, index)
@@ -126,13 +137,18 @@ class Routes:
         return has_address(index) and (index in self.cache.sources or index in self.cache.blind)
 
     async def healthz(self) -> Response:
-        """Tell a monitor whether all indexes are at their tips: 503 if the one at the root was never seen.
+        """Tell a monitor whether all indexes are at their tips, and whether upstreams answer: 503 if the index at the root was
+        never seen.
 
         Names nothing: anyone may ask.
         """
         status = "ok" if self.refresher.current and self.access.problem is None else "stale"
         age = self.refresher.age
-        found = {"status": status} if age is None else {"status": status, "seconds_since_github": int(age)}
+        found: dict[str, str | int] = {"status": status}
+        if age is not None:
+            found["seconds_since_github"] = int(age)
+        if self.fall_through.asks_upstreams:
+            found["upstreams"] = "stale" if self.fall_through.problems else "ok"
         seen = self.refresher.waits or not self.refresher.blind
         return JSONResponse(found, 200 if seen else 503, headers={"cache-control": "no-store"})
 

@@ -1,0 +1,183 @@
+"""Answers of upstream projects, judged by a policy: made when first asked for, kept within a bound of bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from wharf.index.git_objects import joint_id
+from wharf.index.policy import Hidden, Verdict
+from wharf.pages import page_format
+from wharf.pages.etag import metadata_etag, page_etag
+from wharf.server.http import answer
+from wharf.server.upstream import upstream_document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Hashable
+    from datetime import datetime
+
+    from wharf.index.policy import Policy
+    from wharf.server.answer_maker import Variant
+    from wharf.server.http.answer import Answer
+    from wharf.sources.upstream_index import SeenProject
+    from wharf.sources.upstream_project import UpstreamFile
+
+    Read = Callable[[UpstreamFile], Coroutine[Any, Any, bytes]]
+
+BUDGET: Final = 64 << 20
+"""How many bytes of answers are kept at most, by a cautious estimate."""
+
+_FILE_WEIGHT = 900  # bytes that a file of a verdict costs, roughly
+_ANSWER_WEIGHT = 2000
+_FEW = 100  # files that are judged at once, without another thread
+
+_Key = tuple[str, str, str]
+"""A project, its validator, and the digest of the policy."""
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True, eq=False)
+class JudgedProject:
+    """A project of an upstream as a policy shows it at a moment, with the answers that lie ready of it."""
+
+    key: _Key
+    seen: SeenProject
+    moment: datetime
+    verdict: Verdict[UpstreamFile]
+    validator: str
+    shown: dict[str, UpstreamFile]
+    hidden: dict[str, Hidden]
+    variants: dict[Variant, Answer] = field(default_factory=dict)
+    metadata: dict[tuple[str, bool], Answer] = field(default_factory=dict)
+
+    def file(self, sha256: str, filename: str) -> UpstreamFile | Hidden | None:
+        """A file of that name and digest; what hides it; None if the upstream has no such file."""
+        found = self.shown.get(filename)
+        if found is not None:
+            return found if found.sha256 == sha256 else None
+        return self.hidden.get(filename)
+
+    def weight(self) -> int:
+        """Bytes in memory, roughly."""
+        bodies = (*self.variants.values(), *self.metadata.values())
+        files = len(self.shown) + len(self.hidden)
+        return sum(_ANSWER_WEIGHT + len(each.body) for each in bodies) + _FILE_WEIGHT * files
+
+
+class JudgedProjects:
+    """Answers of all upstreams. `scope` is `private` or `public`, as in Cache-Control; `now` is the time of day.
+
+    - An answer is made once for all who ask for it meanwhile, in a thread.
+    - A verdict that time has changed is not used, nor is one of a moment that is to come: a clock was set back.
+    - Answers have at most `budget` bytes, or are of one project. What was looked up least lately goes first.
+    - All methods are for the event loop's thread.
+    """
+
+    def __init__(self, scope: str, *, now: Callable[[], datetime], budget: int = BUDGET) -> None:
+        self._scope = scope
+        self._now = now
+        self._budget = budget
+        self._used = 0
+        self._kept: OrderedDict[_Key, JudgedProject] = OrderedDict()
+        self._making: dict[Hashable, asyncio.Task[Any]] = {}
+
+    async def judged(self, seen: SeenProject, policy: Policy | None) -> JudgedProject:
+        """What the policy shows of a project, at this moment."""
+        key = (seen.project.name, seen.validator, "" if policy is None else policy.digest)
+        kept = self._kept.get(key)
+        now = self._now()
+        if kept is not None and kept.moment <= now and (kept.verdict.until is None or now < kept.verdict.until):
+            self._kept.move_to_end(key)
+            kept.seen = seen  # of the same content, and perhaps of a later moment
+            return kept
+        if policy is None or len(seen.project.files) <= _FEW:
+            made = _judge(key, seen, policy, now)
+        else:
+            made = await self._once(("judge", *key), lambda: asyncio.to_thread(_judge, key, seen, policy, now))
+        self._put(made)
+        return made
+
+    async def page(self, project: JudgedProject, variant: Variant) -> Answer:
+        """The page of a project."""
+        ready = project.variants.get(variant)
+        if ready is None:
+            ready = await self._once(("page", id(project), variant), lambda: asyncio.to_thread(self._page, project, variant))
+            self._add(project, partial(project.variants.__setitem__, variant, ready))
+        return ready
+
+    async def metadata(self, project: JudgedProject, file: UpstreamFile, read: Read, *, zipped: bool) -> Answer:
+        """The core metadata of a file, which `read` gets."""
+        key = (file.filename, zipped)
+        ready = project.metadata.get(key)
+        if ready is None:
+            data = await self._once(("metadata", id(project), file.filename), lambda: read(file))
+            ready = self._metadata(data, zipped=zipped)
+            self._add(project, partial(project.metadata.__setitem__, key, ready))
+        return ready
+
+    def _page(self, project: JudgedProject, variant: Variant) -> Answer:
+        form, zipped = variant
+        return answer.page(
+            page_format.render(upstream_document.of_project(project.seen.project, project.verdict), form),
+            content_type=form.content_type,
+            etag=page_etag(project.validator, form, zipped=zipped),
+            cache_control=f"{self._scope}, no-cache",
+            vary="Accept, Accept-Encoding",
+            zipped=zipped,
+        )
+
+    def _metadata(self, data: bytes, *, zipped: bool) -> Answer:
+        return answer.page(
+            data,
+            content_type="text/plain; charset=utf-8",
+            etag=metadata_etag(data, zipped=zipped),
+            cache_control=f"{self._scope}, no-cache",  # a policy may hide the file later
+            vary="Accept-Encoding",
+            zipped=zipped,
+        )
+
+    async def _once(self, what: Hashable, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Make something once for all who ask meanwhile."""
+        task: asyncio.Task[T] | None = self._making.get(what)
+        if task is None:
+            task = asyncio.create_task(make())
+            self._making[what] = task
+            task.add_done_callback(lambda _task: self._making.pop(what))
+        return await asyncio.shield(task)  # a client that goes away takes nothing from the others
+
+    def _put(self, made: JudgedProject) -> None:
+        before = self._kept.pop(made.key, None)
+        self._used += made.weight() - (0 if before is None else before.weight())
+        self._kept[made.key] = made
+        self._trim()
+
+    def _add(self, project: JudgedProject, put: Callable[[], None]) -> None:
+        """Keep an answer with its project, if that is kept."""
+        weight = project.weight()
+        put()
+        if self._kept.get(project.key) is project:
+            self._used += project.weight() - weight
+            self._trim()
+
+    def _trim(self) -> None:
+        while self._used > self._budget and len(self._kept) > 1:
+            _, dropped = self._kept.popitem(last=False)
+            self._used -= dropped.weight()
+
+
+def _judge(key: _Key, seen: SeenProject, policy: Policy | None, moment: datetime) -> JudgedProject:
+    project = seen.project
+    if project.status.marker == "quarantined":  # offers no file (PEP 792)
+        reason = "the upstream has put the project into quarantine"
+        verdict: Verdict[UpstreamFile] = Verdict((), tuple(Hidden(file.filename, "status", reason) for file in project.files))
+    elif policy is None:
+        verdict = Verdict(project.files)
+    else:
+        verdict = policy.judge(project.name, project.status, project.files, moment)
+    hidden = {each.filename: each for each in verdict.hidden}
+    parts = [seen.validator, *(f"{each.filename} {each.rule} {each.reason} {each.until}" for each in verdict.hidden)]
+    return JudgedProject(key, seen, moment, verdict, joint_id(parts), {file.filename: file for file in verdict.shown}, hidden)

@@ -1,0 +1,87 @@
+"""The upstreams that the settings of indexes name, opened when somebody asks for one."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from wharf.errors import StorageError
+from wharf.index.upstream_settings import UPSTREAM
+from wharf.server.daemon_threads import DaemonThreads
+from wharf.sources import public_index_address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wharf.index.upstream_settings import UpstreamSettings
+    from wharf.sources.public_index_address import PublicIndex
+    from wharf.sources.upstream_index import SeenProject, UpstreamIndex
+    from wharf.sources.upstream_project import UpstreamFile
+
+log = logging.getLogger("wharf")
+
+AT_ONCE: Final = 32
+"""Questions to upstreams at the same time."""
+
+_MOST = 64  # upstreams that are open: what somebody once wrote on the branch is not kept for ever
+
+
+class OpenUpstreams:
+    """Upstreams by their addresses. `open_index` opens one, and raises StorageError for an address that may not be asked.
+
+    `public_index` is the upstream that the operator named on the command line, or that is meant where nobody names one.
+    All methods are for the event loop's thread; questions are asked in others.
+    """
+
+    def __init__(self, open_index: Callable[[str], UpstreamIndex], public_index: PublicIndex | None) -> None:
+        self._open = open_index
+        self._public = public_index
+        self._indexes: dict[str, UpstreamIndex] = {}
+        self._asked = False
+        self._threads = DaemonThreads("upstream", AT_ONCE)
+
+    @property
+    def asked(self) -> bool:
+        """Whether one was asked."""
+        return self._asked
+
+    @property
+    def problems(self) -> list[str]:
+        """What keeps upstreams from being shown as they are."""
+        return [index.problem for index in self._indexes.values() if index.problem is not None]
+
+    async def address(self, settings: UpstreamSettings, source: str) -> str:
+        """The address of a source of a route."""
+        given = settings.address(source)
+        if given is not None:
+            return given
+        if source != UPSTREAM:
+            raise StorageError(f"No upstream is called {source!r}.", "Look at `upstreams` in wharf.toml.")
+        if self._public is None:
+            self._public = await self._threads.run(public_index_address.default)  # imports a third of a second
+        return self._public.address
+
+    async def index(self, address: str) -> UpstreamIndex:
+        """The upstream at an address. Raises StorageError if it may not be asked."""
+        found = self._indexes.get(address)
+        if found is None:
+            found = await self._threads.run(partial(self._open, address))
+            found = self._indexes.setdefault(address, found)
+            while len(self._indexes) > _MOST:
+                del self._indexes[next(iter(self._indexes))]
+        return found
+
+    async def project(self, index: UpstreamIndex, name: str) -> SeenProject | None:
+        """What the upstream has of a project; None: it has none. Raises StorageError if it is away, and nothing is kept."""
+        from wharf.sources.upstream_index import MISSING  # who has an index has imported it
+
+        self._asked = True
+        ready = index.ready(name)
+        if ready is MISSING:
+            return None
+        return ready if ready is not None else await self._threads.run(partial(index.project, name))
+
+    async def core_metadata(self, index: UpstreamIndex, file: UpstreamFile) -> bytes:
+        """The core metadata of a file. Raises StorageError."""
+        return await self._threads.run(partial(index.core_metadata, file))
