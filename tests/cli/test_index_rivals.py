@@ -9,6 +9,7 @@ import pytest
 from tests.cli.test_index_command import Run, refs, run
 from tests.cli.test_main import commands, document
 from tests.github.test_remote_branch import git
+from tests.matrix import first
 from tests.simulator import Hub
 from wharf.github import branch_push, remote_branch
 
@@ -53,10 +54,11 @@ def remove(git_dir: Path, index: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("create", "dev", "--base", "staging"), ("settings", "main", "--set", "bases=staging"), ("restore", "old")]
+    "words",
+    first(1, [each.split() for each in ("create dev --base staging", "settings main --set bases=staging", "restore old")]),
 )
 def test_whoever_gives_an_index_a_base_that_is_removed_at_that_moment_is_told(
-    run: Run, git_dir: Path, meanwhile: Callable[[Callable[[], object]], None], words: tuple[str, ...]
+    run: Run, git_dir: Path, meanwhile: Callable[[Callable[[], object]], None], words: list[str]
 ) -> None:
     run("index", "create", "main")
     run("index", "create", "staging")

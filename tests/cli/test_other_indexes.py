@@ -160,6 +160,7 @@ def test_no_other_index_wins_a_name(desk: Desk, public: Upstream, case: str) -> 
         assert public.simple not in err
 
 
+@pytest.mark.slow
 def test_links_stay_with_a_warning(desk: Desk, tmp_path: Path) -> None:
     make_wheel(tmp_path / "links", "demo", "2.0")
     target = desk.home / "target"

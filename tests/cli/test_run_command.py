@@ -478,6 +478,7 @@ except OSError as error:
     assert "format = 99" in err
 
 
+@pytest.mark.slow
 def test_a_store_that_is_not_there_ends_it_before_the_command(desk: Desk) -> None:
     out, err = desk.run("--repo", desk.home / "none", "--", "echo", "run", code=4)
     assert (out, "There is no store" in err) == ("", True)

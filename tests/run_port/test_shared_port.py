@@ -282,6 +282,7 @@ def test_a_run_leaves_no_socket_behind_and_deletes_those_of_the_killed(desk: Des
 # Inside each other
 
 
+@pytest.mark.slow
 def test_a_run_inside_a_run_of_the_same_index_just_runs(desk: Desk) -> None:
     outer, inner, status = desk.python(show())[0].splitlines()
     assert (inner, status) == (outer, "200")

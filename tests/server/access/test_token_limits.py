@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.makers import make_wheel
+from tests.matrix import first
 from tests.server.running import soon
 from tests.server.test_server import LIMIT, form, serving
 from wharf.index import wharf_toml
@@ -51,7 +52,7 @@ def served(repository: Repository, wheel: Path) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", first(5, KINDS))
 def test_each_route_with_each_kind_of_token(
     served: httpx.Client, repository: Repository, wheel: Path, tmp_path: Path, kind: str
 ) -> None:
