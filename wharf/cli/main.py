@@ -34,6 +34,7 @@ _VERBS = {
     "setup": ("setup_command", "Tell pip, uv, poetry, pdm or twine about the index."),
     "list": ("list_show_log_commands", "Show the projects of the index."),
     "show": ("list_show_log_commands", "Show a project: versions, files, what is yanked."),
+    "why": ("why_command", "Say what an installer gets of a project, and why."),
     "log": ("list_show_log_commands", "Show who changed what, when and why."),
     "yank": ("yank_remove_commands", "Tell installers not to choose a release any more."),
     "unyank": ("yank_remove_commands", "Take a yank back."),
@@ -42,6 +43,7 @@ _VERBS = {
     "index": ("index_command", "Make, list, check and set up the indexes of the repository."),
     "verify": ("verify_command", "Check that index and files agree."),
     "doctor": ("doctor_command", "Show what was found, what is wrong, and what to do about it."),
+    "cache": ("cache_command", "Delete what is kept of upstream indexes."),
     "token": ("token_commands", "Make, list and revoke tokens."),
 }
 
