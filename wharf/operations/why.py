@@ -19,7 +19,6 @@ from wharf.operations.index_with_bases import read_as_shown
 from wharf.operations.open_upstream import cache_of, open_upstream
 from wharf.repository_address import Address
 from wharf.sources import public_index_address
-from wharf.sources.own_policy import LayersUnderPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -119,7 +118,7 @@ class _Walk:
             self.places.append(Place(source=THIS, where=", ".join(layer.index for layer in source.layers)))
             return False
         project, broken = found
-        hidden = source.hidden_files(self.name) if isinstance(source, LayersUnderPolicy) else ()
+        hidden = source.hidden_files(self.name)
         files = [(file.filename, release.version) for release in project.releases for file in release.files]
         if project.status.marker == "quarantined":
             hidden += tuple(Hidden(filename, "status", _QUARANTINED) for filename, _ in files)

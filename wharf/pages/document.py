@@ -10,6 +10,7 @@ from wharf.index import record
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from wharf.index.policy import Hidden
     from wharf.model import File, Json, Project
 
 META: dict[str, Json] = {"api-version": record.API_VERSION}
@@ -36,6 +37,19 @@ def project(value: Project, link: Callable[[File], str] = relative_link) -> dict
         "versions": list(value.versions),
         "files": [_entry(file, link(file)) for file in offered],
     }
+
+
+def hidden(files: Iterable[Hidden]) -> list[Json]:
+    """What a page says under the private key `_hidden`: by which rule a file is hidden, why, and until when."""
+    return [
+        {
+            "filename": each.filename,
+            "rule": each.rule,
+            "reason": each.reason,
+            **({} if each.until is None else {"until": record.format_time(each.until)}),
+        }
+        for each in files
+    ]
 
 
 def projects(names: Iterable[str]) -> dict[str, Json]:

@@ -21,6 +21,7 @@ from wharf.server.http import answer
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from wharf.index.policy import Hidden
     from wharf.pages.page_format import Format
     from wharf.server.files.github_file import GitHubFile
     from wharf.server.http.answer import Answer, FileAnswer
@@ -51,10 +52,13 @@ class _CachedProject:
     files: dict[str, FileAnswer | GitHubFile] | None = None
     variants: dict[Variant, Answer] = field(default_factory=dict)
     metadata: dict[tuple[str, bool], Answer] = field(default_factory=dict)
+    hidden: dict[str, Hidden] | None = None
 
     def weight(self) -> int:
         bodies = (*self.variants.values(), *self.metadata.values())
-        return sum(_ANSWER_WEIGHT + len(each.body) for each in bodies) + _FILE_WEIGHT * len(self.files or ())
+        return sum(_ANSWER_WEIGHT + len(each.body) for each in bodies) + _FILE_WEIGHT * (
+            len(self.files or ()) + len(self.hidden or ())
+        )
 
 
 class AnswerCache:
@@ -111,9 +115,11 @@ class AnswerCache:
                     self._drop((name, validator))
 
     def remember(self, swaps: int, asked: Asked, index: str, given: Answer | FileAnswer | GitHubFile) -> None:
-        """Give the same answer at once next time, if what is shown is still what it was made of."""
+        """Give the same answer at once next time, if what is shown is still what it was made of, and no clock changes that."""
         short = sum(len(each or b"") for each in asked) <= _WORDS
-        if swaps == self.swaps and short and given.not_modified is not None:
+        source = self.sources.get(index)
+        changes = source is not None and source.until is not None
+        if swaps == self.swaps and short and given.not_modified is not None and not changes:
             if len(self.ready) >= _REMEMBERED:
                 self.ready.clear()
             self.ready[asked] = index, given
@@ -179,6 +185,19 @@ class AnswerCache:
         if files is None:
             files = await self._once(index, name, ("files",), partial(self._maker.files, name), put)
         return None if files is None else files.get(f"{sha256}/{filename}")
+
+    async def hidden(self, index: str, filename: str) -> Hidden | None:
+        """Why the index hides a file of its own; None if it has none of that name, or shows it."""
+
+        def put(cached: _CachedProject, made: dict[str, Hidden]) -> None:
+            cached.hidden = made
+
+        name = _project_of(filename)
+        cached = self._of(index, name)
+        hidden = cached.hidden if cached is not None else None
+        if hidden is None:
+            hidden = await self._once(index, name, ("hidden",), partial(self._maker.hidden, name), put)
+        return None if hidden is None else hidden.get(filename)
 
     def metadata(self, index: str, sha256: str, filename: str, *, zipped: bool) -> Answer | None:
         """The core metadata of a file if it lies ready."""

@@ -15,6 +15,7 @@ from wharf.server.http import answer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wharf.index.policy import Hidden
     from wharf.model import File
     from wharf.server.files.github_file import GitHubFile
     from wharf.server.http.answer import Answer, FileAnswer
@@ -51,6 +52,8 @@ class AnswerMaker:
             value, validator = document.projects(source.names()), source.list_validator()
         else:
             value = document.project(self._project(source, name) or Project(name=name))
+            if hidden := source.hidden_files(name):
+                value["_hidden"] = document.hidden(hidden)
         return answer.page(
             page_format.render(value, form),
             content_type=form.content_type,
@@ -82,6 +85,10 @@ class AnswerMaker:
             except StorageError as error:
                 log.warning("left out: %s", error.message)
         return found
+
+    def hidden(self, name: str, source: Layers, _validator: str) -> dict[str, Hidden]:
+        """What a policy hides of a project, by filename."""
+        return {each.filename: each for each in source.hidden_files(name)}
 
     def metadata(self, name: str, filename: str, zipped: bool, source: Layers, _validator: str) -> Answer | None:
         """The core metadata of a file that the index names; None where it is not announced."""

@@ -162,7 +162,7 @@ class FallThrough:
         project = await self._projects.judged(found.seen, way.policy)
         file = project.file(sha256, filename.removesuffix(".metadata"))
         if isinstance(file, Hidden):
-            return self._refused(file)
+            return self.refused(file)
         if file is None:
             return _NO_FILE
         if not filename.endswith(".metadata"):
@@ -235,7 +235,8 @@ class FallThrough:
         wanted = Wanted(sha256=file.sha256, size=file.size, answer=sent, fetch=fetch)
         return await self._downloads.open(wanted)
 
-    def _refused(self, hidden: Hidden) -> Answer:
+    def refused(self, hidden: Hidden) -> Answer:
+        """What is said at the address of a file that a policy hides, also of one of the repository's own."""
         until = "" if hidden.until is None else f" Until {hidden.until:%Y-%m-%d %H:%M} UTC."
         log.warning("%s is not sent: %s (%s).%s", hidden.filename, hidden.reason, hidden.rule, until)
         return text(403, f"This index hides {hidden.filename}: {hidden.reason} ({hidden.rule}).{until}")

@@ -281,9 +281,16 @@ class SimpleApi:
             return answer.OTHER_ADDRESS if path.endswith("/") else _NO_FILE
         if filename.endswith(".metadata"):
             filename = filename.removesuffix(".metadata")
-            ready = self._cache.metadata(index, sha256, filename, zipped=zipped)
-            return ready or await self._cache.make_metadata(index, sha256, filename, zipped=zipped) or _NO_FILE
-        return self._cache.file(index, sha256, filename) or await self._cache.make_file(index, sha256, filename) or _NO_FILE
+            data = self._cache.metadata(index, sha256, filename, zipped=zipped)
+            data = data or await self._cache.make_metadata(index, sha256, filename, zipped=zipped)
+            return data or await self._no_file(index, filename)
+        file = self._cache.file(index, sha256, filename) or await self._cache.make_file(index, sha256, filename)
+        return file or await self._no_file(index, filename)
+
+    async def _no_file(self, index: str, filename: str) -> Answer:
+        """What is said where the index shows no such file."""
+        hidden = await self._cache.hidden(index, filename)
+        return _NO_FILE if hidden is None else self._fall_through.refused(hidden)
 
 
 def _format(accept: bytes, query: bytes) -> Format | None:

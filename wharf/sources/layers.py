@@ -14,7 +14,9 @@ from wharf.model import Project, Release, Status, version_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
+    from wharf.index.policy import Hidden
     from wharf.index.snapshot import Snapshot
 
 _Read = tuple[Project, list[RecordError]]
@@ -57,6 +59,16 @@ class Layers:
     def layers(self) -> tuple[Layer, ...]:
         """The index and its bases, in their order."""
         return self._layers
+
+    @property
+    def until(self) -> datetime | None:
+        """The next moment at which what is shown changes by time alone; None: never, as of every index without a policy."""
+        return None
+
+    def hidden_files(self, name: str) -> tuple[Hidden, ...]:
+        """The files of a project (PEP 503 form) that a policy hides. May raise StorageError for damage."""
+        del name
+        return ()
 
     def names(self) -> tuple[str, ...]:
         """The PEP 503 names of all projects, sorted."""

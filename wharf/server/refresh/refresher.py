@@ -88,6 +88,7 @@ class Refresher:
             cache,
             may_be_empty=borrowed is None and may_be_empty,
             every=lambda: repository.branch.has_every_index,
+            now=now,
         )
         self._problems = IndexProblems(hasty=hasty, asked=self.asked, blind=lambda: self._shown.blind)
         self._poll = BranchPoll(repository.branch, clock=clock)

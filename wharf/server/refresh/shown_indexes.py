@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING
 from wharf.errors import StorageError, WharfError
 from wharf.index.all_indexes import AllIndexes
 from wharf.index.index_name import REMOVED
-from wharf.sources.layers import Layer, Layers
+from wharf.sources.layers import Layer
+from wharf.sources.own_policy import layers_as_shown
 from wharf.sources.resolution_order import resolution_order
+from wharf.system.clock import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from datetime import datetime
 
     from wharf.index.all_indexes import FoundIndexes
     from wharf.index.branch import Branch
     from wharf.index.snapshot import Snapshot
     from wharf.server.answer_cache import AnswerCache
+    from wharf.sources.layers import Layers
 
 log = logging.getLogger("wharf")
 
@@ -80,12 +84,21 @@ class ShownIndexes:
     - What `read` gave is shown before `read` begins again, because it says what takes the place of what is shown.
     """
 
-    def __init__(self, branch: Branch, cache: AnswerCache, *, may_be_empty: bool, every: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        branch: Branch,
+        cache: AnswerCache,
+        *,
+        may_be_empty: bool,
+        every: Callable[[], bool],
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
         self._own = branch.index
         self._indexes = AllIndexes(branch)
         self._cache = cache
         self._may_be_empty = may_be_empty
         self._every = every
+        self._now = now
         self._complete = False  # whether all indexes were here once: a copy that is thrown away takes nothing back
         self._layers: dict[str, Layer] = {}
         self._orders = _Orders()
@@ -211,7 +224,7 @@ class ShownIndexes:
         shown = self._cache.sources.get(layers[0].index)
         if shown is not None and len(shown.layers) == len(layers) and all(map(operator.is_, shown.layers, layers)):
             return shown
-        return Layers(layers)
+        return layers_as_shown(layers, self._now)
 
     def _learn(self, read: ReadIndexes) -> None:
         """Claim the names of all that was read, whether or not it can be shown."""

@@ -9,9 +9,10 @@ from packaging.version import Version
 
 from wharf.index.record import format_time
 from wharf.pages.document import META
+from wharf.pages.document import hidden as hidden_entries
 
 if TYPE_CHECKING:
-    from wharf.index.policy import Hidden, Verdict
+    from wharf.index.policy import Verdict
     from wharf.model import Json
     from wharf.sources.upstream_project import UpstreamFile, UpstreamProject
 
@@ -35,18 +36,11 @@ def of_project(project: UpstreamProject, verdict: Verdict[UpstreamFile]) -> dict
         "versions": [versions[key] for key in sorted(versions)],
         "files": [_entry(project.name, file) for file in verdict.shown],
     }
-    hidden: list[Json] = [_reason(each) for each in verdict.hidden]
+    hidden = hidden_entries(verdict.hidden)
     hidden += [{"filename": each.filename, "rule": LEFT_OUT, "reason": each.reason} for each in project.left_out]
     if hidden:
         document["_hidden"] = hidden
     return document
-
-
-def _reason(hidden: Hidden) -> dict[str, Json]:
-    value: dict[str, Json] = {"filename": hidden.filename, "rule": hidden.rule, "reason": hidden.reason}
-    if hidden.until is not None:
-        value["until"] = format_time(hidden.until)
-    return value
 
 
 def _entry(project: str, file: UpstreamFile) -> dict[str, Json]:
