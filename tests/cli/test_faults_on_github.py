@@ -34,7 +34,7 @@ from tests.simulator.template import Template, keep
 from wharf.cli import output, progress_bars
 from wharf.cli import progress as cli_progress
 from wharf.cli.state import State
-from wharf.github import quota, quota_by_token, request_turns
+from wharf.github import clone, quota, quota_by_token, request_turns
 from wharf.server.refresh import refresher
 
 if TYPE_CHECKING:
@@ -129,6 +129,7 @@ def place(hub: Hub, run: Run, tmp_path: Path, tmp_path_factory: pytest.TempPathF
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pauses before something that failed is tried again take no time."""
     monkeypatch.setattr(request_turns.Turns, "pause", lambda _self, _seconds: None)
+    monkeypatch.setattr(clone, "PAUSE", 0.0)
 
 
 @pytest.fixture
@@ -196,7 +197,7 @@ def test_a_wrong_token_is_told_by_every_verb(place: Place) -> None:
         assert error["code"] == "not-allowed", verb
         assert f"does not know the token for the repository {place.address}" in error["message"]
         assert "wrong, expired or revoked" in error["hint"]
-        assert ["doctor"] in commands(error["hint"])
+        assert ["doctor", "--repo", place.address] in commands(error["hint"])
     assert place.state() == before
 
 
