@@ -9,6 +9,7 @@ import pytest
 from platformdirs import user_config_path
 
 from tests.cli.test_index_command import Run, asked, git_dir, run
+from tests.matrix import first
 from tests.operations.test_index_check import move, tree
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ names = ["acme-*"]
     assert "These rules are for files of upstreams, and not for those of this repository." in told
 
 
+@pytest.mark.parametrize("git_dir", first(1, ["github", "folder"]), indirect=True)
 def test_an_address_that_does_not_count_is_refused_on_github_unless_the_person_lists_it(run: Run, git_dir: Path) -> None:
     run("index", "create", "main")
     change = ("index", "settings", "main", "--set", "upstream.url=https://nas.local:8443/simple/")
@@ -134,6 +136,7 @@ def test_an_address_that_does_not_count_is_refused_on_github_unless_the_person_l
     run("index", "settings", "main", "--set", "upstream.mode=proxy")  # what others put there does not stop other changes
 
 
+@pytest.mark.parametrize("git_dir", first(1, ["github", "folder"]), indirect=True)
 def test_a_check_tells_addresses_that_do_not_count(run: Run, git_dir: Path) -> None:
     run("index", "create", "main")
     commit = tree(git_dir, {"wharf.toml": HOSTILE})
