@@ -50,6 +50,20 @@ def read(
     return data, core_metadata.parse(data, filename, name, "METADATA"), warnings
 
 
+def metadata(file: BinaryIO, filename: str, name: Name) -> tuple[bytes, core_metadata.CoreMetadata]:
+    """The METADATA of a wheel, and the same checked, without a look at anything else in the archive.
+
+    Raises InvalidDistributionError.
+    """
+    with zip_archive.opened(file, filename) as archive:
+        members = {info.filename: info for info in archive.infolist()}
+        info = members.get(f"{_dist_info(members, filename, name)}/METADATA")
+        if info is None or [each.filename for each in archive.infolist()].count(info.filename) > 1:
+            raise invalid(filename, "the wheel does not have METADATA once")
+        data = zip_archive.read(archive, info, filename)
+    return data, core_metadata.parse(data, filename, name, "METADATA")
+
+
 def _dist_info(members: Collection[str], filename: str, name: Name) -> str:
     """The one `<name>-<version>.dist-info` folder; its name and version have to be those of the file name."""
     folders = {folder for member in members if (folder := member.partition("/")[0]).endswith(".dist-info")}

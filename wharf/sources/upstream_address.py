@@ -30,7 +30,7 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamAddress:
-    """The address of an upstream's list of projects (PEP 503) as `normal_address` gives it, and how it is asked.
+    """The address of an upstream's list of projects (PEP 503), or a folder, as `normal_address` gives it, and how it is asked.
 
     `listed`: the operator chose the address, not whoever may write the branch. So it may be at a private or loopback address,
     and may have `username` and `password`, a file of certificate authorities and a proxy (http://HOST:PORT).
@@ -42,6 +42,11 @@ class UpstreamAddress:
     password: Secret | None = None
     ca_file: Path | None = None
     proxy: str | None = None
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a flat folder of wheels and sdists on this machine."""
+        return self.url.startswith("/")
 
     @property
     def host(self) -> str:

@@ -1,18 +1,27 @@
-"""What an upstream answers when it is asked for a project, as values."""
+"""What an upstream answers, as values and bytes, and the upstream that answers over HTTP."""
 
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from wharf.errors import StorageError
 from wharf.sources import http_freshness, upstream_page
+from wharf.transport.http_client import AS_IT_IS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from wharf.sources.upstream_address import UpstreamAddress
     from wharf.sources.upstream_page_store import KeptPage
-    from wharf.sources.upstream_project import UpstreamProject
+    from wharf.sources.upstream_project import UpstreamFile, UpstreamProject
     from wharf.sources.upstream_requests import UpstreamRequests
+    from wharf.transport.http_client import Download
+
+LARGEST_METADATA: Final = 16 << 20
 
 _VALIDATOR = re.compile("[ -~]{1,500}", re.ASCII)
 _NOT_THERE: Final = frozenset({404, 410})
@@ -32,33 +41,84 @@ class Answered:
     last_modified: str | None = None
 
 
-def ask(requests: UpstreamRequests, upstream: str, url: str, name: str, kept: KeptPage | None) -> Answered:
-    """The answer for the page of `name` at `url`; `kept` is the page of the last time. Raises StorageError."""
-    headers = {"accept": upstream_page.ACCEPT, "accept-encoding": "gzip"}
-    if kept is not None and kept.etag:
-        headers["if-none-match"] = kept.etag
-    if kept is not None and kept.last_modified:
-        headers["if-modified-since"] = kept.last_modified
-    with requests.get(url, headers) as (final, answer):
-        lifetime = http_freshness.lifetime(answer.headers)
-        if answer.status in _NOT_THERE:
-            return Answered(lifetime)
-        if answer.status == 304 and headers.keys() & {"if-none-match", "if-modified-since"}:
-            return Answered(lifetime, same=True)
-        if answer.status != 200:
-            raise requests.error(f"answers {answer.status} for the page of {name}")
-        kind = answer.headers.get("content-type", "")
-        form = upstream_page.form(kind)
-        if form is None:
-            raise requests.error(f"gives what is no page for {name}: it is neither JSON nor HTML")
-        body = answer.read(upstream_page.LARGEST[form])
-        try:
-            project = upstream_page.parse(name, final, upstream, body, kind)
-        except StorageError as error:
-            raise requests.error(f"gives a page of {name} that is refused: {error.message}") from error
-        return Answered(
-            lifetime, project, False, _header(answer.headers.get("etag")), _header(answer.headers.get("last-modified"))
-        )
+class Upstream(Protocol):
+    """What answers for an upstream, whatever it is made of. Nothing is kept here. Every method may raise StorageError."""
+
+    def ask(self, name: str, kept: KeptPage | None) -> Answered:
+        """What the upstream has of a project; `kept` is the page of the last time, which may still hold."""
+        ...
+
+    def core_metadata(self, file: UpstreamFile) -> bytes:
+        """The core metadata of a file, not yet compared with their sha256."""
+        ...
+
+    def open(self, file: UpstreamFile) -> AbstractContextManager[Download]:
+        """The bytes of a file as they come, not checked."""
+        ...
+
+    def error(self, why: str) -> StorageError:
+        """The error that says what the upstream does: `why` is the rest of the sentence."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class HttpUpstream:
+    """An index that is asked over HTTP."""
+
+    def __init__(self, address: UpstreamAddress, requests: UpstreamRequests) -> None:
+        self._address = address
+        self._requests = requests
+        self.error = requests.error
+        self.close = requests.close
+
+    def ask(self, name: str, kept: KeptPage | None) -> Answered:
+        """The answer for the page of a project; `kept` is the page of the last time."""
+        headers = {"accept": upstream_page.ACCEPT, "accept-encoding": "gzip"}
+        if kept is not None and kept.etag:
+            headers["if-none-match"] = kept.etag
+        if kept is not None and kept.last_modified:
+            headers["if-modified-since"] = kept.last_modified
+        with self._requests.get(self._address.page(name), headers) as (final, answer):
+            lifetime = http_freshness.lifetime(answer.headers)
+            if answer.status in _NOT_THERE:
+                return Answered(lifetime)
+            if answer.status == 304 and headers.keys() & {"if-none-match", "if-modified-since"}:
+                return Answered(lifetime, same=True)
+            if answer.status != 200:
+                raise self._requests.error(f"answers {answer.status} for the page of {name}")
+            kind = answer.headers.get("content-type", "")
+            form = upstream_page.form(kind)
+            if form is None:
+                raise self._requests.error(f"gives what is no page for {name}: it is neither JSON nor HTML")
+            body = answer.read(upstream_page.LARGEST[form])
+            try:
+                project = upstream_page.parse(name, final, self._address.url, body, kind)
+            except StorageError as error:
+                raise self._requests.error(f"gives a page of {name} that is refused: {error.message}") from error
+            return Answered(
+                lifetime, project, False, _header(answer.headers.get("etag")), _header(answer.headers.get("last-modified"))
+            )
+
+    def core_metadata(self, file: UpstreamFile) -> bytes:
+        """What lies beside the file (PEP 658)."""
+        path, question, query = file.url.partition("?")
+        with self._requests.get(f"{path}.metadata{question}{query}", {"accept-encoding": "gzip"}) as (_, answer):
+            if answer.status != 200:
+                raise self.error(f"answers {answer.status} for the core metadata of {file.filename}")
+            return answer.read(LARGEST_METADATA)
+
+    @contextmanager
+    def open(self, file: UpstreamFile) -> Iterator[Download]:
+        """The bytes as they come."""
+        with self._requests.get(file.url, AS_IT_IS) as (_, answer):
+            if answer.status != 200:
+                raise self.error(f"answers {answer.status} for {file.filename}")
+            if answer.headers.get("content-encoding", "identity").lower() != "identity":
+                raise self.error(f"packs {file.filename} in a way that was not asked for")
+            yield answer.download()
 
 
 def _header(text: str | None) -> str | None:

@@ -7,34 +7,35 @@ import hashlib
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import StorageError
-from wharf.sources import first_sight, upstream_answers, upstream_page_store, upstream_requests
+from wharf.sources import first_sight, upstream_page_store, upstream_requests
+from wharf.sources.upstream_answers import LARGEST_METADATA, HttpUpstream
+from wharf.sources.upstream_folder import FolderUpstream
 from wharf.sources.upstream_page import TOLD
 from wharf.sources.upstream_page_store import KeptPage, PageStore
 from wharf.sources.upstream_pauses import Pauses
 from wharf.sources.upstream_project import UpstreamFile, UpstreamProject
 from wharf.sources.upstream_requests import UpstreamRequests
 from wharf.system.clock import elapsed
-from wharf.transport.http_client import AS_IT_IS, NoAnswerError
+from wharf.transport.http_client import NoAnswerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from wharf.sources.upstream_address import UpstreamAddress
-    from wharf.sources.upstream_answers import Answered
+    from wharf.sources.upstream_answers import Answered, Upstream
     from wharf.transport.http_client import Download, Transport
 
 MEMORY: Final = 64 << 20
 """Bytes of pages that are kept in memory, by their size on disk."""
 MISS: Final = 60.0
-"""Seconds for which it is remembered that the upstream has no project of a name."""
-LARGEST_METADATA: Final = 16 << 20
+"""Seconds for which it is remembered at most that the upstream has no project of a name."""
 
 _MOST_MISSES = 10_000
 _TRUSTED = 24 * 3600.0  # seconds after which a page is asked for whole: a validator that never changes hides news for ever
@@ -64,7 +65,9 @@ class SeenProject:
 
 
 class UpstreamIndex:
-    """One upstream. All methods but `ready` may wait for it. Safe to use from several threads; processes may share `folder`.
+    """One upstream, over HTTP or in a folder. All methods but `ready` may wait for it.
+
+    Safe to use from several threads; processes may share `folder`.
 
     `folder` is the folder of all upstreams in the cache: this one keeps its pages in `<folder>/<address.folder>/pages`.
     `transports` send requests to the upstream itself, and to other origins that it leads to. By default
@@ -83,12 +86,18 @@ class UpstreamIndex:
         memory: int = MEMORY,
     ) -> None:
         self.address = address
-        self._requests = UpstreamRequests(address, *(transports or upstream_requests.transports(address)))
+        here = folder / address.folder
+        self._upstream: Upstream
+        if address.is_folder:
+            self._upstream = FolderUpstream(Path(address.url), PageStore(here / "digests"), clock)
+        else:
+            requests = UpstreamRequests(address, *(transports or upstream_requests.transports(address)))
+            self._upstream = HttpUpstream(address, requests)
         self._clock = clock
         self._now = now
         self._memory = memory
-        self._pages = PageStore(folder / address.folder / "pages")
-        self._metadata = PageStore(folder / address.folder / "metadata")
+        self._pages = PageStore(here / "pages")
+        self._metadata = PageStore(here / "metadata")
         self._pauses = Pauses(clock)
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, tuple[KeptPage, SeenProject]] = OrderedDict()
@@ -103,7 +112,7 @@ class UpstreamIndex:
 
     def close(self) -> None:
         """Close the connections."""
-        self._requests.close()
+        self._upstream.close()
 
     def ready(self, name: str) -> SeenProject | Missing | None:
         """The project if it is in memory and fresh, MISSING if it is known that there is none; None: ask `project`. No I/O."""
@@ -140,29 +149,19 @@ class UpstreamIndex:
     def core_metadata(self, file: UpstreamFile) -> bytes:
         """The core metadata of a file that announces them, byte for byte. Raises StorageError, also for other bytes."""
         if file.core_metadata is None:
-            raise self._requests.error(f"announces no core metadata of {file.filename}")
+            raise self._upstream.error(f"announces no core metadata of {file.filename}")
         kept = self._metadata.read_bytes(file.core_metadata, LARGEST_METADATA)
         if kept is not None and hashlib.sha256(kept).hexdigest() == file.core_metadata:
             return kept
-        path, question, query = file.url.partition("?")
-        with self._requests.get(f"{path}.metadata{question}{query}", {"accept-encoding": "gzip"}) as (_, answer):
-            if answer.status != 200:
-                raise self._requests.error(f"answers {answer.status} for the core metadata of {file.filename}")
-            data = answer.read(LARGEST_METADATA)
+        data = self._upstream.core_metadata(file)
         if hashlib.sha256(data).hexdigest() != file.core_metadata:
-            raise self._requests.error(f"gives other core metadata of {file.filename} than its page says")
+            raise self._upstream.error(f"gives other core metadata of {file.filename} than its page says")
         self._metadata.write(file.core_metadata, data)
         return data
 
-    @contextmanager
-    def open(self, file: UpstreamFile) -> Iterator[Download]:
+    def open(self, file: UpstreamFile) -> AbstractContextManager[Download]:
         """The bytes of a file as they come. They are NOT checked: the reader compares the sha256. Raises StorageError."""
-        with self._requests.get(file.url, AS_IT_IS) as (_, answer):
-            if answer.status != 200:
-                raise self._requests.error(f"answers {answer.status} for {file.filename}")
-            if answer.headers.get("content-encoding", "identity").lower() != "identity":
-                raise self._requests.error(f"packs {file.filename} in a way that was not asked for")
-            yield answer.download()
+        return self._upstream.open(file)
 
     def _found(self, name: str) -> SeenProject | None:
         """The project, asked for if need be."""
@@ -181,9 +180,7 @@ class UpstreamIndex:
             error = StorageError(pause[1], "Nothing of it is kept here. It is asked again soon.", told=TOLD)
             return self._stale(name, kept, pause[0], error)
         try:
-            answered = upstream_answers.ask(
-                self._requests, self.address.url, self.address.page(name), name, self._to_compare(kept)
-            )
+            answered = self._upstream.ask(name, self._to_compare(kept))
         except StorageError as error:
             away = isinstance(error, NoAnswerError) and (not error.sent or error.slow)
             until = self._pauses.failed(name, error.message, all_of_it=away)
@@ -203,7 +200,7 @@ class UpstreamIndex:
             return self._remember(name, replace(kept, confirmed=self._now()), answered.lifetime)
         now = self._now()
         if answered.project is None:
-            self._forget(name)
+            self._forget(name, min(answered.lifetime, MISS))
             if kept is not None and not kept.missing:  # the sights count if the project comes back
                 gone = UpstreamProject(name=name)
                 self._write(name, replace(kept, project=gone, missing=True, etag=None, last_modified=None))
@@ -250,11 +247,11 @@ class UpstreamIndex:
         found = self._kept.pop(name, None)
         self._bytes -= found[0].size if found else 0
 
-    def _forget(self, name: str) -> None:
-        """Remember that there is no such project."""
+    def _forget(self, name: str, seconds: float) -> None:
+        """Remember for so long that there is no such project."""
         with self._lock:
             self._drop(name)
-            self._misses[name] = self._clock() + MISS
+            self._misses[name] = self._clock() + seconds
             self._misses.move_to_end(name)
             if len(self._misses) > _MOST_MISSES:
                 self._misses.popitem(last=False)

@@ -59,8 +59,18 @@ class KeptPage:
 
 def encoded(page: KeptPage) -> bytes:
     """The bytes of the file."""
-    body = _body(page)
+    return sealed(_body(page))
+
+
+def sealed(body: bytes) -> bytes:
+    """Bytes with a line before them by which `unsealed` knows them again."""
     return _FORMAT + hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+
+
+def unsealed(data: bytes) -> bytes | None:
+    """The bytes that were sealed; None if these are not all of them."""
+    head, _, body = data.partition(b"\n")
+    return body if head == _FORMAT + hashlib.sha256(body).hexdigest().encode() else None
 
 
 def validator_of(project: UpstreamProject) -> str:
@@ -71,8 +81,8 @@ def validator_of(project: UpstreamProject) -> str:
 
 def decoded(name: str, data: bytes) -> KeptPage | None:
     """The page of that project; None for whatever is not one that was written whole."""
-    head, _, body = data.partition(b"\n")
-    if head != _FORMAT + hashlib.sha256(body).hexdigest().encode():
+    body = unsealed(data)
+    if body is None:
         return None
     try:
         page = _page(toml_and_json.json_value(body), len(data))
