@@ -15,7 +15,7 @@ from tests.operations.test_init import hub, run
 from tests.upstream import Fault, Upstream
 from tests.upstream_pages import Project
 from wharf.cli.main import main
-from wharf.operations.public_names import JSON
+from wharf.sources.upstream_page import JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,7 +168,7 @@ def test_a_list_that_is_none_is_an_error_and_no_answer(
 def test_a_list_without_an_end_is_not_read(
     at_store: AtStore, filled: Path, public: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wharf.operations.public_names.LARGEST_LIST", 1 << 20)
+    monkeypatch.setattr("wharf.sources.public_names.LARGEST_LIST", 1 << 20)
     public.faults["/root/simple/"] = Fault(body=b" " * (2 << 20))
     words = ("index", "check", "--json", "--against-public-index", "--public-index", public.simple)
     assert document(at_store(*words, code=8))["error"]["code"] == "answer-too-large"

@@ -89,8 +89,8 @@ def check_command(
 
 def _public(address: str | None) -> Callable[[set[str]], set[str]]:
     """What asks the public index for its list. Raises UsageError for what is no address."""
-    from wharf.operations.public_names import names_among
     from wharf.sources import public_index_address
+    from wharf.sources.public_names import names_among
 
     index = public_index_address.default() if address is None else public_index_address.parse(address)
     return lambda wanted: names_among(index.address, wanted)

@@ -11,7 +11,7 @@ after it names them no more. Each can be run again. Nothing here prints or reads
 - `verify`: index and store compared. `verify_folder` and `verify_releases` know the two stores, `verify_findings` says what
   can be found.
 - `index_check`: an index branch, or a range of its commits, compared with the format. `index_check_names` knows the other
-  indexes, `public_names` the list of a public one, and `index_check_summary` shows what was found on the page of a job.
+  indexes, and `index_check_summary` shows what was found on the page of a job.
 - `build`: the static site. `build_plan` has what is to do, `build_links` where links lead, `build_pages` makes the pages, and
   `build_files` fetches the files. `index_with_bases` reads what an index shows.
 - `init`: a repository with an index. `actions_workflow` writes its workflow, for the `working_tree` that a folder is in.

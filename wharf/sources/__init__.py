@@ -14,6 +14,6 @@ nobody asks for.
 - `upstream_index`: an upstream to ask for projects. Beneath it: `upstream_answers` (one question), `upstream_requests`
   (redirects), `upstream_folder` (wheels and sdists in a folder), `upstream_pauses` (after failures), `upstream_page_store`
   (pages on disk), `first_sight` (from when the age of a file counts) and `http_freshness` (how long an answer holds).
-- `public_index_address`: where a name is looked for that no index of the repository has.
+- `public_index_address`: where a name is looked for that no index of the repository has. `public_names`: its list of projects.
 - `resolution_order`: the order in which an index and its bases are looked at.
 """

@@ -59,8 +59,11 @@ class UpstreamRequests:
         self._elsewhere = elsewhere
 
     @contextmanager
-    def get(self, url: str, headers: Mapping[str, str]) -> Iterator[tuple[str, Answer]]:
-        """The answer for an absolute address, and the address that gave it in the end. Raises StorageError."""
+    def get(self, url: str, headers: Mapping[str, str], *, patience: float | None = None) -> Iterator[tuple[str, Answer]]:
+        """The answer for an absolute address within so many seconds, and the address that gave it in the end.
+
+        Raises StorageError.
+        """
         for _ in range(MOST_REDIRECTS + 1):
             refused = refusal(self._origin, url)
             if refused is not None:
@@ -71,7 +74,7 @@ class UpstreamRequests:
                 url=url,
                 headers={"user-agent": "wharf", **headers},
                 basic=self._basic if home else None,
-                patience=PATIENCE,
+                patience=PATIENCE if patience is None else patience,
             )
             answer = (self._own if home else self._elsewhere).send(request)
             try:

@@ -6,44 +6,40 @@ from typing import TYPE_CHECKING, Final
 
 from wharf.errors import StorageError
 from wharf.model import normalize
+from wharf.sources.upstream_address import UpstreamAddress
+from wharf.sources.upstream_page import JSON
+from wharf.sources.upstream_requests import UpstreamRequests, transports
 from wharf.text_formats import toml_and_json
-from wharf.transport.http_client import Request, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from wharf.transport.environment import Pools
-
 LARGEST_LIST: Final = 256 << 20
 """Bytes of a list that are read. A million projects have about 60 MB."""
-JSON: Final = "application/vnd.pypi.simple.v1+json"
-"""The form of the list (PEP 691) that is asked for."""
+
+_PATIENCE = 120.0  # seconds
 
 
-def names_among(address: str, wanted: Collection[str], pools: Pools | None = None) -> set[str]:
-    """Those of the names (PEP 503 form) that the index at `address`, the address of its list, has. One request, of no name.
+def names_among(url: str, wanted: Collection[str]) -> set[str]:
+    """Those of the names (PEP 503 form) that the index at `url`, the address of its list, has. One request, of no name.
 
     Raises StorageError if the list does not come, or is none.
     """
     if not wanted:
         return set()
-    transport = Transport(pools)
+    address = UpstreamAddress(url=url, listed=True)
+    requests = UpstreamRequests(address, *transports(address))
     try:
-        answer = transport.send(
-            Request(method="GET", url=address, headers={"accept": JSON, "accept-encoding": "gzip", "user-agent": "wharf"})
-        )
-        try:
+        with requests.get(url, {"accept": JSON, "accept-encoding": "gzip"}, patience=_PATIENCE) as (_, answer):
             if answer.status != 200:
-                raise _no_list(answer.request.host, f"it answers {answer.status}")
+                raise _no_list(address.host, f"it answers {answer.status}")
             kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind not in {JSON, "application/json"}:
-                raise _no_list(answer.request.host, "its list of projects is not in JSON (PEP 691)")
-            body, host = answer.read(LARGEST_LIST), answer.request.host
-        finally:
-            answer.close()
+                raise _no_list(address.host, "its list of projects is not in JSON (PEP 691)")
+            body = answer.read(LARGEST_LIST)
     finally:
-        transport.close()
-    return _names(body, host) & set(wanted)
+        requests.close()
+    return _names(body, address.host) & set(wanted)
 
 
 def _names(body: bytes, host: str) -> set[str]:
