@@ -138,13 +138,14 @@ class Policy:
         shown, hidden, ends = [], [], []
         for file in files:
             hit, until = None, None
-            for check in checks:
+            left = iter(checks)
+            for check in left:
                 if (hit := check(file)) is not None:
                     until = hit.until
                     break
             if hit is not None and hit.rule in (lifted := lifts.ends(file.version)):
-                hits = [each for check in checks if (each := check(file)) is not None]
-                hit, until = _first_and_end(hits, lifted, moment)
+                others = [each for check in left if (each := check(file)) is not None]
+                hit, until = _first_and_end([hit, *others], lifted, moment)
             if until is not None:
                 ends.append(until)
             if hit is None:

@@ -62,9 +62,11 @@ class VersionTest:
         """The pattern that matches a version, one for all versions before the others; None: no pattern matches it."""
         if self._whole is not None or not self._some:
             return self._whole
-        if version not in self._known:
-            self._known[version] = self._look(version)
-        return self._known[version]
+        try:
+            return self._known[version]
+        except KeyError:
+            found = self._known[version] = self._look(version)
+            return found
 
     def _look(self, text: str) -> str | None:
         version = version_of(text)
