@@ -51,12 +51,14 @@ class ReadIndexes:
 class Together:
     """The layers that are shown from now on, the source of each index that has one, and what keeps the others from having one.
 
-    `own`: the own index is among them as it is here.
+    `changed` are the indexes that show something else than before, as `AnswerCache.swap` takes them. `own`: the own index is
+    among the layers as it is here.
     """
 
     layers: dict[str, Layer] = field(default_factory=dict)
     sources: dict[str, Layers] = field(default_factory=dict)
     problems: Problems = field(default_factory=dict)
+    changed: dict[str, Collection[str] | None] = field(default_factory=dict)
     own: bool = True
 
 
@@ -163,6 +165,7 @@ class ShownIndexes:
         into.sources, into.problems = self._resolved(into.layers)
         into.own = not empty or self._own in fresh
         self._drop_removed(read.removed.keys() - read.layers.keys(), into.layers, into.sources)
+        into.changed = self._changed(into.layers, into.sources)
 
     def _is_rewritten(self, before: Snapshot, after: Snapshot) -> bool:
         """Whether a commit drops reservations and does not stand on the one before."""
@@ -182,7 +185,9 @@ class ShownIndexes:
         self._complete = self._complete or self._every()
         self._cache.claims.unread = not self._complete or not all(map(self._was_read, read.broken))
         self._cache.forget_upstreams()
-        self._swap(layers, sources)
+        self._layers = layers
+        if read.together.changed:
+            self._cache.swap(sources, read.together.changed)
         return NowShown(own=self._own not in missing and read.together.own, missing=missing, problems=problems)
 
     def _drop_removed(self, removed: Collection[str], layers: dict[str, Layer], sources: dict[str, Layers]) -> None:
@@ -247,8 +252,8 @@ class ShownIndexes:
             some = ", ".join(lost[:3]) + (" and others" if len(lost) > 3 else "")
             log.warning("The index lacks projects that it had: %s. This server sends nobody elsewhere for them.", some)
 
-    def _swap(self, layers: dict[str, Layer], sources: dict[str, Layers]) -> None:
-        """Have the cache show other sources, if anything is another one."""
+    def _changed(self, layers: dict[str, Layer], sources: dict[str, Layers]) -> dict[str, Collection[str] | None]:
+        """The indexes that are going to show something else, with the names of the projects that may differ (None: any)."""
         differ = {name: _difference(self._layers.get(name), layer) for name, layer in layers.items()}
         before = self._cache.sources
         changed: dict[str, Collection[str] | None] = {}
@@ -260,9 +265,7 @@ class ShownIndexes:
             whole = not same or any(part is None for part in parts)
             changed[name] = None if whole else {each for part in parts for each in part or ()}
         changed.update(dict.fromkeys(before.keys() - sources.keys()))
-        self._layers = layers
-        if changed:
-            self._cache.swap(sources, changed)
+        return changed
 
 
 class _Orders:
