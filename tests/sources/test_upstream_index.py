@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import subprocess
+import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +23,7 @@ from tests.pools import Pools
 from wharf.errors import StorageError
 from wharf.sources.upstream_address import UpstreamAddress
 from wharf.sources.upstream_index import MISSING, SeenProject, UpstreamIndex
+from wharf.sources.upstream_page_store import PageStore
 from wharf.transport.http_client import Transport
 
 if TYPE_CHECKING:
@@ -399,3 +404,77 @@ def test_a_redirect_to_what_is_no_link_is_not_followed(tmp_path: Path, target: s
     assert "pass" not in caught.value.message
     assert all(each.url.host == "up.example.com" for each in upstream.asked)
     assert len(upstream.asked) <= 6
+
+
+def test_the_oldest_pages_on_disk_make_room_for_new_ones(tmp_path: Path) -> None:
+    store = PageStore(tmp_path / "pages", most=1000)
+    for number in range(20):
+        store.write(f"demo{number}", b"x" * 100)
+        os.utime(tmp_path / "pages" / f"demo{number}", (number, number))
+    there = {path.name for path in (tmp_path / "pages").iterdir()}
+    assert there == {f"demo{number}" for number in range(10, 20)}
+
+
+_WRITER = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from wharf.sources.upstream_page_store import KeptPage, PageStore, encoded
+from wharf.sources.upstream_project import LeftOut, UpstreamProject
+store, number = PageStore(Path(sys.argv[1])), 0
+while True:
+    number += 1
+    left = tuple(LeftOut(f"{sys.argv[2]}-{number}", "x" * 100) for _ in range(2000))
+    page = KeptPage(project=UpstreamProject(name="demo", left_out=left), sights={}, got=datetime.now(UTC), lifetime=1)
+    store.write("demo", encoded(page))
+    print(store.problem, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_processes_that_write_at_once_and_die_leave_whole_pages(tmp_path: Path) -> None:
+    folder = tmp_path / "pages"
+    store = PageStore(folder)
+    for turn in range(8):
+        words = [[sys.executable, "-c", _WRITER, str(folder), f"{turn}-{each}"] for each in range(2)]
+        writers = [subprocess.Popen(each, stdout=subprocess.PIPE, text=True) for each in words]
+        for each in writers:
+            assert each.stdout is not None
+            assert each.stdout.readline() == "None\n"
+        for _ in range(20):
+            found = store.read("demo")
+            assert found is not None
+            assert len({left.filename for left in found.project.left_out}) == 1
+        for each in writers:
+            each.kill()
+            each.communicate()
+        assert store.read("demo") is not None
+    old = time.time() - 7200
+    for path in folder.iterdir():
+        os.utime(path, (old, old))
+    PageStore(folder)
+    assert [path.name for path in folder.iterdir()] == ["demo"]
+
+
+def test_a_full_disk_stops_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    upstream = Upstream(always(page(file("1.0")), cache_control="max-age=60"))
+    index = upstream.index(tmp_path)
+
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert shown(index.project("demo")) == ["1.0"]
+    assert "No space left" in (index.problem or "")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    monkeypatch.undo()
+    upstream.later(100)
+    assert shown(index.project("demo")) == ["1.0"]
+    assert index.problem is None
+
+
+def test_an_upstream_of_another_address_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    upstream = Upstream(always(page(file("1.0"))))
+    upstream.index(tmp_path).project("demo")
+    other = Upstream(always(b"", status=404))
+    assert other.index(tmp_path, address=UpstreamAddress(url="https://up.example.com/other/")).project("demo") is None

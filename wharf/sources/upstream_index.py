@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from wharf.sources.upstream_answers import Answered, Upstream
     from wharf.transport.http_client import Download, Transport
 
-MEMORY: Final = 64 << 20
-"""Bytes of pages that are kept in memory, by their size on disk."""
+MEMORY: Final = 32 << 20
+"""Bytes of pages that are kept in memory, by their size on disk. In memory it is some three times as much."""
 MISS: Final = 60.0
 """Seconds for which it is remembered at most that the upstream has no project of a name."""
 

@@ -31,8 +31,12 @@ if TYPE_CHECKING:
 LARGEST: Final = 256 << 20
 """Bytes of a kept page that are read."""
 
+MOST_BYTES: Final = 1 << 30
+"""Bytes of all kept pages of an upstream."""
+
 _FORMAT = b"wharf upstream page 1 "
 _NEW = ".new"
+_LOOK = 256  # writes between two looks at how much there is
 _OLD = 3600.0  # seconds after which nobody writes a file any more that is not in its place
 
 
@@ -92,10 +96,15 @@ def decoded(name: str, data: bytes) -> KeptPage | None:
 
 
 class PageStore:
-    """The pages in a folder. Safe to use from several threads and processes. `problem` is what keeps it from writing."""
+    """The pages in a folder, of at most `most` bytes or a little more: what was written the longest time ago goes first.
 
-    def __init__(self, folder: Path) -> None:
+    Safe to use from several threads and processes. `problem` is what keeps it from writing.
+    """
+
+    def __init__(self, folder: Path, most: int = MOST_BYTES) -> None:
         self._folder = folder
+        self._most = most
+        self._writes = 0
         self.problem: str | None = None
         with contextlib.suppress(OSError):
             now = datetime.now(UTC).timestamp()
@@ -145,6 +154,24 @@ class PageStore:
             self.problem = f"{why} {disk_remedies.hint(error, disk_remedies.CACHE)}"
         else:
             self.problem = None
+        self._writes += 1
+        if self._writes % _LOOK == 1 or len(data) > self._most // _LOOK:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Delete the oldest files, if there are more bytes than there may be."""
+        found: list[tuple[float, str, int]] = []
+        with contextlib.suppress(OSError), os.scandir(self._folder) as entries:
+            for each in entries:
+                with contextlib.suppress(FileNotFoundError):  # another process renamed or deleted it
+                    about = each.stat(follow_symlinks=False)
+                    found.append((about.st_mtime, each.name, about.st_size))
+        left = sum(size for _, _, size in found)
+        for _, name, size in sorted(found):
+            if left <= self._most:
+                return
+            self.delete(name)
+            left -= size
 
     def delete(self, name: str) -> None:
         """Keep nothing of a project."""
@@ -163,6 +190,7 @@ def _body(page: KeptPage) -> bytes:
     sights = [_text(page.sights.get(first_sight.key(each))) for each in page.project.files]
     found = {
         "project": _project(page.project),
+        "validator": page.validator,
         "sights": sights,
         "gone": gone,
         "got": page.got.isoformat(),
@@ -220,6 +248,6 @@ def _page(found: Any, size: int) -> KeptPage:  # noqa: ANN401 - whatever is wron
         etag=found["etag"],
         last_modified=found["last_modified"],
         missing=found["missing"] is True,
-        validator=validator_of(project),
+        validator=str(found["validator"]),
         size=size,
     )
