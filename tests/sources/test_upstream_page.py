@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wharf.errors import StorageError
-from wharf.model import Status
+from wharf.model import Status, is_name, normalize, version_of
 from wharf.sources import first_sight, upstream_page
 from wharf.sources.http_freshness import lifetime
 from wharf.sources.upstream_files import version_in
@@ -97,6 +97,27 @@ def test_the_name_of_an_sdist_is_split_where_the_project_ends() -> None:
     assert version_in("a-b", "a_b-1.0.tar.gz") == "1.0"
     assert version_in("a-b", "a.b-1.0.tar.gz") == "1.0"
     assert version_in("a", "a-b-1.0.tar.gz") is None
+    assert version_in("a-b", "A--B-1.0.tar.gz") == "1.0"
+    assert version_in("a1", "a12-1.0.tar.gz") is None
+    assert version_in("a-b", "ab-1.0.tar.gz") is None
+
+
+_NAMES = st.text("ab1-_.", min_size=1, max_size=12)
+
+
+@given(_NAMES, st.text("ab1-_.", max_size=8))
+def test_names_are_split_as_pip_splits_them(name: str, rest: str) -> None:
+    normal, stem = normalize(name), f"{name}-1.0{rest}"
+    if not is_name(normal):
+        return
+    ends = [at for at, char in enumerate(stem) if char == "-" and normalize(stem[:at]) == normal]
+    version = version_of(stem[ends[0] + 1 :]) if ends else None
+    assert version_in(normal, f"{stem}.tar.gz") == (None if version is None else str(version))
+
+
+def test_filenames_of_nothing_but_hyphens_take_no_time() -> None:
+    found = parsed(*(file(filename=f"d{'-' * 240}{number}.zip") for number in range(1000)))
+    assert found.files == ()
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from wharf.model import is_filename, is_sha256, normalize, version_of
+from wharf.model import is_filename, is_sha256, version_of
 from wharf.sources.upstream_address import joined, origin, refusal
 from wharf.sources.upstream_project import LeftOut, UpstreamFile
 
@@ -68,7 +69,7 @@ def version_in(name: str, filename: str) -> str | None:
     if filename.endswith(".whl"):
         parts = filename.removesuffix(".whl").split("-")
         built = len(parts) == 5 or (len(parts) == 6 and _BUILD.fullmatch(parts[2]))
-        if not built or normalize(parts[0]) != name or not all(_TAG.fullmatch(each) for each in parts[-3:]):
+        if not built or not _spellings(name).fullmatch(parts[0]) or not all(_TAG.fullmatch(each) for each in parts[-3:]):
             return None
         version = version_of(parts[1])
         return None if version is None else str(version)
@@ -76,11 +77,15 @@ def version_in(name: str, filename: str) -> str | None:
     if suffix is None:
         return None
     stem = filename.removesuffix(suffix)
-    for found in re.finditer("-", stem):
-        if normalize(stem[: found.start()]) == name:
-            version = version_of(stem[found.end() :])
-            return None if version is None else str(version)
-    return None
+    found = _spellings(name).match(stem)
+    version = version_of(stem[found.end() + 1 :]) if found is not None and stem[found.end() :].startswith("-") else None
+    return None if version is None else str(version)
+
+
+@functools.lru_cache(maxsize=1024)
+def _spellings(name: str) -> re.Pattern[str]:
+    """All spellings of a name in its normal form (PEP 503). To normalise what stands before each hyphen would take hours."""
+    return re.compile("[-_.]+".join(name.split("-")), re.IGNORECASE | re.ASCII)
 
 
 def _checked(name: str, told: Told, filename: str, page: str, upstream: Origin) -> UpstreamFile:
