@@ -194,6 +194,28 @@ def test_an_upstream_that_is_away_is_not_asked_for_each_project(tmp_path: Path) 
     assert index.problem is None
 
 
+def test_files_of_an_upstream_that_is_away_are_not_waited_for(tmp_path: Path) -> None:
+    there = f"https://files.example.com/{'x' * 10}"
+    core = {"core-metadata": {"sha256": "0" * 64}}
+    upstream = Upstream(always(page(file("1.0") | core, file("2.0") | core | {"url": there})))
+    index = upstream.index(tmp_path)
+    found = index.project("demo")
+    assert found is not None
+    here, elsewhere = found.project.files
+    upstream.answer = away
+    upstream.later(601)
+    index.project("demo")
+    count = len(upstream.asked)
+    with pytest.raises(StorageError):
+        index.core_metadata(here)
+    with pytest.raises(StorageError), index.open(here):
+        pass
+    assert len(upstream.asked) == count
+    with pytest.raises(StorageError), index.open(elsewhere):
+        pass
+    assert len(upstream.asked) == count + 1
+
+
 def test_many_that_ask_at_once_cause_one_request(tmp_path: Path) -> None:
     gate = threading.Event()
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LONGEST_TAG: Final = 16 << 10
 """Characters of one tag, and of the text of one link."""
 
-_MOST_TAGS = 600_000
+_MOST_TAGS = 200_000
 # Every alternative takes what it has begun, or fails for the whole page: nothing is read twice.
 _TOKEN = re.compile(
     r"(?P<text>[^<]++)|<!--(?s:.*?)-->|<!(?!--)[^<>]*+>|<\?[^<>]*+>"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from wharf.errors import StorageError
 from wharf.sources import first_sight, upstream_page_store, upstream_requests
+from wharf.sources.upstream_address import origin
 from wharf.sources.upstream_answers import LARGEST_METADATA, HttpUpstream
 from wharf.sources.upstream_folder import FolderUpstream
 from wharf.sources.upstream_page import TOLD
@@ -153,6 +154,7 @@ class UpstreamIndex:
         kept = self._metadata.read_bytes(file.core_metadata, LARGEST_METADATA)
         if kept is not None and hashlib.sha256(kept).hexdigest() == file.core_metadata:
             return kept
+        self._check_there(file)
         data = self._upstream.core_metadata(file)
         if hashlib.sha256(data).hexdigest() != file.core_metadata:
             raise self._upstream.error(f"gives other core metadata of {file.filename} than its page says")
@@ -161,7 +163,14 @@ class UpstreamIndex:
 
     def open(self, file: UpstreamFile) -> AbstractContextManager[Download]:
         """The bytes of a file as they come. They are NOT checked: the reader compares the sha256. Raises StorageError."""
+        self._check_there(file)
         return self._upstream.open(file)
+
+    def _check_there(self, file: UpstreamFile) -> None:
+        """Raise StorageError at once if the file is where the upstream is, and that is away."""
+        away = self._pauses.away()
+        if away is not None and origin(file.url) == origin(self.address.url):
+            raise StorageError(away, "It is asked again soon.", told=TOLD)
 
     def _found(self, name: str) -> SeenProject | None:
         """The project, asked for if need be."""

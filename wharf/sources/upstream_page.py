@@ -28,6 +28,9 @@ ACCEPT: Final = f"{JSON}, {HTML};q=0.2, text/html;q=0.1"
 LARGEST: Final = {"json": 64 << 20, "html": 8 << 20}
 """Bytes of a page, unpacked."""
 MOST_FILES: Final = 100_000
+"""Of a page in JSON."""
+MOST_LINKS: Final = 40_000
+"""Of a page in HTML, each with some 200 characters."""
 
 _MOST_BRACKETS = 8 * MOST_FILES  # of an honest page: a file has at most three objects in it
 _MOST_COMMAS = 40 * MOST_FILES
@@ -105,7 +108,7 @@ def _html(body: bytes, content_type: str, url: str) -> tuple[Iterator[Told], Sta
     """The files that a page in HTML tells. Raises ValueError."""
     if len(body) > LARGEST["html"]:
         raise ValueError(f"its HTML has more than {LARGEST['html'] >> 20} MiB")
-    links, about = upstream_html.links(upstream_html.text_of(body, content_type), url, MOST_FILES)
+    links, about = upstream_html.links(upstream_html.text_of(body, content_type), url, MOST_LINKS)
     return (_html_file(each) for each in links), _status(about.get("project-status"), about.get("project-status-reason"))
 
 

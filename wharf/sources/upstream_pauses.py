@@ -35,6 +35,11 @@ class Pauses:
         with self._lock:
             return self._away or next((said for _, said in reversed(self._of.values())), None)
 
+    def away(self) -> str | None:
+        """Why the upstream is not asked just now, whatever it is asked for."""
+        with self._lock:
+            return self._away if self._clock() < self._until else None
+
     def reason(self, name: str) -> tuple[float, str] | None:
         """Until when the project is not asked for, and why; None: ask now.
 
