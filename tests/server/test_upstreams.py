@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -377,6 +378,33 @@ def test_wrong_bytes_are_never_whole_and_never_kept(settled: Repository, upstrea
         upstream.faults.clear()
         clock.forward(61)
         assert client.get(link).content == body
+
+
+@pytest.mark.parametrize("what", ["other bytes", "a link", "cut off", "a pipe"])
+def test_a_file_of_the_cache_that_somebody_else_wrote_is_not_sent(
+    settled: Repository, store: Path, upstream: Upstream, tmp_path: Path, what: str
+) -> None:
+    given = upstream.projects["other"].files[0]
+    body = given.path.read_bytes()
+    for restarted in (False, True):
+        with serving(settled) as client:
+            link = links(client)[given.filename]
+            assert client.get(link).content == body
+            soon(lambda: [*store.rglob(given.sha256 or "")])
+            kept = next(store.rglob(given.sha256 or ""))
+            if restarted:
+                assert client.get(link).content == body
+            else:
+                wrong = body[:-1] + bytes([body[-1] ^ 1])
+                kept.unlink()
+                if what == "a link":
+                    (tmp_path / "secret").write_bytes(wrong)
+                    kept.symlink_to(tmp_path / "secret")
+                elif what == "a pipe":
+                    os.mkfifo(kept)
+                else:
+                    kept.write_bytes(wrong if what == "other bytes" else body[:10])
+                assert client.get(link).content == body
 
 
 def _as_requests(answer: httpx.Response) -> Any:

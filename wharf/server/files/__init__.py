@@ -8,5 +8,6 @@ on the disk, or gives a client the server's own token.
 - `github_file`: a file at GitHub, as a value. `redirect_or_stream`: by a redirect or through the server.
 - `signed_links`: redirects to where GitHub has the file.
 - `download_cache`: files that pass through. `github_bytes`: those that come from GitHub. `cache_folder`: where they are kept.
+  `checked_files`: which of them have their digests.
 - `streamed_download`: a file that is sent while it is downloaded.
 """

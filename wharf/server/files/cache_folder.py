@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from wharf.errors import UNWRITABLE, OddFileError, StorageError
 from wharf.model import is_sha256
+from wharf.server.files.checked_files import CheckedFiles
 from wharf.system import disk_remedies, owner_only_folder, regular_file
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 DEAD: Final = 600.0
 """Seconds after which a part that nobody wrote to is what a server that died left behind: a read waits for 60 at most."""
+
+
+NOTED: Final = 60.0
+"""Seconds between two notes of the use of a file: after one, another process that shares the folder reads the file again."""
 
 
 class CacheFolder:
@@ -36,6 +41,7 @@ class CacheFolder:
         self.path = path
         self._budget = budget
         self._lock = threading.Lock()
+        self.checked = CheckedFiles()
         self._coming = 0  # bytes of the files that are on their way and will be kept
 
     @contextlib.contextmanager
@@ -47,19 +53,24 @@ class CacheFolder:
             hint = disk_remedies.hint(error, disk_remedies.CACHE)
             raise StorageError(f"The cache {self.path} cannot be used: {error.strerror}.", hint, told=UNWRITABLE) from error
 
-    def use(self, file: Path, size: int | None) -> int | None:
-        """The size of the file, if it is there, which counts as a use; None if it is not, or if `size` says another size.
+    def status(self, file: Path, size: int | None) -> os.stat_result | None:
+        """What the system says of the file; None if it is not there, or if `size` says another size.
 
         A crash of the machine can cut a file short, and a link is none.
         """
         try:
-            found = regular_file.status_of(file).st_size
+            found = regular_file.status_of(file)
         except (FileNotFoundError, OddFileError):
             return None
-        if size not in {None, found}:
-            return None
-        os.utime(file)  # what is used stays
-        return found
+        return found if size in {None, found.st_size} else None
+
+    def use(self, file: Path, status: os.stat_result) -> None:
+        """Note that the file is used, so that it stays: by its time, at most once in `NOTED`."""
+        if abs(time.time() - status.st_mtime) > NOTED:
+            with contextlib.suppress(FileNotFoundError):
+                os.utime(file, follow_symlinks=False)
+                if self.checked.has(file, status):
+                    self.checked.note(file, regular_file.status_of(file))
 
     def new_part(self, file: Path) -> tuple[Path, int]:
         """A new part of the file: where it lies, and a handle to write and read it, which is the caller's."""

@@ -58,7 +58,8 @@ class DownloadCache:
     """The cache in `folder`, of at most `budget` bytes, of what `giver` gives (its name in sentences).
 
     - A file is downloaded once for all who want it meanwhile, and all of them read what is there while it comes.
-    - A file lies in the folder only if it is whole and has the announced digest; what else holds there, `CacheFolder` says.
+    - A file lies in the folder only if it is whole and has the announced digest; what else holds there, `CacheFolder` says. One
+      that this process did not write, or that changed, is read before it is used.
     - A file for which there is no room passes through all the same, and nothing is left of it.
     - A download that failed is not tried again for a while, or each try of a client would be one at the giver. `clock` is in
       seconds.
@@ -84,6 +85,7 @@ class DownloadCache:
         # Not in the folder, and still read by somebody:
         self._passing: WeakValueDictionary[str, StreamedDownload] = WeakValueDictionary()
         self._failed: dict[str, tuple[WharfError, float]] = {}
+        self._checking: dict[str, asyncio.Task[bool]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting = WAITING if waiting is None else waiting
         self._threads = DaemonThreads("download", at_once)
@@ -91,14 +93,19 @@ class DownloadCache:
     async def open(self, wanted: Wanted) -> FileAnswer | StreamedDownload:
         """The file as it lies in the cache, or as it comes. Raises StorageError, as for a full disk."""
         key = wanted.sha256
-        download = self._downloading.get(key) or self._passing.get(key)
-        if download is not None and download.error is None and not (download.whole and download.kept):
-            return download  # one that is whole and kept is in the folder
         with self._folder.errors_told():
             path = self._folder.path / key
-            size = self._folder.use(path, wanted.size)
-            if size is not None:
-                return wanted.answer(path, size)
+            if (status := self._folder.status(path, wanted.size)) and not self._folder.checked.has(path, status):
+                await self._check(path)
+            download = self._downloading.get(key) or self._passing.get(key)
+            if download is not None and download.error is not None:
+                raise download.error.with_traceback(None)
+            if download is not None and not (download.whole and download.kept):
+                return download  # one that is whole and kept is in the folder
+            status = self._folder.status(path, wanted.size)
+            if status is not None and self._folder.checked.has(path, status):
+                self._folder.use(path, status)
+                return wanted.answer(path, status.st_size)
             self._let_alone(key)
             if len(self._downloading) >= self._waiting:
                 raise StorageError(f"More files are asked for than {self._giver} gives at a time.", "Try again in a moment.")
@@ -119,6 +126,15 @@ class DownloadCache:
 
         task.add_done_callback(done)
         return download
+
+    async def _check(self, path: Path) -> None:
+        """Read a file that is in the folder, once for all who want it meanwhile."""
+        task = self._checking.get(path.name)
+        if task is None:
+            task = self._checking[path.name] = asyncio.create_task(self._threads.run(partial(self._folder.checked.check, path)))
+            task.add_done_callback(lambda _task: self._checking.pop(path.name))
+        if not await asyncio.shield(task):
+            log.warning("%s in the cache has other bytes than its name says. It is fetched again.", path.name)
 
     def _let_alone(self, key: str) -> None:
         """Raise what a download failed of a moment ago."""
@@ -210,6 +226,7 @@ class _Arrival:
                         self._download.handle
                     )  # or a crash of the machine leaves a file of the right size with other bytes
                     self._part.rename(self._path)
+                    self._folder.checked.note(self._path, os.fstat(self._download.handle))
             except StorageError as error:
                 log.error("%s", error.message)  # noqa: TRY400 - the cause is in the message
             else:
