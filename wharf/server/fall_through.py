@@ -113,6 +113,8 @@ class FallThrough:
 
     def mode(self, index: str) -> Mode | None:
         """How clients get names that an index does not have from elsewhere; None: not at all."""
+        if index not in self._cache.sources:
+            return "redirect" if self._passes_on else None  # as far as anybody knows before there is a commit
         way = self._way(index)
         return None if way is None else way.mode
 
