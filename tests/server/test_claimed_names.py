@@ -170,7 +170,7 @@ def test_what_is_no_address(address: str) -> None:
 
 
 def test_the_public_index_is_the_one_that_a_library_knows() -> None:
-    assert public_index_address.default().address.startswith("https://")
+    assert public_index_address.default({}).address.startswith("https://")
     code = (
         "import sys; from wharf.sources.public_index_address import parse; parse('http://a/'); "
         "print('pypi_simple' in sys.modules)"

@@ -642,7 +642,7 @@ def test_the_first_page_tells_people_how_to_use_it(repository: Repository) -> No
         assert client.get("/pkg/").status_code == 200
         assert client.head("/").status_code == 200
         assert client.get("/", headers={"Host": "evil.example"}).status_code == 421
-    with serving(repository, replace(rules, public_index=public_index_address.default())) as client:
+    with serving(repository, replace(rules, public_index=public_index_address.default({}))) as client:
         page = client.get("/", headers={"Host": "x.example"})
         assert "pip install --index-url http://x.example/pkg/simple/ PROJECT" in page.text
     with serving(repository, Rules(open_reading=False, upload_limit=LIMIT)) as client:

@@ -92,5 +92,5 @@ def _public(address: str | None) -> Callable[[set[str]], set[str]]:
     from wharf.sources import public_index_address
     from wharf.sources.public_names import names_among
 
-    index = public_index_address.default() if address is None else public_index_address.parse(address)
+    index = public_index_address.default({}) if address is None else public_index_address.parse(address)
     return lambda wanted: names_among(index.address, wanted)

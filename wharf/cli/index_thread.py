@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,7 @@ class IndexThread(threading.Thread):
         from wharf.server.run_server import RunServer
         from wharf.sources import public_index_address
 
-        public = public_index_address.default() if self._public_index is True else self._public_index or None
+        public = public_index_address.default(os.environ) if self._public_index is True else self._public_index or None
         rules = Rules(
             open_reading=False,
             upload_limit=1,

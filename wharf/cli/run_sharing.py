@@ -27,6 +27,7 @@ _RIGHTS = (
     *("WHARF_TOKEN", "GH_TOKEN", "GITHUB_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN", "GH_HOST"),
     *("GH_CONFIG_DIR", "XDG_CONFIG_HOME", "HOME"),
 )
+_PUBLIC = "WHARF_PUBLIC_INDEX"  # which upstream is meant where the settings name none
 # The same of an app. A run does not hand them on: whoever has them inside of a run named an app anew.
 _APP = ("WHARF_APP_ID", "WHARF_APP_KEY")
 
@@ -35,7 +36,7 @@ def describe(settings: Settings, public_index: PublicIndex | bool, environ: Mapp
     """The run, as others see it. All that can change an answer is in a digest, so that no secret is shown."""
     public = public_index if isinstance(public_index, bool) else public_index.address
     rights = [environ.get(name) for name in _RIGHTS]
-    answers = json.dumps([str(settings.place), settings.index, settings.repositories, public, rights])
+    answers = json.dumps([str(settings.place), settings.index, settings.repositories, public, environ.get(_PUBLIC), rights])
     return Run(
         index=f"the index {settings.index!r} of {settings.place}",
         answers=hashlib.sha256(answers.encode("utf-8", "surrogateescape")).hexdigest(),

@@ -130,7 +130,7 @@ def serve_command(
         keep_alive=keep_alive,
         cors_origins=origins,
         access_log=access_log,
-        public_index=public_index_address.default() if public_index is True else public_index or None,
+        public_index=public_index_address.default(os.environ) if public_index is True else public_index or None,
         upstreams=settings.upstreams,
         webhook=Secret(webhook) if (webhook := os.environ.get("WHARF_WEBHOOK_SECRET", "").strip()) else None,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wharf.errors import StorageError, UsageError
 from wharf.repository_address import Address
-from wharf.sources import branch_address
+from wharf.sources import branch_address, public_index_address
 from wharf.sources.upstream_address import UpstreamAddress
 from wharf.system.clock import elapsed, utc_now
 
@@ -43,24 +43,27 @@ def open_upstream(
 ) -> UpstreamIndex:
     """The upstream at an address, which keeps its pages in `folder`.
 
-    `listed` are those of the operator's own file, and `named` addresses that the operator named on the command line. Raises
-    StorageError for one that may not be asked, or whose password is missing.
+    `listed` are those of the operator's own file, and `named` addresses that the operator named on the command line; the
+    variable for the public index in `environ` names one too. Raises StorageError for an address that may not be asked, and for
+    a password that is missing.
     """
     from wharf.sources.upstream_index import UpstreamIndex  # imports urllib3, which a server without upstreams does not need
 
     known = {each.url: each for each in listed}
-    refused = branch_address.refusal(url, on_github=on_github, listed={*known, *named})
-    if refused is not None:
-        raise StorageError(
-            f"wharf.toml names an upstream that is not asked: its address {refused}.",
-            f"The operator can list it, as {branch_address.LISTS_IT}.",
-            told="This server does not ask the upstream that the index names. The server's log says why.",
-        )
     try:
-        address = _address(url, known.get(url), environ, own=not on_github or url in named)
-        return UpstreamIndex(address, folder, clock=clock, now=now)
+        public = public_index_address.named(environ)
+        by_operator = {*named, *([] if public is None else [public.address])}
+        refused = branch_address.refusal(url, on_github=on_github, listed={*known, *by_operator})
+        if refused is None:
+            address = _address(url, known.get(url), environ, own=not on_github or url in by_operator)
+            return UpstreamIndex(address, folder, clock=clock, now=now)
     except UsageError as error:  # what the operator set: no fault of the client that asks
         raise StorageError(error.message, error.hint) from error
+    raise StorageError(
+        f"wharf.toml names an upstream that is not asked: its address {refused}.",
+        f"The operator can list it, as {branch_address.LISTS_IT}.",
+        told="This server does not ask the upstream that the index names. The server's log says why.",
+    )
 
 
 def _address(url: str, listed: ListedUpstream | None, environ: Mapping[str, str], *, own: bool) -> UpstreamAddress:

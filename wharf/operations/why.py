@@ -5,6 +5,7 @@ It goes the way that a server goes: the own projects first, then the names that 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -134,7 +135,7 @@ class _Walk:
         if not beyond:
             return "nowhere"
         for source in beyond:
-            address = upstream.address(source) or public_index_address.default().address
+            address = upstream.address(source) or public_index_address.default(os.environ).address
             sent = upstream.mode == "redirect" and address.startswith(("http://", "https://"))
             if sent and source == beyond[-1]:
                 self.places.append(Place(source=source, where=address, asked=False))

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from wharf.errors import UsageError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 OPTION: Final = "--public-index"
+VARIABLE: Final = "WHARF_PUBLIC_INDEX"
 
 _ADDRESS = re.compile(r"[!#-;=?-Z\[\]_a-z~]{1,2000}", re.ASCII)  # what an address is written with, and a header can carry
 
@@ -47,8 +51,17 @@ def parse(address: str) -> PublicIndex:
     return PublicIndex(address if address.endswith("/") else f"{address}/")
 
 
-def default() -> PublicIndex:
-    """The index that pip and uv ask when nobody says otherwise."""
+def named(environ: Mapping[str, str]) -> PublicIndex | None:
+    """The index that the person's environment calls the public one. Raises UsageError."""
+    address = environ.get(VARIABLE, "").strip()
+    return parse(address) if address else None
+
+
+def default(environ: Mapping[str, str]) -> PublicIndex:
+    """The index of the environment, or the one that pip and uv ask when nobody says otherwise. Raises UsageError."""
+    found = named(environ)
+    if found is not None:
+        return found
     from pypi_simple import PYPI_SIMPLE_ENDPOINT  # takes a third of a second, and is asked for by few
 
     return parse(PYPI_SIMPLE_ENDPOINT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -59,7 +60,7 @@ class OpenUpstreams:
         if source != UPSTREAM:
             raise StorageError(f"No upstream is called {source!r}.", "Look at `upstreams` in wharf.toml.")
         if self._public is None:
-            self._public = await self._threads.run(public_index_address.default)  # imports a third of a second
+            self._public = await self._threads.run(partial(public_index_address.default, os.environ))  # may import
         return self._public.address
 
     async def index(self, address: str) -> UpstreamIndex:
