@@ -94,6 +94,18 @@ def test_a_doubled_slash_leads_to_no_other_host(client: httpx.Client) -> None:
     assert where == "https://mirror.example/simple/evil-example/"
 
 
+def test_a_doubled_slash_behind_any_character_is_led_to_one(client: httpx.Client) -> None:
+    for given in ("demo%00", "demo%0d%0aset-cookie:x", "d%C3%A9mo", "100%25", "a%3Fb"):
+        answer = client.get(f"/simple/{given}//")
+        assert answer.status_code == 301
+        assert (
+            urljoin(str(answer.url), answer.headers["location"])
+            .lower()
+            .endswith(f"/simple/{given.replace(':', '%3a')}/".lower())
+        )
+        assert "set-cookie" not in answer.headers
+
+
 def test_what_the_index_reserves_is_not_and_becomes_so_with_a_commit(client: httpx.Client, store: Path) -> None:
     assert client.get("/simple/acme-next/").status_code == 302
     edit_by_hand(store, "wharf.toml", b'format = 1\nreserved = ["Acme_*", "secret"]\n')

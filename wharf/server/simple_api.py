@@ -11,7 +11,7 @@ import logging
 import os
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 from starlette.requests import ClientDisconnect
 
@@ -250,7 +250,7 @@ class SimpleApi:
             return _NO_FORMAT
         if "//" in path:
             # By its relative links a page with more slashes would lead elsewhere.
-            location = "../" * (path.count("/") - 1) + _SLASHES.sub("/", path)[1:]
+            location = "../" * (path.count("/") - 1) + quote(_SLASHES.sub("/", path)[1:])
             return answer.redirect(location + (f"?{quoted(query)}" if query else ""))
         name = path[8:-1]
         if path != "/simple/" and (path[-1] != "/" or name == LIST or not self._cache.has(index, name)):
