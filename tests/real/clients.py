@@ -46,6 +46,19 @@ def downloaded(requirement: str) -> Path:
     return _once(f"{requirement.replace('==', '-')}-{sysconfig.get_platform()}", [requirement])
 
 
+def program(name: str, requirement: str) -> Path:
+    """A program of the version that was the newest when it was downloaded, in an environment of its own."""
+    home = kept() / "clients" / f"{name}-{sysconfig.get_platform()}-{sysconfig.get_python_version()}"
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with (home.parent / f".lock-{name}").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (home / "complete").exists():
+            subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True, timeout=_TIMEOUT)
+            _pip(str(home / "bin" / "python"), requirement)
+            (home / "complete").touch()
+    return home / "bin" / name
+
+
 def _once(name: str, requirements: list[str]) -> Path:
     folder = kept() / "clients"
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,9 +72,12 @@ def _once(name: str, requirements: list[str]) -> Path:
 
 
 def _install(target: Path, requirements: list[str]) -> None:
-    """From whatever index pip is configured for on this machine."""
-    pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet", "--no-deps"]
-    words = [*pip, "--no-compile", "--target", str(target), *requirements]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=_TIMEOUT)
+    _pip(sys.executable, "--no-deps", "--no-compile", "--target", str(target), *requirements)
+
+
+def _pip(python: str, *words: str) -> None:
+    """Install from whatever index pip is configured for on this machine."""
+    pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet", *words]
+    done = subprocess.run(pip, capture_output=True, text=True, check=False, timeout=_TIMEOUT)
     if done.returncode:
-        raise DownloadError(f"{' '.join(requirements)} cannot be downloaded.\n{done.stdout}\n{done.stderr}")
+        raise DownloadError(f"`{' '.join(pip)}` failed.\n{done.stdout}\n{done.stderr}")

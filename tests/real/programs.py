@@ -67,8 +67,8 @@ class Machine:
             **more,
         }
 
-    def run(self, *words: object, fails: bool = False, **environ: str) -> Ran:
-        """Run a program to its end. That it succeeds, or with `fails` that it does not, is asserted."""
+    def run(self, *words: object, fails: bool | None = False, **environ: str) -> Ran:
+        """Run a program to its end. That it succeeds, or with `fails` that it does not, is asserted; None: either will do."""
         command = [str(word) for word in words]
         done = subprocess.run(
             command,
@@ -81,7 +81,7 @@ class Machine:
             check=False,
         )
         ran = Ran(done.returncode, done.stdout, done.stderr)
-        assert bool(ran.code) is fails, f"{' '.join(command)}\nexit code {ran.code}\n{ran.out}\n{ran.err}"
+        assert fails in {None, bool(ran.code)}, f"{' '.join(command)}\nexit code {ran.code}\n{ran.out}\n{ran.err}"
         assert "Traceback" not in ran.err, ran.err
         return ran
 
@@ -93,7 +93,7 @@ class Machine:
         """Run the pip of this test environment for another one."""
         return self.run(sys.executable, "-m", "pip", "--python", python, *PIP_ALONE, *words, fails=fails, **environ)
 
-    def uv(self, *words: object, fails: bool = False, **environ: str) -> Ran:
+    def uv(self, *words: object, fails: bool | None = False, **environ: str) -> Ran:
         """Run uv without its cache and without any configuration."""
         return self.run(script("uv"), "--no-cache", "--no-config", *words, fails=fails, **environ)
 
