@@ -29,6 +29,7 @@ class ClaimedNames:
     - wharf takes no name away from an index: a project stays in it when its last release is removed. So a commit that lacks a
       name is no reason to let others have that name. A reservation ends by a commit on top of the one that made it.
     - The names of a removed index stay claimed.
+    - `has` and `reserves` may be called from any thread.
     - `unread`: there are indexes of which no commit was ever read. Their names are not known, so no name is free.
     """
 
@@ -64,4 +65,4 @@ class ClaimedNames:
 
     def has(self, name: str) -> bool:
         """Whether a (normal) name belongs to the repository, whether or not an index has a project of it now."""
-        return any(name in found.names for found in self._by_index.values()) or self.reserves(name)
+        return any(name in found.names for found in tuple(self._by_index.values())) or self.reserves(name)

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from wharf.errors import StorageError
 from wharf.index.policy import Hidden
 from wharf.index.upstream_settings import THIS
 from wharf.server.files.download_cache import Wanted
@@ -80,7 +81,8 @@ class FallThrough:
     - A name that any index of the repository owns or reserves is never passed on. It has a page, maybe without files, because
       uv asks the next index after 404. The same holds for a name that a route sends nowhere.
     - While there is an index of which nothing was ever read, nothing is said of a name: it may be one of that index.
-    - Both are looked at again after each wait: a commit may have come meanwhile.
+    - Both are looked at again after each wait, and before an upstream is asked: a commit may have come meanwhile. If it changed
+      the settings, all is decided again.
     - The first upstream of a route that has a name gives all of it. One that does not answer ends the search.
     - Where the settings of an index have no mode, `passes_on` says whether clients are sent to the public index. If there is a
       policy, what they get passes through the server, because a redirect cannot keep it.
@@ -140,6 +142,8 @@ class FallThrough:
         stays = self._stays(name, form, way)
         if stays is not None:
             return stays
+        if way != self._way(index):
+            return await self.page(index, name, query, form, zipped=zipped)
         if found is None:
             return text(404, f"Neither this index nor an upstream of it has a project {name}.")
         if found.seen is None:
@@ -155,24 +159,34 @@ class FallThrough:
         if way is None:
             return _NO_FILE
         found = None if self._is_kept(name) else await self._find(way, name, itself=True)
-        if self._cache.claims.has(name):
-            return _OWN_NAME
-        if self._cache.claims.unread:
-            return _UNREAD
-        if found is None or found.seen is None:
-            return _NO_FILE
-        project = await self._projects.judged(found.seen, way.policy)
-        file = project.file(sha256, filename.removesuffix(".metadata"))
+        seen = None if found is None else found.seen
+        project = None if seen is None else await self._projects.judged(seen, way.policy)
+        if self._is_kept(name):
+            return self._kept_back(name)
+        if way != self._way(index):
+            return await self.file(index, name, sha256, filename, zipped=zipped, head=head)
+        file = None if project is None else project.file(sha256, filename.removesuffix(".metadata"))
         if isinstance(file, Hidden):
             return self.refused(file)
-        if file is None:
+        if found is None or project is None or file is None:
             return _NO_FILE
         if not filename.endswith(".metadata"):
-            return Passing(await self._bytes(found.index, file, way, head=head))
+            return Passing(await self._bytes(found.index, file, way, lambda: self._still(index, name, way), head=head))
         if file.core_metadata is None:
             return _NO_FILE
         read = partial(self._upstreams.core_metadata, found.index)
-        return Passing(await self._projects.metadata(project, file, read, zipped=zipped), self._until(project))
+        made = await self._projects.metadata(project, file, read, zipped=zipped)
+        if not self._still(index, name, way):
+            return await self.file(index, name, sha256, filename, zipped=zipped, head=head)
+        return Passing(made, self._until(project))
+
+    def _kept_back(self, name: str) -> Answer:
+        """What is said instead of a file of an upstream under a name that is kept."""
+        return _OWN_NAME if self._cache.claims.has(name) else _UNREAD
+
+    def _still(self, index: str, name: str, way: _Way) -> bool:
+        """Whether what was decided of a name still holds. In any thread."""
+        return not self._is_kept(name) and way == self._way(index)
 
     def _way(self, index: str) -> _Way | None:
         source = self._cache.sources.get(index)
@@ -185,7 +199,7 @@ class FallThrough:
         return None if mode is None else _Way(mode, settings.upstream, settings.policy)
 
     def _is_kept(self, name: str) -> bool:
-        """Whether a name does not leave the repository, or may be one that must not."""
+        """Whether a name does not leave the repository, or may be one that must not. In any thread."""
         return self._cache.claims.unread or self._cache.claims.has(name)
 
     def _stays(self, name: str, form: Format, way: _Way | None) -> Answer | None:
@@ -213,13 +227,13 @@ class FallThrough:
                 return _Found(address, index, None)
             if self._is_kept(name):
                 return None
-            seen = await self._upstreams.project(index, name)
+            seen = await self._upstreams.project(index, name, may_ask=lambda: not self._is_kept(name))
             if seen is not None:
                 return _Found(address, index, None if sent else seen)
         return None
 
     async def _bytes(
-        self, index: UpstreamIndex, file: UpstreamFile, way: _Way, *, head: bool
+        self, index: UpstreamIndex, file: UpstreamFile, way: _Way, may_ask: Callable[[], bool], *, head: bool
     ) -> Answer | FileAnswer | StreamedDownload:
         """The file: from the cache, or as it comes."""
         # What a policy hides tomorrow must not be installed from a cache on the way.
@@ -229,6 +243,8 @@ class FallThrough:
             return answer.stored_file(path, size=size, sha256=file.sha256, cache_control=kept)
 
         def fetch(write: Callable[[int | None, Iterable[bytes]], None]) -> None:
+            if not may_ask():  # it waited for its turn
+                raise StorageError(f"{file.filename} was asked for, and the index has changed meanwhile.", "Ask again.")
             with index.open(file) as download:
                 write(download.size, download.chunks)
 

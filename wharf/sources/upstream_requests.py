@@ -23,6 +23,7 @@ MOST_REDIRECTS: Final = 5
 PATIENCE: Final = 30.0
 """Seconds for a page or core metadata, for its head and its body, after each redirect."""
 
+_CONNECTIONS = 64  # a server has 20 downloads and 32 questions at a time: none of them waits for a connection of another
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -37,7 +38,8 @@ def transports(address: UpstreamAddress) -> tuple[Transport, Transport]:
     home = (found[1].strip("[]"), found[2]) if found is not None and address.listed else None
 
     def made(public: PublicAddresses | None) -> Transport:
-        return Transport(EnvironmentPools(public=public, ca_file=address.ca_file, proxy=address.proxy), told=TOLD)
+        pools = EnvironmentPools(public=public, ca_file=address.ca_file, proxy=address.proxy, connections=_CONNECTIONS)
+        return Transport(pools, told=TOLD)
 
     return made(None if address.listed else PublicAddresses()), made(PublicAddresses(home=home))
 

@@ -38,16 +38,24 @@ class EnvironmentPools:
 
     An `http` address is on this machine: no proxy comes between, and none sees the token. `public`: connections go to public
     addresses alone. `ca_file` and `proxy` count instead of what the environment says, for every host.
+    `connections` are those to one host at most.
     """
 
-    def __init__(self, *, public: PublicAddresses | None = None, ca_file: Path | None = None, proxy: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        public: PublicAddresses | None = None,
+        ca_file: Path | None = None,
+        proxy: str | None = None,
+        connections: int = CONNECTIONS,
+    ) -> None:
         context = _certificates() if ca_file is None else _authorities(ca_file)
-        self._direct = urllib3.PoolManager(maxsize=CONNECTIONS, block=True, ssl_context=context)
+        self._direct = urllib3.PoolManager(maxsize=connections, block=True, ssl_context=context)
         self._direct.pool_classes_by_scheme = pools_by_scheme(None if public is None else public.connect)
         self._between = (
-            _proxy(context)
+            _proxy(context, connections)
             if proxy is None
-            else urllib3.ProxyManager(proxy, maxsize=CONNECTIONS, block=True, ssl_context=context)
+            else urllib3.ProxyManager(proxy, maxsize=connections, block=True, ssl_context=context)
         )
         if self._between is not None:
             self._between.pool_classes_by_scheme = pools_by_scheme()
@@ -99,7 +107,7 @@ def _authorities(file: Path) -> ssl.SSLContext:
     return context
 
 
-def _proxy(context: ssl.SSLContext) -> urllib3.ProxyManager | None:
+def _proxy(context: ssl.SSLContext, connections: int) -> urllib3.ProxyManager | None:
     """The proxy for `https`, if one is set. Raises UsageError, which does not repeat it: there may be a password in it."""
     found = getproxies()
     address = found.get("https") or found.get("all")
@@ -114,7 +122,7 @@ def _proxy(context: ssl.SSLContext) -> urllib3.ProxyManager | None:
             parts._replace(auth=None, path=None, query=None, fragment=None).url,
             proxy_headers=given,
             proxy_ssl_context=context,
-            maxsize=CONNECTIONS,
+            maxsize=connections,
             block=True,
             ssl_context=context,
         )

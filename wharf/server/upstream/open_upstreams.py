@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from wharf.errors import StorageError
 from wharf.index.upstream_settings import UPSTREAM
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wharf")
 
+T = TypeVar("T")
+
 AT_ONCE: Final = 32
-"""Questions to upstreams at the same time."""
+"""Questions to one upstream at the same time."""
 
 _MOST = 64  # upstreams that are open: what somebody once wrote on the branch is not kept for ever
 
@@ -32,7 +35,9 @@ class OpenUpstreams:
     """Upstreams by their addresses. `open_index` opens one, and raises StorageError for an address that may not be asked.
 
     `public_index` is the upstream that the operator named on the command line, or that is meant where nobody names one.
-    All methods are for the event loop's thread; questions are asked in others.
+
+    - A question is asked once for all who ask it meanwhile. A slow upstream lets questions to itself wait, and no others.
+    - All methods are for the event loop's thread; questions are asked in others.
     """
 
     def __init__(self, open_index: Callable[[str], UpstreamIndex], public_index: PublicIndex | None) -> None:
@@ -40,7 +45,9 @@ class OpenUpstreams:
         self._public = public_index
         self._indexes: dict[str, UpstreamIndex] = {}
         self._asked = False
-        self._threads = DaemonThreads("upstream", AT_ONCE)
+        self._opening = DaemonThreads("upstream", AT_ONCE)
+        self._threads: dict[str, DaemonThreads] = {}  # of each upstream
+        self._asking: dict[tuple[str, str], asyncio.Task[SeenProject | None]] = {}
 
     @property
     def asked(self) -> bool:
@@ -60,29 +67,46 @@ class OpenUpstreams:
         if source != UPSTREAM:
             raise StorageError(f"No upstream is called {source!r}.", "Look at `upstreams` in wharf.toml.")
         if self._public is None:
-            self._public = await self._threads.run(partial(public_index_address.default, os.environ))  # may import
+            self._public = await self._opening.run(partial(public_index_address.default, os.environ))  # may import
         return self._public.address
 
     async def index(self, address: str) -> UpstreamIndex:
         """The upstream at an address. Raises StorageError if it may not be asked."""
         found = self._indexes.get(address)
         if found is None:
-            found = await self._threads.run(partial(self._open, address))
+            found = await self._opening.run(partial(self._open, address))
             found = self._indexes.setdefault(address, found)
             while len(self._indexes) > _MOST:
-                del self._indexes[next(iter(self._indexes))]
+                dropped = self._indexes.pop(next(iter(self._indexes)))
+                self._threads.pop(dropped.address.url, None)
         return found
 
-    async def project(self, index: UpstreamIndex, name: str) -> SeenProject | None:
-        """What the upstream has of a project; None: it has none. Raises StorageError if it is away, and nothing is kept."""
+    async def project(self, index: UpstreamIndex, name: str, *, may_ask: Callable[[], bool]) -> SeenProject | None:
+        """What the upstream has of a project; None: it has none. Raises StorageError if it is away, and nothing is kept.
+
+        `may_ask` is called in another thread, when the question has its turn: it may have waited for long. None too if it is
+        False then.
+        """
         from wharf.sources.upstream_index import MISSING  # who has an index has imported it
 
         self._asked = True
         ready = index.ready(name)
         if ready is MISSING:
             return None
-        return ready if ready is not None else await self._threads.run(partial(index.project, name))
+        if ready is not None:
+            return ready
+        what = (index.address.url, name)
+        task = self._asking.get(what)
+        if task is None:
+            task = asyncio.create_task(self._ask(index, lambda: index.project(name) if may_ask() else None))
+            self._asking[what] = task
+            task.add_done_callback(lambda _task: self._asking.pop(what))
+        return await asyncio.shield(task)  # a client that goes away takes nothing from the others
 
     async def core_metadata(self, index: UpstreamIndex, file: UpstreamFile) -> bytes:
         """The core metadata of a file. Raises StorageError."""
-        return await self._threads.run(partial(index.core_metadata, file))
+        return await self._ask(index, partial(index.core_metadata, file))
+
+    async def _ask(self, index: UpstreamIndex, question: Callable[[], T]) -> T:
+        threads = self._threads.setdefault(index.address.url, DaemonThreads("upstream", AT_ONCE))
+        return await threads.run(question)

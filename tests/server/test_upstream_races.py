@@ -1,0 +1,150 @@
+"""What comes while something is asked of an upstream, and what one upstream does to the others."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin
+
+import pytest
+
+from tests.makers import make_wheel
+from tests.server.over_github import JSON
+from tests.server.running import soon
+from tests.server.test_several_indexes import files, put
+from tests.server.test_upstreams import links, page, serving, settle, settled, upstream
+from tests.upstream import Fault, Upstream
+from wharf.server.upstream.open_upstreams import AT_ONCE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wharf.repository.opening import Repository
+
+__all__ = ["settled", "upstream"]  # fixtures
+
+DOWNLOADS = 20
+
+
+@pytest.fixture
+def many(upstream: Upstream, tmp_path: Path) -> list[str]:
+    """As many projects of the upstream as are asked for at once."""
+    wheel = make_wheel(tmp_path / "upstream", "slow0", "1.0", files={"data.bin": bytes(100)})
+    names = [f"slow{number}" for number in range(AT_ONCE)]
+    upstream.add(wheel)
+    for name in names[1:]:
+        made = wheel.with_name(wheel.name.replace("slow0", name))
+        made.write_bytes(wheel.read_bytes() + name.encode())
+        upstream.add(made)
+    return names
+
+
+@pytest.fixture
+def queued(settled: Repository, upstream: Upstream, many: list[str], tmp_path: Path) -> str:
+    upstream.add(make_wheel(tmp_path / "upstream", "later", "1.0"))
+    return "later"
+
+
+def test_a_name_that_is_claimed_while_its_question_waits_is_never_asked_for(
+    settled: Repository, upstream: Upstream, many: list[str], queued: str, tmp_path: Path
+) -> None:
+    upstream.faults["*/simple/slow*/"] = Fault(hold=0)
+    with serving(settled) as client, ThreadPoolExecutor(AT_ONCE + 1) as pool:
+        slow = [pool.submit(client.get, f"/simple/{name}/") for name in many]
+        soon(lambda: len(upstream.asked) == AT_ONCE)
+        late = pool.submit(client.get, f"/simple/{queued}/", headers=JSON)
+        put(settled, "team", make_wheel(tmp_path, queued, "0.1"))
+        soon(lambda: client.get(f"/team/simple/{queued}/").status_code == 200)
+        upstream.release()
+        assert late.result().json()["files"] == []
+        assert {each.result().status_code for each in slow} == {200}
+    assert queued not in upstream.names
+
+
+@pytest.mark.parametrize("change", ["claim", "policy"])
+def test_a_file_that_may_not_be_sent_any_more_when_its_turn_comes_is_not_asked_for(
+    settled: Repository, store: Path, upstream: Upstream, many: list[str], queued: str, tmp_path: Path, change: str
+) -> None:
+    with serving(settled) as client, ThreadPoolExecutor(DOWNLOADS + 1) as pool:
+        addresses = [next(iter(links(client, f"/simple/{name}/").values())) for name in many[:DOWNLOADS]]
+        late = next(iter(links(client, f"/simple/{queued}/").values()))
+        upstream.faults["*/slow*.whl"] = Fault(hold=0)
+        before = len(upstream.asked)
+        slow = [pool.submit(client.get, each) for each in addresses]
+        soon(lambda: len(upstream.asked) == before + DOWNLOADS)
+        waiting = pool.submit(client.get, late)
+        if change == "claim":
+            put(settled, "team", make_wheel(tmp_path, queued, "0.1"))
+        else:
+            settle(store, upstream, f'[policy]\ndeny = ["{queued}"]\n')
+        soon(lambda: page(client, f"/simple/{queued}/")["files"] == [])
+        upstream.release()
+        assert waiting.result().status_code == 503
+        assert client.get(late).status_code == 403
+        assert {each.result().status_code for each in slow} == {200}
+    assert not any("later-1.0" in path for path in upstream.paths)
+
+
+@pytest.mark.parametrize("change", ["claim", "policy"])
+def test_core_metadata_that_come_too_late_are_not_sent(
+    settled: Repository, store: Path, upstream: Upstream, tmp_path: Path, change: str
+) -> None:
+    with serving(settled) as client, ThreadPoolExecutor(1) as pool:
+        link = next(link for link in links(client).values() if link.endswith(".whl"))
+        upstream.faults["*.metadata"] = Fault(hold=0)
+        before = len(upstream.asked)
+        waiting = pool.submit(client.get, f"{link}.metadata")
+        soon(lambda: len(upstream.asked) == before + 1)
+        if change == "claim":
+            put(settled, "team", make_wheel(tmp_path, "other", "0.1"))
+        else:
+            settle(store, upstream, '[policy]\ndeny = ["other"]\n')
+        soon(lambda: page(client)["files"] == [])
+        upstream.release()
+        assert waiting.result().status_code == 403
+
+
+def test_a_page_that_comes_after_a_change_of_the_settings_is_shown_by_the_new_ones(
+    settled: Repository, store: Path, upstream: Upstream
+) -> None:
+    upstream.faults["*/simple/other/"] = Fault(hold=0)
+    with serving(settled) as client, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.get, "/simple/other/", headers=JSON)
+        soon(lambda: upstream.asked)
+        settle(store, upstream, '[policy]\ndeny = ["other"]\n[[route]]\nnames = ["mark"]\nfrom = []\n')
+        soon(lambda: client.get("/simple/mark/").status_code == 200)  # the change is here
+        upstream.release()
+        assert waiting.result().json()["files"] == []
+
+
+def test_a_slow_upstream_keeps_no_other_waiting(
+    settled: Repository, store: Path, upstream: Upstream, many: list[str], tmp_path: Path
+) -> None:
+    with Upstream() as other:
+        folder = tmp_path / "other"
+        folder.mkdir()
+        other.add(make_wheel(folder, "quick", "1.0"))
+        settle(
+            store, upstream, f'[upstreams.two]\nurl = "{other.simple}"\n[[route]]\nnames = ["quick"]\nfrom = ["this", "two"]\n'
+        )
+        upstream.faults["*/simple/slow*/"] = Fault(hold=0)
+        with serving(settled) as client, ThreadPoolExecutor(AT_ONCE) as pool:
+            slow = [pool.submit(client.get, f"/simple/{name}/") for name in many]
+            soon(lambda: len(upstream.asked) == AT_ONCE)
+            assert files(client, "/simple/quick/") == ["quick-1.0-py3-none-any.whl"]
+            upstream.release()
+            assert {each.result().status_code for each in slow} == {200}
+
+
+def test_many_downloads_from_an_upstream_keep_its_pages_from_nobody(
+    settled: Repository, upstream: Upstream, many: list[str]
+) -> None:
+    with serving(settled) as client, ThreadPoolExecutor(DOWNLOADS) as pool:
+        addresses = [next(iter(links(client, f"/simple/{name}/").values())) for name in many[:DOWNLOADS]]
+        upstream.faults["*/slow*.whl"] = Fault(hold=0)
+        before = len(upstream.asked)
+        slow = [pool.submit(client.get, urljoin(str(client.base_url), each)) for each in addresses]
+        soon(lambda: len(upstream.asked) == before + DOWNLOADS)
+        assert len(page(client)["files"]) == 3
+        upstream.release()
+        assert {each.result().status_code for each in slow} == {200}
