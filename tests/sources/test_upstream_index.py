@@ -21,6 +21,7 @@ import urllib3
 
 from tests.pools import Pools
 from wharf.errors import StorageError
+from wharf.secret import Secret
 from wharf.sources.upstream_address import UpstreamAddress
 from wharf.sources.upstream_index import MISSING, SeenProject, UpstreamIndex
 from wharf.sources.upstream_page_store import PageStore
@@ -500,3 +501,29 @@ def test_an_upstream_of_another_address_has_a_folder_of_its_own(tmp_path: Path) 
     upstream.index(tmp_path).project("demo")
     other = Upstream(always(b"", status=404))
     assert other.index(tmp_path, address=UpstreamAddress(url="https://up.example.com/other/")).project("demo") is None
+
+
+def test_no_other_host_gets_the_credentials(tmp_path: Path) -> None:
+    upstream = Upstream(_redirects("/simple/Demo/", "https://other.example.com/demo/"))
+    address = UpstreamAddress(url=URL, listed=True, username="me", password=Secret("hunter2"))
+    found = upstream.index(tmp_path, address=address).project("demo")
+    assert shown(found) == ["1.0"]
+    assert [(each.url.host, "authorization" in each.headers) for each in upstream.asked] == [
+        ("up.example.com", True),
+        ("up.example.com", True),
+        ("other.example.com", False),
+    ]
+
+
+def test_a_project_that_went_is_no_miss_while_the_upstream_is_away(tmp_path: Path) -> None:
+    upstream = Upstream(always(page(file("1.0"))))
+    index = upstream.index(tmp_path)
+    index.project("demo")
+    upstream.later(601)
+    upstream.answer = always(b"", status=404)
+    assert index.project("demo") is None
+    upstream.later(61)
+    upstream.answer = away
+    for each in (index, upstream.index(tmp_path)):
+        with pytest.raises(StorageError):
+            each.project("demo")
