@@ -152,6 +152,26 @@ def test_two_servers_over_one_cache(own: Site, large: str) -> None:
     kept(own)
 
 
+def test_other_bytes_in_the_cache_are_not_served(own: Site, large: str) -> None:
+    with own.serving() as served:
+        addresses = {**files(served.simple, "large"), **files(served.simple, "app")}
+        assert None not in map(fetched, addresses.values())
+    found = [path for path in own.cache().rglob("*") if path.is_file() and "/upstream/" in str(path)]
+    assert found
+    for path in found:
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    own.upstream.down()
+    with own.serving() as served:
+        for address in addresses.values():
+            fetched(f"{served.url}{httpx.URL(address).path}")
+    own.upstream.up()
+    with own.serving() as served:
+        again = {**files(served.simple, "large"), **files(served.simple, "app")}
+        assert None not in map(fetched, again.values())
+
+
 def test_a_cache_of_links_to_other_files_gives_nothing_of_these(own: Site, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("a secret")
