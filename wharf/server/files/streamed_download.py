@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from wharf.server.http.answer import FileAnswer
 
-_CHUNK: Final = 1 << 20  # bytes that are sent at once, at most
+_CHUNK: Final = 256 << 10  # bytes that are sent at once, at most: each of many readers holds two of them
 
 
 class StreamedDownload:

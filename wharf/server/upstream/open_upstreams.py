@@ -44,6 +44,7 @@ class OpenUpstreams:
         self._open = open_index
         self._public = public_index
         self._indexes: dict[str, UpstreamIndex] = {}
+        self._being_opened: dict[str, asyncio.Task[UpstreamIndex]] = {}  # it takes a while to read the certificates
         self._asked = False
         self._opening = DaemonThreads("upstream", AT_ONCE)
         self._threads: dict[str, DaemonThreads] = {}  # of each upstream
@@ -74,8 +75,11 @@ class OpenUpstreams:
         """The upstream at an address. Raises StorageError if it may not be asked."""
         found = self._indexes.get(address)
         if found is None:
-            found = await self._opening.run(partial(self._open, address))
-            found = self._indexes.setdefault(address, found)
+            task = self._being_opened.get(address)
+            if task is None:
+                task = self._being_opened[address] = asyncio.create_task(self._opening.run(partial(self._open, address)))
+                task.add_done_callback(lambda _task: self._being_opened.pop(address))
+            found = self._indexes[address] = await asyncio.shield(task)
             while len(self._indexes) > _MOST:
                 dropped = self._indexes.pop(next(iter(self._indexes)))
                 self._threads.pop(dropped.address.url, None)
