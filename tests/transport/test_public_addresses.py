@@ -133,6 +133,13 @@ def test_a_proxy_of_the_operator_is_asked_for_public_names_and_for_those_that_it
         assert len(between.heads) == 1
 
 
+def test_a_proxy_of_the_operator_is_asked_for_http_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")  # which says something of the environment's proxy
+    with Server(talk) as between:
+        assert get("http://127.0.0.1:1/simple/", None, proxy=f"http://127.0.0.1:{between.port}") == b"hello"
+        assert between.heads[0].startswith("GET http://127.0.0.1:1/simple/ ")
+
+
 def test_authorities_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nothing"):
         EnvironmentPools(ca_file=tmp_path / "nothing")

@@ -37,8 +37,8 @@ class EnvironmentPools:
     """The pools that the environment asks for: its certificates, and its proxy, for `https` alone.
 
     An `http` address is on this machine: no proxy comes between, and none sees the token. `public`: connections go to public
-    addresses alone. `ca_file` and `proxy` count instead of what the environment says, for every host.
-    `connections` are those to one host at most.
+    addresses alone. `ca_file` and `proxy` count instead of what the environment says, for every host, and the `proxy` for
+    `http` too. `connections` are those to one host at most.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class EnvironmentPools:
     def urlopen(self, method: str, url: str, **more: object) -> urllib3.BaseHTTPResponse:
         """The answer, over a connection of the right pool."""
         parts = urllib3.util.parse_url(url)
-        straight = parts.scheme != "https" or (not self._always and proxy_bypass(parts.netloc or ""))
+        straight = not self._always and (parts.scheme != "https" or proxy_bypass(parts.netloc or ""))
         if self._between is None or straight:
             return self._direct.urlopen(method, url, **more)  # type: ignore[arg-type]
         if self._public is not None:
