@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
+import httpx
 import pytest
 
 from tests.makers import make_wheel
@@ -14,9 +16,11 @@ from tests.server.running import soon
 from tests.server.test_several_indexes import files, put
 from tests.server.test_upstreams import links, page, serving, settle, settled, upstream
 from tests.upstream import Fault, Upstream
+from wharf.server.files import cache_folder
 from wharf.server.upstream.open_upstreams import AT_ONCE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from wharf.repository.opening import Repository
@@ -118,22 +122,15 @@ def test_a_page_that_comes_after_a_change_of_the_settings_is_shown_by_the_new_on
 
 
 def test_a_slow_upstream_keeps_no_other_waiting(
-    settled: Repository, store: Path, upstream: Upstream, many: list[str], tmp_path: Path
+    settled: Repository, upstream: Upstream, two: Upstream, many: list[str]
 ) -> None:
-    with Upstream() as other:
-        folder = tmp_path / "other"
-        folder.mkdir()
-        other.add(make_wheel(folder, "quick", "1.0"))
-        settle(
-            store, upstream, f'[upstreams.two]\nurl = "{other.simple}"\n[[route]]\nnames = ["quick"]\nfrom = ["this", "two"]\n'
-        )
-        upstream.faults["*/simple/slow*/"] = Fault(hold=0)
-        with serving(settled) as client, ThreadPoolExecutor(AT_ONCE) as pool:
-            slow = [pool.submit(client.get, f"/simple/{name}/") for name in many]
-            soon(lambda: len(upstream.asked) == AT_ONCE)
-            assert files(client, "/simple/quick/") == ["quick-1.0-py3-none-any.whl"]
-            upstream.release()
-            assert {each.result().status_code for each in slow} == {200}
+    upstream.faults["*/simple/slow*/"] = Fault(hold=0)
+    with serving(settled) as client, ThreadPoolExecutor(AT_ONCE) as pool:
+        slow = [pool.submit(client.get, f"/simple/{name}/") for name in many]
+        soon(lambda: len(upstream.asked) == AT_ONCE)
+        assert files(client, "/simple/twin/") == ["twin-1.0-py3-none-any.whl"]
+        upstream.release()
+        assert {each.result().status_code for each in slow} == {200}
 
 
 def test_many_downloads_from_an_upstream_keep_its_pages_from_nobody(
@@ -148,3 +145,64 @@ def test_many_downloads_from_an_upstream_keep_its_pages_from_nobody(
         assert len(page(client)["files"]) == 3
         upstream.release()
         assert {each.result().status_code for each in slow} == {200}
+
+
+@pytest.fixture
+def two(settled: Repository, store: Path, upstream: Upstream, tmp_path: Path) -> Iterator[Upstream]:
+    """Another upstream, which has the project `twin`. The first one has a project `other` with the same bytes."""
+    folder = tmp_path / "two"
+    folder.mkdir()
+    with Upstream() as two:
+        two.add(make_wheel(folder, "twin", "1.0"))
+        settle(store, upstream, f'[upstreams.two]\nurl = "{two.simple}"\n[[route]]\nnames = ["twin"]\nfrom = ["this", "two"]\n')
+        yield two
+
+
+def test_a_file_that_one_upstream_gives_wrong_is_got_from_another(
+    settled: Repository, upstream: Upstream, two: Upstream, tmp_path: Path
+) -> None:
+    right = two.projects["twin"].files[0].path
+    same = tmp_path / "upstream" / "copy-1.0-py3-none-any.whl"
+    same.write_bytes(right.read_bytes())
+    upstream.add(same)
+    upstream.faults["*/copy-*.whl"] = Fault(body=bytes(len(right.read_bytes())))
+    with serving(settled) as client:
+        wrong = next(iter(links(client, "/simple/copy/").values()))
+        with suppress(httpx.RemoteProtocolError):
+            assert client.get(wrong).status_code == 503
+        good = next(iter(links(client, "/simple/twin/").values()))
+        assert client.get(good).content == right.read_bytes()
+        assert client.get(wrong).content == right.read_bytes()  # it is here now, whoever gave it
+
+
+def test_downloads_from_a_slow_upstream_keep_no_file_of_another_waiting_and_none_that_is_here(
+    settled: Repository, upstream: Upstream, two: Upstream, many: list[str]
+) -> None:
+    with serving(settled) as client:
+        kept = next(iter(links(client).values()))
+        assert client.get(kept).status_code == 200
+    with serving(settled) as client, ThreadPoolExecutor(DOWNLOADS) as pool:
+        addresses = [next(iter(links(client, f"/simple/{name}/").values())) for name in many[:DOWNLOADS]]
+        upstream.faults["*/slow*.whl"] = Fault(hold=0)
+        before = len(upstream.asked)
+        slow = [pool.submit(client.get, each) for each in addresses]
+        soon(lambda: len(upstream.asked) == before + DOWNLOADS)
+        assert client.get(next(iter(links(client, "/simple/twin/").values()))).status_code == 200
+        assert client.get(kept).status_code == 200
+        upstream.release()
+        assert {each.result().status_code for each in slow} == {200}
+
+
+def test_a_download_leaves_some_of_the_disk_to_others(
+    settled: Repository, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_folder, "FREE", 1 << 62)
+    with (tmp_path / "upstream" / "big-1.0.tar.gz").open("wb") as file:
+        file.truncate(17 << 20)
+    upstream.add(tmp_path / "upstream" / "big-1.0.tar.gz")
+    with serving(settled) as client:
+        small, big = (next(iter(links(client, f"/simple/{name}/").values())) for name in ("other", "big"))
+        assert client.get(small).status_code == 200
+        with pytest.raises(httpx.RemoteProtocolError):
+            client.get(big)
+        assert client.get(big).status_code == 503

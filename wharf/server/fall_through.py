@@ -250,7 +250,7 @@ class FallThrough:
 
         if head and file.size is not None:
             return sent(self._downloads.folder / file.sha256, file.size).head
-        wanted = Wanted(sha256=file.sha256, size=file.size, answer=sent, fetch=fetch)
+        wanted = Wanted(sha256=file.sha256, size=file.size, answer=sent, fetch=fetch, source=index.address.url)
         return await self._downloads.open(wanted)
 
     def refused(self, hidden: Hidden) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import threading
@@ -24,6 +25,10 @@ DEAD: Final = 600.0
 
 NOTED: Final = 60.0
 """Seconds between two notes of the use of a file: after one, another process that shares the folder reads the file again."""
+
+
+FREE: Final = 64 << 20
+"""Bytes of the disk that are left to others."""
 
 
 class CacheFolder:
@@ -77,6 +82,12 @@ class CacheFolder:
         part = file.with_name(f"{file.name}.{secrets.token_hex(4)}.part")
         owner_only_folder.make(self.path)  # a private index is nobody else's to read
         return part, os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+
+    def leave_some_free(self) -> None:
+        """Raise OSError if the disk is nearly full: what passes through, and is not kept, has no other bound."""
+        found = os.statvfs(self.path)
+        if found.f_bavail * found.f_frsize < FREE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def reserve(self, size: int) -> bool:
         """Reserve `size` bytes; for them, delete what was not used for longest. False: there is no room for so much.

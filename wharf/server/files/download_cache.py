@@ -34,6 +34,10 @@ WAITING: Final = 64
 UNTOLD: Final = 8 << 30
 """Bytes of a file at most whose size nobody tells before it comes."""
 
+_READING = 4  # files of the folder that are read at the same time, before they are used
+_LOOK = 16 << 20  # bytes of a file after which there is another look at what is left of the disk
+_Key = tuple[str, str]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -41,13 +45,19 @@ class Wanted:
 
     `size` is None where it is not known before the file comes. `answer` is what is sent of a file of that size which lies at a
     path. `fetch` gets the bytes: it calls what it is given with their number, as far as that is known, and the bytes. It runs
-    in a thread of its own, and raises WharfError.
+    in a thread of its own, and raises WharfError. `source` tells several who may give a file apart.
     """
 
     sha256: str
     size: int | None
     answer: Callable[[Path, int], FileAnswer]
     fetch: Callable[[Callable[[int | None, Iterable[bytes]], None]], None]
+    source: str = ""
+
+    @property
+    def key(self) -> _Key:
+        """What is downloaded once."""
+        return self.source, self.sha256
 
 
 class _WrongBytesError(StorageError):
@@ -63,7 +73,8 @@ class DownloadCache:
     - A file for which there is no room passes through all the same, and nothing is left of it.
     - A download that failed is not tried again for a while, or each try of a client would be one at the giver. `clock` is in
       seconds.
-    - At most `at_once` files are downloaded at the same time, and `waiting` are on their way.
+    - At most `at_once` files of a source are downloaded at the same time, and `waiting` are on their way. A source that is
+      slow, or gives wrong bytes, keeps nobody from the files of another one, nor from those in the folder.
     - `open` is for the event loop's thread; each download runs in its own thread.
     """
 
@@ -81,20 +92,22 @@ class DownloadCache:
         self._folder = CacheFolder(folder, budget)
         self._giver = giver
         self._clock = clock
-        self._downloading: dict[str, StreamedDownload] = {}
+        self._downloading: dict[_Key, StreamedDownload] = {}
         # Not in the folder, and still read by somebody:
-        self._passing: WeakValueDictionary[str, StreamedDownload] = WeakValueDictionary()
-        self._failed: dict[str, tuple[WharfError, float]] = {}
+        self._passing: WeakValueDictionary[_Key, StreamedDownload] = WeakValueDictionary()
+        self._failed: dict[_Key, tuple[WharfError, float]] = {}
         self._checking: dict[str, asyncio.Task[bool]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting = WAITING if waiting is None else waiting
-        self._threads = DaemonThreads("download", at_once)
+        self._at_once = at_once
+        self._turns: WeakValueDictionary[str, DaemonThreads] = WeakValueDictionary()  # of sources that something is asked of
+        self._reading = DaemonThreads("check", _READING)
 
     async def open(self, wanted: Wanted) -> FileAnswer | StreamedDownload:
         """The file as it lies in the cache, or as it comes. Raises StorageError, as for a full disk."""
-        key = wanted.sha256
+        key = wanted.key
         with self._folder.errors_told():
-            path = self._folder.path / key
+            path = self._folder.path / wanted.sha256
             if (status := self._folder.status(path, wanted.size)) and not self._folder.checked.has(path, status):
                 await self._check(path)
             download = self._downloading.get(key) or self._passing.get(key)
@@ -107,12 +120,13 @@ class DownloadCache:
                 self._folder.use(path, status)
                 return wanted.answer(path, status.st_size)
             self._let_alone(key)
-            if len(self._downloading) >= self._waiting:
+            if sum(source == wanted.source for source, _ in self._downloading) >= self._waiting:
                 raise StorageError(f"More files are asked for than {self._giver} gives at a time.", "Try again in a moment.")
             part, handle = self._folder.new_part(path)
         file = None if wanted.size is None else wanted.answer(path, wanted.size)
         download = self._downloading[key] = StreamedDownload(file, handle)
-        task = asyncio.create_task(self._threads.run(partial(self._download, wanted, download, path, part)))
+        turns = self._turns.setdefault(wanted.source, DaemonThreads("download", self._at_once))
+        task = asyncio.create_task(turns.run(partial(self._download, wanted, download, path, part)))
         self._tasks.add(task)
 
         def done(task: asyncio.Task[None]) -> None:
@@ -131,12 +145,12 @@ class DownloadCache:
         """Read a file that is in the folder, once for all who want it meanwhile."""
         task = self._checking.get(path.name)
         if task is None:
-            task = self._checking[path.name] = asyncio.create_task(self._threads.run(partial(self._folder.checked.check, path)))
+            task = self._checking[path.name] = asyncio.create_task(self._reading.run(partial(self._folder.checked.check, path)))
             task.add_done_callback(lambda _task: self._checking.pop(path.name))
         if not await asyncio.shield(task):
             log.warning("%s in the cache has other bytes than its name says. It is fetched again.", path.name)
 
-    def _let_alone(self, key: str) -> None:
+    def _let_alone(self, key: _Key) -> None:
         """Raise what a download failed of a moment ago."""
         now = self._clock()
         for each in [each for each, (_, until) in self._failed.items() if until <= now]:
@@ -194,9 +208,12 @@ class _Arrival:
             raise self._wrong()
         if size is not None:
             self._expect(size)
-        digest, count = hashlib.sha256(), 0
+        digest, count, looked = hashlib.sha256(), 0, _LOOK
         for chunk in chunks:
             count += len(chunk)
+            if count >= looked:
+                self._folder.leave_some_free()
+                looked = count + _LOOK
             if count > (UNTOLD if size is None else size):
                 raise self._wrong()
             digest.update(chunk)
