@@ -69,14 +69,20 @@ def test_validators_of_the_upstream_are_sent_back(upstream: Upstream, tmp_path: 
 
 
 FAULTS: list[dict[str, Any]] = [
-    {"cut": 10, "body": b"{}" * 100, "kind": JSON}, {"endless": True, "kind": JSON}, {"status": 500},
+    {"cut": 10, "body": b"{}" * 100, "kind": JSON}, {"endless": True, "body": b"{", "kind": JSON}, {"status": 500},
     {"body": b"{", "kind": JSON}, {"body": b"x", "kind": "text/plain"},
     {"location": "http://127.0.0.1:1/"}, {"location": "file:///etc/passwd"}, {"location": "/root/simple/demo/"},
     {"headers": (("content-encoding", "br"),), "body": b"x", "kind": JSON}, {"status": 401}, {"status": 304}, {"status": 206},
 ]  # fmt: skip
+PACKED_AND_ENDLESS = {"endless": True, "kind": JSON}
+"""Behind what is packed come bytes that unpack to nothing: only the time bounds them."""
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=range(len(FAULTS)))
+@pytest.mark.parametrize(
+    "fault",
+    [*FAULTS, pytest.param(PACKED_AND_ENDLESS, marks=pytest.mark.slow)],
+    ids=[*map(str, range(len(FAULTS))), "packed and endless"],
+)
 def test_what_goes_wrong_leaves_what_was_kept_and_is_no_miss(
     upstream: Upstream, tmp_path: Path, fault: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
