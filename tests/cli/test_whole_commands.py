@@ -29,6 +29,8 @@ BOTH = {"repo": "acme/pkgs", "index": "staging"}
         ("`wharf publish --repo ./x dist/*`", "`wharf publish --index staging --repo ./x dist/*`"),
         ("`wharf run --fall-through -- COMMAND`", "`wharf run {both} --fall-through -- COMMAND`"),
         ("`wharf promote demo==1.0 --from dev --to main`", "`wharf promote --repo acme/pkgs demo==1.0 --from dev --to main`"),
+        ("`wharf why demo` tells all.", "`wharf why {both} demo` tells all."),
+        ("`wharf cache clear` and `wharf cache`", "`wharf cache clear --repo acme/pkgs` and `wharf cache`"),
         ("`wharf index list`", "`wharf index list --repo acme/pkgs`"),
         ("`wharf index create dev`", "`wharf index create --repo acme/pkgs dev`"),
         ("`wharf index check A..B`", "`wharf index check {both} A..B`"),

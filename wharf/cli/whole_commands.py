@@ -16,12 +16,12 @@ _COMMAND: Final = re.compile(r"`wharf ([a-z][^`]*)`")
 _OF_INDEX: Final = frozenset(
     {
         *("publish", "yank", "unyank", "remove", "promote", "list", "show", "log", "verify", "build", "serve", "run", "setup"),
-        *("doctor", "init", "index check"),
+        *("doctor", "init", "index check", "why"),
     }
 )
 """The commands for which --index chooses the index that they are about."""
 _WITHOUT_MORE: Final = frozenset(
-    {"publish", "list", "log", "verify", "serve", "doctor", "init", "index check", "index list", "token list"}
+    {"publish", "list", "log", "verify", "serve", "doctor", "init", "index check", "index list", "token list", "cache clear"}
 )
 """The commands that need no more words. Of any other one, a message without more words gives the name only."""
 
@@ -33,7 +33,7 @@ def completed(text: str, options: Mapping[str, str]) -> str:
 
 def _completed(command: str, options: Mapping[str, str]) -> str:
     words = command.split(" ")
-    deep = 2 if words[0] in {"index", "token"} else 1
+    deep = 2 if words[0] in {"cache", "index", "token"} else 1
     verb, rest = " ".join(words[:deep]), words[deep:]
     if "--help" in rest or (not rest and verb not in _WITHOUT_MORE):
         return command
