@@ -81,7 +81,7 @@ PURE = {
 }
 IMPURE = {"socket", "subprocess", "git", "fastapi", "starlette", "uvicorn", "asyncio", "urllib3", "requests", "github"}
 MOST_ROOMS = 24
-MOST_ARROWS = 102
+MOST_ARROWS = 100
 MOST_LINES = 350
 MOST_STATEMENT_LINES = 40
 

@@ -17,5 +17,5 @@ and lets no object and no error of PyGithub out.
 - `wire`: sends a request when its turn comes, with its token. `request_turns` says when, by `quota` and `quota_headers`;
   `quota_by_token` and `quota_reservation` keep what GitHub counts.
 - `renewing_token`: where a request takes its token from. `app_installation`, `app_jwt` and `app_refusals` are of a GitHub App.
-- `account`: whose token it is.
+- `account`: whose token it is. `webhook_message`: what a message of a webhook says.
 """

@@ -116,7 +116,7 @@ def parse(data: bytes) -> IndexSettings:
 
     Raises StorageError if it is broken or of a format not known here: what it meant to forbid must not be guessed.
     """
-    found = _table(data)
+    found = table(data)
     if type(found.get("format")) is not int or found["format"] != FORMAT:
         raise StorageError(
             f"{PATH} on the index branch says format = {plain(repr(found.get('format')))}; this version knows {FORMAT} only.",
@@ -152,7 +152,7 @@ def parse(data: bytes) -> IndexSettings:
 
 def unknown_keys(data: bytes) -> list[str]:
     """The keys at the top that no version knows, as far as this one can say. Raises StorageError for what is not TOML."""
-    return sorted(_table(data).keys() - {*KEYS, *LATER})
+    return sorted(table(data).keys() - {*KEYS, *LATER})
 
 
 def changed_rights(before: bytes, after: bytes) -> list[str]:
@@ -160,7 +160,7 @@ def changed_rights(before: bytes, after: bytes) -> list[str]:
 
     Raises StorageError for what is not TOML.
     """
-    old, new = _table(before), _table(after)
+    old, new = table(before), table(after)
     # Compared as text, because equal tables may have different orders.
     return [key for key in (*KEYS_OF_RIGHTS, *LATER) if repr(old.get(key)) != repr(new.get(key))]
 
@@ -180,7 +180,8 @@ KNOWN = {_git_id(each): each for each in (NEW, NEW_WITH_METADATA_ASSETS)}
 """The files that wharf itself writes, by their git ids: a clone without files need not fetch those."""
 
 
-def _table(data: bytes) -> dict[str, object]:
+def table(data: bytes) -> dict[str, object]:
+    """What is in the file, whatever it means. Raises StorageError for what is not TOML, or too long."""
     try:
         if len(data) > MAX_BYTES:
             raise ValueError(f"it is longer than {MAX_BYTES >> 10} KiB")

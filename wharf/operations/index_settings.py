@@ -14,7 +14,6 @@ from wharf.index.wharf_toml_change import SetSettings
 from wharf.operations import policy_words, upstream_words
 from wharf.operations.bases_check import BasesCheck
 from wharf.operations.upload_rights import rights_of
-from wharf.text_formats import toml_and_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -83,7 +82,7 @@ def shown_settings(repository: Repository, *, listed: Collection[str] = ()) -> S
     """The settings as they are now. Raises StorageError if the index cannot be read. `listed` as for `set_settings`."""
     branch = repository.branch
     snapshot = branch.snapshot()
-    found = toml_and_json.toml(snapshot.index_file.decode())
+    found = wharf_toml.table(snapshot.index_file)
     settings = snapshot.settings
     values: dict[str, Json] = {
         "format": wharf_toml.FORMAT,
@@ -92,9 +91,9 @@ def shown_settings(repository: Repository, *, listed: Collection[str] = ()) -> S
         "reserved": list(settings.reserved),
         "shadow": list(settings.shadow),
         "upload": {rule.glob: list(rule.uploaders) for rule in settings.upload},
-        "upstream": found.get("upstream", {}),
-        "upstreams": found.get("upstreams", {}),
-        "route": found.get("route", []),
+        "upstream": _without_dates(found.get("upstream", {})),
+        "upstreams": _without_dates(found.get("upstreams", {})),
+        "route": _without_dates(found.get("route", [])),
         "policy": _without_dates(found.get("policy", {})),
     }
     rows = tuple(ShownSetting(key=key, value=values[key], given=key in found, meaning=MEANINGS[key]) for key in wharf_toml.KEYS)

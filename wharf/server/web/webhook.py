@@ -8,16 +8,15 @@ import hmac
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qs
 
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads it
 from starlette.responses import Response
 
 from wharf.errors import TooLargeError, TooSlowError
+from wharf.github.webhook_message import content
 from wharf.server.http import answer
 from wharf.server.http.request_body import check_length, pieces
 from wharf.server.web.answer_response import AnswerResponse
-from wharf.text_formats.toml_and_json import json_value
 
 if TYPE_CHECKING:
     from wharf.model import Json
@@ -65,8 +64,8 @@ class Webhook:
         if not key or not hmac.compare_digest(f"sha256={signature}".encode(), given.encode("latin-1")):
             return self._refuse(request)
         if event == "repository":
-            self._look(_content(message, kind))
-        elif event == "push" and _is_of_index(_content(message, kind).get("ref")):
+            self._look(content(message, kind))
+        elif event == "push" and _is_of_index(content(message, kind).get("ref")):
             self.refresher.wake()
         return Response(status_code=202)
 
@@ -95,14 +94,3 @@ class Webhook:
 def _is_of_index(ref: Json) -> bool:
     """Whether the push was to an index branch, as far as the message says; one for a tag comes before each of these."""
     return ref is None or (isinstance(ref, str) and ref.startswith("refs/heads/wharf/"))
-
-
-def _content(message: bytes, content_type: str) -> dict[str, Json]:
-    """What a message says. GitHub sends JSON, or a form with JSON in it; of what is neither, or not whole, nothing."""
-    if content_type.startswith("application/x-www-form-urlencoded"):
-        message = parse_qs(message.decode("utf-8", "replace")).get("payload", [""])[0].encode()
-    try:
-        found = json_value(message)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
