@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -304,6 +305,19 @@ def test_a_hidden_file_is_hidden_at_its_own_address_too(settled: Repository, sto
                     assert answer.status_code == 403
                     assert "policy.deny" in answer.text
                     assert "policy.deny" in answer.reason_phrase
+
+
+def test_a_status_that_no_standard_knows_hides_all_if_there_is_a_rule_for_statuses(
+    settled: Repository, store: Path, upstream: Upstream
+) -> None:
+    body = httpx.get(f"{upstream.simple}other/", headers=JSON).json() | {"project-status": {"status": "QUARANTINED"}}
+    upstream.faults["*/simple/other/"] = Fault(body=json.dumps(body).encode())
+    with serving(settled) as client:
+        found = page(client)
+        assert (len(found["files"]), found["project-status"]) == (3, {"status": "active"})
+        settle(store, upstream, '[policy]\nstatus = ["quarantined"]\n')
+        soon(lambda: page(client)["files"] == [])
+        assert {each["rule"] for each in page(client)["_hidden"]} == {"policy.status"}
 
 
 def test_a_page_of_which_all_is_hidden_is_no_404(settled: Repository, store: Path, upstream: Upstream) -> None:

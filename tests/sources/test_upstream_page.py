@@ -17,6 +17,7 @@ from wharf.model import Status, is_name, normalize, version_of
 from wharf.sources import first_sight, upstream_page
 from wharf.sources.http_freshness import lifetime
 from wharf.sources.upstream_files import version_in
+from wharf.sources.upstream_page import UNKNOWN
 from wharf.sources.upstream_page_store import KeptPage, decoded, encoded, validator_of
 from wharf.sources.upstream_project import LeftOut, UpstreamFile, UpstreamProject
 
@@ -190,10 +191,12 @@ def test_a_filename_of_two_files_is_left_out_altogether() -> None:
 
 
 @pytest.mark.parametrize("marker", ["quarantined", "deprecated", "active"])
-def test_statuses_are_kept_and_unknown_ones_are_not(marker: str) -> None:
+def test_statuses_are_kept_and_others_are_told_apart_from_none(marker: str) -> None:
     assert parsed(status={"status": marker}).status.marker == marker
-    assert parsed(status={"status": "x", "reason": 3}).status == Status()
-    assert parsed(status=[marker]).status == Status()
+    for none in (None, {}, {"status": None}):
+        assert parsed(status=none).status == Status()
+    for other in ({"status": "x", "reason": 3}, {"status": marker.upper()}, {"status": [marker]}, [marker], marker.upper()):
+        assert parsed(status=other).status == Status(marker=UNKNOWN)
 
 
 GOOD = {"meta": {"api-version": "1.0"}, "name": "demo", "files": []}

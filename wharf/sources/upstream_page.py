@@ -34,6 +34,8 @@ MOST_LINKS: Final = 40_000
 
 _MOST_BRACKETS = 8 * MOST_FILES  # of an honest page: a file has at most three objects in it
 _MOST_COMMAS = 40 * MOST_FILES
+UNKNOWN: Final = "unknown"
+"""In place of a status that PEP 792 does not know."""
 TOLD: Final = "The upstream index does not answer as it should. The server's log says why."
 """What a server's clients are told."""
 
@@ -82,7 +84,7 @@ def _json(name: str, body: bytes) -> tuple[Iterator[Told], Status]:
     if not isinstance(files, list) or len(files) > MOST_FILES:
         raise ValueError(f"it has no list of at most {MOST_FILES} files")
     state = found.get("project-status")
-    said: Mapping[str, Any] = state if isinstance(state, dict) else {}
+    said: Mapping[str, Any] = state if isinstance(state, dict) else {"status": state}
     return (_json_file(each) for each in files), _status(said.get("status"), said.get("reason"))
 
 
@@ -138,7 +140,9 @@ def _time(value: object) -> datetime | None:
 
 
 def _status(marker: object, reason: object) -> Status:
-    """The status (PEP 792); an unknown marker is "active", as if there were none."""
-    if not isinstance(marker, str) or marker not in STATUSES:
+    """The status (PEP 792), "active" if the page says none. Another one is UNKNOWN: a policy takes it for any of them."""
+    if marker is None:
         return Status()
+    if not isinstance(marker, str) or marker not in STATUSES:
+        return Status(marker=UNKNOWN)
     return Status(marker=marker, reason=reason[:1000] if isinstance(reason, str) and reason.isprintable() else None)

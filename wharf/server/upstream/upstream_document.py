@@ -8,6 +8,7 @@ from urllib.parse import quote
 from packaging.version import Version
 
 from wharf.index.record import format_time
+from wharf.model import STATUSES
 from wharf.pages.document import META
 from wharf.pages.document import hidden as hidden_entries
 
@@ -25,7 +26,8 @@ def of_project(project: UpstreamProject, verdict: Verdict[UpstreamFile]) -> dict
 
     Under the private key `_hidden` it says which files are not shown: by which rule, why, and until when.
     """
-    status: dict[str, Json] = {"status": project.status.marker}
+    marker = project.status.marker
+    status: dict[str, Json] = {"status": marker if marker in STATUSES else "active"}  # clients may refuse a page with others
     if project.status.reason:
         status["reason"] = project.status.reason
     versions = {Version(file.version): file.version for file in verdict.shown}
