@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -108,7 +109,7 @@ def _fall_through(
     return FallThrough(
         cache,
         OpenUpstreams(upstream_opener(repository, rules, clock=clock, now=now), rules.public_index),
-        JudgedProjects("private" if _is_private(rules) else "public", now=now),
+        JudgedProjects("private" if _is_private(rules) else "public", now=now, forget=partial(cache.expire, math.inf)),
         DownloadCache(folder / "files", rules.cache_budget, giver="The upstream", at_once=20, waiting=400, clock=clock),
         passes_on=rules.public_index is not None,
         tells=rules.password is None,

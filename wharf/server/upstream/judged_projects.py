@@ -73,13 +73,17 @@ class JudgedProjects:
 
     - An answer is made once for all who ask for it meanwhile, in a thread.
     - A verdict that time has changed is not used, nor is one of a moment that is to come: a clock was set back.
-    - Answers have at most `budget` bytes, or are of one project. What was looked up least lately goes first.
+    - Answers have at most `budget` bytes, or are the pages of one project. What was looked up least lately goes first.
+      `forget` is called then, so that nobody else keeps it.
     - All methods are for the event loop's thread.
     """
 
-    def __init__(self, scope: str, *, now: Callable[[], datetime], budget: int = BUDGET) -> None:
+    def __init__(
+        self, scope: str, *, now: Callable[[], datetime], forget: Callable[[], None] = lambda: None, budget: int = BUDGET
+    ) -> None:
         self._scope = scope
         self._now = now
+        self._forget = forget
         self._budget = budget
         self._used = 0
         self._kept: OrderedDict[_Key, JudgedProject] = OrderedDict()
@@ -164,9 +168,17 @@ class JudgedProjects:
             self._trim()
 
     def _trim(self) -> None:
+        if self._used <= self._budget:
+            return
+        self._forget()
         while self._used > self._budget and len(self._kept) > 1:
             _, dropped = self._kept.popitem(last=False)
             self._used -= dropped.weight()
+        if self._used > self._budget:  # a project can have any number of core metadata
+            last = next(reversed(self._kept.values()))
+            self._used -= last.weight()
+            last.metadata.clear()
+            self._used += last.weight()
 
 
 def _judge(key: _Key, seen: SeenProject, policy: Policy | None, moment: datetime) -> JudgedProject:
