@@ -93,12 +93,12 @@ def _fill(upstream: Upstream, folder: Path) -> None:
         versions = source.randint(10, 150)
         needed = {each for each in (2 * number + 1, 2 * number + 2, number + 7) if each < PACKAGES}
         wheel = _wheel(folder, name, f"{versions}.0", sorted(needed), int(_OLDEST * _GROWTH ** (number * 7 % PACKAGES)), source)
-        newest = upstream.add(wheel, requires_python=">=3.9", url=_address(wheel.name))
+        newest = upstream.add(wheel, requires_python=">=3.9", url=_address(upstream, wheel.name))
         stems = [f"{name.replace('-', '_')}-{version}.0" for version in range(versions)]
         old = [f"{stem}{end}" for stem in stems for end in (*(f"-{tag}.whl" for tag in _TAGS), ".tar.gz")]
-        upstream.projects[name].files[:0] = [_listed(newest, filename) for filename in old]
+        upstream.projects[name].files[:0] = [_listed(upstream, newest, filename) for filename in old]
     stem = SAME_FILES.replace("-", "_")
-    same = [_listed(newest, f"{stem}-1.{version}-py3-none-any.whl") for version in range(FILES)]
+    same = [_listed(upstream, newest, f"{stem}-1.{version}-py3-none-any.whl") for version in range(FILES)]
     upstream.projects[SAME_FILES] = Project(SAME_FILES, same)
 
 
@@ -116,7 +116,7 @@ def _wheel(folder: Path, name: str, version: str, needed: list[int], size: int, 
     return make_wheel(folder, name, version, requires=requires, files=files, fields=fields, requires_python=">=3.9")
 
 
-def _listed(file: File, filename: str) -> File:
+def _listed(upstream: Upstream, file: File, filename: str) -> File:
     """A file that is on the page, as large as another one, and that nobody gets."""
     digest = hashlib.sha256(filename.encode()).hexdigest()
     day, micros = int(digest[:2], 16), int(digest[2:6], 16)
@@ -126,14 +126,14 @@ def _listed(file: File, filename: str) -> File:
         sha256=digest,
         metadata_sha256=hashlib.sha256(digest.encode()).hexdigest(),
         upload_time=f"20{15 + day % 10}-0{1 + day % 9}-1{day % 7}T03:04:05.{micros:06}Z",
-        url=_address(filename),
+        url=_address(upstream, filename),
     )
 
 
-def _address(filename: str) -> str:
-    """As public indexes have them: with a digest."""
+def _address(upstream: Upstream, filename: str) -> str:
+    """As public indexes have them: absolute, and with a digest."""
     digest = hashlib.blake2b(filename.encode(), digest_size=32).hexdigest()
-    return f"../../packages/{digest[:2]}/{digest[2:4]}/{digest[4:]}/{filename}"
+    return f"{upstream.url}/root/packages/{digest[:2]}/{digest[2:4]}/{digest[4:]}/{filename}"
 
 
 def _verbs(upstream: Upstream, folder: Path) -> dict[str, Callable[..., object]]:
