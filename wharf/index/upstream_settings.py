@@ -68,10 +68,19 @@ class UpstreamSettings:
     others: tuple[tuple[str, str], ...] = ()
     routes: tuple[Route, ...] = ()
 
+    def route(self, name: str) -> int | None:
+        """Which of `routes` decides about a project (PEP 503 form), from 0 on; None: no route matches."""
+        found = self._routes.fullmatch(name) if self.routes else None
+        return None if found is None or found.lastindex is None else self._by_glob[found.lastindex - 1]
+
     def sources(self, name: str) -> tuple[str, ...]:
         """Where a project (PEP 503 form) is looked for, the first place first: THIS, UPSTREAM and names of `others`."""
-        found = self._routes.fullmatch(name) if self.routes else None
-        return _WITHOUT_ROUTES if found is None or found.lastindex is None else self._by_glob[found.lastindex - 1]
+        route = self.route(name)
+        return _WITHOUT_ROUTES if route is None else self.routes[route].sources
+
+    def upstreams(self, name: str) -> tuple[str, ...]:
+        """The upstreams that a project (PEP 503 form) is looked for in, if the index does not have it. Empty: nowhere."""
+        return tuple(source for source in self.sources(name) if source != THIS)
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -88,8 +97,8 @@ class UpstreamSettings:
         return matcher(tuple(glob for route in self.routes for glob in route.names))
 
     @functools.cached_property
-    def _by_glob(self) -> tuple[tuple[str, ...], ...]:
-        return tuple(route.sources for route in self.routes for _ in route.names)
+    def _by_glob(self) -> tuple[int, ...]:
+        return tuple(number for number, route in enumerate(self.routes) for _ in route.names)
 
 
 def parse(found: Mapping[str, object]) -> UpstreamSettings:
@@ -115,6 +124,11 @@ def is_mode(value: object) -> TypeGuard[Mode]:
 def is_upstream_name(text: str) -> bool:
     """Whether `[upstreams.NAME]` can have that name."""
     return bool(_NAME.fullmatch(text)) and text not in {THIS, UPSTREAM}
+
+
+def is_folder(address: str) -> bool:
+    """Whether an address in its normal form is a folder on this machine, which no client can be sent to."""
+    return address.startswith("/")
 
 
 def normal_address(text: str) -> str | None:

@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from wharf.distribution.file_names import Name
 from wharf.errors import InvalidDistributionError, StorageError
-from wharf.index import name_globs
 from wharf.index.all_indexes import AllIndexes
-from wharf.index.policy import Hidden, Policy
-from wharf.index.upstream_settings import THIS
+from wharf.index.policy import Hidden
+from wharf.index.upstream_settings import THIS, is_folder
 from wharf.model import same_version, version_key
 from wharf.operations.index_with_bases import read_as_shown
 from wharf.operations.open_upstream import cache_of, open_upstream
 from wharf.repository_address import Address
 from wharf.sources import public_index_address
+from wharf.sources.upstream_verdict import STATUS, verdict_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from wharf.index.policy import PolicyException
+    from wharf.index.policy import Policy, PolicyException
     from wharf.index.upstream_settings import UpstreamSettings
     from wharf.index.wharf_toml import IndexSettings
     from wharf.repository.opening import Repository
@@ -44,9 +44,6 @@ own: the project of the index. stays: an empty page, because the name belongs to
 nobody can say whose the name is. off: 404, because no name is passed on. nowhere: an empty page, because a route says so. sent:
 it is sent to an upstream. upstream: what an upstream has. missing: 404, because nobody has it. away: an error.
 """
-
-
-_QUARANTINED = "the project is quarantined"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +119,7 @@ class _Walk:
         hidden = source.hidden_files(self.name)
         files = [(file.filename, release.version) for release in project.releases for file in release.files]
         if project.status.marker == "quarantined":
-            hidden += tuple(Hidden(filename, "status", _QUARANTINED) for filename, _ in files)
+            hidden += tuple(Hidden(filename, STATUS, "the project is quarantined") for filename, _ in files)
             files = []
         holders = [layer.index for layer in source.layers if self.name in layer.trees]
         place = Place(source=THIS, where=", ".join(holders), has=True, problem="; ".join(each.message for each in broken))
@@ -131,13 +128,13 @@ class _Walk:
 
     def upstreams(self, upstream: UpstreamSettings) -> Outcome:
         """Look at the upstreams of the route, in their order."""
-        beyond = [each for each in upstream.sources(self.name) if each != THIS]
-        if not beyond:
+        sources = upstream.upstreams(self.name)
+        if not sources:
             return "nowhere"
-        for source in beyond:
+        for source in sources:
             address = upstream.address(source) or public_index_address.default(os.environ).address
-            sent = upstream.mode == "redirect" and address.startswith(("http://", "https://"))
-            if sent and source == beyond[-1]:
+            sent = upstream.mode == "redirect" and not is_folder(address)
+            if sent and source == sources[-1]:
                 self.places.append(Place(source=source, where=address, asked=False))
                 return "sent"
             try:
@@ -155,10 +152,7 @@ class _Walk:
         return "missing"
 
     def _judge(self, place: Place, project: UpstreamProject) -> None:
-        if project.status.marker == "quarantined":
-            self._put(place, [], [Hidden(file.filename, "status", _QUARANTINED) for file in project.files])
-            return
-        verdict = (self.settings.policy or Policy()).judge(project.name, project.status, project.files, self.now)
+        verdict = verdict_on(project, self.settings.policy, self.now)
         self._put(place, [(file.filename, file.version) for file in verdict.shown], verdict.hidden)
 
     def _put(self, place: Place, shown: Sequence[tuple[str, str]], hidden: Iterable[Hidden]) -> None:
@@ -210,7 +204,7 @@ def explain(repository: Repository, name: str, version: str | None, *, ask: Ask,
         *(Claim(index, removed=True) for index, each in found.removed.items() if name in each.names()),
         *(Claim(index, reserved=True, removed=True) for index, each in found.removed.items() if each.settings.reserves(name)),
     ]
-    route, sources = _route(settings.upstream, name)
+    route = settings.upstream.route(name)
     walk = _Walk(name, version, settings, ask, now)
     outcome: Outcome
     if walk.own(source):
@@ -229,8 +223,8 @@ def explain(repository: Repository, name: str, version: str | None, *, ask: Ask,
         claims=tuple(claims),
         unread=tuple((index, str(error)) for index, error in sorted(found.broken.items())),
         mode=settings.upstream.mode,
-        route=route,
-        sources=sources,
+        route=None if route is None else route + 1,
+        sources=settings.upstream.sources(name),
         places=tuple(walk.places),
         exceptions=() if policy is None else policy.exceptions_for(name, now),
         outcome=outcome,
@@ -242,12 +236,6 @@ def _policy(settings: IndexSettings, outcome: Outcome) -> Policy | None:
     if settings.policy is None:
         return None
     return settings.policy.own if outcome == "own" else settings.policy
-
-
-def _route(settings: UpstreamSettings, name: str) -> tuple[int | None, tuple[str, ...]]:
-    """The number of the route that matches, and its places."""
-    number = next((number for number, route in enumerate(settings.routes, 1) if name_globs.matches(route.names, name)), None)
-    return number, settings.sources(name)
 
 
 def _sort_key(version: str) -> tuple[bool, Any]:

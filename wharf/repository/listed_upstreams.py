@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import OddFileError, UsageError
-from wharf.index.upstream_settings import normal_address
+from wharf.index.upstream_settings import is_folder, normal_address
 from wharf.secret import Secret
 from wharf.system import regular_file
 
@@ -82,7 +82,7 @@ def parse(value: object, folder: Path, source: str) -> tuple[ListedUpstream, ...
 
 def _upstream(address: str, table: object, folder: Path, source: str) -> ListedUpstream:
     url = normal_address(address)
-    if url is None or url.startswith("/"):  # it is not repeated: it may hold a password
+    if url is None or is_folder(url):  # it is not repeated: it may hold a password
         raise UsageError(f"'upstreams' in {source} has a key that is not http(s)://HOST/PATH/.", _EXAMPLE)
     where = f'[upstreams."{url}"] in {source}'
     if not isinstance(table, dict):

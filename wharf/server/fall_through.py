@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from wharf.errors import StorageError
 from wharf.index.policy import Hidden
-from wharf.index.upstream_settings import THIS
+from wharf.index.upstream_settings import is_folder
 from wharf.server.files.download_cache import Wanted
 from wharf.server.http import answer
 from wharf.server.http.answer import Answer, FileAnswer, text, uncached_redirect
@@ -209,7 +209,7 @@ class FallThrough:
             return self._cache.empty_page(name, form, f"This repository {verb} the name. wharf looks for it nowhere else.")
         if self._cache.claims.unread:
             return _UNREAD
-        if way is not None and not _beyond(way, name):
+        if way is not None and not way.settings.upstreams(name):
             return self._cache.empty_page(name, form, "A route of this index sends the name nowhere.")
         return None
 
@@ -218,11 +218,11 @@ class FallThrough:
 
         `itself`: what it has is wanted, wherever clients are sent.
         """
-        sources = _beyond(way, name)
+        sources = way.settings.upstreams(name)
         for source in sources:
             address = await self._upstreams.address(way.settings, source)
             index = await self._upstreams.index(address)
-            sent = way.mode == "redirect" and not itself and address.startswith(("http://", "https://"))
+            sent = way.mode == "redirect" and not itself and not is_folder(address)
             if sent and source == sources[-1]:
                 return _Found(address, index, None)
             if self._is_kept(name):
@@ -289,11 +289,6 @@ class FallThrough:
         if self._passes_on:
             return text(404, f"This index has no {what}.")
         return text(404, f"This index has no {what}, and it passes no name on (--fall-through is off). {_WAY_ON}")
-
-
-def _beyond(way: _Way, name: str) -> tuple[str, ...]:
-    """Where a name is looked for that no index of the repository has."""
-    return tuple(source for source in way.settings.sources(name) if source != THIS)
 
 
 def _told_stale(page: Answer, seen: SeenProject) -> Answer:

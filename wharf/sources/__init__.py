@@ -11,6 +11,7 @@ nobody asks for.
 - `upstream_address`: where an upstream is, and which links of its pages may be followed.
 - `upstream_page`, `upstream_html`, `upstream_files`: the page of an upstream as a project, in JSON and in HTML, and each of
   its files, checked.
+- `upstream_verdict`: what is shown of a project of an upstream.
 - `upstream_index`: an upstream to ask for projects. Beneath it: `upstream_answers` (one question), `upstream_requests`
   (redirects), `upstream_folder` (wheels and sdists in a folder), `upstream_pauses` (after failures), `upstream_page_store`
   (pages on disk), `first_sight` (from when the age of a file counts) and `http_freshness` (how long an answer holds).

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from wharf.index.upstream_settings import normal_address
+from wharf.index.upstream_settings import is_folder, normal_address
 from wharf.transport.public_ip import is_public
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def refusal(address: str, *, on_github: bool, listed: Collection[str] = ()) -> s
         return "is not the address of an index"
     if not on_github or url in listed:
         return None
-    if url.startswith("/"):
+    if is_folder(url):
         return "is a folder"
     parts = urlsplit(url)
     host = parts.hostname or ""

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
 
+from wharf.index.upstream_settings import is_folder
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -46,7 +48,7 @@ class UpstreamAddress:
     @property
     def is_folder(self) -> bool:
         """Whether it is a flat folder of wheels and sdists on this machine."""
-        return self.url.startswith("/")
+        return is_folder(self.url)
 
     @property
     def host(self) -> str:

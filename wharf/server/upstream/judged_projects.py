@@ -9,17 +9,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from wharf.index.git_objects import joint_id
-from wharf.index.policy import Hidden, Verdict
 from wharf.pages import page_format
 from wharf.pages.etag import metadata_etag, page_etag
 from wharf.server.http import answer
 from wharf.server.upstream import upstream_document
+from wharf.sources.upstream_verdict import verdict_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Hashable
     from datetime import datetime
 
-    from wharf.index.policy import Policy
+    from wharf.index.policy import Hidden, Policy, Verdict
     from wharf.server.answer_maker import Variant
     from wharf.server.http.answer import Answer
     from wharf.sources.upstream_index import SeenProject
@@ -182,14 +182,7 @@ class JudgedProjects:
 
 
 def _judge(key: _Key, seen: SeenProject, policy: Policy | None, moment: datetime) -> JudgedProject:
-    project = seen.project
-    if project.status.marker == "quarantined":  # offers no file (PEP 792)
-        reason = "the upstream has put the project into quarantine"
-        verdict: Verdict[UpstreamFile] = Verdict((), tuple(Hidden(file.filename, "status", reason) for file in project.files))
-    elif policy is None:
-        verdict = Verdict(project.files)
-    else:
-        verdict = policy.judge(project.name, project.status, project.files, moment)
+    verdict = verdict_on(seen.project, policy, moment)
     hidden = {each.filename: each for each in verdict.hidden}
     parts = [seen.validator, *(f"{each.filename} {each.rule} {each.reason} {each.until}" for each in verdict.hidden)]
     return JudgedProject(key, seen, moment, verdict, joint_id(parts), {file.filename: file for file in verdict.shown}, hidden)
