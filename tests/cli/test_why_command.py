@@ -214,11 +214,12 @@ def kept(cache: Path) -> list[str]:
 
 def fill(cache: Path, folder: Path) -> None:
     """Two more upstreams, files, a part that a server writes, and what is not of wharf."""
-    for name in ("files", "0" * 16 + "/metadata", "notes"):
+    for name in ("files", "0" * 16 + "/metadata", "0" * 16 + "/digests", "notes"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "files" / ("a" * 64)).write_bytes(b"12345")
     (folder / "files" / f"{'b' * 64}.1234.part").write_bytes(b"1")
     (folder / "0000000000000000" / "metadata" / ("c" * 64)).write_bytes(b"1")
+    (folder / "0000000000000000" / "digests" / ("e" * 64)).write_bytes(b"1")
     (folder / "notes" / "other").write_text("mine")
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from wharf.errors import OddFileError
 from wharf.model import is_name, is_sha256
-from wharf.sources.upstream_page_store import PageStore
+from wharf.operations.open_upstream import FILES
+from wharf.sources.upstream_page_store import DIGESTS, METADATA, PAGES, PageStore
 from wharf.system import regular_file
 
 if TYPE_CHECKING:
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wharf.sources.upstream_project import UpstreamFile
-
-PAGES: Final = "pages"
-METADATA: Final = "metadata"
-FILES: Final = "files"
 
 _UPSTREAM = re.compile(r"[0-9a-f]{16}", re.ASCII)
 
@@ -47,6 +44,7 @@ def clear(folder: Path, project: str | None = None) -> Cleared:
         pages, metadata = upstream / PAGES, upstream / METADATA
         if project is None:
             cleared.files += _delete_all(metadata, is_sha256, cleared)
+            _delete_all(upstream / DIGESTS, is_sha256, cleared)  # notes about files that stay where they are
         else:
             for file in _files_of(pages, project):
                 cleared.files += _delete(folder / FILES / file.sha256, cleared)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wharf.errors import StorageError, UsageError
 from wharf.repository_address import Address
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
     from wharf.repository.listed_upstreams import ListedUpstream
     from wharf.sources.upstream_index import UpstreamIndex
+
+
+FILES: Final = "files"
+"""The folder, beside those of the upstreams, that has the files of all of them by sha256."""
 
 
 def cache_of(cache: Path, place: Address | Path) -> Path:

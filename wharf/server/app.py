@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from wharf.operations.open_upstream import FILES
 from wharf.pages import html
 from wharf.repository.opening import is_lost
 from wharf.server.access.borrowed_tokens import BorrowedTokens
@@ -110,7 +111,7 @@ def _fall_through(
         cache,
         OpenUpstreams(upstream_opener(repository, rules, clock=clock, now=now), rules.public_index),
         JudgedProjects("private" if _is_private(rules) else "public", now=now, forget=partial(cache.expire, math.inf)),
-        DownloadCache(folder / "files", rules.cache_budget, giver="The upstream", at_once=20, waiting=400, clock=clock),
+        DownloadCache(folder / FILES, rules.cache_budget, giver="The upstream", at_once=20, waiting=400, clock=clock),
         passes_on=rules.public_index is not None,
         tells=rules.password is None,
         now=now,

@@ -70,7 +70,7 @@ class UpstreamIndex:
 
     Safe to use from several threads; processes may share `folder`.
 
-    `folder` is the folder of all upstreams in the cache: this one keeps its pages in `<folder>/<address.folder>/pages`.
+    `folder` is the folder of all upstreams in the cache: this one has `<folder>/<address.folder>` in it.
     `transports` send requests to the upstream itself, and to other origins that it leads to. By default
     `upstream_requests.transports` makes them, which raises UsageError for certificates or a proxy that cannot be used. `clock`
     gives seconds that pass, `now` the time in UTC.
@@ -90,15 +90,15 @@ class UpstreamIndex:
         here = folder / address.folder
         self._upstream: Upstream
         if address.is_folder:
-            self._upstream = FolderUpstream(Path(address.url), PageStore(here / "digests"), clock)
+            self._upstream = FolderUpstream(Path(address.url), PageStore(here / upstream_page_store.DIGESTS), clock)
         else:
             requests = UpstreamRequests(address, *(transports or upstream_requests.transports(address)))
             self._upstream = HttpUpstream(address, requests)
         self._clock = clock
         self._now = now
         self._memory = memory
-        self._pages = PageStore(here / "pages")
-        self._metadata = PageStore(here / "metadata")
+        self._pages = PageStore(here / upstream_page_store.PAGES)
+        self._metadata = PageStore(here / upstream_page_store.METADATA)
         self._pauses = Pauses(clock)
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, tuple[KeptPage, SeenProject]] = OrderedDict()

@@ -28,6 +28,11 @@ from wharf.text_formats import toml_and_json
 if TYPE_CHECKING:
     from pathlib import Path
 
+PAGES: Final = "pages"
+METADATA: Final = "metadata"
+DIGESTS: Final = "digests"
+"""The folders that the cache has of one upstream: pages by project, core metadata by sha256, and, of an upstream in a folder,
+the digests of its files."""
 LARGEST: Final = 256 << 20
 """Bytes of a kept page that are read."""
 
