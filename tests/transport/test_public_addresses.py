@@ -11,7 +11,7 @@ import pytest
 from tests.raw_server import Server, answer, proxy
 from wharf.errors import UsageError
 from wharf.secret import Secret
-from wharf.transport.environment import EnvironmentPools
+from wharf.transport.environment import EnvironmentPools, read_certificates
 from wharf.transport.http_client import NoAnswerError, Request, Transport
 from wharf.transport.public_addresses import PublicAddresses
 
@@ -42,8 +42,8 @@ class Names:
         return [each for address in given for each in socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)]
 
 
-def get(url: str, public: PublicAddresses | None, **more: Any) -> bytes:
-    transport = Transport(EnvironmentPools(public=public, **more))
+def get(url: str, public: PublicAddresses | None, *, ca_file: Path | None = None, proxy: str | None = None) -> bytes:
+    transport = Transport(EnvironmentPools(public=public, certificates=read_certificates(ca_file), proxy=proxy))
     try:
         answered = transport.send(Request(method="GET", url=url, patience=5))
         try:
@@ -125,11 +125,13 @@ def test_a_proxy_of_the_operator_is_asked_for_public_names_and_for_those_that_it
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
     with Server(talk, certificate=certificate) as server, proxy() as (between, _):
-        more = {"proxy": f"http://127.0.0.1:{between.port}", "ca_file": certificate}
-        assert get(f"https://localhost:{server.port}/", PublicAddresses(resolve), **more) == b"hello"
+        through = f"http://127.0.0.1:{between.port}"
+        assert (
+            get(f"https://localhost:{server.port}/", PublicAddresses(resolve), ca_file=certificate, proxy=through) == b"hello"
+        )
         assert len(between.heads) == 1
         with pytest.raises(NoAnswerError, match="not public"):
-            get(f"https://127.0.0.1:{server.port}/", PublicAddresses(resolve), **more)
+            get(f"https://127.0.0.1:{server.port}/", PublicAddresses(resolve), ca_file=certificate, proxy=through)
         assert len(between.heads) == 1
 
 
@@ -142,10 +144,10 @@ def test_a_proxy_of_the_operator_is_asked_for_http_too(monkeypatch: pytest.Monke
 
 def test_authorities_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nothing"):
-        EnvironmentPools(ca_file=tmp_path / "nothing")
+        read_certificates(tmp_path / "nothing")
     (tmp_path / "empty").write_text("x")
     with pytest.raises(UsageError, match="empty"):
-        EnvironmentPools(ca_file=tmp_path / "empty")
+        read_certificates(tmp_path / "empty")
 
 
 def test_a_user_and_a_password_are_sent_and_not_shown() -> None:

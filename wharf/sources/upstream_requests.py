@@ -9,7 +9,7 @@ from wharf.errors import StorageError
 from wharf.secret import Secret
 from wharf.sources.upstream_address import joined, origin, refusal
 from wharf.sources.upstream_page import TOLD
-from wharf.transport.environment import EnvironmentPools
+from wharf.transport.environment import EnvironmentPools, read_certificates
 from wharf.transport.http_client import Request, Transport
 from wharf.transport.public_addresses import PublicAddresses
 
@@ -37,8 +37,10 @@ def transports(address: UpstreamAddress) -> tuple[Transport, Transport]:
     found = origin(address.url)
     home = (found[1].strip("[]"), found[2]) if found is not None and address.listed else None
 
+    certificates = read_certificates(address.ca_file)
+
     def made(public: PublicAddresses | None) -> Transport:
-        pools = EnvironmentPools(public=public, ca_file=address.ca_file, proxy=address.proxy, connections=_CONNECTIONS)
+        pools = EnvironmentPools(public=public, certificates=certificates, proxy=address.proxy, connections=_CONNECTIONS)
         return Transport(pools, told=TOLD)
 
     return made(None if address.listed else PublicAddresses()), made(PublicAddresses(home=home))
