@@ -160,7 +160,7 @@ def test_before_the_index_was_seen_nothing_is(world: World) -> None:
     [
         ("https://mirror.example/simple", "https://mirror.example/simple/x/"),
         ("http://127.0.0.1:3141/root/pypi/+simple/", "http://127.0.0.1:3141/root/pypi/+simple/x/"),
-        ("http://[::1]:80/", "http://[::1]:80/x/"),
+        ("http://[::1]:80/", "http://[::1]/x/"),
     ],
 )
 def test_addresses(address: str, page: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from wharf.errors import UsageError
+from wharf.index.upstream_settings import normal_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,10 @@ _ADDRESS = re.compile(r"[!#-;=?-Z\[\]_a-z~]{1,2000}", re.ASCII)  # what an addre
 
 @dataclass(frozen=True, slots=True)
 class PublicIndex:
-    """An index by the address of its list of projects (PEP 503), which ends with a slash."""
+    """An index by the address of its list of projects (PEP 503), in the form in which addresses are compared if it has one.
+
+    It ends with a slash.
+    """
 
     address: str
 
@@ -48,7 +52,9 @@ def parse(address: str) -> PublicIndex:
             f"{OPTION} must not hold a user name or a password: every client is sent to that address.",
             "Have the clients keep the credentials for that host, in ~/.netrc for example.",
         )
-    return PublicIndex(address if address.endswith("/") else f"{address}/")
+    scheme, _, rest = address.partition("://")
+    normal = normal_address(f"{scheme.lower()}://{rest}")  # or it would be another one than that of wharf.toml or config.toml
+    return PublicIndex(normal or (address if address.endswith("/") else f"{address}/"))
 
 
 def named(environ: Mapping[str, str]) -> PublicIndex | None:
