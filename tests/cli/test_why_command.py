@@ -137,6 +137,16 @@ def test_one_version(run: Run, settled: Repository) -> None:
     assert why_json(run, "other==7.0")["places"][2]["hidden"] == []
 
 
+def test_a_hidden_file_is_of_its_version_whatever_kind_of_sdist_it_is(
+    run: Run, settled: Repository, upstream: Upstream, tmp_path: Path
+) -> None:
+    old = tmp_path / "upstream" / "old-name-1.0.tar.bz2"
+    old.write_bytes(b"x")
+    upstream.add(old, project="old-name", upload_time="2998-01-01T00:00:00Z")
+    assert [each["filename"] for each in why_json(run, "old_name==1")["places"][-1]["hidden"]] == [old.name]
+    assert why_json(run, "old_name==2")["places"][-1]["hidden"] == []
+
+
 @pytest.mark.parametrize(
     ("name", "said", "gets"),
     [

@@ -9,8 +9,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from wharf.distribution.file_names import Name
-from wharf.errors import InvalidDistributionError, StorageError
+from wharf.errors import StorageError
 from wharf.index.all_indexes import AllIndexes
 from wharf.index.policy import Hidden
 from wharf.index.upstream_settings import THIS, is_folder
@@ -19,6 +18,7 @@ from wharf.operations.index_with_bases import read_as_shown
 from wharf.operations.open_upstream import cache_of, open_upstream
 from wharf.repository_address import Address
 from wharf.sources import public_index_address
+from wharf.sources.upstream_files import version_in
 from wharf.sources.upstream_verdict import STATUS, verdict_on
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class _Walk:
     def _put(self, place: Place, shown: Sequence[tuple[str, str]], hidden: Iterable[Hidden]) -> None:
         """Add what a place has, of the version that was asked for."""
         kept = [(filename, version) for filename, version in shown if self._is_asked_for(version)]
-        told = tuple(each for each in hidden if self._is_asked_for(_version_of(each.filename)))
+        told = tuple(each for each in hidden if self._is_asked_for(version_in(self.name, each.filename)))
         self.places.append(
             replace(
                 place,
@@ -242,10 +242,3 @@ def _sort_key(version: str) -> tuple[bool, Any]:
     """Versions in their order, and what is none (PEP 440) before them."""
     key = version_key(version)
     return not isinstance(key, str), key
-
-
-def _version_of(filename: str) -> str | None:
-    try:
-        return str(Name.parse(filename).version)
-    except InvalidDistributionError:
-        return None
