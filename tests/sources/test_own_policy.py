@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.sources.memory_index import MemoryObjects, layers_of, release_files, wheel
+from wharf.index.policy import Policy
 from wharf.sources.layers import Layers
 from wharf.sources.own_policy import LayersUnderPolicy, layers_as_shown
 
@@ -107,3 +108,19 @@ def test_with_the_end_of_an_exception_file_and_validator_change_and_not_before()
     assert [*ends, source.until] == [END, None]
     at[0] = END - datetime.resolution  # a clock that is set back
     assert source.validator("demo") == there
+
+
+def test_an_exception_that_ends_while_another_thread_looks_ends_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = [END - timedelta(days=1)]
+    source = shown(HIDES + EXCEPTION, at)
+    made = Policy.mark
+
+    def mark(self: Policy, name: str, moment: datetime) -> str:
+        if at[0] < END:  # in between, somebody else looks, and for him the exception has ended
+            at[0] = END
+            source.validator("demo")
+        return made(self, name, moment)
+
+    monkeypatch.setattr(Policy, "mark", mark)
+    source.validator("demo")
+    assert source.validator("demo") == shown(HIDES + EXCEPTION, [END]).validator("demo")

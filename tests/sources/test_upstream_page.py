@@ -172,7 +172,9 @@ def test_a_yank_is_never_lost(said: object, kept: str | None) -> None:
     assert parsed(file(yanked=said)).files[0].yanked == kept
 
 
-@pytest.mark.parametrize("time", ["2026-01-01T00:00:00", "yesterday", 3, "0001-01-01T00:00:00+23:59", "9" * 200, "", None])
+@pytest.mark.parametrize(
+    "time", ["2026-01-01T00:00:00", "yesterday", 3, "0001-01-01T00:00:00+23:59", "0999-01-01T00:00:00Z", "9" * 200, "", None]
+)
 def test_a_time_that_is_none_counts_as_unknown(time: object) -> None:
     assert parsed(file(**{"upload-time": time})).files[0].upload_time is None
 

@@ -40,8 +40,8 @@ class LayersUnderPolicy(Layers):
         super().__init__(layers)
         self._policy = policy
         self._now = now
-        self._marks: dict[str, str] = {}
-        self._holding: list[bool] = []  # the exceptions that did not end when the marks were made
+        # What holds of the exceptions, and the marks that were made then: one value, because threads look at it too.
+        self._marks: tuple[list[bool], dict[str, str]] = ([], {})
 
     @property
     def until(self) -> datetime | None:
@@ -96,11 +96,13 @@ class LayersUnderPolicy(Layers):
         """What the policy says of a project at this moment (`Policy.mark`), for projects that were asked for."""
         now = self._now()
         holding = [each.holds(now) for each in self._policy.exceptions]
-        if holding != self._holding:
-            self._holding, self._marks = holding, {}
-        if name not in self._marks:
-            self._marks[name] = self._policy.mark(name, now)
-        return self._marks[name]
+        before, marks = self._marks
+        if holding != before:
+            marks = {}
+            self._marks = holding, marks
+        if name not in marks:
+            marks[name] = self._policy.mark(name, now)
+        return marks[name]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from wharf.errors import StorageError
+from wharf.index.record import is_upload_time
 from wharf.model import STATUSES, Status, normalize
 from wharf.sources import upstream_html
 from wharf.sources.upstream_address import origin
@@ -129,12 +130,12 @@ def _html_file(link: upstream_html.Link) -> Told:
 
 
 def _time(value: object) -> datetime | None:
-    """A moment as ISO 8601 with its zone (PEP 700); None for what is none, as if nobody had said it."""
+    """A moment as ISO 8601 with its zone (PEP 700); None for what no upload time can be, as if nobody had said it."""
     if not isinstance(value, str) or len(value) > 100:
         return None
     try:
         found = datetime.fromisoformat(value)
-        return found.astimezone(UTC) if found.tzinfo is not None else None
+        return found.astimezone(UTC) if found.tzinfo is not None and is_upload_time(found) else None
     except (ValueError, OverflowError):
         return None
 
