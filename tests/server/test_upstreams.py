@@ -21,6 +21,8 @@ from tests.server.over_github import JSON
 from tests.server.running import running, soon
 from tests.server.test_several_indexes import OPEN, edit, files, put
 from tests.upstream import Fault, Upstream
+from wharf.operations.open_upstream import open_upstream
+from wharf.server import file_answers
 from wharf.server.app import make_app
 from wharf.sources.public_index_address import PublicIndex
 from wharf.system.clock import elapsed
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wharf.repository.opening import Repository
+    from wharf.sources.upstream_index import UpstreamIndex
 
 
 class Clock:
@@ -179,6 +182,23 @@ def test_many_who_ask_for_one_file_cause_one_fetch(settled: Repository, upstream
 
         assert set(pool.map(fetch, range(16))) == {wheel.read_bytes()}
     assert sum("large-1.0" in path for path in upstream.paths) == 1
+
+
+def test_an_upstream_is_opened_once_and_before_the_first_client(
+    settled: Repository, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    def count(url: str, *words: Any, **more: Any) -> UpstreamIndex:
+        opened.append(url)
+        return open_upstream(url, *words, **more)
+
+    monkeypatch.setattr(file_answers, "open_upstream", count)
+    with serving(settled) as client, ThreadPoolExecutor(8) as pool:
+        soon(lambda: opened)
+        assert upstream.asked == []
+        assert {each.status_code for each in pool.map(client.get, ["/simple/other/"] * 8)} == {200}
+    assert opened == [upstream.simple]
 
 
 # What does not leave

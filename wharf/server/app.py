@@ -72,16 +72,19 @@ def make_app(
         clock=clock,
         now=now,
     )
+    fall_through = _fall_through(repository, rules, cache, clock, now)
     delivery = delivery_of(repository, rules, borrowed, public=lambda: refresher.public, clock=clock)
     access = refresher.access = access_of(repository, rules, refresher, clock=clock, warn=warn)
 
     @asynccontextmanager
     async def lifespan(_app: ASGIApp) -> AsyncIterator[None]:
-        task = asyncio.create_task(refresher.forever())
+        tasks = [asyncio.create_task(refresher.forever())]
+        if rules.password is None:
+            tasks.append(asyncio.create_task(fall_through.prepare()))
         yield
-        task.cancel()
+        for task in tasks:
+            task.cancel()
 
-    fall_through = _fall_through(repository, rules, cache, clock, now)
     index = repository.branch.index
     uploads, root = _uploads(repository, rules, clock), rules.root_path.rstrip("/")
     routes = Routes(access, index, cache, refresher, uploads, sleep, root, _home(rules), fall_through, refusals)

@@ -5,6 +5,7 @@ Here it is decided whether a name may leave the repository. Nothing else in the 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +14,7 @@ from urllib.parse import quote
 
 from wharf.errors import StorageError
 from wharf.index.policy import Hidden
-from wharf.index.upstream_settings import is_folder
+from wharf.index.upstream_settings import UPSTREAM, is_folder
 from wharf.server.files.download_cache import Wanted
 from wharf.server.http import answer
 from wharf.server.http.answer import Answer, FileAnswer, text, uncached_redirect
@@ -119,6 +120,15 @@ class FallThrough:
             return "redirect" if self._passes_on else None  # as far as anybody knows before there is a commit
         way = self._way(index)
         return None if way is None else way.mode
+
+    async def prepare(self) -> None:
+        """Open the upstreams of the indexes that are shown, or the first client would wait for that. None of them is asked."""
+        for index in [*self._cache.sources]:
+            way = self._way(index)
+            if way is not None and way.mode == "proxy":
+                for source in (UPSTREAM, *(name for name, _ in way.settings.others)):
+                    with contextlib.suppress(StorageError):  # it is told to whoever asks for a name
+                        await self._upstreams.index(await self._upstreams.address(way.settings, source))
 
     @property
     def asks_upstreams(self) -> bool:
