@@ -104,7 +104,7 @@ class MayNotWriteError(NotAllowedError):
 
 
 class RefusedError(WharfError):
-    """Something that the index's policy or a project's status does not permit."""
+    """Something that the status of a project, or the state of the index, does not permit."""
 
     code = "refused"
     exit_code = 7

@@ -37,7 +37,7 @@ def fall_through(function: F) -> F:
         "public_index",
         is_flag=True,
         callback=parsed,
-        help="Redirect requests for a project that the index neither has nor reserves to the public index.",
+        help="Pass names that no index of the repository owns or reserves on to the public index, if upstream.mode is not set.",
     )(function)
     return click.option(
         "--public-index",

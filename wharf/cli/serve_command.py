@@ -65,7 +65,7 @@ Examples:
     default=4 << 30,
     show_default="4 GiB",
     metavar="BYTES",
-    help="How much of these files the server keeps on disk.",
+    help="How much the server keeps on disk of files from GitHub, and as much again of files from upstreams.",
 )
 @click.option(
     "--keep-alive",

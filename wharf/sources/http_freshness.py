@@ -1,7 +1,7 @@
 """How long an answer may be used without asking again (RFC 9111, 4.2), within bounds. Pure.
 
 No library fits: hishel and CacheControl take half a second and more to import, and rightly keep nothing under
-`no-store`. Here a page is kept here whatever its headers say, for the time when the upstream is away.
+`no-store`. A page is kept here whatever its headers say, for the time when the upstream is away.
 """
 
 from __future__ import annotations
