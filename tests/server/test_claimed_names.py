@@ -156,15 +156,16 @@ def test_before_the_index_was_seen_nothing_is(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "page"),
+    ("address", "normal"),
     [
-        ("https://mirror.example/simple", "https://mirror.example/simple/x/"),
-        ("http://127.0.0.1:3141/root/pypi/+simple/", "http://127.0.0.1:3141/root/pypi/+simple/x/"),
-        ("http://[::1]:80/", "http://[::1]/x/"),
+        ("https://mirror.example/simple", "https://mirror.example/simple/"),
+        ("http://127.0.0.1:3141/root/pypi/+simple/", "http://127.0.0.1:3141/root/pypi/+simple/"),
+        ("http://[::1]:80/", "http://[::1]/"),
+        ("HTTPS://Mirror.Example:443/simple", "https://mirror.example/simple/"),
     ],
 )
-def test_addresses(address: str, page: str) -> None:
-    assert parse(address).page("x") == page
+def test_addresses(address: str, normal: str) -> None:
+    assert parse(address).address == normal
 
 
 @pytest.mark.parametrize(

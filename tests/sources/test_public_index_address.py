@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from wharf.errors import UsageError
 from wharf.operations.open_upstream import open_upstream
 from wharf.repository.listed_upstreams import parse as listed_upstreams
 from wharf.sources.public_index_address import parse
@@ -23,6 +24,6 @@ def test_the_password_of_the_listed_address_is_used(tmp_path: Path, address: str
     assert (found.url, found.username, found.listed) == ("https://mirror.corp/simple/", "me", True)
 
 
-def test_an_address_that_wharf_toml_could_not_have_stays_as_it_is() -> None:
-
-    assert parse("https://mirror.example.com./simple").address == "https://mirror.example.com./simple/"
+def test_an_address_that_wharf_toml_could_not_have_is_refused_before_a_client_asks() -> None:
+    with pytest.raises(UsageError, match="must be the address of an index"):
+        parse("https://mirror.example.com./simple")
