@@ -22,6 +22,7 @@ import urllib3
 from tests.pools import Pools
 from wharf.errors import StorageError
 from wharf.secret import Secret
+from wharf.sources import upstream_page
 from wharf.sources.upstream_address import UpstreamAddress
 from wharf.sources.upstream_index import MISSING, SeenProject, UpstreamIndex
 from wharf.sources.upstream_page_store import PageStore
@@ -232,6 +233,25 @@ def test_many_that_ask_at_once_cause_one_request(tmp_path: Path) -> None:
         found = [each.result() for each in asked]
     assert len(upstream.asked) == 1
     assert all(each == found[0] for each in found)
+
+
+def test_large_pages_are_parsed_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"name{number}" for number in range(4)]
+    bodies = {name: page(name=name) + bytes([32]) * (2 << 20) for name in names}
+    upstream = Upstream(lambda request: always(bodies[request.url.path.split("/")[-2]])(request))
+    together = threading.Barrier(2)
+    made = upstream_page.parse
+
+    def parse(*given: Any) -> Any:
+        with pytest.raises(threading.BrokenBarrierError):
+            together.wait(0.05)
+        together.reset()
+        return made(*given)
+
+    monkeypatch.setattr(upstream_page, "parse", parse)
+    index = upstream.index(tmp_path)
+    with ThreadPoolExecutor(4) as pool:
+        assert [found and found.project.name for found in pool.map(index.project, names)] == names
 
 
 def test_a_file_that_comes_later_counts_from_when_it_was_seen(tmp_path: Path) -> None:

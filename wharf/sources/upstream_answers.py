@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 LARGEST_METADATA: Final = 16 << 20
 
 _VALIDATOR = re.compile("[ -~]{1,500}", re.ASCII)
+_LARGE = 1 << 20  # bytes of a page
+_PARSING = threading.Lock()  # for large pages: a page of 64 MB takes ten times as much while it is parsed
 _NOT_THERE: Final = frozenset({404, 410})
 
 
@@ -95,7 +98,8 @@ class HttpUpstream:
                 raise self._requests.error(f"gives what is no page for {name}: it is neither JSON nor HTML")
             body = answer.read(upstream_page.LARGEST[form])
             try:
-                project = upstream_page.parse(name, final, self._address.url, body, kind)
+                with _PARSING if len(body) > _LARGE else nullcontext():
+                    project = upstream_page.parse(name, final, self._address.url, body, kind)
             except StorageError as error:
                 raise self._requests.error(f"gives a page of {name} that is refused: {error.message}") from error
             return Answered(
