@@ -327,6 +327,24 @@ def test_a_hidden_file_is_hidden_at_its_own_address_too(settled: Repository, sto
                     assert "policy.deny" in answer.reason_phrase
 
 
+def test_the_log_tells_of_a_refused_file_once_a_minute(
+    settled: Repository, store: Path, upstream: Upstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    settle(store, upstream, '[policy]\ndeny = ["other"]\n')
+    given = upstream.projects["other"].files[0]
+
+    def told() -> int:
+        return sum("is not sent" in each.getMessage() for each in caplog.records)
+
+    with serving(settled, clock) as client:
+        for count in (1, 2):
+            for _ in range(5):
+                assert client.get(f"/files/other/{given.sha256}/{given.filename}").status_code == 403
+            assert told() == count
+            clock.forward(61)
+
+
 def test_a_status_that_no_standard_knows_hides_all_if_there_is_a_rule_for_statuses(
     settled: Repository, store: Path, upstream: Upstream
 ) -> None:

@@ -18,6 +18,7 @@ from wharf.index.upstream_settings import UPSTREAM, is_folder
 from wharf.server.files.download_cache import Wanted
 from wharf.server.http import answer
 from wharf.server.http.answer import Answer, FileAnswer, text, uncached_redirect
+from wharf.server.logs.operator_log import REFUSALS
 from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ class FallThrough:
         self._tells = tells
         self._now = now
         self._clock = clock
+        self._minute, self._refused = clock(), set[str]()
 
     def mode(self, index: str) -> Mode | None:
         """How clients get names that an index does not have from elsewhere; None: not at all."""
@@ -266,8 +268,21 @@ class FallThrough:
     def refused(self, hidden: Hidden) -> Answer:
         """What is said at the address of a file that a policy hides, also of one of the repository's own."""
         until = "" if hidden.until is None else f" Until {hidden.until:%Y-%m-%d %H:%M} UTC."
-        log.warning("%s is not sent: %s (%s).%s", hidden.filename, hidden.reason, hidden.rule, until)
+        if self._is_told(hidden.filename):
+            log.warning("%s is not sent: %s (%s).%s", hidden.filename, hidden.reason, hidden.rule, until)
         return text(403, f"This index hides {hidden.filename}: {hidden.reason} ({hidden.rule}).{until}")
+
+    def _is_told(self, filename: str) -> bool:
+        """Whether the log says that a file is refused: once a minute for each, and for so many in a minute."""
+        now = self._clock()
+        if now >= self._minute + 60:
+            self._minute, self._refused = now, set()
+        if filename in self._refused or len(self._refused) >= REFUSALS:
+            return False
+        self._refused.add(filename)
+        if len(self._refused) == REFUSALS:
+            log.warning("Further files that are not sent are not told before the minute is over.")
+        return True
 
     def _note(self, project: JudgedProject) -> None:
         """Remember that something is hidden, for whoever ran the command that failed."""
