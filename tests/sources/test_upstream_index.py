@@ -503,10 +503,10 @@ def test_a_full_disk_stops_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyP
     upstream = Upstream(always(page(file("1.0")), cache_control="max-age=60"))
     index = upstream.index(tmp_path)
 
-    def full(_handle: int) -> None:
+    def full(*_words: object, **_more: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "replace", full)
     assert shown(index.project("demo")) == ["1.0"]
     assert "No space left" in (index.problem or "")
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -1,9 +1,9 @@
 """The pages of an upstream on disk: one file for each project, as values that were checked.
 
-A file is written beside its place, synced and renamed: a reader sees the one before or the one after, also if two processes
-write, or one is killed. Its first line has the digest of the rest. What is torn, changed, or of another name or format
-counts as missing, and so does a folder that others may write to. A disk that cannot be written is a problem
-to tell, and stops no answer.
+A file is written beside its place and renamed: a reader sees the one before or the one after, also if two processes write, or
+one is killed. It is not synced, because clients wait for that. Its first line has the digest of the rest. What is torn,
+changed, or of another name or format counts as missing, and so does a folder that others may write to. A disk that cannot be
+written is a problem to tell, and stops no answer.
 """
 
 from __future__ import annotations
@@ -145,9 +145,7 @@ class PageStore:
                 handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
                 with os.fdopen(handle, "wb") as file:
                     file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                regular_file.put(new, self._folder / name)
+                regular_file.put(new, self._folder / name, synced=False)
             except BaseException:
                 with contextlib.suppress(OSError):
                     new.unlink()

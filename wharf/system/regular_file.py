@@ -64,11 +64,12 @@ def is_regular(path: Path, depth: int = DEPTH) -> bool:
     return True
 
 
-def put(source: Path, target: Path, depth: int = DEPTH) -> None:
-    """Rename a file to its place, and have the system keep its new name. The folder must be there."""
+def put(source: Path, target: Path, depth: int = DEPTH, *, synced: bool = True) -> None:
+    """Rename a file to its place, and, if `synced`, have the system keep its new name for good. The folder must be there."""
     with _folder_of(target, depth) as folder:
         os.replace(source, target.name, dst_dir_fd=folder)
-        os.fsync(folder)
+        if synced:
+            os.fsync(folder)
 
 
 def delete(path: Path, depth: int = DEPTH) -> None:

@@ -30,7 +30,8 @@ def of_project(project: UpstreamProject, verdict: Verdict[UpstreamFile]) -> dict
     status: dict[str, Json] = {"status": marker if marker in STATUSES else "active"}  # clients may refuse a page with others
     if project.status.reason:
         status["reason"] = project.status.reason
-    versions = {Version(file.version): file.version for file in verdict.shown}
+    spelt = {file.version for file in verdict.shown}
+    versions = {Version(each): each for each in sorted(spelt)}
     document: dict[str, Json] = {
         "meta": META,
         "name": project.name,
