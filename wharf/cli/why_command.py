@@ -158,17 +158,18 @@ def _place_document(place: Place) -> dict[str, Json]:
 
 
 def _hidden_document(hidden: Hidden) -> dict[str, Json]:
-    return {"filename": hidden.filename, "rule": hidden.rule, "reason": hidden.reason, "until": _json_moment(hidden.until)}
+    """The entry of a page under `_hidden`, with null where that has no `until`."""
+    from wharf.pages.document import hidden_entry
+
+    return {"until": None, **hidden_entry(hidden)}
 
 
 def _exception_document(each: PolicyException) -> dict[str, Json]:
+    from wharf.index.record import format_time
+
     return {
         "names": list(each.names),
         "rules": list(each.rules),
-        "until": _json_moment(each.until),
+        "until": None if each.until is None else format_time(each.until),
         "reason": each.reason or None,
     }
-
-
-def _json_moment(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")

@@ -40,16 +40,16 @@ def project(value: Project, link: Callable[[File], str] = relative_link) -> dict
 
 
 def hidden(files: Iterable[Hidden]) -> list[Json]:
-    """What a page says under the private key `_hidden`: by which rule a file is hidden, why, and until when."""
-    return [
-        {
-            "filename": each.filename,
-            "rule": each.rule,
-            "reason": each.reason,
-            **({} if each.until is None else {"until": record.format_time(each.until)}),
-        }
-        for each in files
-    ]
+    """What a page says under the private key `_hidden`, one entry for each file."""
+    return [hidden_entry(each) for each in files]
+
+
+def hidden_entry(file: Hidden) -> dict[str, Json]:
+    """By which rule a file is hidden, why, and until when at least; no `until`: time alone does not change that."""
+    entry: dict[str, Json] = {"filename": file.filename, "rule": file.rule, "reason": file.reason}
+    if file.until is not None:
+        entry["until"] = record.format_time(file.until)
+    return entry
 
 
 def projects(names: Iterable[str]) -> dict[str, Json]:

@@ -8,8 +8,6 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from wharf.errors import StorageError
-from wharf.index.upstream_settings import UPSTREAM
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.sources import public_index_address
 
@@ -61,12 +59,10 @@ class OpenUpstreams:
         return [index.problem for index in self._indexes.values() if index.problem is not None]
 
     async def address(self, settings: UpstreamSettings, source: str) -> str:
-        """The address of a source of a route."""
+        """The address of an upstream of a route. Raises UsageError for a public index of the environment that is no address."""
         given = settings.address(source)
         if given is not None:
             return given
-        if source != UPSTREAM:
-            raise StorageError(f"No upstream is called {source!r}.", "Look at `upstreams` in wharf.toml.")
         if self._public is None:
             self._public = await self._opening.run(partial(public_index_address.default, os.environ))  # may import
         return self._public.address
