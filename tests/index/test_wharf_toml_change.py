@@ -146,6 +146,25 @@ def test_the_last_upstream_goes_with_its_table_and_the_others_stay() -> None:
     assert tomllib.loads((none or b"").decode())["policy"] == {"deny": ["x"]}
 
 
+@pytest.mark.parametrize("setting", ["policy.allow=lib", "policy.newest=2026-11-20", "policy.cooldown=", "upstream.mode=proxy"])
+def test_a_rule_is_set_where_the_policy_has_exceptions(setting: str) -> None:
+    text = b'format = 1\n\n[policy]\ncooldown = "7d"\n\n[[policy.exception]]\nnames = ["a"] # why\n'
+    changed = (Tip(text).after(setting) or b"").decode()
+    keys, value = parse_setting(setting).keys, parse_setting(setting).value
+    wanted = tomllib.loads(text.decode())
+    if value is None:
+        del wanted[keys[0]][keys[1]]
+    else:
+        wanted.setdefault(keys[0], {})[keys[1]] = value
+    assert tomllib.loads(changed) == wanted
+    assert "# why" in changed
+
+
+def test_a_new_table_has_an_empty_line_before_it() -> None:
+    text = b'format = 1\n\n[policy]\ncooldown = "7d"\n'
+    assert Tip(text).after("upstream.mode=proxy") == text + b'\n[upstream]\nmode = "proxy"\n'
+
+
 def test_addresses_are_checked_when_they_become_new() -> None:
     tip = Tip()
     changed = tip.after("upstream.url=https://A.example", "upstreams.gpu.url=https://b.example/")

@@ -178,5 +178,5 @@ def _edited(data: bytes, setting: Setting) -> bytes:
     except ValueError as error:
         raise UsageError(
             f"{'.'.join(setting.keys)} in {wharf_toml.PATH} cannot be set: {error}.",
-            "Edit the file on the branch with git (docs/indexes.md says how).",
+            "Edit it in a clone of the branch, and push (docs/reference.md, 'When a record cannot be read', says how).",
         ) from error

@@ -50,11 +50,23 @@ def edited_toml(text: str, keys: Sequence[str], value: object) -> str:
         _set_plain(document, keys, value)
         changed = tomlkit.dumps(document)
         found = toml_and_json.toml(changed)
-        if any(found == each and repr(found.get(keys[0])) == repr(each.get(keys[0])) for each in results):  # text has an order
-            return changed
+        if any(found == each and _in_order(found.get(keys[0])) == _in_order(each.get(keys[0])) for each in results):
+            return spaced(text, changed) if changed[len(text) :].lstrip().startswith("[") else changed
     except (TOMLKitError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"it cannot be edited as it is written ({type(error).__name__})") from None
     raise ValueError("it cannot be edited without touching what is beside it")
+
+
+def _in_order(value: object) -> str:
+    """A value as text, which has an order. Tables stand last, as in TOML: `[[a.b]]` comes after all plain keys of `[a]`."""
+    if isinstance(value, dict):
+        values = sorted(value.items(), key=lambda item: _is_table(item[1]))
+        return f"{{{', '.join(f'{key!r}: {_in_order(each)}' for key, each in values)}}}"
+    return f"[{', '.join(map(_in_order, value))}]" if isinstance(value, list) else repr(value)
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(each, dict) for each in value))
 
 
 def _set_plain(document: object, keys: Sequence[str], value: object) -> None:
