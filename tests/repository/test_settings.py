@@ -221,6 +221,12 @@ def test_the_home_of_nobody_is_told() -> None:
         settled({"repo": "~nobody-of-that-name/store"})
 
 
+def test_without_a_home_a_store_in_a_folder_has_the_cache(tmp_path: Path) -> None:
+    found = resolve({"repo": str(tmp_path / "store")}, {}, (), data=None, cache=None)
+    assert found.cache == tmp_path / "store" / "cache"
+    assert resolve({"repo": str(tmp_path / "store")}, {}, (), data=None, cache=CACHE).cache == CACHE
+
+
 @pytest.mark.parametrize("text", ["", " ", "a\0b"])
 def test_an_empty_address_is_told(text: str) -> None:
     with pytest.raises(UsageError, match="empty"):

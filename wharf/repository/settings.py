@@ -92,8 +92,8 @@ def resolve(
     """The settings of a command. `options` are those of the command line, `configs` the files, the nearest one first.
 
     The repository: the option, `WHARF_REPO`, the files, the repository of an Actions job, the store in the folder `data`.
-    `data` and `cache` are None where no home is known for them. Raises UsageError for an address, a name or a number that
-    cannot be, and for a folder that is needed and not known.
+    `data` and `cache` are None where no home is known for them; then a store in a folder has the cache. Raises UsageError for
+    an address, a name or a number that cannot be, and for a folder that is needed and not known.
     """
     text, source, base, own = _named(options, environ, configs)
     place = data if text is None else _place(text, base)
@@ -123,7 +123,7 @@ def resolve(
         repositories=tuple(others),
         app=_app(configs),
         upstreams=_upstreams(configs),
-        cache=cache or Path(),
+        cache=cache or (place / "cache" if isinstance(place, Path) else Path()),
         data=data or Path(),
     )
 
