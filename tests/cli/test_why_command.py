@@ -147,6 +147,19 @@ def test_a_hidden_file_is_of_its_version_whatever_kind_of_sdist_it_is(
     assert why_json(run, "old_name==2")["places"][-1]["hidden"] == []
 
 
+def test_of_many_files_that_a_rule_hides_some_are_named(
+    run: Run, settled: Repository, store: Path, upstream: Upstream, tmp_path: Path
+) -> None:
+    for minor in range(9):
+        upstream.add(make_wheel(tmp_path, "many", f"1.{minor}"), upload_time=f"299{minor}-01-01T00:00:00Z")
+    settle(store, upstream, '[policy]\ncooldown = "7d"\n')
+    hidden = [line for line in why(run, "many") if "policy.cooldown" in line]
+    assert len(hidden) == 6
+    assert hidden[-1] == "   policy.cooldown hides 4 more files: `wharf why many==VERSION` or --json names them"
+    assert len(why_json(run, "many")["places"][1]["hidden"]) == 9
+    assert "many-1.8-py3-none-any.whl" in "".join(why(run, "many==1.8"))
+
+
 @pytest.mark.parametrize(
     ("name", "said", "gets"),
     [

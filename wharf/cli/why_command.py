@@ -49,7 +49,7 @@ def _lines(found: Explanation) -> Iterator[str]:
         yield f"- {_route(found)}"
     for number, place in enumerate(found.places, 1):
         yield f"{number}. {_place(place, found)}"
-        yield from (f"   {line}" for line in _hidden(place))
+        yield from (f"   {line}" for line in _hidden(place, found.project))
     for each in found.exceptions:
         yield f"- exception: {_exception(each)}"
     yield f"An installer gets: {_gets(found)}"
@@ -79,19 +79,29 @@ def _place(place: Place, found: Explanation) -> str:
         return f"{where}, which the client asks itself"
     if not place.has:
         return f"{where} cannot be asked. {place.problem}" if place.problem else f"{where} has no project {found.project}"
-    what = f"{place.files} file{'' if place.files == 1 else 's'}"
+    what = _files(place.files)
     of = "" if found.version is None else f" of version {found.version}"
     return f"{where} has {what}{of}{f' ({place.problem})' if place.problem else ''}"
 
 
-def _hidden(place: Place) -> Iterator[str]:
-    groups: dict[tuple[str, str, datetime | None], list[str]] = {}
+def _hidden(place: Place, project: str) -> Iterator[str]:
+    groups: dict[str, dict[tuple[str, datetime | None], list[str]]] = {}
     for each in place.hidden:
-        groups.setdefault((each.rule, each.reason, each.until), []).append(each.filename)
-    for (rule, reason, until), names in groups.items():
-        yield f"{rule} hides {_some(names)}: {reason}{'' if until is None else f', until {_moment(until)}'}"
+        groups.setdefault(each.rule, {}).setdefault((each.reason, each.until), []).append(each.filename)
+    for rule, reasons in groups.items():
+        said = list(reasons.items())
+        for (reason, until), names in said[:_FEW]:
+            yield f"{rule} hides {_some(names)}: {reason}{'' if until is None else f', until {_moment(until)}'}"
+        if more := sum(len(names) for _, names in said[_FEW:]):
+            yield f"{rule} hides {_files(more, ' more')}: `wharf why {project}==VERSION` or --json names them"
+    left_out: dict[str, list[str]] = {}
     for left in place.left_out:
-        yield f"left out: {left.filename}: {left.reason}"
+        left_out.setdefault(left.reason, []).append(left.filename)
+    yield from (f"left out: {_some(names)}: {reason}" for reason, names in left_out.items())
+
+
+def _files(count: int, more: str = "") -> str:
+    return f"{count}{more} file{'' if count == 1 else 's'}"
 
 
 def _some(names: Sequence[str]) -> str:
@@ -109,9 +119,7 @@ def _gets(found: Explanation) -> str:
     if found.outcome in {"own", "upstream"} and giver is not None:
         if not giver.shown:
             return "a page without files" if found.version is None else f"no file of version {found.version}"
-        count = len(giver.shown)
-        versions = _some(giver.versions[::-1])
-        return f"{count} file{'' if count == 1 else 's'} of {giver.source}, newest version first: {versions}"
+        return f"{_files(len(giver.shown))} of {giver.source}, newest version first: {_some(giver.versions[::-1])}"
     if found.outcome == "sent" and giver is not None:
         return f"a redirect to {giver.where}{found.project}/"
     return {
