@@ -129,6 +129,7 @@ def test_without_it_nothing_is_and_every_404_and_the_terminal_say_so(
             answer = client.request(method, "/simple/Requests/", follow_redirects=True)
             assert (answer.status_code, answer.text.startswith(told)) == (404, method == "GET")
         assert "`wharf serve --fall-through`" in answer.text
+        assert "--set upstream.mode=proxy`" in answer.text
         assert caplog.messages == [told], "once a name"
         assert "--fall-through is off" in client.get("/simple/-/").text
         for number in range(30):

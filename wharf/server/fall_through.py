@@ -40,7 +40,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("wharf")
 
 _MISSED = 20  # names that are remembered of those that no client was sent elsewhere for, or of which something is hidden
-_WAY_ON = "`wharf serve --fall-through` and `wharf run --fall-through -- COMMAND` pass such names on to the public index."
+_WAY_ON = (
+    "`wharf index settings INDEX --set upstream.mode=proxy` gets such names for this index; "
+    "`wharf serve --fall-through` and `wharf run --fall-through -- COMMAND` send clients to the public index for them."
+)
 
 _UNREAD = text(
     503,
