@@ -91,7 +91,12 @@ def test_a_setting_is_toml_or_a_string(text: str, keys: tuple[str, ...], value: 
         *(("bases", "KEY=VALUE"), ("=x", "has no key"), ("format=2", "cannot be set"), ("base=main", "no key 'base'")),
         *(("retention=[]", "not known to this version"), ("keep-past=1", "not known to this version")),
         *(("upstream.mdoe=x", "has no part 'mdoe'"), ("upstream.=x", "has no part"), ("policy.dney=x", "no part")),
-        *(("upstreams.this.url=x", "is no key"), ("upstreams.gpu.uri=x", "is no key"), ("upstreams.a.url.x=1", "is no key")),
+        *(
+            ("upstreams.this.url=x", "called 'this'"),
+            ("upstreams.upstream=", "called 'upstream'"),
+            ("upstreams.gpu.uri=x", "is no key"),
+            ("upstreams.a.url.x=1", "is no key"),
+        ),
         *(("upstreams.=x", "is no key"), ("upstreams.A.url=x", "is no key"), ("route.names=x", "has no parts")),
         *(("bases.x=1", "has no parts"), ("upload.a b=x", "cannot stand for"), ("upload.=x", "cannot stand for")),
         *(("upload." + "a" * 300 + "=x", "cannot stand for"), ("x" * 5000 + "=1", "no key"), ("\x1b[2J=1", "no key")),

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from packaging.utils import InvalidName, canonicalize_name
 
 from wharf.distribution.file_names import Name, plain
 from wharf.errors import InvalidDistributionError, UsageError
 from wharf.model import version_of
 
+_NAME: Final = "Write a name as in my-project."
+_NAME_OR_RELEASE: Final = "Write a name as in my-project, or a release as in my-project==1.0."
 
-def parse_name(text: str) -> str:
+
+def parse_name(text: str, hint: str = _NAME) -> str:
     """A project's name in its normal form. Raises UsageError."""
     try:
         return str(canonicalize_name(text, validate=True))
     except InvalidName as error:
-        raise UsageError(
-            f"{plain(text)!r} is not the name of a project.",
-            "Write a name as in my-project, or a release as in my-project==1.0.",
-        ) from error
+        raise UsageError(f"{plain(text)!r} is not the name of a project.", hint) from error
 
 
 def parse_spec(text: str) -> tuple[str, str | None]:
     """`PROJECT` or `PROJECT==VERSION` as name and version. Raises UsageError."""
     name, equals, version = text.partition("==")
     if not equals:
-        return parse_name(name.strip()), None
+        return parse_name(name.strip(), _NAME_OR_RELEASE), None
     parsed = version_of(version)
     if parsed is None:
         raise UsageError(f"{plain(version)!r} is not a version.", "Write it as in demo==1.0.")
-    return parse_name(name.strip()), str(parsed)
+    return parse_name(name.strip(), _NAME_OR_RELEASE), str(parsed)
 
 
 def parse_release(text: str, after: str | None = None) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from wharf.distribution.file_names import plain
 from wharf.errors import StorageError, UsageError, did_you_mean
 from wharf.index import name_globs, policy, wharf_toml
 from wharf.index.change import Outcome, Records
-from wharf.index.upstream_settings import MODE_AND_URL, is_upstream_name
+from wharf.index.upstream_settings import MODE_AND_URL, THIS, UPSTREAM, is_upstream_name
 from wharf.text_formats import toml_and_json
 
 if TYPE_CHECKING:
@@ -146,6 +146,11 @@ def _part(head: str, part: str, known: Iterable[str]) -> str:
 def _upstream(rest: str) -> tuple[str, ...]:
     """What comes behind `upstreams.`: a name, or the one key of its table."""
     name, dot, part = rest.partition(".")
+    if name in {THIS, UPSTREAM}:
+        raise UsageError(
+            f"An upstream cannot be called {name!r}, because routes call something else so.",
+            "Give it another name" + (", or set upstream.url." if name == UPSTREAM else "."),
+        )
     if not is_upstream_name(name) or (dot and part != "url"):
         raise UsageError(
             f"{plain(repr(f'upstreams.{rest}'), 80)} is no key.",
