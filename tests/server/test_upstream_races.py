@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 import httpx
@@ -17,6 +18,7 @@ from tests.server.test_several_indexes import files, put
 from tests.server.test_upstreams import links, page, serving, settle, settled, upstream
 from tests.upstream import Fault, Upstream
 from wharf.server.files import cache_folder
+from wharf.server.upstream import upstream_document
 from wharf.server.upstream.open_upstreams import AT_ONCE
 
 if TYPE_CHECKING:
@@ -206,3 +208,25 @@ def test_a_download_leaves_some_of_the_disk_to_others(
         with pytest.raises(httpx.RemoteProtocolError):
             client.get(big)
         assert client.get(big).status_code == 503
+
+
+def test_own_pages_do_not_wait_while_pages_of_upstreams_are_made(
+    settled: Repository, many: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done, begun, made = threading.Event(), threading.Event(), upstream_document.of_project
+
+    def slow(*given: Any) -> Any:
+        begun.set()
+        assert done.wait(20)
+        return made(*given)
+
+    monkeypatch.setattr(upstream_document, "of_project", slow)
+    with serving(settled) as client, ThreadPoolExecutor(AT_ONCE) as pool:
+        waiting = [pool.submit(client.get, f"/simple/{name}/") for name in many]
+        assert begun.wait(20)
+        try:
+            for accept in ("text/html", JSON["Accept"]):
+                assert client.get("/simple/demo/", headers={"accept": accept}, timeout=5).status_code == 200
+        finally:
+            done.set()
+        assert {each.result().status_code for each in waiting} == {200}

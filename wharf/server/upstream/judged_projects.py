@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from wharf.index.git_objects import joint_id
 from wharf.pages import page_format
 from wharf.pages.etag import metadata_etag, page_etag
+from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http import answer
 from wharf.server.upstream import upstream_document
 from wharf.sources.upstream_verdict import verdict_on
@@ -32,6 +33,7 @@ BUDGET: Final = 64 << 20
 
 _FILE_WEIGHT = 900  # bytes that a file of a verdict costs, roughly
 _ANSWER_WEIGHT = 2000
+_AT_ONCE = 4  # projects that are judged or rendered, in threads of their own: the largest takes ten seconds
 _FEW = 100  # files that are judged at once, without another thread
 
 _Key = tuple[str, str, str]
@@ -71,7 +73,8 @@ class JudgedProject:
 class JudgedProjects:
     """Answers of all upstreams. `scope` is `private` or `public`, as in Cache-Control; `now` is the time of day.
 
-    - An answer is made once for all who ask for it meanwhile, in a thread.
+    - An answer is made once for all who ask for it meanwhile, in a thread. However long that takes, what
+      belongs to the repository does not wait.
     - A verdict that time has changed is not used, nor is one of a moment that is to come: a clock was set back.
     - Answers have at most `budget` bytes, or are the pages of one project. What was looked up least lately goes first.
       `forget` is called then, so that nobody else keeps it.
@@ -84,6 +87,7 @@ class JudgedProjects:
         self._scope = scope
         self._now = now
         self._forget = forget
+        self._threads = DaemonThreads("judge", _AT_ONCE)
         self._budget = budget
         self._used = 0
         self._kept: OrderedDict[_Key, JudgedProject] = OrderedDict()
@@ -101,7 +105,7 @@ class JudgedProjects:
         if policy is None or len(seen.project.files) <= _FEW:
             made = _judge(key, seen, policy, now)
         else:
-            made = await self._once(("judge", *key), lambda: asyncio.to_thread(_judge, key, seen, policy, now))
+            made = await self._once(("judge", *key), lambda: self._threads.run(partial(_judge, key, seen, policy, now)))
         self._put(made)
         return made
 
@@ -109,7 +113,8 @@ class JudgedProjects:
         """The page of a project."""
         ready = project.variants.get(variant)
         if ready is None:
-            ready = await self._once(("page", id(project), variant), lambda: asyncio.to_thread(self._page, project, variant))
+            make = partial(self._page, project, variant)
+            ready = await self._once(("page", id(project), variant), lambda: self._threads.run(make))
             self._add(project, partial(project.variants.__setitem__, variant, ready))
         return ready
 
