@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
@@ -67,6 +67,18 @@ def test_a_hidden_file_is_on_no_page_and_at_no_address_of_its_index(staged: Repo
         assert client.get(of_base).status_code == 200
         assert files(client, "/main/simple/demo/") == [WHEEL]
         assert "_hidden" not in page(client, "main")
+
+
+def test_no_cache_on_the_way_keeps_a_file_for_longer_than_its_exception(staged: Repository, store: Path) -> None:
+    edit(store, "staging", HIDES + EXCEPTION)
+    with serving(staged, [END - timedelta(days=1)]) as client:
+        for index, kept in (("staging", False), ("main", True)):
+            path = address(client, index)
+            for each in (path, f"{path}.metadata"):
+                answer = client.get(each)
+                assert answer.status_code == 200
+                assert ("immutable" in answer.headers["cache-control"]) is kept
+                assert ("no-cache" in answer.headers["cache-control"]) is not kept
 
 
 def test_a_project_of_which_all_is_hidden_has_an_empty_page(staged: Repository, store: Path) -> None:

@@ -77,7 +77,7 @@ class AnswerMaker:
         project = self._project(source, name)
         if project is None or project.status.marker == "quarantined":
             return {}
-        cache_control = f"{self._scope}, max-age=31536000, immutable"
+        cache_control = self._for_files(source, name)
         found = {}
         for file in project.files:
             try:
@@ -90,6 +90,10 @@ class AnswerMaker:
         """What a policy hides of a project, by filename."""
         return {each.filename: each for each in source.hidden_files(name)}
 
+    def _for_files(self, source: Layers, name: str) -> str:
+        """How long a file may be kept on its way: not for long if a policy may hide it tomorrow."""
+        return f"{self._scope}, no-cache" if source.may_hide(name) else f"{self._scope}, max-age=31536000, immutable"
+
     def metadata(self, name: str, filename: str, zipped: bool, source: Layers, _validator: str) -> Answer | None:
         """The core metadata of a file that the index names; None where it is not announced."""
         data = source.core_metadata(name, filename)
@@ -99,7 +103,7 @@ class AnswerMaker:
             data,
             content_type="text/plain; charset=utf-8",
             etag=metadata_etag(data, zipped=zipped),
-            cache_control=f"{self._scope}, max-age=31536000, immutable",
+            cache_control=self._for_files(source, name),
             vary="Accept-Encoding",
             zipped=zipped,
         )

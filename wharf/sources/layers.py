@@ -65,6 +65,11 @@ class Layers:
         """The next moment at which what is shown changes by time alone; None: never, as of every index without a policy."""
         return None
 
+    def may_hide(self, name: str) -> bool:
+        """Whether a policy can hide files of a project (PEP 503 form), now or later."""
+        del name
+        return False
+
     def hidden_files(self, name: str) -> tuple[Hidden, ...]:
         """The files of a project (PEP 503 form) that a policy hides. May raise StorageError for damage."""
         del name

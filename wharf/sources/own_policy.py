@@ -81,6 +81,10 @@ class LayersUnderPolicy(Layers):
         """Why a file of a project (PEP 503 form) is hidden; None if it is not, or if there is none."""
         return next((each for each in self.hidden_files(name) if each.filename == filename), None)
 
+    def may_hide(self, name: str) -> bool:
+        """Whether the policy can hide files of a project (PEP 503 form), now or later."""
+        return bool(self._mark(name))
+
     def hidden_files(self, name: str) -> tuple[Hidden, ...]:
         """The files of a project that are hidden. May raise StorageError for damage."""
         if not self._mark(name):
