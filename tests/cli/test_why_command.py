@@ -252,10 +252,13 @@ def test_all_of_the_cache_is_deleted_and_nothing_else(run: Run, settled: Reposit
     folder = next(cache.rglob("pages")).parents[1]
     fill(cache, folder)
     (folder / "files" / ("d" * 64)).symlink_to(folder / "notes" / "other")
+    (cache / "elsewhere" / "pages").mkdir(parents=True)
+    (cache / "elsewhere" / "pages" / "mine").write_text("mine")
+    (folder / ("f" * 16)).symlink_to(cache / "elsewhere")
     found = json.loads(run("cache", "clear", "--json"))
     assert (found["folder"], found["pages"], found["files"]) == (str(folder), 1, 2)
     assert found["bytes"] > 6
-    assert kept(cache) == sorted(["other", f"{'b' * 64}.1234.part", "d" * 64])
+    assert kept(cache) == sorted(["other", "mine", f"{'b' * 64}.1234.part", "d" * 64])
     assert why(run, "other")[-1] == "An installer gets: 2 files of upstream, newest version first: 3.0, 2.0"
 
 

@@ -311,11 +311,14 @@ def test_an_index_of_the_repository_has_upstreams_of_its_own(settled: Repository
 def test_a_hidden_file_is_hidden_at_its_own_address_too(settled: Repository, store: Path, upstream: Upstream) -> None:
     with serving(settled) as client:
         before = links(client)
+        first = before["other-1.0-py3-none-any.whl"]
+        assert "immutable" in client.get(first).headers["cache-control"]
         settle(store, upstream, '[policy]\ndeny = ["other>=2"]\n')
         soon(lambda: [*links(client)] == ["other-1.0-py3-none-any.whl"])
         assert {(each["filename"], each["rule"]) for each in page(client)["_hidden"]} == {
             (name, "policy.deny") for name in before if "2.0" in name
         }
+        assert client.get(first).headers["cache-control"] == "private, no-cache"  # it may be hidden tomorrow
         for name, link in before.items():
             for address in (link, f"{link}.metadata"):
                 answer = client.get(address)
