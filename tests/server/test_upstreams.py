@@ -418,7 +418,9 @@ def test_pages_are_served_stale_while_the_upstream_is_away(settled: Repository, 
 
 
 @pytest.mark.parametrize("size", [True, False])
-def test_wrong_bytes_are_never_whole_and_never_kept(settled: Repository, upstream: Upstream, *, size: bool) -> None:
+def test_wrong_bytes_are_never_whole_and_never_kept(
+    settled: Repository, upstream: Upstream, caplog: pytest.LogCaptureFixture, *, size: bool
+) -> None:
     given = upstream.projects["other"].files[0]
     if not size:
         given.size = None
@@ -430,6 +432,7 @@ def test_wrong_bytes_are_never_whole_and_never_kept(settled: Repository, upstrea
         with suppress(httpx.RemoteProtocolError):  # the answer ends before its last byte, or does not begin
             assert client.get(link).status_code == 503
         assert client.get(link).status_code == 503
+        assert f"{given.filename}: " in caplog.text
         upstream.faults.clear()
         clock.forward(61)
         assert client.get(link).content == body

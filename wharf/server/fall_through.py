@@ -265,7 +265,8 @@ class FallThrough:
 
         if head and file.size is not None:
             return sent(self._downloads.folder / file.sha256, file.size).head
-        wanted = Wanted(sha256=file.sha256, size=file.size, answer=sent, fetch=fetch, source=index.address.url)
+        source = index.address.url
+        wanted = Wanted(sha256=file.sha256, size=file.size, answer=sent, fetch=fetch, source=source, name=file.filename)
         return await self._downloads.open(wanted)
 
     def refused(self, hidden: Hidden) -> Answer:

@@ -45,7 +45,7 @@ class Wanted:
 
     `size` is None where it is not known before the file comes. `answer` is what is sent of a file of that size which lies at a
     path. `fetch` gets the bytes: it calls what it is given with their number, as far as that is known, and the bytes. It runs
-    in a thread of its own, and raises WharfError. `source` tells several who may give a file apart.
+    in a thread of its own, and raises WharfError. `source` tells several who may give a file apart. `name` is for the log.
     """
 
     sha256: str
@@ -53,6 +53,7 @@ class Wanted:
     answer: Callable[[Path, int], FileAnswer]
     fetch: Callable[[Callable[[int | None, Iterable[bytes]], None]], None]
     source: str = ""
+    name: str = ""
 
     @property
     def key(self) -> _Key:
@@ -167,7 +168,7 @@ class DownloadCache:
                 wanted.fetch(arrival.write)
             error = None
         except WharfError as failed:
-            log.error("%s: %s", wanted.sha256, failed.message)  # noqa: TRY400 - the cause is in the message
+            log.error("%s: %s", wanted.name or wanted.sha256, failed.message)  # noqa: TRY400 - the cause is in the message
             download.again = self._clock() + self._pause(failed)
             error = as_server_error(failed)
         finally:
