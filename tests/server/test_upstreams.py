@@ -366,6 +366,7 @@ def test_a_page_of_which_all_is_hidden_is_no_404(settled: Repository, store: Pat
     with serving(settled) as client:
         assert page(client)["files"] == []
         assert client.get("/simple/never-heard-of/").status_code == 404
+        assert "off" not in client.get("/simple/-no-name-/").text
 
 
 def test_a_cooldown_ends_at_its_moment(settled: Repository, store: Path, upstream: Upstream, tmp_path: Path) -> None:

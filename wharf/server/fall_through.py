@@ -152,7 +152,7 @@ class FallThrough:
         if stays is not None:
             return stays
         if way is None:
-            return self._missing(name)
+            return self._missing(index, name)
         found = await self._find(way, name)
         stays = self._stays(name, form, way)
         if stays is not None:
@@ -303,19 +303,19 @@ class FallThrough:
             until = min(until, self._clock() + (project.verdict.until - self._now()).total_seconds())
         return until
 
-    def _missing(self, name: str) -> Answer:
+    def _missing(self, index: str, name: str) -> Answer:
         if name not in self.missed and len(self.missed) < _MISSED:
             self.missed.add(name)
             if self._tells:
                 log.warning("This index has no project %s, and it passes no name on (--fall-through is off).", name)
                 if len(self.missed) == _MISSED:
                     log.warning("Further names that this index does not have are not shown.")
-        return self.missing(name)
+        return self.missing(index, name)
 
-    def missing(self, name: str = "") -> Answer:
+    def missing(self, index: str, name: str = "") -> Answer:
         """There is no such project. Where a client could be sent on and is not, that is said."""
         what = f"project {name}" if name else "project of that name"
-        if self._passes_on:
+        if self.mode(index) is not None:
             return text(404, f"This index has no {what}.")
         return text(404, f"This index has no {what}, and it passes no name on (--fall-through is off). {_WAY_ON}")
 

@@ -266,7 +266,7 @@ class SimpleApi:
             given = path[8:].removesuffix("/")
             name = normalize(given)
             if not is_name(name):
-                return answer.OTHER_ADDRESS if "/" in given and path.endswith("/") else self._fall_through.missing()
+                return answer.OTHER_ADDRESS if "/" in given and path.endswith("/") else self._fall_through.missing(index)
             if given == name and path.endswith("/"):
                 return await self._fall_through.page(index, name, query, form, zipped=zipped)
             location = f"../{name}/" if path.endswith("/") else f"{name}/"
