@@ -12,9 +12,10 @@ nobody asks for.
 - `upstream_page`, `upstream_html`, `upstream_files`: the page of an upstream as a project, in JSON and in HTML, and each of
   its files, checked.
 - `upstream_verdict`: what is shown of a project of an upstream.
-- `upstream_index`: an upstream to ask for projects. Beneath it: `upstream_answers` (one question), `upstream_requests`
-  (redirects), `upstream_folder` (wheels and sdists in a folder), `upstream_pauses` (after failures), `upstream_page_store`
-  (pages on disk), `first_sight` (from when the age of a file counts) and `http_freshness` (how long an answer holds).
-- `public_index_address`: where a name is looked for that no index of the repository has. `public_names`: its list of projects.
+- `upstream_index`: an upstream to ask for projects. Beneath it: `upstream_answers` (what is asked of any
+  kind), `upstream_over_http` and `upstream_folder` (the two kinds), `upstream_requests` (redirects), `upstream_pauses` (after
+  failures), `upstream_page_store` (pages on disk), `first_sight` (from when the age of a file counts) and `http_freshness` (how
+  long an answer holds).
+- `public_index_address`: where a name is looked for if nobody names an upstream. `public_names`: its list of projects.
 - `resolution_order`: the order in which an index and its bases are looked at.
 """

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Final
 from wharf.errors import StorageError
 from wharf.sources import first_sight, upstream_page_store, upstream_requests
 from wharf.sources.upstream_address import origin
-from wharf.sources.upstream_answers import LARGEST_METADATA, HttpUpstream
+from wharf.sources.upstream_answers import LARGEST_METADATA
 from wharf.sources.upstream_folder import FolderUpstream
+from wharf.sources.upstream_over_http import HttpUpstream
 from wharf.sources.upstream_page import TOLD
 from wharf.sources.upstream_page_store import KeptPage, PageStore
 from wharf.sources.upstream_pauses import Pauses
