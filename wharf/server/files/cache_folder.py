@@ -21,12 +21,8 @@ if TYPE_CHECKING:
 
 DEAD: Final = 600.0
 """Seconds after which a part that nobody wrote to is what a server that died left behind: a read waits for 60 at most."""
-
-
 NOTED: Final = 60.0
 """Seconds between two notes of the use of a file: after one, another process that shares the folder reads the file again."""
-
-
 FREE: Final = 64 << 20
 """Bytes of the disk that are left to others."""
 
@@ -35,8 +31,8 @@ class CacheFolder:
     """The folder at `path`, which is made when it is needed.
 
     - A file lies under its digest only if it is whole. A part has another name, which ends with `.part`.
-    - The files, with those that room is reserved for, have at most `budget` bytes. What was not used for longest is deleted
-      first.
+    - The files, with those that room is reserved for, have at most `budget` bytes, and no more than the disk has. What was not
+      used for longest is deleted first.
     - Nobody but the server's user can read it.
     - What the disk refuses is a StorageError that says how to help it, inside `errors_told`.
     - All methods may be called from any thread.
@@ -85,13 +81,18 @@ class CacheFolder:
 
     def leave_some_free(self) -> None:
         """Raise OSError if the disk is nearly full: what passes through, and is not kept, has no other bound."""
-        found = os.statvfs(self.path)
-        if found.f_bavail * found.f_frsize < FREE:
+        if self._free() < FREE:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _free(self) -> int:
+        """Bytes that the disk has left."""
+        found = os.statvfs(self.path)
+        return found.f_bavail * found.f_frsize
 
     def reserve(self, size: int) -> bool:
         """Reserve `size` bytes; for them, delete what was not used for longest. False: there is no room for so much.
 
+        Raises OSError if the disk is full of other things: a file that does not fit is refused before its first byte is sent.
         What a server that died left behind is deleted too. Who has a reservation gives it back (`give_back`) when the file is
         there, or will never be.
         """
@@ -106,13 +107,15 @@ class CacheFolder:
                         kept.append((found.st_mtime_ns, found.st_size, path))
             if self._coming + size > self._budget:
                 return False
-            self._coming += size
-            total = sum(each[1] for each in kept) + self._coming
+            total = sum(each[1] for each in kept) + self._coming + size
             for _, one, path in sorted(kept):
-                if total <= self._budget:
+                if total <= self._budget and self._free() >= size:
                     break
                 path.unlink(missing_ok=True)
                 total -= one
+            if self._free() < size:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self._coming += size
             return True
 
     def give_back(self, size: int) -> None:

@@ -240,9 +240,7 @@ class _Arrival:
         if self._reserved is not None:
             try:
                 with self._folder.errors_told():
-                    os.fsync(
-                        self._download.handle
-                    )  # or a crash of the machine leaves a file of the right size with other bytes
+                    os.fsync(self._download.handle)  # or a crash of the machine leaves other bytes of the right size
                     self._part.rename(self._path)
                     self._folder.checked.note(self._path, os.fstat(self._download.handle))
             except StorageError as error:
