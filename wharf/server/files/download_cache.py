@@ -112,9 +112,9 @@ class DownloadCache:
             if (status := self._folder.status(path, wanted.size)) and not self._folder.checked.has(path, status):
                 await self._check(path)
             download = self._downloading.get(key) or self._passing.get(key)
-            if download is not None and download.error is not None:
+            if download is not None and download.error is not None and download.again > self._clock():
                 raise download.error.with_traceback(None)
-            if download is not None and not (download.whole and download.kept):
+            if download is not None and download.error is None and not (download.whole and download.kept):
                 return download  # one that is whole and kept is in the folder
             status = self._folder.status(path, wanted.size)
             if status is not None and self._folder.checked.has(path, status):
