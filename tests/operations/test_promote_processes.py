@@ -44,7 +44,7 @@ def whole(store: Path) -> dict[str, dict[str, tuple[str, ...]]]:
 def test_racing_processes_that_die_leave_no_record_without_its_file(tmp_path: Path, store: Path, seed: int) -> None:
     files = [make(tmp_path, f"p{number}") for number in range(3) for make in (make_wheel, make_sdist)]
     for index in INDEXES:
-        result(wharf(store, "publish", "--json", "--index", index, make_wheel(tmp_path, "first")))
+        result(wharf(store, "publish", "--json", "--create", "--index", index, make_wheel(tmp_path, "first")))
     steps = _steps(tmp_path, ["publish", "--json", str(files[0])])
 
     def work(worker: int) -> list[int]:
