@@ -305,6 +305,20 @@ def test_an_index_of_the_repository_has_upstreams_of_its_own(settled: Repository
         assert client.get(f"/staging{links(client)[hidden]}").status_code == 403
 
 
+def test_a_public_index_that_is_no_address_is_no_fault_of_the_client(
+    settled: Repository, store: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("WHARF_PUBLIC_INDEX", "ftp://user:geheim@mirror/")
+    edit(store, "main", 'format = 1\n[upstream]\nmode = "proxy"\n')
+    with serving(settled) as client:
+        answer = client.get("/simple/other/")
+        assert (answer.status_code, "geheim" in answer.text) == (503, False)
+        assert client.get("/simple/demo/").status_code == 200
+    assert "unset WHARF_PUBLIC_INDEX" not in answer.text
+    assert "geheim" not in caplog.text
+    assert "never retrieved" not in caplog.text
+
+
 # Policies
 
 

@@ -73,8 +73,7 @@ class JudgedProject:
 class JudgedProjects:
     """Answers of all upstreams. `scope` is `private` or `public`, as in Cache-Control; `now` is the time of day.
 
-    - An answer is made once for all who ask for it meanwhile, in a thread. However long that takes, what
-      belongs to the repository does not wait.
+    - An answer is made once for all who ask for it meanwhile, in a thread. What belongs to the repository never waits for that.
     - A verdict that time has changed is not used, nor is one of a moment that is to come: a clock was set back.
     - Answers have at most `budget` bytes, or are the pages of one project. What was looked up least lately goes first.
       `forget` is called then, so that nobody else keeps it.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from wharf.errors import StorageError, UsageError
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.sources import public_index_address
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from wharf.sources.public_index_address import PublicIndex
     from wharf.sources.upstream_index import SeenProject, UpstreamIndex
     from wharf.sources.upstream_project import UpstreamFile
-
-log = logging.getLogger("wharf")
 
 T = TypeVar("T")
 
@@ -59,12 +57,15 @@ class OpenUpstreams:
         return [index.problem for index in self._indexes.values() if index.problem is not None]
 
     async def address(self, settings: UpstreamSettings, source: str) -> str:
-        """The address of an upstream of a route. Raises UsageError for a public index of the environment that is no address."""
+        """The address of an upstream of a route. Raises StorageError if the environment names a public index by no address."""
         given = settings.address(source)
         if given is not None:
             return given
         if self._public is None:
-            self._public = await self._opening.run(partial(public_index_address.default, os.environ))  # may import
+            try:
+                self._public = await self._opening.run(partial(public_index_address.default, os.environ))  # may import
+            except UsageError as error:  # what the operator set: no fault of the client that asks
+                raise StorageError(error.message, f"Correct or unset {public_index_address.VARIABLE}.") from error
         return self._public.address
 
     async def index(self, address: str) -> UpstreamIndex:
