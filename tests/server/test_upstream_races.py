@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -175,6 +176,32 @@ def test_a_file_that_one_upstream_gives_wrong_is_got_from_another(
         good = next(iter(links(client, "/simple/twin/").values()))
         assert client.get(good).content == right.read_bytes()
         assert client.get(wrong).content == right.read_bytes()  # it is here now, whoever gave it
+
+
+def test_a_file_that_is_whole_and_not_yet_on_the_disk_is_here_for_those_who_ask_another_upstream(
+    settled: Repository, upstream: Upstream, two: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = two.projects["twin"].files[0].path
+    same = tmp_path / "upstream" / "copy-1.0-py3-none-any.whl"
+    same.write_bytes(right.read_bytes())
+    upstream.add(same)
+    upstream.faults["*/copy-*.whl"] = Fault(body=bytes(len(right.read_bytes())))
+    synced, sync = threading.Event(), os.fsync
+
+    def slow_disk(handle: int) -> None:
+        assert synced.wait(20)
+        sync(handle)
+
+    with serving(settled) as client:
+        addresses = [next(iter(links(client, f"/simple/{name}/").values())) for name in ("copy", "twin")]
+        with suppress(httpx.RemoteProtocolError):
+            assert client.get(addresses[0]).status_code == 503
+        monkeypatch.setattr(os, "fsync", slow_disk)
+        try:
+            for address in reversed(addresses):
+                assert client.get(address).content == right.read_bytes()
+        finally:
+            synced.set()
 
 
 def test_downloads_from_a_slow_upstream_keep_no_file_of_another_waiting_and_none_that_is_here(

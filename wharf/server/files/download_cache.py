@@ -112,14 +112,16 @@ class DownloadCache:
             if (status := self._folder.status(path, wanted.size)) and not self._folder.checked.has(path, status):
                 await self._check(path)
             download = self._downloading.get(key) or self._passing.get(key)
-            if download is not None and download.error is not None and download.again > self._clock():
-                raise download.error.with_traceback(None)
             if download is not None and download.error is None and not (download.whole and download.kept):
                 return download  # one that is whole and kept is in the folder
             status = self._folder.status(path, wanted.size)
             if status is not None and self._folder.checked.has(path, status):
                 self._folder.use(path, status)
                 return wanted.answer(path, status.st_size)
+            if whole := self._whole(wanted.sha256):
+                return whole  # another source gave it, and it is about to be kept
+            if download is not None and download.error is not None and download.again > self._clock():
+                raise download.error.with_traceback(None)
             self._let_alone(key)
             if sum(source == wanted.source for source, _ in self._downloading) >= self._waiting:
                 raise StorageError(f"More files are asked for than {self._giver} gives at a time.", "Try again in a moment.")
@@ -150,6 +152,9 @@ class DownloadCache:
             task.add_done_callback(lambda _task: self._checking.pop(path.name))
         if not await asyncio.shield(task):
             log.warning("%s in the cache has other bytes than its name says. It is fetched again.", path.name)
+
+    def _whole(self, sha256: str) -> StreamedDownload | None:
+        return next((each for key, each in self._downloading.items() if key[1] == sha256 and each.whole), None)
 
     def _let_alone(self, key: _Key) -> None:
         """Raise what a download failed of a moment ago."""
