@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
@@ -197,11 +197,15 @@ def test_a_file_that_is_whole_and_not_yet_on_the_disk_is_here_for_those_who_ask_
         with suppress(httpx.RemoteProtocolError):
             assert client.get(addresses[0]).status_code == 503
         monkeypatch.setattr(os, "fsync", slow_disk)
-        try:
-            for address in reversed(addresses):
-                assert client.get(address).content == right.read_bytes()
-        finally:
-            synced.set()
+        with ThreadPoolExecutor(1) as pool:
+            try:
+                assert client.get(addresses[1]).content == right.read_bytes()
+                waiting = pool.submit(client.get, addresses[0], headers={"range": "bytes=1-2"})
+                assert wait([waiting], 0.2).not_done
+            finally:
+                synced.set()
+            part = waiting.result()
+        assert (part.status_code, part.content) == (206, right.read_bytes()[1:3])
 
 
 def test_downloads_from_a_slow_upstream_keep_no_file_of_another_waiting_and_none_that_is_here(

@@ -98,7 +98,7 @@ class DownloadCache:
         self._passing: WeakValueDictionary[_Key, StreamedDownload] = WeakValueDictionary()
         self._failed: dict[_Key, tuple[WharfError, float]] = {}
         self._checking: dict[str, asyncio.Task[bool]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[StreamedDownload, asyncio.Task[None]] = {}
         self._waiting = WAITING if waiting is None else waiting
         self._at_once = at_once
         self._turns: WeakValueDictionary[str, DaemonThreads] = WeakValueDictionary()  # of sources that something is asked of
@@ -111,6 +111,8 @@ class DownloadCache:
             path = self._folder.path / wanted.sha256
             if (status := self._folder.status(path, wanted.size)) and not self._folder.checked.has(path, status):
                 await self._check(path)
+            if whole := self._whole(wanted.sha256):
+                await asyncio.wait({self._tasks[whole]})  # it is about to be kept, and then parts of it can be sent, too
             download = self._downloading.get(key) or self._passing.get(key)
             if download is not None and download.error is None and not (download.whole and download.kept):
                 return download  # one that is whole and kept is in the folder
@@ -118,8 +120,6 @@ class DownloadCache:
             if status is not None and self._folder.checked.has(path, status):
                 self._folder.use(path, status)
                 return wanted.answer(path, status.st_size)
-            if whole := self._whole(wanted.sha256):
-                return whole  # another source gave it, and it is about to be kept
             if download is not None and download.error is not None and download.again > self._clock():
                 raise download.error.with_traceback(None)
             self._let_alone(key)
@@ -130,10 +130,10 @@ class DownloadCache:
         download = self._downloading[key] = StreamedDownload(file, handle)
         turns = self._turns.setdefault(wanted.source, DaemonThreads("download", self._at_once))
         task = asyncio.create_task(turns.run(partial(self._download, wanted, download, path, part)))
-        self._tasks.add(task)
+        self._tasks[download] = task
 
         def done(task: asyncio.Task[None]) -> None:
-            self._tasks.remove(task)
+            del self._tasks[download]
             if self._downloading.get(key) is download:
                 del self._downloading[key]
                 if download.whole and not download.kept:
@@ -154,6 +154,7 @@ class DownloadCache:
             log.warning("%s in the cache has other bytes than its name says. It is fetched again.", path.name)
 
     def _whole(self, sha256: str) -> StreamedDownload | None:
+        """A download of that file, from whatever source, that is whole and not yet in the folder."""
         return next((each for key, each in self._downloading.items() if key[1] == sha256 and each.whole), None)
 
     def _let_alone(self, key: _Key) -> None:
