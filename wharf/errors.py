@@ -140,6 +140,12 @@ class DamagedError(StorageError):
     code = "damaged"
 
 
+class RewrittenError(StorageError):
+    """A branch whose tip does not stand on the one before: nobody can say any more what the index was."""
+
+    code = "rewritten"
+
+
 class OddFileError(StorageError):
     """A link, a pipe, a device or the like where a regular file or a folder has to be. It is neither read nor deleted."""
 

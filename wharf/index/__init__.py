@@ -5,7 +5,7 @@ reported and never taken for absence. It never looks at the bytes of a distribut
 program that a configuration names.
 
 - `branch`: the branch, its tip, and the compare-and-swap that moves it. `ref_transaction` moves several refs in one step,
-  and `ref_stamps` says whether one moved.
+  `ref_stamps` says whether one moved, and `ref_names` which there are.
 - `snapshot`: the index at one commit, which is all that readers see. `all_indexes` reads all indexes at once.
 - `change`: what a verb wants of an index, as a value. The kinds of changes are `add_files`, `promotion`, `yank_and_remove`
   and `wharf_toml_change`; each decides its conflicts. `guarded_change` asks before, whether somebody may do that.
@@ -16,6 +16,8 @@ program that a configuration names.
 - `upstream_settings`: where `wharf.toml` lets an index look for names that it does not have. `policy`: which files it shows,
   by the `policy_rules`. `policy_values`: how rules write times and sizes. `version_patterns`: names with versions behind them.
 - `asset_location`: where a record says that a file is on GitHub.
+- `moment`: a date, a time or a commit, as people write it. `commit_line`: which commit was the tip at a moment. `past_branch`:
+  the branch as it was then.
 - `commit_message`: why a commit was made, and by whom. `history` reads these messages again.
 - `fast_import`: a commit as git reads it from a stream.
 - For a check of what somebody else may have written: `branch_contents` (all paths, within bounds), `branch_paths` (which of

@@ -7,7 +7,6 @@ which no reader can see, and become the tip in one step or not at all.
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import re
 import shutil
@@ -16,9 +15,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import NoIndexError, StorageError
-from wharf.index import fast_import, history, index_states, ref_stamps, wharf_toml
+from wharf.index import commit_line, fast_import, history, index_states, ref_names, ref_stamps, wharf_toml
 from wharf.index.branch_contents import BranchContents
 from wharf.index.change import Outcome
+from wharf.index.commit_line import CommitLine
 from wharf.index.commit_message import CommitMessage
 from wharf.index.git import Git, identity
 from wharf.index.git_objects import GitObjects
@@ -93,6 +93,11 @@ class Branch:
         return self._git.git_dir
 
     @property
+    def objects(self) -> GitObjects:
+        """What the branch is read through."""
+        return self._objects
+
+    @property
     def has_every_index(self) -> bool:
         """Whether every index of the repository is on this machine."""
         return True
@@ -126,7 +131,7 @@ class Branch:
 
     def local_indexes(self) -> list[str]:
         """The names of all indexes that are here, also of those whose ref is lost or damaged, which git ignores."""
-        return self._names(BRANCHES)
+        return ref_names.below(self._git, BRANCHES)
 
     def all_names(self) -> IndexNames:
         """The names of all indexes, and of the removed ones, brought to where they are kept."""
@@ -134,21 +139,9 @@ class Branch:
 
     def local_names(self) -> IndexNames:
         """The names of all indexes that are here, and of the removed ones. One that goes or comes back now is in a list."""
-        before = self._names(REMOVED)
-        there = self._names(BRANCHES)
-        return IndexNames(there, sorted({*before, *self._names(REMOVED)}))
-
-    def _names(self, prefix: str) -> list[str]:
-        if not (self._git.git_dir / "HEAD").is_file():
-            return []
-        names = {
-            line.removeprefix(prefix)
-            for line in map(os.fsdecode, self._git.run("for-each-ref", "--format=%(refname)", prefix).splitlines())
-        }
-        for folder in (self._git.git_dir / prefix, self._git.git_dir / "logs" / prefix):
-            if folder.is_dir():
-                names |= {path.name for path in folder.iterdir() if path.suffix != ".lock" and path.is_file()}
-        return sorted(names)
+        before = ref_names.below(self._git, REMOVED)
+        there = ref_names.below(self._git, BRANCHES)
+        return IndexNames(there, sorted({*before, *ref_names.below(self._git, REMOVED)}))
 
     def states(self) -> dict[str, IndexState]:
         """All indexes of the repository with their settings, by name, as they are now."""
@@ -165,7 +158,7 @@ class Branch:
 
     def removed(self) -> list[str]:
         """The names of the removed indexes that are here, also of those whose ref is lost or damaged."""
-        return self._names(REMOVED)
+        return ref_names.below(self._git, REMOVED)
 
     def commit_at(self, ref: str) -> str | None:
         """The commit of a ref, or None, also where it is lost or damaged."""
@@ -200,6 +193,14 @@ class Branch:
     def snapshot(self, previous: Snapshot | None = None) -> Snapshot:
         """The index as it is now. Given a snapshot from before, only what changed since is read."""
         return Snapshot(self._objects, self.tip(), previous)
+
+    def line(self, before: CommitLine | None = None) -> CommitLine:
+        """The commits that were the tip, up to the one that is it now; the line from before, if it is given, grown.
+
+        The last one that was looked at so is kept in a ref. Raises RewrittenError where the branch does not stand on it.
+        """
+        tip, line = self.tip(), before or CommitLine()
+        return line if tip is None else commit_line.grown(line, self._git, self._objects, self.index, tip)
 
     def continues(self, before: str, after: str) -> bool:
         """Whether a commit has an earlier one below it, as far as the commits on this machine show."""

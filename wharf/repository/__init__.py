@@ -3,7 +3,7 @@
 It promises that a token goes only to the host that it belongs to, and that the most direct word of the person wins. It never
 shows a token, and never sends one to a host that only a file in a working tree names.
 
-- `opening`: branch, store and tokens of a repository, opened together.
+- `opening`: branch, store and tokens of a repository, opened together. `at_moment`: the same as it was at a moment.
 - `settings`: which repository, which index, and how to write to it. `settings_file`: one file that says so.
 - `credentials`: the token for a repository. `app_credential`: the GitHub App that a person names.
 - `listed_upstreams`: upstream indexes that the person's own file lists, with the credentials for them.

@@ -1,0 +1,103 @@
+"""The branch of an index as it was at a moment. It is only read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NoReturn
+
+from wharf.errors import NotFoundError, UsageError
+from wharf.index.branch import Branch
+from wharf.index.moment import Moment, check_not_ahead
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wharf.index.branch import Committed
+    from wharf.index.change import Change, Outcome
+    from wharf.index.commit_line import CommitLine
+    from wharf.index.commit_message import CommitMessage
+
+
+class PastBranch(Branch):
+    """The index of `branch` at a moment. The siblings are the other indexes at the same moment.
+
+    `branch` has all of its commits at hand (`Branch.with_history`), and ends the git process that reads. `now` is in seconds
+    since 1970. `time` is the moment, also where a commit names it: then it is from when that commit counts.
+
+    Raises NotFoundError where the moment names a commit that was never the tip, or the index was not there yet; UsageError for
+    a moment ahead of now; RewrittenError.
+    """
+
+    def __init__(self, branch: Branch, moment: Moment, now: float) -> None:
+        super().__init__(branch.git_dir, branch.index, objects=branch.objects)
+        check_not_ahead(moment, now)
+        self._now = now
+        self._branch = branch
+        line = branch.line()
+        commit = resolved(line, moment, branch.index)
+        if commit is None:
+            begins = f"It begins at {_utc(line.time_of(next(iter(line))))}." if line else ""
+            raise NotFoundError(f"There was no index {branch.index!r} at {moment.text}.", begins)
+        self._hold(branch, commit, line.time_of(commit) if moment.time is None else moment.time)
+
+    def _hold(self, branch: Branch, commit: str | None, time: int) -> None:
+        self.ref = branch.ref
+        self._commit = commit
+        self.time = time
+
+    def sibling(self, index: str, *, removed: bool = False) -> PastBranch:
+        """Another index at the same moment; it has no tip where it was not there yet."""
+        other = self._branch.sibling(index, removed=removed)
+        found = PastBranch.__new__(PastBranch)
+        Branch.__init__(found, other.git_dir, index, removed=removed, objects=self.objects)
+        found._now, found._branch = self._now, other
+        found._hold(other, other.line().at(self.time), self.time)
+        return found
+
+    def tip(self) -> str | None:
+        """The commit that the index was at."""
+        return self._commit
+
+    def commit(self, change: Change, message: CommitMessage) -> Committed:
+        """Never."""
+        del change, message
+        self._refuse()
+
+    def begin(self, actor: str | None = None, outcome: Outcome | None = None) -> str | None:
+        """Never."""
+        del actor, outcome
+        self._refuse()
+
+    def remove(self, tip: str, beside: Mapping[str, str]) -> bool:
+        """Never."""
+        del tip, beside
+        self._refuse()
+
+    def restore(self, tip: str, beside: Mapping[str, str]) -> bool:
+        """Never."""
+        del tip, beside
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise UsageError("The past of an index cannot be changed.", "Leave the moment out (--at).")
+
+
+def resolved(line: CommitLine, moment: Moment, index: str) -> str | None:
+    """The commit of the line that a moment means; None for a time before its first one.
+
+    Raises NotFoundError for a commit that was never the tip: GitHub hands out also those of forks by their ids.
+    """
+    if moment.commit is None:
+        return line.at(moment.time or 0)
+    commit = line.named(moment.commit)
+    if commit is None:
+        raise NotFoundError(
+            f"The commit {moment.commit[:12]} was never the tip of the index {index!r}.",
+            "`wharf log` shows the commits of the index.",
+        )
+    return commit
+
+
+def _utc(time: int) -> str:
+    last = 253_402_300_799  # what Python can show
+    return f"{datetime.fromtimestamp(min(time, last), UTC):%Y-%m-%dT%H:%M:%SZ}"
