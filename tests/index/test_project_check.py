@@ -144,7 +144,7 @@ def test_a_record_of_any_shape_ends_in_findings_and_never_in_a_fault(draw: st.Da
     document = json.loads(tip.files[RECORD])
     for _ in range(draw.draw(st.integers(1, 3))):
         place = draw.draw(st.sampled_from([document, *[each for each in document["files"] if isinstance(each, dict)]]))
-        place[draw.draw(st.sampled_from(sorted(place)) | st.text(max_size=8))] = draw.draw(JSON)
+        place[draw.draw(st.sampled_from(sorted(place) or [""]) | st.text(max_size=8))] = draw.draw(JSON)
         if not isinstance(document.get("files"), list):
             break
     data = draw.draw(st.just(json.dumps(document).encode()) | st.binary(max_size=200))
