@@ -17,7 +17,7 @@ from wharf.errors import InvalidDistributionError, OddFileError, StorageError
 from wharf.model import is_filename, normalize
 from wharf.sources.upstream_answers import Answered
 from wharf.sources.upstream_files import version_in
-from wharf.sources.upstream_page import MOST_FILES, TOLD
+from wharf.sources.upstream_page import MOST_FILES, UPSTREAM_FAILED
 from wharf.sources.upstream_page_store import sealed, unsealed
 from wharf.sources.upstream_project import LeftOut, UpstreamFile, UpstreamProject
 from wharf.system import disk_remedies, regular_file
@@ -101,7 +101,7 @@ class FolderUpstream:
 
     def error(self, why: str) -> StorageError:
         """The error that says what is wrong with the folder."""
-        return StorageError(f"The upstream {self._folder} {why}.", "Look into that folder.", told=TOLD)
+        return StorageError(f"The upstream {self._folder} {why}.", "Look into that folder.", told=UPSTREAM_FAILED)
 
     def close(self) -> None:
         """There is nothing to close."""
@@ -142,7 +142,7 @@ class FolderUpstream:
                         raise self.error(f"has more than {MOST_FILES} files")
         except OSError as error:
             why = f"The upstream {self._folder} cannot be read: {error.strerror or error}."
-            raise StorageError(why, disk_remedies.hint(error), told=TOLD) from error
+            raise StorageError(why, disk_remedies.hint(error), told=UPSTREAM_FAILED) from error
         return found
 
     def _file(self, name: str, found: _Found) -> UpstreamFile:

@@ -18,7 +18,7 @@ from wharf.sources.upstream_address import origin
 from wharf.sources.upstream_answers import LARGEST_METADATA
 from wharf.sources.upstream_folder import FolderUpstream
 from wharf.sources.upstream_over_http import HttpUpstream
-from wharf.sources.upstream_page import TOLD
+from wharf.sources.upstream_page import UPSTREAM_FAILED
 from wharf.sources.upstream_page_store import KeptPage, PageStore
 from wharf.sources.upstream_pauses import Pauses
 from wharf.sources.upstream_project import UpstreamFile, UpstreamProject
@@ -171,7 +171,7 @@ class UpstreamIndex:
         """Raise StorageError at once if the file is where the upstream is, and that is away."""
         away = self._pauses.away()
         if away is not None and origin(file.url) == origin(self.address.url):
-            raise StorageError(away, "It is asked again soon.", told=TOLD)
+            raise StorageError(away, "It is asked again soon.", told=UPSTREAM_FAILED)
 
     def _found(self, name: str) -> SeenProject | None:
         """The project, asked for if need be."""
@@ -187,7 +187,7 @@ class UpstreamIndex:
                 return self._remember(name, kept, kept.lifetime - age)
         pause = self._pauses.reason(name)
         if pause is not None:
-            error = StorageError(pause[1], "Nothing of it is kept here. It is asked again soon.", told=TOLD)
+            error = StorageError(pause[1], "Nothing of it is kept here. It is asked again soon.", told=UPSTREAM_FAILED)
             return self._stale(name, kept, pause[0], error)
         try:
             answered = self._upstream.ask(name, self._to_compare(kept))

@@ -37,7 +37,7 @@ _MOST_BRACKETS = 8 * MOST_FILES  # of an honest page: a file has at most three o
 _MOST_COMMAS = 40 * MOST_FILES
 UNKNOWN: Final = "unknown"
 """In place of a status that PEP 792 does not know."""
-TOLD: Final = "The upstream index does not answer as it should. The server's log says why."
+UPSTREAM_FAILED: Final = "The upstream index does not answer as it should. The server's log says why."
 """What a server's clients are told."""
 
 
@@ -65,7 +65,7 @@ def parse(name: str, url: str, upstream: str, body: bytes, content_type: str) ->
 
 
 def _no_page(name: str, why: str) -> StorageError:
-    return StorageError(f"The upstream's page of {name} is refused: {why}.", "Nothing of it is kept.", told=TOLD)
+    return StorageError(f"The upstream's page of {name} is refused: {why}.", "Nothing of it is kept.", told=UPSTREAM_FAILED)
 
 
 def _json(name: str, body: bytes) -> tuple[Iterator[Told], Status]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from wharf.errors import StorageError
 from wharf.secret import Secret
 from wharf.sources.upstream_address import joined, origin, refusal
-from wharf.sources.upstream_page import TOLD
+from wharf.sources.upstream_page import UPSTREAM_FAILED
 from wharf.transport.environment import EnvironmentPools, read_certificates
 from wharf.transport.http_client import Request, Transport
 from wharf.transport.public_addresses import PublicAddresses
@@ -41,7 +41,7 @@ def transports(address: UpstreamAddress) -> tuple[Transport, Transport]:
 
     def made(public: PublicAddresses | None) -> Transport:
         pools = EnvironmentPools(public=public, certificates=certificates, proxy=address.proxy, connections=_CONNECTIONS)
-        return Transport(pools, told=TOLD)
+        return Transport(pools, told=UPSTREAM_FAILED)
 
     return made(None if address.listed else PublicAddresses()), made(PublicAddresses(home=home))
 
@@ -96,7 +96,7 @@ class UpstreamRequests:
     def error(self, why: str) -> StorageError:
         """The error that says what the upstream does: `why` is the rest of the sentence."""
         hint = "Look at the upstream; nothing of the answer is kept."
-        return StorageError(f"The upstream {self._address.host} {why}.", hint, told=TOLD)
+        return StorageError(f"The upstream {self._address.host} {why}.", hint, told=UPSTREAM_FAILED)
 
     def close(self) -> None:
         """Close the connections."""

@@ -70,8 +70,10 @@ class OpenUpstreams:
 
     async def index(self, address: str) -> UpstreamIndex:
         """The upstream at an address. Raises StorageError if it may not be asked."""
-        found = self._indexes.get(address)
-        if found is None:
+        found = self._indexes.pop(address, None)
+        if found is not None:
+            self._indexes[address] = found  # the one that was used least lately is dropped first
+        else:
             task = self._being_opened.get(address)
             if task is None:
                 task = self._being_opened[address] = asyncio.create_task(self._opening.run(partial(self._open, address)))
