@@ -116,7 +116,7 @@ def repository(hub: Hub, token: Token, repo: Repo) -> dict[str, Any]:
         "isPrivate": repo.private,
         "visibility": "PRIVATE" if repo.private else "PUBLIC",
         "isArchived": repo.archived,
-        "isFork": False,
+        "isFork": repo.fork,
         "isEmpty": not plumbing.refs(repo.git_dir),
         "diskUsage": repo.size,
         "createdAt": repo.created_at,

@@ -95,6 +95,14 @@ class Hub:
             self.moved.pop(slug.lower(), None)
         return repo
 
+    def fork(self, slug: str, to: str) -> Repo:
+        """A fork, with the refs of `slug`. As on GitHub, each of them hands out by its id what was pushed to the other."""
+        source = self.repos[slug.lower()]
+        fork = self.create(to, private=source.private, auto_init=False)
+        fork.fork = True
+        plumbing.share(source.git_dir, fork.git_dir)
+        return fork
+
     def adopt(self, repo: Repo, last_id: int) -> None:
         """Take in a repository that another hub had, whose ids end at `last_id`."""
         with self.lock:

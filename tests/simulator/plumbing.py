@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import uuid
 import zlib
@@ -95,6 +96,15 @@ def create(git_dir: Path) -> None:
     hook = git_dir / "hooks" / "update"
     hook.write_text(_UPDATE)
     hook.chmod(0o755)
+
+
+def share(git_dir: Path, fork: Path) -> None:
+    """Give an empty repository the refs of another one, and have both keep their objects in one place."""
+    shutil.rmtree(fork / "objects")
+    (fork / "objects").symlink_to(git_dir / "objects", target_is_directory=True)
+    (fork / "HEAD").write_text((git_dir / "HEAD").read_text())
+    for ref, commit in refs(git_dir).items():
+        update_ref(fork, ref, commit)
 
 
 def _packed(git_dir: Path) -> dict[str, str]:

@@ -174,6 +174,7 @@ def repository(hub: Hub, repo: Repo, token: Token | None) -> Object:
         "description": repo.description,
         "default_branch": repo.default_branch,
         "archived": repo.archived,
+        "fork": repo.fork,
         "size": repo.size,
         "created_at": repo.created_at,
         "updated_at": repo.created_at,
@@ -188,7 +189,7 @@ def repository(hub: Hub, repo: Repo, token: Token | None) -> Object:
     found |= dict.fromkeys(("homepage", "language", "mirror_url", "license"))
     found |= dict.fromkeys(("forks", "forks_count", "open_issues", "open_issues_count", "stargazers_count"), 0)
     found |= dict.fromkeys(("watchers", "watchers_count"), 0)
-    found |= dict.fromkeys(("fork", "disabled", "is_template", "has_pages", "has_discussions"), False)
+    found |= dict.fromkeys(("disabled", "is_template", "has_pages", "has_discussions"), False)
     found |= dict.fromkeys(("has_issues", "has_projects", "has_wiki", "has_downloads"), True)
     if owner["type"] == "Organization":
         found["organization"] = owner

@@ -134,6 +134,7 @@ class Repo:
     created_at: str
     pushed_at: str
     description: str | None = None
+    fork: bool = False
     archived: bool = False
     digests: bool = True
     sparse: bool = False  # whether its releases leave out what they may leave out

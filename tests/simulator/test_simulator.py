@@ -475,6 +475,24 @@ def test_it_is_no_kinder_than_github(hub: Hub) -> None:
     assert httpx.get(f"{at}/releases/{draft['id']}", headers=ada).json()["draft"], "without its tag it is a draft again"
 
 
+def test_a_fork_and_its_source_hand_out_each_other_s_commits_by_id_and_share_no_ref(hub: Hub, tmp_path: Path) -> None:
+    source = hub.create("acme/pkgs", private=False)
+    fork = hub.fork("acme/pkgs", "mallory/pkgs")
+    assert plumbing.refs(fork.git_dir) == plumbing.refs(source.git_dir)
+    clone = ["git", "clone", "--quiet", "--depth=1", f"{hub.url}/mallory/pkgs.git", str(tmp_path / "clone")]
+    subprocess.run(clone, check=True, env=plumbing.environment())
+    headers = {"authorization": f"Bearer {hub.token('mallory', {'mallory/pkgs': 'write'})}"}
+    at = f"{hub.url}/api/v3/repos"
+    written = {"message": "evil", "content": "eA=="}
+    put = httpx.put(f"{at}/mallory/pkgs/contents/evil", headers=headers, json=written)
+    commit = put.json()["commit"]["sha"]
+    assert (put.status_code, httpx.get(f"{at}/acme/pkgs/git/commits/{commit}").json()["message"]) == (201, "evil")
+    assert httpx.get(f"{at}/mallory/pkgs", headers=headers).json()["fork"] is True
+    assert commit not in plumbing.refs(source.git_dir).values()
+    fetch = ["git", "--git-dir", str(tmp_path / "clone" / ".git"), "fetch", "--quiet", f"{hub.url}/acme/pkgs.git", commit]
+    subprocess.run(fetch, check=True, env=plumbing.environment())
+
+
 def test_an_empty_repository_takes_no_objects_and_no_releases(hub: Hub) -> None:
     hub.create("acme/empty", auto_init=False)
     at = f"{hub.url}/api/v3/repos/acme/empty"
