@@ -189,7 +189,7 @@ def test_a_later_commit_stands_on_the_first(place: Place) -> None:
 def test_a_path_goes_where_a_change_takes_it_away(place: Place) -> None:
     branch = place.open()
     branch.commit(add(new(), new(SDIST, B)), WHY)
-    branch.commit(RemoveFiles(project="demo", version="1.0", filename=SDIST), WHY)
+    branch.commit(RemoveFiles.of("demo", "1.0", SDIST), WHY)
     paths = git(place.git_dir, "ls-tree", "-r", "--name-only", "wharf/main")
     assert f"{WHEEL}.metadata" in paths
     assert f"{SDIST}.metadata" not in paths

@@ -73,7 +73,7 @@ def test_the_same_bytes_under_another_spelling_are_there_already(name: str, othe
 def test_removed_bytes_come_back_under_another_spelling_and_no_others_do(name: str, other: str) -> None:
     tip = Tip()
     tip.apply(add(new(name)))
-    tip.apply(RemoveFiles(project="demo", version="1.0"))
+    tip.apply(RemoveFiles.of("demo", "1.0"))
     with pytest.raises(ConflictError, match="removed"):
         tip.apply(add(new(other, B)))
     assert [named.file.filename for named in tip.apply(add(new(other))).changed] == [other]

@@ -17,6 +17,8 @@ from wharf.index.yank_and_remove import RemoveFiles, SetYanked
 from wharf.model import File, Release, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from wharf.index.change import Change, Outcome
 
 A, B = "a" * 64, "b" * 64
@@ -40,6 +42,9 @@ class Tip:
     def release(self, project: str, version: str) -> Release | None:
         data = self.files.get(record.path(project, version))
         return None if data is None else record.parse(data, project=project, version=version)
+
+    def releases(self, project: str, versions: Iterable[str]) -> list[Release]:
+        return [found for each in versions if (found := self.release(project, each)) is not None]
 
     def status(self, project: str) -> Status:
         data = self.files.get(f"{record.folder(project)}/project.json")
@@ -81,7 +86,7 @@ def test_no_order_of_changes_ever_gives_a_name_other_bytes(moves: list[tuple[str
     for verb, filename, sha256 in moves:
         changes: dict[str, Change] = {
             "add": add(new(filename, sha256)),
-            "remove": RemoveFiles(project="demo", version="1.0", filename=filename),
+            "remove": RemoveFiles.of("demo", "1.0", filename),
             "yank": SetYanked(project="demo", version="1.0", filename=filename, reason="x"),
             "unyank": SetYanked(project="demo", version="1.0", filename=filename, reason=None),
         }

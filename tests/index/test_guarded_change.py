@@ -89,8 +89,8 @@ def test_a_file_that_is_left_out_needs_the_right_too() -> None:
         add(new(SDIST)),
         SetYanked(project="demo", version="1.0", reason="x"),
         SetYanked(project="demo", version="1.0", reason=None),
-        RemoveFiles(project="demo", version="1.0"),
-        RemoveFiles(project="demo", version="1.0", filename=WHEEL),
+        RemoveFiles.of("demo", "1.0"),
+        RemoveFiles.of("demo", "1.0", WHEEL),
     ],
     ids=["publish", "yank", "unyank", "remove", "remove a file"],
 )

@@ -49,7 +49,7 @@ def apply(tip: Tip, kind: str, what: str, more: Any) -> None:
             tip.apply(AddFiles(files=(added(what, more),)))
         elif kind == "remove":
             version = "2.0" if "2.0" in what else "1.0"
-            tip.apply(RemoveFiles(project="demo", version=version, filename=what))
+            tip.apply(RemoveFiles.of("demo", version, what))
         else:
             tip.apply(SetYanked(project="demo", version=what, reason=more))
     except (ConflictError, NotFoundError):

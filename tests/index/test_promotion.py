@@ -75,7 +75,7 @@ def test_other_bytes_are_a_conflict_also_after_a_removal(removed: bool) -> None:
     tip = Tip()
     tip.apply(add(new()))
     if removed:
-        tip.apply(RemoveFiles(project="demo", version="1.0"))
+        tip.apply(RemoveFiles.of("demo", "1.0"))
     before = dict(tip.files)
     with pytest.raises(ConflictError, match=WHEEL):
         tip.apply(promotion(file(SDIST), file(sha256=B)))
@@ -113,7 +113,7 @@ def test_a_promotion_is_idempotent_and_leaves_everything_else(there: list[File],
     tip.apply(add(new("demo-2.0.tar.gz", B, "2.0"), new("other-1.0.tar.gz", B, project="other")))
     tip.apply(promotion(*there))
     for filename in gone & {each.filename for each in there}:
-        tip.apply(RemoveFiles(project="demo", version="1.0", filename=filename))
+        tip.apply(RemoveFiles.of("demo", "1.0", filename))
     known = {each.filename: each.sha256 for each in there}
     before, had = dict(tip.files), tip.release("demo", "1.0")
     assert had is not None

@@ -39,6 +39,10 @@ class Tip:
         del project, version
         return None
 
+    def releases(self, project: str, versions: object) -> list[Release]:
+        del project, versions
+        return []
+
     def status(self, project: str) -> Status:
         del project
         return Status()

@@ -96,7 +96,7 @@ def git_dir(store: Path) -> Path:
 def filled(repository: Repository) -> Repository:
     """An index with two files of one release, one of another, and a removed one."""
     repository.branch.commit(add(new(), new(SDIST, B), new("demo-2.0.tar.gz", A, "2.0")), WHY)
-    repository.branch.commit(RemoveFiles(project="demo", version="2.0"), WHY)
+    repository.branch.commit(RemoveFiles.of("demo", "2.0"), WHY)
     return repository
 
 
@@ -199,7 +199,7 @@ def test_what_must_not_change_is_found(filled: Repository, git_dir: Path, name: 
 
 
 def test_a_file_that_goes_must_stay_in_removed(filled: Repository, git_dir: Path) -> None:
-    filled.branch.commit(RemoveFiles(project="demo", version="1.0", filename=SDIST), WHY)
+    filled.branch.commit(RemoveFiles.of("demo", "1.0", SDIST), WHY)
     assert check_index_branch(filled, "wharf/main~1..wharf/main").ok
     removed = f'"removed":{{"{SDIST}":"{B}"}}'
     commit = tree(git_dir, {RECORD: edited(git_dir, RECORD, (removed, '"removed":{}'))})

@@ -348,8 +348,11 @@ def test_remove_takes_the_record_then_the_bytes(repository: Repository, tmp_path
     assert stored(store) == [sdist.name]
     assert verify(repository).ok
     assert next(repository.branch.history()).message.endswith("secret inside")
+    again = remove(repository, "demo", "1.0", wheel.name, reason="", actor="bob")
+    assert (again.commit, again.removed) == (None, ())
+    assert [{*each.removed} for each in again.gone] == [{wheel.name}]
     with pytest.raises(NotFoundError):
-        remove(repository, "demo", "1.0", wheel.name, reason="", actor="bob")
+        remove(repository, "demo", "1.0", "demo-1.0-1-py3-none-any.whl", reason="", actor="bob")
     assert put(repository, wheel).commit
     assert stored(store) == [wheel.name, sdist.name]
 

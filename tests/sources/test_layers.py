@@ -279,7 +279,7 @@ def test_two_branches_of_a_repository_are_read_together(branch: Branch) -> None:
         branch.commit(SetYanked(project="demo", version="2.0", reason="slow"), WHY)
         assert shown(staging, branch).validator("demo") != before
         assert [file.yanked for file in read(shown(staging, branch)).files] == [None, "slow"]
-        staging.commit(RemoveFiles(project="demo", version="1.0"), WHY)
+        staging.commit(RemoveFiles.of("demo", "1.0"), WHY)
         layers = shown(staging, branch)
         assert [file.filename for file in read(layers).files] == [WHEEL, SDIST, "demo-2.0.tar.gz"]
         assert layers.core_metadata("demo", SDIST) is None  # nothing announces it

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from wharf.index.change import Named
@@ -99,8 +99,8 @@ class AssetStore(Protocol):
         """
         ...
 
-    def left_of(self, project: str, version: str, removed: Mapping[str, str]) -> Sequence[Named]:
-        """Those files (name: sha256) of a release that left the index before, but whose bytes are still stored."""
+    def left_of(self, releases: Sequence[Release]) -> Sequence[Named]:
+        """Those files in `removed` of the releases whose bytes are still stored. Nothing is asked for if there are none."""
         ...
 
     def public_address(self, file: File) -> str | None:

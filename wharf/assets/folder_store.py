@@ -24,10 +24,11 @@ from wharf.model import File, is_filename, is_sha256
 from wharf.system import disk_remedies, regular_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from wharf.assets.asset_store import Incoming, Opener, Progress, Recorded
+    from wharf.model import Release
 
 PATIENCE = 10.0
 """Seconds to wait for publishers at work before bytes are left to `wharf verify --repair`."""
@@ -156,8 +157,9 @@ class FolderStore:
             if not alone:
                 return files, "a publish is under way; `wharf verify --repair` deletes the bytes later"
             still = named()
+            held = {(each.file.sha256, each.file.filename) for each in still}
             for each in files:
-                if each in still:
+                if (each.file.sha256, each.file.filename) in held:
                     continue
                 try:
                     self.delete(each.file.sha256, each.file.filename)
@@ -165,15 +167,15 @@ class FolderStore:
                     return files, error.message
         return still, "another index or record may name them" if still else ""
 
-    def left_of(self, project: str, version: str, removed: Mapping[str, str]) -> Sequence[Named]:
-        """Those files of a release that left the index before, but whose bytes are still stored."""
-        sizes = {name: self.size(sha256, name) for name, sha256 in removed.items()}
-        files = [
-            File(filename=name, sha256=removed[name], size=size, upload_time=datetime.now(UTC))
-            for name, size in sizes.items()
-            if size is not None
-        ]
-        return [Named(project=project, version=version, file=each) for each in files]
+    def left_of(self, releases: Sequence[Release]) -> Sequence[Named]:
+        """Those files in `removed` of the releases whose bytes are still stored."""
+        now, found = datetime.now(UTC), []
+        for each in releases:
+            for name, sha256 in each.removed.items():
+                if (size := self.size(sha256, name)) is not None:
+                    file = File(filename=name, sha256=sha256, size=size, upload_time=now)
+                    found.append(Named(project=each.project, version=each.version, file=file))
+        return found
 
     @contextlib.contextmanager
     def alone(self, patience: float) -> Iterator[bool]:

@@ -13,6 +13,7 @@ from wharf.cli.state import State, pass_state
 if TYPE_CHECKING:
     from wharf.index.branch import Committed
     from wharf.model import Json
+    from wharf.operations.remove import Removed
 
 
 @click.command(
@@ -91,7 +92,20 @@ def remove_command(state: State, spec: str, file: str | None, reason: str, yes: 
         {
             **where_document(repository, commit),
             "removed": [file_document(named) for named in done.removed],
+            "gone": _gone_document(done),
             "kept": [file_document(named) for named in done.kept],
         },
-        [*(f"removed {named.file.filename}" for named in done.removed), where_line(repository, commit)],
+        [
+            *(f"removed {named.file.filename}" for named in done.removed),
+            *(f"gone already: {name}" for each in done.gone for name in each.removed),
+            where_line(repository, commit),
+        ],
     )
+
+
+def _gone_document(done: Removed) -> list[Json]:
+    return [
+        {"project": each.project, "version": each.version, "filename": name, "sha256": sha256}
+        for each in done.gone
+        for name, sha256 in each.removed.items()
+    ]

@@ -18,12 +18,13 @@ from wharf.index.change import Named
 from wharf.model import File
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from wharf.assets.asset_store import Progress
     from wharf.github.api import GitHub
-    from wharf.github.release_listing import Listed
+    from wharf.github.release_listing import Listed, Stored
     from wharf.index.asset_location import AssetLocation
+    from wharf.model import Release
     from wharf.transport.http_client import Download
 
 
@@ -81,21 +82,22 @@ class Releases:
             with self.github.open(found) as download:
                 yield download
 
-    def left_of(self, project: str, version: str, removed: Mapping[str, str]) -> Sequence[Named]:
-        """Those files (name: sha256) of a release that left the index before, but whose bytes are still stored."""
+    def left_of(self, releases: Sequence[Release]) -> Sequence[Named]:
+        """Those files in `removed` of the releases whose bytes are still stored. The list of GitHub is asked for once."""
+        gone: dict[str, list[tuple[Release, str]]] = {}
+        for each in releases:
+            for name, sha256 in each.removed.items():
+                gone.setdefault(sha256, []).append((each, name))
         found = []
-        for release in self.github.rest.releases():
-            if release.draft or release.mark is None or not release_tags.is_of(release.tag, project, version):
+        for listed in self.github.rest.releases() if gone else ():
+            if listed.draft or listed.mark is None:
                 continue
-            for asset in release.assets:
-                for name, sha256 in removed.items():
-                    if asset.sha256 == sha256 and release_listing.same_name(asset.name, name):
-                        beside = next(
-                            (one for one in release.assets if one.name == asset_location.metadata_name(asset.name)), None
-                        )
-                        location = release_listing.location(release, asset, beside)
-                        file = File(filename=name, sha256=sha256, size=asset.size, upload_time=asset.updated, location=location)
-                        found.append(Named(project=project, version=version, file=file))
+            for asset in listed.assets:
+                for each, name in gone.get(asset.sha256 or "", ()):
+                    if release_listing.same_name(asset.name, name) and release_tags.is_of(
+                        listed.tag, each.project, each.version
+                    ):
+                        found.append(_left(listed, asset, each, name))
         return found
 
     def erase(self, files: Sequence[Named], named: Callable[[], Sequence[Named]]) -> tuple[Sequence[Named], str]:
@@ -106,7 +108,10 @@ class Releases:
         still = list(named())
         why = "another index or record may name them" if still else ""
         seen: dict[int, Listed | None] = {}
-        for each in [each for each in files if each not in still]:
+        held = {(each.project, each.version, each.file.filename) for each in still}
+        for each in files:
+            if (each.project, each.version, each.file.filename) in held:
+                continue
             try:
                 self._erase(each, seen)
             except (NotAllowedError, StorageError) as error:
@@ -148,3 +153,11 @@ class Releases:
             if not release_listing.same_name(stored.name, name) and not (id_ == place.asset and stored.holds(each.file)):
                 raise StorageError(f"{stored.name} in {release.tag}, which its record names, is another file", "")
             self.github.rest.delete_asset(stored.id)
+
+
+def _left(listed: Listed, asset: Stored, release: Release, name: str) -> Named:
+    """A file of a release that left the index, as GitHub has it."""
+    beside = next((one for one in listed.assets if one.name == asset_location.metadata_name(asset.name)), None)
+    location = release_listing.location(listed, asset, beside)
+    file = File(filename=name, sha256=str(asset.sha256), size=asset.size, upload_time=asset.updated, location=location)
+    return Named(project=release.project, version=release.version, file=file)

@@ -14,7 +14,7 @@ from wharf.errors import RefusedError, StorageError
 from wharf.index import record, wharf_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from wharf.model import File, Release, Status
 
@@ -39,6 +39,10 @@ class Records(Protocol):
         """The record at exactly that spelling, or None. Raises RecordError."""
         ...
 
+    def releases(self, project: str, versions: Collection[str]) -> Sequence[Release]:
+        """The records at exactly these spellings, as far as there are any, read at once. Raises RecordError."""
+        ...
+
     def status(self, project: str) -> Status:
         """The project's status. Raises RecordError."""
         ...
@@ -57,7 +61,8 @@ class Named:
 class Outcome:
     """What a change comes to on one tip: bytes by path (None: the path goes), and the files it made or found as they were.
 
-    `skipped` has the files that it left out because their names are taken by other bytes. `beside` has the commits, by name, of
+    `skipped` has the files that it left out because their names are taken by other bytes. `gone` has releases of which files
+    were asked for that had left the index before, in `removed`. `beside` has the commits, by name, of
     other indexes that were read to decide it. If one of them moves before this lands, the change is applied again.
 
     - What the writer writes, the reader accepts: each record, metadata file and `wharf.toml` in `edits` can be read. Else
@@ -69,6 +74,7 @@ class Outcome:
     changed: tuple[Named, ...] = ()
     unchanged: tuple[Named, ...] = ()
     skipped: tuple[Named, ...] = ()
+    gone: tuple[Release, ...] = ()
     beside: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -68,6 +68,7 @@ def guarded(change: Change, check: Check | None) -> Change:
 def projects_of(outcome: Outcome) -> list[str]:
     """The projects that an outcome writes or names, sorted. Raises RefusedError for a path that belongs to none of them."""
     found = {named.project for named in (*outcome.changed, *outcome.unchanged, *outcome.skipped)}
+    found |= {release.project for release in outcome.gone}
     for path in outcome.edits:
         if path != wharf_toml.PATH:
             name = path.split("/")[2] if path.count("/") > 2 else ""

@@ -16,7 +16,7 @@ from wharf.index.git_objects import Tree, parse_tree
 from wharf.model import Project, Release, Status, is_name, version_key, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from wharf.index.git_objects import GitObject, GitObjects
 
@@ -168,6 +168,15 @@ class Snapshot:
         """The record at exactly that spelling, or None. Raises RecordError."""
         data = self._file(project, version, "release.json")
         return None if data is None else record.parse(data, project=project, version=version)
+
+    def releases(self, project: str, versions: Collection[str]) -> list[Release]:
+        """The records at exactly these spellings, as far as there are any, read at once. Raises RecordError."""
+        folder = self._folder(project)
+        known = [each for each in versions if folder is not None and each in folder.folders]
+        trees = self._objects.trees(folder.folders[each] for each in known) if folder is not None else []
+        blobs = {each: blob for each, tree in zip(known, trees, strict=True) if (blob := tree.files.get("release.json"))}
+        found = zip(blobs, self._objects.must(blobs.values()), strict=True)
+        return [record.parse(each.data, project=project, version=version) for version, each in found]
 
     def status(self, project: str) -> Status:
         """The project's status. Raises RecordError."""
