@@ -202,6 +202,18 @@ def test_settings_are_changed_shown_and_explained(run: Run, git_dir: Path) -> No
     assert "settings" in run("log", "--index", "dev")[0]
 
 
+def test_what_is_kept_is_set_shown_and_said_in_words(run: Run) -> None:
+    run("index", "create", "main")
+    assert asked(run, "settings", "main")["settings"]["keep-past"] == "90d"
+    rule = 'retention={names = ["acme-*"], dev = {keep-newest = 30}}'
+    done = asked(run, "settings", "main", "--set", "keep-past=30d", "--set", rule)
+    assert done["settings"]["keep-past"] == "30d"
+    assert done["settings"]["retention"] == [{"names": ["acme-*"], "dev": {"keep-newest": 30}}]
+    told = run("index", "settings", "main", "--explain")[0]
+    assert "The past of 30 days is kept" in told
+    assert "Retention 1, of acme-*: releases: all; pre-releases: all; dev releases: the newest 30." in told
+
+
 @pytest.mark.parametrize(
     ("name", "word"),
     [

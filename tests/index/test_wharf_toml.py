@@ -80,12 +80,6 @@ def test_no_glob_breaks_the_question(globs: list[str], name: str) -> None:
         assert settings.reserves(name) in {True, False}
 
 
-@pytest.mark.parametrize("key", wharf_toml.LATER)
-def test_what_a_later_version_forbids_is_not_allowed_by_this_one(key: str) -> None:
-    with pytest.raises(StorageError, match=f"{key}.*not known to this version"):
-        parse(f"format = 1\n{key} = {{}}\n".encode())
-
-
 def test_the_first_rule_that_matches_says_who_may_publish() -> None:
     found = parse(b"""format = 1
 [upload]

@@ -78,6 +78,8 @@ class Tip:
         ("upstreams.gpu=", ("upstreams", "gpu"), None),
         ('route=[{names = ["a"], from = []}]', ("route",), [{"names": ["a"], "from": []}]),
         ('route={names = ["a"], from = []}', ("route",), [{"names": ["a"], "from": []}]),
+        ("keep-past=30d", ("keep-past",), "30d"),
+        ("retention={names = ['a'], keep-newest = 3}", ("retention",), [{"names": ["a"], "keep-newest": 3}]),
         ("policy.deny=big", ("policy", "deny"), ["big"]),
         ("policy.cooldown=7d", ("policy", "cooldown"), "7d"),
         ("policy.yanked=false", ("policy", "yanked"), False),
@@ -93,7 +95,7 @@ def test_a_setting_is_toml_or_a_string(text: str, keys: tuple[str, ...], value: 
     ("text", "named"),
     [
         *(("bases", "KEY=VALUE"), ("=x", "has no key"), ("format=2", "cannot be set"), ("base=main", "no key 'base'")),
-        *(("retention=[]", "not known to this version"), ("keep-past=1", "not known to this version")),
+        *(("retention.names=x", "has no parts"), ("keep-past.days=1", "has no parts")),
         *(("upstream.mdoe=x", "has no part 'mdoe'"), ("upstream.=x", "has no part"), ("policy.dney=x", "no part")),
         *(
             ("upstreams.this.url=x", "called 'this'"),

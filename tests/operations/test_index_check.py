@@ -154,7 +154,12 @@ TAMPERING: dict[str, tuple[dict[str, Any], str, str]] = {
     "a submodule": ({"projects/de/other": ("160000", b"1" * 40)}, "projects/de/other", "submodule"),
     "settings that are no TOML": ({TOML: b"format = "}, TOML, "is not TOML"),
     "settings of a later format": ({TOML: b"format = 2\n"}, TOML, "format = 2"),
-    "settings that nobody obeys yet": ({TOML: b"format = 1\nkeep-past = '1d'\n"}, TOML, "keep-past"),
+    "a span of the past that is none": ({TOML: b"format = 1\nkeep-past = 'long'\n"}, TOML, "keep-past"),
+    "a rule of retention that keeps nothing": (
+        {TOML: b"format = 1\nretention = [{names = ['a'], keep-newest = 0}]\n"},
+        TOML,
+        "keep-newest",
+    ),
     "settings that are missing": ({TOML: None}, TOML, "missing"),
     "settings that are too long": ({TOML: b"#" * (65 << 10)}, TOML, "longer than"),
     "a base that does not exist": ({TOML: b'format = 1\nbases = ["nowhere"]\n'}, TOML, "nowhere"),

@@ -39,7 +39,7 @@ def is_taken(table: dict[str, Any]) -> bool:
 
 def test_the_schema_is_one_and_has_each_key() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    assert set(SCHEMA["properties"]) == {*wharf_toml.KEYS, *wharf_toml.LATER}
+    assert set(SCHEMA["properties"]) == {*wharf_toml.KEYS}
     assert set(MEANINGS) == set(wharf_toml.KEYS)
 
 
@@ -132,6 +132,14 @@ PATTERNS = [
         "ä",
     ),
 ]
+RULE = {"names": ["acme-*"]}
+LIMITS: list[dict[str, Any]] = [
+    {},
+    {"keep-newest": 1, "keep-days": 1},
+    *({"keep-newest": number} for number in (100_000, 100_001, 0, -1, True, "1")),
+    *({"keep-days": number} for number in (36_500, 36_501, 0, -1, False, "1d")),
+    {"keep": 1},
+]
 EXCEPTION = {"names": ["a"]}
 POLICIES: list[Any] = [
     *({key: [pattern]} for key in ("deny", "allow") for pattern in PATTERNS),
@@ -176,7 +184,13 @@ POLICIES: list[Any] = [
             for word in ("a[bot]", "a[bot]\n", "@a/b", "@a", "@a/b/c", "repo:a/b", "repo:a", "a b", "")
         ),
         *({"format": each} for each in (2, True, "1", 0, -1)),
-        *({key: json.loads(value)} for key in wharf_toml.LATER for value in ("{}", "[]", '"1d"', "false")),
+        *({"keep-past": text} for text in ("90d", "0d", "0h", "00d", "9999w", "10000w", "1m", "90", "90d\n", "")),
+        *({"retention": [RULE] * count} for count in (0, 100, 101)),
+        *({"retention": [{"names": ["a"] * count}]} for count in (0, 1000, 1001)),
+        *({"retention": [{**RULE, **each}]} for each in LIMITS),
+        *({"retention": [{**RULE, kind: each}]} for kind in ("dev", "pre") for each in LIMITS),
+        *({"retention": json.loads(value)} for value in ('[{"keep-days": 1}]', "{}", "[[]]", '"x"', "[1]", "false")),
+        *({"retention": [{**RULE, **json.loads(value)}]} for value in ('{"dev": 1}', '{"rc": {}}', '{"keep": 1}')),
         *({"upstream": json.loads(value)} for value in ("{}", "[]", "false", '{"mode": "on"}', '{"mode": 1}', '{"more": 1}')),
         *({"upstream": {"mode": mode}} for mode in get_args(Mode)),
         *({"upstream": {"url": url}} for url in ADDRESSES),
@@ -201,6 +215,7 @@ POLICIES: list[Any] = [
         *({"policy": {}, "upstream": {"mode": mode}} for mode in get_args(Mode)),
         *({"unknown": json.loads(value)} for value in ('{"a": 1}', "[1]", '"x"')),
         *({"upload": json.loads(value)} for value in ("[]", '"x"', '{"a": "x"}', '{"a b": []}')),
+        {"keep-past": 90},
         {"metadata-assets": 1},
         {"bases": ["a", "a"]},
         {},
@@ -219,6 +234,9 @@ def test_what_a_schema_cannot_say_is_refused_as_well() -> None:
     half = {"names": ["a"] * 500, "from": []}
     assert is_taken({"format": 1, "route": [half, half]})
     assert not is_taken({"format": 1, "route": [half, half, ROUTE]})
+    rule = {"names": ["a"] * 500}
+    assert is_taken({"format": 1, "retention": [rule, rule]})
+    assert not is_taken({"format": 1, "retention": [rule, rule, RULE]})
     for policy in ({"deny": ["a<x"]}, {"deny": ["a~=1"]}, {"newest": "2026-02-30"}):
         assert is_valid({"format": 1, "policy": policy})
         assert not is_taken({"format": 1, "policy": policy})
@@ -255,6 +273,9 @@ _SOURCES = st.sampled_from(["this", "upstream", "gpu", "cpu", "A", ""])
 _ROUTES = st.fixed_dictionaries(
     {"names": _list(_TEXT), "from": st.one_of(st.lists(_SOURCES, max_size=3), _ODD)}, optional={"form": _ODD}
 )
+_NUMBERS = {key: st.one_of(st.integers(-1, 110_000), _ODD) for key in ("keep-newest", "keep-days")}
+_LIMITS = st.one_of(st.fixed_dictionaries({}, optional=_NUMBERS), _ODD)
+_RULES = st.fixed_dictionaries({"names": _list(_TEXT)}, optional={**_NUMBERS, "dev": _LIMITS, "pre": _LIMITS, "rc": _ODD})
 _TABLES = st.fixed_dictionaries(
     {"format": st.one_of(st.just(1), st.just(1), st.just(1), st.booleans(), st.integers(0, 3), _TEXT)},
     optional={
@@ -272,7 +293,8 @@ _TABLES = st.fixed_dictionaries(
         ),
         "route": st.one_of(st.lists(_ROUTES, max_size=2), _ODD),
         "policy": st.one_of(st.sampled_from(POLICIES), st.dictionaries(st.sampled_from(["deny", "size", "own"]), _ODD)),
-        "keep-past": _ODD,
+        "keep-past": st.one_of(st.from_regex(r"[0-9]{1,5}[hdwm]", fullmatch=True), _ODD),
+        "retention": st.one_of(st.lists(_RULES, max_size=2), _ODD),
         "something": _ODD,
     },
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from wharf.distribution.file_names import plain
 from wharf.errors import StorageError
-from wharf.index import policy, upstream_settings, wharf_toml_error
+from wharf.index import policy, retention, upstream_settings, wharf_toml_error
 from wharf.index.index_name import is_index_name
 from wharf.index.name_globs import is_glob, matcher
 from wharf.index.upstream_settings import UpstreamSettings
@@ -20,8 +20,10 @@ from wharf.text_formats import toml_and_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import timedelta
 
     from wharf.index.policy import Policy
+    from wharf.index.retention import RetentionRule
 
 PATH: Final = wharf_toml_error.PATH
 FORMAT = 1
@@ -36,12 +38,13 @@ format = {FORMAT}
 """.encode()
 NEW_WITH_METADATA_ASSETS = NEW + f"{METADATA_ASSETS} = true\n".encode()
 
-KEYS: Final = ("format", METADATA_ASSETS, "bases", "reserved", "shadow", "upload", "upstream", "upstreams", "route", "policy")
+KEYS_OF_RIGHTS: Final = (
+    *("bases", "reserved", "shadow", "upload", "upstream", "upstreams", "route", "policy"),
+    *("keep-past", "retention"),
+)
+"""The keys that decide who may do what, which names come from where, which files are shown, and what is deleted."""
+KEYS: Final = ("format", METADATA_ASSETS, *KEYS_OF_RIGHTS)
 """The keys that this version knows."""
-KEYS_OF_RIGHTS: Final = ("bases", "reserved", "shadow", "upload", "upstream", "upstreams", "route", "policy")
-"""The keys that decide who may do what, which names come from where, and which files are shown."""
-LATER: Final = ("keep-past", "retention")
-"""Keys of the format that this version does not obey. It reads no index that has one: what they forbid would be allowed."""
 
 MOST_BASES = 16
 _MOST_UPLOADERS = 100
@@ -71,6 +74,7 @@ class IndexSettings:
     never looked for elsewhere. `shadow`: globs of names that are not looked for in the bases.
     `upload`: who may publish what; the first rule whose glob matches a name decides, and without one everybody who may write.
     `upstream`: where names are looked for that the index does not have. `policy`: which files are shown; None: all.
+    `keep_past`: how long the bytes of files stay that left the index. `retention`: which releases `prune` takes out of it.
     """
 
     metadata_assets: bool = False
@@ -80,6 +84,8 @@ class IndexSettings:
     upload: tuple[UploadRule, ...] = ()
     upstream: UpstreamSettings = field(default_factory=UpstreamSettings)
     policy: Policy | None = None
+    keep_past: timedelta = retention.KEEP_PAST
+    retention: tuple[RetentionRule, ...] = ()
 
     def reserves(self, name: str) -> bool:
         """Whether a project's name (PEP 503 form) is reserved."""
@@ -112,7 +118,7 @@ UNREAD: Final = IndexSettings(upload=(UploadRule("*", ()),))
 
 
 def parse(data: bytes) -> IndexSettings:
-    """The settings in a `wharf.toml`, as found on a branch; unknown keys are ignored, but for those of later versions.
+    """The settings in a `wharf.toml`, as found on a branch; unknown keys are ignored.
 
     Raises StorageError if it is broken or of a format not known here: what it meant to forbid must not be guessed.
     """
@@ -121,12 +127,6 @@ def parse(data: bytes) -> IndexSettings:
         raise StorageError(
             f"{PATH} on the index branch says format = {plain(repr(found.get('format')))}; this version knows {FORMAT} only.",
             "Update wharf, or fix the file if its number is wrong.",
-        )
-    later = [key for key in LATER if key in found]
-    if later:
-        raise StorageError(
-            f"{later[0]!r} in {PATH} on the index branch is not known to this version of wharf.",
-            "Update wharf, or take the key out of the file.",
         )
     metadata_assets = found.get(METADATA_ASSETS, False)
     if not isinstance(metadata_assets, bool):
@@ -147,12 +147,14 @@ def parse(data: bytes) -> IndexSettings:
         upload=_upload(found.get("upload", {})),
         upstream=upstream,
         policy=None if "policy" not in found else policy.parse(found["policy"]),
+        keep_past=retention.KEEP_PAST if "keep-past" not in found else retention.parse_keep_past(found["keep-past"]),
+        retention=retention.parse(found.get("retention", [])),
     )
 
 
 def unknown_keys(data: bytes) -> list[str]:
     """The keys at the top that no version knows, as far as this one can say. Raises StorageError for what is not TOML."""
-    return sorted(table(data).keys() - {*KEYS, *LATER})
+    return sorted(table(data).keys() - {*KEYS})
 
 
 def changed_rights(before: bytes, after: bytes) -> list[str]:
@@ -162,7 +164,7 @@ def changed_rights(before: bytes, after: bytes) -> list[str]:
     """
     old, new = table(before), table(after)
     # Compared as text, because equal tables may have different orders.
-    return [key for key in (*KEYS_OF_RIGHTS, *LATER) if repr(old.get(key)) != repr(new.get(key))]
+    return [key for key in KEYS_OF_RIGHTS if repr(old.get(key)) != repr(new.get(key))]
 
 
 def with_metadata_assets(data: bytes) -> bytes:

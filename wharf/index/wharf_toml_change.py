@@ -114,8 +114,6 @@ def _keys(key: str) -> tuple[str, ...]:
         raise UsageError(
             "The format of an index cannot be set.", "A new index has the format that this version of wharf writes."
         )
-    if head in wharf_toml.LATER:
-        raise UsageError(f"{head!r} is not known to this version of wharf.", "Update wharf, or leave it out.")
     if head == "upload" and dot:
         glob = rest[1:-1] if len(rest) > 1 and rest[0] == rest[-1] and rest[0] in "\"'" else rest
         if not name_globs.is_glob(glob):
@@ -170,7 +168,9 @@ def _value(keys: tuple[str, ...], text: str) -> object:
     except ValueError:
         pass  # it is a string
     is_list = (keys[0] == "upload" and len(keys) > 1) or ".".join(keys) in _LISTS
-    if (is_list and isinstance(value, str)) or (keys in {("route",), ("policy", "exception")} and isinstance(value, dict)):
+    if (is_list and isinstance(value, str)) or (
+        keys in {("route",), ("retention",), ("policy", "exception")} and isinstance(value, dict)
+    ):
         return [value]
     return value
 

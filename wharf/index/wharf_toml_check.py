@@ -20,6 +20,8 @@ _MEANING = {
     "upstreams": "which further addresses names are looked for at",
     "route": "which names are looked for where",
     "policy": "which files are shown",
+    "keep-past": "how long deleted bytes of the past stay",
+    "retention": "which releases are dropped",
 }
 
 
@@ -53,5 +55,4 @@ def _check_rights(before: bytes, after: bytes, findings: CheckFindings) -> None:
     except StorageError:  # the earlier file is no TOML: whatever there is now is new
         changed = wharf_toml.changed_rights(wharf_toml.NEW, after)
     for key in changed:
-        meaning = _MEANING.get(key, "what this version of wharf does not know")
-        findings.rights(wharf_toml.PATH, f"{key!r} changes: {meaning}.")
+        findings.rights(wharf_toml.PATH, f"{key!r} changes: {_MEANING[key]}.")

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import RefusedError, UsageError
-from wharf.index import wharf_toml
+from wharf.index import retention, wharf_toml
 from wharf.index.commit_message import CommitMessage
 from wharf.index.guarded_change import Guarded
 from wharf.index.wharf_toml_change import SetSettings
@@ -35,8 +35,12 @@ MEANINGS: Final = {
     "upstreams": "further upstreams, by the names that routes use",
     "route": "where names are looked for: the first route that matches decides, and there the first place that has the name",
     "policy": "which files of upstreams are shown, and of this repository's own where `own` says so",
+    "keep-past": "how long the bytes of files stay that `wharf prune` took out of the index, so that its past can be installed",
+    "retention": "which releases `wharf prune` takes out of the index; the first rule that matches a name decides",
 }
 """What each key is for, in one line."""
+
+_KEEP_PAST: Final = f"{retention.KEEP_PAST.days}d"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,7 @@ class ShownSetting:
 class ShownSettings:
     """All settings of an index at a commit, and the indexes that it shows in their order, or why that cannot be said.
 
-    `words` say where names are looked for, and which files are shown.
+    `words` say where names are looked for, which files are shown, and which releases are dropped.
     """
 
     commit: str | None
@@ -95,10 +99,13 @@ def shown_settings(repository: Repository, *, listed: Collection[str] = ()) -> S
         "upstreams": _without_dates(found.get("upstreams", {})),
         "route": _without_dates(found.get("route", [])),
         "policy": _without_dates(found.get("policy", {})),
+        "keep-past": str(found.get("keep-past", _KEEP_PAST)),
+        "retention": _without_dates(found.get("retention", [])),
     }
     rows = tuple(ShownSetting(key=key, value=values[key], given=key in found, meaning=MEANINGS[key]) for key in wharf_toml.KEYS)
     words = upstream_words.explained(settings.upstream, on_github=repository.github is not None, listed=listed)
     words += [] if settings.policy is None else policy_words.explained(settings.policy)
+    words += retention.explained(settings.keep_past, settings.retention)
     shown = ShownSettings(commit=snapshot.commit, settings=rows, words=tuple(words))
     try:
         return replace(shown, order=tuple(BasesCheck(branch).order(branch.states(), settings.bases)))
