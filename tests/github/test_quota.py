@@ -85,7 +85,7 @@ def test_no_number_of_tries_is_too_much_to_calculate_with(tries: int, after: str
 def test_a_date_that_no_clock_tells_is_not_believed(date: str) -> None:
     turns = Turns(Waiting())
     turns.learn({"date": date})
-    assert abs(turns.skew) < 40 * 365 * 86400
+    assert abs(turns.skew or 0) < 40 * 365 * 86400
 
 
 @pytest.mark.parametrize("skew", [-86400, -300, 0, 300, 86400])

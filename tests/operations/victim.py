@@ -24,6 +24,7 @@ OUTSIDE = tuple(
         ("index", "git.py"),
         ("index", "git_objects.py"),
         ("index", "snapshot.py"),
+        ("index", "store_clock.py"),
         ("repository", "opening.py"),
     )
 )

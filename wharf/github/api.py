@@ -10,7 +10,7 @@ import json
 import threading
 import time
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
@@ -131,7 +131,12 @@ class GitHub:
 
     def now(self) -> datetime:
         """The time at GitHub, by its last answer."""
-        return datetime.now(UTC) + timedelta(seconds=self._turns.skew)
+        return datetime.fromtimestamp(time.time() + (self._turns.skew or 0.0), UTC)
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether an answer told the time at GitHub."""
+        return self._turns.skew is not None
 
     def interrupted(self) -> AbstractContextManager[None]:
         """While it lasts, nobody waits for GitHub's limits: who does gets a StorageError."""
@@ -140,7 +145,9 @@ class GitHub:
     def with_token(self, token: Secret | None) -> GitHub:
         """The same repository and connections, with another token and its own limits, as they are remembered."""
         kept, waiting = self._line[0].connections, self._turns.waiting
-        return GitHub(self.address, token, waiting=waiting, warn=self._warn, connections=kept, tallies=self._tallies)
+        found = GitHub(self.address, token, waiting=waiting, warn=self._warn, connections=kept, tallies=self._tallies)
+        found._turns.skew = self._turns.skew
+        return found
 
     def reserve(self, patience: float) -> Reservation:
         """Reserve room in the limits for a whole publish. Raises QuotaError if there is none within so many seconds."""
@@ -255,9 +262,8 @@ class GitHub:
         """
         from wharf.github.wire import pieces
 
-        url = answer_address.for_upload(self.address, upload_url)
+        url = f"{answer_address.for_upload(self.address, upload_url)}?name={quote(name, safe='')}"
         headers = {"content-type": "application/octet-stream", "content-length": str(size)}
-        url += f"?name={quote(name, safe='')}"
         reply = self._send("POST", url, headers, partial(pieces, file, size), points=WRITE, creates=True)
         if reply.status != 201:
             raise refusal("POST", f"the upload of {name} to {self.address}", reply, token=self.source is not None)
@@ -289,11 +295,9 @@ class GitHub:
             path = self._moved(path, location)
         raise refusal("GET", f"asset {asset_id} of {slug or self.address}", reply, token=self.source is not None)
 
-    @contextmanager
-    def open(self, signed: str) -> Iterator[Download]:
+    def open(self, signed: str) -> AbstractContextManager[Download]:
         """Fetch a signed address. No token goes there. Raises StorageError."""
-        with self._line[0].fetch(signed, self.address.scheme) as found:
-            yield found
+        return self._line[0].fetch(signed, self.address.scheme)
 
     def _path(self, path: str) -> str:
         answer_address.check_path(self.address, path)

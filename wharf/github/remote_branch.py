@@ -16,8 +16,9 @@ from wharf.errors import AWAY, GraphQLError, NotAllowedError, NotFoundError, Rej
 from wharf.github.branch_push import push
 from wharf.github.clone import TRIES, TRYING, Clone, said
 from wharf.github.commit_by_api import commit_by_api, refusal
-from wharf.index.branch import Branch, Committed, edits_of, is_revision
+from wharf.index.branch import Branch, Committed, edits_of
 from wharf.index.index_name import BRANCHES, REMOVED, IndexNames
+from wharf.index.revision import is_revision
 from wharf.index.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -185,6 +186,12 @@ class RemoteBranch(Branch):
             if time.monotonic() - began > TRYING:
                 break
         raise self._failed(done.err)
+
+    def now(self) -> int:
+        """The time at GitHub, by its last answer. It is asked if there was none, which no limit counts."""
+        if not self.github.is_dated:
+            self.github.call("GET", "/rate_limit", allow=(404,))
+        return int(self.github.now().timestamp())
 
     def _signed(self, message: CommitMessage) -> CommitMessage:
         """In a job whoever set it off, else the account of the token; where GitHub does not tell, the person here."""

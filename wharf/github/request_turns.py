@@ -49,7 +49,7 @@ class Turns:
         self.waiting = waiting
         self.tally = tally or Tally()
         self._lock = self.tally.lock
-        self.skew = 0.0  # seconds that GitHub's clock is ahead of this machine's
+        self.skew: float | None = None  # seconds that GitHub's clock is ahead of this machine's; None: no answer yet
         self._ended = threading.Event()
         self._waited = 0.0
         self._waited_until = 0.0

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import random
-import re
 import shutil
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import NoIndexError, StorageError
-from wharf.index import commit_line, fast_import, history, index_states, ref_names, ref_stamps, wharf_toml
+from wharf.index import commit_line, fast_import, history, index_states, ref_names, ref_stamps, store_clock, wharf_toml
 from wharf.index.branch_contents import BranchContents
 from wharf.index.change import Outcome
 from wharf.index.commit_line import CommitLine
@@ -24,6 +23,7 @@ from wharf.index.git import Git, identity
 from wharf.index.git_objects import GitObjects
 from wharf.index.index_name import BRANCHES, REMOVED, IndexNames, is_index_name
 from wharf.index.ref_transaction import transact, unmoved
+from wharf.index.revision import is_revision
 from wharf.index.snapshot import Snapshot, project_names
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ REFUSALS_AT_MOST: Final = 100
 PATIENCE: Final = 60.0
 """Seconds after which a change is given up, however few the tries."""
 
-_REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,250}(?:[~^][0-9]{0,6}){0,9}", re.ASCII)
 _GC_SHARE = 1 / 32  # of the commits after which git is asked whether it wants to tidy up: asking costs a process
 _SETTLE = 1.0  # seconds in which a ref that is being written for the first time is there
 
@@ -309,6 +308,10 @@ class Branch:
         """The message with an actor."""
         return message if message.actor is not None else replace(message, actor=identity())
 
+    def now(self) -> int:
+        """The time where the index is kept, in seconds since 1970. It dates commits, as clocks of writers may be wrong."""
+        return store_clock.now(self._git.git_dir)
+
     def _land(self, tip: str | None, outcome: Outcome, message: CommitMessage) -> str | None:
         """Make one commit on `tip` and move the branch to it; None if somebody was quicker."""
         commit = self._write(tip, outcome, message)
@@ -328,7 +331,8 @@ class Branch:
 
     def _write(self, tip: str | None, outcome: Outcome, message: CommitMessage) -> str:
         """Write the commit's objects. No ref names them yet, so a crash from here on shows nothing to anyone."""
-        script = fast_import.script(tip, edits_of(tip, outcome), message, message.text(outcome.changed))
+        moment = self.now() if message.moment is None else message.moment
+        script = fast_import.script(tip, edits_of(tip, outcome), message, message.text(outcome.changed), moment)
         return self._writer().run("fast-import", "--quiet", "--done", stdin=script).decode().strip()
 
     def _advance(self, tip: str | None, commit: str, beside: Mapping[str, str]) -> bool:
@@ -338,11 +342,6 @@ class Branch:
         return transact(
             self._writer(), {self.ref: f"update {self.ref} {commit} {tip or fast_import.ZERO}", **free, **unmoved(beside)}
         )
-
-
-def is_revision(word: str) -> bool:
-    """Whether a word can name a commit, as an id, a ref, or one of them and `~2`; never an option of git."""
-    return bool(_REVISION.fullmatch(word)) and ".." not in word
 
 
 def edits_of(tip: str | None, outcome: Outcome) -> dict[str, bytes | None]:

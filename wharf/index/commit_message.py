@@ -20,7 +20,8 @@ class CommitMessage:
 
     `actor` None is the person here, or on GitHub the owner of the token, whom the branch finds out when it commits.
     `email` is the committer's address, `run` that of the run of GitHub Actions which does it; both may be empty.
-    `moment`, in seconds since 1970, is when the commit says that it was made; None: when it is made.
+    `moment`, in seconds since 1970, is when the commit says that it was made; None: when it is made, by the
+    store's clock.
     """
 
     verb: str

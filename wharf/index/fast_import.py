@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -16,14 +15,14 @@ ZERO: Final = "0" * 40
 """The id that stands for no commit."""
 
 
-def script(tip: str | None, edits: Mapping[str, bytes | None], message: CommitMessage, text: str) -> bytes:
-    """A commit on `tip` with these bytes by path (None: the path goes); `text` is its whole message. git prints its id.
+def script(tip: str | None, edits: Mapping[str, bytes | None], message: CommitMessage, text: str, moment: int) -> bytes:
+    """A commit on `tip` with these bytes by path (None: the path goes); `text` is its whole message, and `moment`, in seconds
+    since 1970, when it is made. git prints its id.
 
     No ref names the objects: the name that fast-import wants for a commit is taken back at the end, before git writes refs.
     """
     data = text.encode()
     who, email = (re.sub(r"[<>\s]+", " ", each).strip() for each in (message.actor or "", message.email))
-    moment = int(time.time()) if message.moment is None else message.moment
     signature = f"{who or 'unknown'} <{email}> {moment} +0000"
     scratch = f"refs/wharf/{secrets.token_hex(8)}"
     lines = [
