@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from wharf.index.policy import Policy
 from wharf.pages.page_format import Format
 from wharf.server.upstream.judged_projects import JudgedProjects
 from wharf.sources.upstream_index import SeenProject
 from wharf.sources.upstream_project import UpstreamFile, UpstreamProject
 
 LARGE = 100_000
+BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 def seen(name: str, files: int = 1) -> SeenProject:
     made = tuple(
         UpstreamFile(
-            filename=f"{name}-{number}-py3-none-any.whl", version=f"{number}", url="https://x.example/", sha256="0" * 64
+            filename=f"{name}-{number}-py3-none-any.whl",
+            version=f"{number}",
+            url="https://x.example/",
+            sha256="0" * 64,
+            since=BEGIN + timedelta(days=number),
         )
         for number in range(files)
     )
@@ -36,7 +42,7 @@ async def read(_file: UpstreamFile) -> bytes:
 def test_what_leaves_memory_is_forgotten_by_others_too() -> None:
     async def main() -> None:
         forgotten: list[int] = []
-        projects = judging(15_000, forgotten)
+        projects = judging(20_000, forgotten)
         for name in ("a", "b", "c"):
             project = await projects.judged(seen(name), None)
             await projects.page(project, (Format.JSON, False))
@@ -58,5 +64,58 @@ def test_the_core_metadata_of_one_project_do_not_fill_memory() -> None:
             assert len((await projects.metadata(project, file, read, zipped=False)).body) == LARGE
             assert project.weight() <= 6 * LARGE
         assert await projects.page(project, (Format.JSON, False)) is page
+
+    asyncio.run(main())
+
+
+def test_a_project_at_a_moment_is_judged_by_the_clock_of_that_moment() -> None:
+    async def main() -> None:
+        projects = judging(1 << 20, [])
+        policy = Policy(cooldown=timedelta(days=2))
+        project = await projects.judged(seen("one", 9), policy, BEGIN + timedelta(days=5))
+        assert [*project.shown] == [f"one-{number}-py3-none-any.whl" for number in range(4)]
+        assert [each.until for each in project.hidden.values()] == [BEGIN + timedelta(days=6), BEGIN + timedelta(days=7)]
+        assert project.until is None, "what was shown then does not change"
+        assert project.file("0" * 64, "one-6-py3-none-any.whl") is None, "it is neither shown nor hidden"
+        now = await projects.judged(seen("one", 9), policy)
+        assert len(now.shown) == 9
+
+    asyncio.run(main())
+
+
+def test_pages_of_several_moments_have_validators_of_their_own_and_the_same_one_each_time() -> None:
+    async def main() -> None:
+        projects = judging(1 << 20, [])
+        moments = [None, *(BEGIN + timedelta(days=days) for days in (-1, 3, 4, 900))]
+        found = []
+        for moment in (*moments, *moments):
+            project = await projects.judged(seen("one", 9), None, moment)
+            page = await projects.page(project, (Format.JSON, False))
+            found.append({name: value for name, value in page.headers if name == b"etag"}[b"etag"])
+        assert found[:5] == found[5:]
+        assert len({*found}) == 5
+
+    asyncio.run(main())
+
+
+def test_many_moments_of_many_projects_take_no_more_memory_than_the_budget() -> None:
+    async def main() -> None:
+        projects = judging(200_000, [])
+        for number in range(1000):
+            large = seen(f"large{number % 10}", 1000)
+            project = await projects.judged(large, None, BEGIN + timedelta(seconds=number))
+            assert len(project.shown) == 1
+            assert len(project.seen.project.files) == 1, "later files are not kept by it"
+        assert 0 < projects.kept <= 200_000 // 2000
+
+    asyncio.run(main())
+
+
+def test_projects_without_files_take_no_more_memory_than_the_budget_either() -> None:
+    async def main() -> None:
+        projects = judging(200_000, [])
+        for number in range(1000):
+            await projects.judged(seen(f"empty{number}", 0), None)
+        assert 0 < projects.kept <= 200_000 // 2000
 
     asyncio.run(main())

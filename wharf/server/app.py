@@ -20,7 +20,7 @@ from wharf.server.file_answers import delivery_of, file_answers, upload_folder, 
 from wharf.server.files.download_cache import DownloadCache
 from wharf.server.refresh.refresher import Refresher
 from wharf.server.simple_api import SimpleApi
-from wharf.server.upstream.judged_projects import JudgedProjects
+from wharf.server.upstream.judged_projects import PAST_BUDGET, JudgedProjects
 from wharf.server.upstream.open_upstreams import OpenUpstreams
 from wharf.server.web.fastapi_router import router
 from wharf.server.web.routes import Routes
@@ -110,10 +110,12 @@ def _fall_through(
 ) -> FallThrough:
     """What gets names that an index does not have from upstreams."""
     folder = upstream_folder(repository, rules)
+    scope = "private" if _is_private(rules) else "public"
     return FallThrough(
         cache,
         OpenUpstreams(upstream_opener(repository, rules, clock=clock, now=now), rules.public_index),
-        JudgedProjects("private" if _is_private(rules) else "public", now=now, forget=partial(cache.expire, math.inf)),
+        JudgedProjects(scope, now=now, forget=partial(cache.expire, math.inf)),
+        JudgedProjects(scope, now=now, budget=PAST_BUDGET, at_once=1),
         DownloadCache(folder / FILES, rules.cache_budget, giver="The upstream", at_once=20, waiting=400, clock=clock),
         passes_on=rules.public_index is not None,
         tells=rules.password is None,

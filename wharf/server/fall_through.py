@@ -18,7 +18,7 @@ from wharf.index.upstream_settings import UPSTREAM, is_folder
 from wharf.server.files.download_cache import Wanted
 from wharf.server.http import answer
 from wharf.server.http.answer import Answer, FileAnswer, text, uncached_redirect
-from wharf.server.logs.operator_log import REFUSALS
+from wharf.server.upstream.hidden_files import HiddenFiles
 from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
@@ -30,16 +30,18 @@ if TYPE_CHECKING:
     from wharf.index.upstream_settings import Mode, UpstreamSettings
     from wharf.pages.page_format import Format
     from wharf.server.answer_cache import AnswerCache
+    from wharf.server.claimed_names import ClaimedNames
     from wharf.server.files.download_cache import DownloadCache
     from wharf.server.files.streamed_download import StreamedDownload
     from wharf.server.upstream.judged_projects import JudgedProject, JudgedProjects
     from wharf.server.upstream.open_upstreams import OpenUpstreams
+    from wharf.server.upstream.past_of_index import PastOfIndex
     from wharf.sources.upstream_index import SeenProject, UpstreamIndex
     from wharf.sources.upstream_project import UpstreamFile
 
 log = logging.getLogger("wharf")
 
-_MISSED = 20  # names that are remembered of those that no client was sent elsewhere for, or of which something is hidden
+_MISSED = 20  # names that are remembered of those that no client was sent elsewhere for
 _WAY_ON = (
     "`wharf index settings INDEX --set upstream.mode=proxy` gets such names for this index; "
     "`wharf serve --fall-through` and `wharf run --fall-through -- COMMAND` send clients to the public index for them."
@@ -51,7 +53,10 @@ _UNREAD = text(
     (("retry-after", "5"),),
 )
 _OWN_NAME = text(403, "The name belongs to this repository: the server sends no file of an upstream under it.")
+_NAME_OF_THEN = text(403, "The name belonged to this repository then: the server sends no file of an upstream under it.")
 _NO_FILE = text(404, "No upstream of this index has that file.")
+_NO_FILE_THEN = text(404, "No upstream of this index has that file among those of that moment.")
+_VERBS = ("reserves", "owns"), ("reserved", "owned")  # now, and at a moment of the past
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,10 @@ class FallThrough:
     - Where the settings of an index have no mode, `passes_on` says whether clients are sent to the public index. If there is a
       policy, what they get passes through the server, because a redirect cannot keep it.
     - `missed` has the names that were asked for while none is passed on, the first few of them. With `tells`, each of these is
-      logged once. `hidden` has the first few projects of which a policy hides files, with a reason.
+      logged once. `hidden` says what a policy hides.
+    - At an address of the past (`past`), the settings of now say where a name is looked for. What was owned or reserved at that
+      moment never leaves either. A page is cut there, which no redirect does: all passes through the server. `past_projects`
+      keeps these pages, so that whoever reads many moments takes no memory from the pages of now.
     """
 
     def __init__(
@@ -100,6 +108,7 @@ class FallThrough:
         cache: AnswerCache,
         upstreams: OpenUpstreams,
         projects: JudgedProjects,
+        past_projects: JudgedProjects,
         downloads: DownloadCache,
         *,
         passes_on: bool,
@@ -108,16 +117,16 @@ class FallThrough:
         clock: Callable[[], float] = elapsed,
     ) -> None:
         self.missed: set[str] = set()
-        self.hidden: dict[str, str] = {}
+        self.hidden = HiddenFiles(clock)
         self._cache = cache
         self._upstreams = upstreams
         self._projects = projects
+        self._past_projects = past_projects
         self._downloads = downloads
         self._passes_on = passes_on
         self._tells = tells
         self._now = now
         self._clock = clock
-        self._minute, self._refused = clock(), set[str]()
 
     def mode(self, index: str) -> Mode | None:
         """How clients get names that an index does not have from elsewhere; None: not at all."""
@@ -145,65 +154,81 @@ class FallThrough:
         """What is wrong with upstreams."""
         return self._upstreams.problems
 
-    async def page(self, index: str, name: str, query: bytes, form: Format, *, zipped: bool) -> Answer | Passing:
-        """The page of a (normal) name that the index has no project of."""
-        way = self._way(index)
-        stays = self._stays(name, form, way)
+    async def page(
+        self, index: str, name: str, query: bytes, form: Format, *, zipped: bool, past: PastOfIndex | None = None
+    ) -> Answer | Passing:
+        """The page of a (normal) name that the index has no project of, or had none of."""
+        way = self._way(index, past)
+        stays = self._stays(name, form, way, past)
         if stays is not None:
             return stays
         if way is None:
             return self._missing(index, name)
-        found = await self._find(way, name)
-        stays = self._stays(name, form, way)
+        found = await self._find(way, name, past)
+        stays = self._stays(name, form, way, past)
         if stays is not None:
             return stays
-        if way != self._way(index):
-            return await self.page(index, name, query, form, zipped=zipped)
+        if way != self._way(index, past):
+            return await self.page(index, name, query, form, zipped=zipped, past=past)
         if found is None:
             return text(404, f"Neither this index nor an upstream of it has a project {name}.")
         if found.seen is None:
             return uncached_redirect(f"{found.address}{name}/{f'?{quoted(query)}' if query else ''}")
-        project = await self._projects.judged(found.seen, way.policy)
-        self._note(project)
-        page = await self._projects.page(project, (form, zipped))
-        return self._stays(name, form, way) or Passing(_told_stale(page, found.seen), self._until(project))
+        if past is None:
+            projects, project = self._projects, await self._projects.judged(found.seen, way.policy)
+        else:
+            projects, project = self._past_projects, await self._past_projects.judged(found.seen, past.policy, past.moment)
+        self.hidden.note(project)
+        page = await projects.page(project, (form, zipped))
+        until = self._until(project) if past is None else None
+        return self._stays(name, form, way, past) or Passing(_told_stale(page, found.seen), until)
 
-    async def file(self, index: str, name: str, sha256: str, filename: str, *, zipped: bool, head: bool) -> Answer | Passing:
-        """A file of a project of an upstream, or its core metadata, at its own address."""
-        way = self._way(index)
+    async def file(
+        self, index: str, name: str, sha256: str, filename: str, *, zipped: bool, head: bool, past: PastOfIndex | None = None
+    ) -> Answer | Passing:
+        """A file of a project of an upstream, or its core metadata, at its own address.
+
+        The policy of now decides whether it is sent; at an address of the past also what the page of that moment shows.
+        """
+        way = self._way(index, past)
         if way is None:
             return _NO_FILE
-        found = None if self._is_kept(name) else await self._find(way, name, itself=True)
+        found = None if self._is_kept(name, past) else await self._find(way, name, past, itself=True)
         seen = None if found is None else found.seen
         project = None if seen is None else await self._projects.judged(seen, way.policy)
-        if self._is_kept(name):
-            return self._kept_back(name)
-        if way != self._way(index):
-            return await self.file(index, name, sha256, filename, zipped=zipped, head=head)
-        file = None if project is None else project.file(sha256, filename.removesuffix(".metadata"))
+        then = project
+        if past is not None and seen is not None:
+            then = await self._past_projects.judged(seen, past.policy, past.moment)
+        if self._is_kept(name, past):
+            return self._kept_back(name, past)
+        if way != self._way(index, past):
+            return await self.file(index, name, sha256, filename, zipped=zipped, head=head, past=past)
+        file = _given(project, then, sha256, filename.removesuffix(".metadata"))
         if isinstance(file, Hidden):
-            return self.refused(file)
+            return self.hidden.refused(file)
         if found is None or project is None or file is None:
-            return _NO_FILE
+            return _NO_FILE if past is None else _NO_FILE_THEN
         if not filename.endswith(".metadata"):
-            return Passing(await self._bytes(found.index, file, way, lambda: self._still(index, name, way), head=head))
+            return Passing(await self._bytes(found.index, file, way, lambda: self._still(index, name, way, past), head=head))
         if file.core_metadata is None:
             return _NO_FILE
         read = partial(self._upstreams.core_metadata, found.index)
         made = await self._projects.metadata(project, file, read, zipped=zipped)
-        if not self._still(index, name, way):
-            return await self.file(index, name, sha256, filename, zipped=zipped, head=head)
-        return Passing(made, self._until(project))
+        if not self._still(index, name, way, past):
+            return await self.file(index, name, sha256, filename, zipped=zipped, head=head, past=past)
+        return Passing(made, self._until(project) if past is None else None)
 
-    def _kept_back(self, name: str) -> Answer:
+    def _kept_back(self, name: str, past: PastOfIndex | None) -> Answer:
         """What is said instead of a file of an upstream under a name that is kept."""
-        return _OWN_NAME if self._cache.claims.has(name) else _UNREAD
+        if self._cache.claims.has(name):
+            return _OWN_NAME
+        return _NAME_OF_THEN if past is not None and past.claims.has(name) else _UNREAD
 
-    def _still(self, index: str, name: str, way: _Way) -> bool:
+    def _still(self, index: str, name: str, way: _Way, past: PastOfIndex | None) -> bool:
         """Whether what was decided of a name still holds. In any thread."""
-        return not self._is_kept(name) and way == self._way(index)
+        return not self._is_kept(name, past) and way == self._way(index, past)
 
-    def _way(self, index: str) -> _Way | None:
+    def _way(self, index: str, past: PastOfIndex | None = None) -> _Way | None:
         source = self._cache.sources.get(index)
         if source is None:
             return None
@@ -211,24 +236,30 @@ class FallThrough:
         mode = settings.upstream.mode
         if mode is None and self._passes_on:
             mode = "redirect" if settings.policy is None else "proxy"
-        return None if mode is None else _Way(mode, settings.upstream, settings.policy)
+        if mode is None:
+            return None
+        return _Way(mode if past is None else "proxy", settings.upstream, settings.policy)
 
-    def _is_kept(self, name: str) -> bool:
+    def _is_kept(self, name: str, past: PastOfIndex | None) -> bool:
         """Whether a name does not leave the repository, or may be one that must not. In any thread."""
-        return self._cache.claims.unread or self._cache.claims.has(name)
+        return any(each.unread or each.has(name) for each in self._claims(past))
 
-    def _stays(self, name: str, form: Format, way: _Way | None) -> Answer | None:
+    def _claims(self, past: PastOfIndex | None) -> tuple[ClaimedNames, ...]:
+        return (self._cache.claims,) if past is None else (self._cache.claims, past.claims)
+
+    def _stays(self, name: str, form: Format, way: _Way | None, past: PastOfIndex | None) -> Answer | None:
         """What is said of a name that does not leave the repository; None if it does."""
-        if self._cache.claims.has(name):
-            verb = "reserves" if self._cache.claims.reserves(name) else "owns"
-            return self._cache.empty_page(name, form, f"This repository {verb} the name. wharf looks for it nowhere else.")
-        if self._cache.claims.unread:
+        for claims, (reserves, owns) in zip(self._claims(past), _VERBS, strict=False):
+            if claims.has(name):
+                verb = reserves if claims.reserves(name) else owns
+                return self._cache.empty_page(name, form, f"This repository {verb} the name. wharf looks for it nowhere else.")
+        if any(each.unread for each in self._claims(past)):
             return _UNREAD
         if way is not None and not way.settings.upstreams(name):
             return self._cache.empty_page(name, form, "A route of this index sends the name nowhere.")
         return None
 
-    async def _find(self, way: _Way, name: str, *, itself: bool = False) -> _Found | None:
+    async def _find(self, way: _Way, name: str, past: PastOfIndex | None, *, itself: bool = False) -> _Found | None:
         """The upstream that has a project of that name, with what it has of it, unless the client can be sent there.
 
         `itself`: what it has is wanted, wherever clients are sent.
@@ -240,9 +271,10 @@ class FallThrough:
             sent = way.mode == "redirect" and not itself and not is_folder(address)
             if sent and source == sources[-1]:
                 return _Found(address, index, None)
-            if self._is_kept(name):
+            if self._is_kept(name, past):
                 return None
-            seen = await self._upstreams.project(index, name, may_ask=lambda: not self._is_kept(name))
+            # Who asks meanwhile shares the question, whatever moment he asks of: what is kept of the past never changes.
+            seen = await self._upstreams.project(index, name, may_ask=lambda: not self._is_kept(name, None))
             if seen is not None:
                 return _Found(address, index, None if sent else seen)
         return None
@@ -269,38 +301,11 @@ class FallThrough:
         wanted = Wanted(sha256=file.sha256, size=file.size, answer=sent, fetch=fetch, source=source, name=file.filename)
         return await self._downloads.open(wanted)
 
-    def refused(self, hidden: Hidden) -> Answer:
-        """What is said at the address of a file that a policy hides, also of one of the repository's own."""
-        until = "" if hidden.until is None else f" Until {hidden.until:%Y-%m-%d %H:%M} UTC."
-        if self._is_told(hidden.filename):
-            log.warning("%s is not sent: %s (%s).%s", hidden.filename, hidden.reason, hidden.rule, until)
-        return text(403, f"This index hides {hidden.filename}: {hidden.reason} ({hidden.rule}).{until}")
-
-    def _is_told(self, filename: str) -> bool:
-        """Whether the log says that a file is refused: once a minute for each, and for so many in a minute."""
-        now = self._clock()
-        if now >= self._minute + 60:
-            self._minute, self._refused = now, set()
-        if filename in self._refused or len(self._refused) >= REFUSALS:
-            return False
-        self._refused.add(filename)
-        if len(self._refused) == REFUSALS:
-            log.warning("Further files that are not sent are not told before the minute is over.")
-        return True
-
-    def _note(self, project: JudgedProject) -> None:
-        """Remember that something is hidden, for whoever ran the command that failed."""
-        name = project.seen.project.name
-        if project.hidden and (name in self.hidden or len(self.hidden) < _MISSED):
-            first = next(iter(project.hidden.values()))
-            more = f" and {len(project.hidden) - 1} more files" if len(project.hidden) > 1 else ""
-            self.hidden[name] = f"{first.filename}{more}: {first.reason} ({first.rule})"
-
     def _until(self, project: JudgedProject) -> float:
         """When an answer of the project has to be looked at again."""
         until = project.seen.fresh_until
-        if project.verdict.until is not None:
-            until = min(until, self._clock() + (project.verdict.until - self._now()).total_seconds())
+        if project.until is not None:
+            until = min(until, self._clock() + (project.until - self._now()).total_seconds())
         return until
 
     def _missing(self, index: str, name: str) -> Answer:
@@ -318,6 +323,15 @@ class FallThrough:
         if self.mode(index) is not None:
             return text(404, f"This index has no {what}.")
         return text(404, f"This index has no {what}, and it passes no name on (--fall-through is off). {_WAY_ON}")
+
+
+def _given(now: JudgedProject | None, then: JudgedProject | None, sha256: str, filename: str) -> UpstreamFile | Hidden | None:
+    """A file that is shown now and was shown then; what hides it, or hid it; None if one of both has no such file."""
+    of_now = None if now is None else now.file(sha256, filename)
+    of_then = None if then is None else then.file(sha256, filename)
+    if of_now is None or of_then is None:
+        return None
+    return of_then if isinstance(of_then, Hidden) and not isinstance(of_now, Hidden) else of_now
 
 
 def _told_stale(page: Answer, seen: SeenProject) -> Answer:

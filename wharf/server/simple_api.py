@@ -178,7 +178,7 @@ class SimpleApi:
     @property
     def hidden(self) -> dict[str, str]:
         """Projects of which a policy hides files, each with a reason; the first few of them."""
-        return self._fall_through.hidden
+        return self._fall_through.hidden.of_projects
 
     @property
     def missed(self) -> set[str]:
@@ -290,7 +290,7 @@ class SimpleApi:
     async def _no_file(self, index: str, filename: str) -> Answer:
         """What is said where the index shows no such file."""
         hidden = await self._cache.hidden(index, filename)
-        return _NO_FILE if hidden is None else self._fall_through.refused(hidden)
+        return _NO_FILE if hidden is None else self._fall_through.hidden.refused(hidden)
 
 
 def _format(accept: bytes, query: bytes) -> Format | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from wharf.model import Status
@@ -50,3 +50,12 @@ class UpstreamProject:
     files: tuple[UpstreamFile, ...] = ()
     status: Status = field(default_factory=Status)
     left_out: tuple[LeftOut, ...] = ()
+
+    def at(self, moment: datetime) -> UpstreamProject:
+        """The project with the files that count from that moment or before; `moment` has its zone.
+
+        A file of which nobody knows since when it is there is not among them, nor is what was left out. Status, yanks and all
+        else are what the upstream says now: it tells of no past.
+        """
+        there = tuple(file for file in self.files if file.since is not None and file.since <= moment)
+        return replace(self, files=there, left_out=())

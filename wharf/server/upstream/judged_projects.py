@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -30,21 +30,27 @@ if TYPE_CHECKING:
 
 BUDGET: Final = 64 << 20
 """How many bytes of answers are kept at most, by a cautious estimate."""
+PAST_BUDGET: Final = 16 << 20
+"""The same of all moments of the past."""
+AT_ONCE: Final = 4
+"""Projects that are judged or rendered at the same time, in threads of their own: the largest takes ten seconds."""
 
 _FILE_WEIGHT = 900  # bytes that a file of a verdict costs, roughly
-_ANSWER_WEIGHT = 2000
-_AT_ONCE = 4  # projects that are judged or rendered, in threads of their own: the largest takes ten seconds
+_ANSWER_WEIGHT = 2000  # of an answer without its body, and of a project without its files
 _FEW = 100  # files that are judged at once, without another thread
 
-_Key = tuple[str, str, str]
-"""A project, its validator, and the digest of the policy."""
+_Key = tuple[str, str, str, str]
+"""A project, its validator, the digest of the policy, and the moment that it is cut at; empty: it is not."""
 
 T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
 class JudgedProject:
-    """A project of an upstream as a policy shows it at a moment, with the answers that lie ready of it."""
+    """A project of an upstream as a policy shows it at a moment, with the answers that lie ready of it.
+
+    `until` is when time alone may change that; None: never.
+    """
 
     key: _Key
     seen: SeenProject
@@ -53,6 +59,7 @@ class JudgedProject:
     validator: str
     shown: dict[str, UpstreamFile]
     hidden: dict[str, Hidden]
+    until: datetime | None
     variants: dict[Variant, Answer] = field(default_factory=dict)
     metadata: dict[tuple[str, bool], Answer] = field(default_factory=dict)
 
@@ -66,8 +73,8 @@ class JudgedProject:
     def weight(self) -> int:
         """Bytes in memory, roughly."""
         bodies = (*self.variants.values(), *self.metadata.values())
-        files = len(self.shown) + len(self.hidden)
-        return sum(_ANSWER_WEIGHT + len(each.body) for each in bodies) + _FILE_WEIGHT * files
+        files = len(self.shown) + len(self.hidden) + len(self.seen.project.left_out)
+        return _ANSWER_WEIGHT + sum(_ANSWER_WEIGHT + len(each.body) for each in bodies) + _FILE_WEIGHT * files
 
 
 class JudgedProjects:
@@ -75,36 +82,49 @@ class JudgedProjects:
 
     - An answer is made once for all who ask for it meanwhile, in a thread. What belongs to the repository never waits for that.
     - A verdict that time has changed is not used, nor is one of a moment that is to come: a clock was set back.
+    - A project that is cut at a moment of the past is judged by the clock of that moment. It stays the same for as long as the
+      upstream shows the same, and keeps nothing in memory of later files.
     - Answers have at most `budget` bytes, or are the pages of one project. What was looked up least lately goes first.
       `forget` is called then, so that nobody else keeps it.
     - All methods are for the event loop's thread.
     """
 
     def __init__(
-        self, scope: str, *, now: Callable[[], datetime], forget: Callable[[], None] = lambda: None, budget: int = BUDGET
+        self,
+        scope: str,
+        *,
+        now: Callable[[], datetime],
+        forget: Callable[[], None] = lambda: None,
+        budget: int = BUDGET,
+        at_once: int = AT_ONCE,
     ) -> None:
         self._scope = scope
         self._now = now
         self._forget = forget
-        self._threads = DaemonThreads("judge", _AT_ONCE)
+        self._threads = DaemonThreads("judge", at_once)
         self._budget = budget
         self._used = 0
         self._kept: OrderedDict[_Key, JudgedProject] = OrderedDict()
         self._making: dict[Hashable, asyncio.Task[Any]] = {}
 
-    async def judged(self, seen: SeenProject, policy: Policy | None) -> JudgedProject:
-        """What the policy shows of a project, at this moment."""
-        key = (seen.project.name, seen.validator, "" if policy is None else policy.digest)
+    @property
+    def kept(self) -> int:
+        """How many projects lie ready."""
+        return len(self._kept)
+
+    async def judged(self, seen: SeenProject, policy: Policy | None, cut: datetime | None = None) -> JudgedProject:
+        """What the policy shows of a project at this moment; with `cut`, what it showed of it at that one."""
+        mark = "" if cut is None else cut.isoformat()
+        key = (seen.project.name, seen.validator, "" if policy is None else policy.digest, mark)
         kept = self._kept.get(key)
         now = self._now()
-        if kept is not None and kept.moment <= now and (kept.verdict.until is None or now < kept.verdict.until):
+        if kept is not None and (cut is not None or (kept.moment <= now and (kept.until is None or now < kept.until))):
             self._kept.move_to_end(key)
-            kept.seen = seen  # of the same content, and perhaps of a later moment
+            kept.seen = replace(seen, project=kept.seen.project)  # of the same content, and perhaps of a later moment
             return kept
-        if policy is None or len(seen.project.files) <= _FEW:
-            made = _judge(key, seen, policy, now)
-        else:
-            made = await self._once(("judge", *key), lambda: self._threads.run(partial(_judge, key, seen, policy, now)))
+        make = partial(_judge, key, seen, policy, now) if cut is None else partial(_cut, key, seen, policy, cut)
+        few = len(seen.project.files) <= _FEW or (policy is None and cut is None)
+        made = make() if few else await self._once(("judge", *key), lambda: self._threads.run(make))
         self._put(made)
         return made
 
@@ -188,5 +208,12 @@ class JudgedProjects:
 def _judge(key: _Key, seen: SeenProject, policy: Policy | None, moment: datetime) -> JudgedProject:
     verdict = verdict_on(seen.project, policy, moment)
     hidden = {each.filename: each for each in verdict.hidden}
-    parts = [seen.validator, *(f"{each.filename} {each.rule} {each.reason} {each.until}" for each in verdict.hidden)]
-    return JudgedProject(key, seen, moment, verdict, joint_id(parts), {file.filename: file for file in verdict.shown}, hidden)
+    parts = [seen.validator, *key[3:], *(f"{each.filename} {each.rule} {each.reason} {each.until}" for each in verdict.hidden)]
+    shown = {file.filename: file for file in verdict.shown}
+    return JudgedProject(key, seen, moment, verdict, joint_id(parts), shown, hidden, verdict.until)
+
+
+def _cut(key: _Key, seen: SeenProject, policy: Policy | None, moment: datetime) -> JudgedProject:
+    judged = _judge(key, replace(seen, project=seen.project.at(moment)), policy, moment)
+    judged.until = None
+    return judged
