@@ -99,6 +99,17 @@ def test_the_past_is_read_and_never_written(git_dir: Path) -> None:
         assert early.value.hint == "It begins at 2027-01-15T08:00:00Z."
 
 
+def test_an_index_that_was_removed_since_is_there_in_the_past_of_another_one(git_dir: Path) -> None:
+    first = commit(git_dir, NOW, ref="refs/heads/wharf/base")
+    commit(git_dir, NOW + DAY)
+    with Branch(git_dir, "main") as branch:
+        assert branch.sibling("base").remove(first, {})
+        past = PastBranch(branch, Moment("", time=NOW + DAY), NOW + 2 * DAY)
+        assert past.sibling("base").tip() == first
+        assert past.sibling("never").tip() is None
+        assert branch.sibling("base").tip() is None
+
+
 def test_an_empty_line_has_nothing() -> None:
     assert (len(CommitLine()), CommitLine().tip, CommitLine().at(NOW)) == (0, None, None)
 

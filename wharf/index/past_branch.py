@@ -46,8 +46,10 @@ class PastBranch(Branch):
         self.time = time
 
     def sibling(self, index: str, *, removed: bool = False) -> PastBranch:
-        """Another index at the same moment; it has no tip where it was not there yet."""
+        """Another index at the same moment, also one that was removed since; it has no tip where it was not there yet."""
         other = self._branch.sibling(index, removed=removed)
+        if not removed and other.tip() is None:
+            other = self._branch.sibling(index, removed=True)
         found = PastBranch.__new__(PastBranch)
         Branch.__init__(found, other.git_dir, index, removed=removed, objects=self.objects)
         found._now, found._branch = self._now, other
