@@ -89,19 +89,22 @@ class State:
             for line in lines:
                 click.echo(printable(line))
 
-    def confirm(self, question: str, *, yes: bool) -> None:
-        """Ask before something is removed, unless the person said --yes. Raises UsageError if nobody is here to answer.
+    def confirm(self, question: str, *, yes: bool, lines: Iterable[str] = (), what: str = "removal") -> None:
+        """Ask before something is removed, unless the person said --yes. `lines` are shown above the question.
 
-        If the answer is no, the command ends with the exit code of an interruption.
+        Raises UsageError if nobody is here to answer. If the answer is no, the command ends with the exit code of an
+        interruption.
         """
         if yes:
             return
         if not sys.stdin.isatty():
             from wharf.errors import UsageError
 
-            raise UsageError("Nobody is here to confirm the removal.", "Say --yes to remove without being asked.")
-        if not click.confirm(question, err=True):
-            self.say("Nothing was removed.")
+            raise UsageError(f"Nobody is here to confirm the {what}.", "Say --yes to do it without being asked.")
+        for line in lines:
+            self.say(line)
+        if not click.confirm(printable(question), err=True):
+            self.say(f"Nothing was {'removed' if what == 'removal' else 'changed'}.")
             raise click.exceptions.Exit(130)
 
     def whole(self, text: str) -> str:

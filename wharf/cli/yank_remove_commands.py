@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -13,7 +13,9 @@ from wharf.cli.state import State, pass_state
 if TYPE_CHECKING:
     from wharf.index.branch import Committed
     from wharf.model import Json
-    from wharf.operations.remove import Removed
+    from wharf.operations.removal_choice import RemovalChoice
+
+_SHOWN: Final = 20  # releases that are listed before the question
 
 
 @click.command(
@@ -66,46 +68,93 @@ def _lines(done: Committed, verb: str) -> list[str]:
     ]
 
 
-@click.command("remove", epilog="\b\nExamples:\n  wharf remove demo==1.0\n  wharf remove demo==1.0 demo-1.0.tar.gz --yes\n")
-@click.argument("spec", metavar="PROJECT==VERSION")
-@click.argument("file", required=False)
+@click.command(
+    "remove",
+    epilog="""\b
+Examples:
+  wharf remove demo==1.0
+  wharf remove demo==1.0 demo-1.0.tar.gz --yes
+  wharf remove demo==1.0 other==2.1 --reason "built from the wrong branch"
+  wharf remove 'demo==*.dev*' --older-than 30d --yes
+""",
+)
+@click.argument("words", nargs=-1, required=True, metavar="PROJECT==VERSION... [FILE]")
+@click.option("--older-than", "age", metavar="SPAN", help="Only releases whose newest file is older, as in 36h, 30d or 4w.")
 @click.option("--reason", default="", help="Why; `wharf log` shows it.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @common_options
 @pass_state
-def remove_command(state: State, spec: str, file: str | None, reason: str, yes: bool) -> None:
-    """Delete a release, or one file of it, for ever. To hide a bad release from installers, yank it instead.
+def remove_command(state: State, words: tuple[str, ...], age: str | None, reason: str, yes: bool) -> None:
+    """Delete releases, or one file of a release, for ever. To hide a bad release from installers, yank it instead.
 
-    The name stays taken: only the same bytes may ever come back under it.
+    All leave the index with one commit, or none does. The names stay taken: only the same bytes may ever come back under them.
+    What left before is no error.
+
+    VERSION may be a glob over versions in their normal form, as in 'demo==*.dev*' or 'demo==1.*'. It stands for the files that
+    match when the command begins: what somebody publishes meanwhile stays. A glob that matches nothing is an error; with
+    --older-than it is none, so that a job can run every night.
     """
-    from wharf.cli.release_spec import parse_release
-    from wharf.operations.remove import remove
+    from datetime import UTC, datetime
 
-    project, version = parse_release(spec, file)
-    state.confirm(f"Delete {file or f'{project} {version} with all its files'} for ever?", yes=yes)
+    from wharf.cli.release_spec import parse_age, parse_removals
+    from wharf.operations.removal_choice import choose
+    from wharf.operations.remove import remove_all
+
+    wanted = parse_removals(words)
+    before = None if age is None else datetime.now(UTC) - parse_age(age)
     with state.repository(reading=True) as repository:
-        done = remove(repository, project, version, file, reason=reason)
+        choice = choose(repository.branch.snapshot(), wanted, before)
+        if choice.leaving:
+            state.confirm(_question(choice), yes=yes, lines=_listed(choice))
+        done = remove_all(repository, choice.leaving, reason=reason)
         commit = done.commit or repository.branch.tip()
     if done.kept:
         state.warn(f"The bytes of {len(done.kept)} file(s) are still stored: {done.reason}.")
+    elif done.reason:
+        state.warn(f"What is still stored of the releases that left before is not known: {done.reason}.")
     state.result(
         {
             **where_document(repository, commit),
             "removed": [file_document(named) for named in done.removed],
-            "gone": _gone_document(done),
+            "gone": [
+                {"project": each.project, "version": each.version, "filename": name, "sha256": sha256}
+                for each in done.gone
+                for name, sha256 in each.removed.items()
+            ],
+            "younger": [{"project": each.project, "version": each.version} for each in choice.younger],
             "kept": [file_document(named) for named in done.kept],
         },
         [
+            *choice.notes,
             *(f"removed {named.file.filename}" for named in done.removed),
             *(f"gone already: {name}" for each in done.gone for name in each.removed),
+            *([f"left {len(choice.younger)} release(s) that are younger than {age}"] if choice.younger else []),
             where_line(repository, commit),
         ],
     )
 
 
-def _gone_document(done: Removed) -> list[Json]:
-    return [
-        {"project": each.project, "version": each.version, "filename": name, "sha256": sha256}
-        for each in done.gone
-        for name, sha256 in each.removed.items()
-    ]
+def _question(choice: RemovalChoice) -> str:
+    """One question for all that leaves."""
+    files = choice.outcome.changed
+    releases = list(dict.fromkeys((named.project, named.version) for named in files))
+    if not releases:
+        return "All of that left the index before. Delete what is still stored of it for ever?"
+    if len(releases) > 1:
+        projects = {name for name, _ in releases}
+        return f"Delete {len(releases)} releases of {len(projects)} project(s) with {len(files)} file(s) for ever?"
+    (project, version), whole = releases[0], all(each.filenames is None for each in choice.leaving)
+    if len(files) == 1 and not whole:
+        return f"Delete {files[0].file.filename} for ever?"
+    return f"Delete {project} {version} with all its files for ever?"
+
+
+def _listed(choice: RemovalChoice) -> list[str]:
+    """The releases that leave, as many as a person reads; nothing if the question says it all."""
+    releases: dict[tuple[str, str], int] = {}
+    for named in choice.outcome.changed:
+        releases[named.project, named.version] = releases.get((named.project, named.version), 0) + 1
+    if len(releases) < 2:
+        return []
+    lines = [f"  {project} {version}: {count} file(s)" for (project, version), count in releases.items()]
+    return [*lines[:_SHOWN], *([f"  and {len(lines) - _SHOWN} more releases"] if len(lines) > _SHOWN else [])]

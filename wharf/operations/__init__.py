@@ -6,7 +6,8 @@ after it names them no more. Each can be run again. Nothing here prints or reads
 - `publish`: files into the store, then into the index. `publish_inputs` checks them; `file_selection` finds them in folders.
 - `promote`: releases of one index into another one. `dependency_search` finds what comes along. `propose` makes a pull request
   of it, and `proposal_text` says in it what changes for installers.
-- `yank`, `remove`: releases or files marked, or taken out. `stored_bytes` deletes what nobody names any more.
+- `yank`, `remove`: releases or files marked, or taken out. `removal_choice` says which ones are meant, and `stored_bytes`
+  deletes what nobody names any more.
 - `upload_rights`: who may write which projects.
 - `verify`: index and store compared. `verify_folder` and `verify_releases` know the two stores, `verify_findings` says what
   can be found.

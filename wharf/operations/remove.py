@@ -53,6 +53,8 @@ def remove_all(repository: Repository, leaving: Sequence[Leaving], *, reason: st
     while somebody published them again.
     """
     check_reason(reason)
+    if not leaving:
+        return Removed(commit=None, removed=())
     change = Guarded(RemoveFiles(leaving=tuple(leaving)), rights_of(repository))
     done = repository.branch.commit(change, CommitMessage(verb="remove", actor=actor, reason=reason))
     removed, gone = done.outcome.changed, done.outcome.gone
