@@ -30,12 +30,11 @@ if TYPE_CHECKING:
     from wharf.index.upstream_settings import Mode, UpstreamSettings
     from wharf.pages.page_format import Format
     from wharf.server.answer_cache import AnswerCache
-    from wharf.server.claimed_names import ClaimedNames
     from wharf.server.files.download_cache import DownloadCache
     from wharf.server.files.streamed_download import StreamedDownload
     from wharf.server.upstream.judged_projects import JudgedProject, JudgedProjects
     from wharf.server.upstream.open_upstreams import OpenUpstreams
-    from wharf.server.upstream.past_of_index import PastOfIndex
+    from wharf.server.upstream.past_name import PastName
     from wharf.sources.upstream_index import SeenProject, UpstreamIndex
     from wharf.sources.upstream_project import UpstreamFile
 
@@ -56,7 +55,6 @@ _OWN_NAME = text(403, "The name belongs to this repository: the server sends no 
 _NAME_OF_THEN = text(403, "The name belonged to this repository then: the server sends no file of an upstream under it.")
 _NO_FILE = text(404, "No upstream of this index has that file.")
 _NO_FILE_THEN = text(404, "No upstream of this index has that file among those of that moment.")
-_VERBS = ("reserves", "owns"), ("reserved", "owned")  # now, and at a moment of the past
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +153,7 @@ class FallThrough:
         return self._upstreams.problems
 
     async def page(
-        self, index: str, name: str, query: bytes, form: Format, *, zipped: bool, past: PastOfIndex | None = None
+        self, index: str, name: str, query: bytes, form: Format, *, zipped: bool, past: PastName | None = None
     ) -> Answer | Passing:
         """The page of a (normal) name that the index has no project of, or had none of."""
         way = self._way(index, past)
@@ -184,7 +182,7 @@ class FallThrough:
         return self._stays(name, form, way, past) or Passing(_told_stale(page, found.seen), until)
 
     async def file(
-        self, index: str, name: str, sha256: str, filename: str, *, zipped: bool, head: bool, past: PastOfIndex | None = None
+        self, index: str, name: str, sha256: str, filename: str, *, zipped: bool, head: bool, past: PastName | None = None
     ) -> Answer | Passing:
         """A file of a project of an upstream, or its core metadata, at its own address.
 
@@ -218,17 +216,17 @@ class FallThrough:
             return await self.file(index, name, sha256, filename, zipped=zipped, head=head, past=past)
         return Passing(made, self._until(project) if past is None else None)
 
-    def _kept_back(self, name: str, past: PastOfIndex | None) -> Answer:
+    def _kept_back(self, name: str, past: PastName | None) -> Answer:
         """What is said instead of a file of an upstream under a name that is kept."""
         if self._cache.claims.has(name):
             return _OWN_NAME
-        return _NAME_OF_THEN if past is not None and past.claims.has(name) else _UNREAD
+        return _NAME_OF_THEN if past is not None and (past.owned or past.reserved) else _UNREAD
 
-    def _still(self, index: str, name: str, way: _Way, past: PastOfIndex | None) -> bool:
+    def _still(self, index: str, name: str, way: _Way, past: PastName | None) -> bool:
         """Whether what was decided of a name still holds. In any thread."""
         return not self._is_kept(name, past) and way == self._way(index, past)
 
-    def _way(self, index: str, past: PastOfIndex | None = None) -> _Way | None:
+    def _way(self, index: str, past: PastName | None = None) -> _Way | None:
         source = self._cache.sources.get(index)
         if source is None:
             return None
@@ -240,26 +238,24 @@ class FallThrough:
             return None
         return _Way(mode if past is None else "proxy", settings.upstream, settings.policy)
 
-    def _is_kept(self, name: str, past: PastOfIndex | None) -> bool:
+    def _is_kept(self, name: str, past: PastName | None) -> bool:
         """Whether a name does not leave the repository, or may be one that must not. In any thread."""
-        return any(each.unread or each.has(name) for each in self._claims(past))
+        return self._cache.claims.unread or self._cache.claims.has(name) or (past is not None and past.is_kept)
 
-    def _claims(self, past: PastOfIndex | None) -> tuple[ClaimedNames, ...]:
-        return (self._cache.claims,) if past is None else (self._cache.claims, past.claims)
-
-    def _stays(self, name: str, form: Format, way: _Way | None, past: PastOfIndex | None) -> Answer | None:
+    def _stays(self, name: str, form: Format, way: _Way | None, past: PastName | None) -> Answer | None:
         """What is said of a name that does not leave the repository; None if it does."""
-        for claims, (reserves, owns) in zip(self._claims(past), _VERBS, strict=False):
-            if claims.has(name):
-                verb = reserves if claims.reserves(name) else owns
-                return self._cache.empty_page(name, form, f"This repository {verb} the name. wharf looks for it nowhere else.")
-        if any(each.unread for each in self._claims(past)):
+        verb = None if past is None else "reserved" if past.reserved else "owned" if past.owned else None
+        if self._cache.claims.has(name):
+            verb = "reserves" if self._cache.claims.reserves(name) else "owns"
+        if verb is not None:
+            return self._cache.empty_page(name, form, f"This repository {verb} the name. wharf looks for it nowhere else.")
+        if self._is_kept(name, past):
             return _UNREAD
         if way is not None and not way.settings.upstreams(name):
             return self._cache.empty_page(name, form, "A route of this index sends the name nowhere.")
         return None
 
-    async def _find(self, way: _Way, name: str, past: PastOfIndex | None, *, itself: bool = False) -> _Found | None:
+    async def _find(self, way: _Way, name: str, past: PastName | None, *, itself: bool = False) -> _Found | None:
         """The upstream that has a project of that name, with what it has of it, unless the client can be sent there.
 
         `itself`: what it has is wanted, wherever clients are sent.
