@@ -25,6 +25,7 @@ Kind = Literal[
     "odd-file",
     "unread-index",
     "temporary",
+    "kept-for-past",
 ]
 
 
@@ -101,10 +102,12 @@ def named_files(repository: Repository) -> NamedFiles:
     return NamedFiles(tuple(files), certain, tuple(unread), indexes)
 
 
-def unnamed_detail(*, certain: bool) -> str:
-    """Why bytes that nobody names are a finding, and whether they may go."""
-    if certain:
+def unnamed_detail(*, certain: bool, past: bool) -> str:
+    """Why bytes that nobody names are a finding, and whether they may go. `past`: the past of each index could be read."""
+    if certain and past:
         return "no index names these bytes"
+    if certain:
+        return "no index names these bytes; they stay, because the past of an index cannot be read, and may keep them"
     return "no record that can be read names these bytes; they stay, because some cannot be read"
 
 

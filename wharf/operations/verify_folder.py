@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from wharf.errors import OddFileError
+from wharf.operations.kept_by_past import KeptByPast, kept_by_past, kept_until, unread_of
 from wharf.operations.verify_findings import Finding, Findings, named_files, unnamed_detail
 from wharf.system import regular_file
 
@@ -49,7 +50,10 @@ class FolderAudit:
             yield Finding(kind="other-bytes", path=path, detail=detail)
 
     def delete_unnamed(self, *, repair: bool) -> Findings:
-        """Bytes are deleted only if no index names them, before this takes the lock that publishers share and after it."""
+        """Bytes are deleted only if no index names them, before this takes the lock that publishers share and after it.
+
+        What the past keeps is a leftover.
+        """
         before, _ = self._unnamed()
         odd = [self._odd(path) for path in self._store.odd()]
         with self._store.alone(PATIENCE) as alone:
@@ -58,17 +62,25 @@ class FolderAudit:
                 waiting = [Finding(kind="unnamed-bytes", path=_path(each), detail=detail) for each in sorted(before)]
                 return odd, (*waiting, *self._temporary())
             after, named = self._unnamed()
-            unnamed = sorted(before & after)
+            left = sorted(before & after)
+            past = kept_by_past(self._repository) if left else KeptByPast()
+            unnamed = [each for each in left if each not in past.files]
+            certain = named.certain and past.certain
             leftovers = self._temporary()
             if repair:
                 deleted = {str(path.relative_to(self._folder)) for path in self._store.delete_temporary()}
                 leftovers = tuple(dataclasses.replace(each, repaired=each.path in deleted) for each in leftovers)
-                for each in unnamed if named.certain else ():
+                for each in unnamed if certain else ():
                     self._store.delete(*each)
-        detail = unnamed_detail(certain=named.certain)
-        gone = repair and named.certain
+        detail = unnamed_detail(certain=named.certain, past=past.certain)
+        gone = repair and certain
         problems = [Finding(kind="unnamed-bytes", path=_path(each), detail=detail, repaired=gone) for each in unnamed]
-        return [*odd, *problems], (*named.unread, *leftovers)
+        kept = [
+            Finding(kind="kept-for-past", path=_path(each), detail=kept_until(past.files[each]))
+            for each in left
+            if each in past.files
+        ]
+        return [*odd, *problems], (*unread_of(named, past), *leftovers, *kept)
 
     def _unnamed(self) -> tuple[set[tuple[str, str]], NamedFiles]:
         stored = set(self._store.assets())  # before the indexes: what is stored later is not looked at

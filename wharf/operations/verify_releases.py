@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from wharf.errors import NotAllowedError, NotFoundError, StorageError
 from wharf.github.release_states import LEFT_AFTER, Remedy, left_over
 from wharf.index import asset_location
+from wharf.operations.kept_by_past import KeptByPast, kept_by_past, kept_until, unread_of
 from wharf.operations.verify_findings import Finding, Findings, named_files, unnamed_detail
 
 if TYPE_CHECKING:
@@ -93,27 +94,33 @@ class ReleasesAudit:
         return "" if same and stored.name == asset_location.metadata_name(place.name) else "is that of another file"
 
     def delete_unnamed(self, *, repair: bool) -> Findings:
-        """Only what is wharf's, unnamed before and after the list was made, and a day old, is deleted."""
+        """Only what is wharf's, unnamed before and after the list was made, not kept by the past, and a day old, is deleted."""
         self._repository.branch.fetch()
         named = named_files(self._repository)
-        ids = _ids(named)
+        ids, past = _ids(named), KeptByPast()
         ours = {listed.id: listed for listed in self._all if listed.mark is not None}  # a list that shifts has some twice
+        if any(not ids.issuperset(asset.id for asset in listed.assets) for listed in ours.values()):
+            past = kept_by_past(self._repository)
         # The branch of an index may have been deleted by mistake: what its releases hold is needed when it is brought back.
-        sure = {listed.id: named.certain and listed.index in named.indexes for listed in ours.values()}
+        sure = {listed.id: named.certain and past.certain and listed.index in named.indexes for listed in ours.values()}
         drafts = [
             self._draft(listed, repair=repair and sure[listed.id])
             for listed in ours.values()
-            if listed.draft and Remedy.REPAIR in left_over(listed, ids).remedies
+            if listed.draft and Remedy.REPAIR in left_over(listed, ids | past.assets.keys()).remedies
         ]
         unnamed = {
-            asset.id: self._unnamed(listed, asset, repair=repair and sure[listed.id], named=named)
+            asset.id: self._unnamed(listed, asset, repair=repair and sure[listed.id], named=named, past=past)
             for listed in ours.values()
             for asset in listed.assets
             if not listed.draft and asset.id not in ids and asset.name.endswith(_OURS)
         }
         problems = [each for each in unnamed.values() if each.kind == "unnamed-bytes"]
         problems += self._taken_up({id_ for id_, each in unnamed.items() if each.repaired})
-        return problems, (*named.unread, *drafts, *(each for each in unnamed.values() if each.kind != "unnamed-bytes"))
+        return problems, (
+            *unread_of(named, past),
+            *drafts,
+            *(each for each in unnamed.values() if each.kind != "unnamed-bytes"),
+        )
 
     def _taken_up(self, deleted: set[int]) -> Iterator[Finding]:
         """What an index names since it was deleted: a publish took it up in that moment, and looked before it was gone."""
@@ -136,8 +143,10 @@ class ReleasesAudit:
             kind="temporary", path=f"releases/{listed.tag} (draft {listed.id})", detail=detail, repaired=repair and old
         )
 
-    def _unnamed(self, listed: Listed, asset: Stored, *, repair: bool, named: NamedFiles) -> Finding:
+    def _unnamed(self, listed: Listed, asset: Stored, *, repair: bool, named: NamedFiles, past: KeptByPast) -> Finding:
         path = f"releases/{listed.tag}/{asset.name}"
+        if asset.id in past.assets:
+            return Finding(kind="kept-for-past", path=path, detail=kept_until(past.assets[asset.id]))
         if not self._old(asset.updated):
             return Finding(kind="temporary", path=path, detail=_YOUNG)
         if Remedy.REPAIR not in left_over(listed, ()).remedies:
@@ -145,7 +154,7 @@ class ReleasesAudit:
             return Finding(kind="temporary", path=path, detail=detail)
         if repair:
             self._github.rest.delete_asset(asset.id)
-        detail = unnamed_detail(certain=named.certain)
+        detail = unnamed_detail(certain=named.certain, past=past.certain)
         if listed.index not in named.indexes:
             detail = (
                 f"they are of the index {listed.index!r}, whose branch is gone: bring it back; or, if it was meant to go, "
