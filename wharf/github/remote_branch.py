@@ -126,7 +126,7 @@ class RemoteBranch(Branch):
         if self._clone.depth == "history":
             yield from super().history(project)
             return
-        with self._historic() as branch:
+        with self.historic() as branch:
             try:
                 branch.fetch()
             except (NotFoundError, NotAllowedError):
@@ -140,7 +140,7 @@ class RemoteBranch(Branch):
     @contextlib.contextmanager
     def with_history(self) -> Iterator[RemoteBranch]:
         """As for any branch, from a clone that has the folders of all commits, and fetches the files that are read."""
-        with self._historic() as branch:
+        with self.historic() as branch:
             branch.fetch()
             yield branch
 
@@ -154,7 +154,8 @@ class RemoteBranch(Branch):
         found = self._clone.bring_commit(name)
         return None if found is None else self._parsed(f"{found}{below}")
 
-    def _historic(self) -> RemoteBranch:
+    def historic(self) -> RemoteBranch:
+        """The same branch over a clone that has the folders of all commits. Nothing is brought before somebody fetches."""
         return RemoteBranch(self._clone.folder, self.index, self.github, depth="history")
 
     def prepared(self, change: Change) -> Snapshot:

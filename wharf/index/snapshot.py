@@ -82,6 +82,17 @@ class Snapshot:
         self._previous = None
         return {name: tree for shard in self._projects.values() for name, tree in shard.items()}
 
+    def tree_id(self, name: str) -> str | None:
+        """The git id of the folder of one project; None: no such project. Reads at most one folder of folders."""
+        shard = name[:2]
+        if shard in self._shards:
+            self._load([shard])
+        return self._projects.get(shard, {}).get(name)
+
+    def weight(self) -> int:
+        """The bytes that it has in memory, by a cautious estimate that counts what it shares with other snapshots."""
+        return 4000 + 350 * (len(self._shards) + sum(map(len, self._projects.values())))
+
     def project(self, name: str) -> Project | None:
         """One project; records that do not parse are logged by name and left out."""
         found, broken = next(iter(self.projects([name])), (None, ()))

@@ -8,11 +8,11 @@ Wings, from the ground up:
 
 - `http`: connections, requests and answers. `logs`: what the operator is told. `access`: who may read and upload.
 - `files`: the bytes of files. `refresh`: how a new commit is noticed and shown. `upstream`: what other indexes have.
-- `web`: uploads, webhooks, the page for people.
+- `past`: addresses of the past. `web`: uploads, webhooks, the page for people.
 
 Rooms:
 
-- `simple_api`: where a request for a page or a file is answered.
+- `simple_api`: where a request for a page or a file is answered. `page_requests`: what it asks for.
 - `fall_through`: what is said of a name that the index has no project of, and whether the name may leave.
 - `answer_cache`, `answer_maker`: answers that lie ready, and how one is made. `claimed_names`: the names of the index.
 - `app`: puts a server together by its `rules`; `access_choice` and `file_answers` choose the parts.

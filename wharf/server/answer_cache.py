@@ -16,6 +16,7 @@ from wharf.model import Project, Status, is_filename, normalize
 from wharf.pages import document, page_format
 from wharf.server.answer_maker import LIST, AnswerMaker, AnswerOfFile, Variant
 from wharf.server.claimed_names import ClaimedNames
+from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http import answer
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ BUDGET = 96 << 20
 _FILE_WEIGHT = 1200  # bytes that a FileAnswer and its keys cost, roughly; measured at 1,000
 _ANSWER_WEIGHT = 2000
 
+_OF_PAST = 2  # answers of the past that are made at the same time
 _REMEMBERED = 8192  # requests whose answer is remembered by their very words
 _WORDS = 600  # bytes of path and headers beyond which a request is not remembered
 
@@ -70,6 +72,9 @@ class AnswerCache:
       project with the same validator. So indexes that show the same of a project share its answers.
     - Answers have at most `budget` bytes, by a cautious estimate, or are of one project. What was looked up least lately goes
       first.
+    - `past` has what addresses of the past show, by other names than those of indexes. Of each it has the layers and a mark:
+      SETTLED or YOUNG. A swap takes none of them away, and so none of their pages. They are made in threads of their own,
+      because the history may have to be fetched. `beside` are the bytes of memory that they need themselves, within `budget`.
     - `ready` has only answers to what is shown, by the words of the request, each with the index that it is of; `swaps` counts
       the swaps.
     - `blind` are the indexes of which nothing can be shown yet, so that nothing can be said to be missing in them.
@@ -81,6 +86,7 @@ class AnswerCache:
 
     def __init__(self, answer_of_file: AnswerOfFile, *, private: bool, budget: int = BUDGET, copied: bool = False) -> None:
         self.damaged: Callable[[], None] = lambda: None
+        self.past_damaged: Callable[[], None] = lambda: None
         self._maker = AnswerMaker(answer_of_file, private=private, copied=copied)
         self._budget = budget
         self._used = 0
@@ -88,11 +94,14 @@ class AnswerCache:
         self.swaps = 0
         self.blind: frozenset[str] = frozenset()
         self.sources: Mapping[str, Layers] = {}
+        self.past: dict[str, tuple[Layers, str]] = {}
+        self.beside = 0
+        self._past_threads = DaemonThreads("past-pages", _OF_PAST)
         self.claims = ClaimedNames()
         self._cached: OrderedDict[_Key, _CachedProject] = OrderedDict()
         self._validators: dict[str, set[str]] = {}  # of what is cached, by project
         self._making: dict[tuple[object, ...], asyncio.Task[Any]] = {}
-        self._expiring: list[tuple[float, int, Asked]] = []  # a heap of what is ready and comes from upstreams
+        self._expiring: list[tuple[float, int, Asked]] = []  # a heap of what is ready for a while
         self._counter = itertools.count()  # or requests of one moment would be compared
 
     def swap(self, sources: Mapping[str, Layers], changed: Mapping[str, Collection[str] | None]) -> None:
@@ -111,7 +120,7 @@ class AnswerCache:
         differ = {*self._validators} if every else {name for names in changed.values() for name in names or ()}
         for name in differ - {LIST}:
             for validator in [*self._validators.get(name, ())]:
-                if all(source.validator(name) != validator for source in sources.values()):
+                if " " not in validator and all(source.validator(name) != validator for source in sources.values()):
                     self._drop((name, validator))
 
     def remember(self, swaps: int, asked: Asked, index: str, given: Answer | FileAnswer | GitHubFile) -> None:
@@ -124,8 +133,10 @@ class AnswerCache:
                 self.ready.clear()
             self.ready[asked] = index, given
 
-    def remember_until(self, swaps: int, asked: Asked, index: str, given: Answer, until: float) -> None:
-        """The same of what comes from an upstream, until a moment that `expire` is told."""
+    def remember_until(
+        self, swaps: int, asked: Asked, index: str, given: Answer | FileAnswer | GitHubFile, until: float
+    ) -> None:
+        """The same of what comes from an upstream or is of the past, until a moment that `expire` is told."""
         if len(self._expiring) >= _REMEMBERED:
             self.expire(math.inf)
         self.remember(swaps, asked, index, given)
@@ -138,13 +149,13 @@ class AnswerCache:
             self.ready.pop(heapq.heappop(self._expiring)[-1], None)
 
     def forget_upstreams(self) -> None:
-        """Remember nothing that comes from upstreams: a name may belong to the repository now."""
+        """Remember nothing of upstreams or of the past: a name may belong to the repository now, a file be hidden or gone."""
         self.expire(math.inf)
         self.swaps += 1  # what is being made now is not remembered
 
     def has(self, index: str, name: str) -> bool:
         """Whether an index shows a project of that (normal) name; the empty name is the list."""
-        source = self.sources.get(index)
+        source, _ = self._source(index)
         return source is not None and (name == LIST or source.has(name))
 
     def empty_page(self, name: str, form: Format, reason: str) -> Answer:
@@ -170,7 +181,7 @@ class AnswerCache:
 
     def file(self, index: str, sha256: str, filename: str) -> FileAnswer | GitHubFile | None:
         """The file if its project lies ready and names it."""
-        cached = self._of(index, _project_of(filename))
+        cached = self._of(index, project_of(filename))
         return None if cached is None or cached.files is None else cached.files.get(f"{sha256}/{filename}")
 
     async def make_file(self, index: str, sha256: str, filename: str) -> FileAnswer | GitHubFile | None:
@@ -179,7 +190,7 @@ class AnswerCache:
         def put(cached: _CachedProject, made: dict[str, FileAnswer | GitHubFile]) -> None:
             cached.files = made
 
-        name = _project_of(filename)
+        name = project_of(filename)
         cached = self._of(index, name)
         files = cached.files if cached is not None else None
         if files is None:
@@ -192,7 +203,7 @@ class AnswerCache:
         def put(cached: _CachedProject, made: dict[str, Hidden]) -> None:
             cached.hidden = made
 
-        name = _project_of(filename)
+        name = project_of(filename)
         cached = self._of(index, name)
         hidden = cached.hidden if cached is not None else None
         if hidden is None:
@@ -201,7 +212,7 @@ class AnswerCache:
 
     def metadata(self, index: str, sha256: str, filename: str, *, zipped: bool) -> Answer | None:
         """The core metadata of a file if it lies ready."""
-        cached = self._of(index, _project_of(filename))
+        cached = self._of(index, project_of(filename))
         return None if cached is None else cached.metadata.get((f"{sha256}/{filename}", zipped))
 
     async def make_metadata(self, index: str, sha256: str, filename: str, *, zipped: bool) -> Answer | None:
@@ -214,20 +225,25 @@ class AnswerCache:
 
         if await self.make_file(index, sha256, filename) is None:
             return None
-        name = _project_of(filename)
+        name = project_of(filename)
         make = partial(self._maker.metadata, name, filename, zipped)
         ready = self.metadata(index, sha256, filename, zipped=zipped)
         return ready or await self._once(index, name, ("metadata", *key), make, put)
 
     def _key(self, index: str, name: str) -> _Key | None:
         """What an answer is kept by; None if the index shows no such project."""
-        source = self.sources.get(index)
+        source, mark = self._source(index)
         if source is None:
             return None
         if name == LIST:
-            return LIST, index
+            return LIST, f"{mark} {index}" if mark else index
         validator = source.validator(name)
-        return None if validator is None else (name, validator)
+        return None if validator is None else (name, f"{mark} {validator}" if mark else validator)
+
+    def _source(self, index: str) -> tuple[Layers | None, str]:
+        """What an index shows, and the mark of it, which is empty for what is of now."""
+        source = self.sources.get(index)
+        return self.past.get(index, (None, "")) if source is None else (source, "")
 
     def _of(self, index: str, name: str) -> _CachedProject | None:
         """What lies ready of a project, or of the list."""
@@ -246,7 +262,7 @@ class AnswerCache:
         put: Callable[[_CachedProject, T], None],
     ) -> T | None:
         """Make something of a project in a thread, once for all who ask meanwhile; None if the index shows no such project."""
-        source, key = self.sources.get(index), self._key(index, name)
+        (source, _), key = self._source(index), self._key(index, name)
         if source is None or key is None:
             return None
         doing = (*key, self.swaps if name == LIST else None, *what)
@@ -268,10 +284,13 @@ class AnswerCache:
     ) -> T:
         swaps = self.swaps
         try:
-            made = await asyncio.to_thread(make, source, key[1])
+            if " " in key[1]:
+                made = await self._past_threads.run(partial(make, source, key[1]))
+            else:
+                made = await asyncio.to_thread(make, source, key[1])
         except StorageError as error:
             if isinstance(error, (DamagedError, LostRecordError)):
-                self.damaged()
+                (self.past_damaged if " " in key[1] else self.damaged)()
             raise
         if self._key(index, key[0]) == key and (key[0] != LIST or swaps == self.swaps):
             cached = self._cached.setdefault(key, _CachedProject())
@@ -280,7 +299,7 @@ class AnswerCache:
             put(cached, made)
             self._used += cached.weight()
             self._cached.move_to_end(key)
-            while self._used > self._budget and len(self._cached) > 1:
+            while self._used + self.beside > self._budget and len(self._cached) > 1:
                 self.ready.clear()  # or what leaves the cache would stay in memory
                 self._drop(next(iter(self._cached)))
         return made
@@ -294,7 +313,7 @@ class AnswerCache:
                 del self._validators[key[0]]
 
 
-def _project_of(filename: str) -> str:
+def project_of(filename: str) -> str:
     """The project that a file of that name belongs to; for what no distribution is called, a name that no project has."""
     if not is_filename(filename):
         return "-"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wharf.errors import LostRecordError, StorageError
 from wharf.model import Project
@@ -27,6 +27,13 @@ LIST = ""
 Variant = tuple[Format, bool]
 """A format, and whether it is compressed."""
 
+SETTLED: Final = "settled"
+"""A mark before the validator of what is of the past, and cannot change any more."""
+YOUNG: Final = "young"
+"""The same of what is of the past, where a commit may still come that counts then."""
+
+_FOREVER = "max-age=31536000, immutable"
+
 AnswerOfFile: TypeAlias = "Callable[[File, str], FileAnswer | GitHubFile]"
 """How a file of the index is answered, given its Cache-Control. Raises StorageError."""
 
@@ -35,6 +42,8 @@ log = logging.getLogger("wharf")
 
 class AnswerMaker:
     """Makes the answers of a source. All of it may run in any thread.
+
+    A validator may have a mark before it, and a space between: then the source is of the past.
 
     `private`: no cache on the way may keep an answer for others. `copied`: what is read is a copy of what is on GitHub. What is
     missing in it is raised, and not left out.
@@ -48,6 +57,7 @@ class AnswerMaker:
     def page(self, name: str, variant: Variant, source: Layers, validator: str) -> Answer:
         """The page of a project or of the list. `validator` stands for what it is made of; the list has its own."""
         form, zipped = variant
+        mark, _, validator = validator.rpartition(" ")
         if name == LIST:
             value, validator = document.projects(source.names()), source.list_validator()
         else:
@@ -58,7 +68,7 @@ class AnswerMaker:
             page_format.render(value, form),
             content_type=form.content_type,
             etag=page_etag(validator, form, zipped=zipped),
-            cache_control=f"{self._scope}, no-cache",
+            cache_control=f"{self._scope}, {_FOREVER if mark == SETTLED else 'no-cache'}",
             vary="Accept, Accept-Encoding",
             zipped=zipped,
         )
@@ -72,12 +82,12 @@ class AnswerMaker:
             log.warning("left out: %s", each.message)
         return found
 
-    def files(self, name: str, source: Layers, _validator: str) -> dict[str, FileAnswer | GitHubFile]:
+    def files(self, name: str, source: Layers, validator: str) -> dict[str, FileAnswer | GitHubFile]:
         """The answers for the files of a project, by `sha256/filename`."""
         project = self._project(source, name)
         if project is None or project.status.marker == "quarantined":
             return {}
-        cache_control = self._for_files(source, name)
+        cache_control = self._for_files(source, name, validator)
         found = {}
         for file in project.files:
             try:
@@ -90,11 +100,14 @@ class AnswerMaker:
         """What a policy hides of a project, by filename."""
         return {each.filename: each for each in source.hidden_files(name)}
 
-    def _for_files(self, source: Layers, name: str) -> str:
-        """How long a file may be kept on its way: not for long if a policy may hide it tomorrow."""
-        return f"{self._scope}, no-cache" if source.may_hide(name) else f"{self._scope}, max-age=31536000, immutable"
+    def _for_files(self, source: Layers, name: str, validator: str) -> str:
+        """How long a file may be kept on its way: not for long if a policy may hide it tomorrow.
 
-    def metadata(self, name: str, filename: str, zipped: bool, source: Layers, _validator: str) -> Answer | None:
+        At an address of the past neither: that obeys what holds today.
+        """
+        return f"{self._scope}, {'no-cache' if ' ' in validator or source.may_hide(name) else _FOREVER}"
+
+    def metadata(self, name: str, filename: str, zipped: bool, source: Layers, validator: str) -> Answer | None:
         """The core metadata of a file that the index names; None where it is not announced."""
         data = source.core_metadata(name, filename)
         if data is None:
@@ -103,7 +116,7 @@ class AnswerMaker:
             data,
             content_type="text/plain; charset=utf-8",
             etag=metadata_etag(data, zipped=zipped),
-            cache_control=self._for_files(source, name),
+            cache_control=self._for_files(source, name, validator),
             vary="Accept-Encoding",
             zipped=zipped,
         )

@@ -18,6 +18,8 @@ from wharf.server.answer_cache import AnswerCache
 from wharf.server.fall_through import FallThrough
 from wharf.server.file_answers import delivery_of, file_answers, upload_folder, upstream_folder, upstream_opener
 from wharf.server.files.download_cache import DownloadCache
+from wharf.server.past.history_copy import HistoryCopy
+from wharf.server.past.past_api import PastApi
 from wharf.server.refresh.refresher import Refresher
 from wharf.server.simple_api import SimpleApi
 from wharf.server.upstream.judged_projects import PAST_BUDGET, JudgedProjects
@@ -29,7 +31,7 @@ from wharf.server.web.webhook import Webhook
 from wharf.system.clock import elapsed, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
     from datetime import datetime
 
     from starlette.types import ASGIApp
@@ -75,19 +77,13 @@ def make_app(
     fall_through = _fall_through(repository, rules, cache, clock, now)
     delivery = delivery_of(repository, rules, borrowed, public=lambda: refresher.public, clock=clock)
     access = refresher.access = access_of(repository, rules, refresher, clock=clock, warn=warn)
-
-    @asynccontextmanager
-    async def lifespan(_app: ASGIApp) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(refresher.forever())]
-        if rules.password is None:
-            tasks.append(asyncio.create_task(fall_through.prepare()))
-        yield
-        for task in tasks:
-            task.cancel()
-
+    history = HistoryCopy(repository.branch, borrowed, clock=clock)
+    past = PastApi(cache, fall_through, history, delivery, copied=github is not None, clock=clock, now=now)
+    begin = [refresher.forever, *([fall_through.prepare] if rules.password is None else [])]
+    lifespan = partial(_lifespan, begin, past.close)
     index = repository.branch.index
     uploads, root = _uploads(repository, rules, clock), rules.root_path.rstrip("/")
-    routes = Routes(access, index, cache, refresher, uploads, sleep, root, _home(rules), fall_through, refusals)
+    routes = Routes(access, index, cache, refresher, uploads, sleep, root, _home(rules), fall_through, past, refusals)
     return SimpleApi(
         cache,
         access,
@@ -96,8 +92,21 @@ def make_app(
         delivery=delivery,
         index=index,
         fall_through=fall_through,
+        past=past,
         refusals=refusals,
     )
+
+
+@asynccontextmanager
+async def _lifespan(
+    begin: Sequence[Callable[[], Coroutine[None, None, None]]], end: Callable[[], None], _app: ASGIApp
+) -> AsyncIterator[None]:
+    """What runs for as long as the server does, and what is done at its end."""
+    tasks = [asyncio.create_task(each()) for each in begin]
+    yield
+    for task in tasks:
+        task.cancel()
+    end()
 
 
 def _is_private(rules: Rules) -> bool:

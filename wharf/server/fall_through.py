@@ -10,7 +10,6 @@ import logging
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from wharf.errors import StorageError
 from wharf.index.policy import Hidden
@@ -18,6 +17,7 @@ from wharf.index.upstream_settings import UPSTREAM, is_folder
 from wharf.server.files.download_cache import Wanted
 from wharf.server.http import answer
 from wharf.server.http.answer import Answer, FileAnswer, text, uncached_redirect
+from wharf.server.page_requests import quoted
 from wharf.server.upstream.hidden_files import HiddenFiles
 from wharf.system.clock import elapsed
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from wharf.pages.page_format import Format
     from wharf.server.answer_cache import AnswerCache
     from wharf.server.files.download_cache import DownloadCache
+    from wharf.server.files.github_file import GitHubFile
     from wharf.server.files.streamed_download import StreamedDownload
     from wharf.server.upstream.judged_projects import JudgedProject, JudgedProjects
     from wharf.server.upstream.open_upstreams import OpenUpstreams
@@ -59,9 +60,12 @@ _NO_FILE_THEN = text(404, "No upstream of this index has that file among those o
 
 @dataclass(frozen=True, slots=True)
 class Passing:
-    """What is sent of an upstream. `until` is when it has to be looked at again, in seconds by `elapsed`; None: each time."""
+    """What is sent for a while, as of an upstream.
 
-    answer: Answer | FileAnswer | StreamedDownload
+    `until` is when it has to be looked at again, in seconds by `elapsed`; None: each time.
+    """
+
+    answer: Answer | FileAnswer | StreamedDownload | GitHubFile
     until: float | None = None
 
 
@@ -336,8 +340,3 @@ def _told_stale(page: Answer, seen: SeenProject) -> Answer:
         return page
     since = f"{seen.stale_since:%Y-%m-%dT%H:%M:%SZ}".encode()
     return replace(page, headers=(*page.headers, (b"x-wharf-stale-since", since)))
-
-
-def quoted(query: bytes) -> str:
-    """A query as it came, in the characters of an address."""
-    return quote(query, safe="=&/+%")

@@ -10,19 +10,15 @@ import contextlib
 import logging
 import os
 import re
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, quote
+from typing import TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect
 
 from wharf.errors import StorageError, WharfError
 from wharf.index.index_name import has_address
-from wharf.model import is_name, is_sha256, normalize
-from wharf.pages import content_negotiation
-from wharf.pages.page_format import Format
+from wharf.model import is_name, is_sha256
 from wharf.server.access.access_protocol import ASK
-from wharf.server.answer_maker import LIST
-from wharf.server.fall_through import Passing, quoted
+from wharf.server.fall_through import Passing
 from wharf.server.files.file_sending import send_file
 from wharf.server.files.github_file import GitHubFile
 from wharf.server.files.streamed_download import StreamedDownload, send_download
@@ -30,6 +26,9 @@ from wharf.server.http import answer, conditional_requests, error_answers
 from wharf.server.http.answer import Answer, FileAnswer
 from wharf.server.http.request_headers import by_name
 from wharf.server.http.status_reason import give_reason, send_answer
+from wharf.server.page_requests import NO_FORMAT, format_asked, project_asked, takes_gzip
+from wharf.server.past.past_address import no_uploads, parse_past_address
+from wharf.server.past.past_api import PastRequest
 from wharf.system import fault_report
 
 if TYPE_CHECKING:
@@ -41,11 +40,11 @@ if TYPE_CHECKING:
     from wharf.server.fall_through import FallThrough
     from wharf.server.files.redirect_or_stream import Delivery
     from wharf.server.logs.operator_log import RefusalLog
+    from wharf.server.past.past_address import PastAddress
+    from wharf.server.past.past_api import Made, PastApi
 
 log = logging.getLogger("wharf")
 
-_HEADER = content_negotiation.MAX_HEADER + 1  # what is remembered by its text is cut before it is remembered
-_SLASHES = re.compile("//+")
 _READING = frozenset({"GET", "HEAD"})
 _WRITING = frozenset({"POST", "PUT"})
 _TAKES_POSTS = frozenset({"/legacy/", "/legacy", "/-/webhook/github"})
@@ -56,9 +55,6 @@ _OF_UPSTREAM = re.compile(r"/files/([a-z0-9-]{1,200})/([0-9a-f]{64})/([^/]+)", r
 _HOME_OF_INDEX = re.compile(r"/([a-z0-9][a-z0-9-]{0,63})/?", re.ASCII)
 _REFUSALS = frozenset({401, 403})
 _NO_METHOD = answer.text(405, "Only GET and HEAD are answered here.", (("allow", "GET, HEAD"),))
-_NO_FORMAT = answer.text(
-    406, f"The client takes none of the formats that the server has: {', '.join(form.value for form in Format)} (PEP 691)."
-)
 _BLIND = answer.text(
     503, "The server has not seen an index yet, so it says nothing of any name, and passes none on.", (("retry-after", "5"),)
 )
@@ -88,6 +84,7 @@ class SimpleApi:
         root_path: str = "",
         delivery: Delivery | None = None,
         fall_through: FallThrough,
+        past: PastApi,
         index: str,
         refusals: RefusalLog | None = None,
     ) -> None:
@@ -97,6 +94,7 @@ class SimpleApi:
         self._router = router
         self._root = root_path.rstrip("/")
         self._fall_through = fall_through
+        self._past = past
         self._index = index
         self._refusals = refusals
         self.who = access.name_of
@@ -124,14 +122,15 @@ class SimpleApi:
         found: Answer | FileAnswer | StreamedDownload | None = self.find_ready(scope)
         if found is None:
             whole = self._path(scope["path"])
-            index, path = self._index_of(whole)
-            if scope["method"] in _WRITING and path not in _TAKES_POSTS:
-                await self._say_where_uploads_go(whole, path, scope, receive, send)
+            past = parse_past_address(whole)
+            index, path = self._index_of(whole) if past is None else (self._named(past), past.below)
+            if scope["method"] in _WRITING and (past is not None or path not in _TAKES_POSTS):
+                await self._say_where_uploads_go(whole, path, scope, receive, send, past)
                 return
-            if not _PAGE_OR_FILE.fullmatch(path):
+            if past is None and not _PAGE_OR_FILE.fullmatch(path):
                 await self._router({**scope, "path": whole, "root_path": ""}, receive, send)
                 return
-            found = await self._make(scope, index, path)
+            found = await self._make(scope, index, path, past, whole.removesuffix(path))
         if isinstance(found, Answer):
             if found.reason:
                 give_reason(receive, found.status, found.reason)
@@ -155,9 +154,18 @@ class SimpleApi:
         found = _OF_INDEX.fullmatch(path)
         return (found[1], found[2]) if found is not None and has_address(found[1]) else (self._index, path)
 
-    async def _say_where_uploads_go(self, whole: str, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+    def _named(self, past: PastAddress) -> str:
+        """The index that an address of the past is of, as far as the access can be asked about it."""
+        return past.index if has_address(past.index) else self._index
+
+    async def _say_where_uploads_go(
+        self, whole: str, path: str, scope: Scope, receive: Receive, send: Send, past: PastAddress | None
+    ) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         base = f"{scope['scheme']}://{headers.get(b'host', b'').decode('latin-1')}{self._root}"
+        if past is not None:
+            await send_answer(no_uploads(past, base), receive, send)
+            return
         of_index = _HOME_OF_INDEX.fullmatch(whole)  # for a name that no index has, what comes next says so
         below = f"/{of_index[1]}" if of_index is not None and has_address(of_index[1]) else whole.removesuffix(path)
         says = f"Uploads go to {base}{below}/legacy/."
@@ -200,7 +208,9 @@ class SimpleApi:
             return None if self._delivery is None or validator is not None else self._delivery.ready(given)
         return conditional_requests.validated(given, validator)
 
-    async def _make(self, scope: Scope, index: str, path: str) -> Answer | FileAnswer | StreamedDownload:
+    async def _make(
+        self, scope: Scope, index: str, path: str, past: PastAddress | None, prefix: str
+    ) -> Answer | FileAnswer | StreamedDownload:
         headers = by_name(scope["headers"])
         refused = self._access.refuse_reading(headers.get(b"host", b""), headers.get(b"authorization"), index)
         if refused is ASK:
@@ -213,16 +223,26 @@ class SimpleApi:
         accept, encoding = headers.get(b"accept"), headers.get(b"accept-encoding")
         if index not in self._cache.sources:
             return _BLIND if index in self._cache.blind or index == self._index else _NO_INDEX
+        if past is not None and past.index not in {"", index}:
+            return _NO_INDEX
+        if not _PAGE_OR_FILE.fullmatch(path):
+            return answer.OTHER_ADDRESS
         try:
-            zipped = content_negotiation.takes_gzip((encoding or b"")[:_HEADER].decode("latin-1"))
-            if path.startswith("/files/"):
+            zipped = takes_gzip(encoding)
+            if past is not None:
+                query, head = scope["query_string"], scope["method"] == "HEAD"
+                made: Made = await self._past.answer(
+                    PastRequest(past, index, accept or b"", encoding, query, self._root, head=head)
+                )
+            elif path.startswith("/files/"):
                 made = await self._file(index, path, zipped=zipped, head=scope["method"] == "HEAD")
             else:
-                made = await self._page(index, path, accept or b"", scope["query_string"], zipped=zipped)
+                above = f"{self._root}{prefix}" if prefix else ""
+                made = await self._page(index, path, accept or b"", scope["query_string"], zipped=zipped, above=above)
             found = made.answer if isinstance(made, Passing) else made
             if isinstance(found, StreamedDownload):
                 return found
-            if not scope["query_string"]:
+            if not scope["query_string"] and (past is None or isinstance(made, Passing)):
                 self._remember(swaps, (scope["path"], accept, encoding), index, made)
             known = conditional_requests.checked(found, headers.get(b"if-match"), headers.get(b"if-none-match"))
             if isinstance(known, GitHubFile):
@@ -232,10 +252,12 @@ class SimpleApi:
             return error_answers.failure(error)
         return known
 
-    def _remember(self, swaps: int, asked: Asked, index: str, made: Answer | FileAnswer | GitHubFile | Passing) -> None:
+    def _remember(self, swaps: int, asked: Asked, index: str, made: Made) -> None:
+        if isinstance(made, StreamedDownload):
+            return
         if not isinstance(made, Passing):
             self._cache.remember(swaps, asked, index, made)
-        elif made.until is not None and isinstance(made.answer, Answer):
+        elif made.until is not None and not isinstance(made.answer, StreamedDownload):
             self._cache.remember_until(swaps, asked, index, made.answer, made.until)
 
     async def _fetch(self, github_file: GitHubFile, *, head: bool) -> Answer | FileAnswer | StreamedDownload:
@@ -244,33 +266,17 @@ class SimpleApi:
             raise StorageError("There is no way to a file at GitHub.", "This is a fault in wharf.")
         return await self._delivery.fetch(github_file, head=head)
 
-    async def _page(self, index: str, path: str, accept: bytes, query: bytes, *, zipped: bool) -> Answer | Passing:
-        form = _format(accept, query)
+    async def _page(self, index: str, path: str, accept: bytes, query: bytes, *, zipped: bool, above: str) -> Answer | Passing:
+        form = format_asked(accept, query)
         if form is None:
-            return _NO_FORMAT
-        if "//" in path:
-            # By its relative links a page with more slashes would lead elsewhere.
-            location = "../" * (path.count("/") - 1) + quote(_SLASHES.sub("/", path)[1:])
-            return answer.redirect(location + (f"?{quoted(query)}" if query else ""))
-        name = path[8:-1]
-        if path != "/simple/" and (path[-1] != "/" or name == LIST or not self._cache.has(index, name)):
-            return await self._redirect_or_miss(index, path, query, form, zipped=zipped)
+            return NO_FORMAT
+        name = project_asked(path, query, above)
+        if name is None:
+            return self._fall_through.missing(index)
+        if isinstance(name, Answer):
+            return name
         page = self._cache.page(index, name, (form, zipped)) or await self._cache.make_page(index, name, (form, zipped))
         return page or await self._fall_through.page(index, name, query, form, zipped=zipped)
-
-    async def _redirect_or_miss(self, index: str, path: str, query: bytes, form: Format, *, zipped: bool) -> Answer | Passing:
-        """A redirect to where the page is (PEP 503: names are normalised, addresses end with a slash), or 404."""
-        if path == "/simple":
-            location = "simple/"
-        else:
-            given = path[8:].removesuffix("/")
-            name = normalize(given)
-            if not is_name(name):
-                return answer.OTHER_ADDRESS if "/" in given and path.endswith("/") else self._fall_through.missing(index)
-            if given == name and path.endswith("/"):
-                return await self._fall_through.page(index, name, query, form, zipped=zipped)
-            location = f"../{name}/" if path.endswith("/") else f"{name}/"
-        return answer.redirect(location + (f"?{quoted(query)}" if query else ""))
 
     async def _file(self, index: str, path: str, *, zipped: bool, head: bool) -> Answer | FileAnswer | GitHubFile | Passing:
         sha256, _, filename = path[7:].partition("/")
@@ -291,11 +297,3 @@ class SimpleApi:
         """What is said where the index shows no such file."""
         hidden = await self._cache.hidden(index, filename)
         return _NO_FILE if hidden is None else self._fall_through.hidden.refused(hidden)
-
-
-def _format(accept: bytes, query: bytes) -> Format | None:
-    if query:
-        named: list[Any] = parse_qs(query[:_HEADER].decode("latin-1")).get("format", [])
-        if named:
-            return content_negotiation.format_named(named[0])
-    return content_negotiation.format_of(accept[:_HEADER].decode("latin-1"))

@@ -6,6 +6,7 @@ nobody asks for.
 
 - `source`: what a reader asks of a source.
 - `layers`: an index and its bases as one source. `own_policy`: without the own files that a policy hides.
+- `lazy_trees`: the folders' ids of a snapshot, read when they are asked for.
 - `upstream_project`: a project as an upstream index shows it.
 - `branch_address`: which addresses of upstreams count where a branch names them.
 - `upstream_address`: where an upstream is, and which links of its pages may be followed.

@@ -23,7 +23,7 @@ _Read = tuple[Project, list[RecordError]]
 """A project as one index has it, with the records that cannot be read."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Layer:
     """One index: its name, its snapshot, and the git ids of its projects' folders by name (`Snapshot.tree_ids`)."""
 
@@ -135,18 +135,26 @@ class Layers:
 
     def core_metadata(self, name: str, filename: str) -> bytes | None:
         """The core metadata (PEP 658) of a file, byte for byte; None where the file is not shown, or has none announced."""
-        holders = self._holders(name).values()
-        for layer in holders:
+        found = self.holder(name, filename)
+        file = None if found is None else found[1].file(filename)
+        if found is None or file is None or file.core_metadata is None or self.status(name).marker == "quarantined":
+            return None
+        return found[0].snapshot.metadata(name, found[1].version, filename)
+
+    def holder(self, name: str, filename: str) -> tuple[Layer, Release] | None:
+        """The layer that gives the version which a file's name says, and that release; None where no files of it are shown."""
+        for layer in self._holders(name).values():
             found = layer.snapshot.records_of_file(name, filename)
             shown = [each for each in found if isinstance(each, Release) and each.files]
             if shown:
-                file = shown[0].file(filename)
-                if file is None or file.core_metadata is None or _status(name, holders).marker == "quarantined":
-                    return None
-                return layer.snapshot.metadata(name, shown[0].version, filename)
+                return layer, shown[0]
             if any(isinstance(each, RecordError) for each in found):
                 return None
         return None
+
+    def status(self, name: str) -> Status:
+        """The status of a project (PEP 503 form). One that cannot be read counts as quarantined."""
+        return _status(name, self._holders(name).values())
 
     def _holders(self, name: str) -> dict[str, Layer]:
         """The layers that show a project of that name, the nearest first, by the names of their indexes."""

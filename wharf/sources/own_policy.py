@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from wharf.errors import RecordError
     from wharf.index.policy import Hidden, Policy, Verdict
-    from wharf.model import File, Project
+    from wharf.model import File, Project, Status
     from wharf.sources.layers import Layer
 
 
@@ -107,6 +107,17 @@ class LayersUnderPolicy(Layers):
         if name not in marks:
             marks[name] = self._policy.mark(name, now)
         return marks[name]
+
+
+def verdict_on(
+    policy: Policy, name: str, status: Status, version: str, file: File, now: datetime
+) -> tuple[Hidden | None, datetime | None]:
+    """Why a policy for own files hides one file of a project (PEP 503 form), wherever its record was found; None: it does not.
+
+    And until when that holds; None: for as long as the policy does.
+    """
+    verdict = policy.judge(name, status, [_OwnFile(file, version)], now)
+    return next(iter(verdict.hidden), None), verdict.until
 
 
 @dataclass(frozen=True, slots=True)

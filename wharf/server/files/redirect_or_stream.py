@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wharf.errors import UNSEEN, StorageError
+from wharf.server.files.streamed_download import StreamedDownload
+
 if TYPE_CHECKING:
     from wharf.server.files.download_cache import DownloadCache
     from wharf.server.files.github_bytes import GitHubBytes
     from wharf.server.files.github_file import GitHubFile
     from wharf.server.files.signed_links import SignedLinks
-    from wharf.server.files.streamed_download import StreamedDownload
     from wharf.server.http.answer import Answer, FileAnswer
 
 
@@ -34,3 +36,19 @@ class Delivery:
         if head:
             return github_file.file.head
         return await self._downloads.open(self._bytes.wanted(github_file))
+
+    async def fetch_if_there(self, github_file: GitHubFile) -> Answer | FileAnswer | StreamedDownload | None:
+        """The same of a file that GitHub may not have any more; None if it does not."""
+        try:
+            if self._links is not None:
+                redirect = await self._links.make(github_file, surely=True)
+                if redirect is not None:
+                    return redirect
+            found = await self._downloads.open(self._bytes.wanted(github_file))
+            if isinstance(found, StreamedDownload):
+                await found.begun()
+        except StorageError as error:
+            if error.told == UNSEEN:
+                return None
+            raise
+        return found

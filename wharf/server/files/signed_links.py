@@ -94,15 +94,18 @@ class SignedLinks:
         kept = self._kept.get(github_file.place)
         return kept.redirect if kept is not None and self._holds(kept) else None
 
-    async def make(self, github_file: GitHubFile) -> Answer | None:
-        """The redirect; None if GitHub gives the bytes themselves instead of an address. Raises StorageError."""
+    async def make(self, github_file: GitHubFile, *, surely: bool = False) -> Answer | None:
+        """The redirect; None if GitHub gives the bytes themselves instead of an address. Raises StorageError.
+
+        `surely`: GitHub is asked whether it has the file, also where everybody could be sent to its public address.
+        """
         place = github_file.place
         kept = self._kept.get(place)
-        if kept is not None and self._holds(kept):
+        if kept is not None and self._holds(kept) and not (surely and kept.public):
             if kept.error is not None:
                 raise kept.error.with_traceback(None)
             return kept.redirect
-        if self._public() and place.repository is None:
+        if self._public() and place.repository is None and not surely:
             return self._keep(
                 place, _KeptAddress(answer.uncached_redirect(self._releases.link(place)), float("inf"), public=True)
             )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from wharf.server.answer_cache import AnswerCache
     from wharf.server.fall_through import FallThrough
     from wharf.server.logs.operator_log import RefusalLog
+    from wharf.server.past.past_api import PastApi
     from wharf.server.refresh.refresher import Refresher
     from wharf.server.web.quota_wait import Sleep
     from wharf.server.web.upload_api import UploadApi
@@ -61,6 +62,7 @@ class Routes:
     root_path: str
     render_home: RenderHome
     fall_through: FallThrough
+    past: PastApi
     refusals: RefusalLog | None
 
     async def upload(self, request: Request) -> Response:
@@ -137,8 +139,9 @@ class Routes:
         return has_address(index) and (index in self.cache.sources or index in self.cache.blind)
 
     async def healthz(self) -> Response:
-        """Tell a monitor whether all indexes are at their tips, and whether upstreams answer: 503 if the index at the root was
-        never seen.
+        """Tell a monitor whether all indexes are at their tips, and how upstreams and the past are, where they were asked for.
+
+        503 if the index at the root was never seen.
 
         Names nothing: anyone may ask.
         """
@@ -149,6 +152,8 @@ class Routes:
             found["seconds_since_github"] = int(age)
         if self.fall_through.asks_upstreams:
             found["upstreams"] = "stale" if self.fall_through.problems else "ok"
+        if self.past.state is not None:
+            found["past"] = self.past.state
         seen = self.refresher.waits or not self.refresher.blind
         return JSONResponse(found, 200 if seen else 503, headers={"cache-control": "no-store"})
 

@@ -1,0 +1,44 @@
+"""Which commit took a file away from an index, and why, as the history of its branch tells it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wharf.index import record
+from wharf.index.commit_message import parse_commit_message
+
+if TYPE_CHECKING:
+    from wharf.index.git import Git
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """A commit after which an index does not have a file any more: its verb, who made it (`actor`), and the reason it gives."""
+
+    commit: str
+    verb: str
+    actor: str
+    reason: str
+
+
+def find(program: Git, since: str, tip: str, project: str, version: str, filename: str) -> Removal | None:
+    """The last first parent of `tip` (or itself) after `since` that took the file away; None: there is none.
+
+    One process looks at folders only, so that a clone without files does as well. Raises StorageError.
+    """
+    path = f"{record.folder(project)}/{version}/{filename}.metadata"  # every file of a release has this beside the record
+    plainly = ("--no-ext-diff", "--no-textconv", "--no-renames")
+    words = ["log", *plainly, "-1", "--first-parent", "--diff-merges=first-parent", "--diff-filter=D"]
+    out = program.run("--literal-pathspecs", *words, "--format=%H%x00%an%x00%B", f"{since}..{tip}", "--", path)
+    commit, _, rest = out.decode(errors="replace").partition("\0")
+    if not rest:
+        return None
+    author, _, text = rest.partition("\0")
+    verb, actor, _, message = parse_commit_message(text, author)
+    return Removal(commit=commit, verb=verb, actor=actor, reason=message.partition("\n")[2].strip() or _unsigned(verb, message))
+
+
+def _unsigned(verb: str, message: str) -> str:
+    """The reason of a commit that wharf did not make: all that it says."""
+    return message if verb == "edit" else ""
