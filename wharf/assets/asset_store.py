@@ -92,10 +92,12 @@ class AssetStore(Protocol):
         """Begin a promotion: until it ends, nobody deletes what it reads and names; or it notices."""
         ...
 
-    def erase(self, files: Sequence[Named], named: Callable[[], Sequence[Named]]) -> tuple[Sequence[Named], str]:
+    def erase(
+        self, files: Sequence[Named], named: Callable[[], Sequence[Named]], dealt_with: Callable[[int], None]
+    ) -> tuple[Sequence[Named], str]:
         """Delete the bytes of files that have left the index, except those that `named` gives when nobody publishes.
 
-        The files whose bytes are still stored, and why.
+        The files whose bytes are still stored, and why. After each file, `dealt_with` gets 1.
         """
         ...
 

@@ -151,7 +151,12 @@ class FolderStore:
         with self._flock(fcntl.LOCK_SH):
             yield SharedFiles(self)
 
-    def erase(self, files: Sequence[Named], named: Callable[[], Sequence[Named]]) -> tuple[Sequence[Named], str]:
+    def erase(
+        self,
+        files: Sequence[Named],
+        named: Callable[[], Sequence[Named]],
+        dealt_with: Callable[[int], None] = lambda _files: None,
+    ) -> tuple[Sequence[Named], str]:
         """Delete the bytes of files that left the index, unless an index names them. Returns what is still stored, and why."""
         with self.alone(PATIENCE) as alone:
             if not alone:
@@ -159,6 +164,7 @@ class FolderStore:
             still = named()
             held = {(each.file.sha256, each.file.filename) for each in still}
             for each in files:
+                dealt_with(1)
                 if (each.file.sha256, each.file.filename) in held:
                     continue
                 try:

@@ -39,6 +39,7 @@ _VERBS = {
     "yank": ("yank_remove_commands", "Tell installers not to choose a release any more."),
     "unyank": ("yank_remove_commands", "Take a yank back."),
     "remove": ("yank_remove_commands", "Delete a release or a file for ever."),
+    "prune": ("prune_command", "Take out what the rules of retention do not keep."),
     "promote": ("promote_command", "Take releases of one index into another one."),
     "index": ("index_command", "Make, list, check and set up the indexes of the repository."),
     "verify": ("verify_command", "Check that index and files agree."),

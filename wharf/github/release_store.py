@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from wharf.transport.http_client import Download
 
 
+_MOST_REASONS = 3  # that are told of files which could not be deleted
+
+
 class Releases:
     """The releases of one repository. `others` (owner/name) are further ones of that host that a record may place a file in."""
 
@@ -35,6 +38,7 @@ class Releases:
         self.github = github
         self.index = index
         self.others = frozenset(each.lower() for each in others)
+        self._immutable: dict[int, Listed] = {}  # they never change again
 
     @contextlib.contextmanager
     def intake(self, progress: Progress) -> Iterator[ReleasePublish]:
@@ -92,6 +96,8 @@ class Releases:
         for listed in self.github.rest.releases() if gone else ():
             if listed.draft or listed.mark is None:
                 continue
+            if listed.immutable:
+                self._immutable[listed.id] = listed
             for asset in listed.assets:
                 for each, name in gone.get(asset.sha256 or "", ()):
                     if release_listing.same_name(asset.name, name) and release_tags.is_of(
@@ -100,30 +106,34 @@ class Releases:
                         found.append(_left(listed, asset, each, name))
         return found
 
-    def erase(self, files: Sequence[Named], named: Callable[[], Sequence[Named]]) -> tuple[Sequence[Named], str]:
+    def erase(
+        self,
+        files: Sequence[Named],
+        named: Callable[[], Sequence[Named]],
+        dealt_with: Callable[[int], None] = lambda _files: None,
+    ) -> tuple[Sequence[Named], str]:
         """Delete the assets of files that left the index, but those that an index still names.
 
         The files that are still stored, and why: of an immutable release nothing can be deleted, not even by its owner.
         """
         still = list(named())
-        why = "another index or record may name them" if still else ""
-        seen: dict[int, Listed | None] = {}
+        why = ["another index or record may name them"] if still else []
+        seen: dict[int, Listed | None] = {**self._immutable}
+        fixed: list[str] = []
         held = {(each.project, each.version, each.file.filename) for each in still}
         for each in files:
+            dealt_with(1)
             if (each.project, each.version, each.file.filename) in held:
                 continue
             try:
                 self._erase(each, seen)
             except (NotAllowedError, StorageError) as error:
                 still.append(each)
-                immutable = "immutable" in error.message.lower()
-                why = (
-                    f"the release {each.file.location.get('tag')} is immutable: nobody can change it; the whole release "
-                    "can be deleted on GitHub's page, and then its tag can never be used again"
-                    if immutable
-                    else error.message.rstrip(".")
-                )
-        return still, why
+                if "immutable" in error.message.lower():
+                    fixed.append(str(each.file.location.get("tag")))
+                else:
+                    why.append(error.message.rstrip("."))
+        return still, "; ".join([*[*dict.fromkeys(why)][:_MOST_REASONS], *([_of_immutable(fixed)] if fixed else [])])
 
     def _erase(self, each: Named, seen: dict[int, Listed | None]) -> None:
         """Delete what is stored of one file. Raises StorageError if its record names what is not wharf's to delete.
@@ -152,7 +162,23 @@ class Releases:
                 continue
             if not release_listing.same_name(stored.name, name) and not (id_ == place.asset and stored.holds(each.file)):
                 raise StorageError(f"{stored.name} in {release.tag}, which its record names, is another file", "")
+            if release.immutable:
+                raise StorageError(f"{release.tag} is immutable", "")
             self.github.rest.delete_asset(stored.id)
+
+
+def _of_immutable(tags: Sequence[str]) -> str:
+    """Why the files stay that are in these releases, one tag for each file."""
+    releases = sorted({*tags})
+    if len(releases) == 1:
+        return (
+            f"the release {releases[0]} is immutable: nobody can change it; the whole release can be deleted on GitHub's page, "
+            "and then its tag can never be used again"
+        )
+    return (
+        f"{len(tags)} of them are in {len(releases)} releases that are immutable: nobody can change those; whole releases can "
+        "be deleted on GitHub's page, and then their tags can never be used again"
+    )
 
 
 def _left(listed: Listed, asset: Stored, release: Release, name: str) -> Named:

@@ -15,7 +15,8 @@ program that a configuration names.
   `wharf_toml_values`: values that several keys have.
 - `upstream_settings`: where `wharf.toml` lets an index look for names that it does not have. `policy`: which files it shows,
   by the `policy_rules`. `policy_values`: how rules write times and sizes. `version_patterns`: names with versions behind them.
-  `retention`: which releases of a project it drops.
+  `retention`: which releases of a project it drops;
+  `prune_releases` is the change that does it.
 - `asset_location`: where a record says that a file is on GitHub.
 - `moment`: a date, a time or a commit, as people write it. `commit_line`: which commit was the tip at a moment. `past_branch`:
   the branch as it was then.

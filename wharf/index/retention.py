@@ -34,7 +34,7 @@ Kind = Literal["final", "pre", "dev"]
 
 _LIMITS = ("keep-newest", "keep-days")
 _NOTHING = re.compile(r"0[hdw]", re.ASCII)
-_WORDS: Final[dict[Kind, str]] = {"final": "", "pre": " pre-", "dev": " dev "}
+_WORDS: Final[dict[Kind, str]] = {"final": "releases", "pre": "pre-releases", "dev": "dev releases"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +181,7 @@ def _number(table: dict[str, object], name: str, key: str, most: int, what: str)
 
 
 def _reason(limits: Limits, kind: Kind) -> str:
-    counted = f"not among the newest {limits.newest}{_WORDS[kind]}releases".replace("- ", "-")
+    counted = f"not among the newest {limits.newest} {_WORDS[kind]}"
     old = f"older than {policy_values.span_in_words(timedelta(days=limits.days or 0))}"
     return " and ".join([*([] if limits.newest is None else [counted]), *([] if limits.days is None else [old])])
 

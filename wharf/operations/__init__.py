@@ -8,6 +8,7 @@ after it names them no more. Each can be run again. Nothing here prints or reads
   of it, and `proposal_text` says in it what changes for installers.
 - `yank`, `remove`: releases or files marked, or taken out. `removal_choice` says which ones are meant, and `stored_bytes`
   deletes what nobody names any more.
+- `prune`: releases that the rules of retention do not keep, taken out.
 - `upload_rights`: who may write which projects.
 - `verify`: index and store compared. `verify_folder` and `verify_releases` know the two stores, `verify_findings` says what
   can be found. `kept_by_past` says which bytes the past keeps, whoever wants to delete them.

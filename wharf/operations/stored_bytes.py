@@ -9,15 +9,25 @@ from wharf.index import asset_location
 from wharf.model import Release
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from wharf.index.change import Named
     from wharf.index.snapshot import Snapshot
+    from wharf.operations.kept_by_past import KeptByPast
     from wharf.repository.opening import Repository
 
 
-def delete_bytes(repository: Repository, left: Sequence[Named]) -> tuple[tuple[Named, ...], str]:
+def delete_bytes(
+    repository: Repository,
+    left: Sequence[Named],
+    *,
+    past: Callable[[], KeptByPast] | None = None,
+    dealt_with: Callable[[int], None] = lambda _files: None,
+) -> tuple[tuple[Named, ...], str]:
     """Delete the bytes of files that left the index; those that are still stored, and why.
+
+    What the past keeps stays, where `past` is given; it is asked when nobody can publish, or at the last moment before.
+    `dealt_with` is told after each file.
 
     In a folder, one lock is held for all of them. On GitHub each one is a request, within the limits. What cannot be deleted
     now is no error, as the files left the index. Raises StorageError if bytes were deleted while somebody published them again.
@@ -25,7 +35,7 @@ def delete_bytes(repository: Repository, left: Sequence[Named]) -> tuple[tuple[N
     if not left:
         return (), ""
     try:
-        kept, why = repository.assets.erase(left, lambda: _still_named(repository, left))
+        kept, why = repository.assets.erase(left, lambda: _held(repository, left, past), dealt_with)
     except (StorageError, NotAllowedError, NotFoundError) as error:
         return tuple(left), f"{error.message.rstrip('.')}; the same command again deletes them"
     held = {_key(each) for each in kept}
@@ -63,7 +73,18 @@ def _taken_up(repository: Repository, gone: Sequence[Named]) -> tuple[str, str] 
     return None
 
 
-def _still_named(repository: Repository, files: Sequence[Named]) -> tuple[Named, ...]:
+def _held(repository: Repository, left: Sequence[Named], past: Callable[[], KeptByPast] | None) -> tuple[Named, ...]:
+    """Those files that some index names, or that the past keeps. Indexes come first: what leaves one is in its past then."""
+    named = still_named(repository, left)
+    if past is None:
+        return named
+    after, known = past(), {_key(each) for each in named}
+    if not after.certain:
+        return tuple(left)
+    return (*named, *(each for each in left if _key(each) not in known and after.until(each.file) is not None))
+
+
+def still_named(repository: Repository, files: Sequence[Named]) -> tuple[Named, ...]:
     """Those files that some index names, or may name in a record that cannot be read."""
     by_project: dict[str, list[Named]] = {}
     for each in files:

@@ -1,0 +1,97 @@
+"""PruneReleases: the change that takes releases out of an index by the rules of `[[retention]]`, as they are on the tip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from wharf.errors import RecordError
+from wharf.index import retention, wharf_toml
+from wharf.index.change import Named, Outcome, Records
+from wharf.index.yank_and_remove import removal_of
+from wharf.model import version_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from datetime import datetime
+
+    from wharf.index.retention import Dropped, RetentionRule
+    from wharf.model import Release
+
+
+class OtherIndexes(Protocol):
+    """The other indexes of the repository, each at one commit. `beside` has these commits by name, as in an Outcome."""
+
+    @property
+    def beside(self) -> Mapping[str, str]:
+        """Those that are not removed."""
+        ...
+
+    def files(self, project: str) -> Collection[tuple[str, str]]:
+        """Sha256 and name of each file of a project that any of them names. Raises RecordError where nobody can say."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the rules came to: the releases that are dropped, and the projects that stay as they are, with the reason."""
+
+    dropped: tuple[Dropped, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    rules: int = 0
+
+
+class PruneReleases:
+    """Take the releases out of the index that its own rules do not keep at `now`. Their names stay reserved.
+
+    - `others` is asked at each try. What another index names stays.
+    - A project of which a record cannot be read, here or in another index, stays as it is.
+    - `decision` is that of the last try.
+    """
+
+    def __init__(self, now: datetime, others: Callable[[], OtherIndexes]) -> None:
+        self._now = now
+        self._others = others
+        self.decision = Decision()
+
+    @property
+    def touched(self) -> Iterable[tuple[str, str]]:
+        """Nobody knows before: every record of the tip is at hand."""
+        return ()
+
+    def apply(self, records: Records) -> Outcome:
+        """The files that leave are `changed`. Raises StorageError where git is damaged, or another index cannot be read."""
+        rules = wharf_toml.parse(records.index_file).retention
+        others = self._others() if rules else None
+        found: list[Dropped] = []
+        skipped: list[tuple[str, str]] = []
+        for name in records.names() if others is not None else ():
+            try:
+                found += self._dropped(records, rules, name, others) if others is not None else ()
+            except RecordError as error:
+                skipped.append((name, error.message))
+        self.decision = Decision(tuple(found), tuple(skipped), len(rules))
+        edits: dict[str, bytes | None] = {}
+        for each in found:
+            edits |= removal_of(each.release, {file.filename for file in each.release.files})
+        changed = tuple(
+            Named(project=each.release.project, version=each.release.version, file=file)
+            for each in found
+            for file in each.release.files
+        )
+        return Outcome(edits=edits, changed=changed, beside=others.beside if others is not None and edits else {})
+
+    def _dropped(
+        self, records: Records, rules: tuple[RetentionRule, ...], name: str, others: OtherIndexes
+    ) -> tuple[Dropped, ...]:
+        if retention.rule_for(rules, name) is None:
+            return ()
+        releases = records.releases(name, records.versions(name))
+        if len({version_key(each.version) for each in releases}) < len(releases):
+            raise RecordError(name, "a version is there in two spellings")
+
+        def is_held(release: Release) -> bool:
+            named = others.files(name)
+            return any((file.sha256, file.filename) in named for file in release.files)
+
+        return retention.dropped(rules, name, releases, self._now, is_held)
