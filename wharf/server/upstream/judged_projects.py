@@ -14,6 +14,7 @@ from wharf.pages.etag import metadata_etag, page_etag
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http import answer
 from wharf.server.upstream import upstream_document
+from wharf.sources.upstream_page_store import validator_of
 from wharf.sources.upstream_verdict import verdict_on
 
 if TYPE_CHECKING:
@@ -214,6 +215,7 @@ def _judge(key: _Key, seen: SeenProject, policy: Policy | None, moment: datetime
 
 
 def _cut(key: _Key, seen: SeenProject, policy: Policy | None, moment: datetime) -> JudgedProject:
-    judged = _judge(key, replace(seen, project=seen.project.at(moment)), policy, moment)
+    project = seen.project.at(moment)
+    judged = _judge(key, replace(seen, project=project, validator=validator_of(project)), policy, moment)
     judged.until = None
     return judged
