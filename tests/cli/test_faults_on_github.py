@@ -154,8 +154,8 @@ def test_all_verbs_of_a_release_s_life(place: Place) -> None:
     assert len(place.said("publish", place.second)["published"]) == 1
     assert [each["filename"] for each in place.said("remove", "demo==1.0", "--yes")["removed"]] == [place.first.name]
     assert [each for each in place.state()[1] if each[2]] == [("demo-2.0", False, 1)]
-    assert [(each["verb"], each["version"]) for each in place.said("log")["entries"]] == [
-        ("remove", "1.0"), ("publish", "2.0"), ("unyank", "1.0"), ("yank", "1.0"), ("publish", "1.0"), ("begin", ""),
+    assert [(each["verb"], *(one["version"] for one in each["releases"])) for each in place.said("log")["entries"]] == [
+        ("remove", "1.0"), ("publish", "2.0"), ("unyank", "1.0"), ("yank", "1.0"), ("publish", "1.0"), ("begin",),
     ]  # fmt: skip
     assert place.said("verify") == {"ok": True, "files": 1, "problems": [], "leftovers": []}
 

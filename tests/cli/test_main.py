@@ -349,12 +349,13 @@ def test_log_says_who_when_what_and_why(run: Run, tmp_path: Path) -> None:
     run("publish", make_wheel(tmp_path), make_wheel(tmp_path, "other"))
     run("yank", "demo==1.0", "--reason", "loses data")
     said = document(run("log", "--json"))["entries"]
-    assert [set(each) for each in said] == 3 * [{"commit", "time", "actor", "run", "verb", "project", "version", "message"}]
-    assert [(each["verb"], each["project"]) for each in said] == [
-        ("yank", "demo"),
-        ("publish", "demo"),
-        ("publish", "other"),
+    keys = {"commit", "time", "actor", "run", "verb", "releases", "whole", "reason"}
+    assert [set(each) for each in said] == 2 * [keys]
+    assert [(each["verb"], [one["project"] for one in each["releases"]]) for each in said] == [
+        ("yank", ["demo"]),
+        ("publish", ["demo", "other"]),
     ]
+    assert said[0]["reason"] == "loses data"
     assert {each["actor"] for each in said} == {"Ada Example"}
     assert said[0]["time"].endswith("Z")
     assert "Ada Example  yank demo 1.0 (demo-1.0-py3-none-any.whl): loses data" in run("log", "Demo")

@@ -265,10 +265,9 @@ def test_all_of_the_cache_is_deleted_and_nothing_else(run: Run, settled: Reposit
 def test_only_a_name_is_asked_for_where_only_a_name_is_taken(
     run: Run, settled: Repository, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for words in (["cache", "clear", "demo==1.0"], ["log", "demo==1.0"]):
-        with pytest.raises(SystemExit):
-            main(words)
-        assert "hint: Write a name as in my-project.\n" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["cache", "clear", "demo==1.0"])
+    assert "hint: Write a name as in my-project.\n" in capsys.readouterr().err
 
 
 def test_what_is_kept_of_one_project_is_deleted(run: Run, settled: Repository, cache: Path, upstream: Upstream) -> None:

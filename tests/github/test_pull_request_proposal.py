@@ -15,6 +15,7 @@ from tests.matrix import first
 from tests.simulator import plumbing
 from wharf.errors import NotAllowedError, RefusedError, UncertainError, UsageError
 from wharf.github import pull_request_proposal
+from wharf.index.history import Asked
 from wharf.operations.index_check import check_index_branch
 from wharf.operations.promote import Promoted, Wanted, promote
 from wharf.operations.propose import propose
@@ -70,7 +71,7 @@ def test_proposed_merged_and_seen(staged: World, two: tuple[Path, Path], method:
     with staged.open(machine="looker") as repository:
         assert repository.branch.tip() == merged["sha"]
         assert verify(repository).ok
-        entries = [(each.verb, each.project, each.actor) for each in repository.branch.history("demo")]
+        entries = [(each.verb, each.releases[0][0], each.actor) for each in repository.branch.history(Asked(project="demo"))]
     # By a merge, both who proposed it and who merged it are told. Squashed, it is one commit with the message of the proposal.
     wanted = {"merge": [("merge", "demo", "alice"), ("promote", "demo", "alice")], "squash": [("promote", "demo", "alice")]}
     assert sorted(entries) == wanted[method]

@@ -28,6 +28,7 @@ from wharf.github import asset_upload, clone, release_writing, request_turns
 from wharf.github.release_store import Releases
 from wharf.github.wire import Outgoing, Wire
 from wharf.index.git import Git
+from wharf.index.history import Asked
 from wharf.operations.publish import Published, publish
 from wharf.operations.publish_inputs import Input
 from wharf.operations.remove import remove
@@ -565,7 +566,7 @@ def test_yank_and_unyank(world: World, two: tuple[Path, Path]) -> None:
         assert {file.yanked for file in world.record().files} == {"loses data"}
         assert set_yanked(repository, "demo", "1.0", two[0].name, reason=None, actor="bob").commit
         assert {file.yanked for file in world.record().files} == {"loses data", None}
-        assert [entry.verb for entry in repository.branch.history("demo")] == ["unyank", "yank", "publish"]
+        assert [entry.verb for entry in repository.branch.history(Asked(project="demo"))] == ["unyank", "yank", "publish"]
     assert all(call.kind == "git" for call in world.hub.calls)
 
 

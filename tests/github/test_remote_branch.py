@@ -180,7 +180,7 @@ def test_a_later_commit_stands_on_the_first(place: Place) -> None:
     assert place.log("%H %P") == [f"{second} {first}", f"{first} "]
     assert place.log("%B")[:5] == [f"yank demo 1.0 ({WHEEL})", "", reason, "", "Wharf-Actor: Bób <b@example.org>"]
     assert branch.snapshot().project("demo").files[0].yanked == reason  # type: ignore[union-attr]
-    assert [(entry.verb, entry.actor, entry.project) for entry in place.open("another").history()] == [
+    assert [(entry.verb, entry.actor, entry.releases[0][0]) for entry in place.open("another").history()] == [
         ("yank", "Bób <b@example.org>", "demo"),
         ("publish", "ada", "demo"),
     ]

@@ -11,6 +11,7 @@ import pytest
 from tests.index.test_branch import WHY, branch, edit_by_hand, git  # noqa: F401 - fixtures
 from tests.index.test_change import SDIST, B, add, new
 from wharf.errors import RecordError, StorageError
+from wharf.index.history import Asked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +73,7 @@ def test_every_other_path_is_ignored(branch: Branch, tmp_path: Path, path: str) 
     assert snapshot.names() == ("demo",)
     assert snapshot.overview() == {"demo": ("1.0",)}
     assert [isinstance(each, RecordError) for each in snapshot.records("demo") or ()] == [False]
-    assert len(list(branch.history("demo"))) >= 2
+    assert len(list(branch.history(Asked(project="demo")))) >= 2
 
 
 def test_a_status_that_cannot_be_read_quarantines(branch: Branch, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from wharf.assets.asset_store import Progress
 from wharf.assets.folder_store import FolderStore
 from wharf.errors import ConflictError, InvalidDistributionError, NotFoundError, RecordError, StorageError, TooLargeError
 from wharf.index import record
+from wharf.index.history import Asked
 from wharf.operations.publish import Published, publish
 from wharf.operations.publish_inputs import Input
 from wharf.operations.remove import remove
@@ -432,7 +433,7 @@ def test_a_record_that_no_reader_takes_is_mended_as_the_documentation_says(
     with pytest.raises(RecordError, match="cannot be"):
         put(repository, wheel)
     clone = tmp_path / "index"
-    commit = next(repository.branch.history("demo")).commit
+    commit = next(repository.branch.history(Asked(project="demo"))).commit
     for words in (
         ("clone", "--quiet", "--branch", "wharf/main", str(store / "index.git"), str(clone)),
         ("-C", str(clone), "revert", "--no-edit", commit),

@@ -18,6 +18,7 @@ from wharf.cli.output import clock, printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from wharf.index.moment import Moment
     from wharf.model import Json
     from wharf.repository.opening import Fetch, Repository
     from wharf.repository.settings import Settings
@@ -57,11 +58,18 @@ class State:
 
     @contextmanager
     def repository(
-        self, *, reading: bool = False, whole: bool = False, fetch: Fetch = "must", patient: bool = True
+        self,
+        *,
+        reading: bool = False,
+        whole: bool = False,
+        fetch: Fetch = "must",
+        patient: bool = True,
+        at: Moment | None = None,
     ) -> Iterator[Repository]:
         """The repository that the command works on.
 
         `whole`: with every record at hand, not only those asked for. Not `patient`: it fails where GitHub's limits want a wait.
+        `at`: as it was at that moment.
         """
         import dataclasses
 
@@ -71,8 +79,16 @@ class State:
         settings = self.settings()
         if not patient:
             settings = dataclasses.replace(settings, max_wait=0.0)
+        if at is not None:
+            whole, fetch = False, "later"  # the past has a clone of its own
         with open_repository(settings, os.environ, watch, reading=reading, whole=whole, fetch=fetch) as repository:
-            yield repository
+            if at is None:
+                yield repository
+                return
+            from wharf.repository.at_moment import repository_at
+
+            with repository_at(repository, at) as past:
+                yield past
 
     def _waiting(self, reason: str, seconds: float) -> None:
         end = time.time() + seconds

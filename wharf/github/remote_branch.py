@@ -16,7 +16,9 @@ from wharf.errors import AWAY, GraphQLError, NotAllowedError, NotFoundError, Rej
 from wharf.github.branch_push import push
 from wharf.github.clone import TRIES, TRYING, Clone, said
 from wharf.github.commit_by_api import commit_by_api, refusal
-from wharf.index.branch import Branch, Committed, edits_of
+from wharf.index.branch import Branch, Committed
+from wharf.index.fast_import import edits_of
+from wharf.index.history import ALL
 from wharf.index.index_name import BRANCHES, REMOVED, IndexNames
 from wharf.index.revision import is_revision
 from wharf.index.snapshot import Snapshot
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from wharf.github.push_or_api import CommitWay
     from wharf.index.change import Change, Outcome
     from wharf.index.commit_message import CommitMessage
-    from wharf.index.history import HistoryEntry
+    from wharf.index.history import Asked, HistoryEntry
 
 _ID = re.compile("[0-9a-f]{4,40}")
 _BELOW = re.compile(r"([^~^]+)(.*)")
@@ -121,10 +123,10 @@ class RemoteBranch(Branch):
         """The commit that the branch was at when it was fetched last, or None."""
         return self._clone.tip()
 
-    def history(self, project: str | None = None) -> Iterator[HistoryEntry]:
+    def history(self, asked: Asked = ALL) -> Iterator[HistoryEntry]:
         """The audit log, newest first, from a clone that has all commits."""
         if self._clone.depth == "history":
-            yield from super().history(project)
+            yield from super().history(asked)
             return
         with self.historic() as branch:
             try:
@@ -135,7 +137,7 @@ class RemoteBranch(Branch):
                 # Whoever may do with an older index was warned when it was opened; the history of that one will do as well.
                 if branch.tip() is None or branch.tip() != self.tip():
                     raise
-            yield from branch.history(project)
+            yield from branch.history(asked)
 
     @contextlib.contextmanager
     def with_history(self) -> Iterator[RemoteBranch]:

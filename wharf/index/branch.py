@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import NoIndexError, StorageError
-from wharf.index import commit_line, fast_import, history, index_states, ref_names, ref_stamps, store_clock, wharf_toml
+from wharf.index import commit_line, fast_import, history, index_states, ref_names, ref_stamps, store_clock
 from wharf.index.branch_contents import BranchContents
 from wharf.index.change import Outcome
 from wharf.index.commit_line import CommitLine
 from wharf.index.commit_message import CommitMessage
 from wharf.index.git import Git, identity
 from wharf.index.git_objects import GitObjects
+from wharf.index.history import ALL
 from wharf.index.index_name import BRANCHES, REMOVED, IndexNames, is_index_name
 from wharf.index.ref_transaction import transact, unmoved
 from wharf.index.revision import is_revision
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from wharf.index.change import Change
-    from wharf.index.history import HistoryEntry
+    from wharf.index.history import Asked, HistoryEntry
     from wharf.index.index_states import IndexState
 
 REFUSALS_AT_MOST: Final = 100
@@ -295,9 +296,11 @@ class Branch:
     def _is_removed(self) -> bool:
         return self._objects.one(f"{REMOVED}{self.index}") is not None
 
-    def history(self, project: str | None = None) -> Iterator[HistoryEntry]:
-        """The audit log, newest first: one entry per commit and release that it touched."""
-        return iter(()) if self.tip() is None else history.read(self._git, self.ref, project)
+    def history(self, asked: Asked = ALL) -> Iterator[HistoryEntry]:
+        """The audit log, newest first, an entry for each commit. Raises NotFoundError for `since` a commit of another line."""
+        if self.tip() is not None:
+            after = None if asked.since is None else commit_line.last_before(self.line(), asked.since, self.index)
+            yield from history.read(self._git, self._objects, self.ref, asked, after)
 
     def _parsed(self, word: str) -> str | None:
         """The commit that a word stands for in the repository on this machine."""
@@ -332,7 +335,7 @@ class Branch:
     def _write(self, tip: str | None, outcome: Outcome, message: CommitMessage) -> str:
         """Write the commit's objects. No ref names them yet, so a crash from here on shows nothing to anyone."""
         moment = self.now() if message.moment is None else message.moment
-        script = fast_import.script(tip, edits_of(tip, outcome), message, message.text(outcome.changed), moment)
+        script = fast_import.script(tip, fast_import.edits_of(tip, outcome), message, message.text(outcome.changed), moment)
         return self._writer().run("fast-import", "--quiet", "--done", stdin=script).decode().strip()
 
     def _advance(self, tip: str | None, commit: str, beside: Mapping[str, str]) -> bool:
@@ -342,8 +345,3 @@ class Branch:
         return transact(
             self._writer(), {self.ref: f"update {self.ref} {commit} {tip or fast_import.ZERO}", **free, **unmoved(beside)}
         )
-
-
-def edits_of(tip: str | None, outcome: Outcome) -> dict[str, bytes | None]:
-    """What a commit on `tip` puts where; the first one of an index brings its settings too."""
-    return {**({wharf_toml.PATH: wharf_toml.NEW} if tip is None else {}), **outcome.edits}

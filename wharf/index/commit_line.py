@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wharf.errors import RewrittenError, StorageError
+from wharf.errors import NotFoundError, RewrittenError, StorageError
 from wharf.index.index_name import SEEN
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from wharf.index.git import Git
     from wharf.index.git_objects import GitObjects
+    from wharf.index.moment import Moment
 
 _LATEST = 1 << 60  # seconds: git takes any number for a time
 
@@ -108,3 +110,27 @@ def grown(line: CommitLine, program: Git, objects: GitObjects, index: str, tip: 
     if seen is None or seen.id != tip:
         program.attempt("update-ref", ref, tip)  # whoever may only read keeps no trace
     return line
+
+
+def resolved(line: CommitLine, moment: Moment, index: str) -> str | None:
+    """The commit of the line that a moment means; None for a time before its first one.
+
+    Raises NotFoundError for a commit that was never the tip: GitHub hands out also those of forks by their ids.
+    """
+    if moment.commit is None:
+        return line.at(moment.time or 0)
+    commit = line.named(moment.commit)
+    if commit is None:
+        raise NotFoundError(
+            f"The commit {moment.commit[:12]} was never the tip of the index {index!r}.",
+            "`wharf log` shows the commits of the index.",
+        )
+    return commit
+
+
+def last_before(line: CommitLine, since: Moment, index: str) -> str | None:
+    """The commit behind which the part of a line begins that counts since a moment; None: all of it does.
+
+    What came since a commit came after it. Raises as `resolved`.
+    """
+    return resolved(line, since if since.time is None else replace(since, time=since.time - 1), index)

@@ -34,14 +34,19 @@ class CommitMessage:
     def text(self, changed: Sequence[Named]) -> str:
         """The commit's message: verb and releases, the file if it is one, the reason, and who did it as trailers."""
         releases = list(dict.fromkeys((named.project, named.version) for named in changed))
-        what = ", ".join(f"{project} {version}" for project, version in releases[:3]) or "the index"
-        if len(releases) > len(releases[:3]):
-            what = f"{len(releases)} releases of {len({project for project, _ in releases})} projects"
+        what = summed_up(releases) or "the index"
         if len(changed) == 1:
             what += f" ({changed[0].file.filename})"
         body = f"\n{self.reason}\n" if self.reason else ""
         run = f"{_RUN}: {self.run}\n" if self.run else ""
         return f"{self.verb} {what}\n{body}\n{run}{_ACTOR}: {self.actor}\n"
+
+
+def summed_up(releases: Sequence[tuple[str, str]]) -> str:
+    """Releases (project and version, which may be empty) by name if there are few, else how many there are."""
+    if len(releases) > len(releases[:3]):
+        return f"{len(releases)} releases of {len({project for project, _ in releases})} projects"
+    return ", ".join(f"{project} {version}".strip() for project, version in releases)
 
 
 def parse_commit_message(text: str, author: str) -> tuple[str, str, str, str]:

@@ -6,13 +6,21 @@ import re
 import secrets
 from typing import TYPE_CHECKING, Final
 
+from wharf.index import wharf_toml
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from wharf.index.change import Outcome
     from wharf.index.commit_message import CommitMessage
 
 ZERO: Final = "0" * 40
 """The id that stands for no commit."""
+
+
+def edits_of(tip: str | None, outcome: Outcome) -> dict[str, bytes | None]:
+    """What a commit on `tip` puts where; the first one of an index brings its settings too."""
+    return {**({wharf_toml.PATH: wharf_toml.NEW} if tip is None else {}), **outcome.edits}
 
 
 def script(tip: str | None, edits: Mapping[str, bytes | None], message: CommitMessage, text: str, moment: int) -> bytes:

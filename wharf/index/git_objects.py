@@ -37,6 +37,11 @@ class GitObjects:
         self._lock = threading.Lock()
         self._process: Process | None = None
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether objects may be missing here, and are fetched when they are read."""
+        return self._bring is not None
+
     def read(self, names: Iterable[str]) -> list[GitObject | None]:
         """Each object, in order; None where there is none of that name."""
         asked = list(names)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from wharf.errors import NotFoundError, UsageError
 from wharf.index.branch import Branch
-from wharf.index.moment import Moment, check_not_ahead
+from wharf.index.commit_line import resolved
+from wharf.index.index_name import is_index_name
+from wharf.index.moment import check_not_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wharf.index.branch import Committed
     from wharf.index.change import Change, Outcome
-    from wharf.index.commit_line import CommitLine
     from wharf.index.commit_message import CommitMessage
+    from wharf.index.moment import Moment
+
+_LAST: Final = 253_402_300_799  # 9999-12-31T23:59:59Z, what Python can show
 
 
 class PastBranch(Branch):
@@ -56,9 +60,25 @@ class PastBranch(Branch):
         found._hold(other, other.line().at(self.time), self.time)
         return found
 
+    @property
+    def clock(self) -> datetime:
+        """The moment as a time of day, or the last one that there is for Python."""
+        return datetime.fromtimestamp(min(self.time, _LAST), UTC)
+
     def tip(self) -> str | None:
         """The commit that the index was at."""
         return self._commit
+
+    def bring(self) -> None:
+        """Have every file of the commit at hand, also on GitHub: who reads them one by one does not fetch each of them."""
+        if self._commit is not None and self._objects.is_partial:
+            contents = self.contents(self._commit)
+            contents.bring(entry.id for _, entry in contents.entries() if entry.is_file)
+
+    def indexes(self) -> list[str]:
+        """The names of the indexes that were there, also of those that were removed since."""
+        names = self.local_names()
+        return [name for name in sorted({*names.there, *names.removed}) if is_index_name(name) and self.sibling(name).tip()]
 
     def commit(self, change: Change, message: CommitMessage) -> Committed:
         """Never."""
@@ -84,22 +104,10 @@ class PastBranch(Branch):
         raise UsageError("The past of an index cannot be changed.", "Leave the moment out (--at).")
 
 
-def resolved(line: CommitLine, moment: Moment, index: str) -> str | None:
-    """The commit of the line that a moment means; None for a time before its first one.
-
-    Raises NotFoundError for a commit that was never the tip: GitHub hands out also those of forks by their ids.
-    """
-    if moment.commit is None:
-        return line.at(moment.time or 0)
-    commit = line.named(moment.commit)
-    if commit is None:
-        raise NotFoundError(
-            f"The commit {moment.commit[:12]} was never the tip of the index {index!r}.",
-            "`wharf log` shows the commits of the index.",
-        )
-    return commit
+def clock_of(branch: Branch) -> datetime:
+    """The time of day by which policies judge what a branch has: now, or that of its moment."""
+    return branch.clock if isinstance(branch, PastBranch) else datetime.now(UTC)
 
 
 def _utc(time: int) -> str:
-    last = 253_402_300_799  # what Python can show
-    return f"{datetime.fromtimestamp(min(time, last), UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{datetime.fromtimestamp(min(time, _LAST), UTC):%Y-%m-%dT%H:%M:%SZ}"

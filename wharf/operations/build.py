@@ -9,11 +9,11 @@ from __future__ import annotations
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from wharf.distribution.file_names import Name
 from wharf.index.index_name import has_address
+from wharf.index.past_branch import PastBranch, clock_of
 from wharf.operations import build_files, build_pages
 from wharf.operations.build_links import direct_links, own_links
 from wharf.operations.build_plan import UNKNOWN, BuildPlan, plan_build, unnamed_files
@@ -26,6 +26,7 @@ from wharf.site.output_folder import SiteFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from wharf.repository.opening import Repository
@@ -112,7 +113,7 @@ def left_sites(out: Path, built: Iterable[str]) -> list[Path]:
 
 def _carry_out(repository: Repository, folder: SiteFolder, links: Links, home: str, progress: Progress) -> Built:
     """One build into a folder that is taken, with that home page."""
-    now = datetime.now(UTC)
+    now = clock_of(repository.branch)
     source = read_as_shown(repository, now)
     plan = plan_build(repository, source, folder, links)
     made, lost = _make(repository, source, folder, plan, links, now, progress)
@@ -141,6 +142,9 @@ def _make(
     if plan.after.commit is None:
         return build_pages.Made(), set()
     commits = [(layer.index, layer.snapshot.commit) for layer in source.layers if layer.snapshot.commit is not None]
+    if isinstance(repository.branch, PastBranch) and plan.changed:
+        for index, _ in commits:
+            repository.branch.sibling(index).bring()
     job = build_pages.Job(
         git_dir=repository.branch.git_dir, commits=commits, out=folder.out, pages=folder.pages, links=links, now=now
     )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wharf.index.past_branch import PastBranch
+from wharf.repository.opening import check_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
 def repository_at(repository: Repository, moment: Moment, now: float | None = None) -> Iterator[Repository]:
     """The same repository, whose branch is that of the moment and is only read.
 
-    On GitHub, this brings the history of all indexes. `now` is in seconds since 1970.
-    Raises as `PastBranch`, and as fetching does.
+    On GitHub, this brings the history of all indexes. `now` is in seconds since 1970; without it, it is the time at GitHub, or
+    that of this machine. Raises as `PastBranch`, as `check_index`, and as fetching does.
     """
+    if now is None:
+        now = repository.github.now().timestamp() if repository.github is not None else time.time()
     with repository.branch.with_history() as branch:
         branch.indexes()
-        yield replace(repository, branch=PastBranch(branch, moment, time.time() if now is None else now))
+        check_index(replace(repository, branch=branch))
+        yield replace(repository, branch=PastBranch(branch, moment, now))
