@@ -135,7 +135,7 @@ def test_a_removal_at_the_same_moment_is_noticed_by_one_of_the_two(staged: World
     where = "POST /acme/pkgs.git/git-receive-pack" if when == "before the commit" else "never"
     staged.hub.before(where, removal)
     if when == "before the commit":
-        with pytest.raises(StorageError, match="was deleted at GitHub while it was promoted"):
+        with pytest.raises(StorageError, match="was deleted at GitHub while an index took it up"):
             go(staged, "demo")
         assert told == [(0, "")]
         assert take_out(staged, "main")[0] == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,20 @@ class Tip:
 
     def names(self) -> list[str]:
         return ["demo"]
+
+    def tree_ids(self) -> dict[str, str]:
+        return {name: str(sorted(self.version_ids(name).items())) for name in self.names()}
+
+    def version_ids(self, project: str) -> dict[str, str]:
+        return {each: str(sorted(self.file_ids(project, each).items())) for each in self.versions(project)}
+
+    def file_ids(self, project: str, version: str) -> dict[str, str]:
+        prefix = f"{record.folder(project)}/{version}/"
+        found = {path.removeprefix(prefix): data for path, data in self.files.items() if path.startswith(prefix)}
+        return {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}
+
+    def metadata(self, name: str, version: str, filename: str) -> bytes | None:
+        return self.files.get(record.metadata_path(name, version, filename))
 
     def versions(self, project: str) -> list[str]:
         prefix = f"{record.folder(project)}/"

@@ -31,6 +31,17 @@ class Tip:
     def names(self) -> list[str]:
         return []
 
+    def tree_ids(self) -> dict[str, str]:
+        return {}
+
+    def version_ids(self, project: str) -> dict[str, str]:
+        del project
+        return {}
+
+    def file_ids(self, project: str, version: str) -> dict[str, str]:
+        del project, version
+        return {}
+
     def versions(self, project: str) -> list[str]:
         del project
         return []

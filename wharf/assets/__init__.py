@@ -4,5 +4,6 @@ It promises that bytes have their name only when they are stored as they were ch
 changes nothing. It never decides which bytes the index names, and deletes only what it is told to.
 
 - `asset_store`: what the verbs need of a store, whichever it is.
-- `folder_store`: the store in a folder. The one in GitHub releases is in the wing `github`.
+- `folder_store`: the store in a folder. The one in GitHub releases is in the wing `github`. `shared_files`: files in the folder
+  that an index takes up.
 """

@@ -63,10 +63,14 @@ class Intake(Protocol):
 
 
 class Reuse(Protocol):
-    """Stored bytes that another index is going to name, too."""
+    """Stored bytes that an index is going to name: as another one does, or as it did before."""
 
     def check(self, files: Sequence[Named]) -> None:
         """Raise StorageError if the bytes of a file are not stored as its record says."""
+        ...
+
+    def missing(self, files: Sequence[Named]) -> Sequence[tuple[Named, str]]:
+        """The files whose bytes are not stored as their records say, each with what is wrong."""
         ...
 
     def announce(self, files: Sequence[tuple[Named, bytes]]) -> tuple[Sequence[Named], Sequence[Named]]:
@@ -89,7 +93,7 @@ class AssetStore(Protocol):
         ...
 
     def reuse(self) -> AbstractContextManager[Reuse]:
-        """Begin a promotion: until it ends, nobody deletes what it reads and names; or it notices."""
+        """Begin a promotion or a restoration: until it ends, nobody deletes what it reads and names; or it notices."""
         ...
 
     def erase(

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
+from wharf.assets.shared_files import SharedFiles
 from wharf.errors import UNWRITABLE, OddFileError, StorageError
 from wharf.index.change import Named
 from wharf.model import File, is_filename, is_sha256
@@ -85,32 +86,6 @@ class StagedPublish:
         """Nobody deletes anything while publishers share the lock."""
 
 
-class SharedFiles:
-    """Stored files that another index is going to name, while publishers share the lock."""
-
-    def __init__(self, store: FolderStore) -> None:
-        self._store = store
-
-    def check(self, files: Sequence[Named]) -> None:
-        """Raise StorageError if a file is not there, or has another size."""
-        for each in files:
-            size = self._store.size(each.file.sha256, each.file.filename)
-            if size != each.file.size:
-                found = "are not stored" if size is None else f"have {size} bytes instead of {each.file.size}"
-                raise StorageError(
-                    f"The bytes of {each.file.filename} {found}.",
-                    "`wharf verify` tells more; publish the same file again, then run the same command again.",
-                )
-
-    def announce(self, files: Sequence[tuple[Named, bytes]]) -> tuple[Sequence[Named], Sequence[Named]]:
-        """Nothing is stored beside files in a folder: a site that is made of it has core metadata from the index."""
-        del files
-        return (), ()
-
-    def settle(self, committed: Sequence[Named]) -> None:
-        """Nobody deletes anything while publishers share the lock."""
-
-
 class FolderStore:
     """The bytes of distributions in a folder on this machine.
 
@@ -149,7 +124,7 @@ class FolderStore:
     def reuse(self) -> Iterator[SharedFiles]:
         """Begin a promotion. It shares the lock of publishers: what an index names by now is not deleted before it ends."""
         with self._flock(fcntl.LOCK_SH):
-            yield SharedFiles(self)
+            yield SharedFiles(self.size)
 
     def erase(
         self,

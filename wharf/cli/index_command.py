@@ -145,7 +145,7 @@ def remove_command(state: State, name: str, yes: bool) -> None:
 @common_options
 @pass_state
 def restore_command(state: State, name: str) -> None:
-    """Bring a removed index back as it was."""
+    """Bring a removed index back as it was. To bring releases back in an index that is there: `wharf restore --to WHEN`."""
     from wharf.operations.manage_indexes import restore
 
     _choose(state, name)

@@ -40,6 +40,7 @@ _VERBS = {
     "unyank": ("yank_remove_commands", "Take a yank back."),
     "remove": ("yank_remove_commands", "Delete a release or a file for ever."),
     "prune": ("prune_command", "Take out what the rules of retention do not keep."),
+    "restore": ("restore_command", "Bring releases and yanks back to what they were at a moment."),
     "promote": ("promote_command", "Take releases of one index into another one."),
     "index": ("index_command", "Make, list, check and set up the indexes of the repository."),
     "verify": ("verify_command", "Check that index and files agree."),

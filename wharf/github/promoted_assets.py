@@ -58,16 +58,38 @@ class PromotedAssets:
         ours = self._ours(files)
         self._look({release for _, release, _ in ours})
         for each, release, asset in ours:
-            listed = self._releases.get(release)
-            stored = next((one for one in listed.assets if one.id == asset), None) if listed and not listed.draft else None
-            told = stored is not None and stored.sha256 is not None
-            same = stored is not None and stored.state == "uploaded" and stored.size == each.file.size
-            if stored is None or not same or (told and stored.sha256 != each.file.sha256):
-                found = "is not there" if stored is None else "is another file"
+            found = self._wrong(each, release, asset)
+            if found is not None:
                 raise StorageError(
                     f"The asset of {each.file.filename}, which its record names, {found}.",
                     "`wharf verify` tells more; remove the file from the index that has it, and publish it again.",
                 )
+
+    def missing(self, files: Sequence[Named]) -> Sequence[tuple[Named, str]]:
+        """The files whose assets are not there, or are not what their records say; also those whose records name none."""
+        found: list[tuple[Named, str]] = []
+        ours: list[tuple[Named, int, int]] = []
+        for each in files:
+            try:
+                ours += self._ours([each])
+            except StorageError as error:
+                found.append((each, error.message.rstrip(".")))
+        self._look({release for _, release, _ in ours})
+        for each, release, asset in ours:
+            wrong = self._wrong(each, release, asset)
+            if wrong is not None:
+                found.append((each, f"its asset {wrong}"))
+        return found
+
+    def _wrong(self, each: Named, release: int, asset: int) -> str | None:
+        """What is wrong with an asset whose release was looked at; None: nothing is."""
+        listed = self._releases.get(release)
+        stored = next((one for one in listed.assets if one.id == asset), None) if listed and not listed.draft else None
+        told = stored is not None and stored.sha256 is not None
+        same = stored is not None and stored.state == "uploaded" and stored.size == each.file.size
+        if stored is None or not same or (told and stored.sha256 != each.file.sha256):
+            return "is not there" if stored is None else "is another file"
+        return None
 
     def announce(self, files: Sequence[tuple[Named, bytes]]) -> tuple[Sequence[Named], Sequence[Named]]:
         """Upload core metadata beside the assets of checked files, as far as their releases take more files."""
@@ -85,8 +107,8 @@ class PromotedAssets:
             listed = self._releases.get(release)
             if listed is None or all(one.id != asset for one in listed.assets):
                 raise StorageError(
-                    f"{each.file.filename} was deleted at GitHub while it was promoted.",
-                    f"`wharf remove {each.project}=={each.version} {each.file.filename}` in the index that it was promoted to, "
+                    f"{each.file.filename} was deleted at GitHub while an index took it up.",
+                    f"`wharf remove {each.project}=={each.version} {each.file.filename}` in the index that took it up, "
                     "then publish it again.",
                 )
 

@@ -7,8 +7,9 @@ program that a configuration names.
 - `branch`: the branch, its tip, and the compare-and-swap that moves it. `ref_transaction` moves several refs in one step,
   `ref_stamps` says whether one moved, and `ref_names` which there are.
 - `snapshot`: the index at one commit, which is all that readers see. `all_indexes` reads all indexes at once.
-- `change`: what a verb wants of an index, as a value. The kinds of changes are `add_files`, `promotion`, `yank_and_remove`
-  and `wharf_toml_change`; each decides its conflicts. `guarded_change` asks before, whether somebody may do that.
+- `change`: what a verb wants of an index, as a value. The kinds of changes are `add_files`, `promotion`, `restoration`,
+  `yank_and_remove` and `wharf_toml_change`; each decides its conflicts. `guarded_change` asks before, whether somebody may
+  do that.
 - `record`: a release as the bytes of `release.json`, and the state of a project.
 - `wharf_toml`: `wharf.toml`, the settings of an index. `index_states` reads those of all indexes at once. `index_name`: what
   an index can be called. `name_globs`: globs over names. `wharf_toml_error`: what is said of a value that is not understood.
@@ -21,7 +22,7 @@ program that a configuration names.
 - `moment`: a date, a time or a commit, as people write it. `commit_line`: which commit was the tip at a moment. `past_branch`:
   the branch as it was then.
 - `commit_message`: why a commit was made, and by whom. `history` reads these messages again, and `file_removal` those that took
-  a file away. `past_changes`: which records each commit changed.
+  a file away; `removal_verbs` does so for many files at once. `past_changes`: which records each commit changed.
 - `fast_import`: a commit as git reads it from a stream. `store_clock`: the time that it gets. `revision`: words that can name
   a commit.
 - For a check of what somebody else may have written: `branch_contents` (all paths, within bounds), `branch_paths` (which of

@@ -31,6 +31,18 @@ class Records(Protocol):
         """The names of all projects."""
         ...
 
+    def tree_ids(self) -> Mapping[str, str]:
+        """An id for each project, by name, that changes when, and only when, something in its folder does."""
+        ...
+
+    def version_ids(self, project: str) -> Mapping[str, str]:
+        """The same for each version of a project, as it is spelled."""
+        ...
+
+    def file_ids(self, project: str, version: str) -> Mapping[str, str]:
+        """The same for the record and each core metadata of a version, by their names; nothing if it is not there."""
+        ...
+
     def versions(self, project: str) -> Sequence[str]:
         """The spellings of all versions that have a record."""
         ...

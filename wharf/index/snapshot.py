@@ -160,8 +160,17 @@ class Snapshot:
 
     def versions(self, project: str) -> list[str]:
         """The spellings of all versions that have a folder."""
+        return [*self.version_ids(project)]
+
+    def version_ids(self, project: str) -> dict[str, str]:
+        """The git id of the folder of each version, as it is spelled: it changes when, and only when, the version does."""
         folder = self._folder(project)
-        return [] if folder is None else [version for version in folder.folders if is_spelling(version)]
+        return {} if folder is None else {each: id_ for each, id_ in folder.folders.items() if is_spelling(each)}
+
+    def file_ids(self, project: str, version: str) -> dict[str, str]:
+        """The git ids of the record and of each core metadata of a version, by their names; nothing if it is not there."""
+        id_ = self.version_ids(project).get(version)
+        return {} if id_ is None else self._objects.trees([id_])[0].files
 
     def prefetch(self, releases: Iterable[tuple[str, str]]) -> None:
         """Read the records of releases (project, version) and their projects' states at once, where a clone lacks them."""

@@ -9,6 +9,7 @@ after it names them no more. Each can be run again. Nothing here prints or reads
 - `yank`, `remove`: releases or files marked, or taken out. `removal_choice` says which ones are meant, and `stored_bytes`
   deletes what nobody names any more.
 - `prune`: releases that the rules of retention do not keep, taken out.
+- `restore`: the records of an index as they were at a moment, as a new commit.
 - `upload_rights`: who may write which projects.
 - `verify`: index and store compared. `verify_folder` and `verify_releases` know the two stores, `verify_findings` says what
   can be found. `kept_by_past` says which bytes the past keeps, whoever wants to delete them.
