@@ -29,12 +29,11 @@ def find(program: Git, since: str, tip: str, project: str, version: str, filenam
     """
     path = f"{record.folder(project)}/{version}/{filename}.metadata"  # every file of a release has this beside the record
     plainly = ("--no-ext-diff", "--no-textconv", "--no-renames")
-    words = ["log", *plainly, "-1", "--first-parent", "--diff-merges=first-parent", "--diff-filter=D"]
-    out = program.run("--literal-pathspecs", *words, "--format=%H%x00%an%x00%B", f"{since}..{tip}", "--", path)
-    commit, _, rest = out.decode(errors="replace").partition("\0")
-    if not rest:
+    words = ("log", "-1", "--first-parent", "-m", "--name-only", "--diff-filter=D", *plainly, "--format=%H%x00%an%x00%B%x00")
+    out = program.run("--literal-pathspecs", *words, f"{since}..{tip}", "--", path)
+    if not out:
         return None
-    author, _, text = rest.partition("\0")
+    commit, author, text, _ = out.decode(errors="replace").split("\0", 3)
     verb, actor, _, message = parse_commit_message(text, author)
     return Removal(commit=commit, verb=verb, actor=actor, reason=message.partition("\n")[2].strip() or _unsigned(verb, message))
 
