@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from tests.index.test_branch import git
 from tests.server.over_github import JSON
-from tests.server.past import NOW, date, links, page, put, serving, tip, versions, wheel
-from tests.server.running import soon
+from tests.server.past import NOW, OPEN, date, links, page, put, serving, tip, versions, wheel
+from tests.server.running import running, soon
 from tests.server.test_server import form
 from tests.server.test_several_indexes import edit
+from wharf.index.git import Git
+from wharf.server.app import make_app
+from wharf.server.past import held_views
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from wharf.repository.opening import Repository
@@ -217,13 +221,41 @@ def test_a_clock_far_ahead_is_no_fault(repository: Repository, tmp_path: Path) -
         assert versions(again, "/@2026-05-01/simple/demo/") == ["1.0", "2.0"]
 
 
+def _counted(started: list[str], method: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*words: Any, **more: Any) -> Any:
+        started.append(str(words[1:]))
+        return method(*words, **more)
+
+    return call
+
+
+@pytest.mark.usefixtures("client")
+def test_thousands_of_moments_cost_no_more_than_those_that_are_held(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    count = partial(_counted, started)
+    monkeypatch.setattr(Git, "start", count(Git.start))
+    monkeypatch.setattr(Git, "attempt", count(Git.attempt))
+    app = make_app(repository, OPEN, now=lambda: NOW)
+    with running(app) as url, httpx.Client(base_url=url, timeout=20) as again:
+        assert again.get("/@2026-01-01/simple/demo/").status_code == 200
+        started.clear()
+        for number in range(150):
+            when = f"{NOW - timedelta(hours=number + 1, seconds=1):%Y-%m-%dT%H:%M:%SZ}"
+            assert versions(again, f"/@{when}/simple/demo/") == ["1.0", "2.0"]
+        assert len(app._past._views._held) == held_views.MOMENTS
+        assert len(app._cache.past) == 1  # all of them mean the same commits
+        assert len(started) < 4, started
+
+
 def test_a_rewritten_branch_has_no_past_and_pages_of_now_go_on(client: httpx.Client, store: Path) -> None:
     before = tip(store)
     assert versions(client, "/@2026-03-01/simple/demo/") == ["1.0", "2.0"]
     git(store, "update-ref", "refs/heads/wharf/main", f"{before}^")
     soon(lambda: versions(client, "/simple/demo/") == ["1.0"])
-    for when in ("2026-02-01", before):
-        refused = client.get(f"/@{when}/simple/other/")
+    for when in ("2026-02-01", "2026-03-01", before):
+        refused = client.get(f"/@{when}/simple/demo/")
         assert refused.status_code == 503
         assert "was rewritten" in refused.text
     assert client.get("/healthz").json()["past"] == "rewritten"

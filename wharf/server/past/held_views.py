@@ -8,12 +8,12 @@ from collections import Counter, OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from wharf.errors import DamagedError, StorageError
+from wharf.errors import DamagedError
 from wharf.index.moment import check_not_ahead, parse_moment
 from wharf.server.answer_maker import SETTLED, YOUNG
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.past.past_view import PastView
-from wharf.server.past.view_maker import SETTLES, NotYetError, ViewMaker
+from wharf.server.past.view_maker import SETTLES, NotYetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wharf.server.answer_cache import AnswerCache
     from wharf.server.past.history_copy import HistoryCopy
     from wharf.server.past.past_view import NeverTip, WholeId
+    from wharf.server.past.view_maker import ViewMaker
 
 MOMENTS: Final = 64
 """Moments that are held at most."""
@@ -34,24 +35,20 @@ _Key = tuple[str, str]
 T = TypeVar("T")
 
 
-class HistoryComingError(StorageError):
-    """The history is not here yet, or is older than what is asked for."""
-
-
 class HeldViews:
     """Views of the past, of all indexes of a repository.
 
     - A moment that settled is made once while it is held. A younger one is made again when any index moved.
     - At most `MOMENTS` are held, with `WEIGHT` bytes. What was looked up least lately goes first, with its place in the cache.
-    - The history is fetched where it is not here, or older than what a moment needs. Nobody waits for that.
     - All methods are for the event loop's thread; git is read in other threads.
     """
 
-    def __init__(self, cache: AnswerCache, history: HistoryCopy, *, copied: bool, now: Callable[[], datetime]) -> None:
+    def __init__(self, cache: AnswerCache, history: HistoryCopy, maker: ViewMaker, now: Callable[[], datetime]) -> None:
         self.asked = False
         self._cache = cache
         self._history = history
-        self._maker = ViewMaker(history.branch, copied=copied)
+        self._maker = maker
+        self._looked = -1  # the count of swaps at the last look at all branches
         self._now = now
         self._threads = DaemonThreads("past", _AT_ONCE)
         self._held: OrderedDict[_Key, PastView] = OrderedDict()
@@ -61,26 +58,25 @@ class HeldViews:
         self._preparing: dict[tuple[PastView, str], asyncio.Task[None]] = {}
         cache.past_damaged = history.distrust
 
-    @property
-    def rewritten(self) -> list[str]:
-        """The indexes whose branches were rewritten, as far as the past was asked for."""
-        return self._maker.rewritten
-
     async def view(self, index: str, when: str) -> PastView | NeverTip | WholeId:
         """The index at a moment, as it is written in an address.
 
-        Raises UsageError for what is no moment or ahead of now, HistoryComingError, RewrittenError and StorageError.
+        Raises UsageError for what is no moment or ahead of now, NotYetError, RewrittenError and StorageError.
         """
         moment, now = parse_moment(when), self._now().timestamp()
         check_not_ahead(moment, now)
         self.asked = True
+        if not self._history.is_here:
+            raise NotYetError("The history of the repository is not here yet.")
+        if self._looked != self._cache.swaps:
+            looked = self._cache.swaps
+            await self._read(self._maker.look)
+            self._looked = looked
+        self._maker.check(index)
         held = self._held.get((index, when))
         if held is not None and self._holds(held, now):
             self._held.move_to_end((index, when))
             return held
-        if not self._history.is_here:
-            self._history.want()
-            raise HistoryComingError("The history of the repository is not here yet.")
         shown = {name: source.layers[0].snapshot for name, source in self._cache.sources.items()}
         doing = (index, when, self._cache.swaps)
         task = self._making.get(doing)
@@ -136,18 +132,14 @@ class HeldViews:
     async def _make(
         self, index: str, when: str, make: Callable[[], PastView | NeverTip | WholeId]
     ) -> PastView | NeverTip | WholeId:
-        try:
-            found = await self._read(make)
-        except NotYetError as error:
-            self._history.want()
-            raise HistoryComingError(error.message) from error
+        found = await self._read(make)
         if isinstance(found, PastView):
             self._hold((index, when), found)
         return found
 
     async def _read(self, question: Callable[[], T]) -> T:
         try:
-            return await self._threads.run(question)
+            return await self._threads.run(partial(self._history.run, question))
         except DamagedError:
             self._history.distrust()
             raise

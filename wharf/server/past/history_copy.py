@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from wharf.errors import WharfError
 from wharf.github.remote_branch import RemoteBranch
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from wharf.server.access.borrowed_tokens import BorrowedTokens
 
 log = logging.getLogger("wharf")
+
+T = TypeVar("T")
 
 PAUSE: Final = 2.0
 """Seconds between two fetches of the history."""
@@ -68,6 +70,10 @@ class HistoryCopy:
         if self._borrowed is not None:
             self.branch.distrust()
             self.want()
+
+    def run(self, question: Callable[[], T]) -> T:
+        """What a question to the history gives: what it lacks is fetched with a token that GitHub takes. For other threads."""
+        return question() if self._borrowed is None else self._borrowed.run(question)
 
     def close(self) -> None:
         """End the git process that reads."""

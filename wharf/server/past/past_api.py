@@ -20,10 +20,11 @@ from wharf.server.files.github_file import GitHubFile
 from wharf.server.http import answer
 from wharf.server.http.answer import Answer, FileAnswer, text
 from wharf.server.page_requests import NO_FORMAT, format_asked, project_asked, quoted, takes_gzip
-from wharf.server.past.held_views import HeldViews, HistoryComingError
+from wharf.server.past.held_views import HeldViews
 from wharf.server.past.past_address import whole_id
 from wharf.server.past.past_view import NeverTip, PastView, WholeId, as_datetime
 from wharf.server.past.todays_rule import TodaysRule, words_of
+from wharf.server.past.view_maker import NotYetError, ViewMaker
 from wharf.server.upstream.past_name import PastName
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class PastApi:
 
     - A name that belongs to the repository now, or did at the moment, has a page, maybe without files: it goes nowhere else.
     - The page is as it was. A file obeys today: the quarantine of its project, the policy of the index, and its removal.
+    - The history is fetched where it is not here, or older than what a moment needs. Nobody waits for that.
     - What depends on today is remembered until any index moves, and not by whoever is on the way.
     - All methods are for the event loop's thread.
     """
@@ -107,9 +109,11 @@ class PastApi:
         self._delivery = delivery
         self._clock = clock
         self._now = now
-        self._views = HeldViews(cache, history, copied=copied, now=now)
-        self._rule = TodaysRule(history.branch, now)
+        self._maker = ViewMaker(history.branch, copied=copied)
+        self._views = HeldViews(cache, history, self._maker, now)
+        self._rule = TodaysRule(history.branch, self._maker, now)
         self._threads = DaemonThreads("past-files", 2)
+        self._told: set[str] = set()  # what was logged of rewritten branches
         self._turns = asyncio.Semaphore(_TURNS)
 
     @property
@@ -117,7 +121,7 @@ class PastApi:
         """What a monitor is told: `ok`, `coming`, `stale` or `rewritten`; None if nobody asked for the past."""
         if not self._views.asked:
             return None
-        if self._views.rewritten:
+        if self._maker.rewritten:
             return "rewritten"
         if self._history.problem is not None:
             return "stale"
@@ -144,10 +148,13 @@ class PastApi:
                     return await self._page(view, request)
             except UsageError as error:
                 return text(400, error.sentences)
-            except HistoryComingError:
+            except NotYetError:
+                self._history.want()
                 return _COMING
             except RewrittenError as error:
-                log.error("%s", error.sentences)  # noqa: TRY400 - the cause is in the message
+                if error.message not in self._told:
+                    self._told.add(error.message)
+                    log.error("%s", error.sentences)  # noqa: TRY400 - the cause is in the message
                 return _REWRITTEN
 
     def _never(self, never: NeverTip, request: PastRequest) -> Answer:

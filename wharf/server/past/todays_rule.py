@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wharf.index.policy import Hidden
     from wharf.model import File, Release
     from wharf.server.past.past_view import PastView
+    from wharf.server.past.view_maker import ViewMaker
     from wharf.sources.layers import Layer, Layers
 
 _KEPT = 4096  # removals that are remembered, some 500 bytes each
@@ -47,15 +48,16 @@ class Rule:
 class TodaysRule:
     """Judges files of views by what is shown now. All of it reads, and is for any thread but the event loop's."""
 
-    def __init__(self, branch: Branch, now: Callable[[], datetime]) -> None:
-        self._branch = branch
+    def __init__(self, branch: Branch, maker: ViewMaker, now: Callable[[], datetime]) -> None:
+        self._git = Git(branch.git_dir)
+        self._maker = maker
         self._now = now
         self._removals: OrderedDict[tuple[str, ...], Removal | None] = OrderedDict()
 
     def of(self, view: PastView, name: str, sha256: str, filename: str, sources: Mapping[str, Layers]) -> Rule | None:
         """The rule for a file of a project (PEP 503 form); None where the view has no such file. `sources` are those of now.
 
-        Raises StorageError for damage.
+        Raises NotYetError where the history is older than what is shown, and StorageError for damage.
         """
         found = view.layers.holder(name, filename)
         file = None if found is None else found[1].file(filename)
@@ -67,7 +69,7 @@ class TodaysRule:
         if status.marker == "quarantined":
             return Rule(file=file, quarantined=status.reason or "it gives no reason", there=now_there is not None)
         hidden, until = self._hidden(sources, view.index, name, status, release, now_there or file)
-        removal = None if now_there is not None else self._removal(layer, release, file)
+        removal = None if now_there is not None else self._removal(layer, release, file, sources)
         return Rule(file=file, hidden=hidden, there=now_there is not None, removal=removal, until=until)
 
     def _status(self, sources: Mapping[str, Layers], index: str, holder: str, name: str) -> Status:
@@ -86,28 +88,19 @@ class TodaysRule:
             return None, None
         return verdict_on(own, name, status, release.version, file, self._now())
 
-    def _removal(self, layer: Layer, release: Release, file: File) -> Removal | None:
+    def _removal(self, layer: Layer, release: Release, file: File, sources: Mapping[str, Layers]) -> Removal | None:
         """Who took the file away after the moment of the layer."""
         since = layer.snapshot.commit or ""
-        tip = self._tip(layer.index)
+        tip = self._maker.tip(layer.index, {name: source.layers[0].snapshot for name, source in sources.items()})
         place = (layer.index, since, tip or "", release.project, release.version, file.filename)
         if place not in self._removals:
             found = None
             if tip is not None:
-                program = Git(self._branch.git_dir)
-                found = file_removal.find(program, since, tip, release.project, release.version, file.filename)
+                found = file_removal.find(self._git, since, tip, release.project, release.version, file.filename)
             self._removals[place] = found
             while len(self._removals) > _KEPT:
                 self._removals.popitem(last=False)
         return self._removals[place]
-
-    def _tip(self, index: str) -> str | None:
-        """The tip of an index in the history, also of one that was removed."""
-        for removed in (False, True):
-            tip = self._branch.commit_at(self._branch.sibling(index, removed=removed).ref)
-            if tip is not None:
-                return tip
-        return None
 
 
 def words_of(removal: Removal | None, filename: str) -> str:

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
-from wharf.errors import StorageError, WharfError
+from wharf.errors import RewrittenError, StorageError, WharfError
 from wharf.index import wharf_toml
 from wharf.index.commit_line import CommitLine
 from wharf.index.git_objects import joint_id
@@ -34,7 +34,7 @@ _EMPTY = "0" * 40
 
 
 class NotYetError(StorageError):
-    """The history on this machine is older than what is shown, and the moment needs what is new."""
+    """The history is not here yet, or is older than what is shown, and the moment needs what is new."""
 
 
 class ViewMaker:
@@ -50,10 +50,28 @@ class ViewMaker:
         self._lock = threading.Lock()
         self._layers: WeakValueDictionary[tuple[str, str], Layer] = WeakValueDictionary()
 
+    def look(self) -> None:
+        """Notice commits that came, and branches that were rewritten. Raises StorageError."""
+        with self._lock:
+            self._lines.read()
+
+    def check(self, index: str) -> None:
+        """Raise what is wrong with the branch of an index, as far as it was noticed."""
+        if index in self._lines.wrong:
+            raise self._lines.wrong[index].with_traceback(None)
+
+    def tip(self, index: str, shown: Mapping[str, Snapshot]) -> str | None:
+        """The newest commit that the history has of an index. `shown` is as for `make`, and so are the errors."""
+        with self._lock:
+            self._lines.read()
+            line = self._line(index, shown)
+            self._check_new(line, index, shown)
+            return line.tip
+
     @property
     def rewritten(self) -> list[str]:
         """The indexes whose branches do not stand on what they were."""
-        return sorted(self._lines.wrong)
+        return sorted(name for name, error in self._lines.wrong.items() if isinstance(error, RewrittenError))
 
     def make(self, index: str, moment: Moment, now: float, shown: Mapping[str, Snapshot]) -> PastView | NeverTip | WholeId:
         """The index at a moment. `shown` are the snapshots of now, by index; `now` is in seconds since 1970.
@@ -79,8 +97,7 @@ class ViewMaker:
             return self._view(index, moment, time, now, commits, wrong, shown)
 
     def _line(self, index: str, shown: Mapping[str, Snapshot]) -> CommitLine:
-        if index in self._lines.wrong:
-            raise self._lines.wrong[index].with_traceback(None)
+        self.check(index)
         line = self._lines.by_index.get(index)
         if line is None:
             line = CommitLine()
@@ -144,8 +161,7 @@ class ViewMaker:
         every = {**layers, own.index: own}
 
         def bases_of(name: str) -> Sequence[str] | None:
-            if name in self._lines.wrong:
-                raise self._lines.wrong[name].with_traceback(None)
+            self.check(name)
             return every[name].snapshot.settings.bases if name in every else None
 
         order, clock = resolution_order(own.index, bases_of), as_datetime(time)
