@@ -18,6 +18,7 @@ from tests.server.test_upstreams import Clock, links, page, serving
 from tests.upstream import Fault, Upstream
 from wharf.operations import manage_indexes
 from wharf.operations.remove import remove
+from wharf.server.upstream.open_upstreams import AT_ONCE
 from wharf.sources.public_index_address import PublicIndex
 
 if TYPE_CHECKING:
@@ -315,6 +316,18 @@ def test_an_upstream_that_is_away_is_503_and_what_was_seen_is_cut_all_the_same(p
         assert "x-wharf-stale-since" in answer.headers
         assert answer.json()["versions"] == ["1.0", "2.0"]
         past.upstream.up()
+
+
+def test_a_slow_upstream_lets_no_own_page_of_the_past_wait(past: Past) -> None:
+    past.upstream.faults["*/simple/slow*"] = Fault(body=b"{}" * 99, kind="text/html", hold=1)
+    way = ways(past, 10)[0]
+    with serving(past.repository) as client, ThreadPoolExecutor(48) as pool:
+        asked = [pool.submit(client.get, f"{way}/simple/slow{number}/") for number in range(48)]
+        soon(lambda: len(past.upstream.asked) >= AT_ONCE)
+        answer = client.get(f"{ways(past, 130)[0]}/simple/demo/", timeout=10)
+        assert answer.status_code == 200
+        past.upstream.release()
+        assert {each.result().status_code for each in asked} <= {200, 404, 503}
 
 
 # Policies

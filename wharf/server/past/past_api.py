@@ -7,7 +7,7 @@ import logging
 import math
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wharf.distribution.file_names import plain
 from wharf.errors import RewrittenError, StorageError, UsageError
@@ -28,7 +28,7 @@ from wharf.server.past.view_maker import NotYetError, ViewMaker
 from wharf.server.upstream.past_name import PastName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from datetime import datetime
 
     from wharf.server.answer_cache import AnswerCache
@@ -43,6 +43,7 @@ log = logging.getLogger("wharf")
 
 Made: TypeAlias = "Answer | FileAnswer | StreamedDownload | GitHubFile | Passing"
 """What a request for something of the past is answered; Passing: for how long it may be remembered."""
+_FromUpstream: TypeAlias = "partial[Coroutine[Any, Any, Answer | Passing]]"
 
 _TURNS = 32  # requests whose answers are made at the same time: what waits holds no moment in memory
 _COMING = text(
@@ -135,27 +136,32 @@ class PastApi:
         """Answer one request. Raises WharfError."""
         if request.index in self._cache.blind:
             return _UNREAD
-        async with self._turns:
-            try:
-                view = await self._views.view(request.index, request.address.when)
-                if isinstance(view, WholeId):
-                    return whole_id(request.address, view.commit, quoted(request.query))
-                if isinstance(view, NeverTip):
-                    return self._never(view, request)
-                with self._views.pinned(view):
-                    if request.address.below.startswith("/files/"):
-                        return await self._file(view, request)
-                    return await self._page(view, request)
-            except UsageError as error:
-                return text(400, error.sentences)
-            except NotYetError:
-                self._history.want()
-                return _COMING
-            except RewrittenError as error:
-                if error.message not in self._told:
-                    self._told.add(error.message)
-                    log.error("%s", error.sentences)  # noqa: TRY400 - the cause is in the message
-                return _REWRITTEN
+        try:
+            async with self._turns:
+                made = await self._made(request)
+        except UsageError as error:
+            return text(400, error.sentences)
+        except NotYetError:
+            self._history.want()
+            return _COMING
+        except RewrittenError as error:
+            if error.message not in self._told:
+                self._told.add(error.message)
+                log.error("%s", error.sentences)  # noqa: TRY400 - the cause is in the message
+            return _REWRITTEN
+        # Whoever waits for an upstream holds no moment in memory, and takes no turn from what is here.
+        return await made() if isinstance(made, partial) else made
+
+    async def _made(self, request: PastRequest) -> Made | _FromUpstream:
+        view = await self._views.view(request.index, request.address.when)
+        if isinstance(view, WholeId):
+            return whole_id(request.address, view.commit, quoted(request.query))
+        if isinstance(view, NeverTip):
+            return self._never(view, request)
+        with self._views.pinned(view):
+            if request.address.below.startswith("/files/"):
+                return await self._file(view, request)
+            return await self._page(view, request)
 
     def _never(self, never: NeverTip, request: PastRequest) -> Answer:
         """What is said of a commit that was never the tip. After 404 uv asks the next index for a name that may be ours."""
@@ -169,7 +175,7 @@ class PastApi:
             return _UNREAD
         return text(403 if name and self._cache.claims.has(name) else 404, says)
 
-    async def _page(self, view: PastView, request: PastRequest) -> Answer | Passing:
+    async def _page(self, view: PastView, request: PastRequest) -> Answer | Passing | _FromUpstream:
         form = format_asked(request.accept, request.query)
         if form is None:
             return NO_FORMAT
@@ -189,7 +195,7 @@ class PastApi:
             if made is not None:
                 return Passing(made, self._until(view))
         past = self._past_name(view, name)
-        return await self._fall_through.page(request.index, name, request.query, form, zipped=variant[1], past=past)
+        return partial(self._fall_through.page, request.index, name, request.query, form, zipped=variant[1], past=past)
 
     def _past_name(self, view: PastView, name: str) -> PastName:
         """What the view says of a name, for what asks upstreams. It was prepared for the name."""
@@ -206,7 +212,7 @@ class PastApi:
         seconds = self._views.settles(view)
         return math.inf if seconds is None else self._clock() + seconds
 
-    async def _file(self, view: PastView, request: PastRequest) -> Made:
+    async def _file(self, view: PastView, request: PastRequest) -> Made | _FromUpstream:
         first, _, rest = request.address.below[7:].partition("/")
         if not is_sha256(first):
             sha256, _, filename = rest.partition("/")
@@ -214,7 +220,7 @@ class PastApi:
                 await self._views.prepare(view, first)
                 zipped, past = takes_gzip(request.encoding), self._past_name(view, first)
                 asked = (request.index, first, sha256, filename)
-                return await self._fall_through.file(*asked, zipped=zipped, head=request.head, past=past)
+                return partial(self._fall_through.file, *asked, zipped=zipped, head=request.head, past=past)
             return answer.OTHER_ADDRESS if request.address.below.endswith("/") else _NO_FILE
         return await self._own_file(view, request, first, rest)
 
