@@ -1,4 +1,7 @@
-"""Random sequences of all operations on several indexes, held against a plain model after each step: on a folder, on GitHub."""
+"""Random sequences of all operations on several indexes, held against a plain model after each step: on a folder, on GitHub.
+
+Time passes, clocks of publishers are wrong, and at random moments the whole past has to be what it was when it was the present.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import contextlib
 import hashlib
 import itertools
 import tempfile
-from collections.abc import Callable
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +20,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from tests.makers import make_wheel
+from tests.operations.recorded_past import RecordedPast, Shown, shown
 from tests.server.over_github import World
-from tests.simulator import Hub
+from tests.simulator import Clock, Hub
 from wharf.errors import WharfError
+from wharf.index import store_clock
 from wharf.index.wharf_toml_change import Setting
 from wharf.operations import manage_indexes
 from wharf.operations.index_settings import set_settings
-from wharf.operations.index_with_bases import read_with_bases
 from wharf.operations.promote import Wanted, promote
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
@@ -36,11 +40,16 @@ from wharf.server.answer_cache import AnswerCache
 from wharf.server.refresh.shown_indexes import ShownIndexes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from wharf.model import Project
 
 INDEXES = ("main", "staging", "dev")
 RELEASES = tuple(itertools.product(("alpha", "beta"), ("1.0", "2.0")))
 CONTENTS = ("one", "two")
+DAY, YEAR = 86_400, 365 * 86_400
+PACES = (0, 1, 40 * DAY, 0, 3, DAY, 4000)
+"""Seconds that pass before one operation after the other."""
 
 indexes = st.sampled_from(INDEXES)
 releases = st.sampled_from(RELEASES)
@@ -72,7 +81,7 @@ def _wheels(folder: Path) -> dict[tuple[str, str, str], Path]:
 class Machine(RuleBasedStateMachine):
     """One repository, asked by each operation as a command would, and the model of it."""
 
-    opened: Callable[[], contextlib.AbstractContextManager[Opened]]
+    opened: Callable[[], contextlib.AbstractContextManager[Place]]
     begins = False
     """Whether a publish makes the first index and the default one, as in a folder."""
 
@@ -87,22 +96,39 @@ class Machine(RuleBasedStateMachine):
         folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
         self.wheels = _wheels(folder)
         self.contents = {hashlib.sha256(wheel.read_bytes()).hexdigest(): key[2] for key, wheel in self.wheels.items()}
-        self.open = self.stack.enter_context(type(self).opened())
+        place = self.stack.enter_context(type(self).opened())
+        self.open, self.clock = place.open, place.clock
+        self.past = RecordedPast(place.git_dir, place.clock)
+        self.paces, self.skew = itertools.cycle(PACES), 0
         with self.open("main") as repository:
             publish(repository, [Input.of(self.wheels["alpha", "1.0", "one"])], actor="ada")
             self.there["main"].files["alpha", "1.0"] = "one", False
             self.there["main"].names.add("alpha")
-            repository.branch.fetch()
+        self.create_or_restore("staging")
+        self.set_bases("main", ["staging"])
+        self.past.record(self.now())
+        self.publish("staging", ("beta", "1.0"), "one")
         self.served = self.stack.enter_context(self.open("main"))
         self.cache = AnswerCache(lambda file, control: pytest.fail("no file is asked for"), private=True)
         self.shown = ShownIndexes(self.served.branch, self.cache, may_be_empty=False, every=lambda: True)
 
     def teardown(self) -> None:
-        self.stack.close()
+        with self.stack:
+            if hasattr(self, "shown"):
+                self.look_back([*self.past.states], 0)
+
+    @contextlib.contextmanager
+    def later(self, index: str) -> Iterator[Repository]:
+        """The repository as a command has it that begins now, by a clock of its own."""
+        self.clock.forward(next(self.paces))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(time, "time", lambda skew=self.skew: NOW() + skew)
+            with self.open(index) as repository:
+                yield repository
 
     def expect(self, index: str, operation: Callable[[Repository], Any], *, works: bool) -> None:
         """The operation works, or fails as wharf fails."""
-        with self.open(index) as repository:
+        with self.later(index) as repository:
             if works:
                 operation(repository)
             else:
@@ -133,15 +159,9 @@ class Machine(RuleBasedStateMachine):
     @rule(index=indexes, release=releases)
     def remove(self, index: str, release: tuple[str, str]) -> None:
         model = self.there.get(index)
-        has = model is not None and release in model.files
-        with self.open(index) as repository:
-            try:
-                remove(repository, *release, None, reason="", actor="ada")
-            except WharfError:
-                assert not has
-            else:  # what left the index before may have left bytes that no index names any more
-                assert has or (model is not None and release in model.removed)
-        if has and model is not None:
+        known = model is not None and (release in model.files or release in model.removed)
+        self.expect(index, lambda repository: remove(repository, *release, None, reason="", actor="ada"), works=known)
+        if model is not None and release in model.files:
             model.removed[release] = model.files.pop(release)[0]
 
     @rule(source=indexes, into=indexes, release=releases)
@@ -196,6 +216,41 @@ class Machine(RuleBasedStateMachine):
         if works:
             self.gone[index] = self.there.pop(index)
 
+    @rule(skew=st.sampled_from((0, -YEAR, YEAR)))
+    def another_publisher(self, skew: int) -> None:
+        """Whose clock is so many seconds ahead."""
+        self.skew = skew
+
+    @rule(index=indexes, aside=indexes)
+    def merge(self, index: str, aside: str) -> None:
+        if {index, aside} <= self.there.keys():
+            self.clock.forward(next(self.paces))
+            self.past.merge(index, aside)
+
+    @rule(index=indexes)
+    def mislead(self, index: str) -> None:
+        if index in self.there:
+            self.past.mislead(index)
+
+    @rule(index=indexes)
+    def rewrite(self, index: str) -> None:
+        if index in self.there:
+            with self.open(index) as repository, repository.branch.with_history() as branch:
+                branch.indexes()
+                self.past.check_rewritten(repository, branch, index)
+
+    @rule(data=st.data(), later=st.sampled_from((0, 1, 5 * DAY)))
+    def look_back_somewhere(self, data: st.DataObject, later: int) -> None:
+        if self.past.states:
+            self.look_back(data.draw(st.lists(st.sampled_from(sorted(self.past.states)), max_size=3, unique=True)), later)
+
+    def look_back(self, seconds: list[int], later: int) -> None:
+        """The whole past of these moments is what it was when it was the present."""
+        with self.open("main") as repository, repository.branch.with_history() as branch:
+            branch.indexes()
+            self.past.compare(repository, branch, seconds, later)
+            self.past.check_strangers(repository, branch)
+
     def order(self, index: str) -> list[str]:
         """The index and all of its bases, each before its own."""
         found: list[str] = []
@@ -204,82 +259,91 @@ class Machine(RuleBasedStateMachine):
         return [index, *found]
 
     @invariant()
-    def every_record_is_that_of_the_model_and_its_bytes_are_stored(self) -> None:
-        if not hasattr(self, "shown"):
-            return
+    def all_is_as_the_model_says(self) -> None:
+        if hasattr(self, "shown"):
+            now = self.now()
+            self.past.record(now)
+            self.check_addresses(now)
+
+    def now(self) -> dict[str, Shown]:
+        """What each index shows. Every record is that of the model, and its bytes are stored."""
+        now: dict[str, Shown] = {}
         for index, model in self.there.items():
             with self.open(index) as repository:
-                repository.branch.fetch()
-                snapshot = repository.branch.snapshot()
-                found = {
-                    (project.name, release.version): (self.content(file.sha256), file.yanked is not None)
-                    for project, broken in snapshot.projects(snapshot.names())
-                    for release in project.releases
-                    for file in release.files
-                    if not broken
-                }
-                assert found == model.files, index
+                repository.branch.indexes()
+                if repository.branch.tip() is None:  # the default index of a folder, before the first publish
+                    assert not model.files
+                    continue
+                now[index] = shown(repository)
+                assert self.contents_of(now[index].own) == model.files, index
                 assert verify(repository).problems == ()
+        return now
 
-    @invariant()
-    def each_address_shows_what_the_model_says_and_every_name_is_claimed(self) -> None:
-        if not hasattr(self, "shown"):
-            return
+    def check_addresses(self, now: dict[str, Shown]) -> None:
+        """Each address of a server shows what the model says, and every name is claimed."""
         self.served.branch.fetch()
-        now = self.shown.show(self.shown.read())
-        assert (now.own, [*now.missing], now.problems) == (True, [], {})
+        found = self.shown.show(self.shown.read())
+        assert (found.own, [*found.missing], found.problems) == (True, [], {})
         assert {*self.cache.sources} == {*self.there}
         for index in self.there:
             merged: dict[tuple[str, str], tuple[str, bool]] = {}
             for layer in self.order(index):
                 merged = {**self.there[layer].files, **merged}
             source = self.cache.sources[index]
-            shown = {
-                (project.name, release.version): (self.content(file.sha256), file.yanked is not None)
-                for project, _ in source.projects(source.names())
-                for release in project.releases
-                for file in release.files
-            }
-            assert shown == merged, index
-            with self.open(index) as repository:
-                repository.branch.fetch()
-                assert read_with_bases(repository).list_validator() == source.list_validator()
+            projects = tuple(project for project, _ in source.projects(source.names()))
+            assert self.contents_of(projects) == merged, index
+            if index in now:
+                assert (now[index].merged, now[index].names) == (projects, source.names())
         names = set().union(*(model.names for model in (*self.there.values(), *self.gone.values())))
         assert all(map(self.cache.claims.has, names))
         assert not self.cache.claims.has("gamma")
 
-    def content(self, sha256: str) -> str:
-        return self.contents[sha256]
+    def contents_of(self, projects: tuple[Project, ...]) -> dict[tuple[str, str], tuple[str, bool]]:
+        return {
+            (project.name, release.version): (self.contents[file.sha256], file.yanked is not None)
+            for project in projects
+            for release in project.releases
+            for file in release.files
+        }
 
 
-Opened = Callable[[str], contextlib.AbstractContextManager[Repository]]
+NOW = time.time
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a repository is kept: how it is opened for an index, the git repository there, and the clock there."""
+
+    open: Callable[[str], contextlib.AbstractContextManager[Repository]]
+    git_dir: Path
+    clock: Clock
 
 
 @contextlib.contextmanager
-def _on_a_folder() -> Iterator[Opened]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield lambda index: open_repository(Settings(place=Path(folder) / "store", index=index))
+def _on_a_folder() -> Iterator[Place]:
+    clock = Clock()
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        store = Path(folder) / "store"
+        patch.setattr(store_clock, "now", lambda _folder: int(clock.now()))
+        yield Place(lambda index: open_repository(Settings(place=store, index=index)), store / "index.git", clock)
 
 
 @contextlib.contextmanager
-def _on_github() -> Iterator[Opened]:
+def _on_github() -> Iterator[Place]:
     with tempfile.TemporaryDirectory() as folder, Hub(Path(folder) / "hub") as hub:
-        world = World(hub, hub.create("acme/pkgs"), Path(folder))
+        repo = hub.create("acme/pkgs")
+        hub.limits.enforced = False
+        world = World(hub, repo, Path(folder))
         with world.open(world.alice, "hers") as repository:
             repository.branch.begin("ada")
-
-        def opened(index: str) -> contextlib.AbstractContextManager[Repository]:
-            hub.clock.forward(3700)  # no limit remembers the step before
-            return world.open(world.alice, "hers", index=index)
-
         with world.stack:
-            yield opened
+            yield Place(lambda index: world.open(world.alice, "hers", index=index), repo.git_dir, hub.clock)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("where", "examples", "steps"), [(_on_a_folder, 8, 20), (_on_github, 2, 12)])
 def test_no_sequence_of_operations_shows_anything_but_the_model(
-    where: Callable[[], contextlib.AbstractContextManager[Opened]], examples: int, steps: int
+    where: Callable[[], contextlib.AbstractContextManager[Place]], examples: int, steps: int
 ) -> None:
     machine = type("Machine", (Machine,), {"opened": staticmethod(where), "begins": where is _on_a_folder})
     run_state_machine_as_test(
