@@ -220,6 +220,40 @@ def test_it_wants_a_command_or_a_shell(desk: Desk) -> None:
     assert "wharf run -- uv sync" in desk.run(code=2)[1]
 
 
+def test_the_command_has_the_index_as_it_was(desk: Desk, tmp_path: Path) -> None:
+    assert isinstance(desk.settings.place, Path)
+    before = git(desk.settings.place, "rev-parse", "refs/heads/wharf/main")
+    with open_repository(desk.settings) as repository:
+        publish(repository, [Input.of(make_wheel(tmp_path, version="2.0"))], actor="ada")
+    for when in (before, before[:9]):
+        assert desk.python(VERSIONS, "--at", when)[0] == "['1.0']\n"
+        assert desk.python("import os; print(os.environ['WHARF_INDEX_URL'])", "--at", when)[0].endswith(f"/@{before}/simple/\n")
+    assert desk.python(VERSIONS)[0] == "['1.0', '2.0']\n"
+    inner = f"import subprocess; subprocess.run({[sys.executable, '-m', 'wharf', 'run', '--at', before, '--', sys.executable]}"
+    assert desk.python(f"{inner} + ['-c', {VERSIONS!r}], check=True)")[0] == "['1.0']\n"
+
+
+@pytest.mark.parametrize(
+    ("when", "code", "said"),
+    [
+        ("yesterday", 2, "no moment"),
+        ("9999-01-01", 2, "ahead of now"),
+        ("1" * 40, 4, "never the tip"),
+        ("2001-01-01", 4, "no index"),
+    ],
+)
+def test_a_moment_that_is_none_is_told_before_the_command_starts(desk: Desk, when: str, code: int, said: str) -> None:
+    out, err = desk.run("--at", when, "--", "echo", "started", code=code)
+    assert said in err
+    assert "started" not in out
+
+
+def test_a_command_over_github_has_the_history_when_it_starts(far: Desk, world: World) -> None:
+    before = git(world.root, "rev-parse", "refs/heads/wharf/main")
+    world.put(world.wheel(version="2.0"))
+    assert far.python(VERSIONS, "--at", before[:8])[0] == "['1.0']\n"
+
+
 def test_words_reach_the_command_as_they_are(desk: Desk) -> None:
     out, _ = desk.run("-v", "--", sys.executable, "-c", "import sys; print(sys.argv[1:])", "--", "--json", "-v", "a b", "", "*")
     assert out == "['--', '--json', '-v', 'a b', '', '*']\n"

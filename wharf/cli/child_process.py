@@ -41,15 +41,18 @@ class NoCommandError(WharfError):
         self.exit_code = exit_code
 
 
-def environment(before: Mapping[str, str], port: int, password: Secret, *, keep_indexes: bool = False) -> dict[str, str]:
+def environment(
+    before: Mapping[str, str], port: int, password: Secret, *, at: str = "", keep_indexes: bool = False
+) -> dict[str, str]:
     """The environment of the command: that of wharf, and where each tool looks for an index and its password.
 
-    Other indexes, which could win a name, are closed unless the person keeps them.
+    `at` is a moment: then it is the index as it was. Other indexes, which could win a name, are closed unless the person keeps
+    them.
     pip and pipenv know no other place for a password than the address; for the rest it stands beside it, so that addresses in
     lock files are without ("Environment variables" of uv, "Repositories" of poetry, "Configurations" of PDM).
     """
     secret = password.reveal()
-    address = f"http://{LOOPBACK}:{port}/simple/"
+    address = f"http://{LOOPBACK}:{port}/{f'@{at}/' if at else ''}simple/"
     with_password = address.replace("://", f"://{NAME}:{secret}@")
     others = [each for each in before.get("UV_INDEX", "").split() if not each.startswith(f"{NAME}=")]
     credentials = {

@@ -10,12 +10,13 @@ import contextlib
 import os
 import secrets
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
 
 from wharf.cli import other_indexes
+from wharf.cli.at_option import at_option
 from wharf.cli.common_options import common_options
 from wharf.cli.fall_through_option import fall_through
 from wharf.cli.index_thread import IndexThread
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wharf.cli.child_process import Child
+    from wharf.index.moment import Moment
     from wharf.repository.opening import Repository
     from wharf.repository.settings import Settings
     from wharf.run_port.handover import Run
@@ -43,6 +45,7 @@ Examples:
   wharf run -- uv sync
   wharf run --fall-through -- pip install demo
   wharf run --repo owner/name -- poetry lock
+  wharf run --at 2026-11-30 -- uv lock
   wharf run --shell
 """,
 )
@@ -54,17 +57,25 @@ Examples:
     help="Keep the other indexes that you set for pip and uv. Then any of them can win a name of this index.",
 )
 @fall_through
+@at_option
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @common_options
 @pass_state
 def run_command(
-    state: State, command: tuple[str, ...], *, shell: bool, keep_indexes: bool, public_index: PublicIndex | bool
+    state: State,
+    command: tuple[str, ...],
+    *,
+    shell: bool,
+    keep_indexes: bool,
+    public_index: PublicIndex | bool,
+    moment: Moment | None,
 ) -> int:
     """Run a command, such as pip or uv, with the index at its side.
 
     pip, uv, poetry, pdm, pipenv and hatch find the index and a password for it in their environment; it is on this machine, for
     nobody else, and gone when the command ends. Other programs find it in WHARF_INDEX_URL. The exit code
-    is that of the command. Without GitHub the index is served as it was fetched last.
+    is that of the command. Without GitHub the index is served as it was fetched last. With --at the command has the index as it
+    was at a moment.
 
     Other indexes that you set for pip and uv are closed for the command, because any of them could win a name of this one. Each
     is named on stderr.
@@ -85,6 +96,7 @@ def run_command(
         public_index=public_index,
         shell=shell,
         keep_indexes=keep_indexes,
+        moment=moment,
     )
     outer = run_sharing.around(settings, wanted.run, os.environ)
     code = _served(state, settings, wanted) if outer is None else _started(state, wanted, *outer).wait()
@@ -100,6 +112,12 @@ class _CommandToRun:
     public_index: PublicIndex | bool
     shell: bool
     keep_indexes: bool
+    moment: Moment | None = None
+
+    @property
+    def at(self) -> str:
+        """The moment as an address has it; empty for now."""
+        return "" if self.moment is None else self.moment.text
 
 
 def _served(state: State, settings: Settings, wanted: _CommandToRun) -> int:
@@ -110,10 +128,13 @@ def _served(state: State, settings: Settings, wanted: _CommandToRun) -> int:
     password = Secret(secrets.token_urlsafe(24))
     with contextlib.ExitStack() as stack:
         repository = None
-        if not has_local_index(settings):  # problems with the address or the token are reported before the command runs
+        if wanted.moment is not None or not has_local_index(settings):
+            # Problems with the address, the token or the moment are reported before the command runs.
             repository = stack.enter_context(state.repository(reading=True, whole=True, patient=False))
             if wanted.public_index:
                 _check_seen(repository)
+            if wanted.moment is not None:
+                wanted = replace(wanted, moment=_resolved(repository, wanted.moment))
         shared = stack.enter_context(contextlib.closing(run_sharing.listening(state, settings, password, wanted.run)))
         started = _started(state, wanted, shared.number, password)
         index = IndexThread(state, repository, shared, password, wanted.public_index)
@@ -137,12 +158,12 @@ def _started(state: State, wanted: _CommandToRun, number: int, password: Secret)
     from wharf.cli import child_process
     from wharf.run_port.loopback_listener import LOOPBACK
 
-    what = f"{wanted.run.index} at http://{LOOPBACK}:{number}/simple/"
+    what = f"{wanted.run.index} at http://{LOOPBACK}:{number}/{f'@{wanted.at}/' if wanted.at else ''}simple/"
     if wanted.shell:
         state.say(f"This shell has {what} at its side. `exit` ends both.")
     elif state.verbose:
         state.say(f"serving {what}")
-    environment = child_process.environment(os.environ, number, password, keep_indexes=wanted.keep_indexes)
+    environment = child_process.environment(os.environ, number, password, at=wanted.at, keep_indexes=wanted.keep_indexes)
     started = child_process.Child(wanted.words, environment)
     started.start()
     return started
@@ -154,6 +175,16 @@ def _check_seen(repository: Repository) -> None:
     )
 
     check_seen(repository)
+
+
+def _resolved(repository: Repository, moment: Moment) -> Moment:
+    """The moment, a commit with its whole id. It brings the history, so that no request waits for it. Raises WharfError."""
+    from wharf.index.moment import Moment
+    from wharf.repository.at_moment import repository_at
+
+    with repository_at(repository, moment) as past:
+        commit = past.branch.tip()
+    return moment if moment.commit is None or commit is None else Moment(commit, commit=commit)
 
 
 def _leave(code: int) -> None:
