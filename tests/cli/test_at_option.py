@@ -76,7 +76,7 @@ def commits(index: DatedIndex) -> list[str]:
     ],
 )  # fmt: skip
 def test_a_moment_that_cannot_be_is_told(index: DatedIndex, when: str, code: int, said: str) -> None:
-    for words in (["list"], ["show", "demo"], ["build", index.root / "site"]):
+    for words in (["list"], ["show", "demo"], ["verify"], ["build", index.root / "site"]):
         error = index(*words, f"--at={when}", code=code)["error"]
         assert said in error["message"]
         assert error["hint"]
@@ -121,6 +121,35 @@ def test_log_shows_a_line_a_commit_of_a_version_of_a_file_and_since_a_moment(ind
 
 def pages(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_verify_names_what_was_taken_away_and_has_no_problem_with_it(index: DatedIndex) -> None:
+    assert index("verify", "--at", "2024-03-13")["gone"] == []
+    index("remove", "demo==1.0", "demo-1.0.tar.gz", "--yes", "--reason", "a secret inside", on="03-16")
+    said = index("verify", "--at", "2024-03-13")
+    assert (said["ok"], said["files"], said["problems"]) == (True, 4, [])
+    (gone,) = said["gone"]
+    assert (gone["project"], gone["version"], gone["filename"]) == ("demo", "1.0", "demo-1.0.tar.gz")
+    assert (gone["verb"], gone["reason"]) == ("remove", "a secret inside")
+    assert gone["commit"] == index("log", "-n", "1")["entries"][0]["commit"]
+    assert said["at"]["moment"] == "2024-03-13"
+    assert index("verify", "--at", "2024-03-17")["gone"] == []
+    out, _ = index.said("verify", "--at", "2024-03-13")
+    assert out.splitlines()[0].endswith(": a secret inside")
+    assert "1 file(s) gone" in out
+
+
+def test_bytes_that_nobody_took_away_are_a_problem_of_the_past_too(index: DatedIndex) -> None:
+    if index.hub is None:
+        (path,) = (index.root / "store" / "assets").rglob("demo-1.0.tar.gz")
+        path.unlink()
+    else:
+        for release in index.hub.repos["acme/pkgs"].releases:
+            release.assets = [each for each in release.assets if each.name != "demo-1.0.tar.gz"]
+    said = index("verify", "--at", "2024-03-13", code=8)
+    assert [each["kind"] for each in said["problems"]] == ["missing-bytes"]
+    assert said["gone"] == []
+    assert "--at" in index("verify", "--at", "2024-03-13", "--repair", code=2)["error"]["message"]
 
 
 def test_a_site_of_the_past_is_that_of_then_and_the_next_build_brings_it_to_now(index: DatedIndex) -> None:

@@ -227,7 +227,7 @@ def test_a_removal_that_died_is_finished_by_the_same_command(
     world.put(*two)
     name = two[1].name if filename else None
     with monkeypatch.context() as patch:
-        reaper = Reaper(patch, 3, after=False)  # the push, the look at the release, the first deletion
+        reaper = Reaper(patch, 4, after=False)  # the time, the push, the look at the release, the first deletion
         with pytest.raises(Killed):
             take_out(world, name)
         assert reaper.seen[-1].startswith("DELETE")

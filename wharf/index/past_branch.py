@@ -65,6 +65,11 @@ class PastBranch(Branch):
         """The moment as a time of day, or the last one that there is for Python."""
         return datetime.fromtimestamp(min(self.time, _LAST), UTC)
 
+    @property
+    def present(self) -> Branch:
+        """The same index as it is now, over the same clone."""
+        return self._branch
+
     def tip(self) -> str | None:
         """The commit that the index was at."""
         return self._commit

@@ -51,7 +51,7 @@ def verify(repository: Repository, *, repair: bool = False, progress: Progress |
     and never while a record cannot be read: it may name them.
     """
     progress = progress or Progress()
-    audit = _audit(repository)
+    audit = audit_of(repository)
     snapshot = repository.branch.snapshot()
     problems: list[Finding] = []
     releases: list[Release] = []
@@ -64,7 +64,7 @@ def verify(repository: Repository, *, repair: bool = False, progress: Progress |
     for release in releases:
         for file in release.files:
             problems += audit.check(release, file)
-            problems += _check_metadata(snapshot, release, file)
+            problems += check_metadata(snapshot, release, file)
             progress.advance(file.size)
     problems = _still_true(repository, audit, problems)
     deleted, leftovers = audit.delete_unnamed(repair=repair)
@@ -75,7 +75,8 @@ def verify(repository: Repository, *, repair: bool = False, progress: Progress |
     )
 
 
-def _audit(repository: Repository) -> Audit:
+def audit_of(repository: Repository) -> Audit:
+    """A look at the store of a repository."""
     if isinstance(repository.assets, FolderStore) and repository.folder is not None:
         return FolderAudit(repository, repository.folder, repository.assets)
     from wharf.github.release_store import Releases
@@ -98,7 +99,8 @@ def _still_true(repository: Repository, audit: Audit, problems: list[Finding]) -
     return [each for each in problems if each.kind not in of_bytes or each.path in named]
 
 
-def _check_metadata(snapshot: Snapshot, release: Release, file: File) -> Iterator[Finding]:
+def check_metadata(snapshot: Snapshot, release: Release, file: File) -> Iterator[Finding]:
+    """What is wrong with the core metadata of a file on the branch."""
     path = record.metadata_path(release.project, release.version, file.filename)
     data = snapshot.metadata(release.project, release.version, file.filename)
     if data is None:

@@ -50,6 +50,10 @@ class Audit(Protocol):
         """What findings call a file's bytes."""
         ...
 
+    def has(self, file: File) -> bool:
+        """Whether something is stored where a file's bytes should be, as far as this look has seen."""
+        ...
+
     def check(self, release: Release, file: File) -> Iterator[Finding]:
         """What is wrong with the bytes of a file that the index names."""
         ...

@@ -35,6 +35,13 @@ class FolderAudit:
         """Below the store's folder."""
         return _path((file.sha256, file.filename))
 
+    def has(self, file: File) -> bool:
+        """Also for what is not a file: `check` leaves it to `delete_unnamed`."""
+        try:
+            return self._store.size(file.sha256, file.filename) is not None
+        except OddFileError:
+            return True
+
     def check(self, release: Release, file: File) -> Iterator[Finding]:
         """Read the bytes. `delete_unnamed` reports what is not a file."""
         path = self.path(file)

@@ -45,6 +45,14 @@ class ReleasesAudit:
         """Tag and stored name."""
         return f"releases/{file.location.get('tag')}/{file.location.get('name')}"
 
+    def has(self, file: File) -> bool:
+        """By the list of releases; for a place elsewhere, which `check` asks for, it is yes."""
+        try:
+            place = self._releases.place(file)
+        except (StorageError, NotAllowedError):
+            return True
+        return place.repository is not None or place.asset in self._assets
+
     def check(self, release: Release, file: File) -> Iterator[Finding]:
         """Compare with GitHub's digest, or with the bytes where there is none."""
         again = f"`wharf remove {release.project}=={release.version} {file.filename}`, then publish the same file again"
