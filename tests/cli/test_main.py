@@ -382,6 +382,22 @@ def test_yank_and_unyank(run: Run, tmp_path: Path) -> None:
     assert "yanked" not in run("show", "demo")
 
 
+def test_a_project_that_is_archived_takes_no_files_until_it_is_active_again(run: Run, tmp_path: Path) -> None:
+    run("publish", make_wheel(tmp_path))
+    assert "demo is archived" in run("status", "Demo", "archived", "--reason", "use demo2")
+    assert "demo is archived already" in run("status", "demo", "archived", "--reason", "use demo2")
+    refused = run("publish", make_wheel(tmp_path, version="2.0"), code=7)
+    assert "demo is archived: use demo2" in refused
+    assert "`wharf status demo active`" in refused
+    assert run("show", "demo").splitlines()[:2] == ["demo (archived)", "  use demo2"]
+    assert "status demo: archived: use demo2" in run("log")
+    said = document(run("status", "demo", "active", "--json"))
+    assert (said["project"], said["status"], said["changed"]) == ("demo", "active", True)
+    run("publish", make_wheel(tmp_path, version="2.0"))
+    assert "Did you mean demo?" in run("status", "demmo", "archived", code=4)
+    assert "'gone' is not one of" in run("status", "demo", "gone", code=2)
+
+
 def test_remove_asks_and_does_not_guess(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheel = make_wheel(tmp_path)
     run("publish", wheel)

@@ -62,8 +62,11 @@ class Tip:
         return [found for each in versions if (found := self.release(project, each)) is not None]
 
     def status(self, project: str) -> Status:
-        data = self.files.get(f"{record.folder(project)}/project.json")
+        data = self.state(project)
         return Status() if data is None else record.parse_status(data, project=project)
+
+    def state(self, project: str) -> bytes | None:
+        return self.files.get(record.state_path(project))
 
     def apply(self, change: Change) -> Outcome:
         outcome = change.apply(self)

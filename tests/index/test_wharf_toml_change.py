@@ -58,6 +58,10 @@ class Tip:
         del project
         return Status()
 
+    def state(self, project: str) -> bytes | None:
+        del project
+        return None
+
     def check(self, bases: tuple[str, ...]) -> dict[str, str]:
         self.asked.append(bases)
         return dict.fromkeys(bases, "a" * 40)

@@ -27,9 +27,11 @@ from tests.index.test_branch import edit_by_hand
 from tests.makers import make_sdist, make_wheel
 from tests.server.running import running, soon
 from wharf.distribution import read_distribution
+from wharf.model import Status
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
 from wharf.operations.remove import remove
+from wharf.operations.set_status import set_status
 from wharf.operations.yank import set_yanked
 from wharf.pages.page_format import Format
 from wharf.repository.opening import Repository, open_repository
@@ -253,7 +255,7 @@ def test_core_metadata_of_an_sdist_only_where_no_build_changes_it(
 
 
 def test_a_removed_file_and_a_quarantined_project_are_offered_no_more(
-    client: httpx.Client, repository: Repository, put: Callable[..., None], tmp_path: Path, store: Path
+    client: httpx.Client, repository: Repository, put: Callable[..., None], tmp_path: Path
 ) -> None:
     wheel = make_wheel(tmp_path)
     put(wheel, make_wheel(tmp_path, "other"))
@@ -263,10 +265,13 @@ def test_a_removed_file_and_a_quarantined_project_are_offered_no_more(
     soon(lambda: client.get(address).status_code == 404)
     assert client.get("/simple/demo/", headers=JSON).json()["files"] == []
     (file,) = client.get("/simple/other/", headers=JSON).json()["files"]
-    edit_by_hand(store, "projects/ot/other/project.json", b'{"project-status":{"status":"quarantined"}}')
+    set_status(repository, "other", Status(marker="quarantined", reason="<malware>"))
     soon(lambda: client.get(urljoin("/simple/other/", file["url"])).status_code == 404)
     page = client.get("/simple/other/", headers=JSON).json()
-    assert (page["files"], page["project-status"]) == ([], {"status": "quarantined"})
+    assert (page["files"], page["project-status"]) == ([], {"status": "quarantined", "reason": "<malware>"})
+    assert '<meta name="pypi:project-status-reason" content="&lt;malware&gt;">' in client.get("/simple/other/").text
+    set_status(repository, "other", Status())
+    soon(lambda: len(client.get("/simple/other/", headers=JSON).json()["files"]) == 1)
 
 
 def test_bytes_that_are_gone_are_a_clean_answer(

@@ -38,6 +38,7 @@ _VERBS = {
     "log": ("log_command", "Show who changed what, when and why."),
     "yank": ("yank_remove_commands", "Tell installers not to choose a release any more."),
     "unyank": ("yank_remove_commands", "Take a yank back."),
+    "status": ("status_command", "Say that a project is archived, deprecated or quarantined."),
     "remove": ("yank_remove_commands", "Delete a release or a file for ever."),
     "prune": ("prune_command", "Take out what the rules of retention do not keep."),
     "restore": ("restore_command", "Bring releases and yanks back to what they were at a moment."),

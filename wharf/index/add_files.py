@@ -169,5 +169,5 @@ def _refuse_closed(project: str, status: Status) -> None:
         because = f": {status.reason}" if status.reason else ""
         raise RefusedError(
             f"{project} is {status.marker}{because}; it takes no new files.",
-            "Change its status on the index branch first.",
+            f"`wharf status {project} active` lets it take files again.",
         )

@@ -59,6 +59,10 @@ class Records(Protocol):
         """The project's status. Raises RecordError."""
         ...
 
+    def state(self, project: str) -> bytes | None:
+        """The bytes of the project's `project.json`, or None."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:

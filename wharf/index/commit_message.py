@@ -21,7 +21,7 @@ class CommitMessage:
     `actor` None is the person here, or on GitHub the owner of the token, whom the branch finds out when it commits.
     `email` is the committer's address, `run` that of the run of GitHub Actions which does it; both may be empty.
     `moment`, in seconds since 1970, is when the commit says that it was made; None: when it is made, by the
-    store's clock.
+    store's clock. `what` is what it is about, where no file is.
     """
 
     verb: str
@@ -30,11 +30,12 @@ class CommitMessage:
     email: str = ""
     run: str = ""
     moment: int | None = None
+    what: str = "the index"
 
     def text(self, changed: Sequence[Named]) -> str:
         """The commit's message: verb and releases, the file if it is one, the reason, and who did it as trailers."""
         releases = list(dict.fromkeys((named.project, named.version) for named in changed))
-        what = summed_up(releases) or "the index"
+        what = summed_up(releases) or self.what
         if len(changed) == 1:
             what += f" ({changed[0].file.filename})"
         body = f"\n{self.reason}\n" if self.reason else ""

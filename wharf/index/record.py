@@ -7,6 +7,7 @@ so everything is checked that goes into a page or a path.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -95,6 +96,11 @@ def path(project: str, version: str) -> str:
     return f"{folder(project)}/{version}/release.json"
 
 
+def state_path(project: str) -> str:
+    """The path of a project's own state."""
+    return f"{folder(project)}/project.json"
+
+
 def metadata_path(project: str, version: str, filename: str) -> str:
     """The path of a file's core metadata."""
     return f"{folder(project)}/{version}/{filename}.metadata"
@@ -138,8 +144,23 @@ def parse_status(data: bytes, *, project: str) -> Status:
         if state is not None and state.status not in STATUSES:
             raise ValueError(f"{state.status!r} is not a status; those are {', '.join(STATUSES)}")
     except (ValidationError, ValueError) as error:
-        raise _broken(f"{folder(project)}/project.json", error) from error
+        raise _broken(state_path(project), error) from error
     return Status() if state is None else Status(marker=state.status, reason=state.reason)
+
+
+def with_status(data: bytes | None, status: Status) -> bytes | None:
+    """A `project.json` with another status, and all else that it says; None where nothing is left to say.
+
+    What cannot be read (or None: no file) says nothing else.
+    """
+    rest: dict[str, Json] = {}
+    if data is not None:
+        with contextlib.suppress(ValueError):  # a ValidationError is one
+            rest = dict(_ProjectState.model_validate_json(_bounded(data)).model_extra or {})
+    if status != Status():
+        reason: dict[str, Json] = {} if status.reason is None else {"reason": status.reason}
+        rest["project-status"] = {"status": status.marker, **reason}
+    return canonical(rest) if rest else None
 
 
 def check(path: str, data: bytes) -> None:

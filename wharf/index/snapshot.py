@@ -200,10 +200,14 @@ class Snapshot:
 
     def status(self, project: str) -> Status:
         """The project's status. Raises RecordError."""
+        state = self.state(project)
+        return Status() if state is None else record.parse_status(state, project=project)
+
+    def state(self, project: str) -> bytes | None:
+        """The bytes of the project's `project.json`, or None."""
         folder = self._folder(project)
-        if folder is None or "project.json" not in folder.files:
-            return Status()
-        return _status(project, self._objects.must([folder.files["project.json"]])[0])
+        blob = None if folder is None else folder.files.get("project.json")
+        return None if blob is None else self._objects.must([blob])[0].data
 
     def metadata(self, name: str, version: str, filename: str) -> bytes | None:
         """The core metadata kept for one file, byte for byte, or None."""

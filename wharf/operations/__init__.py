@@ -8,6 +8,7 @@ after it names them no more. Each can be run again. Nothing here prints or reads
   of it, and `proposal_text` says in it what changes for installers.
 - `yank`, `remove`: releases or files marked, or taken out. `removal_choice` says which ones are meant, and `stored_bytes`
   deletes what nobody names any more.
+- `set_status`: whether a project takes files, and whether they are offered.
 - `prune`: releases that the rules of retention do not keep, taken out.
 - `restore`: the records of an index as they were at a moment, as a new commit.
 - `upload_rights`: who may write which projects.
