@@ -77,8 +77,9 @@ def make_app(
     fall_through = _fall_through(repository, rules, cache, clock, now)
     delivery = delivery_of(repository, rules, borrowed, public=lambda: refresher.public, clock=clock)
     access = refresher.access = access_of(repository, rules, refresher, clock=clock, warn=warn)
+    age = partial(_age, refresher, copied=github is not None)
     history = HistoryCopy(repository.branch, borrowed, clock=clock)
-    past = PastApi(cache, fall_through, history, delivery, copied=github is not None, clock=clock, now=now)
+    past = PastApi(cache, fall_through, history, delivery, copied=github is not None, clock=clock, now=now, age=age)
     begin = [refresher.forever, *([fall_through.prepare] if rules.password is None else [])]
     lifespan = partial(_lifespan, begin, past.close)
     index = repository.branch.index
@@ -107,6 +108,12 @@ async def _lifespan(
     for task in tasks:
         task.cancel()
     end()
+
+
+def _age(refresher: Refresher, *, copied: bool) -> float:
+    """Seconds since what is shown was known to be the index as it is."""
+    age = refresher.age
+    return 0.0 if not copied else math.inf if age is None else age
 
 
 def _is_private(rules: Rules) -> bool:

@@ -39,17 +39,27 @@ class HeldViews:
     """Views of the past, of all indexes of a repository.
 
     - A moment that settled is made once while it is held. A younger one is made again when any index moved.
+    - A moment settles by the time until which all tips are known: a copy tells of no commit that GitHub got later.
     - At most `MOMENTS` are held, with `WEIGHT` bytes. What was looked up least lately goes first, with its place in the cache.
     - All methods are for the event loop's thread; git is read in other threads.
     """
 
-    def __init__(self, cache: AnswerCache, history: HistoryCopy, maker: ViewMaker, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        cache: AnswerCache,
+        history: HistoryCopy,
+        maker: ViewMaker,
+        *,
+        now: Callable[[], datetime],
+        age: Callable[[], float],
+    ) -> None:
         self.asked = False
         self._cache = cache
         self._history = history
         self._maker = maker
         self._looked = -1  # the count of swaps at the last look at all branches
         self._now = now
+        self._age = age
         self._threads = DaemonThreads("past", _AT_ONCE)
         self._held: OrderedDict[_Key, PastView] = OrderedDict()
         self._weights: dict[_Key, int] = {}
@@ -74,14 +84,15 @@ class HeldViews:
             self._looked = looked
         self._maker.check(index)
         held = self._held.get((index, when))
-        if held is not None and self._holds(held, now):
+        known = now - self._age()
+        if held is not None and self._holds(held, known):
             self._held.move_to_end((index, when))
             return held
         shown = {name: source.layers[0].snapshot for name, source in self._cache.sources.items()}
         doing = (index, when, self._cache.swaps)
         task = self._making.get(doing)
         if task is None:
-            make = partial(self._maker.make, index, moment, now, shown)
+            make = partial(self._maker.make, index, moment, known, shown)
             task = asyncio.create_task(self._make(index, when, make))
             self._making[doing] = task
             task.add_done_callback(lambda _task: self._making.pop(doing))
@@ -104,14 +115,20 @@ class HeldViews:
             return
         task = self._preparing.get((view, name))
         if task is None:
-            task = asyncio.create_task(self._read(partial(view.prepare, name)))
+            task = asyncio.create_task(self._prepare(view, name))
             self._preparing[view, name] = task
             task.add_done_callback(lambda _task: self._preparing.pop((view, name)))
         await asyncio.shield(task)
 
+    async def _prepare(self, view: PastView, name: str) -> None:
+        await self._read(partial(view.prepare, name))
+        self.weigh(view)  # also of names that nobody has: clients make them up
+
     def settles(self, view: PastView) -> float | None:
         """In how many seconds a view has to be made again though nothing moves; None: never."""
-        return None if view.settled else max(view.time + SETTLES + 1 - self._now().timestamp(), 0.0)
+        if view.settled:
+            return None
+        return max(view.time + SETTLES + 1 - self._now().timestamp() + self._age(), 0.0)
 
     def weigh(self, view: PastView) -> None:
         """Count what a view has in memory by now, and let others go where that is too much."""
@@ -122,10 +139,10 @@ class HeldViews:
             self._drop(next(iter(self._held)))
         self._cache.beside = sum(self._weights.values())
 
-    def _holds(self, view: PastView, now: float) -> bool:
+    def _holds(self, view: PastView, known: float) -> bool:
         if view.settled:
             return True
-        return now - view.time <= SETTLES and all(
+        return known - view.time <= SETTLES and all(
             source.layers[0].snapshot.commit == view.tips.get(name, "") for name, source in self._cache.sources.items()
         )
 

@@ -51,11 +51,11 @@ _COMING = text(
     "The server is fetching the history of the repository, and shows nothing of the past before it is here. Ask in a moment.",
     (("retry-after", "2"),),
 )
+# Without Retry-After: pip would wait for so long each of five times.
 _REWRITTEN = text(
     503,
     "The branch of this index was rewritten, so nobody can say what it was. Its addresses of the past are refused until the "
     "branch is set back; those of now go on.",
-    (("retry-after", "60"),),
 )
 _UNREAD = text(
     503,
@@ -103,6 +103,7 @@ class PastApi:
         copied: bool,
         clock: Callable[[], float],
         now: Callable[[], datetime],
+        age: Callable[[], float],
     ) -> None:
         self._cache = cache
         self._fall_through = fall_through
@@ -111,7 +112,7 @@ class PastApi:
         self._clock = clock
         self._now = now
         self._maker = ViewMaker(history.branch, copied=copied)
-        self._views = HeldViews(cache, history, self._maker, now)
+        self._views = HeldViews(cache, history, self._maker, now=now, age=age)
         self._rule = TodaysRule(history.branch, self._maker, now)
         self._threads = DaemonThreads("past-files", 2)
         self._told: set[str] = set()  # what was logged of rewritten branches

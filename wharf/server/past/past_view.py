@@ -44,6 +44,7 @@ class PastView:
 
     def prepare(self, name: str) -> None:
         """Read what `owns` and the source say of a (normal) name. Where the history is a copy, all records of it at once."""
+        self.reserves(name)  # which makes a pattern of up to thousands of globs
         for layer in self.others:
             layer.trees.get(name)
         if self.copied:

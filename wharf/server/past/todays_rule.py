@@ -92,7 +92,8 @@ class TodaysRule:
         """Who took the file away after the moment of the layer."""
         since = layer.snapshot.commit or ""
         tip = self._maker.tip(layer.index, {name: source.layers[0].snapshot for name, source in sources.items()})
-        place = (layer.index, since, tip or "", release.project, release.version, file.filename)
+        # The last commit that took it away is the same for all moments at which it was there.
+        place = (layer.index, tip or "", release.project, release.version, file.filename)
         if place not in self._removals:
             found = None
             if tip is not None:

@@ -73,8 +73,10 @@ class ViewMaker:
         """The indexes whose branches do not stand on what they were."""
         return sorted(name for name, error in self._lines.wrong.items() if isinstance(error, RewrittenError))
 
-    def make(self, index: str, moment: Moment, now: float, shown: Mapping[str, Snapshot]) -> PastView | NeverTip | WholeId:
-        """The index at a moment. `shown` are the snapshots of now, by index; `now` is in seconds since 1970.
+    def make(self, index: str, moment: Moment, known: float, shown: Mapping[str, Snapshot]) -> PastView | NeverTip | WholeId:
+        """The index at a moment. `shown` are the snapshots of now, by index.
+
+        `known` is the time until which all tips are known, in seconds since 1970: that of the last word from GitHub.
 
         Raises NotYetError, RewrittenError where the branch was rewritten, and StorageError.
         """
@@ -94,7 +96,7 @@ class ViewMaker:
             commits, wrong = self._commits(time, shown)
             if moment.commit is not None:
                 commits[index] = moment.commit
-            return self._view(index, moment, time, now, commits, wrong, shown)
+            return self._view(index, moment, time, known, commits, wrong, shown)
 
     def _line(self, index: str, shown: Mapping[str, Snapshot]) -> CommitLine:
         self.check(index)
@@ -125,7 +127,7 @@ class ViewMaker:
         index: str,
         moment: Moment,
         time: int,
-        now: float,
+        known: float,
         commits: Mapping[str, str | None],
         wrong: set[str],
         shown: Mapping[str, Snapshot],
@@ -139,7 +141,7 @@ class ViewMaker:
         source = self._source(own, layers, time)
         tip = own.snapshot.commit
         # A commit of another index may still come in the same second, so a commit alone settles nothing that has bases.
-        settled = now - time > SETTLES or (moment.commit is not None and len(source.layers) == 1)
+        settled = known - time > SETTLES or (moment.commit is not None and len(source.layers) == 1)
         policy = own.snapshot.settings.policy
         holding = [] if policy is None else [str(each.holds(as_datetime(time))) for each in policy.exceptions]
         parts = joint_id([index, *(layer.snapshot.commit or _EMPTY for layer in source.layers), *holding])

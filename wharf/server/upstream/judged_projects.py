@@ -124,7 +124,7 @@ class JudgedProjects:
             kept.seen = replace(seen, project=kept.seen.project)  # of the same content, and perhaps of a later moment
             return kept
         make = partial(_judge, key, seen, policy, now) if cut is None else partial(_cut, key, seen, policy, cut)
-        few = len(seen.project.files) <= _FEW or (policy is None and cut is None)
+        few = cut is None and (policy is None or len(seen.project.files) <= _FEW)  # of moments there may be many policies
         made = make() if few else await self._once(("judge", *key), lambda: self._threads.run(make))
         self._put(made)
         return made
