@@ -9,7 +9,7 @@ import click
 
 from wharf.cli.common_options import common_options
 from wharf.cli.index_check_command import check_command
-from wharf.cli.output import where_document, where_line
+from wharf.cli.output import file_document, where_document, where_line
 from wharf.cli.state import State, pass_state
 from wharf.errors import UsageError
 
@@ -35,23 +35,74 @@ index_command.add_command(check_command)
 
 
 @index_command.command(
-    "create", epilog="\b\nExamples:\n  wharf index create staging --base main\n  wharf index create dev --base staging --json\n"
+    "create",
+    epilog="""\b
+Examples:
+  wharf index create staging --base main
+  wharf index create dev --base staging --json
+  wharf index create spring --at 2026-04-01 --from main
+""",
 )
 @click.argument("name")
 @click.option(
     "--base", "bases", multiple=True, metavar="INDEX", help="An index whose projects it shows too; the nearest first."
 )
+@click.option("--at", "at", metavar="WHEN", help="Begin as another index was at a date, a time, or a commit of it.")
+@click.option("--from", "source", metavar="INDEX", help="The index that --at is about (default: as configured, else main).")
 @common_options
 @pass_state
-def create_command(state: State, name: str, bases: tuple[str, ...]) -> None:
-    """Make an index with no projects."""
+def create_command(state: State, name: str, bases: tuple[str, ...], at: str | None, source: str | None) -> None:
+    """Make an index with no projects; with --at, one that begins as another one was.
+
+    That one shares the history up to there. Its rights and the states of its projects are those of today. Files whose bytes are
+    gone are named and left out.
+    """
     from wharf.operations.manage_indexes import create
 
+    if at is not None:
+        if bases:
+            raise UsageError("An index that begins at a moment has the bases of its source.", "Leave out --base or --at.")
+        _create_from_past(state, name, at, source)
+        return
+    if source is not None:
+        raise UsageError("--from names the index that --at is about.", "Say the moment, as in --at 2026-11-30.")
     _choose(state, name)
     with state.repository() as repository:
         commit = create(repository, bases)
         document: dict[str, Json] = {**where_document(repository, commit), "bases": list(bases)}
         lines = [f"made the index {name!r}{_on(bases)}", where_line(repository, commit)]
+    state.result(document, lines)
+
+
+def _create_from_past(state: State, name: str, at: str, source: str | None) -> None:
+    from wharf.index.index_name import DEFAULT_INDEX
+    from wharf.index.moment import parse_moment
+    from wharf.operations.index_from_past import create_from_past
+
+    moment = parse_moment(at)
+    if source is not None:
+        _choose(state, name)
+        state.options["index"] = source
+    found = state.settings().index  # --index, too
+    source = DEFAULT_INDEX if source is None and found == name else found
+    if source == name:
+        raise UsageError(f"The index {name!r} cannot begin as itself.", "Name the other index, as in --from staging.")
+    state.options["index"] = name
+    with state.repository() as repository:
+        made = create_from_past(repository, source, moment)
+        document: dict[str, Json] = {
+            **where_document(repository, made.commit),
+            "bases": list(made.bases),
+            "from": source,
+            "at": {"moment": moment.text, "commit": made.past},
+            "settings_of_today": list(made.of_today),
+            "left_out": [{**file_document(named), "reason": why} for named, why in made.left_out],
+        }
+        lines = [f"made the index {name!r} as {source!r} was at commit {made.past}{_on(made.bases)}"]
+        lines += [f"left out {named.file.filename}: {why}" for named, why in made.left_out]
+        if made.of_today:
+            lines.append(f"as in {source!r} today: {', '.join(made.of_today)}")
+        lines.append(where_line(repository, made.commit))
     state.result(document, lines)
 
 

@@ -108,10 +108,10 @@ class RemoteBranch(Branch):
         with self._clone.locked():
             return super().commit(change, message)
 
-    def begin(self, actor: str | None = None, outcome: Outcome | None = None) -> str | None:
-        """As for any branch."""
+    def begin(self, actor: str | None = None, outcome: Outcome | None = None, at: str | None = None) -> str | None:
+        """As for any branch. Another index's commit is there already, so that no history is pushed, whatever the way is."""
         with self._clone.locked():
-            return super().begin(actor, outcome)
+            return super().begin(actor, outcome, at)
 
     def snapshot(self, previous: Snapshot | None = None) -> Snapshot:
         """The index as it was at the last fetch."""
@@ -323,6 +323,19 @@ class RemoteBranch(Branch):
         if beside:
             self._clone.fetch_all()
         return all(self._is_at(f"{BRANCHES}{name}", commit) for name, commit in beside.items())
+
+    def _fork(self, at: str, outcome: Outcome, message: CommitMessage) -> str | None:
+        commit = at
+        try:
+            if outcome.edits:
+                commit = self.github.rest.create_commit(at, outcome.edits, message.text(outcome.changed))
+            self.github.rest.create_ref(self.ref, commit)
+        except RejectedError as error:
+            if "already exists" in error.message:  # somebody made the branch meanwhile
+                return None
+            raise refusal(self.index, error.message, ()) from error
+        self.fetch()
+        return commit
 
     def _first_by_api(self, edits: dict[str, bytes | None], text: str) -> str | None:
         """The first commit of an index, through the Git database API: createCommitOnBranch needs a branch to stand on."""

@@ -149,6 +149,25 @@ class Rest:
         return commit
 
     @understood()
+    def create_commit(self, parent: str, edits: Mapping[str, bytes | None], message: str) -> str:
+        """Make a commit on another one, with these texts (UTF-8) by path; None: the path goes. No ref is at it. Four calls."""
+        kept = {path: data.decode() for path, data in edits.items() if data is not None}
+        elements = [
+            InputGitTreeElement(path, "100644", "blob", kept[path])
+            if path in kept
+            else InputGitTreeElement(path, "100644", "blob", sha=None)
+            for path in edits
+        ]
+        below = self._repository.get_git_commit(parent)
+        tree = self._repository.create_git_tree(elements, self._repository.get_git_tree(_told(below.tree.sha)))
+        return _told(self._repository.create_git_commit(message, tree, [below]).sha)
+
+    @understood()
+    def create_ref(self, ref: str, commit: str) -> None:
+        """Make a ref. Raises RejectedError where it is there, or where there is no such commit."""
+        self._repository.create_git_ref(ref, commit)
+
+    @understood()
     def create_file(self, path: str, text: str, message: str) -> None:
         """Commit a new file to the default branch."""
         self._repository.create_file(path, message, text)

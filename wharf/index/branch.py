@@ -156,10 +156,6 @@ class Branch:
         """The same for all indexes of the repository, and for those that were removed. Costs system calls, no process."""
         return ref_stamps.stamp_of_all(self._git.git_dir), self.stamp()
 
-    def removed(self) -> list[str]:
-        """The names of the removed indexes that are here, also of those whose ref is lost or damaged."""
-        return ref_names.below(self._git, REMOVED)
-
     def commit_at(self, ref: str) -> str | None:
         """The commit of a ref, or None, also where it is lost or damaged."""
         found = self._objects.one(ref)
@@ -258,15 +254,17 @@ class Branch:
             time.sleep(random.uniform(0, min(0.01 * 2**tries, 0.5)))  # noqa: S311 - spreads writers, guards nothing
         raise StorageError(f"Others kept writing to {self.ref} for a minute.", "Nothing is lost: run the same command again.")
 
-    def begin(self, actor: str | None = None, outcome: Outcome | None = None) -> str | None:
+    def begin(self, actor: str | None = None, outcome: Outcome | None = None, at: str | None = None) -> str | None:
         """Make the index, with its settings (`outcome` may have others than the usual ones) and nothing else.
 
+        With `at`, a commit of another index, it begins there, with one commit on it if the outcome has edits.
         None: it is there, or somebody is making it at this moment. Raises NoIndexError for the name of a removed one.
         """
         if self.tip():
             return None
         self.check_not_removed()
-        return self._land(None, outcome or Outcome(), self._signed(CommitMessage(verb="begin", actor=actor)))
+        message = self._signed(CommitMessage(verb="begin", actor=actor, reason=f"As at {at[:12]}." if at else ""))
+        return self._land(None, outcome or Outcome(), message) if at is None else self._fork(at, outcome or Outcome(), message)
 
     def remove(self, tip: str, beside: Mapping[str, str]) -> bool:
         """Take the index away, and keep its commit among the removed ones, in one step.
@@ -326,6 +324,11 @@ class Branch:
             self._git.attempt("gc", "--auto", "--quiet")
         return commit
 
+    def _fork(self, at: str, outcome: Outcome, message: CommitMessage) -> str | None:
+        """Make the branch at a commit, or at one on it if there are edits; None if somebody was quicker."""
+        commit = self._write(at, outcome, message) if outcome.edits else at
+        return commit if self._advance(None, commit, outcome.beside) else None
+
     def _writer(self) -> Git:
         """Git for what moves a ref: by itself it would start the hooks that the repository's own configuration names."""
         if self._quiet is None:
@@ -342,6 +345,5 @@ class Branch:
         """Compare and swap: move the branch from `tip` to `commit`. False: it is not at `tip` any more, or locked."""
         removed = f"{REMOVED}{self.index}"
         free = {} if tip else {removed: f"verify {removed} {fast_import.ZERO}"}
-        return transact(
-            self._writer(), {self.ref: f"update {self.ref} {commit} {tip or fast_import.ZERO}", **free, **unmoved(beside)}
-        )
+        steps = {self.ref: f"update {self.ref} {commit} {tip or fast_import.ZERO}", **free, **unmoved(beside)}
+        return transact(self._writer(), steps)

@@ -90,9 +90,9 @@ class PastBranch(Branch):
         del change, message
         self._refuse()
 
-    def begin(self, actor: str | None = None, outcome: Outcome | None = None) -> str | None:
+    def begin(self, actor: str | None = None, outcome: Outcome | None = None, at: str | None = None) -> str | None:
         """Never."""
-        del actor, outcome
+        del actor, outcome, at
         self._refuse()
 
     def remove(self, tip: str, beside: Mapping[str, str]) -> bool:

@@ -20,7 +20,8 @@ after it names them no more. Each can be run again. Nothing here prints or reads
 - `build`: the static site. `build_plan` has what is to do, `build_links` where links lead, `build_pages` makes the pages, and
   `build_files` fetches the files. `index_with_bases` reads what an index shows.
 - `init`: a repository with an index. `actions_workflow` writes its workflow, for the `working_tree` that a folder is in.
-- `manage_indexes`: indexes made, listed, removed and restored. `index_settings`: what `wharf.toml` says, shown or changed.
+- `manage_indexes`: indexes made, listed, removed and restored. `index_from_past` makes one as another one was.
+  `index_settings`: what `wharf.toml` says, shown or changed.
   `bases_check` asks whether an index may have certain bases, `upstream_words` says where names are looked for,
   and `policy_words` which files are shown.
 - `open_upstream`: an upstream index, opened as the repository and its operator allow.

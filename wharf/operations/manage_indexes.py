@@ -39,7 +39,7 @@ def listing(repository: Repository) -> Listing:
     """All indexes as they are now. Raises StorageError."""
     branch = repository.branch
     there = branch.states()  # which brings the removed ones, too
-    kept = filter(is_index_name, branch.removed())
+    kept = filter(is_index_name, branch.local_names().removed)
     removed = {name: commit for name in kept if (commit := branch.sibling(name, removed=True).tip()) is not None}
     return Listing(there=there, removed=removed)
 
@@ -57,18 +57,17 @@ def create(repository: Repository, bases: tuple[str, ...], actor: str | None = N
     """
     branch = repository.branch
     name = branch.index
-    if name in NOT_TO_BE_MADE:
-        raise UsageError(f"No index can be called {name!r}: addresses use that word.", "Choose another name.")
+    check_name(name)
     setting = (Setting(("bases",), list(bases)),) if bases else ()
-    for _ in _tries():
-        _check_free(repository, name, bases)
+    for _ in tries():
+        check_free(repository, name, bases)
         outcome = SetSettings(setting, BasesCheck(branch)).apply(branch.snapshot())
         commit = branch.begin(actor, outcome)
         if commit is not None:
             if bases:
                 BasesCheck(branch).check_landed()
             return commit
-    raise _busy(repository)
+    raise busy(repository)
 
 
 def remove(repository: Repository) -> str:
@@ -78,7 +77,7 @@ def remove(repository: Repository) -> str:
     NotAllowedError if the token may not change its rights. Without settings that can be read, it counts as one with [upload].
     """
     branch = repository.branch
-    for _ in _tries():
+    for _ in tries():
         states = branch.states()
         state = states.pop(branch.index, None)
         if state is None:
@@ -93,7 +92,7 @@ def remove(repository: Repository) -> str:
                 _check_no_new_base(repository, state.commit)
             return state.commit
         _check_kept(repository, state.commit)
-    raise _busy(repository)
+    raise busy(repository)
 
 
 def restore(repository: Repository) -> str:
@@ -103,7 +102,7 @@ def restore(repository: Repository) -> str:
     """
     branch = repository.branch
     check = BasesCheck(branch)
-    for _ in _tries():
+    for _ in tries():
         found = listing(repository)
         commit = found.removed.get(branch.index)
         if commit is None and branch.index in found.there:
@@ -120,10 +119,17 @@ def restore(repository: Repository) -> str:
             if beside:
                 check.check_landed()
             return commit
-    raise _busy(repository)
+    raise busy(repository)
 
 
-def _check_free(repository: Repository, name: str, bases: tuple[str, ...]) -> None:
+def check_name(name: str) -> None:
+    """Raise UsageError for a name that no new index can have."""
+    if name in NOT_TO_BE_MADE:
+        raise UsageError(f"No index can be called {name!r}: addresses use that word.", "Choose another name.")
+
+
+def check_free(repository: Repository, name: str, bases: tuple[str, ...]) -> None:
+    """Raise ConflictError for a name that is taken, also by a removed index. `bases` are those that were asked for."""
     setting = shlex.quote(f"bases={json.dumps(bases)}")
     more = f" `wharf index settings {name} --set {setting}` gives it these bases." if bases else ""
     there, removed = repository.branch.all_names()
@@ -179,14 +185,16 @@ def _taken_twice(index: str, repository: Repository) -> ConflictError:
     )
 
 
-def _tries() -> Iterator[int]:
+def tries() -> Iterator[int]:
+    """A count for each try of what others may write to at the same moments, with a pause before each but the first."""
     for count in range(_TRIES):
         if count:
             time.sleep(random.uniform(0, 0.05 * 2**count))  # noqa: S311 - spreads writers, guards nothing
         yield count
 
 
-def _busy(repository: Repository) -> StorageError:
+def busy(repository: Repository) -> StorageError:
+    """The error after the last try."""
     return StorageError(
         f"Others kept writing to {repository.address} at the same moments.", "Nothing is lost: run the same command again."
     )

@@ -96,6 +96,22 @@ def restore(
         return Restored(commit=done.commit, past=str(past.commit), steps=steps, not_announced=not_announced)
 
 
+def coming_back(then: Repository, now: Repository, reuse: Reuse) -> tuple[Sequence[Named], Sequence[tuple[Named, str]]]:
+    """The files that an index had at a moment and has no more: those that can be named again, and the others with the reason.
+
+    `then` and `now` are the repository of its index. Raises RecordError for a record of today that cannot be read.
+    """
+    past, tip = then.branch.snapshot(), now.branch.snapshot()
+    touched = _touched(past, tip, None)
+    if now.github is not None:
+        then.branch.objects.bring(id_ for each in touched for id_ in past.file_ids(*each).values())
+        tip.prefetch(touched)
+    change = RestoreRecords(past=past, touched=touched)
+    candidates = change.steps(tip).back
+    steps = _checked(change, candidates, _removed_for_ever(then.branch, past, candidates), reuse).steps(tip)
+    return steps.back, steps.lost
+
+
 def _names(past: Snapshot, tip: Snapshot, projects: Collection[str]) -> frozenset[str] | None:
     """The projects that were named; None: all."""
     there = past.tree_ids().keys() | tip.tree_ids().keys()
