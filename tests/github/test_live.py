@@ -123,7 +123,7 @@ def test_publish_yank_verify_download_and_remove(repository: Repository, tmp_pat
         with urllib.request.urlopen(address) as answer:
             assert answer.read() == path.read_bytes()
     assert [each.version for each in remove(repository, name, "1.0", None, reason="", actor="live").removed] == ["1.0"]
-    assert [entry.verb for entry in repository.branch.history()] == ["remove", "yank", "publish", "publish", "begin"]
+    assert [entry.verb for entry in repository.branch.history()] == ["remove", "yank", "publish", "begin"]
 
 
 def test_a_draft_is_filled_unseen_and_appears_whole(repository: Repository) -> None:
