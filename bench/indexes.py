@@ -61,7 +61,7 @@ def _start(plan: Plan, one: Path, many: Path) -> list[Row]:
 
     def started(store: Path) -> float:
         begin = time.perf_counter()
-        with _serving(servers.WHARF, store) as (url, _):
+        with serving(servers.WHARF, store) as (url, _):
             load.ask(f"{url}/simple/{seed.project(0)}/", HEADERS)
             return time.perf_counter() - begin
 
@@ -73,7 +73,7 @@ def _memory(one: Path, many: Path, names: Sequence[str]) -> list[Row]:
     """Both servers give all pages of `main`; the one with many indexes also the list and the pages of each index itself."""
 
     def held(store: Path, indexes: Sequence[str]) -> float:
-        with _serving(servers.WHARF, store) as (url, process):
+        with serving(servers.WHARF, store) as (url, process):
             read(url, ["/simple/", *(f"/simple/{seed.project(number)}/" for number in range(_PROJECTS))])
             read(url, [path for at, name in enumerate(indexes) for path in own_pages(at, name)])
             return sum(servers.resident(process.pid))
@@ -118,7 +118,7 @@ def _commit(plan: Plan, store: Path, names: Sequence[str]) -> list[Row]:
     asked = [f"/{name}/simple/{seed.project(number)}/" for name in others for number in range(_PROJECTS // _ASKED)]
     made = plan.folder / "made"
     again, seconds = [], []
-    with _serving([sys.executable, "-P", "-c", COUNTING, str(made)], store) as (url, _):
+    with serving([sys.executable, "-P", "-c", COUNTING, str(made)], store) as (url, _):
         page = f"{url}/{changed}/simple/{project}/"
         for number in range(plan.rounds(5)):
             read(url, asked)
@@ -157,7 +157,7 @@ def read(url: str, paths: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def _serving(command: Sequence[str], store: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def serving(command: Sequence[str], store: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """The address of `wharf serve` as this command starts it, and its process."""
     words = [*command, "serve", "--repo", str(store), "--port", "0", "--json"]
     with servers.started(words, subprocess.PIPE) as process:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import command
 import indexes
 import pages
+import past
 import policy
 import promote
 import servers
@@ -32,6 +33,7 @@ _BENCHES: dict[str, Callable[[Plan], list[Row]]] = {
     "start": start.run,
     "indexes": indexes.run,
     "policy": policy.run,
+    "past": past.run,
     "publish-one": command.run_publish_one,
     "publish-1000": command.run_publish_1000,
     "promote": promote.run,
@@ -45,7 +47,7 @@ def main() -> int:
     """Run what was asked for. 0: everything was measured, whatever came of it; 2: something that measuring needs is missing."""
     arguments = _parser().parse_args()
     chosen = arguments.only or list(_BENCHES)
-    if {"pages", "indexes", "upstream"} & {*chosen} and shutil.which("wrk") is None:
+    if {"pages", "indexes", "past", "upstream"} & {*chosen} and shutil.which("wrk") is None:
         tell(
             "wrk is missing: it makes the load. Install it (Debian: apt-get install wrk), or name other benchmarks with --only."
         )
