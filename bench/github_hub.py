@@ -1,11 +1,12 @@
 """The simulator of GitHub that the tests bring (tests/simulator), in a process of its own, and how a benchmark steers it.
 
-`python github_hub.py FOLDER LATENCY` is steered as steering.py says.
+`python github_hub.py FOLDER LATENCY NICE` is steered as steering.py says.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,10 +87,13 @@ class Steering:
 
 
 @contextlib.contextmanager
-def simulator(folder: Path, latency: float = LATENCY) -> Iterator[Steering]:
-    """A simulator that keeps its repositories in `folder`, for as long as the context lasts; it obeys no limits at first."""
+def simulator(folder: Path, latency: float = LATENCY, *, nice: int = 0) -> Iterator[Steering]:
+    """A simulator that keeps its repositories in `folder`, for as long as the context lasts; it obeys no limits at first.
+
+    `nice` lets what is measured go before it, as if it was on another machine.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    with steered(__file__, str(folder), str(latency)) as (process, url):
+    with steered(__file__, str(folder), str(latency), str(nice)) as (process, url):
         yield Steering(process, url)
 
 
@@ -146,6 +150,7 @@ def main() -> None:
     """Serve until stdin ends."""
     from tests.simulator import Hub
 
+    os.nice(int(sys.argv[3]))
     with Hub(Path(sys.argv[1]), float(sys.argv[2])) as hub:
         hub.limits.enforced = False
         obey(hub.url, _verbs(hub))

@@ -50,7 +50,7 @@ def run(plan: Plan) -> list[Row]:
 def _first_page(env: Mapping[str, str]) -> float:
     """Seconds from the start of the process to the first page of `main`."""
     begin = time.perf_counter()
-    with _serving(servers.WHARF, env) as (url, _):
+    with serving(servers.WHARF, env) as (url, _):
         load.ask(f"{url}/simple/{seed.project(0)}/", indexes.HEADERS)
         return time.perf_counter() - begin
 
@@ -66,7 +66,7 @@ def _memory(env: Mapping[str, Mapping[str, str]], names: Sequence[str]) -> list[
     readers: list[float] = []
 
     def held(slug: str, each: Sequence[str]) -> float:
-        with _serving(servers.WHARF, env[slug]) as (url, process):
+        with serving(servers.WHARF, env[slug]) as (url, process):
             indexes.read(url, ["/simple/", *(f"/simple/{seed.project(number)}/" for number in range(_PROJECTS))])
             indexes.read(url, [path for at, name in enumerate(each) for path in indexes.own_pages(at, name)])
             if slug == _MANY:
@@ -88,7 +88,7 @@ def _commit(plan: Plan, hub: Steering, env: Mapping[str, str], git_dir: Path, na
     asked = [f"/{name}/simple/{seed.project(number)}/" for name in others for number in range(_PROJECTS // _ASKED)]
     made = plan.folder / "gh-made"
     again, seconds, fetches = [], [], []
-    with _serving([sys.executable, "-P", "-c", indexes.COUNTING, str(made)], env) as (url, _):
+    with serving([sys.executable, "-P", "-c", indexes.COUNTING, str(made)], env) as (url, _):
         page = f"{url}/{changed}/simple/{project}/"
         for number in range(plan.rounds(5)):
             indexes.read(url, asked)
@@ -126,7 +126,7 @@ def _gits(parent: int) -> float:
 
 
 @contextlib.contextmanager
-def _serving(command: Sequence[str], env: Mapping[str, str]) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def serving(command: Sequence[str], env: Mapping[str, str]) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """The address of `wharf serve` as this command starts it in an environment, and its process."""
     words = [*command, "serve", "--port", "0", "--json"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env) as process:

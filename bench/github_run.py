@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import github_indexes
+import github_past
 import github_publish
 import github_serve
 import run_start
@@ -25,6 +26,7 @@ BENCHES: dict[str, Callable[[Plan], list[Row]]] = {
     "gh-serve": github_serve.run,
     "gh-uploads": github_serve.run_uploads,
     "gh-indexes": github_indexes.run,
+    "gh-past": github_past.run,
     "gh-run": run_start.run,
     "gh-actions": github_publish.run_actions,
     "gh-writers": github_publish.run_writers,

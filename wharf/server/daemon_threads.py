@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -13,23 +16,35 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_NICE = 10
+
 
 class DaemonThreads:
     """Carries out questions in threads called `name`, at most `at_once` at the same time.
 
-    A thread pool would be joined at the end of the process, however long GitHub takes; these threads end with it.
+    A thread pool would be joined at the end of the process, however long GitHub takes; these threads end with it. With
+    `last`, everything else that the machine has to do goes before them, and before the processes that they start (on Linux).
     """
 
-    def __init__(self, name: str, at_once: int) -> None:
+    def __init__(self, name: str, at_once: int, *, last: bool = False) -> None:
         self._name = name
+        self._last = last
         self._turns = asyncio.Semaphore(at_once)
 
     async def run(self, question: Callable[[], T]) -> T:
         """What the question gives, or raises."""
         async with self._turns:
-            carried: _Question[T] = _Question(question)
+            carried: _Question[T] = _Question(partial(_as_last, question) if self._last else question)
             threading.Thread(target=carried.run, name=self._name, daemon=True).start()
             return await carried.result
+
+
+def _as_last(question: Callable[[], T]) -> T:
+    """What the question gives, in a thread that was started for it alone."""
+    if sys.platform == "linux":  # elsewhere it would be the whole process
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+    return question()
 
 
 class _Question(Generic[T]):

@@ -41,7 +41,7 @@ class HistoryCopy:
         self.problem: str | None = None
         self._borrowed = borrowed
         self._clock = clock
-        self._threads = DaemonThreads("history", 1)
+        self._threads = DaemonThreads("history", 1, last=True)
         self._task: asyncio.Task[None] | None = None
         self._again = 0.0
         self._pause = AFTER_FAILURE
@@ -79,9 +79,13 @@ class HistoryCopy:
         """End the git process that reads."""
         self.branch.close()
 
+    def _bring(self) -> None:
+        self.branch.indexes()
+        self.branch.close()  # the git that reads was started here, where everything goes before it
+
     async def _fetch(self, borrowed: BorrowedTokens) -> None:
         try:
-            await self._threads.run(partial(borrowed.run, self.branch.indexes))
+            await self._threads.run(partial(borrowed.run, self._bring))
         except (WharfError, OSError) as error:
             if str(error) != self.problem:
                 log.error("the history cannot be fetched: %s", error)  # noqa: TRY400 - the cause is in the message
