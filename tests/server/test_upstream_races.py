@@ -52,14 +52,21 @@ def queued(settled: Repository, upstream: Upstream, many: list[str], tmp_path: P
     return "later"
 
 
+def begin(repository: Repository, when: str) -> str:
+    """Where the addresses of the index begin: now, or at its newest commit."""
+    return "" if when == "now" else f"/main@{repository.branch.snapshot().commit}"
+
+
+@pytest.mark.parametrize("when", ["now", "then"])
 def test_a_name_that_is_claimed_while_its_question_waits_is_never_asked_for(
-    settled: Repository, upstream: Upstream, many: list[str], queued: str, tmp_path: Path
+    settled: Repository, upstream: Upstream, many: list[str], queued: str, tmp_path: Path, when: str
 ) -> None:
+    start = begin(settled, when)
     upstream.faults["*/simple/slow*/"] = Fault(hold=0)
     with serving(settled) as client, ThreadPoolExecutor(AT_ONCE + 1) as pool:
-        slow = [pool.submit(client.get, f"/simple/{name}/") for name in many]
+        slow = [pool.submit(client.get, f"{start}/simple/{name}/") for name in many]
         soon(lambda: len(upstream.asked) == AT_ONCE)
-        late = pool.submit(client.get, f"/simple/{queued}/", headers=JSON)
+        late = pool.submit(client.get, f"{start}/simple/{queued}/", headers=JSON)
         put(settled, "team", make_wheel(tmp_path, queued, "0.1"))
         soon(lambda: client.get(f"/team/simple/{queued}/").status_code == 200)
         upstream.release()
@@ -68,13 +75,15 @@ def test_a_name_that_is_claimed_while_its_question_waits_is_never_asked_for(
     assert queued not in upstream.names
 
 
+@pytest.mark.parametrize("when", ["now", "then"])
 @pytest.mark.parametrize("change", ["claim", "policy"])
 def test_a_file_that_may_not_be_sent_any_more_when_its_turn_comes_is_not_asked_for(
-    settled: Repository, store: Path, upstream: Upstream, many: list[str], queued: str, tmp_path: Path, change: str
+    settled: Repository, store: Path, upstream: Upstream, many: list[str], queued: str, tmp_path: Path, change: str, when: str
 ) -> None:
+    start = begin(settled, when)
     with serving(settled) as client, ThreadPoolExecutor(DOWNLOADS + 1) as pool:
-        addresses = [next(iter(links(client, f"/simple/{name}/").values())) for name in many[:DOWNLOADS]]
-        late = next(iter(links(client, f"/simple/{queued}/").values()))
+        addresses = [next(iter(links(client, f"{start}/simple/{name}/").values())) for name in many[:DOWNLOADS]]
+        late = next(iter(links(client, f"{start}/simple/{queued}/").values()))
         upstream.faults["*/slow*.whl"] = Fault(hold=0)
         before = len(upstream.asked)
         slow = [pool.submit(client.get, each) for each in addresses]
@@ -92,12 +101,14 @@ def test_a_file_that_may_not_be_sent_any_more_when_its_turn_comes_is_not_asked_f
     assert not any("later-1.0" in path for path in upstream.paths)
 
 
+@pytest.mark.parametrize("when", ["now", "then"])
 @pytest.mark.parametrize("change", ["claim", "policy"])
 def test_core_metadata_that_come_too_late_are_not_sent(
-    settled: Repository, store: Path, upstream: Upstream, tmp_path: Path, change: str
+    settled: Repository, store: Path, upstream: Upstream, tmp_path: Path, change: str, when: str
 ) -> None:
+    start = begin(settled, when)
     with serving(settled) as client, ThreadPoolExecutor(1) as pool:
-        link = next(link for link in links(client).values() if link.endswith(".whl"))
+        link = next(link for link in links(client, f"{start}/simple/other/").values() if link.endswith(".whl"))
         upstream.faults["*.metadata"] = Fault(hold=0)
         before = len(upstream.asked)
         waiting = pool.submit(client.get, f"{link}.metadata")

@@ -9,9 +9,11 @@ import pytest
 
 from tests.makers import make_wheel
 from tests.server.over_github import JSON, World
+from tests.server.past import tip
 from tests.server.running import soon
 from tests.upstream import Upstream
 from wharf.index.wharf_toml_change import parse_setting
+from wharf.operations import manage_indexes
 from wharf.operations.index_settings import set_settings
 from wharf.repository.listed_upstreams import ListedUpstream
 
@@ -77,3 +79,31 @@ def test_a_password_that_is_missing_is_told_to_the_operator_alone(
         assert "NO_SUCH" not in client.get("/simple/other/").text
     assert "NO_SUCH_PASSWORD" in caplog.text
     assert upstream.asked == []
+
+
+def test_a_name_that_an_index_reserved_which_was_removed_since_stays_at_that_moment(
+    world: World, upstream: Upstream, tmp_path: Path
+) -> None:
+    upstream.add(make_wheel(tmp_path / "there", "secret-x"))
+    settle(world, upstream.simple)
+    with world.open(world.alice, "first") as hers:
+        manage_indexes.create(hers.of_index("other"), (), "alice")
+        set_settings(hers.of_index("other"), (parse_setting('reserved=["secret-*"]'),), "alice")
+    world.hub.clock.forward(100)
+    world.put(world.wheel(version="2.0"))
+    then = tip(world.root)
+    world.hub.clock.forward(100)
+    with world.open(world.alice, "second") as hers:
+        set_settings(hers.of_index("other"), (parse_setting("reserved="),), "alice")
+        manage_indexes.remove(hers.of_index("other"))
+    world.hub.clock.forward(100)
+    world.put(world.wheel(version="3.0"))
+    world.forget()
+    listed = ListedUpstream(url=upstream.simple, source="config.toml")
+    with world.serving(upstreams=(listed,)) as client:
+        where = f"/main@{then}/simple/secret-x/"
+        soon(lambda: client.get(where, headers=JSON).status_code == 200)
+        assert client.get(where, headers=JSON).json()["files"] == []
+        assert upstream.asked == []
+        assert len(client.get(f"/main@{tip(world.root)}/simple/secret-x/", headers=JSON).json()["files"]) == 1
+        assert client.get(where, headers=JSON).json()["files"] == []
