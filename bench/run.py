@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import command
+import diff
 import indexes
 import pages
 import past
@@ -37,6 +38,7 @@ _BENCHES: dict[str, Callable[[Plan], list[Row]]] = {
     "publish-one": command.run_publish_one,
     "publish-1000": command.run_publish_1000,
     "promote": promote.run,
+    "diff": diff.run,
     "uploads": uploads.run,
     "upstream": upstream.run,
     "build": static.run,

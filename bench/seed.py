@@ -104,6 +104,11 @@ def add_release(target: Path, index: str, name: str, version: str) -> None:
         branch.commit(AddFiles(files=(_file(name, version),)), _WHY)
 
 
+def add_releases(target: Path, releases: Iterable[tuple[str, str]]) -> None:
+    """Releases of one wheel each, whose bytes are not there."""
+    _commit_to(target / "index.git", (_file(name, version) for name, version in releases))
+
+
 def add_located_release(git_dir: Path, index: str, name: str, version: str) -> None:
     """One more release of one wheel, recorded as published to GitHub, as one commit."""
     with Branch(git_dir, index) as branch:

@@ -4,10 +4,10 @@ It promises one JSON document with `--json`, results on stdout and everything el
 only what it needs. A command only parses options, calls an operation and shows its result.
 
 - `main`: the program `wharf`, its commands, and what becomes of errors.
-- One file for each command or group of commands: `build_command`, `cache_command`, `doctor_command`, `index_command`,
+- One file for each command or group of commands: `build_command`, `cache_command`, `diff_command`, `doctor_command`,
   `init_command`, `list_show_commands`, `log_command`, `promote_command`, `prune_command`, `publish_command`, `run_command`,
   `restore_command`, `serve_command`, `setup_command`, `status_command`, `token_commands`, `verify_command`, `why_command`,
-  `yank_remove_commands`.
+  `yank_remove_commands`, `index_command`.
   `index_check_command` is one of the group `index_command`.
 - `state`: the options of all commands, and how a command speaks. `common_options`, `at_option` and `fall_through_option`
   define options; `config_files` finds the files of the person.

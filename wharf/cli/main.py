@@ -36,6 +36,7 @@ _VERBS = {
     "show": ("list_show_commands", "Show a project: versions, files, what is yanked."),
     "why": ("why_command", "Say what an installer gets of a project, and why."),
     "log": ("log_command", "Show who changed what, when and why."),
+    "diff": ("diff_command", "Show what differs between two moments or two indexes."),
     "yank": ("yank_remove_commands", "Tell installers not to choose a release any more."),
     "unyank": ("yank_remove_commands", "Take a yank back."),
     "status": ("status_command", "Say that a project is archived, deprecated or quarantined."),

@@ -35,6 +35,9 @@ _MIME = frozenset({b"content-type", b"content-transfer-encoding"})
 """Fields of e-mail, none of metadata; they would make the email parser look for parts, on which packaging 25.0 stumbles."""
 
 _FIELD = re.compile(rb"([!-9;-~]+):")
+_PLAIN_FIELDS = re.compile(rb"(?:(?!(?i:content-t))[A-Za-z][A-Za-z-]*:[ \t]*[!-~](?:[ -~]*[!-~])?\n)*\n")
+_REQUIREMENT = re.compile(rb"(?im)^requires-dist:[ \t]*(.+)$")
+_PLAIN_BYTES = 64 << 10
 _VERSION = re.compile(r"([12])(?:\.(\d{1,3}))?(?:\.\d{1,3})?", re.ASCII)
 _PLAIN_VERSION = re.compile(r"\d\.\d{1,3}", re.ASCII)
 _CORRECT = "Correct the project's metadata and rebuild it with `python -m build`."
@@ -112,12 +115,23 @@ def requires_dist(data: bytes, filename: str) -> list[str]:
 
     Raises InvalidDistributionError for what cannot be read.
     """
+    plainly = _plain_requires_dist(data)
+    if plainly is not None:
+        return plainly
     head, _ = header(data, filename, "core metadata")
     try:
         raw, _ = parse_email(head)
     except _GARBAGE as error:
         raise invalid(filename, f"its core metadata cannot be read: {plain(str(error))}", _CORRECT) from error
     return list(dict.fromkeys(raw.get("requires_dist", [])))
+
+
+def _plain_requires_dist(data: bytes) -> list[str] | None:
+    """The same without a parser, which takes a hundred times longer; None where it is not plain what the parser would read."""
+    found = _PLAIN_FIELDS.match(data, 0, _PLAIN_BYTES)
+    if found is None or not found[0].isascii():
+        return None
+    return [each.decode() for each in dict.fromkeys(_REQUIREMENT.findall(found[0]))]
 
 
 def header(data: bytes, filename: str, member: str) -> tuple[bytes, list[str]]:

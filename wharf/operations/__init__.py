@@ -11,6 +11,7 @@ after it names them no more. Each can be run again. Nothing here prints or reads
 - `set_status`: whether a project takes files, and whether they are offered.
 - `prune`: releases that the rules of retention do not keep, taken out.
 - `restore`: the records of an index as they were at a moment, as a new commit.
+- `diff`: what differs between two moments or two indexes; `diff_text` says it.
 - `upload_rights`: who may write which projects.
 - `verify`: index and store compared. `verify_folder` and `verify_releases` know the two stores, `verify_findings` says what
   can be found, and `verify_past` looks at a moment of the past. `kept_by_past` says which bytes the past keeps, whoever wants

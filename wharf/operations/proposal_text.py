@@ -12,11 +12,11 @@ from wharf.distribution.core_metadata import requires_dist
 from wharf.errors import InvalidDistributionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from wharf.index.change import Named
     from wharf.index.promotion import PromotedRelease
-    from wharf.model import Project, Release
+    from wharf.model import File, Project, Release
     from wharf.operations.promote import Promoted, PromotionPlan
 
 LONGEST: Final = 60_000
@@ -50,8 +50,10 @@ def text(plan: PromotionPlan, done: Promoted, source: str, target: str) -> str:
         "### What changes for installers",
     ]
     for (project, version), files in by_release.items():
-        release = come.get((project, version)) or _spelled(come, project, files)
-        lines = _release(version, files, release, newest.get(project), kept.get(project, {}))
+        come_now = come.get((project, version)) or _spelled(come, project, files)
+        requires = requirements(come_now.metadata), requirements(kept.get(project, {}))
+        some = [named.file for named in files]
+        lines = release_lines(version, some, come_now.release, newest.get(project), requires)
         parts.append("\n".join([f"- {code(project)} {code(version)}", *(f"  - {line}" for line in lines)]))
     parts += _more(
         "Dependencies that come along",
@@ -62,7 +64,7 @@ def text(plan: PromotionPlan, done: Promoted, source: str, target: str) -> str:
     )
     parts += _more("Left to other indexes", [f"{code(each.requirement)} (of {code(each.of)})" for each in done.left])
     parts += _more("Not announced on static pages", [code(named.file.filename) for named in done.not_announced])
-    return _bounded(parts)
+    return bounded(parts)
 
 
 def code(text: str) -> str:
@@ -72,45 +74,53 @@ def code(text: str) -> str:
     return f"`{shown[:_LONGEST_CODE]}{'…' if len(shown) > _LONGEST_CODE else ''}`" if shown else "(empty)"
 
 
-def _release(
+def release_lines(
     version: str,
-    files: Sequence[Named],
-    come: PromotedRelease,
+    files: Sequence[File],
+    release: Release,
     newest: Release | None,
-    kept: Mapping[str, bytes],
+    requires: tuple[Collection[str] | None, Collection[str] | None],
 ) -> Iterator[str]:
-    """What is to be told of one release."""
+    """What is to be told of one release that comes: of these files, and against the newest version that is there.
+
+    `requires` are the requirements of the release, and those of that version; None where they cannot be read.
+    """
     if newest is None:
         yield "a new project"
     elif newest.version == version:
         yield "more files of the newest version there"
     else:
         yield f"the newest version there is {code(newest.version)}"
-    for named in files[:_ITEMS]:
-        yanked = "" if named.file.yanked is None else f", yanked: {code(named.file.yanked)}"
-        yield f"file {code(named.file.filename)}, {named.file.size:,} bytes, sha256 {code(named.file.sha256)}{yanked}"
+    for file in files[:_ITEMS]:
+        yanked = "" if file.yanked is None else f", yanked: {code(file.yanked)}"
+        yield f"file {code(file.filename)}, {file.size:,} bytes, sha256 {code(file.sha256)}{yanked}"
     if len(files) > _ITEMS:
         yield f"and {len(files) - _ITEMS} more files"
-    pythons = {file.requires_python or "any" for file in come.release.files}
+    pythons = {file.requires_python or "any" for file in release.files}
     before = {file.requires_python or "any" for file in newest.files} if newest is not None else pythons
     if newest is None or pythons != before:
         was = f" (was {_codes(before)})" if newest is not None else ""
         yield f"Python: {_codes(pythons)}{was}"
-    now, then = _requirements(come.metadata), _requirements(kept)
+    yield from requirement_lines(*requires, new=newest is None)
+
+
+def requirement_lines(now: Collection[str] | None, then: Collection[str] | None, *, new: bool) -> Iterator[str]:
+    """How requirements changed; those of a new project as they are. None: they cannot be read."""
     if now is None or then is None:
         yield "its requirements cannot be read and compared"
         return
-    verbs = (("requires", now - then), ("requires no more", then - now)) if newest is not None else (("requires", now),)
+    added, gone = {*now} - {*then}, {*then} - {*now}
+    verbs = (("requires", {*now}),) if new else (("requires", added), ("requires no more", gone))
     for verb, some in verbs:
         yield from (f"{verb} {code(each)}" for each in sorted(some)[:_ITEMS])
         if len(some) > _ITEMS:
             yield f"and {len(some) - _ITEMS} more that it {verb}"
-    if newest is not None and now == then:
+    if not new and not added | gone:
         yield "the same requirements"
 
 
-def _requirements(metadata: Mapping[str, bytes]) -> set[str] | None:
-    """Those of all files together; None if some cannot be read."""
+def requirements(metadata: Mapping[str, bytes]) -> set[str] | None:
+    """Those of all files together, by the files' names and core metadata; None if some cannot be read."""
     try:
         return {each for filename, data in metadata.items() for each in requires_dist(data, filename)}
     except InvalidDistributionError:
@@ -135,7 +145,7 @@ def _codes(texts: Iterable[str]) -> str:
     return ", ".join(code(each) for each in sorted(texts)[:_ITEMS])
 
 
-def _bounded(parts: Sequence[str]) -> str:
+def bounded(parts: Sequence[str]) -> str:
     """The parts, as far as GitHub takes them."""
     found, size = [], 0
     for part in parts:
