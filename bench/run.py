@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import command
 import diff
 import indexes
+import moments
 import pages
 import past
 import policy
@@ -33,6 +34,7 @@ _BENCHES: dict[str, Callable[[Plan], list[Row]]] = {
     "pages": pages.run,
     "start": start.run,
     "indexes": indexes.run,
+    "moments": moments.run,
     "policy": policy.run,
     "past": past.run,
     "publish-one": command.run_publish_one,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import replace
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from wharf.errors import NotFoundError, RewrittenError, StorageError
@@ -33,6 +34,7 @@ class CommitLine:
         self._commits: list[str] = []
         self._times = array("q")
         self._places: dict[str, int] = {}
+        self._sorted: list[str] = []  # the commits by their ids, as far as somebody looked for the beginning of one
 
     @property
     def tip(self) -> str | None:
@@ -58,7 +60,11 @@ class CommitLine:
         """The one commit of the line whose id begins so; None if there is none, or several."""
         if beginning in self._places:
             return beginning
-        found = [commit for commit in self._commits if commit.startswith(beginning)]
+        ids = self._sorted
+        if len(ids) < len(self._commits):
+            ids = self._sorted = sorted([*ids, *self._commits[len(ids) :]])
+        place = bisect_left(ids, beginning)
+        found = [commit for commit in ids[place : place + 2] if commit.startswith(beginning)]
         return found[0] if len(found) == 1 else None
 
     def since(self, time: int) -> list[str]:
@@ -76,21 +82,26 @@ class CommitLine:
         """
         if tip == self.tip:
             return self
-        range_ = [f"^{self.tip}"] if self.tip else []
-        out = program.run("log", "--first-parent", "--reverse", "--format=%H %ct %P", tip, *range_, "--").decode()
-        rows = [line.split() for line in out.splitlines()]
-        parent = rows[0][2] if rows and len(rows[0]) > 2 else None
-        if not rows or rows[-1][0] != tip or parent != self.tip:
+        # Where git has a commit-graph, this reads no commit at all.
+        words = ["rev-list", "--first-parent", "--reverse", "--timestamp", tip]
+        if self.tip is None:
+            fields = program.run(*words, "--").decode().split()
+            moments, commits, stands = fields[::2], fields[1::2], True
+        else:
+            rows = [line.split() for line in program.run(*words, "--parents", f"^{self.tip}", "--").decode().splitlines()]
+            moments, commits = [row[0] for row in rows], [row[1] for row in rows]
+            stands = bool(rows) and rows[0][2:3] == [self.tip]
+        if not stands or commits[-1:] != [tip]:
             before = (self.tip or "nothing")[:12]
             raise RewrittenError(f"The branch was rewritten: {tip[:12]} does not stand on {before}, which was its tip before.")
         try:
-            moments = [min(max(int(row[1]), 0), _LATEST) for row in rows]
+            times = [min(max(int(each), 0), _LATEST) for each in moments]
         except ValueError as error:
             raise StorageError(f"git tells no time of a commit below {tip[:12]}.") from error
-        for row, moment in zip(rows, moments, strict=True):
-            self._places[row[0]] = len(self._commits)
-            self._commits.append(row[0])
-            self._times.append(max(moment, self._times[-1] if self._times else 0))
+        times[0] = max(times[0], self._times[-1] if self._times else 0)
+        self._places.update(zip(commits, range(len(self._commits), len(self._commits) + len(commits)), strict=True))
+        self._commits += commits
+        self._times.extend(accumulate(times, max))
         return self
 
 
