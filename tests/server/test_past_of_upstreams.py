@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +19,8 @@ from tests.server.test_upstreams import Clock, links, page, serving
 from tests.upstream import Fault, Upstream
 from wharf.operations import manage_indexes
 from wharf.operations.remove import remove
+from wharf.server.fall_through import PAST_TURNS
+from wharf.server.upstream.judged_projects import JudgedProject, JudgedProjects
 from wharf.server.upstream.open_upstreams import AT_ONCE
 from wharf.sources.public_index_address import PublicIndex
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wharf.repository.opening import Repository
+    from wharf.server.http.answer import Answer
 
 BEGAN, FREED, LATE, GONE, LEFT, RESERVED = 300, 200, 150, 120, 100, 50
 """Days ago: main begins, and other; main frees old-*; it gets late; it gets gone, and removes it; other is removed; main
@@ -274,6 +278,14 @@ def test_a_page_has_the_files_of_its_moment_and_its_links_work_below_it(past: Pa
         assert html.count("<a ") == len(versions)
 
 
+def test_before_anything_was_there_a_page_is_empty(past: Past) -> None:
+    with serving(past.repository) as client:
+        for when in ("0001-01-01", "1969-12-31T23:59:59Z", "1970-01-01"):
+            assert page(client, f"/@{when}/simple/lib/")["files"] == []
+            assert page(client, f"/@{when}/simple/late/")["files"] == []
+    assert past.upstream.names == {"lib"}
+
+
 def test_a_page_is_asked_for_again_each_time_and_each_moment_has_its_validator(past: Past) -> None:
     clock = Clock()
     with serving(past.repository, clock) as client:
@@ -317,6 +329,31 @@ def test_an_upstream_that_is_away_is_503_and_what_was_seen_is_cut_all_the_same(p
         assert "x-wharf-stale-since" in answer.headers
         assert answer.json()["versions"] == ["1.0", "2.0"]
         past.upstream.up()
+
+
+def test_many_moments_at_the_same_time_are_cut_a_few_at_a_time(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+    alive, most = 0, 0
+    judged, page_of = JudgedProjects.judged, JudgedProjects.page
+
+    async def counting(self: JudgedProjects, *words: Any) -> JudgedProject:
+        nonlocal alive, most
+        alive += 1
+        most = max(most, alive)
+        await asyncio.sleep(0)
+        return await judged(self, *words)
+
+    async def ending(self: JudgedProjects, *words: Any) -> Answer:
+        nonlocal alive
+        made = await page_of(self, *words)
+        alive -= 1
+        return made
+
+    monkeypatch.setattr(JudgedProjects, "judged", counting)
+    monkeypatch.setattr(JudgedProjects, "page", ending)
+    with serving(past.repository) as client, ThreadPoolExecutor(24) as pool:
+        paths = [f"/@{written(days_ago(250 + number))}/simple/lib/" for number in range(48)]
+        assert {each.status_code for each in pool.map(client.get, paths)} == {200}
+    assert 0 < most <= PAST_TURNS
 
 
 def test_a_slow_upstream_lets_no_own_page_of_the_past_wait(past: Past) -> None:

@@ -131,7 +131,7 @@ def _fall_through(
         cache,
         OpenUpstreams(upstream_opener(repository, rules, clock=clock, now=now), rules.public_index),
         JudgedProjects(scope, now=now, forget=partial(cache.expire, math.inf)),
-        JudgedProjects(scope, now=now, budget=PAST_BUDGET, at_once=1),
+        JudgedProjects(scope, now=now, budget=PAST_BUDGET, at_once=2),
         DownloadCache(folder / FILES, rules.cache_budget, giver="The upstream", at_once=20, waiting=400, clock=clock),
         passes_on=rules.public_index is not None,
         tells=rules.password is None,

@@ -5,11 +5,12 @@ Here it is decided whether a name may leave the repository. Nothing else in the 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wharf.errors import StorageError
 from wharf.index.policy import Hidden
@@ -19,6 +20,7 @@ from wharf.server.http import answer
 from wharf.server.http.answer import Answer, FileAnswer, text, uncached_redirect
 from wharf.server.page_requests import quoted
 from wharf.server.upstream.hidden_files import HiddenFiles
+from wharf.server.upstream.judged_projects import file_of_both
 from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from wharf.index.upstream_settings import Mode, UpstreamSettings
     from wharf.pages.page_format import Format
     from wharf.server.answer_cache import AnswerCache
+    from wharf.server.answer_maker import Variant
     from wharf.server.files.download_cache import DownloadCache
     from wharf.server.files.github_file import GitHubFile
     from wharf.server.files.streamed_download import StreamedDownload
@@ -40,6 +43,9 @@ if TYPE_CHECKING:
     from wharf.sources.upstream_project import UpstreamFile
 
 log = logging.getLogger("wharf")
+
+PAST_TURNS: Final = 4
+"""Moments that projects are cut at at the same time: each has a copy of its own in memory until its page is made."""
 
 _MISSED = 20  # names that are remembered of those that no client was sent elsewhere for
 _WAY_ON = (
@@ -124,6 +130,7 @@ class FallThrough:
         self._upstreams = upstreams
         self._projects = projects
         self._past_projects = past_projects
+        self._past_turns = asyncio.Semaphore(PAST_TURNS)
         self._downloads = downloads
         self._passes_on = passes_on
         self._tells = tells
@@ -176,12 +183,8 @@ class FallThrough:
             return text(404, f"Neither this index nor an upstream of it has a project {name}.")
         if found.seen is None:
             return uncached_redirect(f"{found.address}{name}/{f'?{quoted(query)}' if query else ''}")
-        if past is None:
-            projects, project = self._projects, await self._projects.judged(found.seen, way.policy)
-        else:
-            projects, project = self._past_projects, await self._past_projects.judged(found.seen, past.policy, past.moment)
+        project, page = await self._made(found.seen, way, past, (form, zipped))
         self.hidden.note(project)
-        page = await projects.page(project, (form, zipped))
         until = self._until(project) if past is None else None
         return self._stays(name, form, way, past) or Passing(_told_stale(page, found.seen), until)
 
@@ -200,12 +203,13 @@ class FallThrough:
         project = None if seen is None else await self._projects.judged(seen, way.policy)
         then = project
         if past is not None and seen is not None:
-            then = await self._past_projects.judged(seen, past.policy, past.moment)
+            async with self._past_turns:
+                then = await self._past_projects.judged(seen, past.policy, past.moment)
         if self._is_kept(name, past):
             return self._kept_back(name, past)
         if way != self._way(index, past):
             return await self.file(index, name, sha256, filename, zipped=zipped, head=head, past=past)
-        file = _given(project, then, sha256, filename.removesuffix(".metadata"))
+        file = file_of_both(project, then, sha256, filename.removesuffix(".metadata"))
         if isinstance(file, Hidden):
             return self.hidden.refused(file)
         if found is None or project is None or file is None:
@@ -219,6 +223,17 @@ class FallThrough:
         if not self._still(index, name, way, past):
             return await self.file(index, name, sha256, filename, zipped=zipped, head=head, past=past)
         return Passing(made, self._until(project) if past is None else None)
+
+    async def _made(
+        self, seen: SeenProject, way: _Way, past: PastName | None, variant: Variant
+    ) -> tuple[JudgedProject, Answer]:
+        """A project as its policy shows it, and its page."""
+        if past is None:
+            project = await self._projects.judged(seen, way.policy)
+            return project, await self._projects.page(project, variant)
+        async with self._past_turns:
+            project = await self._past_projects.judged(seen, past.policy, past.moment)
+            return project, await self._past_projects.page(project, variant)
 
     def _kept_back(self, name: str, past: PastName | None) -> Answer:
         """What is said instead of a file of an upstream under a name that is kept."""
@@ -323,15 +338,6 @@ class FallThrough:
         if self.mode(index) is not None:
             return text(404, f"This index has no {what}.")
         return text(404, f"This index has no {what}, and it passes no name on (--fall-through is off). {_WAY_ON}")
-
-
-def _given(now: JudgedProject | None, then: JudgedProject | None, sha256: str, filename: str) -> UpstreamFile | Hidden | None:
-    """A file that is shown now and was shown then; what hides it, or hid it; None if one of both has no such file."""
-    of_now = None if now is None else now.file(sha256, filename)
-    of_then = None if then is None else then.file(sha256, filename)
-    if of_now is None or of_then is None:
-        return None
-    return of_then if isinstance(of_then, Hidden) and not isinstance(of_now, Hidden) else of_now
 
 
 def _told_stale(page: Answer, seen: SeenProject) -> Answer:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from wharf.index.git_objects import joint_id
+from wharf.index.policy import Hidden
 from wharf.pages import page_format
 from wharf.pages.etag import metadata_etag, page_etag
 from wharf.server.daemon_threads import DaemonThreads
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Hashable
     from datetime import datetime
 
-    from wharf.index.policy import Hidden, Policy, Verdict
+    from wharf.index.policy import Policy, Verdict
     from wharf.server.answer_maker import Variant
     from wharf.server.http.answer import Answer
     from wharf.sources.upstream_index import SeenProject
@@ -204,6 +205,17 @@ class JudgedProjects:
             self._used -= last.weight()
             last.metadata.clear()
             self._used += last.weight()
+
+
+def file_of_both(
+    now: JudgedProject | None, then: JudgedProject | None, sha256: str, filename: str
+) -> UpstreamFile | Hidden | None:
+    """A file that is shown now and was shown then; what hides it, or hid it; None if one of both has no such file."""
+    of_now = None if now is None else now.file(sha256, filename)
+    of_then = None if then is None else then.file(sha256, filename)
+    if of_now is None or of_then is None:
+        return None
+    return of_then if isinstance(of_then, Hidden) and not isinstance(of_now, Hidden) else of_now
 
 
 def _judge(key: _Key, seen: SeenProject, policy: Policy | None, moment: datetime) -> JudgedProject:
