@@ -63,8 +63,9 @@ class RecordedPast:
     def record(self, now: dict[str, Shown]) -> None:
         """What holds now. A second that is not over has the last state of it."""
         tips = {index: each.commit for index, each in now.items()}
-        fresh = [commit for index, commit in tips.items() if self.tips.get(index) != commit]
-        times = [self._time(commit) for commit in fresh]
+        times = [
+            self._time(commit) for index, tip in tips.items() if self.tips.get(index) != tip for commit in self._new(index)
+        ]
         began, self.told = self.told, self.clock.now()
         assert all(began - ABOUT <= time <= self.told + ABOUT for time in times), "not the clock of the store"
         self.tips |= tips
@@ -72,6 +73,11 @@ class RecordedPast:
         begun = min((last, *times))
         kept = {second: state for second, state in self.states.items() if second < begun or not times}
         self.states = {**kept, last: {**kept.get(last, {}), **now}}
+
+    def _new(self, index: str) -> list[str]:
+        """The commits of an index since it was recorded last."""
+        line = self.line(index)
+        return line[: line.index(self.tips[index])] if index in self.tips else line
 
     def _time(self, commit: str) -> int:
         return int(plumbing.git(self.git_dir, "log", "-1", "--format=%ct", commit))

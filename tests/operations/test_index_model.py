@@ -12,6 +12,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,20 +21,24 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from tests.makers import make_wheel
-from tests.operations.recorded_past import RecordedPast, Shown, shown
+from tests.operations.recorded_past import RecordedPast, Shown, shown, written
 from tests.server.over_github import World
 from tests.simulator import Clock, Hub
 from wharf.errors import WharfError
 from wharf.index import store_clock
+from wharf.index.moment import parse_moment
 from wharf.index.wharf_toml_change import Setting
 from wharf.operations import manage_indexes
 from wharf.operations.index_settings import set_settings
 from wharf.operations.promote import Wanted, promote
+from wharf.operations.prune import prune
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
 from wharf.operations.remove import remove
+from wharf.operations.restore import restore
 from wharf.operations.verify import verify
 from wharf.operations.yank import set_yanked
+from wharf.repository import at_moment
 from wharf.repository.opening import Repository, check_index, open_repository
 from wharf.repository.settings import Settings
 from wharf.server.answer_cache import AnswerCache
@@ -48,21 +53,38 @@ INDEXES = ("main", "staging", "dev")
 RELEASES = tuple(itertools.product(("alpha", "beta"), ("1.0", "2.0")))
 CONTENTS = ("one", "two")
 DAY, YEAR = 86_400, 365 * 86_400
+KEPT = 89 * DAY
+"""Seconds for which the past surely keeps what left by `prune` and `restore`."""
 PACES = (0, 1, 40 * DAY, 0, 3, DAY, 4000)
 """Seconds that pass before one operation after the other."""
 
 indexes = st.sampled_from(INDEXES)
 releases = st.sampled_from(RELEASES)
+picks = st.integers(0, 50)
+"""Recorded moments. How many there are depends on how quick this machine is."""
 
 
 @dataclass
 class Index:
-    """What an index has to have: the content and the yank of each release, and the contents of those that were removed."""
+    """What an index has to have: the content and the yank of each release, and the contents of those that left it.
+
+    `left` is by which verb they left, and when.
+    """
 
     files: dict[tuple[str, str], tuple[str, bool]] = field(default_factory=dict)
     removed: dict[tuple[str, str], str] = field(default_factory=dict)
+    left: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
     bases: tuple[str, ...] = ()
     names: set[str] = field(default_factory=set)
+
+    def lose(self, release: tuple[str, str], verb: str, now: float) -> None:
+        self.removed[release] = self.files.pop(release)[0]
+        self.left[release] = verb, now
+
+    def gain(self, release: tuple[str, str], content: str, *, yanked: bool) -> None:
+        self.files[release] = content, yanked
+        self.removed.pop(release, None)
+        self.left.pop(release, None)
 
 
 def _takes(model: Index, release: tuple[str, str], content: str) -> bool:
@@ -90,6 +112,8 @@ class Machine(RuleBasedStateMachine):
         self.stack = contextlib.ExitStack()
         self.there: dict[str, Index] = {"main": Index()}
         self.gone: dict[str, Index] = {}
+        self.erased: set[tuple[str, str]] = set()
+        """The releases of which somebody wanted the bytes deleted: of those that several indexes had, they may be stored."""
 
     @initialize()
     def begin(self) -> None:
@@ -143,8 +167,9 @@ class Machine(RuleBasedStateMachine):
         free = model is not None and _takes(model, release, content)
         self.expect(index, lambda repository: publish(repository, [Input.of(wheel)], actor="ada", create=False), works=free)
         if free and model is not None:
-            model.files.setdefault(release, (content, False))
-            model.removed.pop(release, None)
+            if release not in model.files:
+                model.gain(release, content, yanked=False)
+            self.erased.discard(release)
             model.names.add(release[0])
 
     @rule(index=indexes, release=releases, yanked=st.booleans())
@@ -162,7 +187,9 @@ class Machine(RuleBasedStateMachine):
         known = model is not None and (release in model.files or release in model.removed)
         self.expect(index, lambda repository: remove(repository, *release, None, reason="", actor="ada"), works=known)
         if model is not None and release in model.files:
-            model.removed[release] = model.files.pop(release)[0]
+            model.lose(release, "remove", self.clock.now())
+        if known:
+            self.erased.add(release)
 
     @rule(source=indexes, into=indexes, release=releases)
     def promote(self, source: str, into: str, release: tuple[str, str]) -> None:
@@ -178,9 +205,50 @@ class Machine(RuleBasedStateMachine):
 
         self.expect(into, take, works=free)
         if free and one is not None and other is not None:
-            other.files.setdefault(release, one.files[release])
-            other.removed.pop(release, None)
+            if release not in other.files:
+                other.gain(release, content, yanked=one.files[release][1])
             other.names.add(release[0])
+
+    @rule(index=indexes)
+    def prune(self, index: str) -> None:
+        """By a rule that keeps the newest release of alpha."""
+        model = self.there.get(index)
+        newest_only = (Setting(("retention",), [{"names": ["alpha"], "keep-newest": 1}]),)
+
+        def prune_it(repository: Repository) -> None:
+            check_index(repository)
+            set_settings(repository, newest_only, actor="ada")
+            prune(repository, actor="ada")
+
+        self.expect(index, prune_it, works=model is not None)
+        if model is not None:
+            others = [each for name, each in (*self.there.items(), *self.gone.items()) if name != index]
+            for release in sorted(release for release in model.files if release[0] == "alpha")[:-1]:
+                if not any(release in each.files for each in others):
+                    model.lose(release, "prune", self.clock.now())
+
+    @rule(index=indexes, pick=picks, by_commit=st.booleans())
+    def restore_to(self, index: str, pick: int, *, by_commit: bool) -> None:
+        model = self.there.get(index)
+        moments = sorted(second for second, state in self.past.states.items() if index in state)
+        if model is None or not moments:
+            return
+        second = moments[pick % len(moments)]
+        moment = parse_moment(self.past.states[second][index].commit if by_commit else written(second))
+        self.expect(index, lambda repository: restore(repository, moment, actor="ada"), works=True)
+        was = self.contents_of(self.past.states[second][index].own)
+        with self.open(index) as repository:
+            repository.branch.fetch()
+            found = self.contents_of(shown(repository).own)
+        for release in [*model.files]:
+            if release not in was:
+                model.lose(release, "restore", self.clock.now())
+        for release, (content, yanked) in was.items():
+            verb, when = model.left.get(release, ("", 0.0))
+            unsure = release in self.erased or self.clock.now() - when > KEPT
+            back = release in model.files or (verb != "remove" and (release in found or not unsure))
+            if back:
+                model.gain(release, content, yanked=yanked)
 
     @rule(index=indexes, bases=st.lists(indexes, max_size=2, unique=True))
     def set_bases(self, index: str, bases: list[str]) -> None:
@@ -239,10 +307,10 @@ class Machine(RuleBasedStateMachine):
                 branch.indexes()
                 self.past.check_rewritten(repository, branch, index)
 
-    @rule(data=st.data(), later=st.sampled_from((0, 1, 5 * DAY)))
-    def look_back_somewhere(self, data: st.DataObject, later: int) -> None:
-        if self.past.states:
-            self.look_back(data.draw(st.lists(st.sampled_from(sorted(self.past.states)), max_size=3, unique=True)), later)
+    @rule(picked=st.lists(picks, max_size=3), later=st.sampled_from((0, 1, 5 * DAY)))
+    def look_back_somewhere(self, picked: list[int], later: int) -> None:
+        moments = sorted(self.past.states)
+        self.look_back([moments[pick % len(moments)] for pick in picked], later)
 
     def look_back(self, seconds: list[int], later: int) -> None:
         """The whole past of these moments is what it was when it was the present."""
@@ -325,6 +393,7 @@ def _on_a_folder() -> Iterator[Place]:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         store = Path(folder) / "store"
         patch.setattr(store_clock, "now", lambda _folder: int(clock.now()))
+        patch.setattr(at_moment, "time", SimpleNamespace(time=clock.now))  # the machine of whoever reads
         yield Place(lambda index: open_repository(Settings(place=store, index=index)), store / "index.git", clock)
 
 

@@ -24,9 +24,9 @@ def repository_at(repository: Repository, moment: Moment, now: float | None = No
     On GitHub, this brings the history of all indexes. `now` is in seconds since 1970; without it, it is the time at GitHub, or
     that of this machine. Raises as `PastBranch`, as `check_index`, and as fetching does.
     """
-    if now is None:
-        now = repository.github.now().timestamp() if repository.github is not None else time.time()
     with repository.branch.with_history() as branch:
         branch.indexes()
         check_index(replace(repository, branch=branch))
+        if now is None:  # in a folder that may only be read, nothing can be written to see what the clock there says
+            now = time.time() if repository.github is None else branch.now()
         yield replace(repository, branch=PastBranch(branch, moment, now))
