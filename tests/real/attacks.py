@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from packaging.utils import canonicalize_name
 
-from tests.index.test_branch import edit_by_hand
+from tests.index.test_branch import edit_by_hand, git
 from tests.makers import make_wheel
 from tests.upstream import Upstream
 
@@ -75,7 +75,12 @@ class Site:
     def configure(self, text: str, index: str = "main") -> None:
         """Give an index more settings than `[upstream]`, which is the upstream of this site."""
         upstream = f'[upstream]\nmode = "proxy"\nurl = "{self.upstream.simple}"\n'
-        edit_by_hand(self.store, "wharf.toml", f"format = 1\n{text}\n{upstream}".encode(), index=index)
+        told = f"format = 1\n{text}\n{upstream}".encode()
+        edit_by_hand(self.store, "wharf.toml", told, index=index, date=f"@{int(datetime.now(UTC).timestamp())} +0000")
+
+    def tip(self, index: str = "main") -> str:
+        """The newest commit of an index."""
+        return git(self.store, "rev-parse", f"wharf/{index}")
 
     @contextlib.contextmanager
     def serving(self, *, home: Path | None = None, before: Sequence[str] = ()) -> Iterator[Served]:
