@@ -177,6 +177,11 @@ def test_formats_validators_and_heads_are_those_of_any_page(client: httpx.Client
     assert client.delete(path).status_code == 405
 
 
+def test_the_page_for_people_says_where_the_past_is(client: httpx.Client) -> None:
+    for path, below in {"/": "/@", "/main/": "/main@"}.items():
+        assert f"{client.base_url}{below}2026-11-30/simple/" in client.get(path).text
+
+
 def test_the_past_takes_no_uploads(client: httpx.Client, tmp_path: Path) -> None:
     for prefix, to in {"": "/legacy/", "main": "/main/legacy/"}.items():
         for path in ("legacy/", "simple/", ""):

@@ -72,6 +72,9 @@ _HOME = """\
 <pre>twine upload --repository-url {{ address }}/legacy/ -u __token__ dist/*
 uv publish --publish-url {{ address }}/legacy/ dist/*</pre>
 {% endif -%}
+{% if past -%}
+<p>As it was at a date, a time or a commit, the index is at {{ past }}2026-11-30/simple/ and the like.</p>
+{% endif -%}
 {% if others -%}
 <h2>Other indexes</h2>
 <ul>
@@ -90,20 +93,20 @@ def _template(text: str) -> Template:
     return Environment(autoescape=True, undefined=StrictUndefined).from_string(text)
 
 
-def render_home(address: str, others: Mapping[str, str], *, falls_through: bool, login: Login) -> str:
+def render_home(address: str, others: Mapping[str, str], *, past: str, falls_through: bool, login: Login) -> str:
     """What a person sees who opens the address of an index (given without a slash at its end): how to use it.
 
-    `others` are the addresses of further indexes, by their names.
+    `others` are the addresses of further indexes, by their names. Behind `past` a moment is the address of the index as it was.
     """
     advice = for_server(f"{address}/simple/", falls_through=falls_through, login=login)
-    return _template(_HOME).render(address=address, advice=advice, uploads=True, others=others)
+    return _template(_HOME).render(address=address, advice=advice, uploads=True, past=past, others=others)
 
 
 def render_site_home(address: str, others: Mapping[str, str]) -> str:
     """The same for a static site, which takes no uploads; the address may be empty where it is not known."""
     address = address.rstrip("/")
     return _template(_HOME).render(
-        address=address, advice=for_site(f"{address}/simple/" if address else "INDEX"), uploads=False, others=others
+        address=address, advice=for_site(f"{address}/simple/" if address else "INDEX"), uploads=False, past="", others=others
     )
 
 

@@ -55,7 +55,7 @@ _COMING = text(
 _REWRITTEN = text(
     503,
     "The branch of this index was rewritten, so nobody can say what it was. Its addresses of the past are refused until the "
-    "branch is set back; those of now go on.",
+    "branch is set back; those of now continue.",
 )
 _UNREAD = text(
     503,

@@ -42,15 +42,15 @@ _LOST = answer.text(
 class RenderHome(Protocol):
     """Makes the page for people."""
 
-    def __call__(self, address: str, others: Mapping[str, str], *, falls_through: bool) -> str:
+    def __call__(self, address: str, others: Mapping[str, str], *, past: str, falls_through: bool) -> str:
         """HTML."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """`index` is the one at the root. `render_home` makes the page for people, given the address under which they see an index
-    and the addresses of the others that they may see, by name.
+    """`index` is the one at the root. `render_home` makes the page for people, given the address under which they see an index,
+    that of its past, and the addresses of the others that they may see, by name.
     """
 
     access: Access
@@ -128,7 +128,8 @@ class Routes:
         base = f"{request.url.scheme}://{host.decode('latin-1')}{self.root_path}"
         others = {name: f"{base}/{name}" for name in sorted(self.cache.sources) if name != index and has_address(name)}
         seen = {name: at for name, at in others.items() if await self._refusal(host, authorization, name) is None}
-        page = self.render_home(f"{base}{below}", seen, falls_through=self.fall_through.mode(index) is not None)
+        past, falls_through = f"{base}{below or '/'}@", self.fall_through.mode(index) is not None
+        page = self.render_home(f"{base}{below}", seen, past=past, falls_through=falls_through)
         return AnswerResponse(answer.uncached_page(page.encode()))
 
     async def _refusal(self, host: bytes, authorization: bytes | None, index: str) -> Answer | None:
