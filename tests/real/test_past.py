@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from tests.server.past import date
 
 from . import installers
 from .installers import OLD_PIPS, Installer, installed
-from .programs import serving
+from .programs import command, script, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,3 +171,13 @@ def test_a_project_that_is_quarantined_today_installs_at_no_moment(world: World,
     said = Installer(name).install(world.machine, world.at(LATE), "demo", fails=True).text
     assert "403" in said
     assert "demo-2.0-py3-none-any.whl" in said
+
+
+def test_a_command_runs_at_a_moment(world: World) -> None:
+    machine = world.machine
+    for name, when in (("pip", EARLY), ("uv", LATE)):
+        python = machine.environment(name)
+        pip = [sys.executable, "-m", "pip", "--python", python, "--no-cache-dir", "--disable-pip-version-check", "install"]
+        uv = [script("uv"), "--no-cache", "pip", "install", "--python", python]
+        machine.run(*command(world.store), "run", "--at", when, "--", *(pip if name == "pip" else uv), "demo")
+        assert machine.installed(python) == VERSIONS[when]
