@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.dated_index import DatedIndex
+from tests.index.test_branch import edit_by_hand
 from tests.makers import make_sdist, make_wheel
 from tests.matrix import first
 from tests.simulator import Hub
@@ -117,6 +118,24 @@ def test_log_shows_a_line_a_commit_of_a_version_of_a_file_and_since_a_moment(ind
     assert index("log", "demo", wheel, code=2)["error"]["hint"].startswith("Write it as in demo==1.0")
     assert index("log", "demo==3", code=4)["error"]["message"] == "The index never had demo 3."
     assert index("log", "-n", "0", code=2)
+
+
+def test_a_hostile_commit_is_one_line_and_moves_no_cursor(index: DatedIndex) -> None:
+    if index.hub is not None:
+        pytest.skip("a commit is the same wherever it came from")
+    message = "edit\x1b[2J me\r\n\n\nsecond\u2028line\x07\n\nWharf-Run: \x1b]0;x\nWharf-Actor: eve\x1b[31m"
+    edit_by_hand(index.root / "store", "wharf.toml", b"format = 1\n#\n", message=message, date="@99999999999999 +0000")
+    out, _ = index.said("log", "-n", "2")
+    first, second = out.splitlines()
+    assert first.isprintable()
+    assert first.startswith("9999-12-31 23:59 UTC  ")
+    assert "second" in first
+    assert second.startswith("2024-03-14 12:00 UTC  ")
+    entry = index("log", "-n", "1")["entries"][0]
+    assert (entry["time"], entry["releases"]) == ("9999-12-31T23:59:59Z", [])
+    # It is dated ahead, so it counts from then on only.
+    assert index("list", "--at", "2024-03-15")["at"]["commit"] != entry["commit"]
+    assert index("list", "--at", entry["commit"])["at"]["time"] == "9999-12-31T23:59:59Z"
 
 
 def pages(folder: Path) -> dict[str, bytes]:
