@@ -155,6 +155,8 @@ def test_each_key_of_rights_is_asked_about(key: str) -> None:
         "upstreams": 'upstreams.gpu.url = "https://example.com/"',
         "route": 'route = [{names = ["a"], from = []}]',
         "policy": 'policy = {deny = ["a"]}',
+        "keep-past": 'keep-past = "1d"',
+        "retention": 'retention = [{names = ["a-*"], keep-newest = 3}]',
     }.get(key, f'{key} = ["a-*"]')
     Guarded(Write({wharf_toml.PATH: wharf_toml.NEW + line.encode()}), who).apply(tip)
     assert who.asked == [("settings", key)]
