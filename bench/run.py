@@ -18,6 +18,7 @@ import pages
 import past
 import policy
 import promote
+import prune
 import servers
 import start
 import static
@@ -41,6 +42,7 @@ _BENCHES: dict[str, Callable[[Plan], list[Row]]] = {
     "publish-1000": command.run_publish_1000,
     "promote": promote.run,
     "diff": diff.run,
+    "prune": prune.run,
     "uploads": uploads.run,
     "upstream": upstream.run,
     "build": static.run,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from wharf.errors import RecordError
@@ -12,7 +12,7 @@ from wharf.index.yank_and_remove import removal_of
 from wharf.model import version_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from wharf.index.retention import Dropped, RetentionRule
@@ -34,11 +34,15 @@ class OtherIndexes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the rules came to: the releases that are dropped, and the projects that stay as they are, with the reason."""
+    """What the rules came to: the releases that are dropped, and the projects that stay as they are, with the reason.
+
+    `rules` is how many there are. `seen` has all releases of the projects that a rule matches, by the names of these.
+    """
 
     dropped: tuple[Dropped, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
     rules: int = 0
+    seen: Mapping[str, Sequence[Release]] = field(default_factory=dict)
 
 
 class PruneReleases:
@@ -65,12 +69,15 @@ class PruneReleases:
         others = self._others() if rules else None
         found: list[Dropped] = []
         skipped: list[tuple[str, str]] = []
+        seen: dict[str, Sequence[Release]] = {}
         for name in records.names() if others is not None else ():
             try:
-                found += self._dropped(records, rules, name, others) if others is not None else ()
+                if others is not None and retention.rule_for(rules, name) is not None:
+                    seen[name] = _releases(records, name)
+                    found += self._dropped(rules, name, seen[name], others)
             except RecordError as error:
                 skipped.append((name, error.message))
-        self.decision = Decision(tuple(found), tuple(skipped), len(rules))
+        self.decision = Decision(tuple(found), tuple(skipped), len(rules), seen)
         edits: dict[str, bytes | None] = {}
         for each in found:
             edits |= removal_of(each.release, {file.filename for file in each.release.files})
@@ -82,16 +89,18 @@ class PruneReleases:
         return Outcome(edits=edits, changed=changed, beside=others.beside if others is not None and edits else {})
 
     def _dropped(
-        self, records: Records, rules: tuple[RetentionRule, ...], name: str, others: OtherIndexes
+        self, rules: tuple[RetentionRule, ...], name: str, releases: Sequence[Release], others: OtherIndexes
     ) -> tuple[Dropped, ...]:
-        if retention.rule_for(rules, name) is None:
-            return ()
-        releases = records.releases(name, records.versions(name))
-        if len({version_key(each.version) for each in releases}) < len(releases):
-            raise RecordError(name, "a version is there in two spellings")
-
         def is_held(release: Release) -> bool:
             named = others.files(name)
             return any((file.sha256, file.filename) in named for file in release.files)
 
         return retention.dropped(rules, name, releases, self._now, is_held)
+
+
+def _releases(records: Records, name: str) -> Sequence[Release]:
+    """All releases of a project. Raises RecordError."""
+    found = records.releases(name, records.versions(name))
+    if len({version_key(each.version) for each in found}) < len(found):
+        raise RecordError(name, "a version is there in two spellings")
+    return found

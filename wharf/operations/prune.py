@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +14,6 @@ from wharf.index.commit_message import CommitMessage
 from wharf.index.guarded_change import Guarded
 from wharf.index.index_name import BRANCHES
 from wharf.index.prune_releases import PruneReleases
-from wharf.model import Release
 from wharf.operations.kept_by_past import kept_by_past
 from wharf.operations.stored_bytes import delete_bytes, still_named
 from wharf.operations.upload_rights import rights_of
@@ -65,7 +66,7 @@ def planned(repository: Repository) -> Pruned:
     change = _change(repository)
     snapshot = repository.branch.snapshot()
     leaving = Guarded(change, rights_of(repository)).apply(snapshot).changed
-    past, before = _left_before(repository, snapshot)
+    past, before = _left_before(repository, snapshot, change.decision, {})
     keeps = bool(snapshot.settings.keep_past)
     later = tuple(each for each in leaving if keeps or not past.certain or past.until(each.file) is not None)
     # Not asked whether this index names them: it does, until it is pruned.
@@ -83,9 +84,15 @@ def prune(repository: Repository, *, progress: Progress | None = None, actor: st
     progress = progress or Progress()
     change = _change(repository)
     done = repository.branch.commit(Guarded(change, rights_of(repository)), CommitMessage(verb="prune", actor=actor))
-    past, left = _left_before(repository, repository.branch.snapshot(), done.outcome.changed)
+    unnamed: dict[str, str] = {}
+    snapshot = repository.branch.snapshot()
+    if done.commit is not None:  # what the change saw is what was there: its commit is a child of that tip
+        snapshot = repository.branch.snapshot_at(done.commit)
+    past, left = _left_before(repository, snapshot, change.decision, unnamed, done.outcome.changed)
     progress.total(len(left))
-    kept, why = delete_bytes(repository, left, past=lambda: kept_by_past(repository), dealt_with=progress.advance)
+    kept, why = delete_bytes(
+        repository, left, past=lambda: kept_by_past(repository), unnamed=unnamed, dealt_with=progress.advance
+    )
     held = {_key(each) for each in kept}
     going = {_key(each) for each in left}
     return Pruned(
@@ -99,32 +106,38 @@ def prune(repository: Repository, *, progress: Progress | None = None, actor: st
 
 
 def _left_before(
-    repository: Repository, snapshot: Snapshot, leaving: Sequence[Named] = ()
+    repository: Repository,
+    snapshot: Snapshot,
+    decision: Decision,
+    unnamed: dict[str, str],
+    leaving: Sequence[Named] = (),
 ) -> tuple[KeptByPast, tuple[Named, ...]]:
     """The files that are to be deleted: they are stored, they left this index, no index names them, and no past keeps them.
 
-    `leaving` have just left it; where they are stored, their records said.
+    `leaving` have just left it; where they are stored, their records said. `decision` saw some of the releases. Of a project
+    with a record that cannot be read, nothing is deleted. `unnamed` gets the commits that name none of the files.
     """
-    named = {(each.file.sha256, each.file.filename) for each in leaving}
-    gone = {
-        (release.project, release.version): {
-            name: sha256 for name, sha256 in release.removed.items() if (sha256, name) not in named
-        }
-        for project, _ in snapshot.projects(snapshot.names())
+    names = snapshot.names()
+    others = (
+        release
+        for project, broken in snapshot.projects(each for each in names if each not in decision.seen)
+        if not broken
         for release in project.releases
-        if release.removed
-    }
+    )
+    gone = [each for each in (*itertools.chain.from_iterable(decision.seen.values()), *others) if each.removed]
+    if snapshot.commit is not None:
+        unnamed[repository.branch.ref] = snapshot.commit
     past = kept_by_past(repository)
     if not past.certain:
         return past, ()
     releases = [
-        Release(project=project, version=version, removed=removed)
-        for (project, version), files in gone.items()
-        if (removed := {name: sha256 for name, sha256 in files.items() if (sha256, name) not in past.files})
+        dataclasses.replace(release, removed=removed)
+        for release in gone
+        if (removed := {name: sha256 for name, sha256 in release.removed.items() if (sha256, name) not in past.files})
     ]
     left = [*leaving, *(repository.assets.left_of(releases) if releases else ())]
     left = [each for each in left if past.until(each.file) is None]
-    still = {_key(each) for each in still_named(repository, left)} if left else set()
+    still = {_key(each) for each in still_named(repository, left, unnamed)} if left else set()
     left = [each for each in left if _key(each) not in still]
     if left:
         rights_of(repository)(snapshot.settings, sorted({each.project for each in left}))

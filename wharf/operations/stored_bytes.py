@@ -22,12 +22,13 @@ def delete_bytes(
     left: Sequence[Named],
     *,
     past: Callable[[], KeptByPast] | None = None,
+    unnamed: dict[str, str] | None = None,
     dealt_with: Callable[[int], None] = lambda _files: None,
 ) -> tuple[tuple[Named, ...], str]:
     """Delete the bytes of files that left the index; those that are still stored, and why.
 
     What the past keeps stays, where `past` is given; it is asked when nobody can publish, or at the last moment before.
-    `dealt_with` is told after each file.
+    `unnamed` is as for `still_named`. `dealt_with` is told after each file.
 
     In a folder, one lock is held for all of them. On GitHub each one is a request, within the limits. What cannot be deleted
     now is no error, as the files left the index. Raises StorageError if bytes were deleted while somebody published them again.
@@ -35,7 +36,7 @@ def delete_bytes(
     if not left:
         return (), ""
     try:
-        kept, why = repository.assets.erase(left, lambda: _held(repository, left, past), dealt_with)
+        kept, why = repository.assets.erase(left, lambda: _held(repository, left, past, unnamed), dealt_with)
     except (StorageError, NotAllowedError, NotFoundError) as error:
         return tuple(left), f"{error.message.rstrip('.')}; the same command again deletes them"
     held = {_key(each) for each in kept}
@@ -73,9 +74,14 @@ def _taken_up(repository: Repository, gone: Sequence[Named]) -> tuple[str, str] 
     return None
 
 
-def _held(repository: Repository, left: Sequence[Named], past: Callable[[], KeptByPast] | None) -> tuple[Named, ...]:
+def _held(
+    repository: Repository,
+    left: Sequence[Named],
+    past: Callable[[], KeptByPast] | None,
+    unnamed: dict[str, str] | None,
+) -> tuple[Named, ...]:
     """Those files that some index names, or that the past keeps. Indexes come first: what leaves one is in its past then."""
-    named = still_named(repository, left)
+    named = still_named(repository, left, unnamed)
     if past is None:
         return named
     after, known = past(), {_key(each) for each in named}
@@ -84,8 +90,13 @@ def _held(repository: Repository, left: Sequence[Named], past: Callable[[], Kept
     return (*named, *(each for each in left if _key(each) not in known and after.until(each.file) is not None))
 
 
-def still_named(repository: Repository, files: Sequence[Named]) -> tuple[Named, ...]:
-    """Those files that some index names, or may name in a record that cannot be read."""
+def still_named(repository: Repository, files: Sequence[Named], unnamed: dict[str, str] | None = None) -> tuple[Named, ...]:
+    """Those files that some index names, or may name in a record that cannot be read.
+
+    `unnamed` has commits, by the refs of their indexes, that are known to name none of the files: they are not read again. It
+    gets those that are known now, for the files that are not in the result.
+    """
+    known = {} if unnamed is None else unnamed
     by_project: dict[str, list[Named]] = {}
     for each in files:
         by_project.setdefault(each.project, []).append(each)
@@ -96,7 +107,9 @@ def still_named(repository: Repository, files: Sequence[Named]) -> tuple[Named, 
                 snapshot = branch.snapshot()
                 if snapshot.commit is None:  # it was removed or restored since the indexes were listed
                     return tuple(files)
-                held |= _named_in(snapshot, by_project)
+                if known.get(branch.ref) != snapshot.commit:
+                    held |= _named_in(snapshot, by_project)
+                    known[branch.ref] = snapshot.commit
             except StorageError:
                 return tuple(files)
     return tuple(held.values())
