@@ -13,6 +13,7 @@ from wharf.github import release_tags
 from wharf.github.release_listing import MOST_ASSETS
 from wharf.github.release_states import DRAFTS, OPEN, PUBLISHED, WHOLE, state_of
 from wharf.index import asset_location
+from wharf.model import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -57,6 +58,12 @@ class PlannedRelease:
     def beside(self) -> list[Incoming]:
         """The core metadata that is stored next to the files."""
         return [each.beside for each in self.incoming if each.beside is not None]
+
+    @property
+    def is_prerelease(self) -> bool:
+        """Whether GitHub is told that it is none for everybody: a dev release or a pre-release (PEP 440)."""
+        found = version_of(self.version)
+        return found is not None and found.is_prerelease
 
     @property
     def is_draft(self) -> bool:

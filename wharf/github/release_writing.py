@@ -103,7 +103,7 @@ class ReleaseWriter:
         """A draft."""
         for _ in range(_TRIES):
             try:
-                return self.github.rest.create_release(planned.tag, tip, self._text(planned))
+                return self.github.rest.create_release(planned.tag, tip, self._text(planned), prerelease=planned.is_prerelease)
             except UncertainError as error:
                 lost = error
                 made = [each for each in self.newest() if state_of(each, planned.files) is DRAFTED]
@@ -137,7 +137,9 @@ class ReleaseWriter:
             raise StorageError("The publish was stopped.", "Run the same command again: it continues there.")
         for _ in range(_TRIES):
             try:
-                published = self.github.rest.publish_release(release.id, planned.tag, tip, self._text(planned))
+                published = self.github.rest.publish_release(
+                    release.id, planned.tag, tip, self._text(planned), prerelease=planned.is_prerelease
+                )
                 if not published.draft:
                     return published
                 raise UncertainError(f"GitHub left the release {planned.tag} a draft.", "Run the same command again.")

@@ -88,16 +88,22 @@ class Rest:
             return None
 
     @understood()
-    def create_release(self, tag: str, tip: str, text: str) -> Listed:
+    def create_release(self, tag: str, tip: str, text: str, *, prerelease: bool = False) -> Listed:
         """A draft, whose tag will point at the commit `tip`."""
-        made = self._repository.create_git_release(tag, tag, text, draft=True, target_commitish=tip, make_latest="false")
+        made = self._repository.create_git_release(
+            tag, tag, text, draft=True, prerelease=prerelease, target_commitish=tip, make_latest="false"
+        )
         return _listed(made)
 
     @understood()
-    def publish_release(self, number: int, tag: str, tip: str, text: str) -> Listed:
+    def publish_release(self, number: int, tag: str, tip: str, text: str, *, prerelease: bool = False) -> Listed:
         """Make a draft visible, with that tag."""
         draft = self._repository.get_release(number)
-        return _listed(draft.update_release(tag, text, draft=False, tag_name=tag, target_commitish=tip, make_latest="false"))
+        return _listed(
+            draft.update_release(
+                tag, text, draft=False, prerelease=prerelease, tag_name=tag, target_commitish=tip, make_latest="false"
+            )
+        )
 
     @understood()
     def delete_release(self, number: int) -> None:
