@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from tests.index.test_branch import git
+from tests.index.test_branch import edit_by_hand, git
 
 from .attacks import OURS, THEIRS, Site, ago, files, site
 from .installers import Installer, contents, installed
+from .programs import _SOURCE, command, script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,3 +169,24 @@ def test_what_one_date_gave_is_given_again_whatever_comes(own: Site, machine: Ma
         uv.sync(machine)
     assert installed(machine) == {"lib": "1.0", "ours": "1.0"}
     assert f"content = {THEIRS!r}" in contents(machine, "lib")
+
+
+@pytest.mark.parametrize("mode", ["proxy", "--fall-through"])
+def test_a_command_gets_what_the_upstream_had(own: Site, machine: Machine, mode: str) -> None:
+    own.offer("lib", "1.0")
+    own.offer("lib", "2.0", upload_time=ago(seconds=-3600))
+    own.offer("ours", "99.0")
+    before = own.tip()
+    own.publish("ours")
+    words: list[str] = []
+    if mode == "--fall-through":
+        edit_by_hand(own.store, "wharf.toml", b"format = 1\n", date=f"@{int(time.time())} +0000")
+        words = ["--fall-through", "--public-index", own.upstream.simple]
+    python = machine.home / ".venv" / "bin" / "python"
+    machine.run(sys.executable, "-m", "venv", "--without-pip", machine.home / ".venv")
+    uv = [script("uv"), "--no-cache", "pip", "install", "--python", python]
+    run = [*command(own.store), "run", *words, "--at", before, "--", *uv]
+    machine.run(*run, "lib", PYTHONPATH=_SOURCE)
+    assert installed(machine) == {"lib": "1.0"}
+    machine.run(*run, "ours", fails=True, PYTHONPATH=_SOURCE)
+    assert installed(machine) == {"lib": "1.0"}
