@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.test_at_option import index  # noqa: F401 - a fixture
-from tests.index.test_branch import edit_by_hand
 from tests.makers import make_sdist, make_wheel
 
 if TYPE_CHECKING:
@@ -70,13 +69,17 @@ def test_going_back_takes_no_right_away_and_gives_none(index: DatedIndex) -> Non
 
 
 def test_a_project_that_is_quarantined_today_is_so_in_the_new_index(index: DatedIndex) -> None:  # noqa: F811
-    if index.hub is not None:
-        pytest.skip("the state of a project is the same in any store")
-    state = b'{"meta":{"api-version":"1.4"},"name":"demo","project-status":{"status":"quarantined"}}'
-    edit_by_hand(index.root / "store", "projects/de/demo/project.json", state, date="@1712000000 +0000")
-    index("index", "create", "spring", "--at", "2024-03-13", on="04-02")
-    assert index("show", "demo", "--index", "spring")["project-status"]["status"] == "quarantined"
+    index("status", "demo", "quarantined", "--reason", "looks compromised", on="03-20")
+    index("status", "other", "deprecated", on="03-20")
+    made = index("index", "create", "spring", "--at", "2024-03-13", on="04-02")
+    assert made["commit"] != made["at"]["commit"]
+    shown = {name: index("show", name, "--index", "spring")["project-status"] for name in ("demo", "other")}
+    assert shown["demo"] == {"status": "quarantined", "reason": "looks compromised"}
+    assert shown["other"]["status"] == "deprecated"
     assert index("show", "demo", "--at", "2024-03-13").get("project-status", {"status": "active"})["status"] == "active"
+    index("status", "demo", "active", on="04-03")
+    made = index("index", "create", "summer", "--at", "2024-03-21", on="04-04")
+    assert index("show", "demo", "--index", "summer").get("project-status", {"status": "active"})["status"] == "active"
 
 
 def test_a_moment_of_a_stage_has_its_bases(index: DatedIndex) -> None:  # noqa: F811
