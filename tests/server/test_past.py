@@ -13,11 +13,14 @@ from tests.index.test_branch import git
 from tests.server.over_github import JSON
 from tests.server.past import NOW, OPEN, date, links, page, put, serving, tip, versions, wheel
 from tests.server.running import running, soon
-from tests.server.test_server import form
+from tests.server.test_server import LIMIT, form
 from tests.server.test_several_indexes import edit
 from wharf.index.git import Git
+from wharf.operations.manage_indexes import remove as remove_index
+from wharf.repository.tokens import NewToken
 from wharf.server.app import make_app
 from wharf.server.past import held_views
+from wharf.server.rules import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -216,6 +219,35 @@ def test_an_index_shows_its_bases_as_they_were(
         assert versions(again, "/staging@2026-02-01/simple/next/") == []
         for path in links(again, "/staging@2026-01-15/simple/demo/"):
             assert again.get(path).status_code == 200
+
+
+def test_a_token_reads_the_past_of_the_indexes_that_it_reads_now(
+    client: httpx.Client, repository: Repository, store: Path
+) -> None:
+    edit(store, "staging", "format = 1\n")
+    date(store, "2026-01-15T00:00:00Z", "staging")
+    one = ("x", repository.tokens.add(NewToken(name="ci", scope="read", indexes=["staging"])).reveal())
+    every = ("x", repository.tokens.create("reader", "read").reveal())
+    with serving(repository, rules=Rules(open_reading=False, upload_limit=LIMIT)) as guarded:
+        [file] = links(client, "/@2026-01-20/simple/demo/")
+        for path in ("/@2026-01-20/simple/", "/main@2026-01-20/simple/demo/", "/@2026-01-20/simple/none/", "/@nonsense/", file):
+            for _ in range(2):  # the second answer is one that lies ready
+                assert guarded.get(path).status_code == 401
+                assert guarded.get(path, auth=one).status_code == 403
+                assert guarded.get(path, auth=every).status_code in {200, 400, 404}
+        page = guarded.get("/staging@2026-01-20/simple/", auth=one)
+        assert page.status_code == 200
+        assert page.headers["cache-control"] == "private, max-age=31536000, immutable"
+        assert guarded.get("/nobody@2026-01-20/simple/", auth=every).status_code == 400
+
+
+def test_a_name_of_an_index_that_was_removed_stays(client: httpx.Client, repository: Repository, tmp_path: Path) -> None:
+    put(repository, "2026-01-12T00:00:00Z", wheel(tmp_path, "gone"), index="old")
+    remove_index(repository.of_index("old"))
+    with serving(repository) as again:
+        assert again.get("/old@2026-01-20/simple/gone/").status_code == 400
+        for when in ("2026-01-11", "2026-01-20"):
+            assert versions(again, f"/@{when}/simple/gone/") == []
 
 
 @pytest.mark.usefixtures("client")

@@ -166,6 +166,27 @@ def test_a_removed_file_is_gone_and_one_that_was_pruned_is_there_as_long_as_gith
             assert "was pruned by robot" in gone.text
 
 
+def test_a_file_that_was_pruned_is_streamed_as_long_as_github_has_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refresher, "ASK_EVERY", 0.05)
+    world.put(world.wheel(version="2.0"))
+    with world.serving(stream=True) as client:
+        path = f"/@{tip(world.root)}/simple/demo/"
+        comes(client, path)
+        one, other = links(client, path)
+        assert world._alices is not None
+        for version in ("1.0", "2.0"):
+            message = CommitMessage(verb="prune", actor="robot", reason="too old")
+            world._alices.branch.commit(RemoveFiles.of("demo", version), message)
+        soon(lambda: versions(client, "/simple/demo/") == [])
+        world.hub.clock.forward(history_copy.PAUSE + 1)
+        comes(client, one)
+        assert client.get(one).content == world.wheel().read_bytes()
+        for release in world.repo.releases:
+            release.assets.clear()
+        assert client.get(one).status_code == 200  # it lies in the cache
+        assert client.get(other).status_code == client.head(other).status_code == 410
+
+
 def test_a_rewritten_branch_on_github_has_no_past(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresher, "ASK_EVERY", 0.05)
     world.put(world.wheel(version="2.0"))
