@@ -90,6 +90,20 @@ def test_a_page_that_cannot_change_any_more_may_be_kept_forever(
         soon(lambda: later.get(path).headers["cache-control"] == FOREVER)
 
 
+def test_a_commit_of_the_last_hour_may_change_with_its_bases(
+    client: httpx.Client, repository: Repository, store: Path, tmp_path: Path
+) -> None:
+    edit(store, "staging", "format = 1\nbases = ['main']\n")
+    date(store, "2026-03-01T00:00:00Z", "staging")
+    when = f"{NOW - timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"
+    young, old = put(repository, when, wheel(tmp_path, "next"), index="staging"), git(store, "rev-parse", "wharf/staging^")
+    soon(lambda: client.get("/staging/simple/next/").status_code == 200)
+    for commit, kept in {young: "public, no-cache", old: FOREVER}.items():
+        assert client.get(f"/staging@{commit}/simple/demo/").headers["cache-control"] == kept
+    put(repository, when, wheel(tmp_path, version="3.0"))  # in the same second
+    soon(lambda: "3.0" in versions(client, f"/staging@{young}/simple/demo/"))
+
+
 def test_a_young_moment_shows_a_commit_that_still_comes(client: httpx.Client, repository: Repository, tmp_path: Path) -> None:
     when = f"{NOW - timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"
     old = NOW - timedelta(days=1)
