@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import subprocess
@@ -12,6 +13,10 @@ from typing import TYPE_CHECKING
 import seed
 import servers
 from figures import Row, Target, alone, interleaved
+
+from wharf.operations.diff import diff
+from wharf.repository.opening import open_repository
+from wharf.repository.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +29,7 @@ _PROJECTS, _VERSIONS, _MORE = 5000, 2, 5000
 
 
 def run(plan: Plan) -> list[Row]:
-    """Whole processes: 10,000 releases before, and 5,000 more of them, one of each project or ten of some."""
+    """10,000 releases before, and 5,000 more of them, one of each project or ten of some: by itself, and as whole processes."""
     rows = []
     for each in (1, 10):
         store = plan.folder / f"diff-{each}"
@@ -32,11 +37,29 @@ def run(plan: Plan) -> list[Row]:
         before = _tip(store)
         names = [seed.project(number) for number in range(_MORE // each)]
         seed.add_releases(store, ((name, f"2.{version}") for name in names for version in range(each)))
-        ways = {way: partial(_seconds, store, before, way) for way in ("--json", "--markdown")}
+        ways = {
+            "alone": partial(_alone, store, before),
+            "whole process, --json": partial(_seconds, store, before, "--json"),
+            "whole process, --markdown": partial(_seconds, store, before, "--markdown"),
+        }
         for way, samples in interleaved(plan.rounds(_ROUNDS), ways).items():
             what = f"5,000 releases of {_MORE // each:,} projects apart, {way}"
-            rows.append(alone("diff", what, "s", samples, Target(bound=_SECONDS)))
+            rows.append(alone("diff", what, "s", samples, Target(bound=_SECONDS) if way == "alone" else None))
     return rows
+
+
+def _alone(store: Path, before: str) -> float:
+    """Seconds in the bench's own process, with a repository that is open, as a server has it."""
+    with open_repository(Settings(place=store)) as repository:
+        gc.collect()
+        gc.disable()
+        begin = time.perf_counter()
+        found = diff(repository, f"{before}..")
+        seconds = time.perf_counter() - begin
+        gc.enable()
+    if sum(len(each.releases) for each in found.projects) != _MORE:
+        raise RuntimeError("the diff does not have all releases")
+    return seconds
 
 
 def _tip(store: Path) -> str:

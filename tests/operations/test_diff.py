@@ -3,10 +3,14 @@
 # ruff: noqa: F811 - a fixture is asked for by the name under which it is imported
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
+import random
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.version import Version
 
 from tests.cli.test_main import Run, document, run  # noqa: F401
 from tests.index.test_branch import edit_by_hand, git
@@ -288,3 +292,53 @@ def test_a_project_of_which_only_removed_names_differ_is_not_told(repository: Re
     assert told(diff(repository, f"{before}..")) == {}
     repository.branch.commit(RemoveFiles.of("demo", "1.0", "demo-1.0.tar.gz"), CommitMessage(verb="prune", actor="ada"))
     assert told(diff(repository, f"{before}..")) == {"demo": ("changed", [("1.0", "changed", [], ["demo-1.0.tar.gz"], [])])}
+
+
+def test_any_two_moments_differ_as_their_whole_contents_do(repository: Repository, tmp_path: Path) -> None:
+    """Each pair of commits of a random history, compared by reading all of both."""
+    source = random.Random(7)
+    wheels = [
+        make_wheel(tmp_path, name, version, requires=[f"r{version}"])
+        for name in ("a", "b")
+        for version in ("1.0", "1.1", "2.0.dev1")
+    ]
+    commits = []
+    for _ in range(12):
+        wheel = source.choice(wheels)
+        name, version = wheel.name.split("-")[:2]
+        kind = source.randrange(4)
+        with contextlib.suppress(NotFoundError):
+            if kind == 0:
+                remove(repository, name, version, None, reason="", actor="ada")
+            elif kind == 1:
+                set_yanked(repository, name, version, None, reason=source.choice("xy"), actor="ada")
+            else:
+                put(repository, wheel, *source.sample(wheels, kind))
+        if repository.branch.tip() is not None:
+            commits.append(str(repository.branch.tip()))
+    for one, other in itertools.product(commits[::4], commits[::2]):
+        before, after = _contents(repository, one), _contents(repository, other)
+        found = {project.name: project for project in diff(repository, f"{one}..{other}").projects}
+        assert found.keys() == {name for name in before.keys() | after.keys() if before.get(name, {}) != after.get(name, {})}
+        for name, project in found.items():
+            then, now = before.get(name, {}), after.get(name, {})
+            assert [each and each.version for each in (project.before, project.after)] == [
+                max((version for version, _ in each), key=Version, default=None) for each in (then, now)
+            ]
+            came = {(each.version, file.filename) for each in project.releases for file in each.come}
+            assert came == now.keys() - then.keys()
+            assert {file.filename for each in project.releases for file in each.yanks} == {
+                filename for version, filename in now.keys() & then.keys() if now[version, filename] != then[version, filename]
+            }
+            newest = [None if each is None else f"r{each.version}" for each in (project.before, project.after)]
+            added = [newest[1]] if newest[0] != newest[1] and newest[1] else []
+            assert (project.requirements() or ([], []))[0] == added
+
+
+def _contents(repository: Repository, commit: str) -> dict[str, dict[tuple[str, str], str | None]]:
+    snapshot = repository.branch.snapshot_at(commit)
+    found = {
+        project.name: {(each.version, file.filename): file.yanked for each in project.releases for file in each.files}
+        for project, _ in snapshot.projects(snapshot.names())
+    }
+    return {name: files for name, files in found.items() if files}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +12,8 @@ from wharf.cli.common_options import common_options
 from wharf.cli.state import State, pass_state
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wharf.model import File, Json, Status
     from wharf.operations.diff import ProjectDiff, ReleaseDiff, Side
 
@@ -40,7 +44,7 @@ def diff_command(state: State, states: str, marked: bool) -> None:
 
     if marked and state.json:
         raise UsageError("--markdown and --json exclude each other.", "Leave one of them out.")
-    with state.repository(reading=True) as repository:
+    with state.repository(reading=True) as repository, _without_garbage_collection():
         found = diff(repository, states, detailed=marked)
         document: dict[str, Json] = {
             "repository": repository.address,
@@ -50,6 +54,18 @@ def diff_command(state: State, states: str, marked: bool) -> None:
             "settings": found.settings,
         }
     state.result(document, markdown(found).splitlines() if marked else lines(found))
+
+
+@contextlib.contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Values of many releases refer to each other in no circle: to look for circles in them takes a quarter of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _side(side: Side) -> Json:

@@ -23,7 +23,8 @@ program that a configuration names.
   the branch as it was then.
 - `commit_message`: why a commit was made, and by whom. `history` reads these messages again, and `file_removal` those that took
   a file away; `removal_verbs` does so for many files at once. `past_changes`: which records each commit changed.
-- `changed_paths`: what differs between two commits, and `difference` the records in it.
+- `changed_paths`: what differs between two commits, and `difference` the records in it. `newest_versions`: those of the
+  projects in it.
 - `fast_import`: a commit as git reads it from a stream. `store_clock`: the time that it gets. `revision`: words that can name
   a commit.
 - For a check of what somebody else may have written: `branch_contents` (all paths, within bounds), `branch_paths` (which of

@@ -126,10 +126,10 @@ class GitObjects:
                 return None
             raise DamagedError(f"git cat-file ended in {self._program.git_dir}.", _FSCK)
         size = int(words[2])
-        data = stdout.read(min(size, _MAX_OBJECT))
-        if len(data) < min(size, _MAX_OBJECT):  # git told its size and then found that it is damaged
+        data = stdout.read(min(size, _MAX_OBJECT) + 1)  # with the line break behind it, or with more of a large one
+        if len(data) <= min(size, _MAX_OBJECT):  # git told its size and then found that it is damaged
             raise DamagedError(f"git cat-file ended in {self._program.git_dir}.", _FSCK)
-        left = size - len(data) + 1
+        left, data = size + 1 - len(data), data[:-1]
         while left:
             left -= len(stdout.read(min(left, 1 << 20))) or left
         return GitObject(id=words[0].decode(), kind=words[1].decode(), data=data)

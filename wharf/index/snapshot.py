@@ -172,22 +172,10 @@ class Snapshot:
         id_ = self.version_ids(project).get(version)
         return {} if id_ is None else self._objects.trees([id_])[0].files
 
-    def newest(self, names: Iterable[str]) -> dict[str, tuple[str, dict[str, str]]]:
-        """The newest version with files of those projects that have one, with the git ids of what is in its folder.
-
-        Every file has its core metadata beside the record: a version without any has only removed files. Reads folders only.
-        """
-        left = {name: _newest_first(tree) for name, tree in self._folders(names)}
-        found: dict[str, tuple[str, dict[str, str]]] = {}
-        at_once = 1
-        while left:
-            asked = [(name, *each) for name, versions in left.items() for each in versions[:at_once]]
-            for (name, version, _), tree in zip(asked, self._objects.trees(id_ for *_, id_ in asked), strict=True):
-                if name not in found and any(each.endswith(".metadata") for each in tree.files):
-                    found[name] = version, tree.files
-            left = {name: rest for name, versions in left.items() if name not in found and (rest := versions[at_once:])}
-            at_once *= 2
-        return found
+    def version_ids_of(self, names: Iterable[str]) -> dict[str, dict[str, str]]:
+        """The ids of `version_ids` for those projects of the names that there are, read at once."""
+        found = self._folders(names)
+        return {name: {each: id_ for each, id_ in tree.folders.items() if is_spelling(each)} for name, tree in found}
 
     def prefetch(self, releases: Iterable[tuple[str, str]]) -> None:
         """Read the records of releases (project, version) and their projects' states at once, where a clone lacks them."""
@@ -307,15 +295,6 @@ def _parsed(name: str, version: str, blob: GitObject | None, seen: set[Version])
         return error
     seen.add(Version(version))
     return release
-
-
-def _newest_first(project: Tree) -> list[tuple[str, str]]:
-    """The versions of a project's folder, as they are spelled, with the ids of theirs."""
-    return sorted(((each, id_) for each, id_ in project.folders.items() if is_spelling(each)), key=_version, reverse=True)
-
-
-def _version(spelled: tuple[str, str]) -> tuple[Version, str]:
-    return version_of(spelled[0]) or Version("0"), spelled[0]
 
 
 def _status(name: str, blob: GitObject | None) -> Status:

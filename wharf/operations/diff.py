@@ -9,18 +9,17 @@ import contextlib
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from packaging.version import Version
 
 from wharf.distribution.file_names import plain
 from wharf.errors import NotFoundError, RecordError, UsageError
-from wharf.index import record
-from wharf.index.branch_paths import METADATA, RECORD
 from wharf.index.difference import read_difference
 from wharf.index.git import Git
 from wharf.index.index_name import is_index_name
 from wharf.index.moment import parse_moment
+from wharf.index.newest_versions import newest_versions
 from wharf.index.past_branch import PastBranch
 from wharf.model import Status
 from wharf.operations.proposal_text import requirements
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from wharf.index.branch import Branch
     from wharf.index.difference import ChangedVersion
     from wharf.index.moment import Moment
+    from wharf.index.newest_versions import NewestVersion, Pair
     from wharf.index.snapshot import Snapshot
     from wharf.model import File, Release
     from wharf.repository.opening import Repository
@@ -138,7 +138,7 @@ def diff(repository: Repository, text: str, *, detailed: bool = False) -> Diff:
     with _opened(repository, [_parsed(repository, each) for each in (first, last)]) as ((one, before), (other, after)):
         work = _Work(before, after, one, other)
         names = sorted(work.found.projects)
-        newest = [work.newest(each, names, later=each is work.after, detailed=detailed) for each in (work.before, work.after)]
+        newest = work.newest(names, detailed=detailed)
         requires = work.requirements(newest, detailed=detailed)
         projects = [work.project(name, newest, requires) for name in names]
         told = tuple(each for each in projects if each.releases or each.status or each.unread)
@@ -194,35 +194,22 @@ class _Work:
         self.before, self.after = before.snapshot_at(one.commit), after.snapshot_at(other.commit)
         self.found = read_difference(Git(before.git_dir), self._objects, one.commit, other.commit)
 
-    def newest(self, snapshot: Snapshot, names: Sequence[str], *, later: bool, detailed: bool) -> dict[str, _NewestFiles]:
-        """The newest version of each project that has files, with its record and the git ids of its core metadata."""
-        there = snapshot.newest(names)
-        known: dict[str, Release] = {}
-        wanted: dict[str, str] = {}
-        for name, (version, files) in there.items():
-            changed = self.found.projects[name].versions.get(version)
-            release = None if changed is None else changed.after if later else changed.before
-            if release is not None:
-                known[name] = release
-            elif RECORD in files and detailed and len(wanted) < MOST_DETAILED:
-                wanted[name] = files[RECORD]
-        for name, blob in zip(wanted, self._objects.read(wanted.values()), strict=True):
-            with contextlib.suppress(RecordError):  # its releases are compared without it
-                if blob is not None:
-                    known[name] = record.parse(blob.data, project=name, version=there[name][0])
-        return {
-            name: _NewestFiles(version, known.get(name), [id_ for file, id_ in files.items() if file.endswith(METADATA)])
-            for name, (version, files) in there.items()
-        }
+    def newest(self, names: Sequence[str], *, detailed: bool) -> dict[str, Pair]:
+        """The newest version of each project on both sides. `detailed`: with its record, of as many as a text tells."""
+        found = newest_versions(self._objects, self.before.version_ids_of(names), self.found.projects)
+        if detailed:
+            some = [name for name, (one, _) in found.items() if one is not None and one.release is None][:MOST_DETAILED]
+            self.before.prefetch((name, one.version) for name in some if (one := found[name][0]) is not None)
+            for name in some:
+                one, other = found[name]
+                with contextlib.suppress(RecordError):  # its releases are compared without it
+                    if one is not None:
+                        found[name] = one._replace(release=self.before.release(name, one.version)), other
+        return found
 
-    def requirements(self, newest: Sequence[Mapping[str, _NewestFiles]], *, detailed: bool) -> dict[str, frozenset[str] | None]:
+    def requirements(self, newest: Mapping[str, Pair], *, detailed: bool) -> dict[str, frozenset[str] | None]:
         """The requirements in core metadata, by its git id; None where it cannot be read. Each one is read once."""
-        ids: dict[str, None] = {}
-        before, after = newest
-        for name in before.keys() | after.keys():
-            both = [some[name].metadata for some in (before, after) if name in some]
-            if len(both) < 2 or both[0] != both[1]:
-                ids |= dict.fromkeys(id_ for some in both for id_ in some)
+        ids = dict.fromkeys(id_ for pair in newest.values() for each in pair if each is not None for id_ in each.metadata)
         if detailed:
             come = [each for project in self.found.projects.values() for each in project.versions.values() if each.after]
             ids |= dict.fromkeys(id_ for each in come[:MOST_DETAILED] for id_ in each.metadata.values())
@@ -236,13 +223,11 @@ class _Work:
                 found[id_] = None if read is None else frozenset(read)
         return found
 
-    def project(
-        self, name: str, newest: Sequence[Mapping[str, _NewestFiles]], requires: Mapping[str, frozenset[str] | None]
-    ) -> ProjectDiff:
+    def project(self, name: str, newest: Mapping[str, Pair], requires: Mapping[str, frozenset[str] | None]) -> ProjectDiff:
         """One project, with the releases in which something differs for installers."""
         changed = self.found.projects[name]
         releases = [_release(version, each, requires) for version, each in changed.versions.items() if not each.unread]
-        before, after = (None if name not in some else some[name].read(requires) for some in newest)
+        before, after = (None if each is None else _newest(each, requires) for each in newest[name])
         return ProjectDiff(
             name=name,
             before=before,
@@ -258,16 +243,9 @@ class _Work:
         )
 
 
-class _NewestFiles(NamedTuple):
-    """The newest version of a project: its record (None: it cannot be read), and the git ids of its core metadata."""
-
-    version: str
-    release: Release | None
-    metadata: list[str]
-
-    def read(self, requires: Mapping[str, frozenset[str] | None]) -> Newest:
-        """The same with the requirements; those that are alike on both sides were not read, and count as none."""
-        return Newest(version=self.version, release=self.release, requires=_union(self.metadata, requires))
+def _newest(each: NewestVersion, requires: Mapping[str, frozenset[str] | None]) -> Newest:
+    """With the requirements; those that are alike on both sides were not read, and count as none."""
+    return Newest(version=each.version, release=each.release, requires=_union(each.metadata, requires))
 
 
 def _union(ids: Iterable[str], requires: Mapping[str, frozenset[str] | None]) -> frozenset[str] | None:
