@@ -120,3 +120,14 @@ def test_a_name_that_is_taken_stays_what_it_is(index: DatedIndex) -> None:  # no
     assert "There is an index 'spring'" in index("index", "create", "spring", "--at", "2024-03-13", code=5)["error"]["message"]
     index("index", "remove", "spring", "--yes", on="03-21")
     assert "nothing else gets its name" in index("index", "create", "spring", "--at", "2024-03-13", code=5)["error"]["message"]
+
+
+def test_whoever_is_quicker_has_the_name(index: DatedIndex) -> None:  # noqa: F811
+    """On GitHub, between the look at the names and the call that makes the branch."""
+    if index.hub is None:
+        pytest.skip("in a folder both are one step of git")
+    tip = git(index, "rev-parse", "wharf/main")
+    index.hub.before("POST .*/git/refs", lambda: git(index, "update-ref", "refs/heads/wharf/spring", tip))
+    error = index("index", "create", "spring", "--at", "2024-03-11", code=5)["error"]
+    assert "There is an index 'spring'" in error["message"]
+    assert git(index, "rev-parse", "wharf/spring") == tip
