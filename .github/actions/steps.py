@@ -1,4 +1,6 @@
-"""What the steps of the actions run: `steps.py install`, `publish`, `pages` or `check`. Their inputs are in the environment.
+"""What the steps of the actions run: `steps.py install`, `publish`, `pages`, `check` or `prune`.
+
+Their inputs are in the environment.
 
 Needs nothing but Python: it is what installs wharf. Nothing of an input is ever part of a shell's text.
 """
@@ -21,6 +23,7 @@ PIP = ("-m", "pip", "install", "--disable-pip-version-check", "--quiet")
 LEFT_OUT = 7  # the exit code of a `wharf build` that wrote all but some files
 WRONG = 8  # the exit code of a `wharf index check` that found errors
 BRANCH = "wharf/"  # how the names of index branches begin
+LISTED = 200  # releases on the page of a run
 SHOWN = 10  # annotations of one kind that GitHub shows for a step
 
 
@@ -111,6 +114,26 @@ def check() -> None:
     sys.exit(code)
 
 
+def prune() -> None:
+    """Take out of the index what its rules of retention do not keep."""
+    _, done = wharf(["prune", "--json", "--dry-run" if chosen("DRY_RUN") else "--yes"])
+    output("commit", done["commit"] or "")
+    output("releases", str(len(done["pruned"])))
+    for each in done["skipped"][:SHOWN]:
+        annotate("warning", "Not pruned", f"{each['project']}: {each['problem']}")
+    if done["kept"]:
+        annotate("warning", "Still stored", f"The bytes of {len(done['kept'])} files are still stored: {done['reason']}.")
+    lines = [f"### {repository()}, index {os.environ['INDEX']}", ""]
+    lines += [f"- `{each['project']} {each['version']}`: {each['reason']}" for each in done["pruned"][:LISTED]]
+    lines += [f"- and {len(done['pruned']) - LISTED} more releases"] if len(done["pruned"]) > LISTED else []
+    freed, later = done["freed"], done["later"]
+    lines += [
+        "",
+        f"{len(done['pruned'])} releases leave the index; {freed['bytes']:,} bytes are freed now, {later['bytes']:,} later.",
+    ]
+    summary(lines)
+
+
 def found(patterns: str) -> list[str]:
     """The files that the globs name, one glob a line, each file once. A glob that names none ends the step."""
     files: dict[str, None] = {}
@@ -198,4 +221,4 @@ def fail(title: str, text: str, hint: str, code: int = 1) -> NoReturn:
 
 
 if __name__ == "__main__":
-    {"install": install, "publish": publish, "pages": pages, "check": check}[sys.argv[1]]()
+    {"install": install, "publish": publish, "pages": pages, "check": check, "prune": prune}[sys.argv[1]]()

@@ -404,6 +404,10 @@ def _starts(on: dict[str, Any], event: str, ref: str, payload: Mapping[str, Any]
     if event == "workflow_dispatch":
         files.only(about, set(), event)
         return True
+    if event == "schedule":
+        for each in about:
+            files.only(each, {"cron"}, event)
+        return ref == "refs/heads/main" and bool(about)
     if event == "pull_request_target":
         files.only(about, {"branches"}, event)
         base = payload["pull_request"]["base"]["ref"]

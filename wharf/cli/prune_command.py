@@ -123,6 +123,7 @@ def _document(found: Pruned) -> dict[str, Json]:
         "freed": _sum(found.freed),
         "later": _sum(found.later),
         "kept": [file_document(named) for named in found.kept],
+        "reason": found.reason,
         "skipped": [{"project": project, "problem": problem} for project, problem in found.decision.skipped],
     }
 
