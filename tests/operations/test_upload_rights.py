@@ -11,7 +11,7 @@ from tests.server.over_github import World, _quick, world
 from tests.server.running import soon
 from tests.server.test_server import form
 from tests.simulator import plumbing
-from wharf.errors import MayNotWriteError, NotAllowedError, NotFoundError, StorageError
+from wharf.errors import MayNotWriteError, NotAllowedError, StorageError
 from wharf.github.api import GitHub
 from wharf.index import wharf_toml
 from wharf.index.wharf_toml_change import parse_setting
@@ -295,8 +295,9 @@ def test_bytes_that_a_dead_removal_left_are_not_deleted_by_somebody_without_the_
     settle(world, '[upload]\n"demo" = ["alice"]\n')
     with world.open(made(world, "classic"), "theirs") as opened, pytest.raises(MayNotWriteError):
         remove(opened, "demo", "1.0", None, reason="x")
-    with world.open(world.alice, "hers") as opened, pytest.raises(NotFoundError):
-        remove(opened, "demo", "1.0", None, reason="x")
+    with world.open(world.alice, "hers") as opened:
+        again = remove(opened, "demo", "1.0", None, reason="x")
+    assert (again.commit, again.removed, len(again.gone)) == (None, (), 1)
 
 
 def test_a_right_that_ends_between_the_plan_and_the_commit_is_gone(world: World) -> None:
