@@ -75,7 +75,7 @@ def test_a_project_at_a_moment_is_judged_by_the_clock_of_that_moment() -> None:
         project = await projects.judged(seen("one", 9), policy, BEGIN + timedelta(days=5))
         assert [*project.shown] == [f"one-{number}-py3-none-any.whl" for number in range(4)]
         assert [each.until for each in project.hidden.values()] == [BEGIN + timedelta(days=6), BEGIN + timedelta(days=7)]
-        assert project.until is None, "what was shown then does not change"
+        assert project.until == BEGIN + timedelta(days=6), "moments from then on show something else"
         assert project.file("0" * 64, "one-6-py3-none-any.whl") is None, "it is neither shown nor hidden"
         now = await projects.judged(seen("one", 9), policy)
         assert len(now.shown) == 9
@@ -86,7 +86,7 @@ def test_a_project_at_a_moment_is_judged_by_the_clock_of_that_moment() -> None:
 def test_pages_of_several_moments_have_validators_of_their_own_and_the_same_one_each_time() -> None:
     async def main() -> None:
         projects = judging(1 << 20, [])
-        moments = [None, *(BEGIN + timedelta(days=days) for days in (-1, 3, 4, 900))]
+        moments = [None, *(BEGIN + timedelta(days=days) for days in (-1, 3, 4, 7.5))]
         found = []
         for moment in (*moments, *moments):
             project = await projects.judged(seen("one", 9), None, moment)
@@ -117,5 +117,32 @@ def test_projects_without_files_take_no_more_memory_than_the_budget_either() -> 
         for number in range(1000):
             await projects.judged(seen(f"empty{number}", 0), None)
         assert 0 < projects.kept <= 200_000 // 2000
+
+    asyncio.run(main())
+
+
+def test_moments_between_which_nothing_changed_share_what_is_made() -> None:
+    async def main() -> None:
+        projects = judging(1 << 20, [])
+        policy = Policy(cooldown=timedelta(hours=36))
+        for days, shown in ((5.9, 5), (5.6, 5), (5.5, 5), (5.4, 4), (5.0, 4), (6.2, 5), (6.6, 6), (900, 9), (1000, 9)):
+            project = await projects.judged(seen("one", 9), policy, BEGIN + timedelta(days=days))
+            assert len(project.shown) == shown, days
+        assert projects.kept == 8
+        for days, shown in ((5.95, 5), (5.45, 4), (6.3, 5), (6.7, 6), (901, 9), (5.1, 4), (5.7, 5)):
+            project = await projects.judged(seen("one", 9), policy, BEGIN + timedelta(days=days))
+            assert len(project.shown) == shown, days
+        assert projects.kept == 8, "each of these has been made"
+
+    asyncio.run(main())
+
+
+def test_thousands_of_moments_leave_nothing_behind_that_is_not_counted() -> None:
+    async def main() -> None:
+        projects = judging(100_000, [])
+        for number in range(2000):
+            await projects.judged(seen(f"p{number % 50}", 9), None, BEGIN + timedelta(hours=number))
+        assert sum(map(len, projects._cuts.values())) == projects.kept
+        assert all(projects._cuts.values())
 
     asyncio.run(main())

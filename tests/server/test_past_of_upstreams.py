@@ -296,7 +296,7 @@ def test_a_page_is_asked_for_again_each_time_and_each_moment_has_its_validator(p
             assert answer.headers["cache-control"] in {"private, no-cache", "public, no-cache"}
             tags.add(tag := answer.headers["etag"])
             assert client.get(where, headers={**JSON, "if-none-match": tag}).status_code == 304
-        assert len(tags) == 4
+        assert len(tags) == 3, "on two of these days it shows the same"
         assert len(past.upstream.asked) == 1
         past.offer("lib", "0.5", 600)  # the upstream shows it now, and says that it was there
         clock.forward(601)

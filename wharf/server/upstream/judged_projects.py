@@ -51,7 +51,7 @@ T = TypeVar("T")
 class JudgedProject:
     """A project of an upstream as a policy shows it at a moment, with the answers that lie ready of it.
 
-    `until` is when time alone may change that; None: never.
+    `until` is when time alone may change that; None: never. If it is cut at a moment, all moments before `until` show the same.
     """
 
     key: _Key
@@ -85,7 +85,7 @@ class JudgedProjects:
     - An answer is made once for all who ask for it meanwhile, in a thread. What belongs to the repository never waits for that.
     - A verdict that time has changed is not used, nor is one of a moment that is to come: a clock was set back.
     - A project that is cut at a moment of the past is judged by the clock of that moment. It stays the same for as long as the
-      upstream shows the same, and keeps nothing in memory of later files.
+      upstream shows the same, and keeps nothing in memory of later files. Moments between which nothing changed share it.
     - Answers have at most `budget` bytes, or are the pages of one project. What was looked up least lately goes first.
       `forget` is called then, so that nobody else keeps it.
     - All methods are for the event loop's thread.
@@ -107,6 +107,7 @@ class JudgedProjects:
         self._budget = budget
         self._used = 0
         self._kept: OrderedDict[_Key, JudgedProject] = OrderedDict()
+        self._cuts: dict[tuple[str, ...], dict[_Key, JudgedProject]] = {}  # those of one project, validator and policy
         self._making: dict[Hashable, asyncio.Task[Any]] = {}
 
     @property
@@ -118,10 +119,10 @@ class JudgedProjects:
         """What the policy shows of a project at this moment; with `cut`, what it showed of it at that one."""
         mark = "" if cut is None else cut.isoformat()
         key = (seen.project.name, seen.validator, "" if policy is None else policy.digest, mark)
-        kept = self._kept.get(key)
         now = self._now()
-        if kept is not None and (cut is not None or (kept.moment <= now and (kept.until is None or now < kept.until))):
-            self._kept.move_to_end(key)
+        kept = self._at(key, now if cut is None else cut, is_cut=cut is not None)
+        if kept is not None:
+            self._kept.move_to_end(kept.key)
             kept.seen = replace(seen, project=kept.seen.project)  # of the same content, and perhaps of a later moment
             return kept
         make = partial(_judge, key, seen, policy, now) if cut is None else partial(_cut, key, seen, policy, cut)
@@ -129,6 +130,11 @@ class JudgedProjects:
         made = make() if few else await self._once(("judge", *key), lambda: self._threads.run(make))
         self._put(made)
         return made
+
+    def _at(self, key: _Key, moment: datetime, *, is_cut: bool) -> JudgedProject | None:
+        """What lies ready of a project, and holds at a moment."""
+        ready = self._cuts.get(key[:3], {}).values() if is_cut else filter(None, [self._kept.get(key)])
+        return next((each for each in ready if each.moment <= moment and (each.until is None or moment < each.until)), None)
 
     async def page(self, project: JudgedProject, variant: Variant) -> Answer:
         """The page of a project."""
@@ -183,6 +189,8 @@ class JudgedProjects:
         before = self._kept.pop(made.key, None)
         self._used += made.weight() - (0 if before is None else before.weight())
         self._kept[made.key] = made
+        if made.key[3]:
+            self._cuts.setdefault(made.key[:3], {})[made.key] = made
         self._trim()
 
     def _add(self, project: JudgedProject, put: Callable[[], None]) -> None:
@@ -198,8 +206,12 @@ class JudgedProjects:
             return
         self._forget()
         while self._used > self._budget and len(self._kept) > 1:
-            _, dropped = self._kept.popitem(last=False)
+            key, dropped = self._kept.popitem(last=False)
             self._used -= dropped.weight()
+            cuts = self._cuts.get(key[:3], {})
+            cuts.pop(key, None)
+            if not cuts:
+                self._cuts.pop(key[:3], None)
         if self._used > self._budget:  # a project can have any number of core metadata
             last = next(reversed(self._kept.values()))
             self._used -= last.weight()
@@ -221,7 +233,7 @@ def file_of_both(
 def _judge(key: _Key, seen: SeenProject, policy: Policy | None, moment: datetime) -> JudgedProject:
     verdict = verdict_on(seen.project, policy, moment)
     hidden = {each.filename: each for each in verdict.hidden}
-    parts = [seen.validator, *key[3:], *(f"{each.filename} {each.rule} {each.reason} {each.until}" for each in verdict.hidden)]
+    parts = [seen.validator, *(f"{each.filename} {each.rule} {each.reason} {each.until}" for each in verdict.hidden)]
     shown = {file.filename: file for file in verdict.shown}
     return JudgedProject(key, seen, moment, verdict, joint_id(parts), shown, hidden, verdict.until)
 
@@ -229,5 +241,6 @@ def _judge(key: _Key, seen: SeenProject, policy: Policy | None, moment: datetime
 def _cut(key: _Key, seen: SeenProject, policy: Policy | None, moment: datetime) -> JudgedProject:
     project = seen.project.at(moment)
     judged = _judge(key, replace(seen, project=project, validator=validator_of(project)), policy, moment)
-    judged.until = None
+    later = (file.since for file in seen.project.files if file.since is not None and file.since > moment)
+    judged.until = min((each for each in (judged.until, *later) if each is not None), default=None)
     return judged
