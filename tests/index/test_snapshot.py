@@ -11,12 +11,15 @@ import pytest
 from tests.index.test_branch import WHY, branch, edit_by_hand, git  # noqa: F401 - fixtures
 from tests.index.test_change import SDIST, B, add, new
 from wharf.errors import RecordError, StorageError
+from wharf.index.git_objects import GitObjects
 from wharf.index.history import Asked
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from wharf.index.branch import Branch
+    from wharf.index.git_objects import GitObject
 
 
 def test_a_snapshot_stays_what_it_was(branch: Branch) -> None:
@@ -94,3 +97,25 @@ def test_an_index_of_another_format_is_neither_read_nor_written(branch: Branch, 
     with pytest.raises(StorageError, match=r"wharf.toml"):
         branch.commit(add(new(SDIST, B)), WHY)
     assert branch.tip() == tip
+
+
+def test_the_folder_of_a_project_is_read_once_for_all_of_its_versions(branch: Branch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project of nightly builds has thousands, and its folder names all of them."""
+    branch.commit(add(*(new(f"demo-1.{number}.tar.gz", version=f"1.{number}") for number in range(9))), WHY)
+    snapshot = branch.snapshot()
+    folder, real = snapshot.tree_ids()["demo"], GitObjects.read
+    read: list[str] = []
+
+    def counted(objects: GitObjects, names: Iterable[str]) -> list[GitObject | None]:
+        asked = [*names]
+        read.extend(asked)
+        return real(objects, asked)
+
+    monkeypatch.setattr(GitObjects, "read", counted)
+    for version in snapshot.versions("demo"):
+        assert snapshot.file_ids("demo", version)
+        assert snapshot.metadata("demo", version, f"demo-{version}.tar.gz")
+        assert snapshot.release("demo", version)
+    assert read.count(folder) == 1
+    assert snapshot.release("other", "1.0") is None
+    assert snapshot.release("demo", "1.0") is not None

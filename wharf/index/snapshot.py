@@ -46,6 +46,7 @@ class Snapshot:
         self._projects: dict[str, dict[str, str]] = {}
         self._previous = previous
         self._names: tuple[str, ...] | None = None
+        self._last: tuple[str, Tree | None] | None = None
         if commit is not None:
             root = objects.trees([f"{commit}^{{tree}}"])[0]
             if wharf_toml.PATH not in root.files:
@@ -246,9 +247,12 @@ class Snapshot:
             self._projects[shard] = names
 
     def _folder(self, name: str) -> Tree | None:
-        """The folder of a project, or None."""
-        found = self._folders([name])
-        return found[0][1] if found else None
+        """The folder of a project, or None. The last one is kept, as one of many versions takes long to read."""
+        last = self._last
+        if last is None or last[0] != name:
+            found = self._folders([name])
+            self._last = last = (name, found[0][1] if found else None)
+        return last[1]
 
     def _folders(self, names: Iterable[str]) -> list[tuple[str, Tree]]:
         """The folders of those projects of the names that there are."""
