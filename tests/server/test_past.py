@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -298,6 +299,21 @@ def test_thousands_of_moments_cost_no_more_than_those_that_are_held(
         assert len(app._past._views._held) == held_views.MOMENTS
         assert len(app._cache.past) == 1  # all of them mean the same commits
         assert len(started) < 4, started
+
+
+def test_a_moment_that_is_asked_for_stays_while_others_take_its_place(
+    client: httpx.Client, repository: Repository, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held_views, "MOMENTS", 1)
+    for number in range(12):
+        put(repository, f"2026-03-{number + 1:02}T00:00:00Z", wheel(tmp_path, version=f"3.{number}"))
+    commits = git(store, "rev-list", "--reverse", "wharf/main").split()[-12:]
+    asked = [(f"/@{commit}/simple/demo/", number + 3) for number, commit in enumerate(commits)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda each: (len(versions(client, each[0])), each[1]), asked * 4))
+    assert all(count == expected for count, expected in found), found
+    for path, count in asked:  # also a file of each
+        assert client.get(links(client, path)[count - 1]).status_code == 200
 
 
 def test_a_rewritten_branch_has_no_past_and_pages_of_now_go_on(client: httpx.Client, store: Path) -> None:
