@@ -99,7 +99,7 @@ def _memory(plan: Plan, store: Path, commits: list[str]) -> list[Row]:
             more.append(sum(servers.resident(process.pid)) - before)
     return [
         alone("past", f"{_HELD} moments, the list and a page of each: more memory", "MB", more[:1], Target(bound=100)),
-        alone("past", "all moments that one reader makes up: more memory", "MB", more[1:], Target(bound=150)),
+        alone("past", "all moments that one reader makes up: more memory", "MB", more[1:], Target(bound=250)),
     ]
 
 
