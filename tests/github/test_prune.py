@@ -88,6 +88,19 @@ def test_a_prune_that_dies_while_it_deletes_is_finished_by_the_next(nightly: Wor
     assert assets(nightly) == ["demo-1.0.dev3-py3-none-any.whl"]
 
 
+def test_two_prunes_that_delete_the_same_assets_both_succeed(nightly: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Rest.delete_asset
+
+    def slower(rest: Rest, number: int) -> None:
+        real(rest, number)  # of the other one
+        real(rest, number)
+
+    monkeypatch.setattr(Rest, "delete_asset", slower)
+    done = pruned(nightly, "keep-past=0d")
+    assert (len(done.freed), done.kept) == (2, ())
+    assert assets(nightly) == ["demo-1.0.dev3-py3-none-any.whl"]
+
+
 def test_assets_of_immutable_releases_are_counted_and_not_asked_for(nightly: World) -> None:
     for release in nightly.published:
         release.immutable = True
