@@ -85,6 +85,22 @@ def test_a_line_grows_and_a_rewritten_branch_is_refused_also_by_the_next_process
     assert "update-ref -d refs/wharf/seen/main" in refused.value.hint
 
 
+def test_a_line_that_was_looked_at_while_the_branch_was_rewritten_grows_again_when_it_is_set_back(git_dir: Path) -> None:
+    first = commit(git_dir, NOW)
+    second = commit(git_dir, NOW + 1, first)
+    with Branch(git_dir, "main") as branch:
+        branch.line()
+    other = commit(git_dir, NOW + 2, first)
+    with Branch(git_dir, "main") as branch:
+        line = CommitLine()  # as in a server that starts now
+        for _ in range(2):
+            with pytest.raises(RewrittenError):
+                branch.line(line)
+        assert len(line) == 0
+        subprocess.run(["git", f"--git-dir={git_dir}", "update-ref", branch.ref, second, other], check=True)
+        assert list(branch.line(line)) == [first, second]
+
+
 def test_the_past_is_read_and_never_written(git_dir: Path) -> None:
     first = commit(git_dir, NOW)
     commit(git_dir, NOW + DAY, first)

@@ -75,49 +75,59 @@ class CommitLine:
     def __iter__(self) -> Iterator[str]:
         return iter(self._commits)
 
-    def extended(self, program: Git, tip: str) -> CommitLine:
+    def extended(self, program: Git, tip: str, *, over: str | None = None) -> CommitLine:
         """The line up to that commit. It is this very value, grown, or unchanged if it ends there already.
 
-        Raises RewrittenError if the commit does not stand on this line, and StorageError.
+        Raises RewrittenError if the commit does not stand on this line, or the line does not go over `over`; and StorageError.
+        Then it is as it was.
         """
-        if tip == self.tip:
-            return self
-        # Where git has a commit-graph, this reads no commit at all.
-        words = ["rev-list", "--first-parent", "--reverse", "--timestamp", tip]
-        if self.tip is None:
-            fields = program.run(*words, "--").decode().split()
-            moments, commits, stands = fields[::2], fields[1::2], True
-        else:
-            rows = [line.split() for line in program.run(*words, "--parents", f"^{self.tip}", "--").decode().splitlines()]
-            moments, commits = [row[0] for row in rows], [row[1] for row in rows]
-            stands = bool(rows) and rows[0][2:3] == [self.tip]
-        if not stands or commits[-1:] != [tip]:
-            before = (self.tip or "nothing")[:12]
-            raise RewrittenError(f"The branch was rewritten: {tip[:12]} does not stand on {before}, which was its tip before.")
+        moments, commits = self._behind(program, tip)
+        if over is not None and over not in self and over not in commits:
+            raise _rewritten(tip, over)
         try:
             times = [min(max(int(each), 0), _LATEST) for each in moments]
         except ValueError as error:
             raise StorageError(f"git tells no time of a commit below {tip[:12]}.") from error
-        times[0] = max(times[0], self._times[-1] if self._times else 0)
+        times[:1] = [max(each, self._times[-1] if self._times else 0) for each in times[:1]]
         self._places.update(zip(commits, range(len(self._commits), len(self._commits) + len(commits)), strict=True))
         self._commits += commits
         self._times.extend(accumulate(times, max))
         return self
 
+    def _behind(self, program: Git, tip: str) -> tuple[list[str], list[str]]:
+        """The commits behind the line up to that one, and their own times, as git prints them. Raises RewrittenError."""
+        if tip == self.tip:
+            return [], []
+        # Where git has a commit-graph, this reads no commit at all.
+        words = ["rev-list", "--first-parent", "--reverse", "--timestamp", tip]
+        if self.tip is None:
+            fields = program.run(*words, "--").decode().split()
+            return fields[::2], fields[1::2]
+        rows = [line.split() for line in program.run(*words, "--parents", f"^{self.tip}", "--").decode().splitlines()]
+        if not rows or rows[0][2:3] != [self.tip] or rows[-1][1] != tip:
+            raise _rewritten(tip, self.tip)
+        return [row[0] for row in rows], [row[1] for row in rows]
+
+
+def _rewritten(tip: str, before: str) -> RewrittenError:
+    return RewrittenError(f"The branch was rewritten: {tip[:12]} does not stand on {before[:12]}, which was its tip before.")
+
 
 def grown(line: CommitLine, program: Git, objects: GitObjects, index: str, tip: str) -> CommitLine:
     """The line up to the tip of an index, which is kept in a ref of this machine for the next time.
 
-    Raises RewrittenError where the branch does not stand on what it was at the last time.
+    Raises RewrittenError where the branch does not stand on what it was at the last time. Then the line is as it was, and grows
+    again once the branch is set back.
     """
     ref = f"{SEEN}{index}"
     seen = objects.one(ref)
-    line = line.extended(program, tip)
-    if seen is not None and seen.id not in line:
+    try:
+        line = line.extended(program, tip, over=None if seen is None else seen.id)
+    except RewrittenError as error:
         raise RewrittenError(
-            f"The index {index!r} was rewritten: {tip[:12]} does not stand on {seen.id[:12]}, which was its tip before.",
+            error.message.replace("The branch", f"The index {index!r}", 1),
             f"Set the branch back. If it is meant: `git --git-dir={program.git_dir} update-ref -d {ref}`, and start again.",
-        )
+        ) from error
     if seen is None or seen.id != tip:
         program.attempt("update-ref", ref, tip)  # whoever may only read keeps no trace
     return line
