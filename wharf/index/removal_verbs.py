@@ -33,7 +33,8 @@ def last_removals(program: Git, since: str, tip: str, paths: Collection[str]) ->
     found: dict[str, LastRemoval] = {}
     if not wanted:
         return found
-    plainly = ("--no-ext-diff", "--no-textconv", "--no-renames", "--diff-merges=first-parent", "--diff-filter=D")
+    # `-m`, as git 2.30 knows no --diff-merges=first-parent: beside --first-parent it is the same.
+    plainly = ("--no-ext-diff", "--no-textconv", "--no-renames", "-m", "--diff-filter=D")
     form = f"--format={mark}%H%x00%an%x00%B%x00"
     out = program.run("log", "--first-parent", *plainly, "--name-only", form, f"{since}..{tip}", "--", "projects")
     for block in out.decode(errors="replace").split(mark)[1:]:  # the newest commit first

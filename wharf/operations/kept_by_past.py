@@ -89,9 +89,11 @@ def _add(found: KeptByPast, branch: Branch, now: int) -> None:
     if snapshot.commit is None or not keep:
         return  # it was removed or restored since the indexes were listed, and is among them twice; or it keeps nothing
     line = branch.line()
+    if line.tip is None:
+        return  # removed since its settings were read: as a removed index it is among them, too
     base = line.since(now - keep)[0]
     left = _Left(branch)
-    for change in past_changes(Git(branch.git_dir), base, str(line.tip)):
+    for change in past_changes(Git(branch.git_dir), base, line.tip):
         left.follow(change, line.time_of(change.commit))
     left.read()
     found.unread.extend(left.unread)
