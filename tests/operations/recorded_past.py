@@ -35,6 +35,7 @@ class Shown:
     own: tuple[Project, ...]
     merged: tuple[Project, ...]
     names: tuple[str, ...]
+    bases: tuple[str, ...]
 
 
 def shown(repository: Repository) -> Shown:
@@ -42,7 +43,7 @@ def shown(repository: Repository) -> Shown:
     assert snapshot.commit is not None
     own = tuple(project for project, broken in snapshot.projects(snapshot.names()) if not broken)
     merged = tuple(project for project, broken in layers.projects(layers.names()) if not broken)
-    return Shown(snapshot.commit, own, merged, layers.names())
+    return Shown(snapshot.commit, own, merged, layers.names(), tuple(snapshot.settings.bases))
 
 
 def written(second: int) -> str:
@@ -57,15 +58,17 @@ class RecordedPast:
     clock: Clock
     states: dict[int, dict[str, Shown]] = field(default_factory=dict)
     tips: dict[str, str] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
     told: float = 0.0
     """When the last state was recorded."""
 
     def record(self, now: dict[str, Shown]) -> None:
         """What holds now. A second that is not over has the last state of it."""
         tips = {index: each.commit for index, each in now.items()}
-        times = [
-            self._time(commit) for index, tip in tips.items() if self.tips.get(index) != tip for commit in self._new(index)
-        ]
+        changed = [index for index, tip in tips.items() if self.tips.get(index) != tip]
+        fresh = {commit for index in changed for commit in self.line(index)} - self.known
+        times = [self._time(commit) for commit in fresh]
+        self.known |= fresh
         began, self.told = self.told, self.clock.now()
         assert all(began - ABOUT <= time <= self.told + ABOUT for time in times), "not the clock of the store"
         self.tips |= tips
@@ -73,11 +76,6 @@ class RecordedPast:
         begun = min((last, *times))
         kept = {second: state for second, state in self.states.items() if second < begun or not times}
         self.states = {**kept, last: {**kept.get(last, {}), **now}}
-
-    def _new(self, index: str) -> list[str]:
-        """The commits of an index since it was recorded last."""
-        line = self.line(index)
-        return line[: line.index(self.tips[index])] if index in self.tips else line
 
     def _time(self, commit: str) -> int:
         return int(plumbing.git(self.git_dir, "log", "-1", "--format=%ct", commit))

@@ -29,6 +29,7 @@ from wharf.index import store_clock
 from wharf.index.moment import parse_moment
 from wharf.index.wharf_toml_change import Setting
 from wharf.operations import manage_indexes
+from wharf.operations.index_from_past import create_from_past
 from wharf.operations.index_settings import set_settings
 from wharf.operations.promote import Wanted, promote
 from wharf.operations.prune import prune
@@ -45,7 +46,7 @@ from wharf.server.answer_cache import AnswerCache
 from wharf.server.refresh.shown_indexes import ShownIndexes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterator
 
     from wharf.model import Project
 
@@ -244,11 +245,42 @@ class Machine(RuleBasedStateMachine):
             if release not in was:
                 model.lose(release, "restore", self.clock.now())
         for release, (content, yanked) in was.items():
-            verb, when = model.left.get(release, ("", 0.0))
-            unsure = release in self.erased or self.clock.now() - when > KEPT
-            back = release in model.files or (verb != "remove" and (release in found or not unsure))
-            if back:
+            if self.comes_back(model, release, found):
                 model.gain(release, content, yanked=yanked)
+
+    def comes_back(self, model: Index, release: tuple[str, str], found: Container[tuple[str, str]]) -> bool:
+        """Whether a release that an index had is there after it was brought back; `found` are those that are."""
+        verb, when = model.left.get(release, ("", 0.0))
+        unsure = release in self.erased or self.clock.now() - when > KEPT
+        return release in model.files or (verb != "remove" and (release in found or not unsure))
+
+    @rule(index=st.sampled_from(INDEXES[1:]), source=indexes, pick=picks)
+    def create_at(self, index: str, source: str, pick: int) -> None:
+        model = self.there.get(source)
+        moments = sorted(second for second, state in self.past.states.items() if source in state)
+        if model is None or not moments or index == source:
+            return
+        second = moments[pick % len(moments)]
+        was = self.past.states[second][source]
+        works = index not in {*self.there, *self.gone} and {*was.bases} <= self.there.keys()
+        moment = parse_moment(written(second))
+        self.expect(index, lambda repository: create_from_past(repository, source, moment, actor="ada"), works=works)
+        if not works:
+            return
+        with self.open(index) as repository:
+            repository.branch.indexes()
+            found = self.contents_of(shown(repository).own)
+        made = self.there[index] = Index(bases=was.bases)
+        for project in was.own:
+            made.names.add(project.name)
+            for release in project.releases:
+                for sha256 in release.removed.values():
+                    made.removed[project.name, release.version] = self.contents[sha256]
+        for key, (content, yanked) in self.contents_of(was.own).items():
+            if self.comes_back(model, key, found):
+                made.files[key] = content, yanked
+            else:
+                made.removed[key] = content
 
     @rule(index=indexes, bases=st.lists(indexes, max_size=2, unique=True))
     def set_bases(self, index: str, bases: list[str]) -> None:
@@ -410,7 +442,7 @@ def _on_github() -> Iterator[Place]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("where", "examples", "steps"), [(_on_a_folder, 8, 20), (_on_github, 2, 12)])
+@pytest.mark.parametrize(("where", "examples", "steps"), [(_on_a_folder, 10, 24), (_on_github, 3, 14)])
 def test_no_sequence_of_operations_shows_anything_but_the_model(
     where: Callable[[], contextlib.AbstractContextManager[Place]], examples: int, steps: int
 ) -> None:
