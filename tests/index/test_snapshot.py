@@ -33,6 +33,17 @@ def test_a_snapshot_stays_what_it_was(branch: Branch) -> None:
     assert after.metadata("demo", "1.0", SDIST) == b"Name: demo\n"
 
 
+def test_the_folder_of_a_large_project_that_was_read_last_has_weight(branch: Branch) -> None:
+    branch.commit(add(new(), *(new(f"other-{number}.0.tar.gz", B, f"{number}.0", "other") for number in range(20))), WHY)
+    snapshot = branch.snapshot()
+    weights = []
+    for name in ("demo", "other", "demo"):
+        assert snapshot.versions(name)
+        weights.append(snapshot.weight())
+    assert weights[1] - weights[0] > 19 * 300
+    assert weights[2] < weights[1]
+
+
 def test_a_record_that_does_not_parse_is_reported_by_name_and_left_out(
     branch: Branch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -13,9 +13,12 @@ from tests.server.past import OPEN, links, put, serving, versions, wheel
 from tests.server.running import running, soon
 from tests.server.test_past_over_github import comes
 from wharf.index import file_removal
+from wharf.index.commit_message import CommitMessage
+from wharf.index.git import Git
+from wharf.index.yank_and_remove import RemoveFiles
 from wharf.operations.remove import remove
 from wharf.server.app import make_app
-from wharf.server.past import view_maker
+from wharf.server.past import todays_rule, view_maker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +66,25 @@ def test_a_file_that_is_gone_is_looked_for_once_however_many_moments_had_it(
             (file,) = links(client, f"/@2026-01-{day}/simple/demo/")
             assert (client.get(file).status_code, "it leaks" in client.get(file).text) == (410, True)
     assert len(found) == 1
+
+
+def test_a_removal_that_nobody_remembers_and_a_reason_without_end_are_told_all_the_same(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(todays_rule, "_KEPT", 0)
+    put(repository, "2026-01-10T00:00:00Z", wheel(tmp_path))
+    leaves = RemoveFiles.of("demo", "1.0")
+    repository.branch.commit(leaves, CommitMessage(verb="remove", actor="e" * 5000, reason="it leaks " * 100_000))
+    with serving(repository) as client:
+        (file,) = links(client, "/@2026-01-11/simple/demo/")
+        gone = client.get(file)
+        assert (gone.status_code, len(gone.content) < 1000) == (410, True)
+        assert "it leaks it leaks" in gone.text
+    removal = file_removal.find(
+        Git(repository.branch.git_dir), "wharf/main~1", "wharf/main", "demo", "1.0", wheel(tmp_path).name
+    )
+    assert removal is not None
+    assert (len(removal.actor), len(removal.reason)) == (file_removal.LONGEST, file_removal.LONGEST)
 
 
 def test_names_that_clients_make_up_are_counted_with_the_moment(repository: Repository, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wharf.index import record
 from wharf.index.commit_message import parse_commit_message
@@ -11,10 +11,16 @@ from wharf.index.commit_message import parse_commit_message
 if TYPE_CHECKING:
     from wharf.index.git import Git
 
+LONGEST: Final = 1000
+"""Characters of a verb, an actor or a reason that are kept."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
-    """A commit after which an index does not have a file any more: its verb, who made it (`actor`), and the reason it gives."""
+    """A commit after which an index does not have a file any more: its verb, who made it (`actor`), and the reason it gives.
+
+    No text has more than LONGEST characters: anybody may have written the commit.
+    """
 
     commit: str
     verb: str
@@ -35,7 +41,8 @@ def find(program: Git, since: str, tip: str, project: str, version: str, filenam
         return None
     commit, author, text, _ = out.decode(errors="replace").split("\0", 3)
     verb, actor, _, message = parse_commit_message(text, author)
-    return Removal(commit=commit, verb=verb, actor=actor, reason=message.partition("\n")[2].strip() or _unsigned(verb, message))
+    reason = message.partition("\n")[2].strip() or _unsigned(verb, message)
+    return Removal(commit=commit, verb=verb[:LONGEST], actor=actor[:LONGEST], reason=reason[:LONGEST])
 
 
 def _unsigned(verb: str, message: str) -> str:

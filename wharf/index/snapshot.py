@@ -92,7 +92,9 @@ class Snapshot:
 
     def weight(self) -> int:
         """The bytes that it has in memory, by a cautious estimate that counts what it shares with other snapshots."""
-        return 4000 + 350 * (len(self._shards) + sum(map(len, self._projects.values())))
+        last = None if self._last is None else self._last[1]
+        versions = 0 if last is None else len(last.folders) + len(last.files)
+        return 4000 + 350 * (versions + len(self._shards) + sum(map(len, self._projects.values())))
 
     def project(self, name: str) -> Project | None:
         """One project; records that do not parse are logged by name and left out."""

@@ -233,6 +233,7 @@ class PastApi:
         name = project_of(filename)
         await self._views.prepare(view, name)
         rule = await self._threads.run(partial(self._rule.of, view, name, sha256, filename, self._cache.sources))
+        self._views.weigh(view)  # it has read the folder of the project
         refused = None if rule is None else self._refused(rule, name)
         if rule is None or refused is not None:
             return refused or _NO_FILE

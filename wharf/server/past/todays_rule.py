@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -52,6 +53,7 @@ class TodaysRule:
         self._git = Git(branch.git_dir)
         self._maker = maker
         self._now = now
+        self._lock = threading.Lock()
         self._removals: OrderedDict[tuple[str, ...], Removal | None] = OrderedDict()
 
     def of(self, view: PastView, name: str, sha256: str, filename: str, sources: Mapping[str, Layers]) -> Rule | None:
@@ -94,14 +96,18 @@ class TodaysRule:
         tip = self._maker.tip(layer.index, {name: source.layers[0].snapshot for name, source in sources.items()})
         # The last commit that took it away is the same for all moments at which it was there.
         place = (layer.index, tip or "", release.project, release.version, file.filename)
-        if place not in self._removals:
-            found = None
-            if tip is not None:
-                found = file_removal.find(self._git, since, tip, release.project, release.version, file.filename)
+        with self._lock:
+            if place in self._removals:
+                self._removals.move_to_end(place)
+                return self._removals[place]
+        found = None
+        if tip is not None:
+            found = file_removal.find(self._git, since, tip, release.project, release.version, file.filename)
+        with self._lock:
             self._removals[place] = found
             while len(self._removals) > _KEPT:
                 self._removals.popitem(last=False)
-        return self._removals[place]
+        return found
 
 
 def words_of(removal: Removal | None, filename: str) -> str:
