@@ -21,8 +21,8 @@ program that a configuration names.
 - `asset_location`: where a record says that a file is on GitHub.
 - `moment`: a date, a time or a commit, as people write it. `commit_line`: which commit was the tip at a moment. `past_branch`:
   the branch as it was then.
-- `commit_message`: why a commit was made, and by whom. `history` reads these messages again, and `file_removal` those that took
-  a file away; `removal_verbs` does so for many files at once. `past_changes`: which records each commit changed.
+- `commit_message`: why a commit was made, and by whom. `history` reads these messages again, and `file_removal` that
+  of the commit which took a file away. `past_changes`: which records each commit changed.
 - `changed_paths`: what differs between two commits, and `difference` the records in it. `newest_versions`: those of the
   projects in it.
 - `fast_import`: a commit as git reads it from a stream. `store_clock`: the time that it gets. `revision`: words that can name

@@ -19,7 +19,7 @@ from wharf.index.git import watch_stderr
 from wharf.model import version_key
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Collection, Generator, Iterable, Iterator
     from typing import BinaryIO
 
     from wharf.index.git import Git
@@ -34,6 +34,7 @@ LONGEST_MESSAGE: Final = 64 << 10
 _PIECE = 1 << 16
 _AT_ONCE = 20  # commits whose records are fetched together
 _PLAINLY = ("--no-ext-diff", "--no-textconv", "--no-renames", "--raw", "--no-abbrev", "-r")  # no program of a configuration
+_AWAY = (*_PLAINLY, "--first-parent", "-m", "--diff-filter=D")
 _NOTHING = "0" * 40
 
 
@@ -120,18 +121,29 @@ def read(program: Git, objects: GitObjects, ref: str, asked: Asked, after: str |
         yield from itertools.islice(entries, asked.most)
 
 
-def removals(program: Git, since: str, tip: str) -> dict[str, HistoryEntry]:
-    """The paths that commits after `since` and up to `tip` took away, each with the last of these commits.
+def removals(program: Git, since: str, tip: str, paths: Collection[str] | None = None) -> dict[str, HistoryEntry]:
+    """The paths that commits after `since` and up to `tip` took away, each with the last of these commits; those of `paths`.
 
     Only first parents count: commits that were the tip. Every file of a release has its core metadata beside the record, so
-    that path tells of a file. Raises StorageError.
+    that path tells of a file. It looks at folders only, so that a clone without files does as well. Raises StorageError.
     """
-    words = [*_PLAINLY, "--first-parent", "-m", "--diff-filter=D", tip, f"^{since}", "--", "projects"]
     found: dict[str, HistoryEntry] = {}
-    for entry in _entries(program, words):
+    whole = True
+    for entry in _entries(program, [*_AWAY, tip, f"^{since}", "--", "projects"]):
+        whole = whole and entry.whole
         for change in entry.changes:
-            found.setdefault(change.path, entry)
+            if paths is None or change.path in paths:
+                found.setdefault(change.path, entry)
+    if not whole and paths is not None:  # a commit took away more than is read: ask for each path
+        asked = {path: removal(program, since, tip, path) for path in paths}
+        return {path: entry for path, entry in asked.items() if entry is not None}
     return found
+
+
+def removal(program: Git, since: str, tip: str, path: str) -> HistoryEntry | None:
+    """The last commit that took one path away, as `removals` finds it. Raises StorageError."""
+    with contextlib.closing(_entries(program, [*_AWAY, "--max-count=1", tip, f"^{since}", "--", path])) as entries:
+        return next(entries, None)
 
 
 def _entries(program: Git, words: list[str]) -> Entries:

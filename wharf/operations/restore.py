@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wharf.errors import NotFoundError, did_you_mean
-from wharf.index import record
+from wharf.index import history, record
 from wharf.index.commit_message import CommitMessage
 from wharf.index.git import Git
 from wharf.index.guarded_change import Guarded, guarded
-from wharf.index.removal_verbs import last_removals
 from wharf.index.restoration import RestoreRecords, differing, differing_versions
 from wharf.operations.upload_rights import rights_of
 from wharf.repository.at_moment import repository_at
@@ -135,7 +134,7 @@ def _touched(past: Snapshot, tip: Snapshot, names: Collection[str] | None) -> tu
 def _removed_for_ever(branch: Branch, past: Snapshot, candidates: Sequence[Named]) -> dict[FileKey, str]:
     """The files that left the index by `remove` since then, with the reason why they stay away."""
     paths = {record.metadata_path(each.project, each.version, each.file.filename): each for each in candidates}
-    removals = last_removals(Git(branch.git_dir), str(past.commit), branch.ref, paths)
+    removals = {} if not paths else history.removals(Git(branch.git_dir), str(past.commit), branch.ref, paths)
     return {
         _key(paths[path]): f"{removal.actor} removed it for ever ({removal.commit[:12]})"
         for path, removal in removals.items()
