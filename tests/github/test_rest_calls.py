@@ -114,6 +114,17 @@ CALLS: dict[str, tuple[Callable[[Rest], object], list[object], object]] = {
         [{"sha": "b" * 40}, {"sha": "c" * 40}, {"sha": SHA}, REF],
         SHA,
     ),
+    "create_commit": (
+        lambda rest: rest.create_commit("d" * 40, {"a": b"x", "b": None}, "restore"),
+        [
+            {"sha": "d" * 40, "url": "https://api.github.com/x", "tree": {"sha": "b" * 40}},
+            {"sha": "b" * 40},
+            {"sha": "c" * 40},
+            {"sha": SHA},
+        ],
+        SHA,
+    ),
+    "create_ref": (lambda rest: rest.create_ref("refs/heads/wharf/then", SHA), [REF], None),
     "pulls": (lambda rest: list(rest.pulls("wharf-proposals/main/1", "wharf/main")), [[PULL]], [PROPOSED]),
     "create_pull": (lambda rest: rest.create_pull("wharf-proposals/main/1", "wharf/main", "New", "text"), [PULL], PROPOSED),
     "pull_files": (lambda rest: list(rest.pull_files(4)), [PULL_FILES], [("a", SHA), ("b", "")]),
