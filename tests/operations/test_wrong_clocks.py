@@ -68,12 +68,21 @@ class Place:
         done = subprocess.run(line, env=self.environ, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
+    def uploads(self, *versions: str) -> list[float]:
+        """When the files of these versions were uploaded, by their records."""
+        with Branch(self._git_dir, "main") as branch:
+            found = [branch.snapshot().release("demo", version) for version in versions]
+        return [file.upload_time.timestamp() for release in found if release for file in release.files]
+
+    @property
+    def _git_dir(self) -> Path:
+        return self._root / "store" / "index.git" if self._hub is None else self._hub.repos["acme/pkgs"].git_dir
+
     def line(self) -> tuple[CommitLine, list[int]]:
         """The commits of the index, and the time that each of them says."""
-        git_dir = self._root / "store" / "index.git" if self._hub is None else self._hub.repos["acme/pkgs"].git_dir
-        command = ["git", f"--git-dir={git_dir}", "log", "--reverse", "--format=%ct", "wharf/main"]
+        command = ["git", f"--git-dir={self._git_dir}", "log", "--reverse", "--format=%ct", "wharf/main"]
         times = subprocess.run(command, capture_output=True, check=True).stdout.split()
-        with Branch(git_dir, "main") as branch:
+        with Branch(self._git_dir, "main") as branch:
             return branch.line(), list(map(int, times))
 
 
@@ -101,6 +110,8 @@ def test_a_clock_that_is_wrong_by_a_year_dates_no_commit(place: Place, tmp_path:
     assert [after.at(each) for each in moments] == shown
     assert len(times) == len(before) + 4
     assert all(place.began - 2 <= each <= time.time() for each in times[len(before) :]), times
+    uploads = place.uploads("2.0", "3.0")
+    assert all(place.began - 2 <= each <= time.time() + 2 for each in uploads), uploads
 
 
 def test_without_an_answer_github_is_asked_for_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

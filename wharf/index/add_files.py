@@ -14,6 +14,7 @@ from wharf.model import File, Release, Status, version_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from packaging.version import Version
 
@@ -83,6 +84,11 @@ class AddFiles:
                 if new.file.filename in places
             ),
         )
+
+    def dated(self, moment: datetime) -> AddFiles:
+        """The same files, uploaded at that moment."""
+        files = (dataclasses.replace(new, file=dataclasses.replace(new.file, upload_time=moment)) for new in self.files)
+        return dataclasses.replace(self, files=tuple(files))
 
     def _releases(
         self, project: str, files: Iterable[NewFile], records: Records, skipped: list[Named]

@@ -12,7 +12,7 @@ import io
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from wharf.assets.asset_store import Incoming, Progress
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from wharf.repository.opening import Repository
 
 
+_DIFFERENCE = 60.0  # seconds between two clocks that count as right: the store tells whole seconds, and answers take time
 _WITH_CREATE = ", and so does this command with --create"
 
 
@@ -112,7 +113,7 @@ def publish(
             repository.branch.begin(actor)
         new, known = (_incoming(some, read, beside=beside) for some in (planned.changed, planned.unchanged))
         stored = intake.put(new, known, snapshot.release, snapshot.commit or repository.branch.tip())
-        located = Guarded(change.located(stored), check)
+        located = Guarded(change.located(stored).dated(_by_store(repository, now) if stored else now), check)
         done = repository.branch.commit(located, CommitMessage(verb="publish", actor=actor))
         intake.settle(done.outcome.changed)
         return _published(done.commit, planned, done.outcome, warnings, began=fresh)
@@ -127,6 +128,12 @@ def _clock() -> datetime:
             "Set the clock, or wait until it is set from the network, then run the same command again.",
         )
     return now
+
+
+def _by_store(repository: Repository, now: datetime) -> datetime:
+    """A time of this machine, moved to the clock of the store where the two differ by more than a minute."""
+    ahead = repository.branch.now() - datetime.now(UTC).timestamp()
+    return now if abs(ahead) <= _DIFFERENCE else now + timedelta(seconds=ahead)
 
 
 def _check_new(repository: Repository, intake: Intake | None, *, create: bool) -> None:
