@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -161,6 +163,22 @@ def test_the_beginning_of_an_id_leads_to_the_whole_id_behind_any_prefix(client: 
             url = httpx.URL("http://proxy/root/").join(f"{prefix}@{whole[:7]}/{below}").join(moved.headers["location"])
             assert str(url) == f"http://proxy/root/{prefix}@{whole}/{below}"
     assert client.get(f"/@{whole[:12]}/simple/demo/", follow_redirects=True).status_code == 200
+
+
+def test_the_beginning_of_an_id_with_slashes_too_many_leads_there_for_every_client(
+    repository: Repository, tmp_path: Path
+) -> None:
+    """Python drops slashes before it goes up, and others count them."""
+    whole = put(repository, "2026-01-10T00:00:00Z", wheel(tmp_path))
+    with serving(repository, rules=replace(OPEN, root_path="/root")) as client:
+        for below in ("/simple//demo/", "/simple///demo///"):
+            for join in (urljoin, lambda base, link: str(httpx.URL(base).join(link))):
+                url = f"http://proxy/root/main@{whole[:9]}{below}"
+                for _ in range(2):
+                    moved = client.get(url.removeprefix("http://proxy"))
+                    assert moved.status_code == 301
+                    url = join(url, moved.headers["location"])
+                assert url.replace("%40", "@") == f"http://proxy/root/main@{whole}/simple/demo/"
 
 
 def test_addresses_are_as_forgiving_as_those_of_now(client: httpx.Client) -> None:

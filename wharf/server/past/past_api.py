@@ -156,7 +156,10 @@ class PastApi:
     async def _made(self, request: PastRequest) -> Made | _FromUpstream:
         view = await self._views.view(request.index, request.address.when)
         if isinstance(view, WholeId):
-            return whole_id(request.address, view.commit, quoted(request.query))
+            other = (
+                project_asked(request.address.below, request.query, request.above) if "//" in request.address.below else None
+            )
+            return other if isinstance(other, Answer) else whole_id(request.address, view.commit, quoted(request.query))
         if isinstance(view, NeverTip):
             return self._never(view, request)
         with self._views.pinned(view):
