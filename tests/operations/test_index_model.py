@@ -442,7 +442,7 @@ def _on_github() -> Iterator[Place]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("where", "examples", "steps"), [(_on_a_folder, 10, 24), (_on_github, 3, 14)])
+@pytest.mark.parametrize(("where", "examples", "steps"), [(_on_a_folder, 8, 20), (_on_github, 2, 12)])
 def test_no_sequence_of_operations_shows_anything_but_the_model(
     where: Callable[[], contextlib.AbstractContextManager[Place]], examples: int, steps: int
 ) -> None:
