@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -20,9 +20,6 @@ from wharf.operations.kept_by_past import kept_by_past
 from wharf.operations.verify import verify
 from wharf.repository.opening import Repository, open_repository
 from wharf.repository.settings import Settings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DAY = 86400
 NOW = 1_790_000_000
@@ -171,3 +168,21 @@ def test_new_releases_cost_no_reading_of_records(
         put(repository, make_wheel(tmp_path, version=f"{number}.0"))
     monkeypatch.setattr(record, "parse", None)
     assert kept(repository) == {}
+
+
+@pytest.mark.parametrize("kind", ["combined", "off", "remerge"])
+def test_what_a_merge_took_out_is_kept_whatever_a_person_has_git_show_of_merges(
+    repository: Repository, tmp_path: Path, store: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    put(repository, make_wheel(tmp_path))
+    put(repository, make_wheel(tmp_path, "other"))
+    before = repository.branch.tip()
+    leave(repository)
+    monkeypatch.setenv("GIT_COMMITTER_DATE", f"@{clock.now} +0000")
+    merge = git(store, "commit-tree", "-p", str(before), "-p", "wharf/main", "-m", "merged", "wharf/main^{tree}")
+    git(store, "update-ref", "refs/heads/wharf/main", merge)
+    with Path("~/.gitconfig").expanduser().open("a") as file:
+        file.write(f"[log]\n\tdiffMerges = {kind}\n")
+    assert kept(repository) == {WHEEL: 90 * DAY}
+    assert verify(repository, repair=True).ok
+    assert stored(store) == [WHEEL, "other-1.0-py3-none-any.whl"]

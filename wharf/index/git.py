@@ -45,6 +45,7 @@ _CONFIG = {
     "gc.bigPackThreshold": "32m",
     "gc.packRefs": "false",
     "i18n.logOutputEncoding": "UTF-8",
+    "log.diffMerges": "separate",  # what `-m` means: of first parents alone, what a merge changed in the index
     "log.showSignature": "false",  # it would start a program that the repository's own configuration may name
     "gpg.program": "false",
 }
