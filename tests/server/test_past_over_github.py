@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from tests.github.test_remote_branch import WHY, clone, number
 from tests.index.test_branch import git
 from tests.server.over_github import World, at_once
 from tests.server.past import date, links, tip, versions
@@ -16,6 +17,8 @@ from wharf.server.past import history_copy
 from wharf.server.refresh import refresher
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx
     import pytest
 
@@ -200,3 +203,20 @@ def test_a_rewritten_branch_on_github_has_no_past(world: World, monkeypatch: pyt
         soon(lambda: "rewritten" in client.get(f"/@{tip(world.root)}/simple/demo/").text)
         assert client.get("/healthz").json()["past"] == "rewritten"
         assert versions(client, "/simple/demo/") == ["1.0", "3.0"]
+
+
+def test_a_commit_of_a_fork_that_github_hands_out_is_never_shown(world: World, tmp_path: Path) -> None:
+    """It stands on the index, as its next commit would."""
+    world.hub.fork(world.repo.slug, "mallory/pkgs")
+    token = world.hub.token("mallory", {"mallory/pkgs": "write"})
+    with clone(world.hub, tmp_path / "mallory", token, slug="mallory/pkgs") as branch:
+        branch.fetch()
+        commit = branch.commit(number(666), WHY).commit
+    assert commit is not None
+    with world.serving() as client:
+        comes(client, f"/@{tip(world.root)}/simple/")
+        for written in (commit, commit[:12]):
+            assert client.get(f"/@{written}/simple/").status_code == 404
+            assert client.get(f"/@{written}/simple/p666/").status_code == 404
+            assert client.get(f"/main@{written}/simple/demo/").status_code == 403  # after 404 uv would ask the next index
+            assert "never the tip" in client.get(f"/main@{written}/simple/").reason_phrase
