@@ -88,6 +88,23 @@ def test_a_prune_that_dies_while_it_deletes_is_finished_by_the_next(nightly: Wor
     assert assets(nightly) == ["demo-1.0.dev3-py3-none-any.whl"]
 
 
+@pytest.mark.slow
+def test_a_prune_of_more_files_than_github_lets_anybody_delete_in_a_minute_waits_and_is_never_refused(
+    world: World, tmp_path: Path
+) -> None:
+    world.put(*(make_wheel(tmp_path, version="1.0.dev1", build=str(number)) for number in range(200)))
+    world.put(make_wheel(tmp_path, version="1.0.dev2"))
+    world.hub.clock.forward(3700)
+    world.hub.calls.clear()
+    world.waits.clear()
+    done = pruned(world, "keep-past=0d")
+    assert (len(done.freed), done.kept) == (200, ())
+    assert assets(world) == ["demo-1.0.dev2-py3-none-any.whl"]
+    assert sum(call.method == "DELETE" for call in world.hub.calls) == 200
+    assert not [call for call in world.hub.calls if call.status in {403, 429}]
+    assert 0 < sum(seconds for _, seconds in world.waits) <= 120
+
+
 def test_two_prunes_that_delete_the_same_assets_both_succeed(nightly: World, monkeypatch: pytest.MonkeyPatch) -> None:
     real = Rest.delete_asset
 
