@@ -134,6 +134,10 @@ def test_a_server_without_a_token_fetches_the_history_with_one_that_it_is_lent(w
         soon(lambda: client.get("/simple/demo/").status_code == 200)
         comes(client, path)
         assert versions(client, path) == ["1.0"]
+        (file,) = links(client, path)
+        assert client.get(file, auth=("x", world.alice)).status_code == 302
+        world.hub.revoke(world.bob)  # nobody has asked for the core metadata yet, and they have to be fetched
+        assert client.get(f"{file}.metadata", auth=("x", world.alice)).text.startswith("Metadata-Version")
 
 
 def test_a_removed_file_is_gone_and_one_that_was_pruned_is_there_as_long_as_github_has_it(

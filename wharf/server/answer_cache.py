@@ -73,8 +73,9 @@ class AnswerCache:
     - Answers have at most `budget` bytes, by a cautious estimate, or are of one project. What was looked up least lately goes
       first.
     - `past` has what addresses of the past show, by other names than those of indexes. Of each it has the layers and a mark:
-      SETTLED or YOUNG. A swap takes none of them away, and so none of their pages. They are made in threads of their own,
-      because the history may have to be fetched. `beside` are the bytes of memory that they need themselves, within `budget`.
+      SETTLED or YOUNG. A swap takes none of them away, and so none of their pages. They are made in threads of their own
+      and by `read_past`, because the history may have to be fetched. `beside` are the bytes of memory that they need
+      themselves, within `budget`.
     - `ready` has only answers to what is shown, by the words of the request, each with the index that it is of; `swaps` counts
       the swaps.
     - `blind` are the indexes of which nothing can be shown yet, so that nothing can be said to be missing in them.
@@ -87,6 +88,7 @@ class AnswerCache:
     def __init__(self, answer_of_file: AnswerOfFile, *, private: bool, budget: int = BUDGET, copied: bool = False) -> None:
         self.damaged: Callable[[], None] = lambda: None
         self.past_damaged: Callable[[], None] = lambda: None
+        self.read_past: Callable[[Callable[[], Any]], Any] = lambda question: question()
         self._maker = AnswerMaker(answer_of_file, private=private, copied=copied)
         self._budget = budget
         self._used = 0
@@ -285,7 +287,7 @@ class AnswerCache:
         swaps = self.swaps
         try:
             if " " in key[1]:
-                made = await self._past_threads.run(partial(make, source, key[1]))
+                made: T = await self._past_threads.run(partial(self.read_past, partial(make, source, key[1])))
             else:
                 made = await asyncio.to_thread(make, source, key[1])
         except StorageError as error:

@@ -66,7 +66,7 @@ class HeldViews:
         self._making: dict[tuple[object, ...], asyncio.Task[PastView | NeverTip | WholeId]] = {}
         self._pins: Counter[str] = Counter()
         self._preparing: dict[tuple[PastView, str], asyncio.Task[None]] = {}
-        cache.past_damaged = history.distrust
+        cache.past_damaged, cache.read_past = history.distrust, history.run
 
     async def view(self, index: str, when: str) -> PastView | NeverTip | WholeId:
         """The index at a moment, as it is written in an address.

@@ -235,7 +235,8 @@ class PastApi:
             return _NO_FILE
         name = project_of(filename)
         await self._views.prepare(view, name)
-        rule = await self._threads.run(partial(self._rule.of, view, name, sha256, filename, self._cache.sources))
+        judge = partial(self._rule.of, view, name, sha256, filename, self._cache.sources)
+        rule = await self._threads.run(partial(self._history.run, judge))
         self._views.weigh(view)  # it has read the folder of the project
         refused = None if rule is None else self._refused(rule, name)
         if rule is None or refused is not None:
