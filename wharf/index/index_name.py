@@ -20,7 +20,7 @@ REMOVED: Final = "refs/wharf/removed/"
 """Below this, the last commits of removed indexes are kept, each under the name of its index (docs/index-format.md)."""
 
 SEEN: Final = "refs/wharf/seen/"
-"""Below this, each machine keeps the last tip of an index from which it told the past (docs/index-format.md)."""
+"""Below this, each machine keeps the last tip of an index from which it told the past (docs/past.md)."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 
