@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.index.test_branch import WHY, branch  # noqa: F401 - fixtures
+from tests.index.test_branch import WHY, branch, git  # noqa: F401 - fixtures
 from tests.index.test_change import add, new
 from wharf.errors import StorageError
 from wharf.index.branch import Branch
+from wharf.index.git import Git
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,3 +45,19 @@ def test_a_missing_git_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PATH", str(tmp_path))
     with Branch(tmp_path / "index.git", "main") as branch, pytest.raises(StorageError, match="not installed"):
         branch.create(tmp_path / "scratch")
+
+
+def test_the_beginning_of_what_git_prints_takes_no_more_memory_than_that(branch: Branch, tmp_path: Path) -> None:
+    large = git(tmp_path, "hash-object", "-w", "--stdin", data=bytes(20 << 20))
+    program = Git(branch.git_dir)
+    tracemalloc.start()
+    try:
+        out, whole = program.beginning(1 << 16, "cat-file", "blob", large)
+        assert tracemalloc.get_traced_memory()[1] < 5 << 20
+    finally:
+        tracemalloc.stop()
+    assert (len(out), whole) == (1 << 16, False)
+    small = git(tmp_path, "hash-object", "-w", "--stdin", data=b"all of it")
+    assert program.beginning(9, "cat-file", "blob", small) == (b"all of it", True)
+    with pytest.raises(StorageError, match="cat-file failed"):
+        program.beginning(9, "cat-file", "blob", "0" * 40)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from wharf.index import record
 from wharf.index.commit_message import parse_commit_message
+from wharf.index.history import LONGEST_COMMIT
 
 if TYPE_CHECKING:
     from wharf.index.git import Git
@@ -36,10 +37,10 @@ def find(program: Git, since: str, tip: str, project: str, version: str, filenam
     path = f"{record.folder(project)}/{version}/{filename}.metadata"  # every file of a release has this beside the record
     plainly = ("--no-ext-diff", "--no-textconv", "--no-renames")
     words = ("log", "-1", "--first-parent", "-m", "--name-only", "--diff-filter=D", *plainly, "--format=%H%x00%an%x00%B%x00")
-    out = program.run("--literal-pathspecs", *words, f"{since}..{tip}", "--", path)
+    out, _ = program.beginning(LONGEST_COMMIT, "--literal-pathspecs", *words, f"{since}..{tip}", "--", path)
     if not out:
         return None
-    commit, author, text, _ = out.decode(errors="replace").split("\0", 3)
+    commit, author, text, _ = [*out.decode(errors="replace").split("\0", 3), "", "", ""][:4]
     verb, actor, _, message = parse_commit_message(text, author)
     reason = message.partition("\n")[2].strip() or _unsigned(verb, message)
     return Removal(commit=commit, verb=verb[:LONGEST], actor=actor[:LONGEST], reason=reason[:LONGEST])

@@ -151,12 +151,31 @@ class Git:
         """What git prints. Raises StorageError, with git's own words, if it fails."""
         status, out, err = self.attempt(*words, stdin=stdin)
         if status:
-            check_disk(err, self.git_dir)
-            raise StorageError(
-                f"git {words[0]} failed in {self.git_dir}: {err[-500:]}",
-                f"`git --git-dir={self.git_dir} fsck` tells whether the repository is sound.",
-            )
+            raise self._failed(words, err)
         return out
+
+    def beginning(self, most: int, *words: str) -> tuple[bytes, bool]:
+        """The first bytes that git prints, and whether that is all of it. One that prints more is ended. Raises as `run`."""
+        process = self.start(*words)
+        listener, heard = watch_stderr(process)
+        process.stdin.close()
+        out = process.stdout.read(most + 1)
+        whole = len(out) <= most
+        if process.proc is not None and not whole:
+            process.proc.terminate()
+        process.stdout.close()
+        status = process.proc.wait() if process.proc is not None else None
+        listener.join()
+        if whole and status:
+            raise self._failed(words, heard.decode(errors="replace").strip())
+        return out[:most], whole
+
+    def _failed(self, words: tuple[str, ...], err: str) -> StorageError:
+        check_disk(err, self.git_dir)
+        return StorageError(
+            f"git {words[0]} failed in {self.git_dir}: {err[-500:]}",
+            f"`git --git-dir={self.git_dir} fsck` tells whether the repository is sound.",
+        )
 
 
 def check_disk(said: str, place: Path, elsewhere: str = "") -> None:

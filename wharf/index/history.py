@@ -159,9 +159,10 @@ def _entries(program: Git, words: list[str]) -> Entries:
             commit, moment, parents, author, text, raw = [*told, *[""] * (6 - len(told))]
             changes = list(_changes(raw))
             if " " in parents and "-m" not in words:  # `git log` names no path for a merge
-                out = program.run("--literal-pathspecs", "diff-tree", *_PLAINLY, parents.split()[0], commit, *limits)
-                changes = list(_changes(out[:LONGEST_COMMIT].decode(errors="replace")))
-                whole = whole and len(out) <= LONGEST_COMMIT
+                asked = ("--literal-pathspecs", "diff-tree", *_PLAINLY, parents.split()[0], commit, *limits)
+                out, all_there = program.beginning(LONGEST_COMMIT, *asked)
+                changes = list(_changes(out.decode(errors="replace")))
+                whole = whole and all_there
             yield _entry(commit, moment, author, text, changes, is_merge=" " in parents, whole=whole)
         ended = True
     finally:
