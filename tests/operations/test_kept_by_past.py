@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,29 @@ def test_a_branch_that_was_rewritten_keeps_everything(repository: Repository, tm
     assert "rewritten" in past.unread[0].detail
     assert not verify(repository, repair=True).ok
     assert len(stored(store)) == 2
+
+
+def test_a_store_that_git_cut_off_at_a_depth_keeps_everything(
+    repository: Repository, tmp_path: Path, store: Path, clock: Clock
+) -> None:
+    put(repository, make_wheel(tmp_path))
+    clock.forward(1)
+    leave(repository)
+    clock.forward(1)
+    put(repository, make_wheel(tmp_path, "other"))
+    whole = store / "index.git"
+    whole.rename(store / "whole.git")
+    subprocess.run(
+        ["git", "clone", "--quiet", "--mirror", "--depth=1", f"file://{store / 'whole.git'}", str(whole)], check=True
+    )
+    with open_repository(Settings(place=store)) as cut:
+        past = kept_by_past(cut)
+        assert not past.certain
+        assert "with a depth" in past.unread[0].detail
+        assert not verify(cut, repair=True).ok
+        assert stored(store) == [WHEEL, "other-1.0-py3-none-any.whl"]
+        git(store, "fetch", "--quiet", "--unshallow", f"file://{store / 'whole.git'}")
+        assert kept(cut) == {WHEEL: 91 * DAY}
 
 
 def test_new_releases_cost_no_reading_of_records(

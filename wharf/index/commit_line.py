@@ -117,8 +117,13 @@ def grown(line: CommitLine, program: Git, objects: GitObjects, index: str, tip: 
     """The line up to the tip of an index, which is kept in a ref of this machine for the next time.
 
     Raises RewrittenError where the branch does not stand on what it was at the last time. Then the line is as it was, and grows
-    again once the branch is set back.
+    again once the branch is set back. Raises StorageError in a clone that was made with a depth: nobody sees what lies below.
     """
+    if (program.git_dir / "shallow").exists():
+        raise StorageError(
+            f"{program.git_dir} has no whole history: git cloned or fetched it with a depth.",
+            f"`git --git-dir={program.git_dir} fetch --unshallow ADDRESS` brings the rest from where it was cloned.",
+        )
     ref = f"{SEEN}{index}"
     seen = objects.one(ref)
     try:
