@@ -50,12 +50,23 @@ def test_what_was_removed_for_ever_is_named_and_its_name_stays_taken(index: Date
     assert made["commit"] != made["at"]["commit"] == git(index, "rev-parse", "wharf/spring~1")
     assert name not in [each["filename"] for each in index("show", "demo", "--index", "spring")["files"]]
     (entry,) = index("log", "-n", "1", "--index", "spring")["entries"]
-    assert (entry["verb"], entry["reason"]) == ("begin", f"As at {made['at']['commit'][:12]}.")
+    assert (entry["verb"], entry["reason"]) == ("remove", f"As at {made['at']['commit'][:12]}.")
     assert index("verify", "--index", "spring")["ok"]
     other = make_sdist(index.root / "other", content="other bytes")
     assert index("publish", other, "--index", "spring", code=5)["error"]["code"] == "conflict"
     out, _ = index.said("index", "create", "again", "--at", "2024-03-13", on="04-01")
     assert f"left out {name}: " in out
+
+
+def test_what_was_left_out_comes_back_by_no_detour_although_its_bytes_are_stored(index: DatedIndex) -> None:  # noqa: F811
+    name = "demo-1.0.tar.gz"
+    index("index", "create", "keeper", "--at", "2024-03-13", on="03-15")
+    index("remove", "demo==1.0", name, "--yes", "--reason", "a secret inside", on="03-16")
+    commit = index("index", "create", "spring", "--at", "2024-03-13", on="04-01")["at"]["commit"]
+    again = index("index", "create", "again", "--from", "spring", "--at", commit, on="04-02")
+    assert [each["filename"] for each in again["left_out"]] == [name]
+    restored = index("restore", "--to", commit, "--yes", "--index", "spring", on="04-03")
+    assert ([*restored["back"]], [each["filename"] for each in restored["lost"]]) == ([], [name])
 
 
 def test_going_back_takes_no_right_away_and_gives_none(index: DatedIndex) -> None:  # noqa: F811

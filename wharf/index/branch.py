@@ -263,7 +263,8 @@ class Branch:
         if self.tip():
             return None
         self.check_not_removed()
-        message = self._signed(CommitMessage(verb="begin", actor=actor, reason=f"As at {at[:12]}." if at else ""))
+        verb = "remove" if outcome and outcome.changed else "begin"  # what is left out stays away as what somebody removed
+        message = self._signed(CommitMessage(verb=verb, actor=actor, reason=f"As at {at[:12]}." if at else ""))
         return self._land(None, outcome or Outcome(), message) if at is None else self._fork(at, outcome or Outcome(), message)
 
     def remove(self, tip: str, beside: Mapping[str, str]) -> bool:
