@@ -103,6 +103,8 @@ def test_without_the_key_the_past_is_kept_for_ninety_days() -> None:
     assert wharf_toml.parse(b"format = 1\nkeep-past = '0d'\n").keep_past == timedelta()
     with pytest.raises(StorageError, match="keep-past"):
         wharf_toml.parse(b"format = 1\nkeep-past = 90\n")
+    with pytest.raises(StorageError, match="at most 9999"):
+        wharf_toml.parse(b"format = 1\nkeep-past = '36500d'\n")
 
 
 def test_both_keys_decide_what_is_deleted_and_so_need_rights() -> None:

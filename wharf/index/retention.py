@@ -136,7 +136,9 @@ def parse_keep_past(value: object) -> timedelta:
     if isinstance(value, str) and _NOTHING.fullmatch(value):
         return timedelta()
     if found is None:
-        raise wrong("keep-past", 'a number of hours, days or weeks, as in "36h", "90d" or "52w"; "0d" keeps nothing')
+        raise wrong(
+            "keep-past", 'a number (at most 9999) of hours, days or weeks, as in "36h", "90d" or "520w"; "0d" keeps nothing'
+        )
     return found
 
 
