@@ -151,3 +151,10 @@ def test_a_record_that_cannot_be_read_stops_a_glob_and_is_named(run: Run, nightl
     edit_by_hand(nightly, "projects/ni/nightly/1.1.dev1/release.json", json.dumps({"oops": 1}).encode())
     assert "projects/ni/nightly/1.1.dev1/release.json" in run("remove", "nightly==*.dev*", "--yes", code=8)
     run("remove", "nightly==1.0", "--yes")
+
+
+def test_what_a_prune_left_stored_is_told_of_once(run: Run, nightly: Path) -> None:
+    run("index", "settings", "main", "--set", 'retention=[{names=["nightly"],keep-newest=1}]')
+    run("prune", "--yes")
+    told = run("remove", "nightly==1.0", "--yes").splitlines()
+    assert [line for line in told if "nightly-1.0" in line] == ["removed nightly-1.0-py3-none-any.whl"]

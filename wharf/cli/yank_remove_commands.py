@@ -108,6 +108,7 @@ def remove_command(state: State, words: tuple[str, ...], age: str | None, reason
             state.confirm(_question(choice), yes=yes, lines=_listed(choice))
         done = remove_all(repository, choice.leaving, reason=reason)
         commit = done.commit or repository.branch.tip()
+    freed = dict.fromkeys(named.file.filename for named in done.removed)
     if done.kept:
         state.warn(f"The bytes of {len(done.kept)} file(s) are still stored: {done.reason}.")
     elif done.reason:
@@ -126,8 +127,8 @@ def remove_command(state: State, words: tuple[str, ...], age: str | None, reason
         },
         [
             *choice.notes,
-            *(f"removed {named.file.filename}" for named in done.removed),
-            *(f"gone already: {name}" for each in done.gone for name in each.removed),
+            *(f"removed {name}" for name in freed),
+            *(f"gone already: {name}" for each in done.gone for name in each.removed if name not in freed),
             *([f"left {len(choice.younger)} release(s) that are younger than {age}"] if choice.younger else []),
             where_line(repository, commit),
         ],
