@@ -248,6 +248,24 @@ def test_files_that_wait_for_github_are_bounded(world: World, monkeypatch: pytes
         assert folder.stat().st_mode & 0o077 == 0
 
 
+def test_a_file_that_came_and_is_not_on_the_disk_yet_takes_no_place(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download_cache, "WAITING", 1)
+    wheels = [world.wheel(f"p{number}") for number in range(3)]
+    world.put(*wheels)
+    synced, sync = threading.Event(), os.fsync
+
+    def slow_disk(handle: int) -> None:
+        assert synced.wait(20)
+        sync(handle)
+
+    with world.serving(stream=True) as client:
+        monkeypatch.setattr(os, "fsync", slow_disk)
+        try:
+            assert [client.get(address(wheel)).status_code for wheel in wheels] == [200, 200, 200]
+        finally:
+            synced.set()
+
+
 @pytest.mark.slow
 def test_a_file_too_large_for_the_cache_is_on_the_disk_once_however_many_read_it(world: World) -> None:
     large = world.wheel("large", content=os.urandom(4_000_000).hex())

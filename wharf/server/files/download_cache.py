@@ -123,7 +123,7 @@ class DownloadCache:
             if download is not None and download.error is not None and download.again > self._clock():
                 raise download.error.with_traceback(None)
             self._let_alone(key)
-            if sum(source == wanted.source for source, _ in self._downloading) >= self._waiting:
+            if sum(key[0] == wanted.source and each.comes for key, each in self._downloading.items()) >= self._waiting:
                 raise StorageError(f"More files are asked for than {self._giver} gives at a time.", "Try again in a moment.")
             part, handle = self._folder.new_part(path)
         file = None if wanted.size is None else wanted.answer(path, wanted.size)

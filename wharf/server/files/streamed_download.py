@@ -48,6 +48,11 @@ class StreamedDownload:
             return 0
         return self.file.size if self.whole else min(self._written, self.file.size - 1)
 
+    @property
+    def comes(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.error is None and not self.whole
+
     async def begun(self) -> FileAnswer:
         """The file, once there is a byte of it, or all of an empty one. Raises what the download failed of."""
         await self.beyond(0)
