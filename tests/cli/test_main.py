@@ -360,6 +360,7 @@ def test_log_says_who_when_what_and_why(run: Run, tmp_path: Path) -> None:
     assert said[0]["time"].endswith("Z")
     assert "Ada Example  yank demo 1.0 (demo-1.0-py3-none-any.whl): loses data" in run("log", "Demo")
     assert len(document(run("log", "other", "--json"))["entries"]) == 1
+    assert "ahead of now" in run("log", "--since", "9999-12-31", code=2)
 
 
 def test_who_did_it_is_one_line_whatever_the_account_is_called(

@@ -55,7 +55,7 @@ def test_a_glob_is_over_versions_in_their_normal_form(run: Run, nightly: Path, t
     assert {each["version"] for each in said["removed"]} == {"1.1.dev1", "1.1.dev2", "2.0.dev1", "3.0.dev4"}
     assert left(run) == ["1.0", "1.1"]
     assert len(stored(nightly)) == 2
-    assert git(nightly, "log", "-1", "--format=%s", "wharf/main").strip() == "remove 4 releases of 1 projects"
+    assert git(nightly, "log", "-1", "--format=%s", "wharf/main").strip() == "remove 4 releases of 1 project"
 
 
 def test_only_releases_whose_newest_file_is_old_enough_leave(run: Run, nightly: Path, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_history_has_an_entry_per_commit_with_its_releases(branch: Branch, tmp_p
 def test_many_releases_are_summed_up(branch: Branch) -> None:
     branch.commit(add(*(new(f"demo-{number}.5.tar.gz", B, f"{number}.5") for number in range(5))), WHY)
     (entry,) = branch.history()
-    assert (entry.what, len(entry.releases)) == ("5 releases of 1 projects", 5)
+    assert (entry.what, len(entry.releases)) == ("5 releases of 1 project", 5)
 
 
 def test_whoever_wants_the_newest_commits_reads_no_more(branch: Branch) -> None:

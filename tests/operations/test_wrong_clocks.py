@@ -112,6 +112,8 @@ def test_a_clock_that_is_wrong_by_a_year_dates_no_commit(place: Place, tmp_path:
     assert all(place.began - 2 <= each <= time.time() for each in times[len(before) :]), times
     uploads = place.uploads("2.0", "3.0")
     assert all(place.began - 2 <= each <= time.time() + 2 for each in uploads), uploads
+    place.wharf(YEAR, "remove", "demo==3.*", "--older-than", "30d", "--yes")
+    assert place.uploads("3.0") == uploads[1:]
 
 
 def test_without_an_answer_github_is_asked_for_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -55,12 +56,14 @@ def log_command(state: State, spec: str | None, filename: str | None, most: int 
 def _asked(spec: str | None, filename: str | None, most: int | None, since: str | None) -> Asked:
     from wharf.cli.release_spec import parse_spec
     from wharf.index.history import Asked
-    from wharf.index.moment import parse_moment
+    from wharf.index.moment import check_not_ahead, parse_moment
 
     name, version = (None, None) if spec is None else parse_spec(spec)
     if filename is not None and version is None:
         raise UsageError(f"{name} names no version.", f"Write it as in {name}==1.0, with the name of the file behind it.")
     moment = None if since is None else parse_moment(since)
+    if moment is not None:
+        check_not_ahead(moment, time.time())
     return Asked(project=name, version=version, filename=filename, since=moment, most=most)
 
 

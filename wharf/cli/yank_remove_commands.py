@@ -101,8 +101,9 @@ def remove_command(state: State, words: tuple[str, ...], age: str | None, reason
     from wharf.operations.remove import remove_all
 
     wanted = parse_removals(words)
-    before = None if age is None else datetime.now(UTC) - parse_age(age)
+    span = None if age is None else parse_age(age)
     with state.repository(reading=True) as repository:
+        before = None if span is None else datetime.fromtimestamp(repository.branch.now(), UTC) - span
         choice = choose(repository.branch.snapshot(), wanted, before)
         if choice.leaving:
             state.confirm(_question(choice), yes=yes, lines=_listed(choice))

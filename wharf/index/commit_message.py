@@ -46,7 +46,8 @@ class CommitMessage:
 def summed_up(releases: Sequence[tuple[str, str]]) -> str:
     """Releases (project and version, which may be empty) by name if there are few, else how many there are."""
     if len(releases) > len(releases[:3]):
-        return f"{len(releases)} releases of {len({project for project, _ in releases})} projects"
+        count = len({project for project, _ in releases})
+        return f"{len(releases)} releases of {count} project{'' if count == 1 else 's'}"
     return ", ".join(f"{project} {version}".strip() for project, version in releases)
 
 
