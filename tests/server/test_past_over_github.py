@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from tests.github.test_remote_branch import WHY, clone, number
-from tests.index.test_branch import git
+from tests.index.test_branch import edit_by_hand, git
 from tests.server.over_github import World, at_once
 from tests.server.past import date, links, tip, versions
 from tests.server.running import soon
@@ -224,3 +225,29 @@ def test_a_commit_of_a_fork_that_github_hands_out_is_never_shown(world: World, t
             assert client.get(f"/@{written}/simple/p666/").status_code == 404
             assert client.get(f"/main@{written}/simple/demo/").status_code == 403  # after 404 uv would ask the next index
             assert "never the tip" in client.get(f"/main@{written}/simple/").reason_phrase
+
+
+def test_a_moment_whose_settings_are_still_fetched_keeps_no_other_moment_waiting(world: World) -> None:
+    commits = []
+    for reserved in ("acme-*", "other-*", "third-*"):
+        edit_by_hand(world.root, "wharf.toml", f'format = 1\nreserved = ["{reserved}"]\n'.encode())
+        commits.append(tip(world.root))
+    one, other, _ = commits
+    with world.serving() as client, ThreadPoolExecutor(1) as pool:
+        comes(client, f"/@{one}/simple/demo/")
+        assert versions(client, f"/@{one}/simple/demo/") == ["1.0"]
+        coming, go_on = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            coming.set()
+            go_on.wait(20)
+
+        world.hub.before(FETCH, hold)
+        try:
+            waiting = pool.submit(client.get, f"/@{other}/simple/demo/")
+            assert coming.wait(20)
+            assert client.get(f"/@{one[:12]}/simple/demo/").status_code == 301  # the commits of the index are looked at
+            assert versions(client, f"/@{one}/simple/demo/") == ["1.0"]
+        finally:
+            go_on.set()
+        assert waiting.result().status_code == 200

@@ -40,7 +40,8 @@ class NotYetError(StorageError):
 class ViewMaker:
     """Makes views from the history that `branch` has. `copied`: it is a copy, which may be older than what is shown.
 
-    One of them is made at a time, whatever thread asks. Layers are shared by all views that are still held.
+    Which commits a moment means is found by one thread at a time, which waits for no network. Layers are shared by all views
+    that are still held.
     """
 
     def __init__(self, branch: Branch, *, copied: bool) -> None:
@@ -94,9 +95,9 @@ class ViewMaker:
                     return WholeId(commit)
                 time = line.time_of(commit)
             commits, wrong = self._commits(time, shown)
-            if moment.commit is not None:
-                commits[index] = moment.commit
-            return self._view(index, moment, time, known, commits, wrong, shown)
+        if moment.commit is not None:
+            commits[index] = moment.commit
+        return self._view(index, moment, time, known, commits, wrong, shown)
 
     def _line(self, index: str, shown: Mapping[str, Snapshot]) -> CommitLine:
         self.check(index)
