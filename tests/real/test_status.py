@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.makers import make_wheel
+from tests.server.running import soon
 
 from .programs import Machine, serving
 
@@ -60,5 +61,6 @@ def test_uv_audit_tells_of_a_project_that_is_not_active(machine: Machine, status
         words = ("--project", project, "--default-index", served.simple)
         machine.uv("lock", *words)
         machine.wharf(store, "status", "demo", status, *(("--reason", "use demo2") if found else ()))
+        soon(lambda: served.page("demo")["project-status"]["status"] == status)
         said = machine.uv("audit", "--frozen", *words, "--service-url", service, fails=None).text
     assert (status in said, "use demo2" in said) == (found, found), said
