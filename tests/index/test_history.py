@@ -107,6 +107,14 @@ def test_what_was_taken_away_since_a_commit_is_known_by_its_path(branch: Branch)
     assert {each: (entry.verb, entry.actor, entry.reason) for each, entry in found.items()} == {path: ("prune", "eve", "old")}
 
 
+def test_a_reason_without_end_hides_neither_the_verb_nor_who_it_was(branch: Branch) -> None:
+    first = branch.commit(add(new()), WHY).commit
+    message = CommitMessage(verb="remove", actor="eve", reason="it leaks " * 100_000)
+    last = branch.commit(RemoveFiles.of("demo", "1.0", WHEEL), message).commit
+    (entry,) = history.removals(Git(branch.git_dir), str(first), str(last)).values()
+    assert (entry.verb, entry.actor, len(entry.message)) == ("remove", "eve", history.LONGEST_MESSAGE)
+
+
 def test_a_commit_that_is_longer_than_what_is_read_is_cut(
     branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

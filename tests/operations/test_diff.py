@@ -133,7 +133,7 @@ def test_markdown_has_for_each_release_what_a_proposal_says_of_it(changed: tuple
         "  - goes: `0.9`",
         "- `fresh`: a new project, newest version `1.0`",
         "    - requires `c`",
-        "- `old`: gone; its newest version was `1.0`",
+        "- `old`: gone, newest version was `1.0`",
     ):
         assert line in text, line
 

@@ -172,14 +172,20 @@ def two(settled: Repository, store: Path, upstream: Upstream, tmp_path: Path) ->
         yield two
 
 
-def test_a_file_that_one_upstream_gives_wrong_is_got_from_another(
-    settled: Repository, upstream: Upstream, two: Upstream, tmp_path: Path
-) -> None:
+def given_wrong(upstream: Upstream, two: Upstream, tmp_path: Path) -> Path:
+    """The file of `twin`, which the other upstream has as one of `copy`, and sends other bytes of."""
     right = two.projects["twin"].files[0].path
     same = tmp_path / "upstream" / "copy-1.0-py3-none-any.whl"
     same.write_bytes(right.read_bytes())
     upstream.add(same)
     upstream.faults["*/copy-*.whl"] = Fault(body=bytes(len(right.read_bytes())))
+    return right
+
+
+def test_a_file_that_one_upstream_gives_wrong_is_got_from_another(
+    settled: Repository, upstream: Upstream, two: Upstream, tmp_path: Path
+) -> None:
+    right = given_wrong(upstream, two, tmp_path)
     with serving(settled) as client:
         wrong = next(iter(links(client, "/simple/copy/").values()))
         with suppress(httpx.RemoteProtocolError):
@@ -192,11 +198,7 @@ def test_a_file_that_one_upstream_gives_wrong_is_got_from_another(
 def test_a_file_that_is_whole_and_not_yet_on_the_disk_is_here_for_those_who_ask_another_upstream(
     settled: Repository, upstream: Upstream, two: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = two.projects["twin"].files[0].path
-    same = tmp_path / "upstream" / "copy-1.0-py3-none-any.whl"
-    same.write_bytes(right.read_bytes())
-    upstream.add(same)
-    upstream.faults["*/copy-*.whl"] = Fault(body=bytes(len(right.read_bytes())))
+    right = given_wrong(upstream, two, tmp_path)
     synced, sync = threading.Event(), os.fsync
 
     def slow_disk(handle: int) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from wharf.index import record
-from wharf.index.commit_message import parse_commit_message
-from wharf.index.history import LONGEST_COMMIT
+from wharf.index import history, record
 
 if TYPE_CHECKING:
     from wharf.index.git import Git
@@ -34,18 +32,9 @@ def find(program: Git, since: str, tip: str, project: str, version: str, filenam
 
     One process looks at folders only, so that a clone without files does as well. Raises StorageError.
     """
-    path = f"{record.folder(project)}/{version}/{filename}.metadata"  # every file of a release has this beside the record
-    plainly = ("--no-ext-diff", "--no-textconv", "--no-renames")
-    words = ("log", "-1", "--first-parent", "-m", "--name-only", "--diff-filter=D", *plainly, "--format=%H%x00%an%x00%B%x00")
-    out, _ = program.beginning(LONGEST_COMMIT, "--literal-pathspecs", *words, f"{since}..{tip}", "--", path)
-    if not out:
+    path = record.metadata_path(project, version, filename)  # every file of a release has this beside the record
+    found = history.removal(program, since, tip, path)
+    if found is None:
         return None
-    commit, author, text, _ = [*out.decode(errors="replace").split("\0", 3), "", "", ""][:4]
-    verb, actor, _, message = parse_commit_message(text, author)
-    reason = message.partition("\n")[2].strip() or _unsigned(verb, message)
-    return Removal(commit=commit, verb=verb[:LONGEST], actor=actor[:LONGEST], reason=reason[:LONGEST])
-
-
-def _unsigned(verb: str, message: str) -> str:
-    """The reason of a commit that wharf did not make: all that it says."""
-    return message if verb == "edit" else ""
+    verb, actor, reason = (text[:LONGEST] for text in (found.verb, found.actor, found.reason))
+    return Removal(commit=found.commit, verb=verb, actor=actor, reason=reason)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 LONGEST_COMMIT: Final = 8 << 20
 """Bytes of a commit that are read: its message, and about 40,000 paths that it changed. The rest of it is passed over."""
 LONGEST_MESSAGE: Final = 64 << 10
-"""Characters of a message that are kept."""
+"""Characters that are kept of a message, and of each of its trailers."""
 
 _PIECE = 1 << 16
 _AT_ONCE = 20  # commits whose records are fetched together
@@ -213,7 +213,8 @@ def _changes(raw: str) -> Iterator[Change]:
 def _entry(
     commit: str, moment: str, author: str, text: str, changes: list[Change], *, is_merge: bool, whole: bool
 ) -> HistoryEntry:
-    verb, actor, run, message = parse_commit_message(text[:LONGEST_MESSAGE], author)
+    # The whole text, as its end says who did what: without it a removal for ever would count as an edit.
+    verb, actor, run, message = (each[:LONGEST_MESSAGE] for each in parse_commit_message(text, author))
     touched = dict.fromkeys(_release_of(change.path) for change in changes)
     releases = [release for release in touched if release[1]] or [release for release in touched if release[0]]
     return HistoryEntry(

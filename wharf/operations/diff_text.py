@@ -52,30 +52,20 @@ def markdown(diff: Diff) -> str:
     ]
     if diff.settings:
         parts.append("The settings (`wharf.toml`) differ.")
-    parts += ["\n".join([f"- {code(project.name)}: {_marked(project)}", *_below(project)]) for project in diff.projects]
+    parts += ["\n".join([f"- {code(project.name)}: {_about(project, code)}", *_below(project)]) for project in diff.projects]
     return bounded(parts)
 
 
 _SIGNS: Final = {"come": "+", "gone": "-", "changed": "~"}
 
 
-def _about(project: ProjectDiff) -> str:
-    before, after = (None if each is None else each.version for each in (project.before, project.after))
+def _about(project: ProjectDiff, shown: Callable[[str], str] = str) -> str:
+    """What became of a project as a whole; `shown` is how a version stands in the text."""
+    before, after = (None if each is None else shown(each.version) for each in (project.before, project.after))
     if project.change == "come":
         return f"a new project, newest version {after}"
     if project.change == "gone":
         return f"gone, newest version was {before}"
-    if before is None:
-        return "no files"
-    return f"newest version {before}" if before == after else f"newest version {before} before, {after} now"
-
-
-def _marked(project: ProjectDiff) -> str:
-    before, after = (None if each is None else code(each.version) for each in (project.before, project.after))
-    if project.change == "come":
-        return f"a new project, newest version {after}"
-    if project.change == "gone":
-        return f"gone; its newest version was {before}"
     if before is None:
         return "no files"
     return f"newest version {before}" if before == after else f"newest version {before} before, {after} now"

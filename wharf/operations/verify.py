@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wharf.assets.folder_store import FolderStore
-from wharf.errors import RecordError
 from wharf.index import record
 from wharf.model import Release
-from wharf.operations.verify_findings import CountBytes, Finding, records
+from wharf.operations.verify_findings import CountBytes, Finding, read_records, records
 from wharf.operations.verify_folder import FolderAudit
 
 if TYPE_CHECKING:
@@ -53,13 +52,7 @@ def verify(repository: Repository, *, repair: bool = False, progress: Progress |
     progress = progress or Progress()
     audit = audit_of(repository)
     snapshot = repository.branch.snapshot()
-    problems: list[Finding] = []
-    releases: list[Release] = []
-    for each in records(snapshot):
-        if isinstance(each, RecordError):
-            problems.append(Finding(kind="broken-record", path=each.path, detail=each.message))
-        else:
-            releases.append(each)
+    releases, problems = read_records(snapshot)
     progress.total(sum(file.size for release in releases for file in release.files))
     for release in releases:
         for file in release.files:

@@ -83,6 +83,18 @@ def records(snapshot: Snapshot) -> Iterator[Release | RecordError]:
             yield error
 
 
+def read_records(snapshot: Snapshot) -> tuple[list[Release], list[Finding]]:
+    """The releases of an index, and a finding for each record that cannot be read."""
+    releases: list[Release] = []
+    broken: list[Finding] = []
+    for each in records(snapshot):
+        if isinstance(each, RecordError):
+            broken.append(Finding(kind="broken-record", path=each.path, detail=each.message))
+        else:
+            releases.append(each)
+    return releases, broken
+
+
 def named_files(repository: Repository) -> NamedFiles:
     """What must not be deleted."""
     files: list[File] = []

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from wharf.errors import RecordError
 from wharf.index import history, record
 from wharf.index.git import Git
 from wharf.operations.verify import Progress, audit_of, check_metadata
-from wharf.operations.verify_findings import Finding, records
+from wharf.operations.verify_findings import read_records
 
 if TYPE_CHECKING:
     from wharf.index.history import HistoryEntry
     from wharf.index.past_branch import PastBranch
     from wharf.model import File, Release
+    from wharf.operations.verify_findings import Finding
     from wharf.repository.opening import Repository
 
 
@@ -51,13 +51,7 @@ def verify_past(repository: Repository, branch: PastBranch, progress: Progress |
     branch.bring()
     audit, left = audit_of(repository), _Left(branch)
     snapshot = branch.snapshot()
-    problems: list[Finding] = []
-    releases: list[Release] = []
-    for each in records(snapshot):
-        if isinstance(each, RecordError):
-            problems.append(Finding(kind="broken-record", path=each.path, detail=each.message))
-        else:
-            releases.append(each)
+    releases, problems = read_records(snapshot)
     gone: list[GoneFile] = []
     progress.total(sum(file.size for release in releases for file in release.files))
     for release in releases:
