@@ -16,6 +16,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import wharf
+from tests.index.test_branch import git
+from wharf.index.record import folder
+from wharf.pages.etag import page_etag
+from wharf.pages.page_format import Format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,6 +163,13 @@ class Served:
         request = urllib.request.Request(f"{self.simple}{path}", headers={"Accept": _JSON})
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=_TIMEOUT) as answer:
             return json.load(answer)
+
+    def shows(self, store: Path, project: str, index: str = "main") -> bool:
+        """Whether the page of a project is that of the newest commit of its index, which has no bases."""
+        tree = git(store, "rev-parse", f"wharf/{index}:{folder(project)}")
+        request = urllib.request.Request(f"{self.simple}{project}/", headers={"Accept": _JSON}, method="HEAD")
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=_TIMEOUT) as answer:
+            return bool(answer.headers["ETag"] == page_etag(tree, Format.JSON, zipped=False))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import pytest
 
 from tests.makers import make_wheel
 from tests.server.past import date
+from tests.server.running import soon
 
 from . import installers
 from .installers import OLD_PIPS, Installer, installed
@@ -45,7 +46,15 @@ class World:
         return f"{self.served.url}/main@{when}/simple/"
 
     def wharf(self, *words: object) -> Any:
-        return self.machine.wharf(self.store, *words).document
+        """Run a command on the index, until the server shows what it did."""
+        document = self.machine.wharf(self.store, *words).document
+        self.wait()
+        return document
+
+    def wait(self) -> None:
+        """A server sees a commit of others within a second, if the machine has nothing else to do."""
+        for name in ("demo", "needed"):
+            soon(lambda name=name: self.served.shows(self.store, name))  # type: ignore[misc]
 
     def publish(self, version: str, **more: Any) -> Path:
         wheel = make_wheel(self.machine.home / "dist", "demo", version, requires=["needed"], **more)
@@ -168,6 +177,7 @@ def test_a_project_that_is_quarantined_today_installs_at_no_moment(world: World,
     world.machine.run(*git, "add", "--all")
     world.machine.run(*git, "commit", "--quiet", "--message", "quarantine")
     world.machine.run(*git, "push", "--quiet")
+    world.wait()
     said = Installer(name).install(world.machine, world.at(LATE), "demo", fails=True).text
     assert "403" in said
     assert "demo-2.0-py3-none-any.whl" in said
