@@ -114,17 +114,22 @@ def stored_file(path: Path, *, size: int, sha256: str, cache_control: str) -> Fi
 def text(status: int, message: str, headers: Iterable[tuple[str, str]] = ()) -> Answer:
     """A short answer in plain text, never kept by a cache."""
     body = f"{message}\n".encode(errors="replace")
+    return uncached(status, body, "text/plain; charset=utf-8", headers, message if status >= 400 else "")
+
+
+def uncached(status: int, body: bytes, content_type: str, headers: Iterable[tuple[str, str]] = (), message: str = "") -> Answer:
+    """An answer that no cache keeps. A `message` is said in the status line, too."""
     return Answer(
         status,
         (
-            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-type", content_type.encode()),
             (b"content-length", str(len(body)).encode()),
             (b"cache-control", b"no-store"),
             *_SAFE,
             *((name.encode(), value.encode()) for name, value in headers),
         ),
         body,
-        reason=reason(message) if status >= 400 else b"",
+        reason=reason(message) if message else b"",
     )
 
 
