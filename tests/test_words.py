@@ -111,7 +111,7 @@ def test_many_writers_lose_no_token(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tokens.json", "tokens.json.lock"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"tokens": [{"name": "x"}]}', '{"version": 3}', "\0"])
+@pytest.mark.parametrize("text", ["", "[]", '{"tokens": [{"name": "x"}]}', '{"version": 4}', "\0"])
 def test_a_broken_file_of_tokens_is_told_and_not_written_over(tmp_path: Path, text: str) -> None:
     tokens = Tokens(tmp_path / "tokens.json")
     tokens.path.write_text(text)

@@ -137,6 +137,6 @@ def test_a_token_that_ends_soon_is_told(run: Run, tell: Callable[..., str], stor
 
 def test_a_list_of_a_newer_version_is_an_error(run: Run, store: Path) -> None:
     run("token", "create", "ci")
-    (store / "tokens.json").write_text('{"version": 3}')
+    (store / "tokens.json").write_text('{"version": 4}')
     answer: dict[str, Any] = document(run("token", "list", "--json", code=8))
-    assert "has version 3" in answer["error"]["message"]
+    assert "has version 4" in answer["error"]["message"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from wharf.errors import StorageError, UsageError
+from wharf.errors import NotAllowedError, StorageError, UsageError
 from wharf.repository.locked_file import LockedFile
 from wharf.repository.token_usage import TokenUsage
 from wharf.repository.tokens import SOON, NewToken, Tokens
@@ -47,6 +47,43 @@ def test_what_version_1_cannot_say_makes_version_2(tmp_path: Path, part: dict[st
         assert getattr(token, key) == (tuple(value) if isinstance(value, list) else value)
 
 
+def test_a_scope_that_an_older_wharf_does_not_know_makes_version_3(tmp_path: Path) -> None:
+    tokens = Tokens(tmp_path / "tokens.json")
+    tokens.add(LIMITED)
+    tokens.create("boss", "manage")
+    assert written(tokens)["version"] == 3
+    tokens.path.write_text(tokens.path.read_text().replace('"version": 3', '"version": 2'))
+    with pytest.raises(StorageError, match="cannot be read as a list of tokens"):
+        tokens.all()
+    tokens.path.write_text(tokens.path.read_text().replace('"version": 2', '"version": 3'))
+    tokens.revoke("boss")
+    assert written(tokens)["version"] == 2
+
+
+def test_a_token_ends_with_the_one_that_made_it(tmp_path: Path) -> None:
+    tokens = Tokens(tmp_path / "tokens.json")
+    boss = tokens.create("boss", "manage").sha256()
+    middle = tokens.add(NewToken(name="middle", scope="manage", made_by=boss)).sha256()
+    tokens.add(NewToken(name="last", scope="read", made_by=middle))
+    tokens.create("other", "read")
+    assert written(tokens)["version"] == 3
+    tokens.revoke("last")
+    tokens.add(NewToken(name="last", scope="read", made_by=middle))
+    tokens.revoke("boss")
+    assert [each.name for each in tokens.all()] == ["other"]
+    for ended in (boss, middle):
+        with pytest.raises(NotAllowedError, match="has ended"):
+            tokens.add(NewToken(name="late", scope="read", made_by=ended))
+    assert written(tokens)["version"] == 1
+
+
+def test_an_expired_token_makes_none(tmp_path: Path) -> None:
+    tokens = Tokens(tmp_path / "tokens.json")
+    boss = tokens.create("boss", "manage", datetime(2020, 1, 1, tzinfo=UTC)).sha256()
+    with pytest.raises(NotAllowedError, match="has ended"):
+        tokens.add(NewToken(name="late", scope="read", made_by=boss))
+
+
 def test_a_limit_in_a_file_of_version_1_is_not_read_as_no_limit(tmp_path: Path) -> None:
     tokens = Tokens(tmp_path / "tokens.json")
     tokens.add(LIMITED)
@@ -55,12 +92,12 @@ def test_a_limit_in_a_file_of_version_1_is_not_read_as_no_limit(tmp_path: Path) 
         tokens.all()
 
 
-@pytest.mark.parametrize("version", [3, 17])
+@pytest.mark.parametrize("version", [4, 17])
 def test_a_newer_version_is_said_to_be_one_and_not_written_over(tmp_path: Path, version: int) -> None:
     tokens = Tokens(tmp_path / "tokens.json")
     text = json.dumps({"version": version, "tokens": [{"name": "x", "hours": "9-17"}]})
     tokens.path.write_text(text)
-    with pytest.raises(StorageError, match=f"has version {version}; this wharf knows versions up to 2") as caught:
+    with pytest.raises(StorageError, match=f"has version {version}; this wharf knows versions up to 3") as caught:
         tokens.all()
     assert "Update wharf" in caught.value.hint
     for act in (lambda: tokens.create("ci", "read"), lambda: tokens.revoke("x")):

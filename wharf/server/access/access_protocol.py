@@ -10,6 +10,7 @@ from wharf.server.http.answer import Answer, text
 from wharf.server.http.error_answers import failure
 
 if TYPE_CHECKING:
+    from wharf.repository.tokens import Token
     from wharf.secret import Secret
 
 ASK = text(401, "The client's token is still to be asked about.")
@@ -20,12 +21,14 @@ ASK = text(401, "The client's token is still to be asked about.")
 class Uploader:
     """Who uploads, and the GitHub token that does it (None: the server's own, or there is no GitHub).
 
-    `projects` are globs of the names that may be written; None is no limit.
+    `projects` are globs of the names that may be written; None is no limit. `may_manage`: it may do more than upload:
+    yank, remove, promote and the like. Of a GitHub token only GitHub says that, when a call needs it.
     """
 
     name: str
     token: Secret | None = None
     projects: tuple[str, ...] | None = None
+    may_manage: bool = False
 
 
 class Access(Protocol):
@@ -52,6 +55,10 @@ class Access(Protocol):
         self, authorization: bytes | None, *, index: str, host: bytes, origin: bytes | None, fetch_site: bytes | None
     ) -> Uploader | Answer:
         """Who uploads to `index`, or the answer that says why not."""
+        ...
+
+    def token_of(self, authorization: bytes | None) -> Token | None:
+        """The token of wharf that a client sends; None for any other, or none."""
         ...
 
     def name_of(self, authorization: bytes) -> str | None:

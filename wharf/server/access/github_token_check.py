@@ -133,7 +133,7 @@ class GitHubTokenCheck:
         # What GitHub says here of a person holds for each of the person's tokens at most; of an app's it says nothing.
         if name is not None and about.may_push is False:
             return _READ_ONLY
-        return Uploader(name or "an app on GitHub", token)
+        return Uploader(name or "an app on GitHub", token, may_manage=True)
 
     def without_github(self, known: Verdict | None, wait: float, limit: QuotaError | None = None) -> Verdict:
         """What holds while GitHub does not answer: a yes of the last hour, and nothing else."""

@@ -9,6 +9,7 @@ from wharf.server.access.access_protocol import Access, Uploader
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wharf.repository.tokens import Token
     from wharf.server.http.answer import Answer
 
 
@@ -45,6 +46,10 @@ class PublicRepositoryAccess(Access):
     ) -> Uploader | Answer:
         """By wharf's own tokens, as it began."""
         return await self._opened.uploader(authorization, index=index, host=host, origin=origin, fetch_site=fetch_site)
+
+    def token_of(self, authorization: bytes | None) -> Token | None:
+        """As of the rules that uploads go by."""
+        return self._opened.token_of(authorization)
 
     def name_of(self, authorization: bytes) -> str | None:
         """As of the rules that know the token."""

@@ -20,6 +20,7 @@ from wharf.system.clock import elapsed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wharf.repository.tokens import Token
     from wharf.secret import Secret
 
 PATIENCE: Final = 2.0
@@ -105,6 +106,11 @@ class RunPasswordAccess(Access):
         if not self._lets_in(authorization):
             return _NO_PASSWORD
         return refuse_cross_site(host, origin, fetch_site) or _NO_UPLOAD
+
+    def token_of(self, authorization: bytes | None) -> Token | None:
+        """None: there are no tokens of wharf here."""
+        del authorization
+        return None
 
     def name_of(self, authorization: bytes) -> str | None:
         """The password has no name."""

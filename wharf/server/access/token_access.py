@@ -113,7 +113,13 @@ class TokenAccess(Access):
             return self._bad(authorization)
         if not token.is_for(index):
             return _of_another_index(token, index)
-        return Uploader(token.name, projects=token.projects) if token.scope == "publish" else _read_only(token, index)
+        if token.scope == "read":
+            return _read_only(token, index)
+        return Uploader(token.name, projects=token.projects, may_manage=token.scope == "manage")
+
+    def token_of(self, authorization: bytes | None) -> Token | None:
+        """The token, if it is known and good."""
+        return None if authorization is None else self._token(authorization)
 
     def name_of(self, authorization: bytes) -> str | None:
         """The token's name."""
