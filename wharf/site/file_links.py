@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from wharf.distribution.file_names import plain
 from wharf.errors import StorageError
@@ -16,11 +16,27 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wharf.model import File, Project
-    from wharf.repository_address import Address
 
 
 LeftOut = tuple[str, str]
 """What a page does not show, and why."""
+
+
+class Address(Protocol):
+    """That of a repository at GitHub."""
+
+    @property
+    def web(self) -> str:
+        """Its page for people."""
+        ...
+
+    def download(self, tag: str, name: str) -> str:
+        """Where everybody gets an asset of a release."""
+        ...
+
+    def moved(self, slug: str) -> Address:
+        """That of another repository on the same host."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, TypeAlias
 
-if TYPE_CHECKING:
-    from wharf.model import Json
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+"""A value of JSON."""
 
 MOST_PARTS: Final = 16
 """A key, or the name of a table, may have so many parts with dots between them."""

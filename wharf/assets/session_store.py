@@ -1,0 +1,124 @@
+"""What upload sessions need of a store, whichever it is: a folder, or draft releases on GitHub.
+
+The rules of a session are in `operations`; a store keeps values and bytes, and decides between two that come at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from wharf.errors import ConflictError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from wharf.assets.upload_session import SessionFile, UploadSession
+    from wharf.secret import Secret
+
+
+class LiveSessionError(ConflictError):
+    """A release has a live session already: `session`."""
+
+    code = "session-exists"
+
+    def __init__(self, session: UploadSession) -> None:
+        super().__init__(
+            f"{session.project} {session.version} has an upload session already, which {session.creator} began.",
+            "Continue that one, at the address in the header Location, or cancel it.",
+        )
+        self.session = session
+
+
+class SessionStore(Protocol):
+    """The upload sessions of one repository, of all of its indexes.
+
+    - All methods may block, and may be called from several threads and processes (or replicas) at once.
+    - What a method wrote is durable when it returns: a server that is killed then finds it again.
+    - A store does not look at the clock, at rights, or at the table of states. Sessions that ran out are there until `purge`.
+    - Methods raise StorageError (QuotaError, BusyError) beside what they say.
+    """
+
+    def create(self, session: UploadSession) -> None:
+        """Keep a new session.
+
+        Raises LiveSessionError, with the session that is there, if another one of the same `release` is `live`; of two that
+        come at once, one wins. Raises BusyError if its index has MOST_SESSIONS live ones. Those that are `is_over` by the
+        `created` of the new one count for neither.
+        """
+        ...
+
+    def get(self, session_id: str) -> UploadSession | None:
+        """The session with that id, of whatever index and state; None if there is none, or the text cannot be an id."""
+        ...
+
+    def by_token(self, token: Secret) -> UploadSession | None:
+        """The session with that token, of whatever state; None if there is none. In about the same time for every token."""
+        ...
+
+    def all(self) -> Sequence[UploadSession]:
+        """All that are there, of all indexes and states, oldest first. One that cannot be read is left out."""
+        ...
+
+    def update(self, session_id: str, change: Callable[[UploadSession], UploadSession]) -> UploadSession:
+        """Replace a session by what `change` makes of it, and give that. No other update comes in between.
+
+        `change` is pure, and may be called again, with a newer session, where another writer was quicker. What it raises
+        leaves the session as it was. If it gives an equal session, nothing is written. Raises NotFoundError.
+        """
+        ...
+
+    def publishing(self, session_id: str) -> AbstractContextManager[bool]:
+        """The right to publish a session, for one at a time: True while it is held; False, at once, if another one has it.
+
+        One who died does not have it: at once in a folder, after a few minutes on GitHub. Held over the whole publish, and
+        looked at by whoever finds a session in the state PROCESSING: if nobody has it, the publish died.
+        """
+        ...
+
+    def scratch(self, session_id: str) -> Path:
+        """A path on a disk here, in a folder that is there, that nothing has yet: for bytes that are coming, before `keep`.
+
+        The caller makes the file, and deletes it if it does not come to `keep`. What a dead one left is deleted in time.
+        """
+        ...
+
+    def keep(self, session_id: str, file: SessionFile, path: Path, sha256: str) -> None:
+        """Take the bytes of a file from `path`: `file.size` bytes with that digest, checked. Bytes it had before are replaced.
+
+        `path` is from `scratch`, and is the store's from here on (renamed, or read and deleted). The session value is not
+        changed: the caller does that next, by `update`; bytes that no file of the session has by then are nobody's. On
+        GitHub this uploads the asset into the draft.
+        """
+        ...
+
+    def open(self, session_id: str, file: SessionFile) -> BinaryIO:
+        """The bytes that were kept for a file (its `number` counts), at their beginning. Raises NotFoundError."""
+        ...
+
+    def drop(self, session_id: str, file: SessionFile) -> None:
+        """Delete the bytes of a file, if there are any. Called after the `update` that took it out of the session."""
+        ...
+
+    def ready(self, session: UploadSession) -> None:
+        """Called under `publishing`, in the state PROCESSING, right before the ordinary publish of all files of the session.
+
+        On GitHub: the draft gets the mark of its set of files, by which that publish finds it filled. In a folder: nothing.
+        After this, the same session is published again, or goes back to OPEN or ERROR, or is purged; each has to work.
+        """
+        ...
+
+    def clear(self, session_id: str) -> None:
+        """Delete the bytes of all files. The session stays, to tell of its end. Doing it again changes nothing.
+
+        Called after a session became PUBLISHED or CANCELED. On GitHub the draft of a published one is a release by then.
+        """
+        ...
+
+    def purge(self, session_id: str) -> None:
+        """Delete the session with all of its bytes, if it is there: it ran out, or its end was told long enough.
+
+        Never one that somebody publishes just now. What an index names is not touched.
+        """
+        ...
