@@ -349,7 +349,7 @@ def test_log_says_who_when_what_and_why(run: Run, tmp_path: Path) -> None:
     run("publish", make_wheel(tmp_path), make_wheel(tmp_path, "other"))
     run("yank", "demo==1.0", "--reason", "loses data")
     said = document(run("log", "--json"))["entries"]
-    keys = {"commit", "time", "actor", "run", "verb", "releases", "whole", "reason"}
+    keys = {"commit", "time", "actor", "run", "verb", "what", "releases", "whole", "reason"}
     assert [set(each) for each in said] == 2 * [keys]
     assert [(each["verb"], [one["project"] for one in each["releases"]]) for each in said] == [
         ("yank", ["demo"]),

@@ -9,9 +9,10 @@ import click
 
 from wharf.cli.common_options import common_options
 from wharf.cli.index_check_command import check_command
-from wharf.cli.output import file_document, where_document, where_line
+from wharf.cli.output import where_document, where_line
 from wharf.cli.state import State, pass_state
 from wharf.errors import UsageError
+from wharf.operations.result_documents import file_document
 
 if TYPE_CHECKING:
     from wharf.index.index_states import IndexState

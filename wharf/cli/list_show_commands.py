@@ -37,6 +37,7 @@ Examples:
 @pass_state
 def list_command(state: State, bases: bool, moment: Moment | None) -> None:
     """Show the projects of the index and their versions, oldest first: those that it has itself, without --bases."""
+    from wharf.operations.result_documents import projects_document
     from wharf.repository.opening import line_of
 
     with state.repository(reading=True, fetch="may", whole=bases, at=moment) as repository:
@@ -44,7 +45,7 @@ def list_command(state: State, bases: bool, moment: Moment | None) -> None:
         past = at_document(repository, moment)
         say_moment(state, repository)
     state.result(
-        {"projects": [{"name": name, "versions": list(versions)} for name, versions in found.items()], **past},
+        {**projects_document(found), **past},
         [f"{name} {', '.join(versions)}" for name, versions in found.items()],
     )
     if not found and not state.json and moment is None:

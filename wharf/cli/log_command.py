@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -14,11 +13,8 @@ from wharf.cli.state import State, pass_state
 from wharf.errors import NotFoundError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from wharf.index.history import Asked, HistoryEntry
-    from wharf.model import Json
+    from wharf.index.history import Asked
     from wharf.repository.opening import Repository
-
-_LAST = 253_402_300_799  # 9999-12-31T23:59:59Z
 
 
 @click.command(
@@ -42,6 +38,9 @@ def log_command(state: State, spec: str | None, filename: str | None, most: int 
 
     With a project, a version of it or a file of that version: the commits that changed it.
     """
+    from wharf.cli import result_lines
+    from wharf.operations.result_documents import history_document
+
     asked = _asked(spec, filename, most, since)
     with state.repository(reading=True, fetch="may") as repository:
         entries = repository.branch.history(asked)
@@ -50,7 +49,8 @@ def log_command(state: State, spec: str | None, filename: str | None, most: int 
             _tell_none(state, repository, asked)
         found = chain([first] if first else [], entries)
         # What is printed is read while it is printed.
-        state.result({"entries": [_entry_document(entry) for entry in found] if state.json else []}, map(_entry_line, found))
+        documents = map(history_document, found)
+        state.result({"entries": list(documents) if state.json else []}, map(result_lines.history, documents))
 
 
 def _asked(spec: str | None, filename: str | None, most: int | None, since: str | None) -> Asked:
@@ -81,29 +81,3 @@ def _tell_none(state: State, repository: Repository, asked: Asked) -> None:
         raise NotFoundError(f"The index never had a project {name!r}.", f"{near}`wharf log` without a name shows all.")
     what = f"{name} {asked.version}" if asked.filename is None else f"a file {asked.filename!r} of {name} {asked.version}"
     raise NotFoundError(f"The index never had {what}.", f"`wharf log {name}` shows what was done to the project.")
-
-
-def _entry_document(entry: HistoryEntry) -> dict[str, Json]:
-    return {
-        "commit": entry.commit,
-        "time": _moment(entry).isoformat().replace("+00:00", "Z"),
-        "actor": entry.actor,
-        "verb": entry.verb,
-        "releases": [{"project": project, "version": version} for project, version in entry.releases],
-        "whole": entry.whole,
-        "reason": entry.reason,
-        "run": entry.run,
-    }
-
-
-def _entry_line(entry: HistoryEntry) -> str:
-    reason = " ".join(entry.reason.split())
-    run = f"  ({entry.run})" if entry.run else ""
-    actor = " ".join(entry.actor.split())
-    told = f"{entry.verb} {entry.what}{': ' if reason else ''}{reason}{run}"
-    return f"{_moment(entry):%Y-%m-%d %H:%M} UTC  {entry.commit[:12]}  {actor}  {told}".replace("\n", " ")
-
-
-def _moment(entry: HistoryEntry) -> datetime:
-    # Anyone can give a commit any date. A date that Python cannot show is shown as the last year that it can.
-    return datetime.fromtimestamp(min(max(entry.time, 0), _LAST), UTC)

@@ -6,20 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wharf.index.change import Named
     from wharf.model import Json
     from wharf.repository.opening import Repository
-
-
-def file_document(named: Named) -> dict[str, Json]:
-    """A file of a release, as the JSON results of publish, yank and remove show it."""
-    return {
-        "project": named.project,
-        "version": named.version,
-        "filename": named.file.filename,
-        "sha256": named.file.sha256,
-        "size": named.file.size,
-    }
 
 
 def where_document(repository: Repository, commit: str | None) -> dict[str, Json]:

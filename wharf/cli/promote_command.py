@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from wharf.cli.common_options import common_options
-from wharf.cli.output import file_document, where_document, where_line
+from wharf.cli.output import where_document, where_line
 from wharf.cli.state import State, pass_state
 
 if TYPE_CHECKING:
-    from wharf.model import Json
-    from wharf.operations.promote import Promoted, Wanted
+    from wharf.operations.promote import Wanted
 
 
 @click.command(
@@ -54,9 +53,11 @@ def promote_command(
     With --propose, wharf changes no index: it opens a pull request that says what changes for installers, or finds the one
     that is open. Whoever merges it releases. So the rules of the branch are the approval.
     """
+    from wharf.cli import result_lines
     from wharf.errors import UsageError
     from wharf.operations.promote import promote
     from wharf.operations.propose import propose
+    from wharf.operations.result_documents import promotion_document
 
     if dry_run and proposes:
         raise UsageError("--dry-run and --propose exclude each other.", "Leave one of them out.")
@@ -71,14 +72,14 @@ def promote_command(
         else:
             done = promote(repository, wanted, source, with_dependencies=with_dependencies, dry_run=dry_run)
         commit = None if dry_run else done.commit or repository.branch.tip()
-        document = {**where_document(repository, commit), "from": source, **_document(done)}
-        lines = [
-            *_lines(done, verb="would promote" if dry_run else "proposed" if proposes else "promoted"),
-            where_line(repository, commit),
-        ]
-    for warning in _warnings(done, source):
+        document, where = promotion_document(done, source), where_document(repository, commit)
+        verb = "would promote" if dry_run else "proposed" if proposes else "promoted"
+        fresh = done.proposal is not None and done.proposal.fresh
+        lines = [*result_lines.promotion(document, verb, fresh=fresh), where_line(repository, commit)]
+        yanked = {named.file.filename: named.file.yanked is not None for named in done.otherwise_yanked}
+    for warning in result_lines.promotion_warnings(document, yanked):
         state.warn(warning)
-    state.result(document, lines)
+    state.result({**where, **document}, lines)
 
 
 def _wanted(text: str) -> Wanted:
@@ -94,53 +95,3 @@ def _wanted(text: str) -> Wanted:
         version=spelled,
         extras=frozenset(parse_name(each.strip()) for each in inside.split(",")) if bracket and closing else frozenset(),
     )
-
-
-def _document(done: Promoted) -> dict[str, Json]:
-    return {
-        "promoted": [file_document(named) for named in done.promoted],
-        "unchanged": [file_document(named) for named in done.unchanged],
-        "dependencies": [
-            {"project": each.release.project, "version": each.release.version, "requirement": each.requirement, "of": each.of}
-            for each in done.followed
-        ],
-        "left": [{"requirement": each.requirement, "of": each.of} for each in done.left],
-        "not_announced": [named.file.filename for named in done.not_announced],
-        "otherwise_yanked": [named.file.filename for named in done.otherwise_yanked],
-        "proposal": {
-            "number": done.proposal.number,
-            "address": done.proposal.address,
-            "branch": done.proposal.head,
-            "commit": done.proposal.commit,
-        }
-        if done.proposal
-        else None,
-    }
-
-
-def _lines(done: Promoted, *, verb: str) -> list[str]:
-    proposal = done.proposal
-    return [
-        *(f"{verb} {named.file.filename}" for named in done.promoted),
-        *(f"unchanged {named.file.filename}: these bytes are in the index already" for named in done.unchanged),
-        *(
-            f"{each.release.project} {each.release.version} comes along: {each.of} requires {each.requirement}"
-            for each in done.followed
-        ),
-        *(f"left to other indexes: {each.requirement} (of {each.of})" for each in done.left),
-        *([f"{'opened' if proposal.fresh else 'open already:'} pull request {proposal.address}"] if proposal else []),
-    ]
-
-
-def _warnings(done: Promoted, source: str) -> list[str]:
-    return [
-        *(
-            f"The core metadata of {named.file.filename} is not announced on static pages: its release takes no more files."
-            for named in done.not_announced
-        ),
-        *(
-            f"{named.file.filename} is {'not yanked' if named.file.yanked is None else 'yanked'} here, and stays so. "
-            f"In {source} that is different: `wharf yank` and `wharf unyank` change it here."
-            for named in done.otherwise_yanked
-        ),
-    ]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from wharf.cli.common_options import common_options
-from wharf.cli.output import file_document, size_text, where_document, where_line
+from wharf.cli.output import size_text, where_document, where_line
 from wharf.cli.state import State, pass_state
+from wharf.operations.result_documents import file_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ import click
 from wharf.cli.common_options import common_options
 from wharf.cli.output import where_document, where_line
 from wharf.cli.progress import transfer
-from wharf.cli.publish_messages import repository_that_may_be_meant, result_document, result_lines, say_how_long
+from wharf.cli.publish_messages import lines_of_result, repository_that_may_be_meant, result_document, say_how_long
 from wharf.cli.state import State, pass_state
 
 
@@ -74,7 +74,7 @@ def publish_command(
         done = how(repository, inputs, progress=dataclasses.replace(progress, planned=partial(say_how_long, state)))
         commit = None if dry_run else done.commit or repository.branch.tip()
         document = {**where_document(repository, commit), **result_document(repository, done, dry_run=dry_run)}
-        lines = [*result_lines(repository, done, dry_run=dry_run), where_line(repository, commit)]
+        lines = [*lines_of_result(repository, done, document, dry_run=dry_run), where_line(repository, commit)]
         if dispatch is not None and not dry_run:
             try:
                 events.dispatch(repository, dispatch)

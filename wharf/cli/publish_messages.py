@@ -6,9 +6,12 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wharf.cli.output import file_document, size_text
+from wharf.cli import result_lines
+from wharf.operations.result_documents import file_document
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from wharf.cli.state import State
     from wharf.index.change import Named
     from wharf.model import Json
@@ -64,14 +67,11 @@ def repository_that_may_be_meant(settings: Settings, repository: Repository) -> 
     )
 
 
-def result_lines(repository: Repository, done: Published, *, dry_run: bool) -> list[str]:
+def lines_of_result(repository: Repository, done: Published, document: Mapping[str, Json], *, dry_run: bool) -> list[str]:
     """The result for people."""
-    verb = "would publish" if dry_run else "published"
     made = "would make" if dry_run else "made"
     return [
         *([f"made a new store in {repository.where}"] if repository.made else []),
         *([f"{made} the index {repository.branch.index!r}"] if done.began else []),
-        *(f"{verb} {named.file.filename} ({size_text(named.file.size)})" for named in done.published),
-        *(f"skipped {named.file.filename}: its name is taken" for named in done.skipped),
-        *(f"unchanged {named.file.filename}: these bytes are in the index already" for named in done.unchanged),
+        *result_lines.publication(document, dry_run=dry_run),
     ]

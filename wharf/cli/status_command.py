@@ -29,14 +29,17 @@ def status_command(state: State, project: str, status: str, reason: str) -> None
     An archived project takes no new files. A quarantined one takes none either, and none of its files is offered. A deprecated
     one works as before, and tools tell people that something else takes its place.
     """
+    from wharf.cli import result_lines
     from wharf.cli.release_spec import parse_name
     from wharf.model import Status
+    from wharf.operations.result_documents import status_document
     from wharf.operations.set_status import set_status
 
     name = parse_name(project)
+    wanted = Status(marker=status, reason=reason or None)
     with state.repository(reading=True) as repository:
-        done = set_status(repository, name, Status(marker=status, reason=reason or None))
+        done = set_status(repository, name, wanted)
         commit = done.commit or repository.branch.tip()
-        where = where_document(repository, commit)
-        lines = [f"{name} is {status}{'' if done.commit else ' already'}", where_line(repository, commit)]
-    state.result({**where, "project": name, "status": status, "reason": reason or None, "changed": bool(done.commit)}, lines)
+        where, last = where_document(repository, commit), where_line(repository, commit)
+    document = status_document(name, wanted, changed=bool(done.commit))
+    state.result({**where, **document}, [*result_lines.status(document), last])

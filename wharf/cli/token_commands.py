@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
-    from wharf.model import Json
     from wharf.repository.tokens import NewToken, Token, Tokens
 
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -69,6 +68,7 @@ def create_command(
 
     WHARF_INDEX does not limit it, and an --index before `token create` does not.
     """
+    from wharf.operations.result_documents import new_token_document
     from wharf.repository.tokens import NewToken
 
     if projects and scope == "read":
@@ -90,7 +90,7 @@ def create_command(
             "It is for `wharf serve --auth tokens`, and for uploads to a server with --auth public. Where GitHub decides who "
             "may read, as by default over a private repository, clients send a GitHub token."
         )
-    state.result({"token": secret.reveal(), **_about(new)}, [secret.reveal()])
+    state.result({"token": secret.reveal(), **new_token_document(new)}, [secret.reveal()])
 
 
 def _warn_of_unknown(state: State, indexes: tuple[str, ...], there: list[str]) -> None:
@@ -108,17 +108,20 @@ def _warn_of_unknown(state: State, indexes: tuple[str, ...], there: list[str]) -
 @pass_state
 def list_command(state: State) -> None:
     """Show all tokens: what each may do, until when, whose it is, and when it was used last."""
+    from wharf.cli import result_lines
+    from wharf.operations.result_documents import token_document
+
     with state.repository(reading=True, fetch="later") as repository:
         tokens, where = repository.tokens.all(), repository.where
         used = _used(state, repository.tokens) if tokens else {}
     if not tokens and not state.json:
         state.say(f"There is no token for {where}. `wharf token create NAME` makes one.")
-    now = datetime.now(UTC)
-    for token in tokens:
+    now, documents = datetime.now(UTC), [token_document(token, used.get(token.sha256)) for token in tokens]
+    for token, document in zip(tokens, documents, strict=True):
         if token.ends_soon(now):
-            state.warn(f"The token {token.name!r} {_expiry(token)}. `wharf token create` makes another one.")
-    listed = [(token, used.get(token.sha256)) for token in tokens]
-    state.result({"tokens": [_document(*each) for each in listed]}, [_line(*each) for each in listed])
+            expiry = result_lines.expiry(document)
+            state.warn(f"The token {token.name!r} {expiry}. `wharf token create` makes another one.")
+    state.result({"tokens": [*documents]}, map(result_lines.token, documents))
 
 
 @token_command.command("revoke", epilog="\b\nExamples:\n  wharf token revoke ci\n")
@@ -160,48 +163,3 @@ def _rights(token: NewToken | Token) -> str:
     if token.projects:
         return f"may read {where}, and {verb} {', '.join(token.projects)} there"
     return f"may read {where}, and {verb} there"
-
-
-def _about(token: NewToken | Token) -> dict[str, Json]:
-    return {
-        "name": token.name,
-        "scope": token.scope,
-        "expires": _text(token.expires),
-        "indexes": [*token.indexes] if token.indexes else None,
-        "projects": [*token.projects] if token.projects else None,
-        "owner": token.owner,
-        "note": token.note,
-    }
-
-
-def _document(token: Token, used: date | None) -> dict[str, Json]:
-    last = None if used is None else used.isoformat()
-    return {**_about(token), "created": _text(token.created), "last_used": last}
-
-
-def _line(token: Token, used: date | None) -> str:
-    parts = [
-        token.name,
-        token.scope,
-        _expiry(token),
-        f"created {token.created.astimezone(UTC):%Y-%m-%d}",
-        f"last used {used}" if used else "no use noted",
-        f"index {', '.join(token.indexes)}" if token.indexes else "all indexes",
-    ]
-    if token.projects:
-        parts.append(f"writes {', '.join(token.projects)}")
-    if token.owner:
-        parts.append(f"owner {token.owner}")
-    if token.note:
-        parts.append(f"note: {token.note}")
-    return "  ".join(parts)
-
-
-def _expiry(token: Token) -> str:
-    if token.expires is None:
-        return "does not expire"
-    return f"{'expires' if token.valid(datetime.now(UTC)) else 'expired'} {token.expires.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from wharf.cli.common_options import common_options
-from wharf.cli.output import file_document, where_document, where_line
+from wharf.cli.output import where_document, where_line
 from wharf.cli.state import State, pass_state
 
 if TYPE_CHECKING:
-    from wharf.index.branch import Committed
-    from wharf.model import Json
     from wharf.operations.removal_choice import RemovalChoice
 
 _SHOWN: Final = 20  # releases that are listed before the question
@@ -42,30 +40,18 @@ def unyank_command(state: State, spec: str, file: str | None) -> None:
 
 
 def _set_yanked(state: State, spec: str, file: str | None, reason: str | None) -> None:
+    from wharf.cli import result_lines
     from wharf.cli.release_spec import parse_release
+    from wharf.operations.result_documents import yank_document
     from wharf.operations.yank import set_yanked
 
     project, version = parse_release(spec, file)
     with state.repository(reading=True) as repository:
         done = set_yanked(repository, project, version, file, reason=reason)
         commit = done.commit or repository.branch.tip()
-        lines = [*_lines(done, "unyanked" if reason is None else "yanked"), where_line(repository, commit)]
-    state.result({**where_document(repository, commit), **_document(done)}, lines)
-
-
-def _document(done: Committed) -> dict[str, Json]:
-    return {
-        "changed": [file_document(named) for named in done.outcome.changed],
-        "unchanged": [file_document(named) for named in done.outcome.unchanged],
-    }
-
-
-def _lines(done: Committed, verb: str) -> list[str]:
-    already = "it is not yanked" if verb == "unyanked" else "it is yanked already"
-    return [
-        *(f"{verb} {named.file.filename}" for named in done.outcome.changed),
-        *(f"unchanged {named.file.filename}: {already}" for named in done.outcome.unchanged),
-    ]
+        document, where = yank_document(done), where_line(repository, commit)
+    lines = result_lines.yank(document, "unyanked" if reason is None else "yanked")
+    state.result({**where_document(repository, commit), **document}, [*lines, where])
 
 
 @click.command(
@@ -96,9 +82,11 @@ def remove_command(state: State, words: tuple[str, ...], age: str | None, reason
     """
     from datetime import UTC, datetime
 
+    from wharf.cli import result_lines
     from wharf.cli.release_spec import parse_age, parse_removals
     from wharf.operations.removal_choice import choose
     from wharf.operations.remove import remove_all
+    from wharf.operations.result_documents import removal_document
 
     wanted = parse_removals(words)
     span = None if age is None else parse_age(age)
@@ -109,31 +97,13 @@ def remove_command(state: State, words: tuple[str, ...], age: str | None, reason
             state.confirm(_question(choice), yes=yes, lines=_listed(choice))
         done = remove_all(repository, choice.leaving, reason=reason)
         commit = done.commit or repository.branch.tip()
-    freed = dict.fromkeys(named.file.filename for named in done.removed)
     if done.kept:
         state.warn(f"The bytes of {len(done.kept)} file(s) are still stored: {done.reason}.")
     elif done.reason:
         state.warn(f"What is still stored of the releases that left before is not known: {done.reason}.")
-    state.result(
-        {
-            **where_document(repository, commit),
-            "removed": [file_document(named) for named in done.removed],
-            "gone": [
-                {"project": each.project, "version": each.version, "filename": name, "sha256": sha256}
-                for each in done.gone
-                for name, sha256 in each.removed.items()
-            ],
-            "younger": [{"project": each.project, "version": each.version} for each in choice.younger],
-            "kept": [file_document(named) for named in done.kept],
-        },
-        [
-            *choice.notes,
-            *(f"removed {name}" for name in freed),
-            *(f"gone already: {name}" for each in done.gone for name in each.removed if name not in freed),
-            *([f"left {len(choice.younger)} release(s) that are younger than {age}"] if choice.younger else []),
-            where_line(repository, commit),
-        ],
-    )
+    document = removal_document(done, choice.younger)
+    lines = [*choice.notes, *result_lines.removal(document, age), where_line(repository, commit)]
+    state.result({**where_document(repository, commit), **document}, lines)
 
 
 def _question(choice: RemovalChoice) -> str:
