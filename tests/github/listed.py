@@ -42,4 +42,5 @@ def listed(
         mark=release_listing.mark(files),
         index="main",
         assets=assets,
+        created=NOW,
     )

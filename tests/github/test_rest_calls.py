@@ -92,6 +92,7 @@ LISTED = Listed(
     mark="0" * 64,
     index="main",
     assets=(STORED,),
+    created=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
 )
 PROPOSED = Pull(number=4, address="https://github.com/acme/pkgs/pull/4", head=SHA)
 ABOUT = About(private=False, archived=False, default_branch="main", size=3, may_push=True, scopes=None)
@@ -103,6 +104,7 @@ CALLS: dict[str, tuple[Callable[[Rest], object], list[object], object]] = {
     "release": (lambda rest: rest.release(1), [RELEASE], LISTED),
     "create_release": (lambda rest: rest.create_release("demo-1.0", SHA, MARK), [RELEASE], LISTED),
     "publish_release": (lambda rest: rest.publish_release(1, "demo-1.0", SHA, MARK), [RELEASE], LISTED),
+    "rewrite_release": (lambda rest: rest.rewrite_release(1, MARK), [RELEASE], LISTED),
     "delete_release": (lambda rest: rest.delete_release(1), [None], None),
     "assets": (lambda rest: list(rest.assets(1)), [[ASSET]], [STORED]),
     "upload": (lambda rest: rest.upload(LISTED, "a.whl", io.BytesIO(b"x"), 1), [ASSET], STORED),

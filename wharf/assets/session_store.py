@@ -40,8 +40,8 @@ class SessionStore(Protocol):
     - Methods raise StorageError (QuotaError, BusyError) beside what they say.
     """
 
-    def create(self, session: UploadSession) -> None:
-        """Keep a new session.
+    def create(self, session: UploadSession) -> UploadSession:
+        """Keep a new session, and give it as it is kept: on GitHub it has another id and token, which name its draft.
 
         Raises LiveSessionError, with the session that is there, if another one of the same `release` is `live`; of two that
         come at once, one wins. Raises BusyError if its index has MOST_SESSIONS live ones. Those that are `is_over` by the

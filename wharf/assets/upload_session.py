@@ -34,7 +34,7 @@ MOST_UPLOADS: Final = 10_000
 """Uploads of files into one session, with those that were deleted again."""
 
 _ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43,64}", re.ASCII)
 _KEY = re.compile(r"([0-9]{1,5})-([0-9a-f]{32})", re.ASCII)
 
 

@@ -19,6 +19,7 @@ MOST_ASSETS = 1000
 """Assets that a release can have ("About releases")."""
 
 _MARK = re.compile(r"<!-- wharf index=([a-z0-9-]+) files=([0-9a-f]{64}) -->")
+_SESSION = re.compile(r"<!-- wharf session=([^>]*)-->")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class Listed:
     """A release. `mark` is the digest of the files that `wharf publish` made it for, to `index`; None: it is not wharf's.
 
     `touched` is when it or one of its assets was changed last: the creation that GitHub names can be that of the tagged commit.
+    `created` is the latter. `session` is what its text says of an upload session, not yet understood; None: it is none.
     """
 
     id: int
@@ -53,6 +55,8 @@ class Listed:
     mark: str | None
     index: str | None
     assets: tuple[Stored, ...]
+    created: datetime
+    session: str | None = None
 
     def find(self, file: File) -> Stored | None:
         """The asset that holds a file's bytes."""
@@ -63,6 +67,12 @@ def marked(text: str) -> tuple[str | None, str | None]:
     """The index and the mark that the text of a release tells; None for one that is not wharf's."""
     found = _MARK.search(text[:4096])
     return (found[1], found[2]) if found else (None, None)
+
+
+def session_of(text: str) -> str | None:
+    """What the text of a release says of an upload session; None for one that is none."""
+    found = _SESSION.search(text)
+    return found[1] if found else None
 
 
 def find(assets: Iterable[Stored], file: File) -> Stored | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from wharf.github import release_tags
 from wharf.github.release_listing import MOST_ASSETS
-from wharf.github.release_states import DRAFTS, OPEN, PUBLISHED, WHOLE, state_of
+from wharf.github.release_states import DRAFTS, FILLED, OPEN, PUBLISHED, WHOLE, state_of
 from wharf.index import asset_location
 from wharf.model import version_of
 
@@ -114,7 +114,9 @@ def plan(
     releases = [PlannedRelease(project, version, rest[at : at + most], number + at // most) for at in range(0, len(rest), most)]
     for one in releases:
         wanted = [*one.files, *(each.named.file for each in one.beside)]
-        one.into = _open_release(ours.values(), wanted) or _draft_for(ours.values(), one.files)
+        draft = _draft_for(ours.values(), one.files)
+        filled = draft if draft is not None and state_of(draft, one.files) is FILLED else None
+        one.into = filled or _open_release(ours.values(), wanted) or draft  # what is stored is not sent once more
     return Plan(held, releases)
 
 

@@ -19,7 +19,7 @@ from github.Team import Team
 
 from wharf.errors import NotAllowedError, NotFoundError, StorageError
 from wharf.github.pygithub_requester import Pages, Sender, WireRequester, understood
-from wharf.github.release_listing import Listed, Stored, marked
+from wharf.github.release_listing import Listed, Stored, marked, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -104,6 +104,14 @@ class Rest:
                 tag, text, draft=False, prerelease=prerelease, tag_name=tag, target_commitish=tip, make_latest="false"
             )
         )
+
+    @understood()
+    def rewrite_release(self, number: int, text: str) -> Listed:
+        """Give a release another text. Nothing else of it changes: who published it meanwhile is not contradicted."""
+        _, told = self._requester.requestJsonAndCheck("PATCH", f"{{repo}}/releases/{number}", input={"body": text})
+        if not isinstance(told, dict):
+            raise TypeError("what should be a release is something else")
+        return _listed(GitRelease(self._requester, {}, told, completed=True))
 
     @understood()
     def delete_release(self, number: int) -> None:
@@ -276,6 +284,8 @@ def _listed(found: GitRelease) -> Listed:
         mark=mark,
         index=index,
         assets=assets,
+        created=_told(found.created_at),
+        session=session_of(found.body or ""),
     )
 
 
