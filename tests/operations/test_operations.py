@@ -416,7 +416,7 @@ def test_a_clock_that_cannot_be_publishes_nothing(
             return moment
 
     wheel = make_wheel(tmp_path)
-    monkeypatch.setattr("wharf.operations.publish.datetime", Clock)
+    monkeypatch.setattr("wharf.operations.publish_group.datetime", Clock)
     with pytest.raises(StorageError, match=f"The clock of this machine says {moment.year}-01-01 00:00 UTC"):
         put(repository, wheel, dry_run=dry_run)
     assert (repository.branch.tip(), stored(store)) == (None, [])

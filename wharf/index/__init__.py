@@ -9,7 +9,8 @@ program that a configuration names.
 - `snapshot`: the index at one commit, which is all that readers see. `all_indexes` reads all indexes at once.
 - `change`: what a verb wants of an index, as a value. The kinds of changes are `add_files`, `promotion`, `restoration`,
   `prune_releases`, `yank_and_remove`, `status_change` and `wharf_toml_change`; each decides its conflicts. `guarded_change`
-  asks before, whether somebody may do that.
+  asks before, whether somebody may do that. `grouped_changes` makes one commit of several changes, each of which meets
+  the `amended_records` that those before it leave.
 - `record`: a release as the bytes of `release.json`, and the state of a project.
 - `wharf_toml`: `wharf.toml`, the settings of an index. `index_states` reads those of all indexes at once. `index_name`: what
   an index can be called. `name_globs`: globs over names. `wharf_toml_error`: what is said of a value that is not understood.

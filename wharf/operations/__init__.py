@@ -3,7 +3,9 @@
 They promise an order in which no crash shows anything half done: bytes are stored before the index names them, and deleted
 after it names them no more. Each can be run again. Nothing here prints or reads options: `cli` and `server` do that.
 
-- `publish`: files into the store, then into the index. `publish_inputs` checks them; `file_selection` finds them in folders.
+- `publish`: files into the store, then into the index. `publish_group` does it for several at once, and for one as a group of
+  one. `publish_inputs` checks the files, `index_beginning` whether a missing index may be made; `file_selection` finds files
+  in folders.
 - `promote`: releases of one index into another one. `dependency_search` finds what comes along. `propose` makes a pull request
   of it, and `proposal_text` says in it what changes for installers.
 - `yank`, `remove`: releases or files marked, or taken out. `removal_choice` says which ones are meant, and `stored_bytes`
