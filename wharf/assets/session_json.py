@@ -85,6 +85,7 @@ def _file_value(file: SessionFile) -> Json:
         "hashes": dict(file.hashes),
         "state": file.state,
         "sha256": file.sha256,
+        "requires_python": file.requires_python,
         "notices": list(file.notices),
     }
 
@@ -95,7 +96,7 @@ def _file(said: Mapping[str, Any]) -> SessionFile:
         raise ValueError("it has a file that is none")
     if state not in get_args(FileState):
         raise ValueError("a file has no state")
-    hashes = _checked(said.get("hashes"), dict)
+    hashes, python = _checked(said.get("hashes"), dict), said.get("requires_python")
     return SessionFile(
         number=_checked(said.get("number"), int),
         filename=filename,
@@ -103,6 +104,7 @@ def _file(said: Mapping[str, Any]) -> SessionFile:
         hashes={name: _checked(digest, str) for name, digest in hashes.items()},
         state=state,  # type: ignore[arg-type] # it is one of them
         sha256=sha256,
+        requires_python=None if python is None else _checked(python, str),
         notices=_texts(said.get("notices")),
     )
 

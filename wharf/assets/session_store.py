@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from wharf.errors import ConflictError
+from wharf.assets.upload_session import MOST_SESSIONS
+from wharf.errors import ConflictError, WharfError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,6 +32,20 @@ class LiveSessionError(ConflictError):
         self.session = session
 
 
+class ManySessionsError(WharfError):
+    """An index has as many live sessions as it may have."""
+
+    code = "too-many-sessions"
+    exit_code = 7
+    http_status = 429
+
+    def __init__(self, index: str) -> None:
+        super().__init__(
+            f"The index {index!r} has {MOST_SESSIONS} upload sessions that are neither published nor canceled.",
+            "Publish or cancel some of them; those that nobody continues end by themselves after a week.",
+        )
+
+
 class SessionStore(Protocol):
     """The upload sessions of one repository, of all of its indexes.
 
@@ -44,8 +59,8 @@ class SessionStore(Protocol):
         """Keep a new session, and give it as it is kept: on GitHub it has another id and token, which name its draft.
 
         Raises LiveSessionError, with the session that is there, if another one of the same `release` is `live`; of two that
-        come at once, one wins. Raises BusyError if its index has MOST_SESSIONS live ones. Those that are `is_over` by the
-        `created` of the new one count for neither.
+        come at once, one wins. Raises ManySessionsError if its index has MOST_SESSIONS live ones. Those that are `is_over` by
+        the `created` of the new one count for neither.
         """
         ...
 

@@ -44,7 +44,8 @@ class SessionFile:
 
     `number` counts the uploads of one session from 0, so a file that replaces another one has another number. `size` and
     `hashes` (lower-case hex, by names of hashlib) are what the client said. `sha256` is that of the bytes that the store has;
-    None: it has none yet. A file that is deleted leaves the session, so CANCELED is never the state of one.
+    None: it has none yet. `requires_python` is what these bytes say, for the stage. A file that is deleted leaves the session,
+    so CANCELED is never the state of one.
     """
 
     number: int
@@ -53,6 +54,7 @@ class SessionFile:
     hashes: Mapping[str, str]
     state: FileState = PENDING
     sha256: str | None = None
+    requires_python: str | None = None
     notices: tuple[str, ...] = ()
 
 

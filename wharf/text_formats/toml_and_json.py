@@ -55,6 +55,31 @@ def json_value(data: bytes) -> Json:
     return found
 
 
+def strict_json(data: bytes) -> Json:
+    """The value of a document that all readers understand alike. Raises ValueError.
+
+    No key is there twice, no number is NaN or without an end, and it is UTF-8.
+    """
+    try:
+        found: Json = json.loads(data.decode(), parse_constant=_no_number, object_pairs_hook=_once)
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+        _check(found)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    return found
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is not a number")
+
+
+def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is there twice")
+    return found
+
+
 def _check(value: object) -> None:
     """A number in base 16 escapes Python's own limit, and cannot be shown then."""
     if isinstance(value, int) and not -_LARGEST <= value < _LARGEST:

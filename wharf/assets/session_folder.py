@@ -1,0 +1,298 @@
+"""Upload sessions in the folder of a store: `sessions/<id>/session.json`, and the bytes in `sessions/<id>/files/`.
+
+The token of a session is in its file, so all of it is for the owner of the store alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from wharf.assets.session_json import LARGEST, session_bytes, session_of
+from wharf.assets.session_store import LiveSessionError, ManySessionsError
+from wharf.assets.upload_session import MOST_SESSIONS, is_session_id
+from wharf.errors import UNWRITABLE, NotFoundError, OddFileError, StorageError
+from wharf.system import disk_remedies, owner_only_folder, regular_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from wharf.assets.upload_session import SessionFile, UploadSession
+    from wharf.secret import Secret
+
+FILE: Final = "session.json"
+
+_DEPTH = 3  # parts of the path of a session's file below the store's folder: sessions, id, session.json
+_FILES = "files"
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is remembered of a session's file that has not changed since."""
+
+    stamp: tuple[int, int, int]
+    digest: str
+
+
+class FolderSessions:
+    """The upload sessions of a store in a folder. Any number of processes may use it at once.
+
+    - Whoever writes holds the lock of the folder. A session's file is replaced whole, and is on the disk then.
+    - Whoever publishes a session holds a lock in its own folder, which ends with the process.
+    - A folder without a session's file is the rest of a session that was deleted, or never made.
+    - What is read or deleted as a file is a regular file in real folders. A link or a device is an OddFileError.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root / "sessions"
+        self._seen: dict[str, _Seen] = {}
+        self._look = threading.Lock()
+
+    def create(self, session: UploadSession) -> UploadSession:
+        """Keep a new session, as it is. Raises LiveSessionError and ManySessionsError."""
+        with self._told(), self._alone():
+            self._delete_rests()
+            live = [each for each in self.all() if each.live and not each.is_over(session.created)]
+            for each in live:
+                if each.release == session.release:
+                    raise LiveSessionError(each)
+            if sum(each.index == session.index for each in live) >= MOST_SESSIONS:
+                raise ManySessionsError(session.index)
+            owner_only_folder.make(self._root / session.id / _FILES)
+            self._write(session)
+            _sync(self._root)
+        return session
+
+    def get(self, session_id: str) -> UploadSession | None:
+        """The session with that id. Raises StorageError for one that cannot be read."""
+        if not is_session_id(session_id):
+            return None
+        path = self._root / session_id / FILE
+        try:
+            with self._told():
+                data = self._read(session_id)
+        except FileNotFoundError:
+            return None
+        try:
+            session = session_of(data)
+        except ValueError as error:
+            raise _unreadable(path, str(error)) from error
+        if session.id != session_id:
+            raise _unreadable(path, "it has the id of another one")
+        return session
+
+    def by_token(self, token: Secret) -> UploadSession | None:
+        """The session with that token."""
+        digest = token.sha256()
+        with self._look:
+            self._look_around()
+            id_ = next((id_ for id_, seen in self._seen.items() if seen.digest == digest), None)
+        found = None if id_ is None else self._readable(id_)
+        return found if found is not None and found.token == token else None
+
+    def all(self) -> Sequence[UploadSession]:
+        """All sessions that can be read, oldest first."""
+        found = [session for id_ in self._ids() if (session := self._readable(id_)) is not None]
+        return sorted(found, key=lambda each: (each.created, each.id))
+
+    def unreadable(self) -> list[Path]:
+        """The files of sessions that are there and cannot be read."""
+        return [
+            self._root / id_ / FILE for id_ in self._ids() if (self._root / id_ / FILE).exists() and self._readable(id_) is None
+        ]
+
+    def update(self, session_id: str, change: Callable[[UploadSession], UploadSession]) -> UploadSession:
+        """Replace a session by what `change` makes of it. Raises NotFoundError, and what `change` raises."""
+        with self._told(), self._alone():
+            before = self.get(session_id)
+            if before is None:
+                raise _gone()
+            after = change(before)
+            if after != before:
+                self._write(after)
+            return after
+
+    @contextlib.contextmanager
+    def publishing(self, session_id: str) -> Iterator[bool]:
+        """The right to publish a session. It ends with the process that has it."""
+        path = self._root / session_id / "publishing"
+        try:
+            with self._told():
+                handle = regular_file.handle_of(path, _DEPTH, os.O_RDWR | os.O_CREAT)
+        except FileNotFoundError as error:
+            raise _gone() from error
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+        finally:
+            os.close(handle)
+
+    def scratch(self, session_id: str) -> Path:
+        """A path in the session's own folder, so that the bytes are renamed into their place."""
+        return self._root / session_id / _FILES / f"{secrets.token_hex(16)}.new"
+
+    def keep(self, session_id: str, file: SessionFile, path: Path, sha256: str) -> None:
+        """Give the bytes their place, when they are on the disk. Raises NotFoundError for a session that is gone."""
+        del sha256
+        try:
+            with self._told():
+                _sync(path)
+                regular_file.put(path, self._place(session_id, file), _DEPTH + 1)
+        except FileNotFoundError as error:
+            raise _gone() from error
+
+    def open(self, session_id: str, file: SessionFile) -> BinaryIO:
+        """The bytes of a file. Raises NotFoundError."""
+        try:
+            with self._told():
+                return os.fdopen(regular_file.handle_of(self._place(session_id, file), _DEPTH + 1), "rb", buffering=0)
+        except FileNotFoundError as error:
+            raise NotFoundError(f"{file.filename} is not in the upload session any more.") from error
+
+    def drop(self, session_id: str, file: SessionFile) -> None:
+        """Delete the bytes of a file."""
+        with self._told(), contextlib.suppress(FileNotFoundError):
+            regular_file.delete(self._place(session_id, file), _DEPTH + 1)
+
+    def ready(self, session: UploadSession) -> None:
+        """Nothing: the publish takes the bytes as they are."""
+
+    def clear(self, session_id: str) -> None:
+        """Delete the bytes of all files."""
+        folder = self._root / session_id / _FILES
+        with self._told():
+            for path in _inside(folder) if _is_folder(folder) else []:
+                with contextlib.suppress(FileNotFoundError):
+                    path.unlink()
+
+    def purge(self, session_id: str) -> None:
+        """Delete a session, unless it is being published."""
+        if not is_session_id(session_id):
+            return
+        with self._told(), self._alone(), contextlib.suppress(NotFoundError), self.publishing(session_id) as mine:
+            if mine:
+                self._delete(session_id)
+
+    def _delete(self, session_id: str) -> None:
+        folder = self._root / session_id
+        (folder / FILE).unlink(missing_ok=True)  # first: without it the rest is nothing
+        if _is_folder(folder):
+            shutil.rmtree(folder)
+
+    def _delete_rests(self) -> None:
+        """Delete what a process left that died while it made or deleted a session. To be called with the lock."""
+        for id_ in self._ids():
+            if not os.path.lexists(self._root / id_ / FILE):
+                self._delete(id_)
+
+    def _ids(self) -> list[str]:
+        return [path.name for path in _inside(self._root) if is_session_id(path.name) and _is_folder(path)]
+
+    def _readable(self, session_id: str) -> UploadSession | None:
+        try:
+            return self.get(session_id)
+        except StorageError:
+            return None
+
+    def _look_around(self) -> None:
+        """Know the tokens of all sessions: only files that are new or changed are read."""
+        there = {}
+        for id_ in self._ids():
+            with contextlib.suppress(FileNotFoundError, OddFileError):
+                status = regular_file.status_of(self._root / id_ / FILE, _DEPTH)
+                stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+                seen = self._seen.get(id_)
+                if seen is None or seen.stamp != stamp:
+                    session = self._readable(id_)
+                    if session is None:
+                        continue
+                    seen = _Seen(stamp, session.token.sha256())
+                there[id_] = seen
+        self._seen = there
+
+    def _place(self, session_id: str, file: SessionFile) -> Path:
+        return self._root / session_id / _FILES / str(file.number)
+
+    def _read(self, session_id: str) -> bytes:
+        path = self._root / session_id / FILE
+        with os.fdopen(regular_file.handle_of(path, _DEPTH), "rb") as file:
+            data = file.read(LARGEST + 1)
+        if len(data) > LARGEST:
+            raise _unreadable(path, "it is too large")
+        return data
+
+    def _write(self, session: UploadSession) -> None:
+        """Replace the file of a session. To be called with the lock."""
+        folder = self._root / session.id
+        fresh = folder / f"{FILE}.new"
+        fresh.unlink(missing_ok=True)
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(session_bytes(session))
+            file.flush()
+            os.fsync(file.fileno())
+        regular_file.put(fresh, folder / FILE, _DEPTH)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the lock of the folder, which is made where it is missing."""
+        owner_only_folder.make(self._root)
+        handle = regular_file.handle_of(self._root / "lock", 2, os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn a full disk and its like into a StorageError that names the place."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            hint = disk_remedies.hint(error, "run it as the store's owner")
+            raise StorageError(f"{self._root} cannot be used: {error.strerror}.", hint, told=UNWRITABLE) from error
+
+
+def _gone() -> NotFoundError:
+    return NotFoundError("The upload session is not there any more.", "Begin another one.")
+
+
+def _unreadable(path: Path, why: str) -> StorageError:
+    return StorageError(
+        f"{path} cannot be read as an upload session: {why}.", f"Delete the folder {path.parent}, and begin the session again."
+    )
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a folder stands there, and no link to one."""
+    return path.is_dir() and not path.is_symlink()
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _sync(path: Path) -> None:
+    """Make the bytes of a file, or the names in a folder, survive a power cut."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
