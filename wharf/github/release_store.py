@@ -13,6 +13,8 @@ from wharf.errors import NotAllowedError, StorageError
 from wharf.github import release_listing, release_tags
 from wharf.github.promoted_assets import PromotedAssets
 from wharf.github.release_publishing import ReleasePublish
+from wharf.github.session_drafts import SessionDrafts
+from wharf.github.session_memory import SessionMemory
 from wharf.index import asset_location
 from wharf.index.change import Named
 from wharf.model import File
@@ -34,10 +36,11 @@ _MOST_REASONS = 3  # that are told of files which could not be deleted
 class Releases:
     """The releases of one repository. `others` (owner/name) are further ones of that host that a record may place a file in."""
 
-    def __init__(self, github: GitHub, index: str, others: Sequence[str] = ()) -> None:
+    def __init__(self, github: GitHub, index: str, others: Sequence[str] = (), *, memory: SessionMemory | None = None) -> None:
         self.github = github
         self.index = index
         self.others = frozenset(each.lower() for each in others)
+        self._memory = memory or SessionMemory()
         self._immutable: dict[int, Listed] = {}  # they never change again
 
     @contextlib.contextmanager
@@ -54,11 +57,15 @@ class Releases:
 
     def acting_as(self, github: GitHub) -> Releases:
         """The same releases, through another client."""
-        return Releases(github, self.index, tuple(self.others))
+        return Releases(github, self.index, tuple(self.others), memory=self._memory)
 
     def of_index(self, index: str) -> Releases:
         """The same releases, for the publishes of another index."""
-        return Releases(self.github, index, tuple(self.others))
+        return Releases(self.github, index, tuple(self.others), memory=self._memory)
+
+    def sessions(self) -> SessionDrafts:
+        """The upload sessions, of all indexes of the repository."""
+        return SessionDrafts(self.github, self._memory)
 
     def place(self, file: File) -> AssetLocation:
         """Where a file is by its record. Raises StorageError if that does not say, or names a repository not allowed here.

@@ -1,0 +1,86 @@
+"""A file of a session, which is an asset of a draft: fetched only when somebody reads it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tempfile
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from wharf.errors import StorageError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+    from wharf.github.api import GitHub
+    from wharf.github.release_listing import Stored
+    from wharf.transport.http_client import Download
+
+
+def opened(github: GitHub, stored: Stored) -> BinaryIO:
+    """The bytes of an asset at their beginning. Nothing is asked for before the first of them is read."""
+    return cast("BinaryIO", io.BufferedReader(_LaterFile(github, stored)))
+
+
+class _LaterFile(io.RawIOBase):
+    """Raises StorageError where the bytes do not come, or are not those that GitHub has the digest of."""
+
+    def __init__(self, github: GitHub, stored: Stored) -> None:
+        super().__init__()
+        self._github, self._stored = github, stored
+        self._file: BinaryIO | None = None
+        self._place = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, place: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._stored.size}[whence]
+        self._place = max(0, base + place)
+        return self._place
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        if self._file is None:
+            self._file = self._fetched()
+        self._file.seek(self._place)
+        view = memoryview(buffer)
+        data = self._file.read(len(view))
+        view[: len(data)] = data
+        self._place += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        super().close()
+
+    def _fetched(self) -> BinaryIO:
+        file = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - it is closed with this
+        try:
+            with self._github.asset(self._stored.id) as found:
+                if isinstance(found, str):
+                    with self._github.open(found) as download:
+                        self._copy(download, file)
+                else:
+                    self._copy(found, file)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def _copy(self, download: Download, file: BinaryIO) -> None:
+        digest, left = hashlib.sha256(), self._stored.size
+        for chunk in download.chunks:
+            left -= len(chunk)
+            if left < 0:
+                break
+            digest.update(chunk)
+            file.write(chunk)
+        if left or digest.hexdigest() != self._stored.sha256:
+            raise StorageError(f"GitHub sent other bytes of {self._stored.name} than it stored.", "Try again.")
