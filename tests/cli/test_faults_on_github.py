@@ -626,7 +626,7 @@ def test_a_wait_is_seen_above_the_bars_and_stays(screen: Screen) -> None:
     with contextlib.redirect_stderr(screen), cli_progress.transfer(state, {"a.whl": 1000, "b.whl": 1000}) as progress:
         progress.read("a.whl", 1000)
         progress.sent("a.whl", 500)
-        state._waiting("GitHub takes 80 new contents a minute", 59.0)
+        state.waiting("GitHub takes 80 new contents a minute", 59.0)
         state.warn("acme/old is called acme/new now")
         progress.sent("a.whl", 500)
         progress.sent("b.whl", 100)
@@ -642,7 +642,7 @@ def test_the_estimate_is_no_sooner_than_the_wait_under_way_ends(monkeypatch: pyt
     monkeypatch.setattr(time, "time", lambda: now)
     shown = Progress(disable=True)
     shown.add_task("files", total=100, completed=99)
-    state._waiting("GitHub takes 500 new contents an hour", 3000.0)
+    state.waiting("GitHub takes 500 new contents an hour", 3000.0)
     assert progress_bars.Left(state).render(shown.tasks[0]).plain == "0:50:00"
 
 

@@ -145,7 +145,7 @@ def test_other_repositories_come_from_the_person_s_own_file() -> None:
     ("key", "hint"),
     [("repos", "Did you mean 'repo'?"), ("maxwait", "Did you mean 'max-wait'?"), ("comit", "Did you mean 'commit'?"),
      ("max_wait", "Did you mean 'max-wait'?"),
-     ("zzz", "There are: repo, index, commit, max-wait, repositories, strict, app, upstreams.")],
+     ("zzz", "There are: repo, server, index, commit, max-wait, repositories, strict, app, upstreams.")],
 )  # fmt: skip
 def test_an_unknown_setting_is_told_with_the_one_that_was_meant(key: str, hint: str) -> None:
     for make, where in ((own, USER), (project, PROJECT)):

@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wharf import repository_address, secret
-from wharf.cli.release_spec import parse_spec
 from wharf.distribution.file_names import Name
 from wharf.distribution.requirements import is_specifier
 from wharf.errors import InvalidDistributionError, RecordError, StorageError, UsageError
@@ -20,6 +19,7 @@ from wharf.github import replies
 from wharf.github.quota_headers import rate, wait_after
 from wharf.index import record, wharf_toml
 from wharf.model import version_of
+from wharf.operations.release_spec import parse_spec
 from wharf.pages import content_negotiation
 from wharf.repository import settings_file
 from wharf.server.files.signed_links import life_of

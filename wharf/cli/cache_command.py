@@ -23,9 +23,9 @@ def clear_command(state: State, project: str | None) -> None:
 
     A server may run meanwhile, and gets them again when somebody asks. When a file was seen first is forgotten too.
     """
-    from wharf.cli.release_spec import parse_name
     from wharf.operations.clear_cache import clear
     from wharf.operations.open_upstream import cache_of
+    from wharf.operations.release_spec import parse_name
 
     settings = state.settings()
     name = None if project is None else parse_name(project)

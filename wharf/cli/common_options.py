@@ -1,4 +1,4 @@
-"""The options that every command has: --repo, --index, --max-wait, -v and --json."""
+"""The options that every command has: --server, --repo, --index, --max-wait, -v and --json."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def common_options(function: F) -> F:
-    """Give a command --repo, --index, --max-wait, -v and --json. They stand before or after the verb."""
+    """Give a command --server, --repo, --index, --max-wait, -v and --json. They stand before or after the verb."""
     return _with_options(function)
 
 
@@ -43,6 +43,7 @@ def _with_options(function: F, *, left_out: str = "") -> F:
             "owner/name, https://HOST/owner/name, or a folder (default: as configured).",
             {"metavar": "ADDRESS"},
         ),
+        (("--server",), "Work over a server: its address, https://HOST/. No repository is needed here.", {"metavar": "URL"}),
     ):
         if left_out not in names:
             option = click.option(*names, help=text, expose_value=False, callback=keep, is_eager=True, **more)

@@ -72,8 +72,8 @@ def show_command(state: State, spec: str, bases: bool, moment: Moment | None) ->
 
     With --json: its document as installers read it (PEP 691).
     """
-    from wharf.cli.release_spec import parse_spec
     from wharf.errors import NotFoundError, did_you_mean
+    from wharf.operations.release_spec import parse_spec
     from wharf.pages import document
 
     name, version = parse_spec(spec)

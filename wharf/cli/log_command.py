@@ -54,9 +54,9 @@ def log_command(state: State, spec: str | None, filename: str | None, most: int 
 
 
 def _asked(spec: str | None, filename: str | None, most: int | None, since: str | None) -> Asked:
-    from wharf.cli.release_spec import parse_spec
     from wharf.index.history import Asked
     from wharf.index.moment import check_not_ahead, parse_moment
+    from wharf.operations.release_spec import parse_spec
 
     name, version = (None, None) if spec is None else parse_spec(spec)
     if filename is not None and version is None:

@@ -84,8 +84,8 @@ def promote_command(
 
 def _wanted(text: str) -> Wanted:
     """`PROJECT==VERSION` or `PROJECT[EXTRA,…]==VERSION` as typed. Raises UsageError."""
-    from wharf.cli.release_spec import parse_name, parse_release
     from wharf.operations.promote import Wanted
+    from wharf.operations.release_spec import parse_name, parse_release
 
     name, bracket, rest = text.partition("[")
     inside, closing, version = rest.partition("]")

@@ -34,8 +34,8 @@ def restore_command(state: State, projects: tuple[str, ...], moment: str, dry_ru
     A file comes back if its bytes are still stored, and if nobody removed it with `wharf remove`. The others are named.
     """
     from wharf.cli import result_lines
-    from wharf.cli.release_spec import parse_name
     from wharf.index.moment import parse_moment
+    from wharf.operations.release_spec import parse_name
     from wharf.operations.restore import restore
     from wharf.operations.result_documents import restoration_document
 

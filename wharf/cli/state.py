@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from wharf.index.moment import Moment
     from wharf.model import Json
     from wharf.repository.opening import Fetch, Repository
+    from wharf.repository.server_settings import ServerSettings
     from wharf.repository.settings import Settings
+    from wharf.repository.settings_file import SettingsFile
 
 
 class State:
@@ -34,6 +36,7 @@ class State:
         self.told = ""
         self.above: Callable[[str], None] | None = None
         """Writes a message above the progress bars, while there are some: otherwise they would draw over it."""
+        self._configs: list[SettingsFile] | None = None
         self.waits_until = 0.0
         """The end of the last wait that was shown, in seconds since 1970."""
 
@@ -44,17 +47,33 @@ class State:
 
     def settings(self) -> Settings:
         """The settings that the options, the environment and the files come to. Raises UsageError."""
-        from wharf.cli.config_files import own_folders, read_configs
+        from wharf.cli.config_files import own_folders
         from wharf.repository import settings
+        from wharf.repository.server_settings import refuse_server
 
-        config, data, cache = own_folders()
-        found = settings.resolve(self.options, os.environ, read_configs(config), data=data, cache=cache)
+        _, data, cache = own_folders()
+        refuse_server(self.options, os.environ, self.configs())
+        found = settings.resolve(self.options, os.environ, self.configs(), data=data, cache=cache)
         way = {"auto": "git push, else the API", "git": "git push", "api": "the API"}[found.commit]
         told = f"repository: {found.place} (from {found.source}); index {found.index!r}; commits by {way}"
         if self.verbose and told != self.told:
             self.say(told)
             self.told = told
         return found
+
+    def configs(self) -> list[SettingsFile]:
+        """The files with settings, read once. Raises UsageError."""
+        from wharf.cli.config_files import own_folders, read_configs
+
+        if self._configs is None:
+            self._configs = read_configs(own_folders()[0])
+        return self._configs
+
+    def server(self) -> ServerSettings | None:
+        """The server that the command works with; None: a repository. Raises UsageError."""
+        from wharf.repository.server_settings import resolve_server
+
+        return resolve_server(self.options, os.environ, self.configs())
 
     @contextmanager
     def repository(
@@ -75,7 +94,7 @@ class State:
 
         from wharf.repository.opening import Watch, open_repository
 
-        watch = Watch(warn=self.warn, wait=self._waiting, note=self.say if self.verbose else lambda _text: None)
+        watch = Watch(warn=self.warn, wait=self.waiting, note=self.say if self.verbose else lambda _text: None)
         settings = self.settings()
         if not patient:
             settings = dataclasses.replace(settings, max_wait=0.0)
@@ -90,7 +109,8 @@ class State:
             with repository_at(repository, at) as past:
                 yield past
 
-    def _waiting(self, reason: str, seconds: float) -> None:
+    def waiting(self, reason: str, seconds: float) -> None:
+        """Say how long the command waits, and why."""
         end = time.time() + seconds
         self.waits_until = max(self.waits_until, end)
         self.say(f"waiting {seconds:.0f} s, until {clock(end)}: {reason}")

@@ -30,8 +30,8 @@ def status_command(state: State, project: str, status: str, reason: str) -> None
     one works as before, and tools tell people that something else takes its place.
     """
     from wharf.cli import result_lines
-    from wharf.cli.release_spec import parse_name
     from wharf.model import Status
+    from wharf.operations.release_spec import parse_name
     from wharf.operations.result_documents import status_document
     from wharf.operations.set_status import set_status
 

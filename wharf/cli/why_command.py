@@ -32,7 +32,7 @@ def why_command(state: State, spec: str) -> None:
     import os
     from datetime import UTC, datetime
 
-    from wharf.cli.release_spec import parse_spec
+    from wharf.operations.release_spec import parse_spec
     from wharf.operations.why import asking, explain
 
     name, version = parse_spec(spec)

@@ -41,7 +41,7 @@ def unyank_command(state: State, spec: str, file: str | None) -> None:
 
 def _set_yanked(state: State, spec: str, file: str | None, reason: str | None) -> None:
     from wharf.cli import result_lines
-    from wharf.cli.release_spec import parse_release
+    from wharf.operations.release_spec import parse_release
     from wharf.operations.result_documents import yank_document
     from wharf.operations.yank import set_yanked
 
@@ -83,7 +83,7 @@ def remove_command(state: State, words: tuple[str, ...], age: str | None, reason
     from datetime import UTC, datetime
 
     from wharf.cli import result_lines
-    from wharf.cli.release_spec import parse_age, parse_removals
+    from wharf.operations.release_spec import parse_age, parse_removals
     from wharf.operations.removal_choice import choose
     from wharf.operations.remove import remove_all
     from wharf.operations.result_documents import removal_document

@@ -29,7 +29,8 @@ after it names them no more. Each can be run again. Nothing here prints or reads
   and `policy_words` which files are shown.
 - `open_upstream`: an upstream index, opened as the repository and its operator allow.
 - `why`: what an installer gets of a project, and which rule hides what. `clear_cache` deletes what is kept of upstreams.
-- `result_documents`: what came of a verb, as JSON for the command line and the management API.
+- `release_spec`: `PROJECT==VERSION` as typed. `result_documents`: what came of a verb, as JSON for the command line and the
+  management API.
 - `repository_dispatch`: the event that starts a workflow after a publish.
 - `doctor`: what is wrong on this machine; `doctor_github` asks GitHub, `doctor_findings` has what is found,
   `doctor_indexes` looks at all indexes, `doctor_upstreams` at the upstreams that the person lists.

@@ -9,5 +9,8 @@ shows a token, and never sends one to a host that only a file in a working tree 
 - `listed_upstreams`: upstream indexes that the person's own file lists, with the credentials for them.
 - `tokens`: the tokens that wharf itself gives to clients of its server. `token_usage`: when each was used last.
 - `locked_file`: a small file that one writer at a time replaces whole.
+- For a wharf server instead of a repository: `server_settings` (which one), `server_address` (what a person types for it),
+  `server_credentials` (the token for it), `server_client` (requests and answers), `server_problems` (its errors as ours),
+  `server_index` (one of its indexes).
 - `local_index`: whether a copy of the index is on this machine.
 """

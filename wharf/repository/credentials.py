@@ -26,7 +26,7 @@ _ENTERPRISE = ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
 _PATIENCE = 10  # seconds that another program has to find a token
 # What another program must not see: with a token in its environment, gh or a helper would answer with that one, whatever host
 # it belongs to; and the rest would let a working tree, as that of a hook that runs wharf, say where a token comes from.
-_NOT_FOR_OTHERS = re.compile(r"(?:GH|GITHUB)_(?:ENTERPRISE_)?TOKEN|WHARF_.*|GIT_(?!SSL_|TRACE).*", re.ASCII)
+NOT_FOR_OTHERS = re.compile(r"(?:GH|GITHUB)_(?:ENTERPRISE_)?TOKEN|WHARF_.*|GIT_(?!SSL_|TRACE).*", re.ASCII)
 _NO_QUESTIONS = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "",
@@ -128,7 +128,7 @@ def _asked(command: list[str], question: str, environ: Mapping[str, str]) -> str
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={name: value for name, value in environ.items() if not _NOT_FOR_OTHERS.fullmatch(name)} | _NO_QUESTIONS,
+            env={name: value for name, value in environ.items() if not NOT_FOR_OTHERS.fullmatch(name)} | _NO_QUESTIONS,
             cwd=os.path.sep,  # the settings of a working tree have no say in where a token comes from
             text=True,
             errors="replace",

@@ -114,11 +114,11 @@ def resolve(
     others: list[str] = next((config.table["repositories"] for config in configs if "repositories" in config.table), [])
     return Settings(
         place=place,
-        index=_index(setting("index", "WHARF_INDEX")),
+        index=checked_index(setting("index", "WHARF_INDEX")),
         source=source,
         trusted=own or not isinstance(place, Address) or place.host in _own_hosts(environ, configs),
         commit=cast("CommitWay", way),
-        max_wait=_seconds(setting("max-wait")),
+        max_wait=seconds(setting("max-wait")),
         strict=any(config.table.get("strict", False) for config in configs),  # no file makes it less strict than another file
         repositories=tuple(others),
         app=_app(configs),
@@ -169,7 +169,8 @@ def _place(text: str, base: Path) -> Address | Path:
     return parse(text) or path.absolute()
 
 
-def _index(name: str | None) -> str:
+def checked_index(name: str | None) -> str:
+    """The name of an index; None: the default one. Raises UsageError for what no index can have as its name."""
     if name is None:
         return DEFAULT_INDEX
     if not is_index_name(name):
@@ -180,7 +181,8 @@ def _index(name: str | None) -> str:
     return name
 
 
-def _seconds(text: str | None) -> float:
+def seconds(text: str | None) -> float:
+    """How long a command may wait, as it was written; None: the default. Raises UsageError."""
     if text is None:
         return LONGEST_WAIT
     if not re.fullmatch(r"[0-9]{1,7}(\.[0-9]+)?(e-[0-9]+)?", text):

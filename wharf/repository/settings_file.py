@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _KEYS = {
     "repo": str,
+    "server": str,
     "index": str,
     "commit": str,
     "max-wait": float,

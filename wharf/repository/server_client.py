@@ -1,0 +1,256 @@
+"""A wharf server over HTTP: requests with the person's token, and answers as documents.
+
+- The token goes to the origin that the person named, and nowhere else: no redirect is followed, and a link of the server that
+  leads to another host is refused.
+- An answer is bounded in bytes and in time. What is no document of wharf is an error that names status and address.
+- A server that asks for a wait gets it, as long as all waits together are as short as allowed.
+- A request that may have arrived is sent again only if that does no harm.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode, urlsplit
+
+from wharf import __version__
+from wharf.errors import StorageError, UncertainError
+from wharf.repository.server_problems import error_of, is_problem
+from wharf.transport.http_client import NoAnswerError, Request, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from wharf.errors import WharfError
+    from wharf.repository.server_address import ServerAddress
+    from wharf.repository.server_credentials import ServerCredential
+    from wharf.transport.http_client import Answer
+
+MOST_BYTES: Final = 64 << 20
+"""Bytes of an answer beyond which it is not read."""
+TRIES: Final = 4
+"""How often a request is sent that fails for other reasons than a limit."""
+JSON: Final = "application/json"
+
+_PAUSE = 5.0  # seconds before the next try where the server names none
+_LONGEST_PAUSE = 60.0  # seconds that a 503 may ask for
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+class NoRoutesError(StorageError):
+    """An answer that is no document of wharf."""
+
+    code = "no-wharf-server"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerAnswer:
+    """What a server answered to a request that it carried out."""
+
+    status: int
+    headers: Mapping[str, str]
+    document: dict[str, Any] = field(default_factory=dict)
+
+
+class ServerClient:
+    """The connections to one server. Safe to use from several threads.
+
+    `wait` is told of each wait, with its reason and its seconds; all together are `max_wait` seconds at most.
+    """
+
+    def __init__(
+        self,
+        address: ServerAddress,
+        credential: ServerCredential | None,
+        *,
+        max_wait: float,
+        wait: Callable[[str, float], None],
+        sleep: Callable[[float], None] = time.sleep,
+        patience: float | None = None,
+    ) -> None:
+        self.address = address
+        self._credential = credential
+        self._bearer = False
+        self._left = max_wait
+        self._wait = wait
+        self._sleep = sleep
+        self._patience = patience
+        self._transport = Transport()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def at(self, address: ServerAddress) -> ServerClient:
+        """The same connections and token, for another path of the same origin."""
+        self.address = address
+        return self
+
+    def get(self, path: str, query: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """The document at a path below the server's address. Raises WharfError."""
+        return self.call("GET", self.url(path, query)).document
+
+    def url(self, path: str, query: Mapping[str, object] | None = None) -> str:
+        """The address of a path, with a query of those values that are not None."""
+        given = {name: str(value) for name, value in (query or {}).items() if value is not None}
+        return self.address.url(path) + (f"?{urlencode(given)}" if given else "")
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        document: Mapping[str, object] | None = None,
+        *,
+        media_type: str = JSON,
+        repeat: bool = True,
+        takes: tuple[int, ...] = (),
+    ) -> ServerAnswer:
+        """Send a document, or nothing, and give the answer: a success, or one of the statuses that `takes` names.
+
+        Not `repeat`: carrying it out twice would do harm. Raises the error that the server tells of, or StorageError.
+        """
+        content = None if document is None else json.dumps(document).encode()
+        headers = {"content-type": media_type} if content is not None else {}
+        headers |= {} if media_type == JSON else {"accept": media_type}
+        return self._patiently(method, url, headers, lambda: content, repeat=repeat, takes=takes)
+
+    def send(self, url: str, size: int, pieces: Callable[[], Iterator[bytes]]) -> ServerAnswer:
+        """POST bytes. Raises UncertainError if it did not come to an end; to send them again does no harm."""
+        headers = {"content-type": "application/octet-stream", "content-length": str(size)}
+        return self._patiently("POST", url, headers, pieces, repeat=False, takes=())
+
+    def _patiently(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: Callable[[], bytes | Iterator[bytes] | None],
+        *,
+        repeat: bool,
+        takes: tuple[int, ...],
+    ) -> ServerAnswer:
+        """Send until it is answered by something else than a wish to wait, or a passing failure."""
+        for tries in range(1, TRIES + 1):
+            try:
+                answer = self._once(method, url, headers, content)
+            except NoAnswerError as error:
+                if (error.sent and not repeat) or error.slow or tries == TRIES:
+                    raise self._unanswered(error, method) from None
+                self._sleep(0.25 * 2**tries)
+                continue
+            with closing(answer):
+                pause = self._pause_of(answer, tries, repeat=repeat)
+                if pause is None:
+                    try:
+                        return self._read(answer, takes)
+                    except NoAnswerError as error:
+                        raise self._unanswered(error, method) from None
+            self._sleep(pause)
+        raise StorageError(f"{self.address.host} has no time for this.", "Try again later.")
+
+    def _unanswered(self, error: NoAnswerError, method: str) -> StorageError:
+        if method == "GET" or not error.sent:
+            return StorageError(error.message, "Is the address right, and does the server run? What is done stays done.")
+        why = f"{error.message.removesuffix('.')}, so nobody knows whether it was done."
+        return UncertainError(why, "Run the same command again: what is done stays done.")
+
+    def _once(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: Callable[[], bytes | Iterator[bytes] | None],
+    ) -> Answer:
+        """One answer, to the token in the clothes that the server takes."""
+        while True:
+            found = self._credential
+            answer = self._transport.send(
+                Request(
+                    method=method,
+                    url=url,
+                    headers={"user-agent": f"wharf/{__version__}", "accept-encoding": "gzip", **headers},
+                    bearer=found.token if found and self._bearer else None,
+                    basic=(found.user, found.token) if found and not self._bearer else None,
+                    content=content(),
+                    patience=self._patience,
+                )
+            )
+            challenge = answer.headers.get("www-authenticate", "").lower()
+            if answer.status != 401 or found is None or self._bearer or "bearer" not in challenge or "basic" in challenge:
+                return answer
+            answer.close()
+            self._bearer = True
+
+    def _pause_of(self, answer: Answer, tries: int, *, repeat: bool) -> float | None:
+        """Seconds to wait before the next try; None: this is the answer."""
+        if answer.status not in {429, 503} or tries == TRIES or (answer.status == 503 and not repeat):
+            return None
+        text = answer.headers.get("retry-after", "")
+        pause = float(text) if text.isascii() and text.isdecimal() and len(text) < 7 else _PAUSE
+        if pause > self._left or (answer.status == 503 and pause > _LONGEST_PAUSE):
+            return None
+        self._left -= pause
+        reason = "the server lets nobody ask so often" if answer.status == 429 else "the server is busy"
+        self._wait(f"{self.address.host}: {reason}", pause)
+        return pause
+
+    def _read(self, answer: Answer, takes: tuple[int, ...]) -> ServerAnswer:
+        if answer.status in _REDIRECTS:
+            raise self._moved(answer)
+        body = answer.read(MOST_BYTES)
+        document = _document(answer, self._hidden(body))
+        if 200 <= answer.status < 300 or answer.status in takes:
+            if document is None and answer.status != 204:
+                raise self._foreign(answer)
+            return ServerAnswer(status=answer.status, headers=answer.headers, document=document or {})
+        raise self._refusal(answer, document)
+
+    def _hidden(self, body: bytes) -> bytes:
+        """A body without the token, which a server may repeat: its words get into messages."""
+        found = self._credential
+        if found is None or found.token.reveal().encode() not in body:
+            return body
+        return found.token.hidden_in(body.decode(errors="replace")).encode()
+
+    def _refusal(self, answer: Answer, document: dict[str, Any] | None) -> WharfError:
+        if document is None or not is_problem(document):
+            return self._foreign(answer)
+        return error_of(answer.status, document, self.address.host)
+
+    def _foreign(self, answer: Answer) -> NoRoutesError:
+        place = urlsplit(answer.request.url)
+        return NoRoutesError(
+            f"{place.scheme}://{place.netloc}{place.path} answers {answer.status}, without a document of wharf.",
+            "Is it the address of `wharf serve`? A proxy before it, or an older wharf, answers like this.",
+        )
+
+    def _moved(self, answer: Answer) -> StorageError:
+        try:
+            parts = urlsplit(answer.headers.get("location", ""))
+            where = f"{parts.scheme}://{parts.hostname}" if parts.scheme and parts.hostname else "another path"
+        except ValueError:
+            where = "another place"
+        return NoRoutesError(
+            f"{answer.request.host} redirects to {where}, and no token follows a redirect.",
+            "If that is your server, name its address: --server https://HOST/",
+        )
+
+
+def part(text: str) -> str:
+    """A part of a path."""
+    return quote(text, safe="")
+
+
+def _document(answer: Answer, body: bytes) -> dict[str, Any] | None:
+    """The JSON object of an answer; None if it is something else."""
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not (kind == JSON or kind.endswith("+json")):
+        return None
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,73 @@
+"""What a server answers where something is wrong, as the error that the same command has over a repository. Pure.
+
+The words of a server are somebody else's: they are bounded, and have no token in them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from wharf.errors import (
+    ConflictError,
+    InvalidDistributionError,
+    NotAllowedError,
+    NotFoundError,
+    RefusedError,
+    StorageError,
+    UsageError,
+    WharfError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FAMILIES: Final[Mapping[str, type[WharfError]]] = {
+    **dict.fromkeys(("usage", "too-slow", "no-method", "not-acceptable", "media-type", "misdirected", "invalid"), UsageError),
+    **dict.fromkeys(("invalid-distribution", "too-large"), InvalidDistributionError),
+    **dict.fromkeys(("not-found", "no-index"), NotFoundError),
+    **dict.fromkeys(("conflict", "session-exists"), ConflictError),
+    **dict.fromkeys(("not-allowed", "may-not-write"), NotAllowedError),
+    **dict.fromkeys(("refused",), RefusedError),
+}
+"""The codes of problems by the exit code that they have; any other one is a failure of the server (exit code 8)."""
+
+_BY_STATUS: Final[Mapping[int, type[WharfError]]] = {
+    **dict.fromkeys((400, 405, 406, 415, 421, 422), UsageError),
+    **dict.fromkeys((401, 403), NotAllowedError),
+    **dict.fromkeys((404, 410), NotFoundError),
+    409: ConflictError,
+    413: InvalidDistributionError,
+}
+_CODE: Final = re.compile(r"[a-z]{1,20}(?:-[a-z]{1,20}){0,4}", re.ASCII)
+_LONGEST: Final = 4000  # characters of what a server says that a person is shown
+
+
+def error_of(status: int, problem: Mapping[str, Any], host: str) -> WharfError:
+    """The error that a problem document tells of."""
+    code, detail, title = (problem.get(key) for key in ("code", "detail", "title"))
+    found = isinstance(code, str) and _CODE.fullmatch(code)
+    family = FAMILIES.get(str(code)) if found else _BY_STATUS.get(status)
+    said = detail if isinstance(detail, str) and detail else title if isinstance(title, str) and title else f"status {status}"
+    error = (family or StorageError)(_bounded(said), _hint(status, host))
+    if found:
+        error.code = str(code)
+    return error
+
+
+def is_problem(document: object) -> bool:
+    """Whether a document of an error is one that wharf understands."""
+    return isinstance(document, dict) and any(isinstance(document.get(key), str) for key in ("detail", "title"))
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _hint(status: int, host: str) -> str:
+    if status == 401:
+        return (
+            f"Set WHARF_TOKEN to a token of that server, or write a line into ~/.netrc: machine {host} login __token__ "
+            "password TOKEN"
+        )
+    return ""
