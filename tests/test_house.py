@@ -43,6 +43,7 @@ SERVER = (
     {"fall_through"},
     {"past"},
     {"simple_api", "web"},
+    {"sessions"},
     {"access_choice", "file_answers"},
     {"app", "startup_check"},
     {"options"},

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from packaging.utils import canonicalize_version
+
 from wharf.assets.upload_session_states import DONE, OPEN, PENDING, FileState, SessionState
 from wharf.secret import Secret
 
@@ -91,8 +93,8 @@ class UploadSession:
 
     @property
     def release(self) -> tuple[str, str, str]:
-        """Index, project and version, of which there is one live session."""
-        return self.index, self.project, self.version
+        """Index, project and version in the one spelling of all that are equal (1.0 is 1.0.0): one live session has it."""
+        return self.index, self.project, canonicalize_version(self.version)
 
     def is_over(self, now: datetime) -> bool:
         """Whether nobody needs it any more: it ran out, or its end was told long enough."""

@@ -55,7 +55,7 @@ class AddFiles:
         unchanged: list[Named] = []
         skipped: list[Named] = []
         for project, files in by_project.items():
-            _refuse_closed(project, records.status(project))
+            refuse_closed(project, records.status(project))
             given = {Name.parse(new.file.filename): new for new in files}
             for growing in self._releases(project, files, records, skipped):
                 after = growing.release()
@@ -170,7 +170,8 @@ class _GrowingRelease:
         self.added.add(file.filename)
 
 
-def _refuse_closed(project: str, status: Status) -> None:
+def refuse_closed(project: str, status: Status) -> None:
+    """Raise RefusedError for a project whose status lets it take no files."""
     if status.marker in {"archived", "quarantined"}:
         because = f": {status.reason}" if status.reason else ""
         raise RefusedError(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from wharf.assets.folder_store import FolderStore
+from wharf.assets.session_folder import FolderSessions
 from wharf.errors import (
     NoIndexError,
     NotAllowedError,
@@ -27,6 +28,7 @@ from wharf.system import disk_remedies
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
+    from wharf.assets.session_store import SessionStore
     from wharf.github.api import GitHub
     from wharf.github.clone import Depth
     from wharf.github.release_store import Releases
@@ -67,6 +69,13 @@ class Repository:
     def address(self) -> str:
         """Where it is by now, for people and scripts: on GitHub it may have learned a new name since it was opened."""
         return str(self.github.address) if self.github else self.where
+
+    @property
+    def sessions(self) -> SessionStore:
+        """The upload sessions of all indexes. Raises UsageError where there are none."""
+        if self.folder is None:
+            raise UsageError("There are no upload sessions for a repository on GitHub.", "Upload the files one by one.")
+        return FolderSessions(self.folder)
 
     @contextmanager
     def every_index(self) -> Iterator[list[Branch]]:

@@ -21,6 +21,9 @@ from wharf.server.files.download_cache import DownloadCache
 from wharf.server.past.history_copy import HistoryCopy
 from wharf.server.past.past_api import PastApi
 from wharf.server.refresh.refresher import Refresher
+from wharf.server.sessions.session_api import SessionApi
+from wharf.server.sessions.session_work import SessionWork
+from wharf.server.sessions.stage import Stage
 from wharf.server.simple_api import SimpleApi
 from wharf.server.upstream.judged_projects import PAST_BUDGET, JudgedProjects
 from wharf.server.upstream.open_upstreams import OpenUpstreams
@@ -31,7 +34,7 @@ from wharf.server.web.webhook import Webhook
 from wharf.system.clock import elapsed, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
     from datetime import datetime
 
     from starlette.types import ASGIApp
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from wharf.repository.opening import Repository
     from wharf.server.logs.operator_log import RefusalLog
     from wharf.server.rules import Rules
+    from wharf.server.web.fastapi_router import Answering
     from wharf.server.web.quota_wait import Sleep
     from wharf.server.web.routes import RenderHome
 
@@ -80,15 +84,16 @@ def make_app(
     age = partial(_age, refresher, copied=github is not None)
     history = HistoryCopy(repository.branch, borrowed, clock=clock)
     past = PastApi(cache, fall_through, history, delivery, copied=github is not None, clock=clock, now=now, age=age)
-    begin = [refresher.forever, *([fall_through.prepare] if rules.password is None else [])]
-    lifespan = partial(_lifespan, begin, past.close)
-    index = repository.branch.index
-    uploads, root = _uploads(repository, rules, clock), rules.root_path.rstrip("/")
+    work = SessionWork(repository, access, cache, refresher, clock=clock, now=now, sleep=sleep)
+    begin = [refresher.forever, *([fall_through.prepare, work.sweep] if rules.password is None else [])]
+    lifespan, more = partial(_lifespan, begin, past.close), _sessions(work, repository, rules, refusals, now)
+    index, root = repository.branch.index, rules.root_path.rstrip("/")
+    uploads = _uploads(repository, rules, clock)
     routes = Routes(access, index, cache, refresher, uploads, sleep, root, _home(rules), fall_through, past, refusals)
     return SimpleApi(
         cache,
         access,
-        router(routes, _webhook(repository, rules, refresher, refusals), lifespan),
+        router(routes, _webhook(repository, rules, refresher, refusals), lifespan, more),
         root_path=rules.root_path,
         delivery=delivery,
         index=index,
@@ -143,6 +148,20 @@ def _fall_through(
 def _uploads(repository: Repository, rules: Rules, clock: Callable[[], float]) -> UploadApi:
     folder = upload_folder(repository, rules)
     return UploadApi(repository, rules.upload_limit, strict=rules.strict_uploads, folder=folder, clock=clock)
+
+
+def _sessions(
+    work: SessionWork, repository: Repository, rules: Rules, refusals: RefusalLog | None, now: Callable[[], datetime]
+) -> Mapping[str, Answering]:
+    """Upload sessions and their stages, at the root for the index that is there, and for each index below its name."""
+    root, limit, strict = rules.root_path.rstrip("/"), rules.upload_limit, rules.strict_uploads
+    api = SessionApi(work, repository.branch.index, root, refusals, limit=limit, strict=strict)
+    stage = Stage(lambda: repository.sessions, now)
+    return {
+        f"{below}/-/{path}/{{rest:path}}": answering
+        for below in ("", "/{index}")
+        for path, answering in (("upload/2.0", api.answer), ("stage", stage.answer))
+    } | {f"{below}/-/upload/2.0": api.answer for below in ("", "/{index}")}
 
 
 def _webhook(repository: Repository, rules: Rules, refresher: Refresher, refusals: RefusalLog | None) -> Webhook | None:

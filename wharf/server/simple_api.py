@@ -48,6 +48,7 @@ log = logging.getLogger("wharf")
 _READING = frozenset({"GET", "HEAD"})
 _WRITING = frozenset({"POST", "PUT"})
 _TAKES_POSTS = frozenset({"/legacy/", "/legacy", "/-/webhook/github"})
+_API = re.compile(r"(?:/[a-z0-9][a-z0-9-]{0,63})?/-/(?:upload|stage)/", re.ASCII)
 _PAGE_OR_FILE = re.compile(r"/(?:simple(?:/.*)?|files/.*)", re.DOTALL)
 _READ_ONLY = re.compile(r"/(?:(?:simple|healthz)(?:/.*)?|files/.*)?", re.DOTALL)
 _OF_INDEX = re.compile(r"/([a-z0-9][a-z0-9-]{0,63})(/(?:simple(?:/.*)?|files/.*|legacy/?))", re.ASCII | re.DOTALL)
@@ -124,7 +125,8 @@ class SimpleApi:
             whole = self._path(scope["path"])
             past = parse_past_address(whole)
             index, path = self._index_of(whole) if past is None else (self._named(past), past.below)
-            if scope["method"] in _WRITING and (past is not None or path not in _TAKES_POSTS):
+            takes = past is None and (path in _TAKES_POSTS or _API.match(path) is not None)
+            if scope["method"] in _WRITING and not takes:
                 await self._say_where_uploads_go(whole, path, scope, receive, send, past)
                 return
             if past is None and not _PAGE_OR_FILE.fullmatch(path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -14,7 +14,7 @@ from wharf.server.http import answer, error_answers
 from wharf.server.web.answer_response import AnswerResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from starlette.requests import Request
@@ -25,14 +25,25 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wharf")
 
+Answering: TypeAlias = "Callable[[Request], Awaitable[Response]]"
+"""What answers all requests at an address."""
+
+METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
 _LIKE_A_PROJECT = re.compile(r".*/[A-Za-z0-9._-]+/")
 """What an installer asks for that was given another address than that of the index."""
 
 
 def router(
-    routes: Routes, webhook: Webhook | None, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]
+    routes: Routes,
+    webhook: Webhook | None,
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+    more: Mapping[str, Answering],
 ) -> FastAPI:
-    """The router. `lifespan` is what runs for as long as the server does; without a `webhook` GitHub is not listened to."""
+    """The router. `lifespan` is what runs for as long as the server does; without a `webhook` GitHub is not listened to.
+
+    `more` answers every method at further addresses, which are patterns of Starlette.
+    """
     app = FastAPI(lifespan=lifespan, redirect_slashes=False, openapi_url=None, docs_url=None, redoc_url=None)
     app.add_exception_handler(WharfError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -42,6 +53,8 @@ def router(
     for path in ("/legacy/", "/legacy", "/{index}/legacy/", "/{index}/legacy"):
         app.add_api_route(path, routes.upload, methods=["POST"])
     app.add_api_route("/healthz", routes.healthz, methods=["GET", "HEAD"])
+    for path, answering in more.items():
+        app.add_route(path, answering, methods=METHODS)
     if webhook is not None:
         app.add_api_route("/-/webhook/github", webhook.take, methods=["POST"])
     return app

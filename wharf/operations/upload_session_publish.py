@@ -1,0 +1,151 @@
+"""To publish an upload session (PEP 694): the ordinary publish, of all of its files at once.
+
+A crash at any moment leaves a session that can be published again: what a commit names by then is `unchanged`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from wharf.assets.upload_session_states import COMPLETED, PUBLISHED, after_session_event
+from wharf.errors import ConflictError, StorageError, WharfError
+from wharf.operations.publish import publish
+from wharf.operations.publish_inputs import Input
+from wharf.operations.upload_session_verbs import utc_second
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wharf.assets.session_store import SessionStore
+    from wharf.assets.upload_session import SessionFile, UploadSession
+    from wharf.index.guarded_change import Check
+    from wharf.operations.upload_session_files import KeptDistributions
+    from wharf.repository.opening import Repository
+
+_MOST_NAMED = 10  # files that one message names
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SessionPublish:
+    """How sessions are published. `actor`, `strict`, `limit` and `check` are those of `publish`.
+
+    `heard` is asked once, when a publish failed: whether the client still waits for the answer. Otherwise the session tells it.
+    """
+
+    actor: str | None
+    strict: bool
+    limit: int
+    check: Check
+    kept: KeptDistributions
+    heard: Callable[[], bool] = lambda: True
+
+
+def publish_session(repository: Repository, store: SessionStore, session_id: str, how: SessionPublish) -> UploadSession | None:
+    """Publish all files of a session; the session after that. None: somebody else publishes it just now.
+
+    Raises ConflictError if a file is not completed, or its name is taken, and what `publish` raises: the session is as before
+    then, and can be changed and published again. A session that is published already stays so.
+    """
+    with store.publishing(session_id) as mine:
+        if not mine:
+            return None
+        session = store.update(session_id, _begun)
+        if session.state != PUBLISHED:
+            try:
+                _carry_out(repository, store, session, how)
+            except WharfError as error:
+                event = partial(_refused if how.heard() else _failed, words=error.sentences)
+                with contextlib.suppress(StorageError):  # then it stays in processing, and whoever looks ends that
+                    store.update(session_id, event)
+                raise
+            session = store.update(session_id, _succeeded)
+    store.clear(session_id)
+    how.kept.forget(session_id)
+    return session
+
+
+def _carry_out(repository: Repository, store: SessionStore, session: UploadSession, how: SessionPublish) -> None:
+    store.ready(session)
+    inputs = [
+        Input(each.filename, partial(_opened, store, session.id, each), each.size, how.kept.get(session.id, each.number))
+        for each in session.files.values()
+    ]
+    publish(
+        repository,
+        inputs,
+        actor=how.actor,
+        create=repository.github is None,  # of a folder, the server looked at its start what is there
+        strict=how.strict,
+        limit=how.limit,
+        check=how.check,
+    )
+
+
+def _begun(session: UploadSession) -> UploadSession:
+    state = after_session_event(session.state, "publish")
+    if state == PUBLISHED:
+        return session
+    waiting = [f"{each.filename} ({each.state})" for each in session.files.values() if each.state != COMPLETED]
+    if waiting:
+        more = f" and {len(waiting) - _MOST_NAMED} more" if len(waiting) > _MOST_NAMED else ""
+        raise ConflictError(
+            f"Files of the session are not completed: {', '.join(waiting[:_MOST_NAMED])}{more}.",
+            "Complete them, or delete them, and publish again.",
+        )
+    if not session.files:
+        raise ConflictError("The session has no file.", "Upload one, or cancel the session.")
+    before = session.state if session.state != state else session.before
+    return dataclasses.replace(session, state=state, before=before)
+
+
+def _refused(session: UploadSession, *, words: str) -> UploadSession:
+    del words  # the client was told
+    return dataclasses.replace(session, state=after_session_event(session.state, "refuse", session.before))
+
+
+def _failed(session: UploadSession, *, words: str) -> UploadSession:
+    return dataclasses.replace(session, state=after_session_event(session.state, "fail"), notices=(words,))
+
+
+def _succeeded(session: UploadSession) -> UploadSession:
+    state = after_session_event(session.state, "succeed")
+    return dataclasses.replace(session, state=state, ended=session.ended or utc_second(), notices=())
+
+
+def _opened(store: SessionStore, session_id: str, file: SessionFile) -> BinaryIO:
+    return cast("BinaryIO", _Compared(store.open(session_id, file), file))
+
+
+class _Compared(io.RawIOBase):
+    """The bytes of a file, which must be those that were checked when they came: days may lie between."""
+
+    def __init__(self, source: BinaryIO, file: SessionFile) -> None:
+        self._source = source
+        self._file = file
+        self._digest = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        """Read on. Raises StorageError at the end of other bytes."""
+        data = self._source.read(len(buffer))
+        self._digest.update(data)
+        if not data and self._digest.hexdigest() != self._file.sha256:
+            raise StorageError(
+                f"The staged bytes of {self._file.filename} are damaged.",
+                "Delete the file from the session, and upload it again.",
+                told=f"The staged bytes of {self._file.filename} are damaged. Delete it from the session, and upload it again.",
+            )
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._source.close()
+        super().close()

@@ -1,0 +1,334 @@
+"""`/-/upload/2.0/`: the upload API of PEP 694 (a draft), request by request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from wharf.assets.session_requests import check_document, read_file, read_release, read_seconds
+from wharf.assets.session_store import LiveSessionError
+from wharf.errors import InvalidDistributionError, NotFoundError, QuotaError, TooLargeError, WharfError
+from wharf.operations.upload_session_files import (
+    KeptDistributions,
+    announce_file,
+    check_bytes,
+    check_receiving,
+    complete_file,
+    delete_file,
+    keep_bytes,
+    note_bad_bytes,
+)
+from wharf.operations.upload_session_publish import SessionPublish, publish_session
+from wharf.operations.upload_session_verbs import begin_session, cancel_session, extend_session
+from wharf.server.daemon_threads import DaemonThreads
+from wharf.server.http.answer import Answer
+from wharf.server.http.request_body import check_length, pieces
+from wharf.server.sessions import session_answers
+from wharf.server.sessions.incoming_bytes import IncomingBytes
+from wharf.server.sessions.session_answers import MEDIA_TYPE, Addresses, file_answer, refusal, refusal_in_words, session_answer
+from wharf.server.web.answer_response import AnswerResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from wharf.assets.upload_session import SessionFile, UploadSession
+    from wharf.distribution.read_distribution import Distribution
+    from wharf.operations.upload_session_files import Digests
+    from wharf.server.access.access_protocol import Uploader
+    from wharf.server.logs.operator_log import RefusalLog
+    from wharf.server.sessions.session_work import SessionWork, Work
+
+log = logging.getLogger("wharf")
+
+BODY_LIMIT: Final = 64 << 10
+"""Bytes of a JSON document of a client."""
+ANSWER_WITHIN: Final = 40.0
+"""Seconds after which a publish that still runs is answered with 202: proxies give up after a minute."""
+CHECKS: Final = 4
+"""Files that are checked at the same time."""
+_TOO_LARGE = TooLargeError(f"The JSON document has more than {BODY_LIMIT >> 10} KiB.", "Send what the documentation shows.")
+_ANY = frozenset({"*/*", "application/*", MEDIA_TYPE, "application/vnd.pypi.upload.latest+json"})
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request of somebody who may upload to the index."""
+
+    request: Request
+    index: str
+    at: Addresses
+    uploader: Uploader
+    work: SessionWork
+
+    async def body(self) -> bytes:
+        """The JSON document of it. Raises WharfError."""
+        check_length(self.request, BODY_LIMIT, _TOO_LARGE)
+        return b"".join([piece async for piece in pieces(self.request, BODY_LIMIT, _TOO_LARGE)])
+
+    async def do(self, question: Callable[[Work], UploadSession]) -> UploadSession:
+        """What comes of a session, in another thread."""
+        return await self.work.run(self.index, self.uploader, question)
+
+
+class SessionApi:
+    """Answers all requests about upload sessions. `limit` is in bytes a file; `strict`: a file worth a warning is refused.
+
+    - Every request is of somebody who may upload: that is looked at before anything else, and said before anything else.
+    - A publish that takes longer than a client waits goes on, and the session tells what came of it.
+    - All methods are for the event loop's thread.
+    """
+
+    def __init__(
+        self, work: SessionWork, index: str, root_path: str, refusals: RefusalLog | None, *, limit: int, strict: bool
+    ) -> None:
+        self._work = work
+        self._index = index
+        self._root = root_path
+        self._refusals = refusals
+        self._limit = limit
+        self._strict = strict
+        self._kept = KeptDistributions()
+        self._incoming = IncomingBytes()
+        self._checks = DaemonThreads("session-check", CHECKS)
+        self._publishes = DaemonThreads("session-publish", 2)
+        self._under_way: set[asyncio.Task[UploadSession | None]] = set()
+
+    async def answer(self, request: Request) -> Response:
+        """The answer to one request."""
+        index = request.path_params.get("index", self._index)
+        try:
+            found = await self._answer(request, index)
+        except WharfError as error:
+            found = self._refused(request, error)
+        return AnswerResponse(found)
+
+    async def _answer(self, request: Request, index: str) -> Answer:
+        uploader = await self._work.uploader(request, index)
+        if isinstance(uploader, Answer):
+            self._tell(request, uploader.status, uploader.reason.decode())
+            return session_answers.refusal_like(uploader)
+        parts = request.path_params.get("rest", "").split("/")
+        methods = self._methods(parts)
+        if methods is None:
+            return refusal_in_words(404, "Upload sessions have no such address.")
+        handle = methods.get(request.method)
+        if handle is None:
+            allowed = ", ".join(methods)
+            return refusal_in_words(405, f"Only {allowed} is answered here.", headers=(("allow", allowed),))
+        if not _takes(request.headers.get("accept", "")):
+            return refusal_in_words(406, f"The client does not take the format that the server has: {MEDIA_TYPE}.")
+        is_bytes = parts[-1] == "bytes"
+        if request.method == "POST" and not is_bytes and _media_type(request) != MEDIA_TYPE:
+            return refusal_in_words(415, f"The Content-Type of the request must be {MEDIA_TYPE}.")
+        if request.headers.get("content-encoding", "identity") != "identity":
+            return refusal_in_words(415, "The body of the request must not be compressed.")
+        host = request.headers.get("host", "")
+        below = f"/{index}" if "index" in request.path_params else ""
+        at = Addresses(f"{request.url.scheme}://{host}{self._root}{below}")
+        return await handle(Call(request, index, at, uploader, self._work))
+
+    def _methods(self, parts: list[str]) -> dict[str, Callable[[Call], Awaitable[Answer]]] | None:
+        """What can be done at an address, by method."""
+        match parts:
+            case [""]:
+                return {"POST": self._begin}
+            case [id_] | [id_, ""]:
+                return {"GET": partial(self._status, id_), "DELETE": partial(self._cancel, id_)}
+            case [id_, "publish"]:
+                return {"POST": partial(self._publish, id_)}
+            case [id_, "extend"]:
+                return {"POST": partial(self._extend, id_)}
+            case [id_, "files"]:
+                return {"POST": partial(self._announce, id_)}
+            case [id_, "files", key]:
+                return {"GET": partial(self._file_status, id_, key), "DELETE": partial(self._delete, id_, key)}
+            case [id_, "files", key, "bytes"]:
+                return {"POST": partial(self._receive, id_, key)}
+            case [id_, "files", key, "complete"]:
+                return {"POST": partial(self._complete, id_, key)}
+        return None
+
+    async def _begin(self, call: Call) -> Answer:
+        asked = read_release(await call.body())
+
+        def begin(work: Work) -> UploadSession:
+            work.may_write(asked.project)
+            snapshot, creator = work.snapshot(), call.uploader.name
+            return begin_session(work.store, work.index, asked, snapshot, creator=creator, now=work.now())
+
+        try:
+            session = await call.do(begin)
+        except LiveSessionError as error:
+            return refusal(error, (("location", call.at.session(error.session)),))
+        return session_answer(201, session, call.at, (("location", call.at.session(session)),))
+
+    async def _status(self, id_: str, call: Call) -> Answer:
+        return session_answer(200, await call.do(lambda work: work.session(id_)), call.at)
+
+    async def _extend(self, id_: str, call: Call) -> Answer:
+        seconds = read_seconds(await call.body())
+        session = await call.do(lambda work: extend_session(work.store, work.session(id_).id, seconds))
+        return session_answer(200, session, call.at)
+
+    async def _cancel(self, id_: str, call: Call) -> Answer:
+        await call.do(lambda work: cancel_session(work.store, work.session(id_).id, work.now()))
+        self._kept.forget(id_)
+        return session_answers.nothing()
+
+    async def _publish(self, id_: str, call: Call) -> Answer:
+        check_document(await call.body())
+        await call.do(lambda work: work.session(id_))
+        waiting = _Waiting()
+        carry_out = partial(self._work.carry_out, call.index, call.uploader, partial(self._carry_out, id_, call, waiting))
+        task = asyncio.create_task(self._publishes.run(carry_out))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        await asyncio.wait({task}, timeout=ANSWER_WITHIN)
+        if not task.done() and waiting.leave():
+            task.add_done_callback(partial(_log_later, id_))
+            session = None
+        else:
+            session = await task
+        location = (("location", call.at.session(session)) if session else ("location", f"{call.at.root}{id_}"),)
+        if session is None:
+            return session_answer(202, await call.do(lambda work: work.session(id_)), call.at, location)
+        await self._work.refresher.refresh()
+        return session_answer(201, session, call.at, location)
+
+    def _carry_out(self, id_: str, call: Call, waiting: _Waiting, work: Work) -> UploadSession | None:
+        how = SessionPublish(
+            actor=call.uploader.name if call.uploader.token is None else None,  # GitHub tells whose token it is
+            strict=self._strict,
+            limit=self._limit,
+            check=work.check,
+            kept=self._kept,
+            heard=waiting.decide,
+        )
+        return publish_session(work.repository, work.store, id_, how)
+
+    async def _announce(self, id_: str, call: Call) -> Answer:
+        await call.do(lambda work: work.session(id_))  # who may not write learns nothing by the body either
+        asked = read_file(await call.body())
+        taken: list[SessionFile] = []
+
+        def announce(work: Work) -> UploadSession:
+            session, file = announce_file(work.store, work.session(id_), asked, work.snapshot(), self._limit)
+            taken.append(file)
+            return session
+
+        session = await call.do(announce)
+        return file_answer(202, session, taken[0].number, call.at, (("location", call.at.file(session, taken[0].number)),))
+
+    async def _receive(self, id_: str, key: str, call: Call) -> Answer:
+        session, number = await self._upload(id_, key, call)
+        file = check_receiving(session, number)
+        path = await call.work.run(call.index, call.uploader, lambda work: work.store.scratch(id_))
+        try:
+            digests = await self._incoming.take(call.request, file, path)
+            try:
+                found = await self._checks.run(partial(self._check, path, file, digests))
+            except InvalidDistributionError as error:
+                words = error.sentences
+                await call.work.run(call.index, call.uploader, lambda work: note_bad_bytes(work.store, id_, file, words))
+                raise
+
+            def keep(work: Work) -> UploadSession:
+                work.session(id_)  # a right that was taken away while the bytes came
+                return keep_bytes(work.store, id_, file, path, found)
+
+            session = await call.do(keep)
+        finally:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+        self._kept.keep(id_, number, found)
+        return file_answer(200, session, number, call.at)
+
+    def _check(self, path: Path, file: SessionFile, digests: Digests) -> Distribution:
+        return check_bytes(path, file, digests, limit=self._limit, strict=self._strict)
+
+    async def _complete(self, id_: str, key: str, call: Call) -> Answer:
+        _, number = await self._upload(id_, key, call)
+        check_document(await call.body())
+        session = await call.do(lambda work: complete_file(work.store, work.session(id_).id, number)[0])
+        return file_answer(201, session, number, call.at, (("location", call.at.file(session, number)),))
+
+    async def _file_status(self, id_: str, key: str, call: Call) -> Answer:
+        session, number = await self._upload(id_, key, call)
+        return file_answer(200, session, number, call.at)
+
+    async def _delete(self, id_: str, key: str, call: Call) -> Answer:
+        _, number = await self._upload(id_, key, call)
+
+        def delete(work: Work) -> None:
+            delete_file(work.store, work.session(id_).id, number)
+
+        await call.work.run(call.index, call.uploader, delete)
+        return session_answers.nothing()
+
+    async def _upload(self, id_: str, key: str, call: Call) -> tuple[UploadSession, int]:
+        """A session, and the number of the upload that an address names. Raises NotFoundError."""
+        session = await call.do(lambda work: work.session(id_))
+        number = session.number_of(key)
+        if number is None:
+            raise NotFoundError("The session has no such upload of a file.", "Begin one.")
+        return session, number
+
+    def _refused(self, request: Request, error: WharfError) -> Answer:
+        answer = refusal(error)
+        if isinstance(error, QuotaError) or answer.status >= 500:
+            log.warning("%s upload session: %s", request.method, error.message)
+        else:
+            self._tell(request, answer.status, error.sentences)
+        return answer
+
+    def _tell(self, request: Request, status: int, sentence: str) -> None:
+        """Tell the operator of a request that is refused."""
+        if self._refusals is not None and status in {401, 403}:
+            authorization = request.headers.get("authorization")
+            who = None if authorization is None else self._work.access.name_of(authorization.encode("latin-1"))
+            self._refusals.refused(request.scope, status, sentence, who)
+
+
+class _Waiting:
+    """Whether a client waits for what comes of a publish: decided once, by the client's patience or by the end of it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._heard: bool | None = None
+
+    def decide(self) -> bool:
+        """In the thread of the publish, which failed: whether the client will be told."""
+        with self._lock:
+            if self._heard is None:
+                self._heard = True
+            return self._heard
+
+    def leave(self) -> bool:
+        """Answer without waiting for the end. False: the end is there."""
+        with self._lock:
+            if self._heard is None:
+                self._heard = False
+            return not self._heard
+
+
+def _log_later(id_: str, task: asyncio.Task[UploadSession | None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.warning("The upload session %s was not published: %s", id_, error)
+
+
+def _takes(accept: str) -> bool:
+    """Whether a client takes what the server has; one that says nothing does."""
+    asked = [each.partition(";") for each in accept[:2000].lower().split(",")]
+    return not accept.strip() or any(kind.strip() in _ANY and rest.strip() != "q=0" for kind, _, rest in asked)
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
