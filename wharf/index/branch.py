@@ -299,7 +299,7 @@ class Branch:
         """The audit log, newest first, an entry for each commit. Raises NotFoundError for `since` a commit of another line."""
         if self.tip() is not None:
             after = None if asked.since is None else commit_line.last_before(self.line(), asked.since, self.index)
-            yield from history.read(self._git, self._objects, self.ref, asked, after)
+            yield from history.read(self._git, self._objects, asked.at or self.ref, asked, after)
 
     def _parsed(self, word: str) -> str | None:
         """The commit that a word stands for in the repository on this machine."""
