@@ -64,7 +64,7 @@ class TooLargeError(InvalidDistributionError):
 
 
 class NotFoundError(WharfError):
-    """A project, release, file or token that is not there. `unseen`: GitHub does not show it, which may be for lack of rights."""
+    """A project, release, file or token that is not there. `unseen`: GitHub does not show it, perhaps for lack of rights."""
 
     code = "not-found"
     exit_code = 4
