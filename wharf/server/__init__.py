@@ -8,12 +8,8 @@ Wings, from the ground up:
 
 - `http`: connections, requests and answers. `logs`: what the operator is told. `access`: who may read and upload.
 - `files`: the bytes of files. `refresh`: how a new commit is noticed and shown. `upstream`: what other indexes have.
-<<<<<<< HEAD
-- `past`: addresses of the past. `web`: uploads, webhooks, the page for people.
-- `sessions`: upload sessions, and the stages that show them before they are published.
-=======
 - `past`: addresses of the past. `web`: uploads, webhooks, the page for people. `json_pages`: those of the older JSON API.
->>>>>>> ac54329 (Answer the older JSON API of the public index for own projects)
+- `sessions`: upload sessions, and the stages that show them before they are published.
 
 Rooms:
 
