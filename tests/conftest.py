@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from hypothesis import settings
 from jwt import algorithms
 
@@ -80,6 +81,15 @@ def _nobodys_configuration(tmp_path_factory: pytest.TempPathFactory, monkeypatch
     monkeypatch.setenv("HOME", str(home))
     for name in (*PLACES, *TOKENS, *ENTERPRISE):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _patience() -> Iterator[None]:
+    """httpx gives up after 5 seconds, if a test says nothing else. A busy machine may need more for an answer."""
+    with pytest.MonkeyPatch.context() as patched:
+        for wait in ("connect", "read", "write", "pool"):
+            patched.setattr(DEFAULT_TIMEOUT_CONFIG, wait, 60.0)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

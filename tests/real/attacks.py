@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 OURS, THEIRS = "of the private index", "of the upstream"
 JSON = "application/vnd.pypi.simple.v1+json"
 
-_START, _STOP = 60, 20
+_START, _STOP = 60, 60
 
 # `wharf` as the command starts it, but it trusts no answer longer than it must, forgives a failure at once, and reads how far
 # its clock is wrong, in seconds, from a file.

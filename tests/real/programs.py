@@ -24,9 +24,9 @@ from wharf.pages.page_format import Format
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_TIMEOUT = 120
-_START = 30
-_STOP = 20
+_TIMEOUT = 300
+_START = 60
+_STOP = 60
 _MEANT = ("refused: ", "This index has no project ", "Further names ")
 _JSON = "application/vnd.pypi.simple.v1+json"
 
@@ -68,6 +68,7 @@ class Machine:
             "COLUMNS": "200",
             "PIP_CONFIG_FILE": os.devnull,
             "UV_PYTHON_DOWNLOADS": "never",
+            "POETRY_INSTALLER_MAX_WORKERS": "1",  # several at once forget the password now and then (docs/run.md)
             **more,
         }
 

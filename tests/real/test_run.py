@@ -66,7 +66,7 @@ class World:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
-                timeout=180,
+                timeout=300,
                 pass_fds=(writing,),
             )
         finally:
@@ -189,7 +189,7 @@ def test_pip_installs_private_and_public_packages(world: World) -> None:
 
 def tool(folder: Path, name: str, requirement: str) -> Path:
     """A tool of its newest version, in an environment of its own."""
-    subprocess.run([sys.executable, "-m", "venv", folder / name], check=True, timeout=60)
+    subprocess.run([sys.executable, "-m", "venv", folder / name], check=True, timeout=300)
     pip = [str(folder / name / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", requirement]
     done = subprocess.run(pip, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

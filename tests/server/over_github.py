@@ -110,7 +110,7 @@ class World:
             app = make_app(repository, Rules(**rules), clock=self.hub.clock.now, sleep=self.sleep, refusals=refusals)
             with (
                 running(app) as url,
-                httpx.Client(base_url=url, auth=("x", self.bob), timeout=10) as client,
+                httpx.Client(base_url=url, auth=("x", self.bob), timeout=60) as client,
             ):
                 if wait:
                     soon(lambda: client.get("/healthz").json()["status"] == "ok")

@@ -67,7 +67,7 @@ def serving(repository: Repository, at: list[datetime] | None = None, rules: Rul
     """A server whose clock stands at `at`, or at `NOW`."""
     clock = [NOW] if at is None else at
     app = make_app(repository, rules, now=lambda: clock[0])
-    with running(app) as url, httpx.Client(base_url=url, timeout=10) as client:
+    with running(app) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
 
 

@@ -232,7 +232,7 @@ def test_files_that_wait_for_github_are_bounded(world: World, monkeypatch: pytes
     with world.serving(stream=True) as client:
         for wheel in wheels:
             assert client.get(address(wheel) + ".metadata").status_code == 200
-        monkeypatch.setattr(world.hub.faults, "run_before", lambda line: "/release-assets/" in line and later.wait(10))
+        monkeypatch.setattr(world.hub.faults, "run_before", lambda line: "/release-assets/" in line and later.wait(60))
         try:
             with ThreadPoolExecutor(3) as pool:
                 first = [pool.submit(client.get, address(wheel)) for wheel in wheels[:3]]

@@ -213,7 +213,7 @@ def test_readers_of_a_slow_download_share_it(world: World, monkeypatch: pytest.M
     def pause(_seconds: float) -> None:
         """Between two of twenty pieces: half of them come, the others when they are told to."""
         if next(pieces) > 10:
-            go_on.wait(10)
+            go_on.wait(60)
 
     with world.serving(stream=True) as client:
         assert client.get("/simple/").status_code == 200

@@ -59,7 +59,7 @@ LIMIT = 1 << 20
 @contextmanager
 def serving(repository: Repository, rules: Rules, *, make: Callable[[], ASGIApp] | None = None) -> Iterator[httpx.Client]:
     app = make_app(repository, rules) if make is None else make()
-    with running(app) as url, httpx.Client(base_url=url, timeout=10) as client:
+    with running(app) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
 
 
@@ -423,7 +423,7 @@ def test_uploads_are_checked_side_by_side(
     client: httpx.Client, token: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The check of each waits here until that of the other has begun."""
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
     check = read_distribution.read
 
     def meet(*args: Any, **options: Any) -> read_distribution.Distribution:
