@@ -70,8 +70,14 @@ class FolderSessions:
             _sync(self._root)
         return session
 
-    def get(self, session_id: str) -> UploadSession | None:
+    def shows(self, session: UploadSession) -> bool:
+        """Always."""
+        del session
+        return True
+
+    def get(self, session_id: str, *, newest: bool = True) -> UploadSession | None:
         """The session with that id. Raises StorageError for one that cannot be read."""
+        del newest
         if not is_session_id(session_id):
             return None
         path = self._root / session_id / FILE

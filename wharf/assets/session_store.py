@@ -64,8 +64,15 @@ class SessionStore(Protocol):
         """
         ...
 
-    def get(self, session_id: str) -> UploadSession | None:
-        """The session with that id, of whatever index and state; None if there is none, or the text cannot be an id."""
+    def get(self, session_id: str, *, newest: bool = False) -> UploadSession | None:
+        """The session with that id, of whatever index and state; None if there is none, or the text cannot be an id.
+
+        On GitHub it may be as it was some seconds ago, unless `newest` asks for what others changed meanwhile.
+        """
+        ...
+
+    def shows(self, session: UploadSession) -> bool:
+        """Whether `by_token` finds that session: a server on GitHub shows a stage with its own token, or not at all."""
         ...
 
     def by_token(self, token: Secret) -> UploadSession | None:
@@ -131,7 +138,7 @@ class SessionStore(Protocol):
         """
         ...
 
-    def purge(self, session_id: str) -> None:
+    def purge(self, session_id: str) -> object:
         """Delete the session with all of its bytes, if it is there: it ran out, or its end was told long enough.
 
         Never one that somebody publishes just now. What an index names is not touched.

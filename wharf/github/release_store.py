@@ -36,11 +36,20 @@ _MOST_REASONS = 3  # that are told of files which could not be deleted
 class Releases:
     """The releases of one repository. `others` (owner/name) are further ones of that host that a record may place a file in."""
 
-    def __init__(self, github: GitHub, index: str, others: Sequence[str] = (), *, memory: SessionMemory | None = None) -> None:
+    def __init__(
+        self,
+        github: GitHub,
+        index: str,
+        others: Sequence[str] = (),
+        *,
+        memory: SessionMemory | None = None,
+        nobodys: bool | None = None,
+    ) -> None:
         self.github = github
         self.index = index
         self.others = frozenset(each.lower() for each in others)
         self._memory = memory or SessionMemory()
+        self._nobodys = github.source is None if nobodys is None else nobodys  # later it may borrow a token
         self._immutable: dict[int, Listed] = {}  # they never change again
 
     @contextlib.contextmanager
@@ -57,15 +66,15 @@ class Releases:
 
     def acting_as(self, github: GitHub) -> Releases:
         """The same releases, through another client."""
-        return Releases(github, self.index, tuple(self.others), memory=self._memory)
+        return Releases(github, self.index, tuple(self.others), memory=self._memory, nobodys=False)
 
     def of_index(self, index: str) -> Releases:
         """The same releases, for the publishes of another index."""
-        return Releases(self.github, index, tuple(self.others), memory=self._memory)
+        return Releases(self.github, index, tuple(self.others), memory=self._memory, nobodys=self._nobodys)
 
     def sessions(self) -> SessionDrafts:
         """The upload sessions, of all indexes of the repository."""
-        return SessionDrafts(self.github, self._memory)
+        return SessionDrafts(self.github, self._memory, nobodys=self._nobodys)
 
     def place(self, file: File) -> AssetLocation:
         """Where a file is by its record. Raises StorageError if that does not say, or names a repository not allowed here.

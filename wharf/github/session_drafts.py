@@ -55,10 +55,12 @@ class SessionDrafts:
     - What a request needs is in the draft. So any server that is over the repository can answer it.
     - The draft and its assets are asked for with the token of whoever asks: GitHub shows drafts to those who may write.
     - Of two sessions for one release that begin at once, the older draft stays.
+    - `nobodys`: the client has no token of its own. One that it borrows for reading is not used for sessions.
     - Nothing of a text leads elsewhere: assets are those of the draft itself, as GitHub lists them.
     """
 
-    def __init__(self, github: GitHub, memory: SessionMemory) -> None:
+    def __init__(self, github: GitHub, memory: SessionMemory, *, nobodys: bool = False) -> None:
+        self._nobodys = nobodys
         self._github = github
         self._memory = memory
         token = github.source.token().sha256() if github.source is not None else ""
@@ -82,25 +84,27 @@ class SessionDrafts:
             self.purge(each.session.id)
         return found.session
 
-    def get(self, session_id: str) -> UploadSession | None:
-        """The session, by its draft, as it was within the last `FRESH` seconds at least."""
-        if not is_session_id(session_id):
+    def get(self, session_id: str, *, newest: bool = False) -> UploadSession | None:
+        """The session, by its draft; without `newest` as it was within the last `FRESH` seconds."""
+        if not is_session_id(session_id) or self._nobodys:
             return None
         number = release_of(session_id)
-        listed = self._memory.draft(self._token, number) or self._github.rest.release(number)
+        kept = None if newest else self._memory.draft(self._token, number)
+        listed = kept or self._github.rest.release(number)
         if listed is None:
             ended = self._memory.ended(self._token, session_id)
             return ended if ended is not None and ended.state in DONE else None
-        self._memory.note(self._token, listed)
+        if kept is None:
+            self._memory.note(self._token, listed)
         found = session_in(listed)
         if found is not None:
-            return found.session if found.session.id == session_id else None
+            return self._memory.with_said(found.session) if found.session.id == session_id else None
         return None if listed.draft else self._published(listed, session_id)
 
     def by_token(self, token: Secret) -> UploadSession | None:
         """The session that a token names, as far as this client is shown it. Raises BusyError for too many guesses."""
         number = release_of_token(token)
-        if number is None or self._github.source is None:
+        if number is None or self._nobodys:
             return None
         listed = self._memory.draft(self._token, number)
         if listed is None:
@@ -113,10 +117,18 @@ class SessionDrafts:
         if found is None or found.session.token != token:
             self._memory.guessed()
             return None
-        return found.session
+        return self._memory.with_said(found.session)
+
+    def shows(self, session: UploadSession) -> bool:
+        """Whether this client is shown drafts: asked until it is once, and not more than once a minute."""
+        if self._nobodys:
+            return False
+        return self._memory.is_shown(lambda: self._github.rest.release(release_of(session.id)) is not None)
 
     def all(self) -> Sequence[UploadSession]:
         """Those among the newest releases of the last 30 days: no session is older."""
+        if self._nobodys:
+            return []
         return sorted((each.session for each in self._recent()), key=lambda each: each.created)
 
     def update(self, session_id: str, change: Callable[[UploadSession], UploadSession]) -> UploadSession:
@@ -211,15 +223,29 @@ class SessionDrafts:
             self._memory.forget(listed.id)
             self._github.rest.delete_release(listed.id)
 
-    def purge(self, session_id: str) -> None:
-        """Delete the draft, unless somebody publishes it just now."""
+    def purge(self, session_id: str) -> bool:
+        """Delete the draft, unless somebody publishes it just now; whether that is done."""
         listed = self._github.rest.release(release_of(session_id)) if is_session_id(session_id) else None
         found = None if listed is None else session_in(listed)
         if listed is None or found is None or found.session.id != session_id or self._memory.is_publishing(listed.id):
-            return
-        if not self._is_published_elsewhere(listed):
-            self._memory.forget(listed.id)
-            self._github.rest.delete_release(listed.id)
+            return False
+        if self._is_published_elsewhere(listed):
+            return False
+        self._memory.forget(listed.id)
+        self._github.rest.delete_release(listed.id)
+        return True
+
+    def delete_unreadable(self, release: int) -> bool:
+        """Delete a draft whose text says that it is a session, and cannot be read, if that is still so; whether it is done.
+
+        What a later version of wharf wrote stays.
+        """
+        listed = self._github.rest.release(release)
+        if listed is None or not listed.draft or session_in(listed) or not (listed.session or "").startswith("1 "):
+            return False
+        self._memory.forget(release)
+        self._github.rest.delete_release(release)
+        return True
 
     def _recent(self) -> Iterator[DraftedSession]:
         """Every session that can be live. GitHub lists the newest draft first."""

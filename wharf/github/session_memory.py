@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from wharf.assets.upload_session_states import COMPLETED
 from wharf.github.session_queue import SessionQueue
 from wharf.system.clock import elapsed
 
@@ -28,6 +29,7 @@ GUESSES: Final = 60
 
 _KEPT: Final = 512
 _STRIPES: Final = 64
+_SAID: Final = 10_000  # files
 
 
 class SessionMemory:
@@ -46,7 +48,10 @@ class SessionMemory:
         self._turns = tuple(threading.Lock() for _ in range(_STRIPES))
         self._drafts: OrderedDict[tuple[str, int], tuple[float, Listed]] = OrderedDict()
         self._ended: OrderedDict[tuple[str, str], UploadSession] = OrderedDict()
+        self._said: OrderedDict[tuple[str, int], tuple[str | None, tuple[str, ...]]] = OrderedDict()
         self._publishing: set[int] = set()
+        self._shown: bool | None = None
+        self._ask_again = 0.0
         self._guessed: list[float] = []
         self._folder: Path | None = None
 
@@ -81,6 +86,25 @@ class SessionMemory:
             for key in [each for each in self._drafts if each[1] == release]:
                 del self._drafts[key]
 
+    def say(self, session: UploadSession) -> None:
+        """Remember what the checks of complete files said. The next write of the text has it."""
+        with self._lock:
+            for each in session.files.values():
+                if each.state == COMPLETED and (each.requires_python or each.notices):
+                    self._said[session.id, each.number] = each.requires_python, each.notices
+            while len(self._said) > _SAID:
+                self._said.popitem(last=False)
+
+    def with_said(self, session: UploadSession) -> UploadSession:
+        """The session, with what the checks of its complete files said here."""
+        files = dict(session.files)
+        with self._lock:
+            for name, each in session.files.items():
+                said = self._said.get((session.id, each.number))
+                if said is not None and each.state == COMPLETED and each.requires_python is None and not each.notices:
+                    files[name] = replace(each, requires_python=said[0], notices=said[1])
+        return replace(session, files=files)
+
     def end(self, token: str, session: UploadSession) -> None:
         """Remember how a session ended."""
         with self._lock:
@@ -110,6 +134,15 @@ class SessionMemory:
             if mine:
                 with self._lock:
                     self._publishing.discard(release)
+
+    def is_shown(self, ask: Callable[[], bool]) -> bool:
+        """Whether the server's own token is shown drafts, by `ask` where that is not known."""
+        with self._lock:
+            if self._shown or self._ask_again > self._clock():
+                return self._shown is True
+            self._ask_again = self._clock() + 60.0
+        self._shown = ask()
+        return self._shown
 
     def may_guess(self) -> bool:
         """Whether a token of a stage that nobody here knows may be asked about."""

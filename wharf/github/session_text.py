@@ -110,6 +110,15 @@ def same_text(one: UploadSession, other: UploadSession) -> bool:
     return _as_written(one) == _as_written(other)
 
 
+def without_words(session: UploadSession) -> UploadSession:
+    """The session without what the checks of complete files said: not worth a write for each file."""
+    files = {
+        name: replace(each, requires_python=None, notices=()) if each.state == COMPLETED else each
+        for name, each in session.files.items()
+    }
+    return replace(session, files=files)
+
+
 def session_in(listed: Listed) -> DraftedSession | None:
     """The session of a draft; None for one that is none, or whose text is not understood."""
     found = _SAID.fullmatch(listed.session or "")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from wharf.errors import BusyError, NotFoundError, UncertainError, WharfError
 from wharf.github import release_listing
 from wharf.github.session_queue import SessionChange
-from wharf.github.session_text import files_of, release_of, same_text, session_in, session_text
+from wharf.github.session_text import files_of, release_of, same_text, session_in, session_text, without_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,20 +78,37 @@ class SessionWriter:
 
     def _write(self, session_id: str, changes: Sequence[SessionChange]) -> None:
         """Write changes until the text has them."""
+        if self._are_there(session_id, changes):
+            return
         for _ in range(TRIES):
             listed = self.read(session_id)
             found = session_in(listed)
             if found is None:
                 continue
-            session = found.session
+            before = session = self.memory.with_said(found.session)
             for each in changes:
                 session = each.apply(session)
-            if same_text(session, found.session):
+            if same_text(without_words(session), without_words(before)):
+                self.memory.say(session)
                 return
             mark = self.memory.writer + secrets.token_hex(3)
             if self._put(listed, session, session_text(session, [*found.writes, mark]), mark):
                 return
         raise BusyError("The session is being changed by others.", "Try again in a moment.")
+
+    def _are_there(self, session_id: str, changes: Sequence[SessionChange]) -> bool:
+        """Whether the draft of a moment ago has all of it already: as what GitHub tells of a file that just came."""
+        listed = self.memory.draft(self.token, release_of(session_id))
+        found = None if listed is None else session_in(listed)
+        if found is None or found.session.id != session_id:
+            return False
+        before = session = self.memory.with_said(found.session)
+        for each in changes:
+            session = each.apply(session)
+        if any(each.error for each in changes) or not same_text(without_words(session), without_words(before)):
+            return False
+        self.memory.say(session)
+        return True
 
     def _put(self, listed: Listed, session: UploadSession, text: str, mark: str) -> bool:
         """Write one text; whether it, or one that was made of it, is there afterwards."""

@@ -16,8 +16,8 @@ after it names them no more. Each can be run again. Nothing here prints or reads
 - `diff`: what differs between two moments or two indexes; `diff_text` says it.
 - `upload_rights`: who may write which projects.
 - `verify`: index and store compared. `verify_folder` and `verify_releases` know the two stores, `verify_findings` says what
-  can be found, and `verify_past` looks at a moment of the past. `kept_by_past` says which bytes the past keeps, whoever wants
-  to delete them.
+  can be found, `verify_sessions` looks at upload sessions, and `verify_past` at a moment of the past. `kept_by_past` says which
+  bytes the past keeps, whoever wants to delete them.
 - `index_check`: an index branch, or a range of its commits, compared with the format. `index_check_names` knows the other
   indexes, and `index_check_summary` shows what was found on the page of a job.
 - `build`: the static site. `build_plan` has what is to do, `build_links` where links lead, `build_pages` makes the pages, and

@@ -71,8 +71,9 @@ def publish_session(repository: Repository, store: SessionStore, session_id: str
 
 def _carry_out(repository: Repository, store: SessionStore, session: UploadSession, how: SessionPublish) -> None:
     store.ready(session)
+    opened = _opened if repository.github is None else _fetched
     inputs = [
-        Input(each.filename, partial(_opened, store, session.id, each), each.size, how.kept.get(session.id, each.number))
+        Input(each.filename, partial(opened, store, session.id, each), each.size, how.kept.get(session.id, each.number))
         for each in session.files.values()
     ]
     publish(
@@ -119,6 +120,11 @@ def _succeeded(session: UploadSession) -> UploadSession:
 
 def _opened(store: SessionStore, session_id: str, file: SessionFile) -> BinaryIO:
     return cast("BinaryIO", _Compared(store.open(session_id, file), file))
+
+
+def _fetched(store: SessionStore, session_id: str, file: SessionFile) -> BinaryIO:
+    """From GitHub, where the store compares the digest, and the publish reads the file where it lies."""
+    return store.open(session_id, file)
 
 
 class _Compared(io.RawIOBase):

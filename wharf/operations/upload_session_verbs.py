@@ -46,12 +46,12 @@ def begin_session(
     return store.create(new_session(index=index, project=asked.project, version=asked.version, creator=creator, now=now))
 
 
-def find_session(store: SessionStore, index: str, session_id: str, now: datetime) -> UploadSession:
-    """A session of an index. Raises NotFoundError for one that is not there, or is over.
+def find_session(store: SessionStore, index: str, session_id: str, now: datetime, *, newest: bool = False) -> UploadSession:
+    """A session of an index; `newest` is as for `SessionStore.get`. Raises NotFoundError for one that is not there, or is over.
 
     A publish whose process died is at its end here: the session can be changed and published again.
     """
-    session = store.get(session_id)
+    session = store.get(session_id, newest=newest)
     if session is None or session.index != index or session.is_over(now):
         raise NotFoundError("There is no such upload session: it ended, or never was.", "Begin one.")
     if session.state == PROCESSING:

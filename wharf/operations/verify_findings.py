@@ -26,6 +26,7 @@ Kind = Literal[
     "unread-index",
     "temporary",
     "kept-for-past",
+    "upload-session",
 ]
 
 

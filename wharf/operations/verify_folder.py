@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from wharf.assets.session_folder import FolderSessions
 from wharf.errors import OddFileError
 from wharf.operations.kept_by_past import KeptByPast, kept_by_past, kept_until, unread_of
 from wharf.operations.verify_findings import Finding, Findings, named_files, unnamed_detail
+from wharf.operations.verify_sessions import sessions_in_folder
 from wharf.system import regular_file
 
 if TYPE_CHECKING:
@@ -67,7 +70,7 @@ class FolderAudit:
             if not alone:
                 detail = "a publisher is at work and may be about to name it"
                 waiting = [Finding(kind="unnamed-bytes", path=_path(each), detail=detail) for each in sorted(before)]
-                return odd, (*waiting, *self._temporary())
+                return odd, (*waiting, *self._temporary(), *self._sessions(repair=repair))
             after, named = self._unnamed()
             left = sorted(before & after)
             past = kept_by_past(self._repository) if left else KeptByPast()
@@ -81,18 +84,22 @@ class FolderAudit:
                     self._store.delete(*each)
         detail = unnamed_detail(certain=named.certain, past=past.certain)
         gone = repair and certain
+        sessions = self._sessions(repair=repair)
         problems = [Finding(kind="unnamed-bytes", path=_path(each), detail=detail, repaired=gone) for each in unnamed]
         kept = [
             Finding(kind="kept-for-past", path=_path(each), detail=kept_until(past.files[each]))
             for each in left
             if each in past.files
         ]
-        return [*odd, *problems], (*unread_of(named, past), *leftovers, *kept)
+        return [*odd, *problems], (*unread_of(named, past), *leftovers, *kept, *sessions)
 
     def _unnamed(self) -> tuple[set[tuple[str, str]], NamedFiles]:
         stored = set(self._store.assets())  # before the indexes: what is stored later is not looked at
         named = named_files(self._repository)
         return stored - {(file.sha256, file.filename) for file in named.files}, named
+
+    def _sessions(self, *, repair: bool) -> Iterator[Finding]:
+        return sessions_in_folder(FolderSessions(self._folder), self._folder, datetime.now(UTC), repair=repair)
 
     def _odd(self, path: Path) -> Finding:
         detail = f"it is {regular_file.kind_of(path)}, which wharf neither reads nor deletes: look at it, and take it away"

@@ -13,6 +13,7 @@ from wharf.github.release_states import LEFT_AFTER, Remedy, left_over
 from wharf.index import asset_location
 from wharf.operations.kept_by_past import KeptByPast, kept_by_past, kept_until, unread_of
 from wharf.operations.verify_findings import Finding, Findings, named_files, unnamed_detail
+from wharf.operations.verify_sessions import sessions_on_github
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,11 +111,12 @@ class ReleasesAudit:
         if any(not ids.issuperset(asset.id for asset in listed.assets) for listed in ours.values()):
             past = kept_by_past(self._repository)
         # The branch of an index may have been deleted by mistake: what its releases hold is needed when it is brought back.
+        now, sessions = self._github.now(), self._releases.sessions()
         sure = {listed.id: named.certain and past.certain and listed.index in named.indexes for listed in ours.values()}
         drafts = [
             self._draft(listed, repair=repair and sure[listed.id])
             for listed in ours.values()
-            if listed.draft and Remedy.REPAIR in left_over(listed, ids | past.assets.keys()).remedies
+            if listed.draft and listed.session is None and Remedy.REPAIR in left_over(listed, ids | past.assets.keys()).remedies
         ]
         unnamed = {
             asset.id: self._unnamed(listed, asset, repair=repair and sure[listed.id], named=named, past=past)
@@ -127,6 +129,7 @@ class ReleasesAudit:
         return problems, (
             *unread_of(named, past),
             *drafts,
+            *sessions_on_github(sessions, {each.id: each for each in self._all}.values(), now, repair=repair),
             *(each for each in unnamed.values() if each.kind != "unnamed-bytes"),
         )
 

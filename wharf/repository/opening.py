@@ -72,10 +72,10 @@ class Repository:
 
     @property
     def sessions(self) -> SessionStore:
-        """The upload sessions of all indexes. Raises UsageError where there are none."""
-        if self.folder is None:
-            raise UsageError("There are no upload sessions for a repository on GitHub.", "Upload the files one by one.")
-        return FolderSessions(self.folder)
+        """The upload sessions of all indexes."""
+        if isinstance(self.assets, FolderStore):
+            return FolderSessions(self.folder or Path(self.where))
+        return self.assets.sessions()
 
     @contextmanager
     def every_index(self) -> Iterator[list[Branch]]:

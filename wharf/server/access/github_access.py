@@ -11,12 +11,10 @@ from collections import OrderedDict, deque
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from wharf.errors import NotAllowedError
 from wharf.server.access.access_protocol import ASK, Access, Uploader, refuse_cross_site
-from wharf.server.access.github_token_check import PAUSE, GitHubTokenCheck, Verdict
+from wharf.server.access.github_token_check import HOLDS, PAUSE, GitHubTokenCheck, Verdict
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http.answer import Answer, text
-from wharf.server.http.error_answers import failure
 from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
@@ -38,7 +36,6 @@ _AT_ONCE = 6  # tokens of members that are asked about at the same time
 _STRANGERS_AT_ONCE = 3  # with files and members not more than there are connections: GitHub may hang
 _CHALLENGE = (("www-authenticate", 'Basic realm="wharf", charset="UTF-8"'),)
 _NO_TOKEN = text(401, "This server needs a GitHub token that may read the index. Send it as the password.", _CHALLENGE)
-_OF_GITHUB = failure(NotAllowedError("This server takes GitHub tokens. GitHub makes and ends them, in your settings there."))
 
 
 class GitHubAccess(Access):
@@ -70,6 +67,7 @@ class GitHubAccess(Access):
         self._yes: OrderedDict[bytes, Verdict] = OrderedDict()
         self._no: OrderedDict[bytes, Verdict] = OrderedDict()
         self._logins: dict[bytes, str] = {}
+        self._roles: dict[bytes, tuple[Uploader, float]] = {}
         self._asking: dict[bytes, asyncio.Task[Verdict]] = {}
         self._guessed: deque[float] = deque(maxlen=GUESSES)  # when GitHub did not know a token
         self._strangers = 0
@@ -109,16 +107,22 @@ class GitHubAccess(Access):
             raise verdict.limit.with_traceback(None)
         if verdict.refusal is not None or verdict.token is None:
             return verdict.refusal or _NO_TOKEN
+        key = hashlib.sha256(authorization).digest()
+        role, until = self._roles.get(key, (None, 0.0))
+        if role is not None and role.token == verdict.token and until > self._clock():
+            return role  # each of its requests is made with its own token, and shows whether it still may
         found = await self._threads.run(partial(self._check.ask_role, verdict.token))
         if isinstance(found, Uploader):
-            if len(self._logins) >= _KEPT:
-                self._logins.clear()
-            self._logins[hashlib.sha256(authorization).digest()] = found.name
+            for kept in (self._logins, self._roles):
+                if len(kept) >= _KEPT:
+                    kept.clear()
+            self._logins[key], self._roles[key] = found.name, (found, self._clock() + HOLDS)
         return found
 
-    def own_token(self, authorization: bytes | None) -> Token | Answer:
-        """There are no tokens of wharf here."""
-        return _NO_TOKEN if authorization is None else _OF_GITHUB
+    def token_of(self, authorization: bytes | None) -> Token | None:
+        """None: there are no tokens of wharf here."""
+        del authorization
+        return None
 
     def name_of(self, authorization: bytes) -> str | None:
         """The login, once somebody has uploaded; before, a mark by which the requests of one token are known as such."""

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Final
 from wharf.assets.session_requests import API_VERSION, MECHANISM
 from wharf.assets.upload_session_states import CANCELED, DONE, PENDING, PROCESSING
 from wharf.server.http.answer import uncached
-from wharf.server.http.error_answers import told
-from wharf.server.http.problem_answers import PAUSED, problem, problem_like, problem_of
+from wharf.server.http.problem_answers import problem, problem_like, problem_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from wharf.assets.upload_session import SessionFile, UploadSession
@@ -26,14 +25,22 @@ MEDIA_TYPE: Final = "application/vnd.pypi.upload.v2+json"
 ASK_AGAIN: Final = "1"
 """Seconds after which a client asks again how far something is."""
 
+NO_STAGE_HERE: Final = (
+    "This server shows no stage of the session: for that it needs its own GitHub token that may write (contents: write)."
+)
+
 META: Final[dict[str, Json]] = {"api-version": API_VERSION}
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """The addresses of sessions, seen from where the client is: `base` is that of the index, without a slash at its end."""
+    """The addresses of sessions, seen from where the client is: `base` is that of the index, without a slash at its end.
+
+    `stages`: whether the server shows the stage of a session.
+    """
 
     base: str
+    stages: Callable[[], bool] = lambda: True
 
     @property
     def root(self) -> str:
@@ -56,6 +63,7 @@ class Addresses:
 def session_answer(status: int, session: UploadSession, at: Addresses, headers: Iterable[tuple[str, str]] = ()) -> Answer:
     """A session as it is now."""
     links: dict[str, Json] = {"session": at.session(session)}
+    notices: list[Json] = [*session.notices]
     said: dict[str, Json] = {
         "meta": META,
         "links": links,
@@ -69,10 +77,13 @@ def session_answer(status: int, session: UploadSession, at: Addresses, headers: 
     if session.state not in DONE:
         for name, below in (("upload", "files"), ("publish", "publish"), ("extend", "extend")):
             links[name] = f"{at.session(session)}/{below}"
-        links["stage"] = at.stage(session)
-        said["session-token"] = session.token.reveal()
-    if session.notices:
-        said["notices"] = list(session.notices)
+        if at.stages():
+            links["stage"] = at.stage(session)
+            said["session-token"] = session.token.reveal()
+        else:
+            notices.append(NO_STAGE_HERE)
+    if notices:
+        said["notices"] = notices
     more = (("retry-after", ASK_AGAIN),) if session.state == PROCESSING else ()
     return _document(status, said, (*headers, *more))
 
@@ -104,9 +115,7 @@ def nothing() -> Answer:
 
 def refusal(error: WharfError, headers: Iterable[tuple[str, str]] = ()) -> Answer:
     """An error as a problem."""
-    return problem_of(
-        error, misses=True, headers=headers, more=_more(error.code, told(error, paused_as=PAUSED, misses=True)[1])
-    )
+    return problem_of(error, misses=True, headers=headers, more=_more(error.code, error.sentences))
 
 
 def refusal_in_words(status: int, words: str, code: str | None = None, headers: Iterable[tuple[str, str]] = ()) -> Answer:

@@ -132,7 +132,7 @@ class SessionApi:
             return refusal_in_words(415, "The body of the request must not be compressed.")
         host = request.headers.get("host", "")
         below = f"/{index}" if "index" in request.path_params else ""
-        at = Addresses(f"{request.url.scheme}://{host}{self._root}{below}")
+        at = Addresses(f"{request.url.scheme}://{host}{self._root}{below}", lambda: self._work.stages)
         return await handle(Call(request, index, at, uploader, self._work))
 
     def _methods(self, parts: list[str]) -> dict[str, Callable[[Call], Awaitable[Answer]]] | None:
@@ -171,7 +171,7 @@ class SessionApi:
         return session_answer(201, session, call.at, (("location", call.at.session(session)),))
 
     async def _status(self, id_: str, call: Call) -> Answer:
-        return session_answer(200, await call.do(lambda work: work.session(id_)), call.at)
+        return session_answer(200, await call.do(lambda work: work.session(id_, newest=True)), call.at)
 
     async def _extend(self, id_: str, call: Call) -> Answer:
         seconds = read_seconds(await call.body())
@@ -199,7 +199,7 @@ class SessionApi:
             session = await task
         location = (("location", call.at.session(session)) if session else ("location", f"{call.at.root}{id_}"),)
         if session is None:
-            return session_answer(202, await call.do(lambda work: work.session(id_)), call.at, location)
+            return session_answer(202, await call.do(lambda work: work.session(id_, newest=True)), call.at, location)
         await self._work.refresher.refresh()
         return session_answer(201, session, call.at, location)
 
@@ -276,6 +276,9 @@ class SessionApi:
         """A session, and the number of the upload that an address names. Raises NotFoundError."""
         session = await call.do(lambda work: work.session(id_))
         number = session.number_of(key)
+        if number is None:  # perhaps another server was told of it a moment ago
+            session = await call.do(lambda work: work.session(id_, newest=True))
+            number = session.number_of(key)
         if number is None:
             raise NotFoundError("The session has no such upload of a file.", "Begin one.")
         return session, number

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from wharf.assets.upload_session import UploadSession
 from wharf.distribution.file_names import plain
 from wharf.errors import MayNotWriteError, NoIndexError, NotAllowedError, StorageError, WharfError
 from wharf.index.index_name import has_address
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from wharf.assets.session_store import SessionStore
-    from wharf.assets.upload_session import UploadSession
     from wharf.index.guarded_change import Check
     from wharf.index.snapshot import Snapshot
     from wharf.index.wharf_toml import IndexSettings
@@ -71,9 +71,9 @@ class Work:
         """Raise NotAllowedError if the client may not write a project as the index is now."""
         self.check(self.settings(), [project])
 
-    def session(self, session_id: str) -> UploadSession:
+    def session(self, session_id: str, *, newest: bool = False) -> UploadSession:
         """A session that the client may write. Raises NotFoundError and NotAllowedError."""
-        found = find_session(self.store, self.index, session_id, self.now())
+        found = find_session(self.store, self.index, session_id, self.now(), newest=newest)
         self.may_write(found.project)
         return found
 
@@ -88,6 +88,8 @@ class SessionWork:
     - Rights are those of this moment: of the token that the request brings, and of the settings of the tip.
     - On GitHub the client's own token reads and writes.
     - What waits for a disk or for GitHub runs in other threads.
+    - `stages` is whether this server could show the stage of the session that was asked for last: on GitHub it needs a token
+      of its own for that, which may see drafts.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class SessionWork:
         sleep: Sleep,
     ) -> None:
         self.access = access
+        self.stages = True
         self.refresher = refresher
         self._own = repository
         self._cache = cache
@@ -150,11 +153,22 @@ class SessionWork:
             check = self._rights.of(repository, uploader)
             work = Work(repository, repository.sessions, check, partial(self._settings_of, own), self._now)
             try:
-                return question(work)
+                found = question(work)
             except NotAllowedError as error:
                 if isinstance(error, MayNotWriteError) or uploader.token is not None or repository.github is None:
                     raise
                 raise as_server_error(error) from error
+        if isinstance(found, UploadSession) and found.live:
+            self.stages = self._shows(found)
+        return found
+
+    def _shows(self, session: UploadSession) -> bool:
+        """Whether this server shows the stage of a session. Where its own token cannot ask, it does not."""
+        try:
+            return self._own.sessions.shows(session)
+        except WharfError as error:
+            log.warning("The stages of upload sessions are not shown: %s", error.message)
+            return False
 
     async def sweep(self) -> None:
         """Delete sessions that are over, now and each hour."""
