@@ -39,7 +39,16 @@ settings.register_profile("many", max_examples=150, deadline=None)
 settings.load_profile("many" if os.environ.get("CI") else "few")
 
 _FAST = "not slow and not real and not live"  # as in pyproject.toml
-PLACES = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "GH_CONFIG_DIR", "WHARF_REPO", "WHARF_INDEX", "NETRC")
+PLACES = (
+    "XDG_DATA_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_CACHE_HOME",
+    "GH_CONFIG_DIR",
+    "WHARF_REPO",
+    "WHARF_INDEX",
+    "WHARF_SERVER",
+    "NETRC",
+)
 TOKENS = (
     "WHARF_TOKEN",
     "WHARF_APP_ID",

@@ -38,6 +38,13 @@ Examples:
 def list_command(state: State, bases: bool, moment: Moment | None) -> None:
     """Show the projects of the index and their versions, oldest first: those that it has itself, without --bases."""
     from wharf.operations.result_documents import projects_document
+
+    if (server := state.server()) is not None:
+        from wharf.cli import server_verbs
+
+        server_verbs.refuse_options(bases=bases, at=moment)
+        server_verbs.list_projects(state, server)
+        return
     from wharf.repository.opening import line_of
 
     with state.repository(reading=True, fetch="may", whole=bases, at=moment) as repository:
@@ -77,6 +84,13 @@ def show_command(state: State, spec: str, bases: bool, moment: Moment | None) ->
     from wharf.pages import document
 
     name, version = parse_spec(spec)
+    if (server := state.server()) is not None:
+        from wharf.cli import server_verbs
+
+        server_verbs.refuse_options(bases=bases, at=moment)
+        shown, found = server_verbs.show(state, server, name, version)
+        state.result(shown, _project_lines(found))
+        return
     with state.repository(reading=True, fetch="may", whole=bases, at=moment) as repository:
         source = _source(repository, bases=bases)
         project, broken = next(iter(source.projects([name])), (None, []))

@@ -42,6 +42,11 @@ def log_command(state: State, spec: str | None, filename: str | None, most: int 
     from wharf.operations.result_documents import history_document
 
     asked = _asked(spec, filename, most, since)
+    if (server := state.server()) is not None:
+        from wharf.cli import server_verbs
+
+        server_verbs.log(state, server, asked)
+        return
     with state.repository(reading=True, fetch="may") as repository:
         entries = repository.branch.history(asked)
         first = next(entries, None)

@@ -66,6 +66,12 @@ def promote_command(
         if state.options.get("index", target) != target:
             raise UsageError(f"--to {target} and --index {state.options['index']} name two targets.", "Leave one of them out.")
         state.options["index"] = target
+    if (server := state.server()) is not None:
+        from wharf.cli import server_verbs
+
+        server_verbs.refuse_options(propose=proposes)
+        server_verbs.promote(state, server, wanted, source, with_dependencies=with_dependencies, dry_run=dry_run)
+        return
     with state.repository(reading=True) as repository:
         if proposes:
             done = propose(repository, wanted, source, with_dependencies=with_dependencies)

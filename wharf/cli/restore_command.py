@@ -41,6 +41,11 @@ def restore_command(state: State, projects: tuple[str, ...], moment: str, dry_ru
 
     when = parse_moment(moment)
     names = [parse_name(each) for each in projects]
+    if (server := state.server()) is not None:
+        from wharf.cli import server_verbs
+
+        server_verbs.restore(state, server, when.text, names, dry_run=dry_run, yes=yes)
+        return
     with state.repository(reading=True) as repository:
         done = restore(repository, when, names, dry_run=dry_run or not yes)
         if not (dry_run or yes) and done.steps.outcome.edits:

@@ -36,6 +36,11 @@ def status_command(state: State, project: str, status: str, reason: str) -> None
     from wharf.operations.set_status import set_status
 
     name = parse_name(project)
+    if (server := state.server()) is not None:
+        from wharf.cli import server_verbs
+
+        server_verbs.status(state, server, name, status, reason or None)
+        return
     wanted = Status(marker=status, reason=reason or None)
     with state.repository(reading=True) as repository:
         done = set_status(repository, name, wanted)

@@ -75,6 +75,11 @@ def create_command(
         raise click.UsageError("--project limits what a token writes, and this one only reads. Use --index to limit it.")
     until = None if expires is None else _until(expires)
     new = NewToken(name=name, scope=scope, expires=until, indexes=indexes, projects=projects, owner=owner, note=note)
+    if (server := state.server()) is not None:
+        from wharf.cli import server_tokens
+
+        server_tokens.create(state, server, new, _rights(new))
+        return
     with state.repository(fetch="later") as repository:
         secret = repository.tokens.add(new)
         on_github = repository.github is not None
@@ -111,6 +116,11 @@ def list_command(state: State) -> None:
     from wharf.cli import result_lines
     from wharf.operations.result_documents import token_document
 
+    if (server := state.server()) is not None:
+        from wharf.cli import server_tokens
+
+        server_tokens.list_all(state, server)
+        return
     with state.repository(reading=True, fetch="later") as repository:
         tokens, where = repository.tokens.all(), repository.where
         used = _used(state, repository.tokens) if tokens else {}
@@ -130,6 +140,11 @@ def list_command(state: State) -> None:
 @pass_state
 def revoke_command(state: State, name: str) -> None:
     """End a token; a running server obeys within a second."""
+    if (server := state.server()) is not None:
+        from wharf.cli import server_tokens
+
+        server_tokens.revoke(state, server, name)
+        return
     with state.repository(reading=True, fetch="later") as repository:
         repository.tokens.revoke(name)
     state.result({"revoked": name}, [f"revoked {name}"])

@@ -46,6 +46,11 @@ def _set_yanked(state: State, spec: str, file: str | None, reason: str | None) -
     from wharf.operations.yank import set_yanked
 
     project, version = parse_release(spec, file)
+    if (server := state.server()) is not None:
+        from wharf.cli import server_verbs
+
+        server_verbs.yank(state, server, project, version, file, reason)
+        return
     with state.repository(reading=True) as repository:
         done = set_yanked(repository, project, version, file, reason=reason)
         commit = done.commit or repository.branch.tip()
@@ -90,6 +95,11 @@ def remove_command(state: State, words: tuple[str, ...], age: str | None, reason
 
     wanted = parse_removals(words)
     span = None if age is None else parse_age(age)
+    if (server := state.server()) is not None:
+        from wharf.cli import server_verbs
+
+        server_verbs.remove(state, server, wanted, age=age, reason=reason, yes=yes)
+        return
     with state.repository(reading=True) as repository:
         before = None if span is None else datetime.fromtimestamp(repository.branch.now(), UTC) - span
         choice = choose(repository.branch.snapshot(), wanted, before)

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -75,6 +76,7 @@ class ServerClient:
         self._credential = credential
         self._bearer = False
         self._left = max_wait
+        self._lock = threading.Lock()
         self._wait = wait
         self._sleep = sleep
         self._patience = patience
@@ -83,6 +85,19 @@ class ServerClient:
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
+
+    def pause(self, reason: str, seconds: float, *, tell: bool) -> None:
+        """Wait for the server, out of the time that all waits together have; `tell` the person. Raises StorageError."""
+        with self._lock:
+            if seconds > self._left:
+                raise StorageError(
+                    f"{self.address.host} is not done within the time that this command may wait.",
+                    "The same command continues there. --max-wait SECONDS lets it wait for longer.",
+                )
+            self._left -= seconds
+        if tell:
+            self._wait(f"{self.address.host}: {reason}", seconds)
+        self._sleep(seconds)
 
     def at(self, address: ServerAddress) -> ServerClient:
         """The same connections and token, for another path of the same origin."""
@@ -114,7 +129,7 @@ class ServerClient:
         """
         content = None if document is None else json.dumps(document).encode()
         headers = {"content-type": media_type} if content is not None else {}
-        headers |= {} if media_type == JSON else {"accept": media_type}
+        headers["accept"] = f"{media_type}, application/problem+json"
         return self._patiently(method, url, headers, lambda: content, repeat=repeat, takes=takes)
 
     def send(self, url: str, size: int, pieces: Callable[[], Iterator[bytes]]) -> ServerAnswer:
@@ -190,9 +205,10 @@ class ServerClient:
             return None
         text = answer.headers.get("retry-after", "")
         pause = float(text) if text.isascii() and text.isdecimal() and len(text) < 7 else _PAUSE
-        if pause > self._left or (answer.status == 503 and pause > _LONGEST_PAUSE):
-            return None
-        self._left -= pause
+        with self._lock:
+            if pause > self._left or (answer.status == 503 and pause > _LONGEST_PAUSE):
+                return None
+            self._left -= pause
         reason = "the server lets nobody ask so often" if answer.status == 429 else "the server is busy"
         self._wait(f"{self.address.host}: {reason}", pause)
         return pause

@@ -120,7 +120,7 @@ def _chosen(client: ServerClient, settings: ServerSettings, listed: Mapping[str,
         )
     root = next((name for name, default in listed.items() if default), DEFAULT_INDEX)
     name = at or settings.index or settings.habit or root
-    if listed and name not in listed:
+    if name not in listed and {at, settings.index} != {None}:  # of any other name the server says what is wrong
         near = did_you_mean(name, listed)
         address = str(settings.address)
         raise NoIndexError(

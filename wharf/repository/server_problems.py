@@ -45,11 +45,12 @@ _LONGEST: Final = 4000  # characters of what a server says that a person is show
 
 def error_of(status: int, problem: Mapping[str, Any], host: str) -> WharfError:
     """The error that a problem document tells of."""
-    code, detail, title = (problem.get(key) for key in ("code", "detail", "title"))
+    code, hint = problem.get("code"), problem.get("hint")
+    said = next((str(problem[key]) for key in ("message", "detail", "title") if _is_text(problem.get(key))), f"status {status}")
     found = isinstance(code, str) and _CODE.fullmatch(code)
     family = FAMILIES.get(str(code)) if found else _BY_STATUS.get(status)
-    said = detail if isinstance(detail, str) and detail else title if isinstance(title, str) and title else f"status {status}"
-    error = (family or StorageError)(_bounded(said), _hint(status, host))
+    told = str(hint) if _is_text(hint) and _is_text(problem.get("message")) else ""
+    error = (family or StorageError)(_bounded(said), _hint(status, host) or _bounded(told))
     if found:
         error.code = str(code)
     return error
@@ -58,6 +59,10 @@ def error_of(status: int, problem: Mapping[str, Any], host: str) -> WharfError:
 def is_problem(document: object) -> bool:
     """Whether a document of an error is one that wharf understands."""
     return isinstance(document, dict) and any(isinstance(document.get(key), str) for key in ("detail", "title"))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
 
 
 def _bounded(text: str) -> str:

@@ -1,0 +1,214 @@
+"""The commands over a server: what they ask it for, and its answers as the same documents and lines as over a repository."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urljoin
+
+from wharf.cli import result_lines
+from wharf.errors import NotFoundError, UsageError
+from wharf.repository.server_index import Notices, open_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from wharf.cli.state import State
+    from wharf.index.history import Asked
+    from wharf.index.moment import Moment
+    from wharf.model import Project
+    from wharf.operations.promote import Wanted
+    from wharf.operations.removal_choice import WantedRemoval
+    from wharf.repository.server_index import ServerIndex
+    from wharf.repository.server_settings import ServerSettings
+
+_PAGE: Final = 100  # entries of the log that are asked for at a time
+
+
+@contextmanager
+def server_index(state: State, settings: ServerSettings) -> Iterator[ServerIndex]:
+    """The index that the command works on. Raises WharfError."""
+    notices = Notices(warn=state.warn, wait=state.waiting, note=state.say if state.verbose else lambda _text: None)
+    with open_server(settings, os.environ, notices) as found:
+        yield found
+
+
+def refuse_options(**given: object) -> None:
+    """Raise UsageError for options that work over a repository only, by their names."""
+    wrong = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
+    if wrong:
+        raise UsageError(
+            f"{' and '.join(wrong)} {'do' if len(wrong) > 1 else 'does'} not work over a server.",
+            "Leave it out, or run the command where the repository is, with --repo.",
+        )
+
+
+def where_of_server(index: ServerIndex, commit: object) -> dict[str, Any]:
+    """Where a change went, as `where_document` says it of a repository."""
+    return {"repository": index.where, "index": index.name, "commit": commit}
+
+
+def last_line(index: ServerIndex, commit: object) -> str:
+    """The same for people."""
+    return f"index {index.name!r} of {index.where}: {f'commit {commit}' if commit else 'unchanged'}"
+
+
+def _show(state: State, index: ServerIndex, answer: Mapping[str, Any], lines: Iterable[str]) -> None:
+    commit = answer.get("commit")
+    rest = {key: value for key, value in answer.items() if key not in {"repository", "index", "commit"}}
+    state.result({**where_of_server(index, commit), **rest}, [*lines, last_line(index, commit)])
+
+
+def yank(state: State, server: ServerSettings, project: str, version: str, file: str | None, reason: str | None) -> None:
+    """`wharf yank`, or `wharf unyank` without a reason."""
+    with server_index(state, server) as index:
+        parts = ("projects", project, "releases", version, "yank")
+        if reason is None:
+            answer = index.change("DELETE", *parts, query={"file": file})
+        else:
+            answer = index.change("PUT", *parts, query={"file": file}, document={"reason": reason})
+        _show(state, index, answer, result_lines.yank(answer, "unyanked" if reason is None else "yanked"))
+
+
+def status(state: State, server: ServerSettings, project: str, marker: str, reason: str | None) -> None:
+    """`wharf status`."""
+    with server_index(state, server) as index:
+        answer = index.change("PUT", "projects", project, "status", document={"status": marker, "reason": reason})
+        _show(state, index, answer, result_lines.status(answer))
+
+
+def remove(
+    state: State, server: ServerSettings, wanted: Sequence[WantedRemoval], *, age: str | None, reason: str, yes: bool
+) -> None:
+    """`wharf remove`, of one release or one file of it: a server removes no more at once."""
+    refuse_options(older_than=age)
+    if len(wanted) != 1 or wanted[0].is_glob:
+        raise UsageError(
+            "Over a server, `wharf remove` takes one release or one file, by its exact version.",
+            "Run it once for each, or where the repository is, with --repo.",
+        )
+    one = wanted[0]
+    parts = ("projects", one.project, "releases", one.version)
+    with server_index(state, server) as index:
+        if not yes:
+            tried = index.change("DELETE", *parts, query={"file": one.filename, "dry_run": "true"})
+            state.confirm(_question(one, tried), yes=False)
+        answer = index.change("DELETE", *parts, query={"file": one.filename, "reason": reason or None})
+        if answer["kept"]:
+            state.warn(f"The bytes of {len(answer['kept'])} file(s) are still stored. The log of the server may say why.")
+        _show(state, index, answer, result_lines.removal(answer))
+
+
+def _question(wanted: WantedRemoval, tried: Mapping[str, Any]) -> str:
+    if not tried["removed"]:
+        return "All of that left the index before. Delete what is still stored of it for ever?"
+    if wanted.filename is not None:
+        return f"Delete {wanted.filename} for ever?"
+    return f"Delete {wanted.project} {wanted.version} with all its files for ever?"
+
+
+def promote(
+    state: State, server: ServerSettings, wanted: Sequence[Wanted], source: str, *, with_dependencies: bool, dry_run: bool
+) -> None:
+    """`wharf promote`."""
+    releases = [
+        {"project": each.project, "version": each.version, "extras": sorted(each.extras)} if each.extras else
+        {"project": each.project, "version": each.version}
+        for each in wanted
+    ]  # fmt: skip
+    document = {"from": source, "releases": releases, "with_dependencies": with_dependencies, "dry_run": dry_run}
+    with server_index(state, server) as index:
+        answer = index.change("POST", "promote", document=document)
+        for warning in result_lines.promotion_warnings(answer):
+            state.warn(warning)
+        _show(state, index, answer, result_lines.promotion(answer, "would promote" if dry_run else "promoted"))
+
+
+def restore(state: State, server: ServerSettings, moment: str, projects: Sequence[str], *, dry_run: bool, yes: bool) -> None:
+    """`wharf restore`."""
+    with server_index(state, server) as index:
+        asked = {"to": moment, "projects": [*projects]}
+        answer = index.change("POST", "restore", document={**asked, "dry_run": dry_run or not yes})
+        changes = any(answer[key] for key in ("back", "left", "changed"))
+        if not (dry_run or yes) and changes:
+            listed = result_lines.restoration_listed(answer)
+            state.confirm(result_lines.restoration_question(answer), yes=False, lines=listed, what="restoration")
+            answer = index.change("POST", "restore", document={**asked, "dry_run": False})
+        for warning in result_lines.restoration_warnings(answer):
+            state.warn(warning)
+        _show(state, index, answer, result_lines.restoration(answer, changes=changes, dry_run=dry_run))
+
+
+def list_projects(state: State, server: ServerSettings) -> None:
+    """`wharf list`."""
+    with server_index(state, server) as index:
+        found = list(index.pages("projects", key="projects", cursor="after", query={}))
+        where, name = index.where, index.name
+    projects = [{"name": each["name"], "versions": each["versions"]} for each in found]
+    state.result({"projects": [*projects]}, [f"{each['name']} {', '.join(each['versions'])}" for each in projects])
+    if not found and not state.json:
+        state.say(f"The index {name!r} of {where} is empty. `wharf publish dist/*` fills it.")
+
+
+def show(state: State, server: ServerSettings, project: str, version: str | None) -> tuple[dict[str, Any], Project]:
+    """The document for `wharf show`, and the project that it tells of; with a version, of that alone."""
+    import dataclasses
+
+    from wharf.operations.server_project import project_of
+
+    with server_index(state, server) as index:
+        found = index.get("projects", project)
+        address = index.client.url(index.path("projects", project))
+    value = project_of(found)
+    document = {key: each for key, each in found.items() if key != "_removed"}
+    document["files"] = [{**each, "url": urljoin(address, str(each.get("url", "")))} for each in found["files"]]
+    if version is not None:
+        release = value.release(version)
+        if release is None or not release.files:
+            raise NotFoundError(f"{project} has no version {version}.", f"`wharf show {project}` shows all.")
+        value = dataclasses.replace(value, releases=(release,))
+        names = {file.filename for file in release.files}
+        document["versions"] = [release.version]
+        document["files"] = [each for each in document["files"] if each["filename"] in names]
+    return document, value
+
+
+def log(state: State, server: ServerSettings, asked: Asked) -> None:
+    """`wharf log`, page by page: what is printed is asked for while it is printed."""
+    from itertools import chain, islice
+
+    if asked.filename is not None:
+        raise UsageError("Over a server, `wharf log` is about a project or a release, not one file.", "Leave the file out.")
+    with server_index(state, server) as index:
+        query = {"project": asked.project, "version": asked.version, "limit": min(asked.most or _PAGE, _PAGE)}
+        entries = _since(index.pages("log", key="entries", cursor="before", query=query), asked.since)
+        first = next(entries, None)
+        if first is None and not _tells_none(state, index, asked):
+            what = asked.project if asked.version is None else f"{asked.project} {asked.version}"
+            raise NotFoundError(f"The index never had {what}.", "`wharf log` without a name shows all.")
+        found = islice(chain([first] if first else [], entries), asked.most)
+        state.result({"entries": list(found) if state.json else []}, map(result_lines.history, found))
+
+
+def _since(entries: Iterator[Any], moment: Moment | None) -> Iterator[Any]:
+    """The entries that count from a moment on, newest first."""
+    from datetime import datetime
+
+    for entry in entries:
+        if moment is not None:
+            if moment.commit is not None and entry["commit"].startswith(moment.commit):
+                return
+            if moment.time is not None and datetime.fromisoformat(entry["time"]).timestamp() < moment.time:
+                return
+        yield entry
+
+
+def _tells_none(state: State, index: ServerIndex, asked: Asked) -> bool:
+    """Say why there is nothing, unless that is an error: the index never had what was asked about."""
+    if asked.project is not None and asked.since is None:
+        return False
+    if not state.json:
+        nothing = f"Nothing was published to the index {index.name!r} of {index.where} yet."
+        state.say(f"Nothing was changed since {asked.since.text}." if asked.since else nothing)
+    return True
