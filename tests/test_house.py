@@ -33,7 +33,7 @@ LAYERS = (
 # The rooms of the server, from the ground up.
 SERVER = (
     {"http", "daemon_threads", "logs", "claimed_names", "rules"},
-    {"access"},
+    {"access", "json_pages"},
     {"files"},
     {"answer_maker"},
     {"answer_cache"},

@@ -209,7 +209,7 @@ def test_git_sees_no_secret_that_it_does_not_need(
         run("init", f"{hub.url}/acme/pkgs")
         run("publish", make_wheel(tmp_path / "dist"))
         run("log")
-    assert {"fetch", "push", "fast-import", "log"} <= {word for words, _ in started(seen) for word in words}
+    assert {"fetch", "push", "cat-file", "log"} <= {word for words, _ in started(seen) for word in words}
     for words, environ in started(seen):
         for value in (*SECRETS.values(), token):
             assert value not in json.dumps([words, environ])

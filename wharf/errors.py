@@ -64,11 +64,15 @@ class TooLargeError(InvalidDistributionError):
 
 
 class NotFoundError(WharfError):
-    """A project, release, file or token that is not there."""
+    """A project, release, file or token that is not there. `unseen`: GitHub does not show it, perhaps for lack of rights."""
 
     code = "not-found"
     exit_code = 4
     http_status = 404
+
+    def __init__(self, message: str, hint: str = "", *, unseen: bool = False) -> None:
+        super().__init__(message, hint)
+        self.unseen = unseen
 
 
 class NoIndexError(NotFoundError):

@@ -364,7 +364,6 @@ def _in_the_words_of_git(tools: Path, monkeypatch: pytest.MonkeyPatch, *, full: 
     tools.mkdir(exist_ok=True)
     words = {
         " init ": "error: unable to write symref for HEAD: No space left on device",
-        " fast-import ": "fatal: sha1 file 'objects/pack/tmp_pack_fPcDyN' write error. Out of diskspace",
         " fetch ": "fatal: write error: No space left on device\nfatal: index-pack failed",
     }
     cases = "".join(f'*"{word}"*) echo "{said}" >&2; exit 128;;\n' for word, said in words.items())

@@ -29,14 +29,13 @@ __all__ = ["at_store", "hub", "run"]  # fixtures
 @pytest.mark.parametrize(
     ("step", "said", "remedy"),
     [
-        ("fast-import", "fatal: unable to create temporary file: Read-only file system", "mounted read-only"),
-        ("fast-import", "fatal: insufficient permission for adding an object to repository database objects", "who owns it"),
-        ("fast-import", "fatal: sha1 file write error: No space left on device", "Free some room"),
-        ("fast-import", "error: file write error: Disk quota exceeded", "quota"),
-        ("fast-import", "fatal: unable to open pack: Too many open files", "ulimit -n"),
+        ("update-ref", "fatal: insufficient permission for adding an object to repository database objects", "who owns it"),
+        ("update-ref", "fatal: sha1 file write error: No space left on device", "Free some room"),
+        ("update-ref", "error: file write error: Disk quota exceeded", "quota"),
+        ("update-ref", "fatal: unable to open pack: Too many open files", "ulimit -n"),
         ("update-ref", "fatal: cannot lock ref 'x': Unable to create 'x.lock': Read-only file system", "mounted read-only"),
         ("update-ref", "fatal: cannot lock ref 'x': Unable to create 'x.lock': Permission denied", "who owns it"),
-        ("fast-import", "fatal: object 1234 is corrupt", "fsck"),
+        ("update-ref", "fatal: object 1234 is corrupt", "fsck"),
     ],
 )
 def test_what_git_could_not_do_has_its_own_remedy(
@@ -46,7 +45,7 @@ def test_what_git_could_not_do_has_its_own_remedy(
     program = tmp_path / "bin" / "git"
     program.parent.mkdir()
     program.write_text(
-        f'#!/bin/sh\ncase "$*" in *" {step} "*) cat >/dev/null; echo "{said}" >&2; exit 128;; esac\n'
+        f'#!/bin/sh\ncase "$*" in *" {step} "*) read -r _; echo "{said}" >&2; exit 128;; esac\n'
         f'exec {shutil.which("git")} "$@"\n'
     )
     program.chmod(0o755)
@@ -55,6 +54,33 @@ def test_what_git_could_not_do_has_its_own_remedy(
         error = document(at_store(*words, "--json", code=8))["error"]
         assert remedy in error["hint"]
         assert ("fsck" in error["hint"]) is (remedy == "fsck")
+
+
+@pytest.mark.parametrize(
+    ("number", "message", "remedy"),
+    [
+        (errno.ENOSPC, "The disk is full", "Free some room"),
+        (errno.EDQUOT, "The disk is full", "quota"),
+        (errno.EROFS, "cannot be written to", "mounted read-only"),
+        (errno.EACCES, "cannot be written to", "who owns it"),
+    ],
+)
+def test_objects_that_cannot_be_written_have_the_remedy_of_the_disk_and_leave_nothing(
+    at_store: AtStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, message: str, remedy: str
+) -> None:
+    at_store("publish", make_wheel(tmp_path))
+    packs = tmp_path / "store" / "index.git" / "objects" / "pack"
+    before = sorted(packs.iterdir())
+
+    def fail(folder: Path) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("wharf.index.small_pack.sync", fail)
+    error = document(at_store("yank", "demo==1.0", "--json", code=8))["error"]
+    assert message in error["message"]
+    assert str(packs.parent.parent) in error["message"]
+    assert remedy in error["hint"]
+    assert not [path for path in packs.iterdir() if path not in before and path.name.startswith("tmp_")]
 
 
 @pytest.mark.parametrize("number", [*(errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EMFILE), 999])

@@ -714,7 +714,7 @@ def test_what_is_under_way_does_not_hold_up_the_end(world: World) -> None:
         with socket.create_connection((client.base_url.host, client.base_url.port or 0)) as raw:
             raw.sendall(b"POST /legacy/ HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
             server.end()
-            thread.join(5)
+            thread.join(20)
             assert not thread.is_alive()
 
 

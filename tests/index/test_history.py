@@ -56,6 +56,21 @@ def test_whoever_wants_the_newest_commits_reads_no_more(branch: Branch) -> None:
     del entries  # ends git, without a word
 
 
+@pytest.mark.parametrize("project", [None, "demo"])
+def test_the_history_in_parts_is_the_history_of_the_first_part(branch: Branch, project: str | None) -> None:
+    for number in range(4):
+        branch.commit(add(new(f"demo-{number}.0.tar.gz", B, f"{number}.0")), WHY)
+    whole = [each.commit for each in branch.history()]
+    for part in (1, 3, 4, 7):
+        found, at = [], whole[0]
+        for skip in range(0, 8, part):
+            found += [each.commit for each in branch.history(Asked(project=project, most=part, at=at, skip=skip))]
+            if skip == 0:
+                branch.commit(add(new(f"other-{part}.0.tar.gz", B, f"{part}.0", "other")), WHY)  # is not in these parts
+        assert found == whole
+        whole = [each.commit for each in branch.history(Asked(project=project))]
+
+
 @pytest.mark.parametrize("spelling", ["1.0", "1", "1.0.0", "v1.0"])
 def test_the_history_of_a_version_and_of_a_file(branch: Branch, spelling: str) -> None:
     branch.commit(add(new()), WHY)

@@ -20,9 +20,11 @@ OUTSIDE = tuple(
     for wing, name in (
         ("assets", "folder_store.py"),
         ("index", "branch.py"),
-        ("index", "fast_import.py"),
+        ("index", "commit_objects.py"),
         ("index", "git.py"),
         ("index", "git_objects.py"),
+        ("index", "ref_transaction.py"),
+        ("index", "small_pack.py"),
         ("index", "snapshot.py"),
         ("index", "store_clock.py"),
         ("repository", "opening.py"),

@@ -7,13 +7,13 @@ import os
 import shutil
 import sys
 import traceback
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.server.running import soon
 from wharf.errors import NotAllowedError, UsageError
 from wharf.repository import credentials
 from wharf.repository.settings import Settings, resolve
@@ -291,14 +291,25 @@ def test_a_helper_that_hangs_is_ended_with_git(programs: Programs, tmp_path: Pat
     os.mkfifo(pipe)
     programs.helper(b"")
     (programs.root / "git-credential-fake").write_text(
-        f"#!/bin/sh\nexec 9>{pipe}\necho here >&9\n/bin/sleep 5\necho still here >&9\n"
+        f"#!/bin/sh\nexec 9>{pipe}\necho here >&9\n/bin/sleep 60\necho still here >&9\n"
     )
-    monkeypatch.setattr(credentials, "_PATIENCE", 1)
-    with ThreadPoolExecutor() as pool:
-        asked = pool.submit(found, at("a/b"), programs.environ)
-        with pipe.open("rb") as reading:  # its other side is closed when nobody has it any more
-            assert reading.read() == b"here\n"
-        assert asked.result() is None
+    said = b""
+    with open(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as reading:
+
+        def closed() -> bool:
+            """Whether nobody has the other side any more."""
+            nonlocal said
+            part = reading.read(100)
+            said += part or b""
+            return part == b""
+
+        for patience in (0.5, 5, 50):  # the helper may not have begun before that
+            monkeypatch.setattr(credentials, "_PATIENCE", patience)
+            assert found(at("a/b"), programs.environ) is None
+            soon(closed)
+            if said:
+                break
+    assert said == b"here\n"
 
 
 def test_gh_that_fails_is_not_believed(programs: Programs) -> None:

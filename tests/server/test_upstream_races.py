@@ -270,7 +270,7 @@ def test_own_pages_do_not_wait_while_pages_of_upstreams_are_made(
         assert begun.wait(20)
         try:
             for accept in ("text/html", JSON["Accept"]):
-                assert client.get("/simple/demo/", headers={"accept": accept}, timeout=5).status_code == 200
+                assert client.get("/simple/demo/", headers={"accept": accept}, timeout=15).status_code == 200
         finally:
             done.set()
         assert {each.result().status_code for each in waiting} == {200}

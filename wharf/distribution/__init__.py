@@ -7,7 +7,7 @@ are limited before memory or time is spent. It never unpacks to the disk, and ru
 - `wheel`, `sdist`: the checks of each kind. `scripts`: the commands that a wheel brings.
 - `file_names`: what a file name says.
 - `core_metadata`: METADATA and PKG-INFO. `requirements`: what in them only some installers understand.
-  `dependencies`: the requirements that a promotion follows and a check compares.
+  `dependencies`: the requirements that a promotion follows and a check compares. `metadata_fields`: all of it, to be shown.
 - `zip_archive`, `zip_entries`: zip archives, by their directory and by what lies in them.
 - `tar_archive`: tar archives in gzip.
 - `archive_members`: the names in an archive, none of which may lead out of it.

@@ -17,7 +17,7 @@ from wharf.github.branch_push import push
 from wharf.github.clone import TRIES, TRYING, Clone, said
 from wharf.github.commit_by_api import commit_by_api, refusal
 from wharf.index.branch import Branch, Committed
-from wharf.index.fast_import import edits_of
+from wharf.index.commit_objects import edits_of
 from wharf.index.history import ALL
 from wharf.index.index_name import BRANCHES, REMOVED, IndexNames
 from wharf.index.revision import is_revision

@@ -77,7 +77,7 @@ def refusal(method: str, what: str, reply: Reply, *, token: bool) -> WharfError:
         hint = "Check the spelling; `wharf init ADDRESS` makes a repository that is not there." + (
             " If it is private: does the token reach it?" if token else " If it is private, it needs a token: set WHARF_TOKEN."
         )
-        return NotFoundError(f"GitHub does not show {what}{' to this token' if token else ''}.", hint)
+        return NotFoundError(f"GitHub does not show {what}{' to this token' if token else ''}.", hint, unseen=True)
     if reply.status in {409, 422}:
         return RejectedError(f"GitHub refused {what}: {said}.", "", reply.status, reply.codes)
     if reply.status in {301, 302, 307, 308}:

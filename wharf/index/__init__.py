@@ -26,10 +26,10 @@ program that a configuration names.
   of the commit which took a file away. `past_changes`: which records each commit changed.
 - `changed_paths`: what differs between two commits, and `difference` the records in it. `newest_versions`: those of the
   projects in it.
-- `fast_import`: a commit as git reads it from a stream. `store_clock`: the time that it gets. `revision`: words that can name
-  a commit.
+- `commit_objects`: what is new in a commit, and `small_pack` writes that. `store_clock`: the time that it gets. `revision`:
+  words that can name a commit.
 - For a check of what somebody else may have written: `branch_contents` (all paths, within bounds), `branch_paths` (which of
   them readers look at), `project_check`, `record_changes` (what must not change) and `wharf_toml_check`; `check_findings`
   keeps what they find.
-- `git`: the git program. `git_objects` reads commits, folders and files through it.
+- `git`: the git program. `bare_repository` makes a new one. `git_objects` reads commits, folders and files through it.
 """

@@ -1,20 +1,20 @@
 """The index branch: its tip, changes to it by compare-and-swap, and its history.
 
-A bare repository holds one orphan branch `wharf/<index>` per index. A commit's objects are written by one `git fast-import`,
-which no reader can see, and become the tip in one step or not at all.
+A bare repository holds one orphan branch `wharf/<index>` per index. A commit's objects are written as one small pack, which no
+reader can see, and become the tip in one step or not at all.
 """
 
 from __future__ import annotations
 
 import contextlib
 import random
-import shutil
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import NoIndexError, StorageError
-from wharf.index import commit_line, fast_import, history, index_states, ref_names, ref_stamps, store_clock
+from wharf.index import commit_line, commit_objects, history, index_states, ref_names, ref_stamps, small_pack, store_clock
+from wharf.index.bare_repository import make_repository
 from wharf.index.branch_contents import BranchContents
 from wharf.index.change import Outcome
 from wharf.index.commit_line import CommitLine
@@ -23,7 +23,7 @@ from wharf.index.git import Git, identity
 from wharf.index.git_objects import GitObjects
 from wharf.index.history import ALL
 from wharf.index.index_name import BRANCHES, REMOVED, IndexNames, is_index_name
-from wharf.index.ref_transaction import transact, unmoved
+from wharf.index.ref_transaction import RefWriter, unmoved
 from wharf.index.revision import is_revision
 from wharf.index.snapshot import Snapshot, project_names
 
@@ -54,10 +54,10 @@ class Committed:
 
 
 class Branch:
-    """The index branch `wharf/<index>` of a bare repository. A context manager: it ends the git process that reads.
+    """The index branch `wharf/<index>` of a bare repository. A context manager: it ends the git processes that read and write.
 
-    With `removed`, the last commit of a removed index, which is only read. `objects` is what another branch reads through: that
-    one ends the process, and this one does not.
+    With `removed`, the last commit of a removed index, which is only read. `objects` is what another branch reads through, and
+    `refs` what it moves refs through: that one ends the processes, and this one does not.
 
     - The branch moves from the commit that a change was applied to, to a child of that commit, or not at all. If it is at
       another commit by then, the change is applied again to that one.
@@ -68,13 +68,22 @@ class Branch:
     - No hook of any configuration runs when the branch moves.
     """
 
-    def __init__(self, git_dir: Path, index: str, *, removed: bool = False, objects: GitObjects | None = None) -> None:
+    def __init__(
+        self,
+        git_dir: Path,
+        index: str,
+        *,
+        removed: bool = False,
+        objects: GitObjects | None = None,
+        refs: RefWriter | None = None,
+    ) -> None:
         self.index = index
         self.ref = f"{REMOVED if removed else BRANCHES}{index}"
         self._git = Git(git_dir)
         self._objects = GitObjects(self._git) if objects is None else objects
-        self._owner = objects is None
-        self._quiet: Git | None = None
+        self._refs = RefWriter(self._git) if refs is None else refs
+        self._owns: list[GitObjects | RefWriter] = [] if objects else [self._objects]
+        self._owns += [] if refs else [self._refs]
 
     def __enter__(self) -> Self:
         return self
@@ -83,9 +92,9 @@ class Branch:
         self.close()
 
     def close(self) -> None:
-        """End the git process that reads, unless it is that of another branch."""
-        if self._owner:
-            self._objects.close()
+        """End the git processes, unless they are those of another branch."""
+        for each in self._owns:
+            each.close()
 
     @property
     def git_dir(self) -> Path:
@@ -104,20 +113,11 @@ class Branch:
 
     def create(self, scratch: Path) -> None:
         """Make the bare repository, at `scratch` first, if it is not there; two processes may do so at once."""
-        target = self._git.git_dir
-        if (target / "HEAD").is_file():
-            return
-        Git(scratch).run("init", "--quiet", "--bare", "--template=", "--initial-branch=wharf/main")
-        try:
-            scratch.rename(target)
-        except OSError:
-            shutil.rmtree(scratch)
-            if not (target / "HEAD").is_file():
-                raise
+        make_repository(self._git.git_dir, scratch)
 
     def sibling(self, index: str, *, removed: bool = False) -> Branch:
-        """Another index of the same repository, read by the same git process. It costs nothing, and needs no closing."""
-        return Branch(self._git.git_dir, index, removed=removed, objects=self._objects)
+        """Another index of the same repository, by the same git processes. It costs nothing, and needs no closing."""
+        return Branch(self._git.git_dir, index, removed=removed, objects=self._objects, refs=self._refs)
 
     def fetch(self) -> None:
         """Bring the tip from where it is kept. Here it is kept in this very repository."""
@@ -282,7 +282,7 @@ class Branch:
         """Give a commit another ref, if the first one is at it and the other one is free, or holds the same commit."""
         there = self._objects.one(target)
         known = f"verify {target} {commit}" if there is not None and there.id == commit else f"create {target} {commit}"
-        return transact(self._writer(), {source: f"delete {source} {commit}", target: known, **unmoved(beside)})
+        return self._refs.transact({source: f"delete {source} {commit}", target: known, **unmoved(beside)})
 
     def check_not_removed(self) -> None:
         """Raise NoIndexError if there was an index of this name that was removed."""
@@ -299,7 +299,7 @@ class Branch:
         """The audit log, newest first, an entry for each commit. Raises NotFoundError for `since` a commit of another line."""
         if self.tip() is not None:
             after = None if asked.since is None else commit_line.last_before(self.line(), asked.since, self.index)
-            yield from history.read(self._git, self._objects, self.ref, asked, after)
+            yield from history.read(self._git, self._objects, asked.at or self.ref, asked, after)
 
     def _parsed(self, word: str) -> str | None:
         """The commit that a word stands for in the repository on this machine."""
@@ -321,6 +321,7 @@ class Branch:
             return None
         # If the store's configuration has git start programs, the person who wrote it has to tidy up.
         if random.random() < _GC_SHARE and not self._git.programs():  # noqa: S311 - spreads a cost, guards nothing
+            self._refs.close()  # or it would keep the packs open that are merged
             # The commit stands whether or not that works, for example if two begin at once: git ignores it, too.
             self._git.attempt("gc", "--auto", "--quiet")
         return commit
@@ -330,21 +331,17 @@ class Branch:
         commit = self._write(at, outcome, message) if outcome.edits else at
         return commit if self._advance(None, commit, outcome.beside) else None
 
-    def _writer(self) -> Git:
-        """Git for what moves a ref: by itself it would start the hooks that the repository's own configuration names."""
-        if self._quiet is None:
-            self._quiet = self._git.without_hooks()
-        return self._quiet
-
     def _write(self, tip: str | None, outcome: Outcome, message: CommitMessage) -> str:
         """Write the commit's objects. No ref names them yet, so a crash from here on shows nothing to anyone."""
         moment = self.now() if message.moment is None else message.moment
-        script = fast_import.script(tip, fast_import.edits_of(tip, outcome), message, message.text(outcome.changed), moment)
-        return self._writer().run("fast-import", "--quiet", "--done", stdin=script).decode().strip()
+        edits = commit_objects.edits_of(tip, outcome)
+        made = commit_objects.make(self._objects, tip, edits, message, message.text(outcome.changed), moment)
+        small_pack.write(self._git.git_dir, made)
+        return made[-1].id
 
     def _advance(self, tip: str | None, commit: str, beside: Mapping[str, str]) -> bool:
         """Compare and swap: move the branch from `tip` to `commit`. False: it is not at `tip` any more, or locked."""
         removed = f"{REMOVED}{self.index}"
-        free = {} if tip else {removed: f"verify {removed} {fast_import.ZERO}"}
-        steps = {self.ref: f"update {self.ref} {commit} {tip or fast_import.ZERO}", **free, **unmoved(beside)}
-        return transact(self._writer(), steps)
+        free = {} if tip else {removed: f"verify {removed} {commit_objects.ZERO}"}
+        steps = {self.ref: f"update {self.ref} {commit} {tip or commit_objects.ZERO}", **free, **unmoved(beside)}
+        return self._refs.transact(steps)

@@ -182,9 +182,14 @@ def check_disk(said: str, place: Path, elsewhere: str = "") -> None:
     """Raise StorageError if git says that a place cannot be written to; `elsewhere` says how another one is named."""
     error = disk_remedies.error_in(said)
     if error is not None:
-        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-        what = f"The disk is full at {place}." if full else f"{place} cannot be written to: {error.strerror}."
-        raise StorageError(what, disk_remedies.hint(error, elsewhere), told=UNWRITABLE)
+        raise unwritable(error, place, elsewhere)
+
+
+def unwritable(error: OSError, place: Path, elsewhere: str = "") -> StorageError:
+    """What is said of a place that cannot be written to."""
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    what = f"The disk is full at {place}." if full else f"{place} cannot be written to: {error.strerror}."
+    return StorageError(what, disk_remedies.hint(error, elsewhere), told=UNWRITABLE)
 
 
 def watch_stderr(process: Process) -> tuple[threading.Thread, bytearray]:

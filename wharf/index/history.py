@@ -85,7 +85,7 @@ class Asked:
     """What somebody wants to know: all, or what was done to a project, a version of it (in any spelling), a file of that.
 
     `since`: nothing that counts from before that moment; if it names a commit, what came after that one. `most`: not more
-    commits than that.
+    commits than that. `at`: as it was at that commit of the index. `skip`: without the first ones that there are.
     """
 
     project: str | None = None
@@ -93,6 +93,8 @@ class Asked:
     filename: str | None = None
     since: Moment | None = None
     most: int | None = None
+    at: str | None = None
+    skip: int = 0
 
 
 ALL: Final = Asked()
@@ -110,7 +112,8 @@ def read(program: Git, objects: GitObjects, ref: str, asked: Asked, after: str |
     # A merge keeps its parents, and is there also where one side is like it.
     words = [*_PLAINLY, "--full-history", "--show-pulls", ref, *([f"^{after}"] if after else []), "--"]
     if asked.project is None:
-        entries = _entries(program, [*([f"--max-count={asked.most}"] if asked.most else []), *words])
+        bounds = [*([f"--max-count={asked.most}"] if asked.most else []), *([f"--skip={asked.skip}"] if asked.skip else [])]
+        entries = _entries(program, [*bounds, *words])
     else:
         entries = _with_changes(_entries(program, [*words, record.folder(asked.project)]))
     if asked.version is not None:
@@ -118,7 +121,8 @@ def read(program: Git, objects: GitObjects, ref: str, asked: Asked, after: str |
     if asked.filename is not None:
         entries = _of_file(objects, entries, asked)
     with contextlib.closing(entries):
-        yield from itertools.islice(entries, asked.most)
+        skip = asked.skip if asked.project is not None else 0  # otherwise git did that
+        yield from itertools.islice(entries, skip, None if asked.most is None else skip + asked.most)
 
 
 def removals(program: Git, since: str, tip: str, paths: Collection[str] | None = None) -> dict[str, HistoryEntry]:

@@ -2,44 +2,136 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import StorageError
-from wharf.index.git import check_disk
+from wharf.index.git import check_disk, watch_stderr
 from wharf.index.index_name import BRANCHES
+from wharf.system.disk_sync import sync
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
-    from wharf.index.git import Git
+    from wharf.index.git import Git, Process
 
 STALE_LOCK: Final = 10.0
 """Seconds after which a lock on a ref belongs to a process that died: git holds one for milliseconds."""
 
+_ANSWERS = [b"start: ok\n", b"prepare: ok\n", b"commit: ok\n"]
+_ZERO = "0" * 40
 
-def transact(writer: Git, steps: Mapping[str, str]) -> bool:
-    """Do all steps, which have the refs that they are about as keys. False: a ref is not as a step wants it, or locked.
 
-    Raises StorageError if the repository cannot be written.
+class RefWriter:
+    """Moves refs of one repository through one `git update-ref --stdin`, which stays for the next ones.
+
+    - One transaction at a time. Its refs, and the names of those that are new, are on the disk when it is over.
+    - Whatever that git does not answer as it should is asked of one that does nothing else. So a git that died, or that takes
+      one transaction only (2.30), costs time and nothing else.
+    - A git that died in the middle may have moved the refs: what they are at decides.
+    - No hook runs: git would start those that the repository's own configuration names.
     """
-    lines = "".join(f"{line}\n" for line in ("start", *steps.values(), "prepare", "commit"))
-    status, _, err = writer.attempt("update-ref", "--stdin", stdin=lines.encode(errors="surrogateescape"))
-    if status == 0:
-        return True
-    check_disk(err, writer.git_dir)  # its message names a lock then, too
+
+    def __init__(self, program: Git) -> None:
+        self._program = program
+        self._quiet: Git | None = None
+        self._lock = threading.Lock()
+        self._process: Process | None = None
+
+    def transact(self, steps: Mapping[str, str]) -> bool:
+        """Do all steps, which have the refs that they are about as keys. False: a ref is not as a step wants it, or locked.
+
+        Raises StorageError if the repository cannot be written.
+        """
+        with self._lock:
+            if self._quiet is None:
+                self._quiet = self._program.without_hooks()
+            done = self._ask_kept(self._quiet, steps)
+            if done is None:
+                done = _ask(self._quiet, steps)
+            if done:
+                _sync(self._quiet.git_dir, steps)
+            return done
+
+    def close(self) -> None:
+        """End the git that stays."""
+        with self._lock:
+            self._end()
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            with contextlib.suppress(OSError):  # it may be dead, with words that it did not read
+                process.communicate()
+
+    def _ask_kept(self, program: Git, steps: Mapping[str, str]) -> bool | None:
+        """The same of the git that stays; None: it did nothing."""
+        if self._process is None or self._process.poll() is not None:
+            self._end()
+            self._process = program.start("update-ref", "--stdin")
+            self._listener, self._heard = watch_stderr(self._process)
+        answers: list[bytes] = []
+        try:
+            self._process.stdin.write(_script(steps))
+            self._process.stdin.flush()
+            answers = [self._process.stdout.readline() for _ in _ANSWERS]
+        except OSError:  # it was dead before
+            pass
+        if answers == _ANSWERS:
+            return True
+        self._end()
+        self._listener.join()
+        said = self._heard.decode(errors="replace").strip()
+        if answers[:2] == _ANSWERS[:2]:
+            return _ask(program, {ref: f"verify {ref} {_after(line)}" for ref, line in steps.items()}) or None
+        return _refused(program, steps, said) if "cannot lock ref" in said else None
+
+
+def _ask(program: Git, steps: Mapping[str, str]) -> bool:
+    """The same of a git that does nothing else."""
+    status, _, err = program.attempt("update-ref", "--stdin", stdin=_script(steps))
+    return status == 0 or _refused(program, steps, err)
+
+
+def _script(steps: Mapping[str, str]) -> bytes:
+    return "".join(f"{line}\n" for line in ("start", *steps.values(), "prepare", "commit")).encode(errors="surrogateescape")
+
+
+def _after(step: str) -> str:
+    """The commit that a ref is at after a step."""
+    verb, _, commit, *_ = step.split(" ")
+    return _ZERO if verb == "delete" else commit
+
+
+def _refused(program: Git, steps: Iterable[str], err: str) -> bool:
+    """False, after locks that dead processes left were broken. Raises StorageError for what is no refusal."""
+    check_disk(err, program.git_dir)  # its message names a lock then, too
     if "cannot lock ref" not in err:
         raise StorageError(
             f"{next(iter(steps))} cannot be written: {err[-300:]}",
-            f"`git --git-dir={writer.git_dir} fsck` tells whether the repository is sound.",
+            f"`git --git-dir={program.git_dir} fsck` tells whether the repository is sound.",
         )
-    for lock in (writer.git_dir / f"{ref}.lock" for ref in steps):
+    for lock in (program.git_dir / f"{ref}.lock" for ref in steps):
         try:
             if time.time() - lock.stat().st_mtime > STALE_LOCK:
                 lock.unlink()
         except FileNotFoundError:
             pass
     return False
+
+
+def _sync(git_dir: Path, steps: Mapping[str, str]) -> None:
+    """Git syncs what it writes into a ref. Its name is synced here, and those of the folders above that may be new with it."""
+    new = any(line.startswith("create ") or line.endswith(f" {_ZERO}") for line in steps.values())
+    folders = {(git_dir / ref).parent for ref, line in steps.items() if not line.startswith("verify ")}
+    if new:
+        folders |= {above for folder in folders for above in folder.parents if above == git_dir or git_dir in above.parents}
+    for folder in sorted(folders, reverse=True):
+        with contextlib.suppress(FileNotFoundError):  # git deletes a folder that is empty by now
+            sync(folder)
 
 
 def unmoved(beside: Mapping[str, str]) -> dict[str, str]:

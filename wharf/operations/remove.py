@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wharf.index.change import Named
+    from wharf.index.guarded_change import Check
     from wharf.index.yank_and_remove import Leaving
     from wharf.model import Release
     from wharf.repository.opening import Repository
@@ -38,24 +39,38 @@ class Removed:
 
 
 def remove(
-    repository: Repository, project: str, version: str, filename: str | None, *, reason: str, actor: str | None = None
+    repository: Repository,
+    project: str,
+    version: str,
+    filename: str | None,
+    *,
+    reason: str,
+    actor: str | None = None,
+    check: Check | None = None,
 ) -> Removed:
     """Take a release, or one file of it, out of the index, and delete the bytes. As `remove_all`."""
     leaving = RemoveFiles.of(project, version, filename).leaving
-    return remove_all(repository, leaving, reason=reason, actor=actor)
+    return remove_all(repository, leaving, reason=reason, actor=actor, check=check)
 
 
-def remove_all(repository: Repository, leaving: Sequence[Leaving], *, reason: str, actor: str | None = None) -> Removed:
+def remove_all(
+    repository: Repository,
+    leaving: Sequence[Leaving],
+    *,
+    reason: str,
+    actor: str | None = None,
+    check: Check | None = None,
+) -> Removed:
     """Take files of any number of releases out of the index as one commit, all or none, and delete the bytes.
 
-    What left the index before, maybe by a removal that died then, has its bytes deleted. `actor` is as in a CommitMessage.
+    What left the index before, maybe by a removal that died then, has its bytes deleted. `actor` and `check` are as in promote.
     Raises NotFoundError for what never was there, NotAllowedError or UsageError; and StorageError if the bytes were deleted
     while somebody published them again.
     """
     check_reason(reason)
     if not leaving:
         return Removed(commit=None, removed=())
-    change = Guarded(RemoveFiles(leaving=tuple(leaving)), rights_of(repository))
+    change = Guarded(RemoveFiles(leaving=tuple(leaving)), check or rights_of(repository))
     done = repository.branch.commit(change, CommitMessage(verb="remove", actor=actor, reason=reason))
     removed, gone = done.outcome.changed, done.outcome.gone
     left, unknown = _left(repository, gone, tell=bool(removed))

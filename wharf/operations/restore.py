@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wharf.assets.asset_store import Reuse
     from wharf.index.branch import Branch
     from wharf.index.change import Named, Outcome, Records
+    from wharf.index.guarded_change import Check
     from wharf.index.moment import Moment
     from wharf.index.restoration import FileKey, Restoration
     from wharf.index.snapshot import Snapshot
@@ -63,13 +64,14 @@ def restore(
     *,
     dry_run: bool = False,
     actor: str | None = None,
+    check: Check | None = None,
 ) -> Restored:
-    """Bring the projects (none named: all) back to what they were at a moment. `actor` is as in a CommitMessage.
+    """Bring the projects (none named: all) back to what they were at a moment. `actor` and `check` are as in promote.
 
     Raises what `repository_at` does; NotFoundError for a project that is neither there nor was; NotAllowedError; RecordError
     for a record of today that cannot be read; and StorageError, also if a file was deleted at that moment.
     """
-    check = rights_of(repository)
+    check = check or rights_of(repository)
     with repository_at(repository, moment) as then, repository.assets.reuse() as reuse:
         past = then.branch.snapshot()
         tip = repository.branch.snapshot()

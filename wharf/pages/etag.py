@@ -25,6 +25,11 @@ def page_etag(git_id: str, form: Format, *, zipped: bool) -> str:
     return f'"{git_id[:_ID_LENGTH]}-{CODE}-{form.name.lower()}{"-gz" if zipped else ""}"'
 
 
+def json_page_etag(git_id: str, base: str) -> str:
+    """The ETag of a JSON page, quoted as in the header. `base` is the address that the links in it begin with."""
+    return f'"{git_id[:_ID_LENGTH]}-{CODE}-{hashlib.sha256(base.encode()).hexdigest()[:_ID_LENGTH]}"'
+
+
 def metadata_etag(data: bytes, *, zipped: bool) -> str:
     """The ETag of a file's core metadata, quoted as in the header."""
     return f'"{hashlib.sha256(data).hexdigest()}{"-gz" if zipped else ""}"'

@@ -8,7 +8,7 @@ Wings, from the ground up:
 
 - `http`: connections, requests and answers. `logs`: what the operator is told. `access`: who may read and upload.
 - `files`: the bytes of files. `refresh`: how a new commit is noticed and shown. `upstream`: what other indexes have.
-- `past`: addresses of the past. `web`: uploads, webhooks, the page for people.
+- `past`: addresses of the past. `web`: uploads, webhooks, the page for people. `json_pages`: those of the older JSON API.
 - `sessions`: upload sessions, and the stages that show them before they are published.
 
 Rooms:

@@ -12,12 +12,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wharf.errors import DamagedError, LostRecordError, StorageError
-from wharf.model import Project, Status, is_filename, normalize
+from wharf.model import Project, Status, is_filename, normalize, version_key
 from wharf.pages import document, page_format
-from wharf.server.answer_maker import LIST, AnswerMaker, AnswerOfFile, Variant
+from wharf.server.answer_maker import LIST, AnswerMaker, AnswerOfFile, MadeJson, Variant
 from wharf.server.claimed_names import ClaimedNames
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http import answer
+from wharf.server.json_pages.json_template import JsonPages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from wharf.pages.page_format import Format
     from wharf.server.files.github_file import GitHubFile
     from wharf.server.http.answer import Answer, FileAnswer
+    from wharf.server.json_pages.json_template import JsonTemplate
     from wharf.sources.layers import Layers
 
 BUDGET = 96 << 20
@@ -55,10 +57,11 @@ class _CachedProject:
     variants: dict[Variant, Answer] = field(default_factory=dict)
     metadata: dict[tuple[str, bool], Answer] = field(default_factory=dict)
     hidden: dict[str, Hidden] | None = None
+    json: JsonPages = field(default_factory=JsonPages)
 
     def weight(self) -> int:
-        bodies = (*self.variants.values(), *self.metadata.values())
-        return sum(_ANSWER_WEIGHT + len(each.body) for each in bodies) + _FILE_WEIGHT * (
+        bodies = (len(each.body) for each in (*self.variants.values(), *self.metadata.values()))
+        return sum(_ANSWER_WEIGHT + size for size in (*bodies, *self.json.sizes())) + _FILE_WEIGHT * (
             len(self.files or ()) + len(self.hidden or ())
         )
 
@@ -180,6 +183,21 @@ class AnswerCache:
             cached.variants[variant] = made
 
         return await self._once(index, name, ("page", variant), partial(self._maker.page, name, variant), put)
+
+    async def json_page(self, index: str, name: str, version: str | None) -> JsonTemplate | None:
+        """The JSON page of a project, or of a version of it; None if the index shows no such one."""
+        key = None if version is None else version_key(version)
+
+        def put(cached: _CachedProject, made: MadeJson) -> None:
+            cached.json.versions, page = made
+            if page is not None:
+                cached.json.made[key] = page
+
+        cached = self._of(index, name)
+        if cached is not None and (key in cached.json.made or cached.json.knows_none(key)):
+            return cached.json.made.get(key)
+        found = await self._once(index, name, ("json", key), partial(self._maker.json_page, name, version), put)
+        return None if found is None else found[1]
 
     def file(self, index: str, sha256: str, filename: str) -> FileAnswer | GitHubFile | None:
         """The file if its project lies ready and names it."""

@@ -11,14 +11,18 @@ from wharf.pages import document, page_format
 from wharf.pages.etag import metadata_etag, page_etag
 from wharf.pages.page_format import Format
 from wharf.server.http import answer
+from wharf.server.json_pages.json_template import json_template, versions_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from packaging.version import Version
 
     from wharf.index.policy import Hidden
     from wharf.model import File
     from wharf.server.files.github_file import GitHubFile
     from wharf.server.http.answer import Answer, FileAnswer
+    from wharf.server.json_pages.json_template import JsonTemplate
     from wharf.sources.layers import Layers
 
 LIST = ""
@@ -36,6 +40,9 @@ _FOREVER = "max-age=31536000, immutable"
 
 AnswerOfFile: TypeAlias = "Callable[[File, str], FileAnswer | GitHubFile]"
 """How a file of the index is answered, given its Cache-Control. Raises StorageError."""
+
+MadeJson: TypeAlias = "tuple[frozenset[Version | str], JsonTemplate | None]"
+"""The versions that a project shows, and the page that was asked for."""
 
 log = logging.getLogger("wharf")
 
@@ -81,6 +88,11 @@ class AnswerMaker:
                 raise each
             log.warning("left out: %s", each.message)
         return found
+
+    def json_page(self, name: str, version: str | None, source: Layers, validator: str) -> MadeJson:
+        """The versions that a project shows, and its JSON page or that of a version; None: there is no such page."""
+        project = self._project(source, name) or Project(name=name)
+        return versions_of(project), json_template(project, source, version, validator, scope=self._scope)
 
     def files(self, name: str, source: Layers, validator: str) -> dict[str, FileAnswer | GitHubFile]:
         """The answers for the files of a project, by `sha256/filename`."""

@@ -26,12 +26,16 @@ from wharf.server.http import answer, conditional_requests, error_answers
 from wharf.server.http.answer import Answer, FileAnswer
 from wharf.server.http.request_headers import by_name
 from wharf.server.http.status_reason import give_reason, send_answer
+from wharf.server.json_pages.json_address import BELOW, parse_json_address
+from wharf.server.json_pages.json_template import LONGEST_BASE, NO_JSON_PAGE
 from wharf.server.page_requests import NO_FORMAT, format_asked, project_asked, takes_gzip
 from wharf.server.past.past_address import no_uploads, parse_past_address
 from wharf.server.past.past_api import PastRequest
 from wharf.system import fault_report
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from wharf.index.upstream_settings import Mode
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     from wharf.server.answer_cache import AnswerCache, Asked
     from wharf.server.fall_through import FallThrough
     from wharf.server.files.redirect_or_stream import Delivery
+    from wharf.server.json_pages.json_address import JsonAddress
     from wharf.server.logs.operator_log import RefusalLog
     from wharf.server.past.past_address import PastAddress
     from wharf.server.past.past_api import Made, PastApi
@@ -51,7 +56,7 @@ _TAKES_POSTS = frozenset({"/legacy/", "/legacy", "/-/webhook/github"})
 _API = re.compile(r"(?:/[a-z0-9][a-z0-9-]{0,63})?/-/(?:upload|stage)/", re.ASCII)
 _PAGE_OR_FILE = re.compile(r"/(?:simple(?:/.*)?|files/.*)", re.DOTALL)
 _READ_ONLY = re.compile(r"/(?:(?:simple|healthz)(?:/.*)?|files/.*)?", re.DOTALL)
-_OF_INDEX = re.compile(r"/([a-z0-9][a-z0-9-]{0,63})(/(?:simple(?:/.*)?|files/.*|legacy/?))", re.ASCII | re.DOTALL)
+_OF_INDEX = re.compile(rf"/([a-z0-9][a-z0-9-]{{0,63}})(/(?:simple(?:/.*)?|files/.*|legacy/?)|{BELOW})", re.ASCII | re.DOTALL)
 _OF_UPSTREAM = re.compile(r"/files/([a-z0-9-]{1,200})/([0-9a-f]{64})/([^/]+)", re.ASCII)
 _HOME_OF_INDEX = re.compile(r"/([a-z0-9][a-z0-9-]{0,63})/?", re.ASCII)
 _REFUSALS = frozenset({401, 403})
@@ -129,7 +134,7 @@ class SimpleApi:
             if scope["method"] in _WRITING and not takes:
                 await self._say_where_uploads_go(whole, path, scope, receive, send, past)
                 return
-            if past is None and not _PAGE_OR_FILE.fullmatch(path):
+            if past is None and not _PAGE_OR_FILE.fullmatch(path) and parse_json_address(path) is None:
                 await self._router({**scope, "path": whole, "root_path": ""}, receive, send)
                 return
             found = await self._make(scope, index, path, past, whole.removesuffix(path))
@@ -163,15 +168,15 @@ class SimpleApi:
     async def _say_where_uploads_go(
         self, whole: str, path: str, scope: Scope, receive: Receive, send: Send, past: PastAddress | None
     ) -> None:
-        headers: dict[bytes, bytes] = dict(scope["headers"])
-        base = f"{scope['scheme']}://{headers.get(b'host', b'').decode('latin-1')}{self._root}"
+        base = f"{_address(scope)}{self._root}"
         if past is not None:
             await send_answer(no_uploads(past, base), receive, send)
             return
         of_index = _HOME_OF_INDEX.fullmatch(whole)  # for a name that no index has, what comes next says so
         below = f"/{of_index[1]}" if of_index is not None and has_address(of_index[1]) else whole.removesuffix(path)
         says = f"Uploads go to {base}{below}/legacy/."
-        where = answer.text(405, says, (("allow", "GET, HEAD"),)) if _READ_ONLY.fullmatch(path) else answer.text(404, says)
+        reads = _READ_ONLY.fullmatch(path) or parse_json_address(path) is not None
+        where = answer.text(405, says, (("allow", "GET, HEAD"),)) if reads else answer.text(404, says)
         await send_answer(where, receive, send)
 
     def _tell_of(self, refused: Answer, scope: Scope) -> None:
@@ -214,9 +219,7 @@ class SimpleApi:
         self, scope: Scope, index: str, path: str, past: PastAddress | None, prefix: str
     ) -> Answer | FileAnswer | StreamedDownload:
         headers = by_name(scope["headers"])
-        refused = self._access.refuse_reading(headers.get(b"host", b""), headers.get(b"authorization"), index)
-        if refused is ASK:
-            refused = await self._access.ask(headers.get(b"authorization"), index)
+        refused = await self._refused(headers, index)
         if refused is not None:
             return refused
         if scope["method"] not in _READING:
@@ -227,32 +230,40 @@ class SimpleApi:
             return _BLIND if index in self._cache.blind or index == self._index else _NO_INDEX
         if past is not None and past.index not in {"", index}:
             return _NO_INDEX
-        if not _PAGE_OR_FILE.fullmatch(path):
+        asked = None if past is not None else parse_json_address(path)
+        if asked is None and not _PAGE_OR_FILE.fullmatch(path):
             return answer.OTHER_ADDRESS
         try:
-            zipped = takes_gzip(encoding)
+            query, head = scope["query_string"], scope["method"] == "HEAD"
             if past is not None:
-                query, head = scope["query_string"], scope["method"] == "HEAD"
                 made: Made = await self._past.answer(
                     PastRequest(past, index, accept or b"", encoding, query, self._root, head=head)
                 )
+            elif asked is not None:
+                made = await self._json(index, asked, f"{_address(scope)}{self._root}{prefix}")
             elif path.startswith("/files/"):
-                made = await self._file(index, path, zipped=zipped, head=scope["method"] == "HEAD")
+                made = await self._file(index, path, zipped=takes_gzip(encoding), head=head)
             else:
                 above = f"{self._root}{prefix}" if prefix else ""
-                made = await self._page(index, path, accept or b"", scope["query_string"], zipped=zipped, above=above)
+                made = await self._page(index, path, accept or b"", query, zipped=takes_gzip(encoding), above=above)
             found = made.answer if isinstance(made, Passing) else made
             if isinstance(found, StreamedDownload):
                 return found
-            if not scope["query_string"] and (past is None or isinstance(made, Passing)):
+            if not query and (past is None or isinstance(made, Passing)):
                 self._remember(swaps, (scope["path"], accept, encoding), index, made)
             known = conditional_requests.checked(found, headers.get(b"if-match"), headers.get(b"if-none-match"))
             if isinstance(known, GitHubFile):
-                return await self._fetch(known, head=scope["method"] == "HEAD")
+                return await self._fetch(known, head=head)
         except WharfError as error:
             log.error("%s %s: %s", scope["method"], path, error.message)  # noqa: TRY400 - the cause is in the message
             return error_answers.failure(error)
         return known
+
+    async def _refused(self, headers: Mapping[bytes, bytes], index: str) -> Answer | None:
+        """The answer to who may not read the index."""
+        authorization = headers.get(b"authorization")
+        refused = self._access.refuse_reading(headers.get(b"host", b""), authorization, index)
+        return await self._access.ask(authorization, index) if refused is ASK else refused
 
     def _remember(self, swaps: int, asked: Asked, index: str, made: Made) -> None:
         if isinstance(made, StreamedDownload):
@@ -280,6 +291,13 @@ class SimpleApi:
         page = self._cache.page(index, name, (form, zipped)) or await self._cache.make_page(index, name, (form, zipped))
         return page or await self._fall_through.page(index, name, query, form, zipped=zipped)
 
+    async def _json(self, index: str, asked: JsonAddress | Answer, base: str) -> Passing:
+        """A JSON page. It is not remembered by the words of the request: its links have the host that was asked."""
+        if isinstance(asked, Answer):
+            return Passing(asked)
+        page = await self._cache.json_page(index, *asked) if len(base) <= LONGEST_BASE else None
+        return Passing(NO_JSON_PAGE if page is None else page.answer(base))
+
     async def _file(self, index: str, path: str, *, zipped: bool, head: bool) -> Answer | FileAnswer | GitHubFile | Passing:
         sha256, _, filename = path[7:].partition("/")
         of_upstream = _OF_UPSTREAM.fullmatch(path)
@@ -299,3 +317,8 @@ class SimpleApi:
         """What is said where the index shows no such file."""
         hidden = await self._cache.hidden(index, filename)
         return _NO_FILE if hidden is None else self._fall_through.hidden.refused(hidden)
+
+
+def _address(scope: Scope) -> str:
+    """The address of the server as the client sees it, without a slash at its end."""
+    return f"{scope['scheme']}://{by_name(scope['headers']).get(b'host', b'').decode('latin-1')}"

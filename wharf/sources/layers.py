@@ -141,6 +141,11 @@ class Layers:
             return None
         return found[0].snapshot.metadata(name, found[1].version, filename)
 
+    def kept_metadata(self, name: str, filename: str) -> bytes | None:
+        """The core metadata that is kept of a file, announced or not, to be shown: no resolver may rely on it."""
+        found = self.holder(name, filename)
+        return None if found is None else found[0].snapshot.metadata(name, found[1].version, filename)
+
     def holder(self, name: str, filename: str) -> tuple[Layer, Release] | None:
         """The layer that gives the version which a file's name says, and that release; None where no files of it are shown."""
         for layer in self._holders(name).values():

@@ -182,7 +182,7 @@ def test_github_that_hangs_keeps_no_member_waiting(world: World, monkeypatch: py
     with world.serving() as client:
         assert client.get(PAGE).status_code == 200
         world.hub.clock.forward(61)
-        monkeypatch.setattr(world.hub.faults, "run_before", lambda line: REF in line and later.wait(10))
+        monkeypatch.setattr(world.hub.faults, "run_before", lambda line: REF in line and later.wait(60))
         try:
             assert client.get(PAGE).status_code == 200
             for token in tokens:
@@ -410,12 +410,12 @@ def test_members_do_not_queue_behind_strangers(world: World, monkeypatch: pytest
         world.hub.clock.forward(61)
         world.hub.calls.clear()
         find = world.hub.faults.run_before
-        monkeypatch.setattr(world.hub.faults, "run_before", lambda line: (REF in line and later.wait(10)) or find(line))
+        monkeypatch.setattr(world.hub.faults, "run_before", lambda line: (REF in line and later.wait(60)) or find(line))
         try:
             tokens = (f"nobodys_token_{number:020}" for number in range(20))
             assert {answer.status_code for answer in at_once(20, lambda: client.get(PAGE, auth=("x", next(tokens))))} == {503}
             monkeypatch.setattr(world.hub.faults, "run_before", find)
-            monkeypatch.setattr(github_access, "PATIENCE", 8.0)
+            monkeypatch.setattr(github_access, "PATIENCE", 30.0)
             assert client.get(PAGE).status_code == 200
             assert questions(world, "bob") == 1  # not let in for want of an answer: GitHub said so
         finally:

@@ -66,6 +66,16 @@ def test_what_the_request_named_and_is_not_there_is_404() -> None:
     assert read(answer)["detail"] == "There is no release demo 1.0."
 
 
+def test_the_hint_stands_by_itself_where_it_is_told() -> None:
+    assert read(problem_of(UsageError("Odd.", "Do that.")))["hint"] == "Do that."
+    assert "hint" not in read(problem_of(UsageError("Odd.")))
+    assert "hint" not in read(problem_of(StorageError("Odd.", "Look into /srv/secret.")))
+
+
+def test_what_github_does_not_show_is_no_404() -> None:
+    assert problem_of(NotFoundError("GitHub does not show acme/pkgs.", unseen=True), misses=True).status == 503
+
+
 def test_a_pause_for_the_limits_of_github_says_how_long_it_takes() -> None:
     answer = problem_of(QUOTA, headers=(("x-more", "1"),))
     assert answer.status == 429

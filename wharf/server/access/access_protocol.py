@@ -57,8 +57,8 @@ class Access(Protocol):
         """Who uploads to `index`, or the answer that says why not."""
         ...
 
-    def token_of(self, authorization: bytes | None) -> Token | None:
-        """The token of wharf that a client sends; None for any other, or none."""
+    def own_token(self, authorization: bytes | None) -> Token | Answer:
+        """The token of wharf that a client sends, or the answer that says why there is none."""
         ...
 
     def name_of(self, authorization: bytes) -> str | None:

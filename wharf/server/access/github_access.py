@@ -11,10 +11,12 @@ from collections import OrderedDict, deque
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from wharf.errors import NotAllowedError
 from wharf.server.access.access_protocol import ASK, Access, Uploader, refuse_cross_site
 from wharf.server.access.github_token_check import HOLDS, PAUSE, GitHubTokenCheck, Verdict
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http.answer import Answer, text
+from wharf.server.http.error_answers import failure
 from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ _AT_ONCE = 6  # tokens of members that are asked about at the same time
 _STRANGERS_AT_ONCE = 3  # with files and members not more than there are connections: GitHub may hang
 _CHALLENGE = (("www-authenticate", 'Basic realm="wharf", charset="UTF-8"'),)
 _NO_TOKEN = text(401, "This server needs a GitHub token that may read the index. Send it as the password.", _CHALLENGE)
+_OF_GITHUB = failure(NotAllowedError("This server takes GitHub tokens. GitHub makes and ends them, in your settings there."))
 
 
 class GitHubAccess(Access):
@@ -119,10 +122,9 @@ class GitHubAccess(Access):
             self._logins[key], self._roles[key] = found.name, (found, self._clock() + HOLDS)
         return found
 
-    def token_of(self, authorization: bytes | None) -> Token | None:
-        """None: there are no tokens of wharf here."""
-        del authorization
-        return None
+    def own_token(self, authorization: bytes | None) -> Token | Answer:
+        """There are no tokens of wharf here."""
+        return _NO_TOKEN if authorization is None else _OF_GITHUB
 
     def name_of(self, authorization: bytes) -> str | None:
         """The login, once somebody has uploaded; before, a mark by which the requests of one token are known as such."""

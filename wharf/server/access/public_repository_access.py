@@ -47,9 +47,9 @@ class PublicRepositoryAccess(Access):
         """By wharf's own tokens, as it began."""
         return await self._opened.uploader(authorization, index=index, host=host, origin=origin, fetch_site=fetch_site)
 
-    def token_of(self, authorization: bytes | None) -> Token | None:
+    def own_token(self, authorization: bytes | None) -> Token | Answer:
         """As of the rules that uploads go by."""
-        return self._opened.token_of(authorization)
+        return self._opened.own_token(authorization)
 
     def name_of(self, authorization: bytes) -> str | None:
         """As of the rules that know the token."""

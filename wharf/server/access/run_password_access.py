@@ -107,10 +107,9 @@ class RunPasswordAccess(Access):
             return _NO_PASSWORD
         return refuse_cross_site(host, origin, fetch_site) or _NO_UPLOAD
 
-    def token_of(self, authorization: bytes | None) -> Token | None:
-        """None: there are no tokens of wharf here."""
-        del authorization
-        return None
+    def own_token(self, authorization: bytes | None) -> Token | Answer:
+        """There are no tokens of wharf here."""
+        return _NO_UPLOAD if self._lets_in(authorization) else _NO_PASSWORD
 
     def name_of(self, authorization: bytes) -> str | None:
         """The password has no name."""

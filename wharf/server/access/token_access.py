@@ -117,9 +117,9 @@ class TokenAccess(Access):
             return _read_only(token, index)
         return Uploader(token.name, projects=token.projects, may_manage=token.scope == "manage")
 
-    def token_of(self, authorization: bytes | None) -> Token | None:
+    def own_token(self, authorization: bytes | None) -> Token | Answer:
         """The token, if it is known and good."""
-        return None if authorization is None else self._token(authorization)
+        return _NO_TOKEN if authorization is None else self._token(authorization) or self._bad(authorization)
 
     def name_of(self, authorization: bytes) -> str | None:
         """The token's name."""

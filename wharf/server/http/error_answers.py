@@ -36,7 +36,9 @@ def told(error: WharfError, *, paused_as: int, misses: bool = False) -> tuple[in
         seconds = max(1, math.ceil(error.retry_after))
         words = f"GitHub's limits are reached: {error.reason}. Try again in {seconds} seconds: what is done stays done."
         return paused_as, words, (("retry-after", str(seconds)),)
-    missing = not misses and isinstance(error, NotFoundError) and not isinstance(error, NoIndexError)  # that is for who uploads
+    missing = isinstance(error, NotFoundError) and (
+        error.unseen or not (misses or isinstance(error, NoIndexError))  # that is for who uploads
+    )
     if error.http_status >= 500 or missing:
         words = error.told if isinstance(error, StorageError) else StorageError.told
         return 503 if missing else error.http_status, words, (("retry-after", "5"),)

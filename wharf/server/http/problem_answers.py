@@ -43,11 +43,13 @@ _KEPT = frozenset({b"www-authenticate", b"retry-after", b"allow"})  # headers of
 def problem_of(
     error: WharfError, *, misses: bool = False, headers: Iterable[tuple[str, str]] = (), more: Mapping[str, Json] | None = None
 ) -> Answer:
-    """An error as a problem; `more` are further keys. `misses`: what is not there is what the request named, and that is 404.
+    """An error as a problem; `more` are further keys. The hint of what is told stands by itself, too.
 
-    A pause for GitHub's limits is 429, and says how long it takes.
+    `misses`: what is not there is what the request named, and that is 404. A pause for GitHub's limits is 429, with its length.
     """
     status, words, own = told(error, paused_as=PAUSED, misses=misses)
+    if error.hint and words == error.sentences:
+        more = {"hint": error.hint, **(more or {})}
     return problem(status, words, error.code, headers=(*own, *headers), more=more)
 
 

@@ -34,6 +34,11 @@ class IncomingBytes:
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self._left = at_once
 
+    @property
+    def busy(self) -> bool:
+        """Whether as many come as may."""
+        return self._left < 1
+
     async def take(self, request: Request, file: SessionFile, path: Path) -> Digests:
         """Write the body of a request to a new file at `path`, with the digests that were announced.
 
@@ -49,7 +54,7 @@ class IncomingBytes:
             raise InvalidDistributionError(
                 f"{file.filename} comes with {length} bytes instead of {file.size}.", "Send all of its bytes."
             )
-        if not self._left:
+        if self.busy:
             raise BusyError("Too many uploads are under way.", "Try again in a moment.")
         self._left -= 1
         try:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from wharf.assets.session_requests import API_VERSION, MECHANISM
 from wharf.assets.upload_session_states import CANCELED, DONE, PENDING, PROCESSING
 from wharf.server.http.answer import uncached
-from wharf.server.http.problem_answers import problem, problem_like, problem_of
+from wharf.server.http.error_answers import told
+from wharf.server.http.problem_answers import PAUSED, problem, problem_like, problem_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -115,7 +116,9 @@ def nothing() -> Answer:
 
 def refusal(error: WharfError, headers: Iterable[tuple[str, str]] = ()) -> Answer:
     """An error as a problem."""
-    return problem_of(error, misses=True, headers=headers, more=_more(error.code, error.sentences))
+    return problem_of(
+        error, misses=True, headers=headers, more=_more(error.code, told(error, paused_as=PAUSED, misses=True)[1])
+    )
 
 
 def refusal_in_words(status: int, words: str, code: str | None = None, headers: Iterable[tuple[str, str]] = ()) -> Answer:

@@ -1,0 +1,134 @@
+"""Objects written as one small pack, in this process ("gitformat-pack": a pack of version 2, and its index of version 2).
+
+A pack is whole and on the disk before it gets its name, and its name is before this returns. Until a ref leads to one of the
+objects no reader sees any of them. Temporary files are called as git calls its own: `git gc` deletes what a dead writer left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import struct
+import zlib
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from wharf.errors import StorageError
+from wharf.index.git import unwritable
+from wharf.system.disk_sync import sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+_KINDS: Final = {"commit": 1, "tree": 2, "blob": 3}
+_FAR: Final = 1 << 31  # bytes that an index without a table of large offsets can point into
+
+
+@dataclass(frozen=True, slots=True)
+class NewObject:
+    """An object that is still to be written, and its id in hex."""
+
+    id: str
+    kind: Literal["commit", "tree", "blob"]
+    data: bytes
+
+    @staticmethod
+    def of(kind: Literal["commit", "tree", "blob"], data: bytes) -> NewObject:
+        """The object of that kind with these bytes."""
+        return NewObject(object_id(kind, data), kind, data)
+
+
+def object_id(kind: str, data: bytes) -> str:
+    """The id that git gives to an object."""
+    return hashlib.sha1(b"%b %d\0%b" % (kind.encode(), len(data), data), usedforsecurity=False).hexdigest()
+
+
+def write(git_dir: Path, objects: Iterable[NewObject]) -> None:
+    """Write objects as one pack. Raises StorageError where that cannot be done."""
+    pack, index, name = _packed({each.id: each for each in objects})
+    folder, mark = git_dir / "objects" / "pack", secrets.token_hex(8)
+    parts = [
+        (folder / f"tmp_{kind}_{mark}", folder / f"pack-{name}.{kind}", data) for kind, data in (("pack", pack), ("idx", index))
+    ]
+    try:
+        folder.mkdir(exist_ok=True)
+        with _swept(part for part, _, _ in parts):
+            _write_files(folder, [(part, data) for part, _, data in parts])
+            for part, target, _ in parts:  # the index last: a pack without one is not looked at
+                part.rename(target)
+            sync(folder)
+    except OSError as error:
+        raise unwritable(error, git_dir) from error
+
+
+def _write_files(folder: Path, files: Iterable[tuple[Path, bytes]]) -> None:
+    """New files on the disk, for whoever may read the folder, and for nobody to write."""
+    mode = folder.stat().st_mode & 0o444
+    handles: list[int] = []
+    try:
+        for path, data in files:
+            handles.append(handle := os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            os.fchmod(handle, mode)
+            left = memoryview(data)
+            while left:
+                left = left[os.write(handle, left) :]
+        for handle in handles:
+            os.fsync(handle)
+    finally:
+        for handle in handles:
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def _swept(paths: Iterable[Path]) -> Iterator[None]:
+    """Leave no temporary file behind where writing fails."""
+    listed = [*paths]
+    try:
+        yield
+    except OSError:
+        for path in listed:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        raise
+
+
+def _packed(objects: Mapping[str, NewObject]) -> tuple[bytes, bytes, str]:
+    """The bytes of the pack and of its index, and the name of both."""
+    parts = [struct.pack(">4sLL", b"PACK", 2, len(objects))]
+    at = len(parts[0])
+    places: list[tuple[bytes, int, int]] = []
+    for each in objects.values():
+        # The ids in a folder cannot be made smaller.
+        part = _head(_KINDS[each.kind], len(each.data)) + zlib.compress(each.data, 1 if each.kind == "tree" else -1)
+        places.append((bytes.fromhex(each.id), zlib.crc32(part), at))
+        parts.append(part)
+        at += len(part)
+    if at >= _FAR:
+        raise StorageError("A commit of more than two gigabytes is not written.", "Commit fewer files at once.")
+    body = b"".join(parts)
+    end = hashlib.sha1(body, usedforsecurity=False).digest()
+    return body + end, _index(sorted(places), end), end.hex()
+
+
+def _head(kind: int, size: int) -> bytes:
+    """The kind and the size of an object: 4 bits of it, then 7 a byte."""
+    byte, size = kind << 4 | size & 15, size >> 4
+    head = bytearray()
+    while size:
+        head.append(byte | 0x80)
+        byte, size = size & 127, size >> 7
+    head.append(byte)
+    return bytes(head)
+
+
+def _index(places: list[tuple[bytes, int, int]], end: bytes) -> bytes:
+    ids = [id_ for id_, _, _ in places]
+    counts = [bisect_left(ids, bytes([first + 1])) for first in range(255)]
+    numbers = (*counts, len(ids)), [crc for _, crc, _ in places], [at for _, _, at in places]
+    fanout, sums, offsets = (struct.pack(f">{len(each)}L", *each) for each in numbers)
+    body = b"".join((b"\377tOc\0\0\0\2", fanout, *ids, sums, offsets, end))
+    return body + hashlib.sha1(body, usedforsecurity=False).digest()
