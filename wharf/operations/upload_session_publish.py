@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from wharf.assets.upload_session_states import COMPLETED, PUBLISHED, after_session_event
+from wharf.distribution import read_distribution
 from wharf.errors import ConflictError, StorageError, WharfError
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from wharf.assets.session_store import SessionStore
     from wharf.assets.upload_session import SessionFile, UploadSession
+    from wharf.distribution.read_distribution import Distribution
     from wharf.index.guarded_change import Check
     from wharf.operations.upload_session_files import KeptDistributions
     from wharf.repository.opening import Repository
@@ -59,7 +61,7 @@ def publish_session(repository: Repository, store: SessionStore, session_id: str
             try:
                 _carry_out(repository, store, session, how)
             except WharfError as error:
-                event = partial(_refused if how.heard() else _failed, words=error.sentences)
+                event = partial(_refused if how.heard() else _failed, words=_told(error))
                 with contextlib.suppress(StorageError):  # then it stays in processing, and whoever looks ends that
                     store.update(session_id, event)
                 raise
@@ -72,10 +74,12 @@ def publish_session(repository: Repository, store: SessionStore, session_id: str
 def _carry_out(repository: Repository, store: SessionStore, session: UploadSession, how: SessionPublish) -> None:
     store.ready(session)
     opened = _opened if repository.github is None else _fetched
-    inputs = [
-        Input(each.filename, partial(opened, store, session.id, each), each.size, how.kept.get(session.id, each.number))
-        for each in session.files.values()
-    ]
+    inputs = []
+    for each in session.files.values():
+        checked = how.kept.get(session.id, each.number)
+        if checked is None and repository.github is None:
+            checked = _checked(store, session, each, how)
+        inputs.append(Input(each.filename, partial(opened, store, session.id, each), each.size, checked))
     publish(
         repository,
         inputs,
@@ -85,6 +89,11 @@ def _carry_out(repository: Repository, store: SessionStore, session: UploadSessi
         limit=how.limit,
         check=how.check,
     )
+
+
+def _told(error: WharfError) -> str:
+    """What clients may be told of an error."""
+    return error.told if isinstance(error, StorageError) else error.sentences
 
 
 def _begun(session: UploadSession) -> UploadSession:
@@ -118,6 +127,16 @@ def _succeeded(session: UploadSession) -> UploadSession:
     return dataclasses.replace(session, state=state, ended=session.ended or utc_second(), notices=())
 
 
+def _checked(store: SessionStore, session: UploadSession, file: SessionFile, how: SessionPublish) -> Distribution:
+    """Check a file again, of which this process does not know what its check said."""
+    with store.open(session.id, file) as data:
+        found = read_distribution.read(data, file.filename, limit=how.limit)
+    if found.sha256 != file.sha256:
+        raise _damaged(file)
+    how.kept.keep(session.id, file.number, found)
+    return found
+
+
 def _opened(store: SessionStore, session_id: str, file: SessionFile) -> BinaryIO:
     return cast("BinaryIO", _Compared(store.open(session_id, file), file))
 
@@ -127,27 +146,49 @@ def _fetched(store: SessionStore, session_id: str, file: SessionFile) -> BinaryI
     return store.open(session_id, file)
 
 
+def _damaged(file: SessionFile) -> StorageError:
+    told = f"The staged bytes of {file.filename} are damaged. Delete the file from the session, and upload it again."
+    return StorageError(f"The staged bytes of {file.filename} are damaged.", "Look at the disk.", told=told)
+
+
 class _Compared(io.RawIOBase):
-    """The bytes of a file, which must be those that were checked when they came: days may lie between."""
+    """The bytes of a file, which must be those that were checked when they came: days may lie between.
+
+    Whoever reads from the beginning to the end gets a StorageError at the end of other bytes.
+    """
 
     def __init__(self, source: BinaryIO, file: SessionFile) -> None:
         self._source = source
         self._file = file
         self._digest = hashlib.sha256()
+        self._left: int | None = file.size  # None: it is not read from its beginning
 
     def readable(self) -> bool:
+        """Yes."""
         return True
 
+    def seekable(self) -> bool:
+        """As the file."""
+        return self._source.seekable()
+
+    def seek(self, place: int, whence: int = io.SEEK_SET) -> int:
+        """As the file."""
+        at = self._source.seek(place, whence)
+        self._digest, self._left = hashlib.sha256(), None if at else self._file.size
+        return at
+
+    def tell(self) -> int:
+        """As the file."""
+        return self._source.tell()
+
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        """Read on. Raises StorageError at the end of other bytes."""
+        """Read on."""
         data = self._source.read(len(buffer))
-        self._digest.update(data)
-        if not data and self._digest.hexdigest() != self._file.sha256:
-            raise StorageError(
-                f"The staged bytes of {self._file.filename} are damaged.",
-                "Delete the file from the session, and upload it again.",
-                told=f"The staged bytes of {self._file.filename} are damaged. Delete it from the session, and upload it again.",
-            )
+        if self._left is not None:
+            self._digest.update(data)
+            self._left -= len(data)
+            if (not data or not self._left) and self._digest.hexdigest() != self._file.sha256:
+                raise _damaged(self._file)
         buffer[: len(data)] = data
         return len(data)
 

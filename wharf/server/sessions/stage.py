@@ -117,7 +117,8 @@ def _page(request: Request, session: UploadSession, path: str) -> Answer:
     if name not in {"", session.project}:
         return NO_STAGE
     value: dict[str, Json] = document.projects([session.project]) if name == "" else document.project(_project(session))
-    return answer.uncached_page(page_format.render(value, form), form.content_type)
+    page = answer.uncached_page(page_format.render(value, form), form.content_type)
+    return Answer(200, (*page.headers, (b"referrer-policy", b"no-referrer")), page.body)  # its address is the secret
 
 
 def _project(session: UploadSession) -> Project:

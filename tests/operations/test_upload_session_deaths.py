@@ -1,0 +1,183 @@
+"""Upload sessions whose process dies, at every step of a publish and of a deletion: the next one continues."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.makers import make_sdist, make_wheel
+from wharf.assets.session_folder import FolderSessions
+from wharf.assets.session_requests import FileAsked, ReleaseAsked
+from wharf.errors import ConflictError, NotFoundError, StorageError
+from wharf.operations import upload_session_publish
+from wharf.operations.publish import publish
+from wharf.operations.upload_rights import NO_LIMITS
+from wharf.operations.upload_session_files import (
+    Digests,
+    KeptDistributions,
+    announce_file,
+    check_bytes,
+    complete_file,
+    keep_bytes,
+)
+from wharf.operations.upload_session_publish import SessionPublish, publish_session
+from wharf.operations.upload_session_verbs import begin_session, cancel_session, find_session, sweep_sessions, utc_second
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wharf.assets.upload_session import UploadSession
+    from wharf.repository.opening import Repository
+
+LIMIT = 1 << 20
+
+
+class Death(BaseException):
+    """The process ends here."""
+
+
+def staged(repository: Repository, *paths: Path) -> UploadSession:
+    """A session with these files, completed."""
+    store, snapshot = repository.sessions, repository.branch.snapshot()
+    session = begin_session(store, "default", ReleaseAsked("demo", "1.0"), snapshot, creator="ci", now=utc_second())
+    for path in paths:
+        data = path.read_bytes()
+        digests = Digests({"sha512": "0"})
+        digests.update(data)
+        asked = FileAsked(path.name, len(data), {"sha256": digests.sha256})
+        session, file = announce_file(store, session, asked, snapshot, LIMIT)
+        digests = Digests(asked.hashes)
+        digests.update(data)
+        scratch = store.scratch(session.id)
+        scratch.write_bytes(data)
+        found = check_bytes(scratch, file, digests, limit=LIMIT, strict=False)
+        keep_bytes(store, session.id, file, scratch, found)
+        session, _ = complete_file(store, session.id, file.number)
+    return session
+
+
+def how() -> SessionPublish:
+    return SessionPublish(actor="ci", strict=False, limit=LIMIT, check=NO_LIMITS, kept=KeptDistributions())
+
+
+def _dies(*_: object, **__: object) -> None:
+    raise Death
+
+
+def _dies_after(what: object) -> object:
+    def call(*given: object, **more: object) -> None:
+        what(*given, **more)  # type: ignore[operator]
+        raise Death
+
+    return call
+
+
+@pytest.mark.parametrize("step", ["ready", "publish", "committed", "clear"])
+def test_a_publish_that_dies_is_published_by_the_next(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    session = staged(repository, make_wheel(tmp_path), make_sdist(tmp_path))
+    with monkeypatch.context() as patch:
+        if step in {"ready", "clear"}:
+            patch.setattr(FolderSessions, step, _dies)
+        else:
+            patch.setattr(upload_session_publish, "publish", _dies if step == "publish" else _dies_after(publish))
+        with pytest.raises(Death):
+            publish_session(repository, repository.sessions, session.id, how())
+    raw = repository.sessions.get(session.id)
+    assert raw is not None
+    assert raw.state == ("published" if step == "clear" else "processing")
+    found = find_session(repository.sessions, "default", session.id, utc_second())
+    if step != "clear":
+        assert found.state == "error"
+        assert "Publish it again" in found.notices[0]
+    done = publish_session(repository, repository.sessions, session.id, how())
+    assert done is not None
+    assert (done.state, done.notices) == ("published", ())
+    assert len(list(repository.branch.history())) == 1
+    project = repository.branch.snapshot().project("demo")
+    assert project is not None
+    assert len(project.files) == 2
+    with pytest.raises(NotFoundError):
+        repository.sessions.open(session.id, next(iter(session.files.values())))
+
+
+def test_the_next_publish_need_not_be_told_of_the_dead_one(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = staged(repository, make_wheel(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(upload_session_publish, "publish", _dies)
+        with pytest.raises(Death):
+            publish_session(repository, repository.sessions, session.id, how())
+    done = publish_session(repository, repository.sessions, session.id, how())
+    assert done is not None
+    assert done.state == "published"
+
+
+def test_a_cancellation_that_dies_is_ended_by_the_next(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = staged(repository, make_wheel(tmp_path))
+    file = next(iter(session.files.values()))
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderSessions, "clear", _dies)
+        with pytest.raises(Death):
+            cancel_session(repository.sessions, session.id, utc_second())
+    repository.sessions.open(session.id, file).close()
+    assert cancel_session(repository.sessions, session.id, utc_second()).state == "canceled"
+    with pytest.raises(NotFoundError):
+        repository.sessions.open(session.id, file)
+
+
+def test_staged_bytes_that_were_damaged_are_not_published(repository: Repository, store: Path, tmp_path: Path) -> None:
+    session = staged(repository, make_wheel(tmp_path))
+    (path,) = (store / "sessions" / session.id / "files").iterdir()
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(Exception, match=r"damaged|wheel|zip"):
+        publish_session(repository, repository.sessions, session.id, how())
+    assert repository.branch.snapshot().project("demo") is None
+    after = repository.sessions.get(session.id)
+    assert after is not None
+    assert after.state == "open"
+
+
+def test_bytes_that_are_damaged_after_their_check_is_remembered(repository: Repository, store: Path, tmp_path: Path) -> None:
+    session, ways = staged(repository, make_wheel(tmp_path)), how()
+    file = next(iter(session.files.values()))
+    upload_session_publish._checked(repository.sessions, session, file, ways)
+    (path,) = (store / "sessions" / session.id / "files").iterdir()
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(StorageError, match="damaged"):
+        publish_session(repository, repository.sessions, session.id, ways)
+    assert repository.branch.snapshot().project("demo") is None
+
+
+def test_what_is_over_is_deleted_and_the_rest_is_not(repository: Repository, tmp_path: Path) -> None:
+    store, now = repository.sessions, utc_second()
+    session = staged(repository, make_wheel(tmp_path))
+    assert sweep_sessions(store, now + timedelta(days=6)) == []
+    cancel_session(store, session.id, now)
+    other = staged(repository, make_sdist(tmp_path))
+    assert sweep_sessions(store, now + timedelta(hours=23)) == []
+    told: list[str] = []
+    swept = sweep_sessions(store, now + timedelta(hours=25), told=lambda each: told.append(each.id))
+    assert [each.id for each in swept] == told == [session.id]
+    store.update(other.id, lambda each: dataclasses.replace(each, state="processing"))
+    with store.publishing(other.id):
+        sweep_sessions(store, now + timedelta(days=8))
+        assert store.get(other.id) is not None
+    sweep_sessions(store, now + timedelta(days=8))
+    assert store.all() == []
+
+
+def test_a_session_without_a_file_is_not_published(repository: Repository) -> None:
+    session = staged(repository)
+    with pytest.raises(ConflictError, match="no file"):
+        publish_session(repository, repository.sessions, session.id, how())
+    assert repository.branch.tip() is None
