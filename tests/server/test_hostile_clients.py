@@ -283,7 +283,7 @@ def test_a_file_too_large_for_the_cache_is_on_the_disk_once_however_many_read_it
 
 
 def test_a_full_disk_refuses_an_upload_for_the_time_being(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(**_where: object) -> None:
+    def full(_folder: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     fresh = world.wheel("fresh")
@@ -293,7 +293,7 @@ def test_a_full_disk_refuses_an_upload_for_the_time_being(world: World, monkeypa
     }
     with world.serving() as client:
         with monkeypatch.context() as broken:
-            broken.setattr("wharf.server.web.upload_form_parser.TemporaryFile", full)
+            broken.setattr("wharf.system.unnamed_file.make", full)
             answer = client.post("/legacy/", auth=("x", world.alice), **form)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert client.post("/legacy/", auth=("x", world.alice), **form).status_code == 200

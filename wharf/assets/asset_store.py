@@ -42,8 +42,11 @@ class Progress:
 class Intake(Protocol):
     """One publish under way."""
 
-    def take(self, opener: Opener, limit: int) -> AbstractContextManager[tuple[BinaryIO, Opener]]:
-        """The bytes to check, of which no more than `limit` + 1 matter, and what opens the same bytes again, for `put`."""
+    def take(self, opener: Opener, limit: int, *, sealed: bool = False) -> AbstractContextManager[tuple[BinaryIO, Opener]]:
+        """The bytes to check, of which no more than `limit` + 1 matter, and what opens the same bytes again, for `put`.
+
+        If `sealed`, the file has no name, and nobody else can change it: where it may get one, it is not copied.
+        """
         ...
 
     def put(self, new: Sequence[Incoming], known: Sequence[Incoming], recorded: Recorded, tip: str | None) -> Sequence[Named]:

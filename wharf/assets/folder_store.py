@@ -22,10 +22,10 @@ from wharf.assets.shared_files import SharedFiles
 from wharf.errors import UNWRITABLE, OddFileError, StorageError
 from wharf.index.change import Named
 from wharf.model import File, is_filename, is_sha256
-from wharf.system import disk_remedies, regular_file
+from wharf.system import disk_remedies, regular_file, unnamed_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from wharf.assets.asset_store import Incoming, Opener, Progress, Recorded
@@ -49,33 +49,37 @@ class StagedPublish:
         self._paths: dict[Opener, Path] = {}
 
     @contextlib.contextmanager
-    def take(self, opener: Opener, limit: int) -> Iterator[tuple[BinaryIO, Opener]]:
-        """A copy of the file, so that what is checked is what is kept. Raises StorageError, as for a full disk."""
+    def take(self, opener: Opener, limit: int, *, sealed: bool = False) -> Iterator[tuple[BinaryIO, Opener]]:
+        """A copy of the file, so that what is checked is what is kept; or the file, if nobody else can change it.
+
+        Raises StorageError, as for a full disk.
+        """
         path = self._folder / str(len(self._paths))
 
         def again() -> BinaryIO:
             return path.open("rb")
 
         self._paths[again] = path
-        with opener() as file, _told(path), path.open("x+b") as copy:
-            left = limit + 1
-            while left and (chunk := file.read(min(_CHUNK, left))):
-                copy.write(chunk)
-                left -= len(chunk)
-            copy.seek(0)
-            yield copy, again
+        with opener() as file:
+            if sealed and unnamed_file.give_name(file, path):
+                yield file, again
+                return
+            with _told(path), path.open("x+b") as copy:
+                self._copy(file, copy, limit)
+                yield copy, again
+
+    @staticmethod
+    def _copy(file: BinaryIO, copy: BinaryIO, limit: int) -> None:
+        left = limit + 1
+        while left and (chunk := file.read(min(_CHUNK, left))):
+            copy.write(chunk)
+            left -= len(chunk)
+        copy.seek(0)
 
     def put(self, new: Sequence[Incoming], known: Sequence[Incoming], recorded: Recorded, tip: str | None) -> Sequence[Named]:
         """Keep the files, also those that are in the index already: so lost or damaged bytes are stored again."""
         del recorded, tip
-        files = [(self._paths[each.open], each.named.file) for each in (*new, *known)]
-        self._store.put((path, file.sha256, file.filename) for path, file in files)
-        for _, file in files:
-            size = self._store.size(file.sha256, file.filename)
-            if size != file.size:
-                raise StorageError(
-                    f"{file.filename} was stored with {size} bytes instead of {file.size}.", "Run the same command again."
-                )
+        self._store.put([(self._paths[each.open], each.named.file) for each in (*new, *known)])
         return [each.named for each in new]
 
     def published_before(self) -> str | None:
@@ -100,6 +104,7 @@ class FolderStore:
         self._assets = root / "assets"
         self._staging = root / "staging"
         self._lock = root / "lock"
+        self._pool: ThreadPoolExecutor | None = None
 
     def create(self) -> None:
         """Make the folders that are not there. Raises OddFileError for a link: what is deleted in them would lie elsewhere."""
@@ -173,22 +178,34 @@ class FolderStore:
                 time.sleep(0.02)
         yield False
 
-    def put(self, staged: Iterable[tuple[Path, str, str]]) -> None:
-        """Keep staged files, each with the digest of its bytes and the name it is to have. Doing it again changes nothing.
+    def put(self, staged: Sequence[tuple[Path, File]]) -> None:
+        """Keep staged files, each as the file that it is. Doing it again changes nothing.
 
         When this returns, bytes and names are on the disk. Files are synced side by side: a file system writes its journal once
         for all who wait, so that a thousand small files cost a fraction of a thousand syncs.
         """
-        with ThreadPoolExecutor(_SYNCS_AT_ONCE) as pool:
-            for _ in pool.map(self._put_one, staged):
+        if len(staged) == 1:
+            self._put_one(staged[0])
+        else:
+            for _ in self._syncing().map(self._put_one, staged):
                 pass
         _sync(self._assets)
 
-    def _put_one(self, each: tuple[Path, str, str]) -> None:
-        staged, sha256, filename = each
-        target = self.path(sha256, filename)
+    def _syncing(self) -> ThreadPoolExecutor:
+        """The threads for that, which are started once."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(_SYNCS_AT_ONCE, "sync")
+        return self._pool
+
+    def _put_one(self, each: tuple[Path, File]) -> None:
+        staged, file = each
+        target = self.path(file.sha256, file.filename)
         with _told(target):
-            _sync(staged)  # before it gets its name: a name never stands for bytes that a power cut can take away
+            size = _sync(staged)  # before it gets its name: a name never stands for bytes that a power cut can take away
+            if size != file.size:
+                raise StorageError(
+                    f"{file.filename} was stored with {size} bytes instead of {file.size}.", "Run the same command again."
+                )
             with contextlib.suppress(FileExistsError):  # if it is not a folder, the next call says so
                 target.parent.mkdir()
             regular_file.put(staged, target, _DEPTH)
@@ -312,10 +329,11 @@ def _told(path: Path) -> Iterator[None]:
         raise StorageError(f"{path.parent} cannot be used: {error.strerror}.", hint, told=UNWRITABLE) from error
 
 
-def _sync(path: Path) -> None:
-    """Make the bytes of a file, or the names in a folder, survive a power cut."""
+def _sync(path: Path) -> int:
+    """Make the bytes of a file, or the names in a folder, survive a power cut; the size."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+        return os.fstat(handle).st_size
     finally:
         os.close(handle)

@@ -53,15 +53,16 @@ class Distribution:
     warnings: tuple[str, ...]
 
 
-def read(file: BinaryIO, filename: str, *, limit: int = DEFAULT_LIMIT) -> Distribution:
+def read(file: BinaryIO, filename: str, *, limit: int = DEFAULT_LIMIT, digest: tuple[str, int] | None = None) -> Distribution:
     """The distribution in `file`, which is seekable, stands at its beginning and stays open.
 
-    The file name is checked first, then all bytes are read once for their sha256, then the structure is.
+    The file name is checked first, then all bytes are read once for their sha256, then the structure is. `digest` is the sha256
+    and the size, where the caller computed them as it wrote these very bytes: then the bytes are not read for that.
     Raises InvalidDistributionError for a file that is not a wheel or sdist, or contradicts itself, TooLargeError for more than
     `limit` bytes or for a part over its own limit; an OSError of `file` passes through.
     """
     name = Name.parse(filename)
-    sha256, size = _digest(file, filename, limit)
+    sha256, size = digest or _digest(file, filename, limit)
     if not size:
         raise invalid(filename, "the file is empty", "Build or download it again.")
     file.seek(0)

@@ -62,9 +62,9 @@ class ReleasePublish:
                 pool.shutdown(cancel_futures=True)
 
     @contextlib.contextmanager
-    def take(self, opener: Opener, limit: int) -> Iterator[tuple[BinaryIO, Opener]]:
+    def take(self, opener: Opener, limit: int, *, sealed: bool = False) -> Iterator[tuple[BinaryIO, Opener]]:
         """The file itself: it is not copied. Whether the same bytes were sent later, GitHub's digest tells."""
-        del limit  # who reads it counts
+        del limit, sealed  # who reads it counts
         with opener() as file:
             yield file, opener
 

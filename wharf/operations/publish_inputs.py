@@ -27,13 +27,15 @@ class Input:
     """A file to publish: the name it is to have, and how to open it for reading, at its beginning.
 
     `size` is in bytes, where it is known before the file is read. `checked` is the result of a check that was made before, by
-    the only one who can change the file: then the file is not checked again.
+    the only one who can change the file: then the file is not checked again. If `sealed`, `open` gives a file that has no name
+    and lies on the disk of the store (`system.unnamed_file`): a store may keep it without a copy.
     """
 
     filename: str
     open: Callable[[], BinaryIO]
     size: int | None = None
     checked: Distribution | None = None
+    sealed: bool = False
 
     @staticmethod
     def of(path: Path) -> Input:
@@ -89,7 +91,7 @@ def _check(each: Input, intake: Intake | None, limit: int, progress: Progress, *
         if intake is None:
             file, opener = stack.enter_context(each.open()), each.open
         else:
-            file, opener = stack.enter_context(intake.take(each.open, limit))
+            file, opener = stack.enter_context(intake.take(each.open, limit, sealed=each.sealed))
         found = each.check(file, limit, strict=strict)
     progress.read(found.filename, found.size)
     return found, opener

@@ -29,6 +29,7 @@ from wharf.server.upstream.judged_projects import PAST_BUDGET, JudgedProjects
 from wharf.server.upstream.open_upstreams import OpenUpstreams
 from wharf.server.web.fastapi_router import router
 from wharf.server.web.routes import Routes
+from wharf.server.web.shared_refresh import SharedRefresh
 from wharf.server.web.upload_api import UploadApi
 from wharf.server.web.webhook import Webhook
 from wharf.system.clock import elapsed, utc_now
@@ -89,7 +90,8 @@ def make_app(
     lifespan, more = partial(_lifespan, begin, past.close), _sessions(work, repository, rules, refusals, now)
     index, root = repository.branch.index, rules.root_path.rstrip("/")
     uploads = _uploads(repository, rules, clock)
-    routes = Routes(access, index, cache, refresher, uploads, sleep, root, _home(rules), fall_through, past, refusals)
+    refresh = SharedRefresh(refresher.refresh)
+    routes = Routes(access, index, cache, refresher, refresh, uploads, sleep, root, _home(rules), fall_through, past, refusals)
     return SimpleApi(
         cache,
         access,

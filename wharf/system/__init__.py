@@ -4,6 +4,7 @@ It promises that no link leads a read or a deletion out of its folder, that priv
 an error of a file comes with its remedy. It never knows what the files are for.
 
 - `regular_file`: files in folders that others may have filled.
+- `unnamed_file`: files that no folder names yet.
 - `owner_only_folder`: folders that only their owner can enter.
 - `clock`: the time that has passed, sleep of the machine included.
 - `standard_streams`: streams that were closed before wharf began.

@@ -27,8 +27,8 @@ from wharf.server.logs.access_log import AccessLog
 from wharf.server.logs.operator_log import REFUSALS, OperatorLog, RefusalLog, shown
 from wharf.server.options import Options
 from wharf.server.rules import Rules
+from wharf.server.web import spooled_file
 from wharf.server.web import upload_api as uploads
-from wharf.server.web import upload_form
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -389,7 +389,7 @@ def test_unfinished_uploads_are_bounded_together(
 def test_an_upload_leaves_room_on_the_disk(
     client: httpx.Client, token: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Path
 ) -> None:
-    monkeypatch.setattr(upload_form, "FLOOR", 1 << 62)
+    monkeypatch.setattr(spooled_file, "FLOOR", 1 << 62)
     answer = client.post("/legacy/", auth=token, **sent(make_wheel(tmp_path)))
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert list((store / "staging").iterdir()) == []

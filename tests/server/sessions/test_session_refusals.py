@@ -20,7 +20,7 @@ from wharf.operations import upload_session_files
 from wharf.operations.set_status import set_status
 from wharf.server.http import request_body
 from wharf.server.sessions import incoming_bytes
-from wharf.server.web import upload_form
+from wharf.server.web import spooled_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -292,7 +292,7 @@ def test_a_disk_without_room_is_told_before_a_byte_is_taken(
 ) -> None:
     session, wheel = client.begin().json(), make_wheel(tmp_path)
     file = client.announce(session, wheel).json()
-    monkeypatch.setattr(upload_form, "FLOOR", 1 << 60)
+    monkeypatch.setattr(spooled_file, "FLOOR", 1 << 60)
     is_problem(client.send(file, wheel.read_bytes()), 503)
     monkeypatch.undo()
     assert client.send(file, wheel.read_bytes()).status_code == 200

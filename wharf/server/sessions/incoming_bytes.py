@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from wharf.errors import BusyError, InvalidDistributionError, NotFoundError, StorageError, TooLargeError
 from wharf.operations.upload_session_files import Digests
 from wharf.server.http.request_body import check_length, pieces
-from wharf.server.web.upload_form import check_room
+from wharf.server.web.spooled_file import check_room
 from wharf.system import disk_remedies
 
 if TYPE_CHECKING:

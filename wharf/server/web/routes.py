@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from wharf.server.past.past_api import PastApi
     from wharf.server.refresh.refresher import Refresher
     from wharf.server.web.quota_wait import Sleep
+    from wharf.server.web.shared_refresh import SharedRefresh
     from wharf.server.web.upload_api import UploadApi
 
 log = logging.getLogger("wharf")
@@ -57,6 +58,7 @@ class Routes:
     index: str
     cache: AnswerCache
     refresher: Refresher
+    refresh: SharedRefresh
     uploads: UploadApi
     sleep: Sleep
     root_path: str
@@ -82,7 +84,7 @@ class Routes:
             if isinstance(allowed, Answer):
                 self._tell(request, allowed.status, allowed.reason.decode())
                 return AnswerResponse(allowed)
-            await self.refresher.refresh()
+            await self.refresh()
             if index != self.index and not self._is_addressed(index):
                 raise _no_index(index)
             if self.refresher.lost(index):  # or a new index would begin, with this file and nothing else
@@ -95,7 +97,7 @@ class Routes:
         except WharfError as error:
             self._tell(request, error.http_status, error.sentences)
             raise
-        await self.refresher.refresh()
+        await self.refresh()
         return AnswerResponse(answer.text(200, "\n".join(taken.lines) or "OK"))
 
     def _tell(self, request: Request, status: int, sentence: str) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from wharf.distribution import read_distribution
 from wharf.distribution.file_names import Name, plain
@@ -21,21 +19,23 @@ from wharf.errors import (
     StorageError,
     TooLargeError,
     UsageError,
+    WharfError,
 )
-from wharf.operations.publish import Published, publish
+from wharf.operations.publish_group import Member, Published, publish_group
 from wharf.operations.publish_inputs import Input
 from wharf.server.access.borrowed_tokens import as_server_error
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http.request_body import check_length, pieces
 from wharf.server.web import upload_form_parser
 from wharf.server.web.upload_checks import check_form
-from wharf.server.web.upload_form import UploadForm, UploadLimits, check_room
+from wharf.server.web.upload_form import UploadLimits
+from wharf.server.web.upload_groups import UploadGroups
 from wharf.server.web.uploader_rights import UploaderRights
-from wharf.system import disk_remedies, owner_only_folder
+from wharf.system import disk_remedies
 from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from starlette.requests import Request
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from wharf.repository.opening import Repository
     from wharf.server.access.access_protocol import Uploader
     from wharf.server.web.quota_wait import QuotaWait
+    from wharf.server.web.upload_form import UploadForm
 
 FORM_LIMIT = 32 << 20
 """Bytes that the fields of a form may have beside the file: descriptions and attestations are the large ones."""
@@ -68,14 +69,47 @@ class UploadResult:
         return [*self.published.warnings, *self.notes, *there]
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """What the members of a group have in common."""
+
+    index: str
+    uploader: Uploader
+
+
+class _Upload:
+    """One upload that passed its checks, with the form that owns the file. `begin` is called when its publish begins.
+
+    The file is closed when its request has ended and no publish uses it: a number of a closed file is soon that of another one.
+    """
+
+    def __init__(self, given: Input, notes: tuple[str, ...], form: UploadForm) -> None:
+        self.given = given
+        self.notes = notes
+        self.begin: Callable[[], None] = lambda: None
+        self._form = form
+        self._uses = 1  # that of its request
+
+    def hold(self) -> None:
+        """A publish begins to use the file."""
+        self._uses += 1
+
+    def release(self) -> None:
+        """A publish, or the request, has ended."""
+        self._uses -= 1
+        if not self._uses:
+            self._form.close()
+
+
 class UploadApi:
     """Takes uploads for the indexes of a repository. `limit` is in bytes a file; `strict`: a file worth a warning is refused.
 
     - An upload is published whole or not at all, and is answered only when that is known.
     - Nothing of a form is believed: name, version and digests must be those of the file.
-    - At most `CHECKS` uploads are checked at the same time. One is published at a time, as they would only meet again at the
-      branch; who waits for GitHub's limits keeps nobody else waiting.
-    - The file lies in `folder` meanwhile, under no name, and the disk keeps a floor of free room.
+    - At most `CHECKS` uploads are checked at the same time. One group of them is published at a time, as they would only meet
+      again at the branch; who waits for GitHub's limits keeps nobody else waiting.
+    - The file lies in `folder` meanwhile, under no name, and the disk keeps a floor of free room. On the disk of the store it
+      gets its name there, and is not copied.
     - All forms that are read hold at most `MEMORY` bytes of memory.
     - What the uploader's token may write is looked at before a byte is stored, and again at the commit.
     - An upload to GitHub is made with the uploader's own token, if there is one.
@@ -100,6 +134,7 @@ class UploadApi:
         self._unfinished = 0
         self._checks = DaemonThreads("check", CHECKS)
         self._threads = DaemonThreads("upload", 1)  # GitHub may hang, and a server that is told to end ends all the same
+        self._groups: UploadGroups[_Group, _Upload, Published] = UploadGroups(self._land, _Upload.hold)
 
     async def take(self, request: Request, index: str, uploader: Uploader, patience: QuotaWait) -> UploadResult:
         """Publish the file of a request to an index that is there, with the uploader's own token on GitHub.
@@ -109,16 +144,12 @@ class UploadApi:
         A pause for GitHub's limits in the middle leaves a draft, which the next try fills. A short pause is waited for here.
         """
         try:
-            form = await self._parse(request)
+            upload = await self._checked(request)
             try:
-                if (action := request.query_params.get(":action")) is not None:
-                    form.fields.setdefault(":action", action)
-                given, notes = await self._checks.run(partial(self._check, form))
-                return UploadResult(
-                    await patience.ask(partial(self._publish, self._of(index), given, uploader, patience)), notes
-                )
+                key = _Group(index, uploader)
+                return UploadResult(await patience.ask(partial(self._publish, key, upload, patience)), upload.notes)
             finally:
-                form.close()
+                upload.release()
         except OSError as error:  # the folder for temporary files, where the form lies
             raise StorageError(
                 f"The upload cannot be kept for its checks: {error.strerror}.",
@@ -126,8 +157,8 @@ class UploadApi:
                 told=UNWRITABLE,
             ) from error
 
-    async def _parse(self, request: Request) -> UploadForm:
-        """The form, while there is room for it in memory and on the disk."""
+    async def _checked(self, request: Request) -> _Upload:
+        """The upload of a request, while there is room for it in memory and on the disk."""
         too_large = _too_large(self._limit)
         if (coding := request.headers.get("content-encoding", "identity").strip().lower()) != "identity":
             raise UsageError(f"The upload is encoded as {plain(coding, 50)!r}.", "Send it without a Content-Encoding.")
@@ -136,14 +167,26 @@ class UploadApi:
             raise BusyError("Too many uploads are under way.", "Try again in a moment.")
         self._unfinished += 1
         try:
-            if self._folder is not None:
-                await asyncio.to_thread(owner_only_folder.make, self._folder)
-                await asyncio.to_thread(check_room, self._folder, announced or 0)
             body = pieces(request, self._limit + FORM_LIMIT, too_large)
-            limits = UploadLimits(self._limit, too_large, self._folder)
-            return await upload_form_parser.parse(request.headers.get("content-type"), body, limits)
+            limits = UploadLimits(self._limit, too_large, self._folder, announced or 0)
+            form = await upload_form_parser.parse(request.headers.get("content-type"), body, limits)
+            if (action := request.query_params.get(":action")) is not None:
+                form.fields.setdefault(":action", action)
+            return await self._checks.run(partial(self._check, form))
         finally:
             self._unfinished -= 1
+
+    def _check(self, form: UploadForm) -> _Upload:
+        """The file of a form, if the form says of it what is true; and what there is to say of the form."""
+        with ExitStack() as stack:
+            stack.callback(form.close)
+            form.finish()
+            content, filename, notes = check_form(form)
+            with content.opened() as file:
+                digest = content.digest("sha256_digest"), content.size
+                found = read_distribution.read(file, filename, limit=self._limit, digest=digest)
+            stack.pop_all()
+        return _Upload(Input(filename, content.opened, content.size, found, sealed=True), notes, form)
 
     def _of(self, index: str) -> Repository:
         """The repository with that index in it."""
@@ -151,53 +194,61 @@ class UploadApi:
             self._repositories[index] = self._own.of_index(index)
         return self._repositories[index]
 
-    async def _publish(self, repository: Repository, given: Input, uploader: Uploader, patience: QuotaWait) -> Published:
+    async def _publish(self, key: _Group, upload: _Upload, patience: QuotaWait) -> Published:
         """Publish as soon as GitHub's limits have room for the whole of it. While it waits, others have their turns."""
+        repository, token = self._of(key.index), key.uploader.token
         github = repository.github
-        if github is None or await self._threads.run(partial(_has, repository, given.filename)):
-            return await self._threads.run(partial(self._carry_out, repository, given, uploader))
-        room = (github if uploader.token is None else github.with_token(uploader.token)).reserve(patience.most)
-
-        def begin() -> Published:
-            room.give_back()
-            return self._carry_out(repository, given, uploader)
-
+        if github is None or await self._checks.run(partial(_has, repository, upload.given.filename)):
+            return await self._groups.join(key, upload)
+        room = (github if token is None else github.with_token(token)).reserve(patience.most)
         try:
             await patience.wait(room.seconds)
-            return await self._threads.run(begin)
+            upload.begin = room.give_back
+            return await self._groups.join(key, upload)
         finally:
             room.give_back()
 
-    def _check(self, form: UploadForm) -> tuple[Input, tuple[str, ...]]:
-        """The file of a form, if the form says of it what is true; and what there is to say of the form."""
-        content, filename, notes = check_form(form)
-        found = read_distribution.read(content, filename, limit=self._limit)
-        return Input(filename, lambda: _again(content), form.size, found), notes
+    async def _land(self, key: _Group, uploads: Sequence[_Upload]) -> Sequence[Published | WharfError]:
+        """Publish a group, and keep its files until that has ended, whoever waits for it."""
+        try:
+            return await self._threads.run(partial(self._carry_out, key, uploads))
+        finally:
+            for each in uploads:
+                each.release()
 
-    def _carry_out(self, repository: Repository, given: Input, uploader: Uploader) -> Published:
+    def _carry_out(self, key: _Group, uploads: Sequence[_Upload]) -> Sequence[Published | WharfError]:
+        repository, uploader = self._of(key.index), key.uploader
         with ExitStack() as stack:
             if uploader.token is not None:
                 repository = stack.enter_context(repository.acting_as(uploader.token))
+            check = self._rights.of(repository, uploader)
+            for each in uploads:
+                each.begin()
             try:
-                # GitHub tells whose token it is when it takes the file.
-                actor = uploader.name if uploader.token is None else None
-                return publish(
+                done = publish_group(
                     repository,
-                    [given],
-                    actor=actor,
+                    [Member(inputs=[each.given], check=check) for each in uploads],
+                    # GitHub tells whose token it is when it takes the file.
+                    actor=uploader.name if uploader.token is None else None,
                     create=repository.github is None,  # of a folder, the server looked at its start what is there
                     strict=self._strict,
                     limit=self._limit,
-                    check=self._rights.of(repository, uploader),
                 )
             except (NotAllowedError, NotFoundError) as error:
-                if isinstance(error, (NoIndexError, MayNotWriteError)):
+                told = _told(error, repository, uploader)
+                if told is error:
                     raise
-                if uploader.token is not None:
-                    raise NotAllowedError(error.message, error.hint) from error
-                if repository.github is None:
-                    raise
-                raise as_server_error(error) from error
+                raise told from error
+            return [_told(each, repository, uploader) if isinstance(each, WharfError) else each for each in done]
+
+
+def _told(error: WharfError, repository: Repository, uploader: Uploader) -> WharfError:
+    """What an uploader is told of an error: whose token GitHub refuses decides whose fault it is."""
+    if not isinstance(error, (NotAllowedError, NotFoundError)) or isinstance(error, (NoIndexError, MayNotWriteError)):
+        return error
+    if uploader.token is not None:
+        return NotAllowedError(error.message, error.hint)
+    return error if repository.github is None else as_server_error(error)
 
 
 def _has(repository: Repository, filename: str) -> bool:
@@ -206,14 +257,6 @@ def _has(repository: Repository, filename: str) -> bool:
         project = repository.branch.snapshot().project(Name.parse(filename).project)
         return project is not None and any(each.filename == filename for each in project.files)
     return False
-
-
-def _again(file: BinaryIO) -> BinaryIO:
-    """The form's file from its beginning, to be closed without closing the form's."""
-    file.seek(0, os.SEEK_END)  # both share one place: with bytes read ahead, closing would go back from wherever that is
-    again = os.fdopen(os.dup(file.fileno()), "rb")
-    again.seek(0)
-    return again
 
 
 def _too_large(limit: int) -> TooLargeError:

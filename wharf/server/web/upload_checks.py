@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
 from wharf.distribution.file_names import Name, plain
 from wharf.errors import InvalidDistributionError, UsageError
 from wharf.model import version_of
+from wharf.server.web.spooled_file import DIGESTS
 from wharf.server.web.upload_form import REMEDY
 
 if TYPE_CHECKING:
     from packaging.version import Version
 
+    from wharf.server.web.spooled_file import SpooledFile
     from wharf.server.web.upload_form import UploadForm
 
-_DIGESTS = {"md5_digest": ("md5", 32), "sha256_digest": ("sha256", 64), "blake2_256_digest": ("blake2b", 64)}
 
-
-class _Digest(Protocol):
-    def update(self, data: bytes, /) -> None: ...
-    def hexdigest(self) -> str: ...
-
-
-def check_form(form: UploadForm) -> tuple[BinaryIO, str, tuple[str, ...]]:
+def check_form(form: UploadForm) -> tuple[SpooledFile, str, tuple[str, ...]]:
     """The file of a form, its name, and what there is to say of the form.
 
     Raises UsageError for a form that is not one of an upload, and InvalidDistributionError for one that says what is not so.
@@ -63,26 +57,14 @@ def _dropped(form: UploadForm) -> list[str]:
     return [lines.get(name, f"The field {name!r} was dropped.").format(filename) for name, filename in form.dropped.items()]
 
 
-def _check_digests(form: UploadForm, file: BinaryIO, filename: str) -> list[str]:
+def _check_digests(form: UploadForm, file: SpooledFile, filename: str) -> list[str]:
     """Every digest that the form declares must be that of the bytes. One of another length says nothing: it is ignored."""
-    declared = {field: value for field in _DIGESTS if (value := form.fields.get(field))}
-    digits = {field: _DIGESTS[field][1] for field in declared}
+    declared = {field: value for field in DIGESTS if (value := form.fields.get(field))}
+    digits = {field: DIGESTS[field][1] for field in declared}
     odd = {field for field, value in declared.items() if len(value) != digits[field]}
-    found = {field: _hash(field) for field in declared if field not in odd}
-    while chunk := file.read(1 << 20) if found else b"":
-        for each in found.values():
-            each.update(chunk)
-    file.seek(0)
-    for field, digest in found.items():
-        if digest.hexdigest() != declared[field].lower():
+    for field, value in declared.items():
+        if field not in odd and file.digest(field) != value.lower():
             raise InvalidDistributionError(
                 f"{filename!r} arrived with another {field} than declared.", "Upload it again; it was damaged on the way."
             )
     return [f"{each} was ignored: it has {len(declared[each])} digits instead of {digits[each]}." for each in sorted(odd)]
-
-
-def _hash(field: str) -> _Digest:
-    if field == "blake2_256_digest":
-        return hashlib.blake2b(digest_size=32)
-    # md5 is what old clients declare; here it tells a broken transfer, and guards nothing.
-    return hashlib.new(_DIGESTS[field][0], usedforsecurity=False)

@@ -1,17 +1,15 @@
-"""The form of an upload, as a value: the few fields that matter, and the file on the disk, which keeps some room free."""
+"""The form of an upload, as a value: the few fields that matter, and the file on its way to the disk."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, Final
-
-from wharf.errors import UNWRITABLE, StorageError
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from wharf.errors import WharfError
+    from wharf.server.web.spooled_file import SpooledFile
 
 FIELDS: Final = frozenset(
     {":action", "protocol_version", "name", "version", "md5_digest", "sha256_digest", "blake2_256_digest"}
@@ -24,16 +22,22 @@ REMEDY: Final = "Upload with twine or `uv publish`, and build the file again if 
 
 @dataclass(slots=True)
 class UploadForm:
-    """What matters of an upload's form. `content` is at its beginning; `dropped` are the names of what is not kept.
+    """What matters of an upload's form. `dropped` are the names of what is not kept, `rest` is what of the file is not written.
 
     No field is empty, or has blanks around it. It owns the file: `close` it.
     """
 
     fields: dict[str, str] = field(default_factory=dict)
     filename: str = ""
-    content: BinaryIO | None = None
-    size: int = 0
+    content: SpooledFile | None = None
+    rest: bytearray = field(default_factory=bytearray)
     dropped: dict[str, str] = field(default_factory=dict)
+
+    def finish(self) -> None:
+        """Write what is left of the file. In a thread. Raises StorageError and OSError."""
+        if self.content is not None:
+            self.content.write(self.rest)
+        self.rest = bytearray()
 
     def close(self) -> None:
         """Let go of the file, which no folder names."""
@@ -43,21 +47,12 @@ class UploadForm:
 
 @dataclass(frozen=True, slots=True)
 class UploadLimits:
-    """`file` is how many bytes the file may have; `too_large` is what is said of a larger one. `folder` takes it meanwhile."""
+    """`file` is how many bytes the file may have; `too_large` is what is said of a larger one. `folder` takes it meanwhile.
+
+    `announced` is the length of the whole body, or 0.
+    """
 
     file: int
     too_large: WharfError
     folder: Path | None
-
-
-FLOOR: Final = 64 << 20
-"""Bytes that stay free on the disk, whoever uploads."""
-
-
-def check_room(folder: int | Path, more: int = 0) -> None:
-    """Raise StorageError if `more` bytes leave less than the floor free on a disk."""
-    found = os.statvfs(folder)
-    if found.f_bavail * found.f_frsize < FLOOR + more:
-        raise StorageError(
-            "This server has no room for an upload.", "Free some, or set TMPDIR to a folder with room.", told=UNWRITABLE
-        )
+    announced: int

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Final
 
 import python_multipart
@@ -16,7 +15,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
 from wharf.errors import UsageError
-from wharf.server.web.upload_form import FIELD_LIMIT, FIELDS, REMEDY, UploadForm, UploadLimits, check_room
+from wharf.server.web.spooled_file import DIGESTS, SpooledFile
+from wharf.server.web.upload_form import FIELD_LIMIT, FIELDS, REMEDY, UploadForm, UploadLimits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,39 +29,52 @@ MOST_PARTS: Final = 10_000
 
 _HEADERS = 16 << 10  # bytes of the headers of one part
 _BUFFER = 256 << 10  # bytes of a file in memory before they are written
-_LOOK_EVERY = 16 << 20  # bytes between two looks at how much room is left
 
 
 async def parse(content_type: str | None, body: AsyncIterator[bytes], limits: UploadLimits) -> UploadForm:
-    """The form of a body. Raises UsageError for what is none, StorageError if it cannot be kept, and what `body` raises."""
+    """The form of a body, but for the end of its file, which `finish` writes.
+
+    While a piece of the file is written, the next one comes. Raises UsageError for what is no form, StorageError and OSError if
+    it cannot be kept, and what `body` raises.
+    """
     parts = _Parts(_boundary(content_type), limits)
+    writing: asyncio.Future[None] | None = None
     try:
         async for piece in body:
             try:
                 parts.feed(piece)
             except FormParserError as error:
                 raise _no_form("it is broken") from error
-            if len(parts.buffer) >= _BUFFER:
-                await asyncio.to_thread(parts.write)
-        await asyncio.to_thread(parts.end)
+            if parts.form.content is not None and len(parts.form.rest) >= _BUFFER:
+                await _written(writing)
+                writing = asyncio.ensure_future(asyncio.to_thread(parts.form.content.write, parts.form.rest))
+                parts.form.rest = bytearray()
+        parts.end()
+        await _written(writing)
     except BaseException:
+        if writing is not None:  # or the file would be closed under the hands of who writes it
+            await asyncio.wait({writing})
+            writing.exception()
         parts.form.close()
         raise
     return parts.form
 
 
-class _Parts:
-    """The callbacks of the parser: one part at a time.
+async def _written(writing: asyncio.Future[None] | None) -> None:
+    """Wait for a piece to be on the disk. Who stops waiting does not stop the one who writes. Raises what that raises."""
+    if writing is not None:
+        await asyncio.wait({writing})
+        writing.result()
 
-    `buffer` has what is not written to the file yet. A part is the file, or a field that is kept, or let go.
-    """
+
+class _Parts:
+    """The callbacks of the parser: one part at a time. A part is the file, or a field that is kept, or let go."""
 
     def __init__(self, boundary: bytes, limits: UploadLimits) -> None:
         self.form = UploadForm()
-        self.buffer = bytearray()
         self._limits = limits
         self._count = 0
-        self._looked = 0
+        self._size = 0
         self._name = ""
         self._header = self._value = b""
         self._disposition = b""
@@ -86,22 +99,10 @@ class _Parts:
         """Read on."""
         self._parser.write(piece)
 
-    def write(self) -> None:
-        """Bring the buffer to the disk. In a thread."""
-        if self.form.content is not None and self.buffer:
-            self.form.content.write(self.buffer)
-            if self.form.size >= self._looked + _LOOK_EVERY:
-                check_room(self.form.content.fileno())
-                self._looked = self.form.size
-        self.buffer = bytearray()
-
     def end(self) -> None:
-        """The body is over. In a thread."""
+        """The body is over. Raises UsageError if the form is not."""
         if not self._whole:
             raise _no_form("it breaks off")
-        self.write()
-        if self.form.content is not None:
-            self.form.content.seek(0)
 
     def _begin(self) -> None:
         self._whole = False
@@ -139,7 +140,8 @@ class _Parts:
             if self.form.content is not None:
                 raise _no_form("it has two files in the field `content`")
             self.form.filename = _text(filename or b"")
-            self.form.content = TemporaryFile(dir=self._limits.folder)  # noqa: SIM115 - the form's, which closes it
+            declared = [each for each, (_, digits) in DIGESTS.items() if len(self.form.fields.get(each, "")) == digits]
+            self.form.content = SpooledFile(self._limits.folder, self._limits.announced, declared)
         elif filename is None and self._name in FIELDS:
             self._kept = bytearray()
         elif len(self._name) < 100 and (filename is not None or self._name == "attestations"):
@@ -147,10 +149,10 @@ class _Parts:
 
     def _on_data(self, data: bytes, start: int, end: int) -> None:
         if self._is_content:
-            self.form.size += end - start
-            if self.form.size > self._limits.file:
+            self._size += end - start
+            if self._size > self._limits.file:
                 raise self._limits.too_large
-            self.buffer += data[start:end]
+            self.form.rest += data[start:end]
         elif self._kept is not None:
             if len(self._kept) + end - start > FIELD_LIMIT:
                 raise UsageError(f"The form says more of `{self._name}` than is read ({FIELD_LIMIT} bytes).", REMEDY)
