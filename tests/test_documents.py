@@ -13,6 +13,7 @@ import pytest
 import wharf
 from tests.test_house import LAYERS
 from wharf import errors
+from wharf.assets import upload_session_states
 from wharf.cli.main import cli
 from wharf.github import release_states
 from wharf.system import fault_report
@@ -120,6 +121,13 @@ def test_the_life_of_a_publish_is_the_table_in_the_code() -> None:
     ]
     table = "\n".join([head, "|---|---|---|---|---|", *rows])
     assert f"\n\n{table}\n\n" in ARCHITECTURE, f"Put this table into ARCHITECTURE.md:\n{table}"
+
+
+@pytest.mark.parametrize("rows", [upload_session_states.SESSION_TABLE, upload_session_states.FILE_TABLE])
+def test_the_life_of_an_upload_session_is_the_table_in_the_code(rows: tuple[upload_session_states.Row, ...]) -> None:
+    lines = [f"| {row.state} | {row.event} | {row.next or f'409: {row.refusal}'} |" for row in rows]
+    table = "\n".join(["| state | event | next state |", "|---|---|---|", *lines])
+    assert f"\n\n{table}\n\n" in PAGES["sessions.md"], f"Put this table into docs/sessions.md:\n{table}"
 
 
 def test_the_glossary_has_each_noun_once() -> None:
