@@ -35,7 +35,7 @@ SERVER = (
     {"http", "daemon_threads", "logs", "claimed_names", "rules"},
     {"access", "json_pages"},
     {"files"},
-    {"answer_maker"},
+    {"answer_maker", "ready_answers"},
     {"answer_cache"},
     {"refresh"},
     {"upstream"},

@@ -7,6 +7,7 @@ program that a configuration names.
 - `branch`: the branch, its tip, and the compare-and-swap that moves it. `ref_transaction` moves several refs in one step,
   `ref_stamps` says whether one moved, and `ref_names` which there are.
 - `snapshot`: the index at one commit, which is all that readers see. `all_indexes` reads all indexes at once.
+  `tree_ids`: the ids of all projects, which say what differs.
 - `change`: what a verb wants of an index, as a value. The kinds of changes are `add_files`, `promotion`, `restoration`,
   `prune_releases`, `yank_and_remove`, `status_change` and `wharf_toml_change`; each decides its conflicts. `guarded_change`
   asks before, whether somebody may do that. `grouped_changes` makes one commit of several changes, each of which meets

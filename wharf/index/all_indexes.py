@@ -98,8 +98,10 @@ class AllIndexes:
                 found.names[name] = (*found.names.get(name, ()), *self._own.names_at(commit))
 
     def _snapshot(self, branch: Branch, before: Snapshot | None) -> Snapshot:
-        same = before is not None and before.commit is not None and before.commit == branch.tip()
-        return before if before is not None and same else branch.snapshot(before)
+        tip = None if before is None or before.commit is None else branch.tip()
+        if before is None or tip is None:
+            return branch.snapshot(before)
+        return before if before.commit == tip else branch.snapshot_at(tip, before)
 
     def continues(self, before: str, after: str) -> bool:
         """Whether a commit has an earlier one below it, as far as the commits on this machine show."""

@@ -131,7 +131,7 @@ class Branch:
 
     def local_indexes(self) -> list[str]:
         """The names of all indexes that are here, also of those whose ref is lost or damaged, which git ignores."""
-        return ref_names.below(self._git, BRANCHES)
+        return ref_names.below(self._git.git_dir, BRANCHES)
 
     def all_names(self) -> IndexNames:
         """The names of all indexes, and of the removed ones, brought to where they are kept."""
@@ -139,9 +139,9 @@ class Branch:
 
     def local_names(self) -> IndexNames:
         """The names of all indexes that are here, and of the removed ones. One that goes or comes back now is in a list."""
-        before = ref_names.below(self._git, REMOVED)
-        there = ref_names.below(self._git, BRANCHES)
-        return IndexNames(there, sorted({*before, *ref_names.below(self._git, REMOVED)}))
+        before = ref_names.below(self._git.git_dir, REMOVED)
+        there = ref_names.below(self._git.git_dir, BRANCHES)
+        return IndexNames(there, sorted({*before, *ref_names.below(self._git.git_dir, REMOVED)}))
 
     def states(self) -> dict[str, IndexState]:
         """All indexes of the repository with their settings, by name, as they are now."""
@@ -161,9 +161,9 @@ class Branch:
         found = self._objects.one(ref)
         return None if found is None else found.id
 
-    def snapshot_at(self, commit: str) -> Snapshot:
-        """The index at a commit. Raises StorageError for what is no index."""
-        return Snapshot(self._objects, commit)
+    def snapshot_at(self, commit: str, previous: Snapshot | None = None) -> Snapshot:
+        """The index at a commit, with `previous` as for `snapshot`. Raises StorageError for what is no index."""
+        return Snapshot(self._objects, commit, previous)
 
     def names_at(self, commit: str) -> tuple[str, ...]:
         """The names of the projects at a commit, whatever its settings say. Raises StorageError for damage."""

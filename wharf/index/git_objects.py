@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _FSCK = "`git fsck` there tells whether the repository is sound."
 _MAX_OBJECT = 64 << 20  # bytes of one object that are kept in memory; the rest is read and thrown away
 _ID = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_ENTRIES = {2 * width: re.compile(rb"([^ \0]+) ([^\0]+)\0([\s\S]{%d})" % width) for width in (20, 32)}
 _WINDOW = 200  # objects asked for at once: their ids fit into a pipe, so that neither side waits for the other
 
 
@@ -157,20 +158,14 @@ def parse_tree(found: GitObject) -> Tree:
 
     Raises StorageError for what is not a tree, and for a broken one.
     """
-    tree = Tree()
-    width, data, at = len(found.id) // 2, found.data, 0
-    while found.kind == "tree" and at < len(data):
-        space = data.find(b" ", at)
-        end = data.find(b"\0", space)
-        if space < 0 or end < 0:
-            break
-        mode, name = data[at:space], data[space + 1 : end].decode(errors="replace")
-        at = end + 1 + width
+    tree, size = Tree(), 0
+    for mode, name, id_ in _ENTRIES[len(found.id)].findall(found.data) if found.kind == "tree" else ():
+        size += len(mode) + len(name) + len(id_) + 2
         if mode == b"40000":
-            tree.folders[name] = data[end + 1 : at].hex()
+            tree.folders[name.decode(errors="replace")] = id_.hex()
         elif mode.startswith(b"100"):
-            tree.files[name] = data[end + 1 : at].hex()
-    if found.kind != "tree" or at != len(data):
+            tree.files[name.decode(errors="replace")] = id_.hex()
+    if found.kind != "tree" or size != len(found.data):
         raise DamagedError(f"The git object {found.id} is not a whole tree.", _FSCK)
     return tree
 

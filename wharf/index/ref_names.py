@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from wharf.index.git import Git
+from pathlib import Path
 
 
-def below(program: Git, prefix: str) -> list[str]:
+def below(git_dir: Path, prefix: str) -> list[str]:
     """What follows the prefix in the names of all refs that begin with it, sorted."""
-    if not (program.git_dir / "HEAD").is_file():
+    if not (git_dir / "HEAD").is_file():
         return []
-    lines = program.run("for-each-ref", "--format=%(refname)", prefix).splitlines()
-    names = {line.removeprefix(prefix) for line in map(os.fsdecode, lines)}
-    for folder in (program.git_dir / prefix, program.git_dir / "logs" / prefix):
-        if folder.is_dir():
-            names |= {path.name for path in folder.iterdir() if path.suffix != ".lock" and path.is_file()}
+    names: set[str] = set()
+    for top in (git_dir / prefix, git_dir / "logs" / prefix):  # before the packed ones, where a loose one may go meanwhile
+        for folder, _, files in os.walk(top):
+            names |= {str((Path(folder) / name).relative_to(top)) for name in files if not name.endswith(".lock")}
+    with contextlib.suppress(FileNotFoundError):
+        for line in (git_dir / "packed-refs").read_bytes().split(b"\n"):
+            _, _, name = line.partition(b" ")  # after its commit; a comment, or what a tag leads to, has no such name there
+            if name.startswith(prefix.encode()):
+                names.add(os.fsdecode(name[len(prefix) :]))
     return sorted(names)

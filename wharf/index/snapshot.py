@@ -13,6 +13,7 @@ from wharf.distribution.file_names import Name
 from wharf.errors import DamagedError, InvalidDistributionError, LostRecordError, RecordError, StorageError
 from wharf.index import record, wharf_toml
 from wharf.index.git_objects import Tree, parse_tree
+from wharf.index.tree_ids import TreeIds
 from wharf.model import Project, Release, Status, is_name, version_key, version_of
 
 if TYPE_CHECKING:
@@ -77,11 +78,11 @@ class Snapshot:
                 found.setdefault(name, set()).add(version)
         return {name: tuple(sorted(found[name], key=Version)) for name in sorted(found)}
 
-    def tree_ids(self) -> dict[str, str]:
+    def tree_ids(self) -> TreeIds:
         """The git id of each project's folder, by name: it changes when, and only when, the project does."""
         self._load(self._shards)
         self._previous = None
-        return {name: tree for shard in self._projects.values() for name, tree in shard.items()}
+        return TreeIds(self._projects)
 
     def tree_id(self, name: str) -> str | None:
         """The git id of the folder of one project; None: no such project. Reads at most one folder of folders."""

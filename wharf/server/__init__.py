@@ -15,7 +15,8 @@ Rooms:
 
 - `simple_api`: where a request for a page or a file is answered. `page_requests`: what it asks for.
 - `fall_through`: what is said of a name that the index has no project of, and whether the name may leave.
-- `answer_cache`, `answer_maker`: answers that lie ready, and how one is made. `claimed_names`: the names of the index.
+- `answer_cache`, `answer_maker`: answers that lie ready, and how one is made. `ready_answers`: those to the same words.
+  `claimed_names`: the names of the index.
 - `app`: puts a server together by its `rules`; `access_choice` and `file_answers` choose the parts.
 - `operator_server`: `wharf serve`, by its `options`; `reading_choice` and `startup_check` come before it answers.
 - `run_server`: the server beside the command of `wharf run`.

@@ -12,13 +12,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wharf.errors import DamagedError, LostRecordError, StorageError
-from wharf.model import Project, Status, is_filename, normalize, version_key
+from wharf.model import Project, Status, version_key
 from wharf.pages import document, page_format
 from wharf.server.answer_maker import LIST, AnswerMaker, AnswerOfFile, MadeJson, Variant
 from wharf.server.claimed_names import ClaimedNames
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http import answer
 from wharf.server.json_pages.json_template import JsonPages
+from wharf.server.ready_answers import MOST, ReadyAnswers, project_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from wharf.server.files.github_file import GitHubFile
     from wharf.server.http.answer import Answer, FileAnswer
     from wharf.server.json_pages.json_template import JsonTemplate
+    from wharf.server.ready_answers import Asked
     from wharf.sources.layers import Layers
 
 BUDGET = 96 << 20
@@ -37,11 +39,7 @@ _FILE_WEIGHT = 1200  # bytes that a FileAnswer and its keys cost, roughly; measu
 _ANSWER_WEIGHT = 2000
 
 _OF_PAST = 2  # answers of the past that are made at the same time
-_REMEMBERED = 8192  # requests whose answer is remembered by their very words
 _WORDS = 600  # bytes of path and headers beyond which a request is not remembered
-
-Asked = tuple[str, bytes | None, bytes | None]
-"""What a request says: path, Accept and Accept-Encoding, as they came."""
 
 _Key = tuple[str, str]
 """A project and its validator; of the list, LIST and the index that it is of."""
@@ -95,7 +93,7 @@ class AnswerCache:
         self._maker = AnswerMaker(answer_of_file, private=private, copied=copied)
         self._budget = budget
         self._used = 0
-        self.ready: dict[Asked, tuple[str, Answer | FileAnswer | GitHubFile]] = {}
+        self.ready = ReadyAnswers()
         self.swaps = 0
         self.blind: frozenset[str] = frozenset()
         self.sources: Mapping[str, Layers] = {}
@@ -115,9 +113,8 @@ class AnswerCache:
         """
         before, self.sources = self.sources, sources
         self.swaps += 1
-        for asked in [asked for asked, (index, _) in self.ready.items() if index in changed]:
-            del self.ready[asked]
         for index, names in changed.items():
+            self.ready.drop(index, names)
             old, new = before.get(index), sources.get(index)
             if names is None or old is None or new is None or any(old.has(name) != new.has(name) for name in names):
                 self._drop((LIST, index))
@@ -134,15 +131,13 @@ class AnswerCache:
         source = self.sources.get(index)
         changes = source is not None and source.until is not None
         if swaps == self.swaps and short and given.not_modified is not None and not changes:
-            if len(self.ready) >= _REMEMBERED:
-                self.ready.clear()
-            self.ready[asked] = index, given
+            self.ready.put(asked, index, given)
 
     def remember_until(
         self, swaps: int, asked: Asked, index: str, given: Answer | FileAnswer | GitHubFile, until: float
     ) -> None:
         """The same of what comes from an upstream or is of the past, until a moment that `expire` is told."""
-        if len(self._expiring) >= _REMEMBERED:
+        if len(self._expiring) >= MOST:
             self.expire(math.inf)
         self.remember(swaps, asked, index, given)
         if asked in self.ready:
@@ -151,7 +146,7 @@ class AnswerCache:
     def expire(self, moment: float) -> None:
         """Forget what was to be remembered until then."""
         while self._expiring and self._expiring[0][0] <= moment:
-            self.ready.pop(heapq.heappop(self._expiring)[-1], None)
+            self.ready.pop(heapq.heappop(self._expiring)[-1])
 
     def forget_upstreams(self) -> None:
         """Remember nothing of upstreams or of the past: a name may belong to the repository now, a file be hidden or gone."""
@@ -331,12 +326,3 @@ class AnswerCache:
             self._validators[key[0]].discard(key[1])
             if not self._validators[key[0]]:
                 del self._validators[key[0]]
-
-
-def project_of(filename: str) -> str:
-    """The project that a file of that name belongs to; for what no distribution is called, a name that no project has."""
-    if not is_filename(filename):
-        return "-"
-    # Not Name.parse: that expands a wheel's tags, up to 1,000 of them, and remembers them, for whatever a client makes up.
-    stem = filename.removesuffix(".tar.gz").removesuffix(".zip")
-    return normalize(filename.partition("-")[0] if filename.endswith(".whl") else stem.rpartition("-")[0])

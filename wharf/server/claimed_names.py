@@ -38,26 +38,26 @@ class ClaimedNames:
         self._by_index: dict[str, _OfIndex] = {}
         self._globs: tuple[str, ...] = ()  # of all indexes: one pattern is made of them
 
-    def learn(self, index: str, names: Iterable[str], settings: IndexSettings, *, rewritten: bool = False) -> list[str]:
-        """What another commit of an index says; the names that earlier ones had and this one lacks.
+    def learn(self, index: str, names: Iterable[str], settings: IndexSettings, *, rewritten: bool = False) -> None:
+        """What another commit of an index says: the names that came with it (others may be among them), and what it reserves.
 
         `rewritten`: the commit does not stand on the one before, so that it takes nothing back.
         """
         claimed = self._by_index.setdefault(index, _OfIndex())
         if rewritten:
             claimed.before.update(claimed.reserved)
-        claimed.reserved = settings.reserved
+        if rewritten or claimed.reserved != settings.reserved:
+            claimed.reserved = settings.reserved
+            self._reserve()
+        self.learn_names(index, names)
+
+    def _reserve(self) -> None:
         every = self._by_index.values()
         self._globs = tuple(sorted({glob for each in every for glob in (*each.reserved, *each.before)}))
-        return self.learn_names(index, names)
 
-    def learn_names(self, index: str, names: Iterable[str]) -> list[str]:
+    def learn_names(self, index: str, names: Iterable[str]) -> None:
         """The same of a commit whose settings cannot be read: what it reserves is not known."""
-        claimed = self._by_index.setdefault(index, _OfIndex())
-        now = set(names)
-        lost = sorted(claimed.names - now)
-        claimed.names |= now
-        return lost
+        self._by_index.setdefault(index, _OfIndex()).names.update(names)
 
     def reserves(self, name: str) -> bool:
         """Whether a (normal) name is reserved by any index."""

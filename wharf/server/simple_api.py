@@ -40,13 +40,14 @@ if TYPE_CHECKING:
 
     from wharf.index.upstream_settings import Mode
     from wharf.server.access.access_protocol import Access
-    from wharf.server.answer_cache import AnswerCache, Asked
+    from wharf.server.answer_cache import AnswerCache
     from wharf.server.fall_through import FallThrough
     from wharf.server.files.redirect_or_stream import Delivery
     from wharf.server.json_pages.json_address import JsonAddress
     from wharf.server.logs.operator_log import RefusalLog
     from wharf.server.past.past_address import PastAddress
     from wharf.server.past.past_api import Made, PastApi
+    from wharf.server.ready_answers import Asked
 
 log = logging.getLogger("wharf")
 

@@ -19,7 +19,7 @@ class LazyTrees(Mapping[str, str]):
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        self._whole: dict[str, str] | None = None
+        self._whole: Mapping[str, str] | None = None
 
     def __getitem__(self, name: str) -> str:
         found = self._snapshot.tree_id(name) if self._whole is None else self._whole.get(name)
@@ -33,7 +33,7 @@ class LazyTrees(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._all())
 
-    def _all(self) -> dict[str, str]:
+    def _all(self) -> Mapping[str, str]:
         if self._whole is None:
             self._whole = self._snapshot.tree_ids()
         return self._whole

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from wharf.distribution.file_names import plain
 from wharf.errors import RewrittenError, StorageError, UsageError
 from wharf.model import is_filename, is_name, is_sha256
-from wharf.server.answer_cache import project_of
 from wharf.server.answer_maker import LIST
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.fall_through import Passing
@@ -25,6 +24,7 @@ from wharf.server.past.past_address import whole_id
 from wharf.server.past.past_view import NeverTip, PastView, WholeId, as_datetime
 from wharf.server.past.todays_rule import TodaysRule, words_of
 from wharf.server.past.view_maker import NotYetError, ViewMaker
+from wharf.server.ready_answers import project_of
 from wharf.server.upstream.past_name import PastName
 
 if TYPE_CHECKING:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from wharf.errors import StorageError, WharfError
 from wharf.index.all_indexes import AllIndexes
 from wharf.index.index_name import REMOVED
+from wharf.index.tree_ids import differing
 from wharf.sources.layers import Layer
 from wharf.sources.own_policy import layers_as_shown
 from wharf.sources.resolution_order import resolution_order
 from wharf.system.clock import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from wharf.index.all_indexes import FoundIndexes
@@ -235,11 +236,14 @@ class ShownIndexes:
         """Claim the names of all that was read, whether or not it can be shown."""
         known = {**{f"{REMOVED}{name}": layer for name, layer in read.removed.items()}, **read.layers}
         for key, layer in known.items():
-            if layer is self._learned.get(key) or layer.snapshot.commit is None:
+            before = self._learned.get(key)
+            if layer is before or layer.snapshot.commit is None:
                 continue
             self._learned[key] = layer
-            settings = layer.snapshot.settings
-            self._tell_of_lost(self._cache.claims.learn(key, layer.trees, settings, rewritten=key in read.rewritten))
+            came = layer.trees if before is None else differing(before.trees, layer.trees)
+            lost = () if before is None else sorted(name for name in came if name not in layer.trees)
+            self._cache.claims.learn(key, came, layer.snapshot.settings, rewritten=key in read.rewritten)
+            self._tell_of_lost(lost)
         for name, names in read.names.items():
             self._cache.claims.learn_names(name, names)
 
@@ -247,7 +251,7 @@ class ShownIndexes:
         """Whether an index was ever read whole, before or after it was removed: what it reserved then is known."""
         return name in self._learned or f"{REMOVED}{name}" in self._learned
 
-    def _tell_of_lost(self, lost: list[str]) -> None:
+    def _tell_of_lost(self, lost: Sequence[str]) -> None:
         if lost:
             some = ", ".join(lost[:3]) + (" and others" if len(lost) > 3 else "")
             log.warning("The index lacks projects that it had: %s. This server sends nobody elsewhere for them.", some)
@@ -296,5 +300,4 @@ def _difference(before: Layer | None, after: Layer) -> Collection[str] | None:
         return ()
     if before is None or before.snapshot.settings != after.snapshot.settings:
         return None
-    old, new = before.trees, after.trees
-    return [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return differing(before.trees, after.trees)
