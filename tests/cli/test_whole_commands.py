@@ -8,7 +8,8 @@ import pytest
 
 from tests.cli.test_main import commands, document, run
 from tests.makers import make_wheel
-from wharf.cli.whole_commands import completed
+from wharf.cli.whole_commands import OVER_A_SERVER, completed
+from wharf.repository.server_settings import VERBS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +44,15 @@ BOTH = {"repo": "acme/pkgs", "index": "staging"}
 def test_a_command_gets_what_it_lacks_and_takes(said: str, whole: str) -> None:
     assert completed(said, BOTH) == whole.replace("{both}", "--repo acme/pkgs --index staging")
     assert completed(said, {}) == said
+
+
+def test_a_command_gets_the_server_that_was_named() -> None:
+    named = {"server": "https://h.example/", "index": "staging"}
+    assert completed("`wharf list`", named) == "`wharf list --server https://h.example/ --index staging`"
+    assert completed("`wharf token create NAME`", named) == "`wharf token create --server https://h.example/ NAME`"
+    assert completed("`wharf verify`", named) == "`wharf verify --index staging`"
+    assert completed("`wharf list --repo x`", named) == "`wharf list --index staging --repo x`"
+    assert set(VERBS) == OVER_A_SERVER
 
 
 def test_an_address_with_a_space_is_one_word() -> None:

@@ -161,7 +161,7 @@ def show(state: State, server: ServerSettings, project: str, version: str | None
         found = index.get("projects", project)
         address = index.client.url(index.path("projects", project))
     value = project_of(found)
-    document = {key: each for key, each in found.items() if key != "_removed"}
+    document = {key: each for key, each in found.items() if key not in {"_removed", "index", "commit"}}
     document["files"] = [{**each, "url": urljoin(address, str(each.get("url", "")))} for each in found["files"]]
     if version is not None:
         release = value.release(version)

@@ -1,4 +1,4 @@
-"""Commands in messages, completed by the repository and the index that the person named, so that they can be typed as they are.
+"""Commands in messages, completed by the place and the index that the person named, so that they can be typed as they are.
 
 Whoever writes a message often does not know what was named. So it has the command without that, as in `wharf list`.
 """
@@ -20,6 +20,10 @@ _OF_INDEX: Final = frozenset(
     }
 )
 """The commands for which --index chooses the index that they are about."""
+OVER_A_SERVER: Final = frozenset(
+    {*("publish", "list", "show", "log", "yank", "unyank", "status", "remove", "promote", "restore", "token")}
+)
+"""The commands that take --server, as `server_settings.VERBS` has them, which is too much to import for a message."""
 _WITHOUT_MORE: Final = frozenset(
     {"publish", "list", "log", "verify", "serve", "doctor", "init", "index check", "index list", "token list", "cache clear"}
 )
@@ -27,7 +31,7 @@ _WITHOUT_MORE: Final = frozenset(
 
 
 def completed(text: str, options: Mapping[str, str]) -> str:
-    """The text with `--repo` and `--index` of these options in each command that lacks them and takes them."""
+    """The text with `--repo` or `--server`, and `--index`, of these options in each command that lacks them and takes them."""
     return _COMMAND.sub(lambda found: f"`wharf {_completed(found[1], options)}`", text)
 
 
@@ -38,6 +42,8 @@ def _completed(command: str, options: Mapping[str, str]) -> str:
     if "--help" in rest or (not rest and verb not in _WITHOUT_MORE):
         return command
     given = [verb]
+    if "server" in options and not {"--repo", "--server"} & {*rest} and words[0] in OVER_A_SERVER:
+        given += ["--server", shlex.quote(options["server"])]
     if "repo" in options and "--repo" not in rest and verb != "init":  # which takes an address without it
         given += ["--repo", shlex.quote(options["repo"])]
     if "index" in options and not {"--index", "--to"} & {*rest} and verb in _OF_INDEX:

@@ -20,7 +20,7 @@ from wharf.index.add_files import AddFiles, NewFile
 from wharf.model import File, version_key
 from wharf.operations.publish_inputs import check_inputs
 from wharf.operations.server_project import ServerRecords, project_of
-from wharf.repository.server_sessions import COMPLETED, ServerSessions
+from wharf.repository.server_sessions import COMPLETED, ServerSessions, StagedFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from wharf.model import Project
     from wharf.operations.publish_inputs import CheckedInput, Input
     from wharf.repository.server_index import ServerIndex
-    from wharf.repository.server_sessions import ServerSession, StagedFile
+    from wharf.repository.server_sessions import ServerSession
 
 AT_ONCE: Final = 4
 """Files that are sent at a time."""
@@ -210,16 +210,17 @@ class _Sending:
         left = _OTHERS
         while True:
             found = self._sessions.read(self._session.url)
-            if found is None or found.state in {"published", "canceled", "processing"} or self._stop.is_set():
+            if found is not None and found.state == "published" and _are_there(self._sessions.index, [self._file]):
+                return StagedFile(COMPLETED, "", self._file.sha256, self._file.size)
+            if found is None or found.state in {"published", "canceled"} or self._stop.is_set():
                 raise error
             there = found.files.get(self._file.filename)
-            if isinstance(error, UncertainError) or there is None or there.state != "pending" or left <= 0:
+            is_left = isinstance(error, UncertainError) or there is None or there.state != "pending"
+            if (is_left and found.state != "processing") or left <= 0:
                 break
-            self._sessions.client.pause("another publisher sends the same file", 1.0, tell=left == _OTHERS)
+            self._sessions.client.pause("another publisher is at the same release", 1.0, tell=left == _OTHERS)
             left -= 1.0
         if last and not (there is not None and self._is_whole(there)):
-            raise error
-        if there is None and isinstance(error, ConflictError):
             raise error
         return there
 
@@ -257,21 +258,20 @@ def publish_staged(index: ServerIndex, staged: Sequence[Staged]) -> str | None:
         try:
             commit = sessions.publish(each.session).commit or commit
         except WharfError as error:
-            if not _is_there(index, each.release):
+            if not _are_there(index, [file for file, _ in each.release.files]):
                 error.message += f" Published before that: {', '.join(done)}." if done else ""
                 raise
         done.append(each.release.name)
     return commit if len(staged) == 1 and commit else commit_of(index)
 
 
-def _is_there(index: ServerIndex, release: ReleaseToSend) -> bool:
-    """Whether another publisher of the same files was quicker."""
+def _are_there(index: ServerIndex, files: Sequence[Distribution]) -> bool:
+    """Whether the index has these files of one project: another publisher was quicker."""
     try:
-        there = _shown(index, release.project).release(release.version)
+        shown = {file.filename: file.sha256 for file in _shown(index, files[0].project).files}
     except (WharfError, _MissingError):
         return False
-    shown = {file.filename: file.sha256 for file in there.files} if there else {}
-    return all(shown.get(each.filename) == each.sha256 for each, _ in release.files)
+    return all(shown.get(each.filename) == each.sha256 for each in files)
 
 
 def cancel_sessions(index: ServerIndex, releases: Iterable[ReleaseToSend]) -> list[str]:
