@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from tests.makers import make_wheel
+from tests.server.running import soon
+from tests.server.session_client import SessionClient
 
 from .programs import Ran
 from .test_run import tool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from .programs import Machine, Served
@@ -65,20 +69,57 @@ def with_pdm(machine: Machine, served: Served, token: str, tmp_path: Path, wheel
     return machine.run(pdm, "publish", "-p", project, "--no-build", "-d", wheel.parent, fails=fails, **secrets)
 
 
+def with_poetry(machine: Machine, served: Served, token: str, tmp_path: Path, wheel: Path, *, fails: bool) -> Ran:
+    project = tmp_path / "project"
+    project.mkdir(exist_ok=True)
+    (project / "pyproject.toml").write_text(PROJECT)
+    poetry = tool(tmp_path, "poetry", "poetry")
+    at = {"POETRY_REPOSITORIES_WHARF_URL": served.legacy}
+    secrets = {"POETRY_HTTP_BASIC_WHARF_USERNAME": USER, "POETRY_HTTP_BASIC_WHARF_PASSWORD": token}
+    words = ("publish", "--no-interaction", "--repository", "wharf", "--directory", project, "--dist-dir", wheel.parent)
+    return machine.run(poetry, *words, fails=fails, **at, **secrets)
+
+
+def with_maturin(machine: Machine, served: Served, token: str, tmp_path: Path, wheel: Path, *, fails: bool) -> Ran:
+    maturin = tool(tmp_path, "maturin", "maturin")
+    secrets = {"MATURIN_USERNAME": USER, "MATURIN_PASSWORD": token, "MATURIN_REPOSITORY_URL": served.legacy}
+    return machine.run(maturin, "upload", "--non-interactive", wheel, fails=fails, **secrets)
+
+
+def with_uv(machine: Machine, served: Served, token: str, _tmp_path: Path, wheel: Path, *, fails: bool) -> Ran:
+    words = ("publish", "--trusted-publishing", "never", "--publish-url", served.legacy)
+    return machine.uv(*words, wheel, fails=fails, UV_PUBLISH_TOKEN=token)
+
+
+@contextmanager
+def session_beside(served: Served, token: str, folder: Path) -> Iterator[None]:
+    """Another release of the same project, which is staged before and published afterwards."""
+    with httpx.Client(base_url=served.legacy.removesuffix("/legacy/"), timeout=60) as http:
+        client = SessionClient(http, (USER, token))
+        session = client.staged(make_wheel(folder, version="2.0"), version="2.0")
+        yield
+        assert client.publish(session).raise_for_status().json()["status"] == "published"
+    soon(lambda: served.page("demo")["versions"] == ["1.0", "2.0"])
+
+
 @pytest.mark.parametrize(
     "upload",
     [
         pytest.param(with_twine("twine"), id="twine"),
-        pytest.param(with_twine("twine==6.1.0"), id="twine-6.1"),
+        pytest.param(with_twine("twine==6.0.1"), id="twine-6.0"),
+        pytest.param(with_uv, id="uv"),
         pytest.param(with_hatch, id="hatch"),
         pytest.param(with_flit, id="flit"),
+        pytest.param(with_poetry, id="poetry"),
+        pytest.param(with_maturin, id="maturin"),
     ],
 )
 def test_its_user_reads_why_a_file_is_refused(
     upload: Callable[..., Ran], machine: Machine, empty: Served, token: str, tmp_path: Path
 ) -> None:
-    upload(machine, empty, token, tmp_path, make_wheel(tmp_path / "one"), fails=False)
-    assert len(empty.page("demo")["files"]) == 1
+    with session_beside(empty, token, tmp_path / "beside"):
+        upload(machine, empty, token, tmp_path, make_wheel(tmp_path / "one"), fails=False)
+        assert empty.page("demo")["versions"] == ["1.0"]
     said = upload(machine, empty, token, tmp_path, make_wheel(tmp_path / "two", content="other"), fails=True).text
     assert "File already exists." in said
     assert "demo" in said.partition("File already exists.")[2].partition("\n")[0]
@@ -87,8 +128,9 @@ def test_its_user_reads_why_a_file_is_refused(
 
 def test_pdm_uploads(machine: Machine, empty: Served, token: str, tmp_path: Path) -> None:
     """Of a refusal it shows no more than the number: its cache loses what the status line says."""
-    with_pdm(machine, empty, token, tmp_path, make_wheel(tmp_path / "one"), fails=False)
-    assert len(empty.page("demo")["files"]) == 1
+    with session_beside(empty, token, tmp_path / "beside"):
+        with_pdm(machine, empty, token, tmp_path, make_wheel(tmp_path / "one"), fails=False)
+        assert empty.page("demo")["versions"] == ["1.0"]
     said = with_pdm(machine, empty, token, tmp_path, make_wheel(tmp_path / "two", content="other"), fails=True).text
     assert "409" in said
 
