@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.free_port import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 DOCS = Path(__file__).parents[1] / "docs" / "static-site.md"
 _PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_START = 20  # seconds
+_START = 60  # seconds
 _ROOT = "/var/www/packages"
 _NAME = "packages.example.org"
 
@@ -73,12 +75,9 @@ def nginx(locations: str) -> Iterator[str]:
 @contextmanager
 def _place(kind: str) -> Iterator[tuple[Path, int]]:
     """A folder and a free port for a server."""
-    with tempfile.TemporaryDirectory(prefix=f"wharf-{kind}-") as name, socket.socket() as free:
+    with tempfile.TemporaryDirectory(prefix=f"wharf-{kind}-") as name:
         Path(name).chmod(0o755)
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        free.close()  # the server takes it
-        yield Path(name), port
+        yield Path(name), free_port()
 
 
 @contextmanager

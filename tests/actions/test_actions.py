@@ -24,8 +24,10 @@ import pytest
 
 import wharf
 from tests.actions import Actions, emulated
+from tests.free_port import free_port
 from tests.makers import make_sdist, make_wheel
 from tests.matrix import first
+from tests.server.running import soon
 from tests.simulator import Hub, rest_releases
 from wharf.operations import actions_workflow
 from wharf.repository.opening import open_repository
@@ -144,9 +146,7 @@ def place(tmp_path: Path, tree: Path) -> Iterator[Place]:
 @contextmanager
 def nginx(folder: Path) -> Iterator[str]:
     """The folder as Pages serves it: files, and `index.html` of folders, without a word on what the client accepts."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     prefix = folder.parent / "nginx"
     prefix.mkdir()
     temp = "\n".join(f"    {name}_temp_path {prefix}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
@@ -160,16 +160,15 @@ def nginx(folder: Path) -> Iterator[str]:
     assert program, "nginx is missing: apt install nginx-light, or brew install nginx"
     command = [program, "-p", str(prefix), "-c", str(prefix / "nginx.conf"), "-g", "daemon off;"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    address = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
     try:
-        for _ in range(200):
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                assert process.poll() is None, process.stderr.read() if process.stderr else ""
-                time.sleep(0.02)
-        yield address
+        soon(answers, seconds=60)
+        yield f"http://127.0.0.1:{port}"
     finally:
         process.send_signal(signal.SIGQUIT)
         process.communicate(timeout=20)

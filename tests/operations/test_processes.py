@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from tests.free_port import free_port
 from tests.makers import make_sdist, make_wheel
 from wharf.operations.verify import verify
 from wharf.repository.opening import open_repository
@@ -166,8 +166,7 @@ def served(store: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen[s
 
 def test_a_server_needs_no_streams(store: Path) -> None:
     """As a daemon that was started with all of them closed."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        number = free.getsockname()[1]
+    number = free_port()
     command = [sys.executable, "-m", "wharf", "--repo", str(store), "serve", "--port", str(number)]
     answers = httpx.Client(transport=httpx.HTTPTransport(retries=7))  # with growing pauses
     with answers, subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "-", *command]) as process:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import textwrap
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import wharf
+from tests.free_port import free_port
 from tests.makers import make_sdist, make_wheel
 from wharf.repository.settings import Settings
 from wharf.repository_address import parse
@@ -166,9 +166,7 @@ class Reader:
         self._venv = venv
         self.folder = machine.home / "project"
         self._log = machine.home / "commands"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port: int = free.getsockname()[1]
+        self._port = free_port()
         (self.folder / "dist").mkdir(parents=True)
         (self.folder / ".venv").symlink_to(venv)
         (self.folder / "pyproject.toml").write_text(PROJECT, encoding="utf-8")

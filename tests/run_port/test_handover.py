@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.free_port import free_port
 from wharf.run_port import handover, run_search, shared_port
 from wharf.run_port.handover import HandoverError, Run
 from wharf.run_port.private_folder import LONGEST, private_folders
@@ -113,9 +114,8 @@ def test_a_run_takes_the_socket_of_another_and_outlives_it(folder: Path) -> None
 
 
 def test_runs_that_begin_at_once_all_have_the_port(folder: Path) -> None:
-    with ExitStack() as stack, socket.create_server(("127.0.0.1", 0)) as probe:
-        number = int(probe.getsockname()[1])
-        probe.close()
+    number = free_port()
+    with ExitStack() as stack:
         ports = [stack.enter_context(closing(SharedPort(number, Secret(f"{each}"), RUN, [folder]))) for each in range(12)]
         threads = [threading.Thread(target=port.listen) for port in ports]
         for thread in threads:
