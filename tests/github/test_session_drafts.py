@@ -53,7 +53,7 @@ def replica(world: World, machine: str = "one", token: str | None = None) -> Ite
     """The sessions as one server process has them."""
     with world.open(token, machine=machine) as repository:
         assert isinstance(repository.assets, Releases)
-        yield repository.assets.sessions()
+        yield repository.assets.sessions(repository.branch)
 
 
 def wanted(project: str = "demo", version: str = "1.0", *, now: datetime | None = None) -> UploadSession:
@@ -124,10 +124,10 @@ def test_a_token_that_may_not_write_is_shown_nothing(begun: World, tmp_path: Pat
     reader = begun.hub.token("bob", {"acme/pkgs": "read"})
     with begun.open() as repository, replica(begun, "two", reader):
         assert isinstance(repository.assets, Releases)
-        session = repository.assets.sessions().create(wanted())
+        session = repository.assets.sessions(repository.branch).create(wanted())
         with repository.acting_as(Secret(reader)) as his:  # the same process, which has just seen the draft
             assert isinstance(his.assets, Releases)
-            theirs = his.assets.sessions()
+            theirs = his.assets.sessions(his.branch)
             assert theirs.get(session.id) is None
             assert theirs.all() == []
             with pytest.raises(NotAllowedError):
@@ -281,7 +281,7 @@ def test_a_session_is_published_without_sending_its_files_again(
     wheels = [make_wheel(tmp_path / "dist", tag=f"cp3{number}-none-any") for number in (11, 12)]
     with begun.open(machine="one") as repository, replica(begun, "two") as other:
         assert isinstance(repository.assets, Releases)
-        sessions = repository.assets.sessions()
+        sessions = repository.assets.sessions(repository.branch)
         session = sessions.create(wanted())
         for number, wheel in enumerate(wheels):
             put(sessions, session, wheel, number)
@@ -355,7 +355,7 @@ def test_a_write_that_comes_after_the_publish_does_not_take_the_mark(begun: Worl
     wheel = make_wheel(tmp_path / "dist")
     with begun.open(machine="one") as repository, replica(begun, "two") as other:
         assert isinstance(repository.assets, Releases)
-        sessions = repository.assets.sessions()
+        sessions = repository.assets.sessions(repository.branch)
         session = sessions.create(wanted())
         put(sessions, session, wheel)
 

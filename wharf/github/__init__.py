@@ -11,7 +11,8 @@ and lets no object and no error of PyGithub out.
   a pull request.
 - `release_states`: the life of a publish into a release, as a table.
 - `session_drafts`: upload sessions, each a draft. `session_text` is what the draft says, `session_writes` changes it, together
-  with what waits in `session_queue`; `session_asset` is a file of one, and `session_memory` what a process need not ask again.
+  with what waits in `session_queue`; `session_asset` is a file of one, `session_outcome` what became of one that is a release,
+  and `session_memory` what a process need not ask again.
 - `remote_branch`: the index on GitHub. `clone` holds a copy to read from; `push_or_api` names the ways to commit, and
   `branch_push` and `commit_by_api` are those.
 - `rest_calls`: the calls of the REST API by their names, with PyGithub's objects. `pygithub_requester` hands what they send

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wharf.github.api import GitHub
     from wharf.github.release_listing import Listed, Stored
     from wharf.index.asset_location import AssetLocation
+    from wharf.index.branch import Branch
     from wharf.model import Release
     from wharf.transport.http_client import Download
 
@@ -72,9 +73,9 @@ class Releases:
         """The same releases, for the publishes of another index."""
         return Releases(self.github, index, tuple(self.others), memory=self._memory, nobodys=self._nobodys)
 
-    def sessions(self) -> SessionDrafts:
-        """The upload sessions, of all indexes of the repository."""
-        return SessionDrafts(self.github, self._memory, nobodys=self._nobodys)
+    def sessions(self, branch: Branch) -> SessionDrafts:
+        """The upload sessions, of all indexes of the repository, of which `branch` is one."""
+        return SessionDrafts(self.github, branch, self._memory, nobodys=self._nobodys)
 
     def place(self, file: File) -> AssetLocation:
         """Where a file is by its record. Raises StorageError if that does not say, or names a repository not allowed here.

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from wharf.assets.asset_store import Incoming, Progress
 from wharf.assets.session_store import LiveSessionError, ManySessionsError
-from wharf.assets.upload_session import LONGEST, MOST_SESSIONS, SessionFile, UploadSession, is_session_id
+from wharf.assets.upload_session import LIFE, LONGEST, MOST_SESSIONS, SessionFile, UploadSession, is_session_id
 from wharf.assets.upload_session_states import COMPLETED, DONE, PROCESSING, PUBLISHED
 from wharf.errors import BusyError, ConflictError, NotAllowedError, NotFoundError, StorageError, UncertainError
 from wharf.github import release_listing, session_asset
 from wharf.github.asset_upload import ClosedError, Upload
 from wharf.github.session_memory import SessionMemory, with_asset
+from wharf.github.session_outcome import is_recorded, session_of_release
 from wharf.github.session_text import (
     declared,
     files_of,
@@ -24,7 +25,6 @@ from wharf.github.session_text import (
     release_of,
     release_of_token,
     session_in,
-    session_of_release,
     session_text,
 )
 from wharf.github.session_writes import SessionWriter
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from wharf.github.api import GitHub
     from wharf.github.release_listing import Listed, Stored
     from wharf.github.session_text import DraftedSession
+    from wharf.index.branch import Branch
     from wharf.secret import Secret
 
 CLAIM: Final = timedelta(minutes=5)
@@ -59,8 +60,9 @@ class SessionDrafts:
     - Nothing of a text leads elsewhere: assets are those of the draft itself, as GitHub lists them.
     """
 
-    def __init__(self, github: GitHub, memory: SessionMemory, *, nobodys: bool = False) -> None:
+    def __init__(self, github: GitHub, branch: Branch, memory: SessionMemory, *, nobodys: bool = False) -> None:
         self._nobodys = nobodys
+        self._branch = branch
         self._github = github
         self._memory = memory
         token = github.source.token().sha256() if github.source is not None else ""
@@ -137,7 +139,7 @@ class SessionDrafts:
             return self._writer.update(session_id, change)
         except NotFoundError:
             ended = self.get(session_id)
-            if ended is None or ended.state not in (*DONE, PROCESSING):
+            if ended is None:
                 raise
             changed = change(ended)
             self._memory.end(self._token, changed)
@@ -151,7 +153,12 @@ class SessionDrafts:
         """
         number = release_of(session_id)
         with self._memory.publishing(number) as mine:
-            yield mine and not self._is_published_elsewhere(self._github.rest.release(number))
+            listed = self._github.rest.release(number)
+            busy = self._is_published_elsewhere(listed)
+            if busy and listed is not None and not listed.draft:
+                found = self._published(listed, session_id)
+                busy = found is None or found.state not in DONE
+            yield mine and not busy
 
     def scratch(self, session_id: str) -> Path:
         """In the folder for temporary files."""
@@ -181,7 +188,10 @@ class SessionDrafts:
 
     def open(self, session_id: str, file: SessionFile) -> BinaryIO:
         """The asset, which is fetched when somebody reads."""
-        _, listed = self._session(session_id)
+        number = release_of(session_id)
+        listed = self._memory.draft(self._token, number) or self._github.rest.release(number)
+        if listed is None or (listed.draft and session_in(listed) is None):
+            raise NotFoundError("There is no such upload session.", "Begin another one.")
         stored = _asset_of(listed, file)
         if stored is None:
             raise NotFoundError(f"The bytes of {file.filename} are not there.", "Upload the file again.")
@@ -201,7 +211,9 @@ class SessionDrafts:
         self._memory.forget(listed.id)
 
     def ready(self, session: UploadSession) -> None:
-        """Leave only the files of the session in the draft, and give it the mark of their set."""
+        """Leave only the files of the session in the draft, and give it the mark of their set. A release has it already."""
+        if self._is_release(session.id):
+            return
         listed = self._writer.read(session.id)
         found = session_in(listed)
         if found is None or {*map(_key, found.session.files.values())} != {*map(_key, session.files.values())}:
@@ -212,7 +224,8 @@ class SessionDrafts:
         self._memory.end(self._token, session)
         self._memory.forget(listed.id)
         writes = [*found.writes, self._memory.writer + "0" * 6]
-        self._github.rest.rewrite_release(listed.id, session_text(session, writes, publishing=True))
+        told = self._github.rest.rewrite_release(listed.id, session_text(session, writes, publishing=True))
+        self._memory.note(self._token, told)
 
     def clear(self, session_id: str) -> None:
         """Delete the draft of a session that ended; its end is told by this process. A published one is a release by now."""
@@ -295,7 +308,15 @@ class SessionDrafts:
             raise NotFoundError("There is no such upload session.", "Begin another one.")
         return found.session, listed
 
+    def _is_release(self, session_id: str) -> bool:
+        """Whether its draft is a release by now, as far as was seen a moment ago."""
+        listed = self._memory.draft(self._token, release_of(session_id))
+        return listed is not None and not listed.draft
+
     def _is_published_elsewhere(self, listed: Listed | None) -> bool:
+        """Whether another server was at it within `CLAIM`. A release that no index names has no mark of a writer."""
+        if listed is not None and not listed.draft and not self._memory.is_known(listed.id):
+            return self._github.now() - listed.touched < CLAIM
         found = None if listed is None else session_in(listed)
         if listed is None or found is None or found.session.state != PROCESSING or found.writer == self._memory.writer:
             return False
@@ -304,9 +325,12 @@ class SessionDrafts:
     def _published(self, listed: Listed, session_id: str) -> UploadSession | None:
         """What there is to say of a session whose draft is a release: it is published, for as long as that is told."""
         known = self._memory.ended(self._token, session_id) or session_of_release(listed, session_id)
-        if known is not None and known.state not in DONE:
-            known = dataclasses.replace(known, state=PUBLISHED, ended=listed.touched.replace(microsecond=0))
-        return None if known is None or known.is_over(self._github.now()) else known
+        if known is None or known.state in DONE:
+            return known
+        moment = listed.touched.replace(microsecond=0)
+        if is_recorded(self._branch, listed, known):
+            return dataclasses.replace(known, state=PUBLISHED, ended=moment)
+        return dataclasses.replace(known, expires=max(known.expires, moment + LIFE))  # it died before its commit
 
 
 def _key(file: SessionFile) -> tuple[int, str, str | None, bool]:

@@ -112,6 +112,11 @@ class SessionMemory:
             while len(self._ended) > _KEPT:
                 self._ended.popitem(last=False)
 
+    def is_known(self, release: int) -> bool:
+        """Whether this process published the session of a draft, or was about to."""
+        with self._lock:
+            return any(int(session_id[:16], 16) == release for _, session_id in self._ended)
+
     def ended(self, token: str, session_id: str) -> UploadSession | None:
         """How a session ended, for the token that ended it here."""
         with self._lock:

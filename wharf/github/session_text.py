@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 from wharf.assets import session_json
 from wharf.assets.upload_session import LONGEST, MOST_FILES, SessionFile, UploadSession
-from wharf.assets.upload_session_states import COMPLETED, ERROR, PENDING, PUBLISHED
+from wharf.assets.upload_session_states import COMPLETED, ERROR, PENDING
 from wharf.errors import RefusedError
 from wharf.github import release_listing
-from wharf.index.asset_location import metadata_name
-from wharf.model import File, version_of
+from wharf.model import File
 from wharf.secret import Secret
 
 if TYPE_CHECKING:
@@ -141,41 +140,6 @@ def session_in(listed: Listed) -> DraftedSession | None:
         files=dict(_as_stored(session, listed)),
     )
     return DraftedSession(listed, session, tuple(each for each in found[1].split(",") if each))
-
-
-def session_of_release(listed: Listed, session_id: str) -> UploadSession | None:
-    """A published session, from the release that its draft became, of which the text says nothing of the session."""
-    project, _, version = listed.tag.partition("_")[0].rpartition("-")
-    parsed = version_of(version)
-    if listed.mark is None or listed.index is None or parsed is None:
-        return None
-    assets = [each for each in listed.assets if each.sha256 and not each.name.endswith(metadata_name(""))]
-    files = {
-        each.name: SessionFile(
-            number=number,
-            filename=each.name,
-            size=each.size,
-            hashes={"sha256": each.sha256 or ""},
-            state=COMPLETED,
-            sha256=each.sha256,
-        )
-        for number, each in enumerate(assets)
-    }
-    moment = listed.touched.replace(microsecond=0)
-    return UploadSession(
-        id=session_id,
-        token=Secret(""),
-        index=listed.index,
-        project=project,
-        version=str(parsed),
-        creator="",
-        created=moment,
-        expires=moment,
-        state=PUBLISHED,
-        ended=moment,
-        files=files,
-        taken=len(files),
-    )
 
 
 def files_of(session: UploadSession) -> list[File]:

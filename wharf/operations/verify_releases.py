@@ -111,7 +111,7 @@ class ReleasesAudit:
         if any(not ids.issuperset(asset.id for asset in listed.assets) for listed in ours.values()):
             past = kept_by_past(self._repository)
         # The branch of an index may have been deleted by mistake: what its releases hold is needed when it is brought back.
-        now, sessions = self._github.now(), self._releases.sessions()
+        now, sessions = self._github.now(), self._releases.sessions(self._repository.branch)
         sure = {listed.id: named.certain and past.certain and listed.index in named.indexes for listed in ours.values()}
         drafts = [
             self._draft(listed, repair=repair and sure[listed.id])

@@ -75,7 +75,7 @@ class Repository:
         """The upload sessions of all indexes."""
         if isinstance(self.assets, FolderStore):
             return FolderSessions(self.folder or Path(self.where))
-        return self.assets.sessions()
+        return self.assets.sessions(self.branch)
 
     @contextmanager
     def every_index(self) -> Iterator[list[Branch]]:
