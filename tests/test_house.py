@@ -43,7 +43,7 @@ SERVER = (
     {"fall_through"},
     {"past"},
     {"simple_api", "web"},
-    {"sessions"},
+    {"management", "sessions"},
     {"access_choice", "file_answers"},
     {"app", "startup_check"},
     {"options"},
@@ -55,7 +55,7 @@ HOMES = {
     "certifi": "transport/environment.py",
     "configupdater": "text_formats/ini_editing.py",
     "cryptography": "github/app_jwt.py",  # PyJWT signs with it, and lets one of its errors through
-    "fastapi": "server/web/fastapi_router.py",
+    "fastapi": "server/web/fastapi_router.py server/management/",
     "git": "index/git.py",
     "github": "github/pygithub_requester.py github/rest_calls.py github/app_jwt.py",
     "httptools": "server/http/protocol.py",

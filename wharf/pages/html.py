@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from wharf.pages.install_commands import for_server, for_site
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from wharf.model import Json
     from wharf.pages.install_commands import Login
@@ -88,6 +88,28 @@ uv publish --publish-url {{ address }}/legacy/ dist/*</pre>
 """
 
 
+_API = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>The management API of this index</title>
+</head>
+<body>
+<h1>The management API of this index</h1>
+<p>{{ says }} For programs: <a href="openapi.json">openapi.json</a> (OpenAPI 3.1).</p>
+<p>A token is the password of Basic, with any user name, or a Bearer token. An error is a problem document (RFC 9457).</p>
+<dl>
+{% for route in routes -%}
+<dt><code>{{ route.method }} {{ route.path }}{% if route.query %}?{{ route.query | join("=&") }}={% endif %}</code></dt>
+<dd>{{ route.says }}{% if route.body %} Body: {{ route.body | join(", ") }}.{% endif %}</dd>
+{% endfor -%}
+</dl>
+</body>
+</html>
+"""
+
+
 @functools.cache
 def _template(text: str) -> Template:
     return Environment(autoescape=True, undefined=StrictUndefined).from_string(text)
@@ -108,6 +130,11 @@ def render_site_home(address: str, others: Mapping[str, str]) -> str:
     return _template(_HOME).render(
         address=address, advice=for_site(f"{address}/simple/" if address else "INDEX"), uploads=False, past="", others=others
     )
+
+
+def render_api(says: str, routes: Sequence[Mapping[str, object]]) -> str:
+    """What a person sees of the management API. A route has `method`, `path`, `query`, `says` and `body` (the keys of it)."""
+    return _template(_API).render(says=says, routes=routes)
 
 
 def render(document: Mapping[str, Json], *, negotiated: bool) -> str:

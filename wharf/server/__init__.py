@@ -2,14 +2,14 @@
 
 It promises that a page is of one commit, whole; that a name of the index never leaves it; and that it answers with what it
 fetched last while GitHub is away. It never runs git, parses a record or renders a page for a request whose answer lies ready,
-and writes nothing into the index but uploads.
+and writes nothing into the index but uploads, and what the management API is asked for.
 
 Wings, from the ground up:
 
 - `http`: connections, requests and answers. `logs`: what the operator is told. `access`: who may read and upload.
 - `files`: the bytes of files. `refresh`: how a new commit is noticed and shown. `upstream`: what other indexes have.
 - `past`: addresses of the past. `web`: uploads, webhooks, the page for people. `json_pages`: those of the older JSON API.
-- `sessions`: upload sessions, and the stages that show them before they are published.
+- `sessions`: upload sessions, and the stages that show them before they are published. `management`: the management API.
 
 Rooms:
 

@@ -18,6 +18,7 @@ from wharf.server.answer_cache import AnswerCache
 from wharf.server.fall_through import FallThrough
 from wharf.server.file_answers import delivery_of, file_answers, upload_folder, upstream_folder, upstream_opener
 from wharf.server.files.download_cache import DownloadCache
+from wharf.server.management.management_api import ManagementApi
 from wharf.server.past.history_copy import HistoryCopy
 from wharf.server.past.past_api import PastApi
 from wharf.server.refresh.refresher import Refresher
@@ -92,10 +93,12 @@ def make_app(
     uploads = _uploads(repository, rules, clock)
     refresh = SharedRefresh(refresher.refresh)
     routes = Routes(access, index, cache, refresher, refresh, uploads, sleep, root, _home(rules), fall_through, past, refusals)
+    api = ManagementApi(repository, access, cache, refresher, history, root=root, sleep=sleep, clock=clock, refusals=refusals)
+    apis: dict[str, ASGIApp] = {"/-/api": api} if rules.password is None else {}
     return SimpleApi(
         cache,
         access,
-        router(routes, _webhook(repository, rules, refresher, refusals), lifespan, more),
+        router(routes, _webhook(repository, rules, refresher, refusals), lifespan, more, apis),
         root_path=rules.root_path,
         delivery=delivery,
         index=index,

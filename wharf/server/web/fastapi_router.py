@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import ASGIApp
 
     from wharf.server.web.routes import Routes
     from wharf.server.web.webhook import Webhook
@@ -39,10 +40,11 @@ def router(
     webhook: Webhook | None,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
     more: Mapping[str, Answering],
+    apis: Mapping[str, ASGIApp],
 ) -> FastAPI:
     """The router. `lifespan` is what runs for as long as the server does; without a `webhook` GitHub is not listened to.
 
-    `more` answers every method at further addresses, which are patterns of Starlette.
+    `more` answers every method at further addresses, which are patterns of Starlette. `apis` answer all that is below a path.
     """
     app = FastAPI(lifespan=lifespan, redirect_slashes=False, openapi_url=None, docs_url=None, redoc_url=None)
     app.add_exception_handler(WharfError, _on_error)
@@ -55,6 +57,8 @@ def router(
     app.add_api_route("/healthz", routes.healthz, methods=["GET", "HEAD"])
     for path, answering in more.items():
         app.add_route(path, answering, methods=METHODS)
+    for path, api in apis.items():
+        app.mount(path, api)
     if webhook is not None:
         app.add_api_route("/-/webhook/github", webhook.take, methods=["POST"])
     return app

@@ -1,0 +1,294 @@
+"""The answers, by their types. They describe what `operations.result_documents` makes; the tests hold one against the other."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(BaseModel):
+    """What is wrong (RFC 9457). `code` is a word for programs, `hint` the part of `detail` that says what to do."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Literal["about:blank"]
+    title: str
+    status: int
+    detail: str
+    code: str
+    hint: str | None = None
+    errors: list[dict[str, Any]] | None = None
+
+
+class IndexEntry(_Answer):
+    """An index that may be read. `problem` says that it cannot be shown just now."""
+
+    name: str
+    commit: str | None
+    default: bool
+    bases: list[str] | None
+    problem: str | None
+
+
+class IndexList(_Answer):
+    """The indexes of the repository that may be read."""
+
+    indexes: list[IndexEntry]
+
+
+class IndexDetail(_Answer):
+    """An index: its bases, in which order it and they are looked at, and how many projects it has itself."""
+
+    index: str
+    commit: str | None
+    default: bool
+    bases: list[str]
+    order: list[str]
+    base_of: list[str]
+    projects: int
+
+
+class ProjectEntry(_Answer):
+    """A project with its versions, oldest first."""
+
+    name: str
+    versions: list[str]
+
+
+class ProjectList(_Answer):
+    """Projects that the index has itself. `next` is the value of `after` for what comes next."""
+
+    index: str
+    commit: str | None
+    projects: list[ProjectEntry]
+    next: str | None
+
+
+class Hashes(_Answer):
+    """Digests as hexadecimal."""
+
+    sha256: str
+
+
+class PageFile(_Answer):
+    """A file as installers read it (PEP 691, 700, 714)."""
+
+    filename: str
+    url: str
+    hashes: Hashes
+    size: int
+    upload_time: Annotated[str, Field(alias="upload-time")]
+    requires_python: Annotated[str, Field(alias="requires-python")] = ""
+    yanked: bool | str = False
+    core_metadata: Annotated[bool | Hashes, Field(alias="core-metadata")] = False
+
+
+class PageMeta(_Answer):
+    """The version of the form of a page."""
+
+    api_version: Annotated[str, Field(alias="api-version")]
+
+
+class PageStatus(_Answer):
+    """The status of a project (PEP 792)."""
+
+    status: str
+    reason: str = ""
+
+
+class ProjectPage(_Answer):
+    """A project as installers read it, the index's own files only; and what was removed, by version and file name."""
+
+    index: str
+    commit: str | None
+    meta: PageMeta
+    name: str
+    project_status: Annotated[PageStatus, Field(alias="project-status")]
+    versions: list[str]
+    files: list[PageFile]
+    removed: Annotated[dict[str, dict[str, str]], Field(alias="_removed")]
+
+
+class ReleaseName(_Answer):
+    """A release. The version is empty where only the project itself changed."""
+
+    project: str
+    version: str
+
+
+class LogEntry(_Answer):
+    """One commit: who changed what, when and why. Not `whole`: it touched more than was read."""
+
+    commit: str
+    time: str
+    actor: str
+    verb: str
+    what: str
+    releases: list[ReleaseName]
+    whole: bool
+    reason: str
+    run: str
+
+
+class Log(_Answer):
+    """The history of an index, newest first. `next` is the value of `before` for what comes next."""
+
+    index: str
+    commit: str | None
+    entries: list[LogEntry]
+    next: str | None
+
+
+class FileEntry(_Answer):
+    """A file of a release."""
+
+    project: str
+    version: str
+    filename: str
+    sha256: str
+    size: int
+
+
+class Changed(_Answer):
+    """The `commit` that a verb made, or the one that the index is at; null in a dry run."""
+
+    index: str
+    commit: str | None
+
+
+class YankResult(Changed):
+    """Which files changed, and which were so before."""
+
+    changed: list[FileEntry]
+    unchanged: list[FileEntry]
+
+
+class GoneFile(_Answer):
+    """A file that had left before."""
+
+    project: str
+    version: str
+    filename: str
+    sha256: str
+
+
+class RemovalResult(Changed):
+    """What left. `kept`: files whose bytes are still stored."""
+
+    removed: list[FileEntry]
+    gone: list[GoneFile]
+    younger: list[ReleaseName]
+    kept: list[FileEntry]
+
+
+class StatusResult(Changed):
+    """The status of a project now, and whether that is new."""
+
+    project: str
+    status: str
+    reason: str | None
+    changed: bool
+
+
+class Dependency(_Answer):
+    """A release that comes along, because `of` requires it."""
+
+    project: str
+    version: str
+    requirement: str
+    of: str
+
+
+class LeftRequirement(_Answer):
+    """A requirement that other indexes have to meet."""
+
+    requirement: str
+    of: str
+
+
+class PromotionResult(Changed):
+    """What came into the index."""
+
+    source: Annotated[str, Field(alias="from")]
+    promoted: list[FileEntry]
+    unchanged: list[FileEntry]
+    dependencies: list[Dependency]
+    left: list[LeftRequirement]
+    not_announced: list[str]
+    otherwise_yanked: list[str]
+    proposal: None
+
+
+class RestoredMoment(_Answer):
+    """A moment as it was written, and the commit that the index was at."""
+
+    moment: str
+    commit: str
+
+
+class ChangedFile(FileEntry):
+    """A file, and why it is yanked (null: it is not)."""
+
+    yanked: str | None
+
+
+class LostFile(FileEntry):
+    """A file that cannot come back, and why."""
+
+    reason: str
+
+
+class RestorationResult(Changed):
+    """What came back, what left, what changed, and what is lost."""
+
+    to: RestoredMoment
+    back: list[FileEntry]
+    left: list[FileEntry]
+    changed: list[ChangedFile]
+    lost: list[LostFile]
+    unread: list[str]
+    not_announced: list[str]
+
+
+class MadeToken(_Answer):
+    """A token. It is shown this once."""
+
+    token: str
+    name: str
+    scope: str
+    expires: str | None
+    indexes: list[str] | None
+    projects: list[str] | None
+    owner: str | None
+    note: str | None
+
+
+class TokenEntry(_Answer):
+    """What a token may, and when it was made, ends and was used last."""
+
+    name: str
+    scope: str
+    expires: str | None
+    indexes: list[str] | None
+    projects: list[str] | None
+    owner: str | None
+    note: str | None
+    created: str
+    last_used: str | None
+
+
+class TokenList(_Answer):
+    """The token that asks, and those that it made."""
+
+    tokens: list[TokenEntry]
+
+
+class RevokedToken(_Answer):
+    """The name of the token that ended."""
+
+    revoked: str

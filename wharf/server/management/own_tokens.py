@@ -1,0 +1,110 @@
+"""The token that asks, and those that it made: shown, made, ended. None may more than the one that made it, or for longer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from wharf.errors import MayNotWriteError, NotFoundError, RefusedError, StorageError, UsageError
+from wharf.index import name_globs
+from wharf.operations.result_documents import new_token_document, token_document
+from wharf.repository.token_usage import TokenUsage
+from wharf.repository.tokens import NewToken, made_by
+from wharf.server.daemon_threads import DaemonThreads
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from wharf.model import Json
+    from wharf.repository.tokens import Scope, Token, Tokens
+    from wharf.server.refresh.refresher import Refresher
+
+MOST: Final = 1000
+"""Tokens that others made, in one list: nobody fills the list for all."""
+
+_SCOPES: Final[tuple[Scope, ...]] = ("read", "publish", "manage")
+
+
+class OwnTokens:
+    """For the event loop's thread; the list is read and written in another one."""
+
+    def __init__(self, tokens: Tokens, refresher: Refresher) -> None:
+        self._tokens = tokens
+        self._refresher = refresher
+        self._threads = DaemonThreads("manage-tokens", 1)
+
+    async def list(self, caller: Token) -> dict[str, Json]:
+        """The token that asks, and all that it made."""
+        return await self._threads.run(partial(self._list, caller))
+
+    async def make(self, caller: Token, new: NewToken) -> dict[str, Json]:
+        """Make a token. What `new` does not say is as in the one that asks. Raises MayNotWriteError for what may more."""
+        made = _within(caller, new)
+        return await self._threads.run(partial(self._make, made))
+
+    async def revoke(self, caller: Token, name: str) -> dict[str, Json]:
+        """End a token, and all that it made. Raises NotFoundError for one that is not the caller's."""
+        await self._threads.run(partial(self._revoke, caller, name))
+        await self._refresher.refresh()
+        return {"revoked": name}
+
+    def _own(self, caller: Token) -> Sequence[Token]:
+        there = self._tokens.all()
+        return [*(each for each in there if each.sha256 == caller.sha256), *made_by(there, {caller.sha256})]
+
+    def _list(self, caller: Token) -> dict[str, Json]:
+        try:
+            used = TokenUsage(self._tokens.path_of_usage).days()
+        except StorageError:
+            used = {}
+        return {"tokens": [token_document(each, used.get(each.sha256)) for each in self._own(caller)]}
+
+    def _make(self, new: NewToken) -> dict[str, Json]:
+        if sum(each.made_by is not None for each in self._tokens.all()) >= MOST:
+            raise RefusedError(f"Tokens made {MOST} others already.", "End some of them, or use `wharf token create`.")
+        secret = self._tokens.add(new)
+        return {"token": secret.reveal(), **new_token_document(new)}
+
+    def _revoke(self, caller: Token, name: str) -> None:
+        if name not in {each.name for each in self._own(caller)}:
+            raise NotFoundError("This token has made no token of that name, and is not called so.")
+        self._tokens.revoke(name)
+
+
+def _within(caller: Token, new: NewToken) -> NewToken:
+    """A new token that may what `new` says, as far as the one that makes it may."""
+    if _SCOPES.index(new.scope) > _SCOPES.index(caller.scope):
+        raise _too_much(f"the scope {new.scope!r}")
+    if new.expires is not None and new.expires <= datetime.now(UTC):
+        raise UsageError("The end of the token is over already.", "Give a later time.")
+    if caller.expires is not None and new.expires is not None and new.expires > caller.expires:
+        raise _too_much(f"a life beyond {caller.expires.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
+    if caller.indexes is not None and (more := _beyond(new.indexes, caller.indexes)):
+        raise _too_much(f"the index {more}")
+    if new.scope == "read":
+        if new.projects:
+            raise UsageError("`projects` limits what a token writes, and this one only reads.", "Use `indexes` to limit it.")
+    elif caller.projects is not None:
+        wide = next((each for each in new.projects if not name_globs.is_within(each, caller.projects)), None)
+        if wide is not None:
+            raise _too_much(f"the projects {wide}")
+    own = () if new.scope == "read" else caller.projects or ()
+    return NewToken(
+        name=new.name,
+        scope=new.scope,
+        expires=new.expires or caller.expires,
+        indexes=new.indexes or caller.indexes or (),
+        projects=new.projects or own,
+        owner=new.owner or caller.owner,
+        note=new.note,
+        made_by=caller.sha256,
+    )
+
+
+def _beyond(wanted: Collection[str], own: Collection[str]) -> str | None:
+    return next((each for each in wanted if each not in own), None)
+
+
+def _too_much(what: str) -> MayNotWriteError:
+    return MayNotWriteError(f"A token gives no more than it has, and this one has not {what}.", "Ask for less.")
