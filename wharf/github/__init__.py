@@ -7,6 +7,7 @@ and lets no object and no error of PyGithub out.
 - `release_store`: the place for bytes. `release_listing` says which releases and assets are there, and which are wharf's.
 - `release_publishing`: one publish. `release_planning` says which file goes into which release, `release_writing` carries that
   out, `asset_upload` sends one file. `reused_assets` are those that were there; `release_tags` numbers the tags.
+  `kept_listing` is the list of releases between two uploads.
   `promoted_assets` are those that another index is going to name, too. `pull_request_proposal`: a change of an index as
   a pull request.
 - `release_states`: the life of a publish into a release, as a table.

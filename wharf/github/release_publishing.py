@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from wharf.assets.asset_store import Incoming, Opener, Progress, Recorded
     from wharf.github.api import GitHub
+    from wharf.github.kept_listing import KeptListing
     from wharf.github.release_listing import Listed
     from wharf.github.release_planning import Plan
     from wharf.index.change import Named
@@ -41,7 +42,7 @@ class ReleasePublish:
     - Whatever it leaves when it dies is a row of `release_states.STATES`.
     """
 
-    def __init__(self, github: GitHub, index: str, progress: Progress) -> None:
+    def __init__(self, github: GitHub, index: str, progress: Progress, kept: KeptListing | None = None) -> None:
         self._github = github
         self._index = index
         self._progress = progress
@@ -50,16 +51,33 @@ class ReleasePublish:
         self._releases = ThreadPoolExecutor(_RELEASES, "release")
         self._uploads = ThreadPoolExecutor(UPLOADS, "upload")
         self._writer = ReleaseWriter(github, index, progress, self._stop, self._uploads, self._reused)
-        self._listed: Future[list[Listed]] = self._releases.submit(self._writer.newest)
+        self._kept = kept
+        self._asked: Future[list[Listed]] | None = None
+        if kept is None or not kept.holds(github):
+            self._asked = self._releases.submit(self._ask)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._stop.set()
+        if error and self._kept is not None:
+            self._kept.forget()
         with self._github.interrupted() if error else contextlib.nullcontext():  # who gives up does not wait for limits
             for pool in (self._releases, self._uploads):
                 pool.shutdown(cancel_futures=True)
+
+    def _ask(self) -> list[Listed]:
+        listed = self._writer.newest()
+        if self._kept is not None:
+            self._kept.keep(self._github, listed)
+        return listed
+
+    def _listed(self) -> list[Listed]:
+        """The newest releases, as GitHub lists them now."""
+        if self._asked is None:
+            self._asked = self._releases.submit(self._ask)
+        return self._asked.result()
 
     @contextlib.contextmanager
     def take(self, opener: Opener, limit: int, *, sealed: bool = False) -> Iterator[tuple[BinaryIO, Opener]]:
@@ -70,7 +88,7 @@ class ReleasePublish:
 
     def published_before(self) -> str | None:
         """The tag of a release that was published to this index, if there is one among the newest."""
-        return next((each.tag for each in self._listed.result() if each.index == self._index and not each.draft), None)
+        return next((each.tag for each in self._listed() if each.index == self._index and not each.draft), None)
 
     def settle(self, committed: Sequence[Named]) -> None:
         """Raise StorageError if what was taken as it lay is gone: somebody deleted it before the index named it.
@@ -104,7 +122,11 @@ class ReleasePublish:
     def _plan(self, project: str, version: str, incoming: Sequence[Incoming], record: Release | None) -> Plan:
         """The plan for one version. The release that the index recorded last may be older than those of the list."""
         self._reused.returned.update(record.removed if record else ())
-        listed, number = self._listed.result(), latest_recorded(record)
+        known = self._kept if record is None and self._asked is None else None
+        absent = known is not None and known.has_nothing_of(self._github, project, version)
+        listed, number = [] if absent else self._listed(), latest_recorded(record)
+        if self._kept is not None:
+            self._kept.published(project, version)
         latest = next((each for each in listed if each.id == number), None)
         if latest is None and number is not None:
             latest = self._github.rest.release(number)

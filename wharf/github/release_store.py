@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from wharf.errors import NotAllowedError, StorageError
 from wharf.github import release_listing, release_tags
+from wharf.github.kept_listing import KeptListing
 from wharf.github.promoted_assets import PromotedAssets
 from wharf.github.release_publishing import ReleasePublish
 from wharf.github.session_drafts import SessionDrafts
@@ -45,18 +46,20 @@ class Releases:
         *,
         memory: SessionMemory | None = None,
         nobodys: bool | None = None,
+        kept: KeptListing | None = None,
     ) -> None:
         self.github = github
         self.index = index
         self.others = frozenset(each.lower() for each in others)
         self._memory = memory or SessionMemory()
         self._nobodys = github.source is None if nobodys is None else nobodys  # later it may borrow a token
+        self._kept = kept
         self._immutable: dict[int, Listed] = {}  # they never change again
 
     @contextlib.contextmanager
     def intake(self, progress: Progress) -> Iterator[ReleasePublish]:
         """Begin a publish. The list of releases is asked for at once, while the files are read."""
-        with ReleasePublish(self.github, self.index, progress) as publish:
+        with ReleasePublish(self.github, self.index, progress, self._kept) as publish:
             yield publish
 
     @contextlib.contextmanager
@@ -67,11 +70,17 @@ class Releases:
 
     def acting_as(self, github: GitHub) -> Releases:
         """The same releases, through another client."""
-        return Releases(github, self.index, tuple(self.others), memory=self._memory, nobodys=False)
+        return Releases(github, self.index, tuple(self.others), memory=self._memory, nobodys=False, kept=self._kept)
 
     def of_index(self, index: str) -> Releases:
         """The same releases, for the publishes of another index."""
-        return Releases(self.github, index, tuple(self.others), memory=self._memory, nobodys=self._nobodys)
+        others, nobodys = tuple(self.others), self._nobodys
+        return Releases(self.github, index, others, memory=self._memory, nobodys=nobodys, kept=self._kept)
+
+    def remembering(self) -> Releases:
+        """The same releases, for a process that publishes again and again."""
+        others, nobodys = tuple(self.others), self._nobodys
+        return Releases(self.github, self.index, others, memory=self._memory, nobodys=nobodys, kept=KeptListing())
 
     def sessions(self, branch: Branch) -> SessionDrafts:
         """The upload sessions, of all indexes of the repository, of which `branch` is one."""

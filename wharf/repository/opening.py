@@ -91,6 +91,10 @@ class Repository:
         assets = self.assets if isinstance(self.assets, FolderStore) else self.assets.of_index(index)
         return replace(self, branch=self.branch.sibling(index), assets=assets)
 
+    def remembering(self) -> Repository:
+        """The same repository for a process that publishes again and again: what it knows of the store it asks less often."""
+        return self if isinstance(self.assets, FolderStore) else replace(self, assets=self.assets.remembering())
+
     @contextmanager
     def acting_as(self, token: Secret) -> Iterator[Repository]:
         """The same repository on GitHub, asked and written to with another token."""

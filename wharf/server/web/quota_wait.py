@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LONGEST: Final = 20.0
-"""Seconds of one wait. A longer one is answered at once."""
-IN_ALL: Final = 40.0
-"""Seconds of all waits of one request: with the publish itself it stays within a minute, after which proxies give up."""
+IN_ALL: Final = 50.0
+"""Seconds of all waits of one request: with the publish itself it stays within a minute, after which proxies give up.
+
+A wait that is longer than what is left of them is answered at once.
+"""
 
 _LEAST = 1.0  # seconds of one wait, so that there are not many
 
@@ -32,7 +33,7 @@ class QuotaWait:
     @property
     def most(self) -> float:
         """The seconds that the next wait may take."""
-        return min(self._left, LONGEST)
+        return self._left
 
     async def wait(self, seconds: float) -> None:
         """Wait. How long is the caller's to bound by `most`."""

@@ -125,8 +125,8 @@ class UploadApi:
         folder: Path | None = None,
         clock: Callable[[], float] = elapsed,
     ) -> None:
-        self._own = repository
-        self._repositories = {repository.branch.index: repository}
+        self._own = repository.remembering()
+        self._repositories = {repository.branch.index: self._own}
         self._rights = UploaderRights(repository.github, clock)
         self._limit = limit
         self._strict = strict
