@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,14 @@ from tests.makers import make_sdist, make_wheel
 from tests.server.over_github import JSON, _quick, world  # noqa: F401 - fixtures
 from tests.server.running import soon
 from tests.server.session_client import SessionClient
+from wharf.assets.asset_store import Progress
+from wharf.assets.upload_session import new_session
 from wharf.github import session_writes
+from wharf.operations.publish_inputs import Input
+from wharf.operations.publish_to_server import plan_for_server, publish_staged, stage
+from wharf.repository.server_address import parse_server
+from wharf.repository.server_index import Notices, open_server
+from wharf.repository.server_settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -203,3 +211,43 @@ def test_limits_of_github_are_answered(world: World, tmp_path: Path) -> None:  #
         world.hub.limits.contents_minute = 80
         world.hub.clock.forward(120)
         assert client.announce(session, make_wheel(tmp_path, "fresh")).status_code == 202
+
+
+def test_a_server_with_its_own_token_deletes_what_ran_out(world: World) -> None:  # noqa: F811
+    """It looks when it starts. One that has no token deletes nothing with the token of a client."""
+    writer = world.hub.token("machine", {"acme/pkgs": "write"})
+    with world.open(writer, "elsewhere") as repository:
+        now = datetime.now(UTC)
+        for version, began in (("2.0", now), ("1.0", now - timedelta(days=8))):
+            session = new_session(index="main", project="fresh", version=version, creator="alice", now=began)
+            repository.sessions.create(session)
+    with world.serving(None, wait=False) as client:
+        alices = SessionClient(client, ("x", world.alice))
+        soon(lambda: alices.get("/simple/").status_code == 200)
+        assert len(drafts(world)) == 2
+    with world.serving(writer):
+        soon(lambda: [each.tag_name for each in drafts(world)] == ["fresh-2.0"])
+
+
+def test_a_name_that_github_changes(world: World, tmp_path: Path) -> None:  # noqa: F811
+    path = make_wheel(tmp_path / "new", "fresh", "1!2.0+cpu")
+    with servers(world, 2) as (one, two):
+        session = one.staged(path, name="fresh", version="1!2.0+cpu")
+        assert drafts(world)[0].assets[0].name != path.name
+        assert {*two.get(at(two, session)["links"]["session"]).json()["files"]} == {path.name}
+        assert two.publish(at(two, session)).status_code == 201
+        assert {*one.get(session["links"]["session"]).json()["files"]} == {path.name}
+        soon(lambda: path.name in two.http.get("/simple/fresh/", headers=JSON).text)
+
+
+def test_the_command_publishes_over_it(world: World, tmp_path: Path) -> None:  # noqa: F811
+    """Eight files at a time, by its own client."""
+    paths = [make_wheel(tmp_path / "new", "fresh", tag=f"cp3{number}-none-any") for number in range(9)]
+    with servers(world) as (client,):
+        settings = ServerSettings(address=parse_server(str(client.http.base_url), "a test"), source="a test")
+        notices = Notices(warn=lambda _text: None, wait=lambda _why, _seconds: None, note=lambda _text: None)
+        with open_server(settings, {"WHARF_TOKEN": world.alice}, notices) as index:
+            plan = plan_for_server(index, [Input.of(path) for path in paths], strict=False, skip_existing=False)
+            publish_staged(index, stage(index, plan, Progress(), lambda _text: None))
+        assert {each.name for each in world.repo.releases[-1].assets} == {path.name for path in paths}
+        assert drafts(world) == []
