@@ -204,6 +204,7 @@ def test_a_problem_has_the_code_and_the_exit_code_of_the_local_command(kind: typ
         (409, {"detail": "x", "code": 7}, "conflict", 5),
         (409, {"detail": "x", "code": "a\x1b[0m"}, "conflict", 5),
         (422, {"detail": "x", "code": "invalid"}, "invalid", 2),
+        (422, {"detail": "x", "code": "invalid", "errors": [{"at": ["body", "to"], "message": "y"}, 7]}, "invalid", 2),
         (500, {"detail": "x" * 10_000, "code": "fault"}, "fault", 8),
     ],
 )
@@ -213,6 +214,7 @@ def test_a_problem_of_another_kind_has_the_exit_code_of_its_status(
     found = error_of(status, document, "h")
     assert (found.code, found.exit_code) == (code, exit_code)
     assert len(found.message) < 5000
+    assert "errors" not in document or found.message == "x body.to: y."
 
 
 def _settings(port: int, path: str = "", **more: Any) -> ServerSettings:

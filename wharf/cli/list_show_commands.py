@@ -29,6 +29,7 @@ Examples:
   wharf list
   wharf list --at 2026-11-30
   wharf list --json --index staging --bases
+  wharf list --server https://wharf.example.com/
 """,
 )
 @with_bases
@@ -67,6 +68,7 @@ Examples:
   wharf show demo==1.0 --json
   wharf show demo --at 2026-11-30T12:00:00Z
   wharf show demo --index staging --bases
+  wharf show --server https://wharf.example.com/ demo
 """,
 )
 @click.argument("spec", metavar="PROJECT[==VERSION]")

@@ -25,6 +25,7 @@ Examples:
   wharf log demo --json
   wharf log demo==1.0 demo-1.0-py3-none-any.whl
   wharf log --since 2026-11-30
+  wharf log --server https://wharf.example.com/ demo
 """,
 )
 @click.argument("spec", metavar="[PROJECT[==VERSION]]", required=False)

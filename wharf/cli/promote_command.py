@@ -22,6 +22,7 @@ Examples:
   wharf promote demo==1.0 other==2.1 --from staging --to main --dry-run
   wharf promote 'demo[web]==1.0' --from staging --with-dependencies
   wharf promote demo==1.0 --from staging --propose
+  wharf promote --server https://wharf.example.com/ demo==1.0 --from staging
 """,
 )
 @click.argument("specs", nargs=-1, required=True, metavar="PROJECT==VERSION...")

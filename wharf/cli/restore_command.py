@@ -16,6 +16,7 @@ Examples:
   wharf restore --to 2026-11-30
   wharf restore --to 2026-11-30T12:00:00Z demo other --yes
   wharf restore --to 4f2a9c1 --dry-run
+  wharf restore --server https://wharf.example.com/ --to 4f2a9c1 --dry-run
 """,
 )
 @click.argument("projects", nargs=-1, metavar="[PROJECT]...")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wharf.repository.server_index import ServerIndex
     from wharf.repository.server_settings import ServerSettings
 
-_PAGE: Final = 100  # entries of the log that are asked for at a time
+_PAGE: Final = 1000  # entries of a list that are asked for at a time, as many as the API gives
 
 
 @contextmanager
@@ -143,7 +143,7 @@ def restore(state: State, server: ServerSettings, moment: str, projects: Sequenc
 def list_projects(state: State, server: ServerSettings) -> None:
     """`wharf list`."""
     with server_index(state, server) as index:
-        found = list(index.pages("projects", key="projects", cursor="after", query={}))
+        found = list(index.pages("projects", key="projects", cursor="after", query={"limit": _PAGE}))
         where, name = index.where, index.name
     projects = [{"name": each["name"], "versions": each["versions"]} for each in found]
     state.result({"projects": [*projects]}, [f"{each['name']} {', '.join(each['versions'])}" for each in projects])

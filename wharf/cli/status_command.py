@@ -14,6 +14,7 @@ Examples:
   wharf status demo archived --reason "use demo2"
   wharf status demo quarantined --reason "looks compromised"
   wharf status demo active
+  wharf status --server https://wharf.example.com/ demo archived
 """
 
 

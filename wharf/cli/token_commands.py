@@ -108,7 +108,9 @@ def _warn_of_unknown(state: State, indexes: tuple[str, ...], there: list[str]) -
             state.warn(f"There is no index {index!r} yet. {did_you_mean(index, [DEFAULT_INDEX, *there])}".rstrip())
 
 
-@token_command.command("list", epilog="\b\nExamples:\n  wharf token list --json\n")
+@token_command.command(
+    "list", epilog="\b\nExamples:\n  wharf token list --json\n  wharf token list --server https://wharf.example.com/\n"
+)
 @common_options
 @pass_state
 def list_command(state: State) -> None:

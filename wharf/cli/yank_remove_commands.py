@@ -17,7 +17,9 @@ _SHOWN: Final = 20  # releases that are listed before the question
 
 
 @click.command(
-    "yank", epilog='\b\nExamples:\n  wharf yank demo==1.0 --reason "loses data"\n  wharf yank demo==1.0 demo-1.0.tar.gz\n'
+    "yank",
+    epilog='\b\nExamples:\n  wharf yank demo==1.0 --reason "loses data"\n  wharf yank demo==1.0 demo-1.0.tar.gz\n'
+    "  wharf yank --server https://wharf.example.com/ demo==1.0\n",
 )
 @click.argument("spec", metavar="PROJECT==VERSION")
 @click.argument("file", required=False)
@@ -29,7 +31,9 @@ def yank_command(state: State, spec: str, file: str | None, reason: str) -> None
     _set_yanked(state, spec, file, reason)
 
 
-@click.command("unyank", epilog="\b\nExamples:\n  wharf unyank demo==1.0\n")
+@click.command(
+    "unyank", epilog="\b\nExamples:\n  wharf unyank demo==1.0\n  wharf unyank --server https://wharf.example.com/ demo==1.0\n"
+)
 @click.argument("spec", metavar="PROJECT==VERSION")
 @click.argument("file", required=False)
 @common_options
@@ -67,6 +71,7 @@ Examples:
   wharf remove demo==1.0 demo-1.0.tar.gz --yes
   wharf remove demo==1.0 other==2.1 --reason "built from the wrong branch"
   wharf remove 'demo==*.dev*' --older-than 30d --yes
+  wharf remove --server https://wharf.example.com/ demo==1.0
 """,
 )
 @click.argument("words", nargs=-1, required=True, metavar="PROJECT==VERSION... [FILE]")

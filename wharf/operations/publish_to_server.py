@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from wharf.assets.asset_store import Progress
+from wharf.assets.upload_session import MOST_SESSIONS
 from wharf.distribution.read_distribution import DEFAULT_LIMIT
-from wharf.errors import ConflictError, NoIndexError, NotFoundError, StorageError, UncertainError, WharfError
+from wharf.errors import ConflictError, NoIndexError, NotFoundError, StorageError, UncertainError, UsageError, WharfError
 from wharf.index.add_files import AddFiles, NewFile
 from wharf.model import File, version_key
 from wharf.operations.publish_inputs import check_inputs
@@ -127,6 +128,10 @@ def stage(index: ServerIndex, plan: ServerPlan, progress: Progress, say: Callabl
 
     `say` is told of sessions that were there before.
     """
+    if len(plan.releases) > MOST_SESSIONS:
+        raise UsageError(
+            f"These are {len(plan.releases)} releases, and a server stages {MOST_SESSIONS} at a time.", "Publish them in parts."
+        )
     sessions = ServerSessions(index)
     begun: list[Staged] = []
     for release in plan.releases:

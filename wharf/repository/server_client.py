@@ -133,9 +133,9 @@ class ServerClient:
         return self._patiently(method, url, headers, lambda: content, repeat=repeat, takes=takes)
 
     def send(self, url: str, size: int, pieces: Callable[[], Iterator[bytes]]) -> ServerAnswer:
-        """POST bytes. Raises UncertainError if it did not come to an end; to send them again does no harm."""
+        """POST bytes. To send them again does no harm. Raises UncertainError if it does not come to an end."""
         headers = {"content-type": "application/octet-stream", "content-length": str(size)}
-        return self._patiently("POST", url, headers, pieces, repeat=False, takes=())
+        return self._patiently("POST", url, headers, pieces, repeat=True, takes=())
 
     def _patiently(
         self,

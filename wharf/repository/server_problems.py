@@ -50,6 +50,7 @@ def error_of(status: int, problem: Mapping[str, Any], host: str) -> WharfError:
     found = isinstance(code, str) and _CODE.fullmatch(code)
     family = FAMILIES.get(str(code)) if found else _BY_STATUS.get(status)
     told = str(hint) if _is_text(hint) and _is_text(problem.get("message")) else ""
+    said += _parts(problem.get("errors")) if status == 422 else ""
     error = (family or StorageError)(_bounded(said), _hint(status, host) or _bounded(told))
     if found:
         error.code = str(code)
@@ -63,6 +64,13 @@ def is_problem(document: object) -> bool:
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value)
+
+
+def _parts(errors: object) -> str:
+    """What is wrong with each part of a request."""
+    found = [each for each in errors if isinstance(each, dict)] if isinstance(errors, list) else []
+    told = [f"{'.'.join(map(str, each.get('at') or ['request']))}: {each.get('message')}" for each in found]
+    return f" {'; '.join(told)}." if told else ""
 
 
 def _bounded(text: str) -> str:

@@ -95,7 +95,7 @@ class ServerSessions:
     def announce(self, session: ServerSession, filename: str, size: int, sha256: str) -> Upload:
         """Say that a file comes. Raises ConflictError if the name is taken, in the index or in the session."""
         document = {**_META, "filename": filename, "size": size, "hashes": {"sha256": sha256}, "mechanism": MECHANISM}
-        answer = self._call("POST", session.upload, document).document
+        answer = self._call("POST", session.upload, document, repeat=False).document
         links, mechanism = _table(answer, "links"), _table(answer, "mechanism")
         return Upload(
             self._linked(mechanism.get("file_url")),
@@ -141,9 +141,15 @@ class ServerSessions:
         return found
 
     def _call(
-        self, method: str, url: str, document: Mapping[str, object] | None = None, *, takes: tuple[int, ...] = ()
+        self,
+        method: str,
+        url: str,
+        document: Mapping[str, object] | None = None,
+        *,
+        takes: tuple[int, ...] = (),
+        repeat: bool = True,
     ) -> ServerAnswer:
-        return self.client.call(method, url, document, media_type=MEDIA_TYPE, takes=takes)
+        return self.client.call(method, url, document, media_type=MEDIA_TYPE, takes=takes, repeat=repeat)
 
     def _pause(self, answer: ServerAnswer, reason: str, *, tell: bool) -> None:
         text = answer.headers.get("retry-after", "")
