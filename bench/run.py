@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import command
+import commits
 import diff
 import indexes
 import moments
@@ -43,6 +44,7 @@ _BENCHES: dict[str, Callable[[Plan], list[Row]]] = {
     "promote": promote.run,
     "diff": diff.run,
     "prune": prune.run,
+    "commits": commits.run,
     "uploads": uploads.run,
     "upstream": upstream.run,
     "build": static.run,
