@@ -64,7 +64,7 @@ class AllIndexes:
             if name not in self._branches:
                 self._branches[name] = self._own.sibling(name)
             try:
-                snapshot = self._snapshot(self._branches[name], before.get(name))
+                snapshot = self._branches[name].snapshot(before.get(name))
             except (WharfError, OSError) as error:
                 self._note(found, name, error, f"{BRANCHES}{name}")
                 continue
@@ -96,12 +96,6 @@ class AllIndexes:
             commit = self._own.commit_at(ref)
             if commit is not None:
                 found.names[name] = (*found.names.get(name, ()), *self._own.names_at(commit))
-
-    def _snapshot(self, branch: Branch, before: Snapshot | None) -> Snapshot:
-        tip = None if before is None or before.commit is None else branch.tip()
-        if before is None or tip is None:
-            return branch.snapshot(before)
-        return before if before.commit == tip else branch.snapshot_at(tip, before)
 
     def continues(self, before: str, after: str) -> bool:
         """Whether a commit has an earlier one below it, as far as the commits on this machine show."""

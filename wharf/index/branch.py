@@ -56,8 +56,8 @@ class Committed:
 class Branch:
     """The index branch `wharf/<index>` of a bare repository. A context manager: it ends the git processes that read and write.
 
-    With `removed`, the last commit of a removed index, which is only read. `objects` is what another branch reads through, and
-    `refs` what it moves refs through: that one ends the processes, and this one does not.
+    With `removed`, the last commit of a removed index, which is only read. `objects` and `refs` are what another branch reads
+    and moves refs through: that one ends the processes.
 
     - The branch moves from the commit that a change was applied to, to a child of that commit, or not at all. If it is at
       another commit by then, the change is applied again to that one.
@@ -82,8 +82,8 @@ class Branch:
         self._git = Git(git_dir)
         self._objects = GitObjects(self._git) if objects is None else objects
         self._refs = RefWriter(self._git) if refs is None else refs
-        self._owns: list[GitObjects | RefWriter] = [] if objects else [self._objects]
-        self._owns += [] if refs else [self._refs]
+        self._latest: Snapshot | None = None
+        self._owns: list[GitObjects | RefWriter] = [*([] if objects else [self._objects]), *([] if refs else [self._refs])]
 
     def __enter__(self) -> Self:
         return self
@@ -161,9 +161,9 @@ class Branch:
         found = self._objects.one(ref)
         return None if found is None else found.id
 
-    def snapshot_at(self, commit: str, previous: Snapshot | None = None) -> Snapshot:
-        """The index at a commit, with `previous` as for `snapshot`. Raises StorageError for what is no index."""
-        return Snapshot(self._objects, commit, previous)
+    def snapshot_at(self, commit: str) -> Snapshot:
+        """The index at a commit. Raises StorageError for what is no index."""
+        return Snapshot(self._objects, commit)
 
     def names_at(self, commit: str) -> tuple[str, ...]:
         """The names of the projects at a commit, whatever its settings say. Raises StorageError for damage."""
@@ -187,8 +187,9 @@ class Branch:
         return None if found is None else found.id
 
     def snapshot(self, previous: Snapshot | None = None) -> Snapshot:
-        """The index as it is now. Given a snapshot from before, only what changed since is read."""
-        return Snapshot(self._objects, self.tip(), previous)
+        """The index as it is now. Given a snapshot from before, only what changed since is read; that one, if nothing did."""
+        tip = self.tip()
+        return previous if tip and previous and previous.commit == tip else Snapshot(self._objects, tip, previous)
 
     def line(self, before: CommitLine | None = None) -> CommitLine:
         """The commits that were the tip, up to the one that is it now; the line from before, if it is given, grown.
@@ -223,7 +224,8 @@ class Branch:
     def prepared(self, change: Change) -> Snapshot:
         """The index as it is now, with what the change is going to read at hand."""
         del change
-        return self.snapshot()
+        self._latest = latest = self.snapshot(self._latest)
+        return latest
 
     def commit(self, change: Change, message: CommitMessage) -> Committed:
         """Carry out a change as one commit on whatever the tip is by then; an outcome without edits makes none.
@@ -337,6 +339,7 @@ class Branch:
         edits = commit_objects.edits_of(tip, outcome)
         made = commit_objects.make(self._objects, tip, edits, message, message.text(outcome.changed), moment)
         small_pack.write(self._git.git_dir, made)
+        self._objects.keep(made[-1].id, made[-2].id, made)
         return made[-1].id
 
     def _advance(self, tip: str | None, commit: str, beside: Mapping[str, str]) -> bool:

@@ -9,20 +9,31 @@ import hashlib
 import itertools
 import re
 import threading
+from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wharf.errors import DamagedError
 from wharf.index.git import Git, Process, watch_stderr
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import BinaryIO
+
+    from wharf.index.small_pack import NewObject
+
+MOST_KEPT: Final = 1 << 20
+"""Bytes of folders that are kept; what is in them takes seven times as many."""
+LARGEST_KEPT: Final = 256 << 10
+"""Bytes of one folder beyond which it is not kept."""
+
+_FOR_EVER = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?(?:\^\{tree\})?")  # an id, or the folder of a commit: that never changes
 
 _FSCK = "`git fsck` there tells whether the repository is sound."
 _MAX_OBJECT = 64 << 20  # bytes of one object that are kept in memory; the rest is read and thrown away
 _ID = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _ENTRIES = {2 * width: re.compile(rb"([^ \0]+) ([^\0]+)\0([\s\S]{%d})" % width) for width in (20, 32)}
+_FEW = 50  # objects: who asks for more at once reads an index, of which nothing is worth keeping
 _WINDOW = 200  # objects asked for at once: their ids fit into a pipe, so that neither side waits for the other
 
 
@@ -37,6 +48,7 @@ class GitObjects:
         self._bring = bring
         self._lock = threading.Lock()
         self._process: Process | None = None
+        self._kept = KeptTrees()
 
     @property
     def is_partial(self) -> bool:
@@ -46,13 +58,24 @@ class GitObjects:
     def read(self, names: Iterable[str]) -> list[GitObject | None]:
         """Each object, in order; None where there is none of that name."""
         asked = list(names)
-        found = self._read(asked)
+        found = self._read(asked) if len(asked) > _FEW else self._read_few(asked)
         missing = [name for name, each in zip(asked, found, strict=True) if each is None and _ID.fullmatch(name)]
         if self._bring is None or not missing:
             return found
         self._bring(missing)
         again = iter(self._read(missing))
         return [next(again) if each is None and _ID.fullmatch(name) else each for name, each in zip(asked, found, strict=True)]
+
+    def _read_few(self, names: Sequence[str]) -> list[GitObject | None]:
+        """The same, without asking git for folders that were read or written lately."""
+        found = [self._kept.get(name) for name in names]
+        lacking = [name for name, each in zip(names, found, strict=True) if each is None]
+        fresh = iter(self._read(lacking) if lacking else ())
+        found = [next(fresh) if each is None else each for each in found]
+        for name, each in zip(names, found, strict=True):
+            if each is not None:
+                self._kept.put(name, each)
+        return found
 
     def bring(self, names: Iterable[str]) -> None:
         """Have objects at hand that a clone lacks, all at once: who then reads them one by one does not fetch each of them."""
@@ -94,8 +117,22 @@ class GitObjects:
         return found
 
     def trees(self, names: Iterable[str]) -> list[Tree]:
-        """The trees of those ids, all of which must be there. Raises StorageError."""
-        return [parse_tree(each) for each in self.must(names)]
+        """The trees of those ids, all of which must be there. They are shared: nobody changes them. Raises StorageError."""
+        return [self._parsed(each) for each in self.must(names)]
+
+    def _parsed(self, found: GitObject) -> Tree:
+        tree = self._kept.parsed(found.id)
+        if tree is None:
+            tree = parse_tree(found)
+            self._kept.put_parsed(found.id, tree)
+        return tree
+
+    def keep(self, commit: str, root: str, written: Iterable[NewObject]) -> None:
+        """Have folders at hand that were just written: those of a commit, whose own one is `root`."""
+        for each in written:
+            found = GitObject(id=each.id, kind=each.kind, data=each.data)
+            for name in (each.id, f"{commit}^{{tree}}") if each.id == root else (each.id,):
+                self._kept.put(name, found)
 
     def paths(self, tree: str) -> list[str]:
         """The paths of all blobs below a tree."""
@@ -173,3 +210,48 @@ def parse_tree(found: GitObject) -> Tree:
 def joint_id(parts: Iterable[str]) -> str:
     """One id (40 hex digits) for several ids or names in their order: it changes when, and only when, one of them does."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:40]
+
+
+class KeptTrees:
+    """Folders by the names that they were asked for by, within a bound of bytes. Safe to use from several threads.
+
+    What was looked up least lately goes first. Nothing but a whole id counts as a name: a ref may lead elsewhere by now.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._found: OrderedDict[str, GitObject] = OrderedDict()
+        self._parsed: dict[str, Tree] = {}  # by id, of those that are kept
+        self._size = 0
+
+    def get(self, name: str) -> GitObject | None:
+        """The folder of that name, if it is kept."""
+        with self._lock:
+            found = self._found.get(name)
+            if found is not None:
+                self._found.move_to_end(name)
+            return found
+
+    def put(self, name: str, found: GitObject) -> None:
+        """Keep a folder, if that is what it is, and its name is one for ever."""
+        if found.kind != "tree" or len(found.data) > LARGEST_KEPT or not _FOR_EVER.fullmatch(name):
+            return
+        with self._lock:
+            if name in self._found:
+                return
+            self._found[name] = found
+            self._size += len(found.data)
+            while self._size > MOST_KEPT:
+                _, gone = self._found.popitem(last=False)
+                self._size -= len(gone.data)
+                self._parsed.pop(gone.id, None)
+
+    def parsed(self, id_: str) -> Tree | None:
+        """What is in a folder that is kept, if that was put here."""
+        return self._parsed.get(id_)
+
+    def put_parsed(self, id_: str, tree: Tree) -> None:
+        """Keep what is in a folder for as long as the folder is kept."""
+        with self._lock:
+            if id_ in self._found:
+                self._parsed[id_] = tree

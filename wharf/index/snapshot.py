@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 import re
@@ -45,7 +46,6 @@ class Snapshot:
         self._objects = objects
         self._shards: dict[str, str] = {}
         self._projects: dict[str, dict[str, str]] = {}
-        self._previous = previous
         self._names: tuple[str, ...] | None = None
         self._last: tuple[str, Tree | None] | None = None
         if commit is not None:
@@ -61,6 +61,9 @@ class Snapshot:
             self.settings = wharf_toml.parse(self.index_file)
             if "projects" in root.folders:
                 self._shards = objects.trees([root.folders["projects"]])[0].folders
+        if previous is not None:  # what did not change comes from there; `previous` itself may go then
+            ids, shards = previous._shards, self._shards
+            self._projects = {each: names for each, names in [*previous._projects.items()] if shards.get(each) == ids[each]}
 
     def names(self) -> tuple[str, ...]:
         """The PEP 503 names of all projects, sorted."""
@@ -81,7 +84,6 @@ class Snapshot:
     def tree_ids(self) -> TreeIds:
         """The git id of each project's folder, by name: it changes when, and only when, the project does."""
         self._load(self._shards)
-        self._previous = None
         return TreeIds(self._projects)
 
     def tree_id(self, name: str) -> str | None:
@@ -239,11 +241,7 @@ class Snapshot:
             yield from ({filename: next(found).data for filename in each} for each in kept)
 
     def _load(self, shards: Iterable[str]) -> None:
-        """Read the folders' ids of those shards. What did not change comes from the previous snapshot."""
-        for shard in shards:
-            before = self._previous
-            if before is not None and before._shards.get(shard) == self._shards[shard] and shard in before._projects:
-                self._projects[shard] = before._projects[shard]
+        """Read the folders' ids of those shards, as far as they are not known."""
         fresh = [shard for shard in shards if shard not in self._projects]
         for shard, tree in zip(fresh, self._objects.trees(self._shards[shard] for shard in fresh), strict=True):
             names = {name: id_ for name, id_ in tree.folders.items() if is_name(name) and name[:2] == shard}
@@ -283,6 +281,7 @@ def project_names(objects: GitObjects, commit: str) -> tuple[str, ...]:
     return tuple(sorted(name for shard, tree in found for name in tree.folders if is_name(name) and name[:2] == shard))
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def is_spelling(version: str) -> bool:
     """Whether a folder's name can be a version: what `packaging` forgives, such as blanks around it, has no place in a path."""
     return bool(re.fullmatch(r"[A-Za-z0-9.!+_-]{1,200}", version)) and version_of(version) is not None
