@@ -188,6 +188,20 @@ def test_a_session_behind_a_thousand_releases_is_found_by_its_id(begun: World) -
             assert begun.hub.count("api") == 1
 
 
+def test_a_draft_that_github_dates_by_its_commit_is_found(begun: World) -> None:
+    with replica(begun) as sessions:
+        session = sessions.create(wanted())
+        begun.drafts[0].created_at = "2020-01-01T00:00:00Z"
+        begun.repo.releases += [foreign(begun, f"v{number}") for number in range(20)]
+        with replica(begun, "two") as other:
+            assert [each.id for each in other.all()] == [session.id]
+            found = other.get(session.id)
+            assert found is not None
+            assert found.expires == session.expires
+            with pytest.raises(LiveSessionError):
+                other.create(wanted())
+
+
 def test_what_two_servers_write_at_once_is_there(begun: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first one had read the text before the second one wrote, and overwrites it. The second one looks later."""
     patched, overwritten = threading.Event(), threading.Event()

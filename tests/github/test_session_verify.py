@@ -13,6 +13,7 @@ from tests.github.test_release_publishing import DAY, World, _at_once, foreign, 
 from tests.github.test_session_drafts import _no_pause, begun, put, replica, wanted  # noqa: F401 - fixtures
 from tests.makers import make_wheel
 from wharf.assets.upload_session_states import OPEN, PROCESSING
+from wharf.github import release_listing
 from wharf.operations.verify import verify
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def test_a_live_session_is_no_draft_that_a_publish_left(begun: World, tmp_path: 
         put(sessions, session, make_wheel(tmp_path / "dist"))
         if publishing:
             sessions.ready(sessions.update(session.id, lambda each: replace(each, state=PROCESSING)))
+    older = release_listing.marked(begun.drafts[0].body or "")
+    assert (older[1] is not None) == publishing, "versions of wharf without sessions take it for none of theirs"
     begun.hub.clock.forward(2 * DAY)
     (found,) = leftovers(begun, repair=True)
     assert (found.kind, found.repaired) == ("upload-session", False)

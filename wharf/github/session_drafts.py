@@ -48,6 +48,7 @@ MOST_LISTED: Final = 1000
 
 _PURGED: Final = 3  # sessions that ran out and are deleted by whoever begins another one
 _TRIES: Final = 4
+_PAGE: Final = 100  # releases of one answer, which are all looked at
 
 
 class SessionDrafts:
@@ -214,7 +215,7 @@ class SessionDrafts:
         """Leave only the files of the session in the draft, and give it the mark of their set. A release has it already."""
         if self._is_release(session.id):
             return
-        listed = self._writer.read(session.id)
+        listed = self._memory.draft(self._token, release_of(session.id)) or self._writer.read(session.id)
         found = session_in(listed)
         if found is None or {*map(_key, found.session.files.values())} != {*map(_key, session.files.values())}:
             raise ConflictError("The session was changed while it was published.", "Look at its files, and publish it again.")
@@ -229,6 +230,8 @@ class SessionDrafts:
 
     def clear(self, session_id: str) -> None:
         """Delete the draft of a session that ended; its end is told by this process. A published one is a release by now."""
+        if self._is_release(session_id):
+            return
         listed = self._github.rest.release(release_of(session_id))
         found = None if listed is None else session_in(listed)
         if listed is not None and found is not None and found.session.id == session_id and found.session.state in DONE:
@@ -262,8 +265,8 @@ class SessionDrafts:
 
     def _recent(self) -> Iterator[DraftedSession]:
         """Every session that can be live. GitHub lists the newest draft first."""
-        for listed in self._github.rest.releases(MOST_LISTED):
-            if self._github.now() - listed.created > LONGEST + CLAIM:
+        for number, listed in enumerate(self._github.rest.releases(MOST_LISTED)):
+            if number >= _PAGE and self._github.now() - listed.created > LONGEST:
                 return
             found = session_in(listed)
             if found is not None:

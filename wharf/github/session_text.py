@@ -131,7 +131,7 @@ def session_in(listed: Listed) -> DraftedSession | None:
         return None
     if not unpacked.eof or not session.id.startswith(_NOBODY) or len(session.files) > MOST_FILES:
         return None
-    last = listed.created + LONGEST
+    last = listed.touched + LONGEST  # the creation that GitHub names may be that of a commit
     session = replace(
         session,
         id=id_of(listed.id, session.id),

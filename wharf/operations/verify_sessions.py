@@ -47,7 +47,7 @@ def sessions_on_github(store: SessionDrafts, listed: Iterable[Listed], now: date
         path = f"releases/{each.tag} (draft {each.id})"
         found = session_in(each)
         if found is None:
-            gone = now - each.created > LONGEST and repair and store.delete_unreadable(each.id)
+            gone = now - each.touched > LONGEST and repair and store.delete_unreadable(each.id)
             yield Finding(kind="upload-session", path=path, detail=f"its text {_UNREADABLE} the draft", repaired=gone)
         else:
             gone = found.session.is_over(now) and repair and store.purge(found.session.id)
