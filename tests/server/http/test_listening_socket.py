@@ -11,14 +11,16 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from tests.makers import make_wheel
 from tests.server.running import soon
+from tests.server.session_client import SessionClient
 from wharf.errors import UsageError
 from wharf.server.http import listening_socket
 from wharf.server.options import Options
@@ -208,6 +210,49 @@ def test_uploads_with_large_forms_take_little_memory(store: Path) -> None:
         assert memory(process.pid) - before < 128 << 20
         for connection in held:
             connection.close()
+
+
+@pytest.mark.slow
+def test_a_thousand_half_open_uploads_take_little_memory(tmp_path: Path, store: Path) -> None:
+    """Three of four are forms, the others are files of an upload session. None ends; the server answers others meanwhile."""
+    token = json.loads(wharf(store, "token", "create", "ci", "--scope", "publish", "--json"))["token"]
+    wharf(store, "publish", str(make_wheel(tmp_path)))
+    with served(store) as (url, process), httpx.Client(base_url=url, timeout=60) as http, ExitStack() as held, many_files():
+        sessions = SessionClient(http, ("__token__", token))
+        session = sessions.begin("beside").raise_for_status().json()
+        wheel = make_wheel(tmp_path, "beside", files={"beside.bin": "x" * 2_000_000})
+        file = sessions.announce(session, wheel).raise_for_status().json()
+        form = b'--x\r\nContent-Disposition: form-data; name="content"; filename="demo-2.0-py3-none-any.whl"\r\n\r\n'
+        heads = (
+            ("/legacy/", "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 9000000\r\n", form),
+            (urlsplit(file["mechanism"]["file_url"]).path, f"Content-Length: {wheel.stat().st_size}\r\n", b""),
+        )
+        before = memory(process.pid)
+        for number in range(1000):
+            path, headers, begin = heads[number % 4 == 0]
+            line = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n{headers}\r\n"
+            raw = held.enter_context(socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))))
+            with suppress(ConnectionError):  # it was refused before its body came
+                raw.sendall(line.encode() + begin + b"x" * 250_000)
+        assert http.get("/simple/demo/").status_code == 200
+        soon(lambda: http.post("/legacy/", auth=("__token__", token), data={"x": "y"}).status_code == 503)
+        assert memory(process.pid) - before < 128 << 20
+        held.close()
+        soon(lambda: sessions.send(file, wheel.read_bytes()).status_code == 200)
+        sessions.complete(file).raise_for_status()
+        assert sessions.publish(session).raise_for_status().json()["status"] == "published"
+        soon(lambda: http.get("/simple/beside/").status_code == 200)
+
+
+@contextmanager
+def many_files() -> Iterator[None]:
+    """As many open files in this process as the system gives it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def memory(pid: int) -> int:
