@@ -6,6 +6,7 @@ The token of a session is in its file, so all of it is for the owner of the stor
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import os
 import secrets
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from wharf.assets.session_json import LARGEST, session_bytes, session_of
 from wharf.assets.session_store import LiveSessionError, ManySessionsError
 from wharf.assets.upload_session import MOST_SESSIONS, is_session_id
+from wharf.assets.upload_session_states import PENDING
 from wharf.errors import UNWRITABLE, NotFoundError, OddFileError, StorageError
 from wharf.system import disk_remedies, owner_only_folder, regular_file
 
@@ -44,7 +46,8 @@ class _Seen:
 class FolderSessions:
     """The upload sessions of a store in a folder. Any number of processes may use it at once.
 
-    - Whoever writes holds the lock of the folder. A session's file is replaced whole, and is on the disk then.
+    - Whoever writes holds the lock of the folder. A session's file is replaced whole, and is on the disk then. Only what is
+      said of files that are on their way may be lost by a power cut, and not by the end of a process: they are sent again.
     - Whoever publishes a session holds a lock in its own folder, which ends with the process.
     - A folder without a session's file is the rest of a session that was deleted, or never made.
     - What is read or deleted as a file is a regular file in real folders. A link or a device is an OddFileError.
@@ -122,7 +125,10 @@ class FolderSessions:
                 raise _gone()
             after = change(before)
             if after != before:
-                self._write(after)
+                durable = _settled(after) != _settled(before)
+                if durable and _is_folder(self._root / session_id / _FILES):
+                    _sync(self._root / session_id / _FILES)  # where the names of bytes are that it speaks of
+                self._write(after, durable=durable)
             return after
 
     @contextlib.contextmanager
@@ -154,7 +160,7 @@ class FolderSessions:
         try:
             with self._told():
                 _sync(path)
-                regular_file.put(path, self._place(session_id, file), _DEPTH + 1)
+                regular_file.put(path, self._place(session_id, file), _DEPTH + 1, synced=False)
         except FileNotFoundError as error:
             raise _gone() from error
 
@@ -238,17 +244,16 @@ class FolderSessions:
             raise _unreadable(path, "it is too large")
         return data
 
-    def _write(self, session: UploadSession) -> None:
-        """Replace the file of a session. To be called with the lock."""
+    def _write(self, session: UploadSession, *, durable: bool = True) -> None:
+        """Replace the file of a session: after a power cut it is as before or after, and `durable`: after. Needs the lock."""
         folder = self._root / session.id
         fresh = folder / f"{FILE}.new"
-        fresh.unlink(missing_ok=True)
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(session_bytes(session))
             file.flush()
             os.fsync(file.fileno())
-        regular_file.put(fresh, folder / FILE, _DEPTH)
+        regular_file.put(fresh, folder / FILE, _DEPTH, synced=durable)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -271,6 +276,12 @@ class FolderSessions:
         except OSError as error:
             hint = disk_remedies.hint(error, "run it as the store's owner")
             raise StorageError(f"{self._root} cannot be used: {error.strerror}.", hint, told=UNWRITABLE) from error
+
+
+def _settled(session: UploadSession) -> UploadSession:
+    """What of a session has to outlive a power cut: all but files that are on their way, which can be sent again."""
+    files = {name: each for name, each in session.files.items() if each.state != PENDING}
+    return dataclasses.replace(session, files=files, taken=0)
 
 
 def _gone() -> NotFoundError:

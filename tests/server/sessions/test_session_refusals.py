@@ -303,7 +303,7 @@ def test_a_store_that_cannot_be_written_is_told_without_its_paths(
 ) -> None:
     session = client.begin().json()
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise StorageError(f"{store} is read-only.", "Mount it for writing.")
 
     monkeypatch.setattr(session_folder.FolderSessions, "_write", fail)

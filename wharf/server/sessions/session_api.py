@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from wharf.assets.upload_session import SessionFile, UploadSession
-    from wharf.distribution.read_distribution import Distribution
     from wharf.operations.upload_session_files import Digests
     from wharf.server.access.access_protocol import Uploader
     from wharf.server.logs.operator_log import RefusalLog
@@ -174,8 +173,8 @@ class SessionApi:
         return session_answer(200, await call.do(lambda work: work.session(id_, newest=True)), call.at)
 
     async def _extend(self, id_: str, call: Call) -> Answer:
-        seconds = read_seconds(await call.body())
-        session = await call.do(lambda work: extend_session(work.store, work.session(id_).id, seconds))
+        body = await call.body()
+        session = await call.do(lambda work: extend_session(work.store, work.session(id_).id, read_seconds(body)))
         return session_answer(200, session, call.at)
 
     async def _cancel(self, id_: str, call: Call) -> Answer:
@@ -184,10 +183,9 @@ class SessionApi:
         return session_answers.nothing()
 
     async def _publish(self, id_: str, call: Call) -> Answer:
-        check_document(await call.body())
-        await call.do(lambda work: work.session(id_))
+        body = await call.body()
         waiting = _Waiting()
-        carry_out = partial(self._work.carry_out, call.index, call.uploader, partial(self._carry_out, id_, call, waiting))
+        carry_out = partial(self._work.carry_out, call.index, call.uploader, partial(self._carry_out, id_, call, body, waiting))
         task = asyncio.create_task(self._publishes.run(carry_out))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
@@ -203,7 +201,9 @@ class SessionApi:
         await self._work.refresher.refresh()
         return session_answer(201, session, call.at, location)
 
-    def _carry_out(self, id_: str, call: Call, waiting: _Waiting, work: Work) -> UploadSession | None:
+    def _carry_out(self, id_: str, call: Call, body: bytes, waiting: _Waiting, work: Work) -> UploadSession | None:
+        work.session(id_)
+        check_document(body)
         how = SessionPublish(
             actor=call.uploader.name if call.uploader.token is None else None,  # GitHub tells whose token it is
             strict=self._strict,
@@ -215,12 +215,12 @@ class SessionApi:
         return publish_session(work.repository, work.store, id_, how)
 
     async def _announce(self, id_: str, call: Call) -> Answer:
-        await call.do(lambda work: work.session(id_))  # who may not write learns nothing by the body either
-        asked = read_file(await call.body())
+        body = await call.body()
         taken: list[SessionFile] = []
 
         def announce(work: Work) -> UploadSession:
-            session, file = announce_file(work.store, work.session(id_), asked, work.snapshot(), self._limit)
+            session = work.session(id_)  # who may not write learns nothing, also by what is wrong with the body
+            session, file = announce_file(work.store, session, read_file(body), work.snapshot(), self._limit)
             taken.append(file)
             return session
 
@@ -228,56 +228,62 @@ class SessionApi:
         return file_answer(202, session, taken[0].number, call.at, (("location", call.at.file(session, taken[0].number)),))
 
     async def _receive(self, id_: str, key: str, call: Call) -> Answer:
-        session, number = await self._upload(id_, key, call)
-        file = check_receiving(session, number)
-        path = await call.work.run(call.index, call.uploader, lambda work: work.store.scratch(id_))
+        def begin(work: Work) -> tuple[SessionFile, Path]:
+            session, number = self._upload(id_, key, work)
+            return check_receiving(session, number), work.store.scratch(id_)
+
+        file, path = await call.work.run(call.index, call.uploader, begin)
         try:
             digests = await self._incoming.take(call.request, file, path)
-            try:
-                found = await self._checks.run(partial(self._check, path, file, digests))
-            except InvalidDistributionError as error:
-                words = error.sentences
-                await call.work.run(call.index, call.uploader, lambda work: note_bad_bytes(work.store, id_, file, words))
-                raise
-
-            def keep(work: Work) -> UploadSession:
-                work.session(id_)  # a right that was taken away while the bytes came
-                return keep_bytes(work.store, id_, file, path, found)
-
-            session = await call.do(keep)
-        finally:
+            finish = partial(self._check_and_keep, id_, file, path, digests)
+            session = await self._checks.run(partial(call.work.carry_out, call.index, call.uploader, finish))
+        except BaseException:
             await asyncio.to_thread(path.unlink, missing_ok=True)
-        self._kept.keep(id_, number, found)
-        return file_answer(200, session, number, call.at)
+            raise
+        return file_answer(200, session, file.number, call.at)
 
-    def _check(self, path: Path, file: SessionFile, digests: Digests) -> Distribution:
-        return check_bytes(path, file, digests, limit=self._limit, strict=self._strict)
+    def _check_and_keep(self, id_: str, file: SessionFile, path: Path, digests: Digests, work: Work) -> UploadSession:
+        """In a thread. Looks at the rights once more: one may have been taken away while the bytes came."""
+        work.session(id_)
+        try:
+            found = check_bytes(path, file, digests, limit=self._limit, strict=self._strict)
+        except InvalidDistributionError as error:
+            note_bad_bytes(work.store, id_, file, error.sentences)
+            raise
+        session = keep_bytes(work.store, id_, file, path, found)
+        self._kept.keep(id_, file.number, found)
+        return session
 
     async def _complete(self, id_: str, key: str, call: Call) -> Answer:
-        _, number = await self._upload(id_, key, call)
-        check_document(await call.body())
-        session = await call.do(lambda work: complete_file(work.store, work.session(id_).id, number)[0])
-        return file_answer(201, session, number, call.at, (("location", call.at.file(session, number)),))
+        body = await call.body()
+        numbers: list[int] = []
+
+        def complete(work: Work) -> UploadSession:
+            _, number = self._upload(id_, key, work)
+            check_document(body)
+            numbers.append(number)
+            return complete_file(work.store, id_, number)[0]
+
+        session = await call.do(complete)
+        return file_answer(201, session, numbers[0], call.at, (("location", call.at.file(session, numbers[0])),))
 
     async def _file_status(self, id_: str, key: str, call: Call) -> Answer:
-        session, number = await self._upload(id_, key, call)
+        session, number = await call.work.run(call.index, call.uploader, partial(self._upload, id_, key))
         return file_answer(200, session, number, call.at)
 
     async def _delete(self, id_: str, key: str, call: Call) -> Answer:
-        _, number = await self._upload(id_, key, call)
-
         def delete(work: Work) -> None:
-            delete_file(work.store, work.session(id_).id, number)
+            delete_file(work.store, id_, self._upload(id_, key, work)[1])
 
         await call.work.run(call.index, call.uploader, delete)
         return session_answers.nothing()
 
-    async def _upload(self, id_: str, key: str, call: Call) -> tuple[UploadSession, int]:
-        """A session, and the number of the upload that an address names. Raises NotFoundError."""
-        session = await call.do(lambda work: work.session(id_))
+    def _upload(self, id_: str, key: str, work: Work) -> tuple[UploadSession, int]:
+        """A session that the client may write, and the number of the upload that an address names. Raises NotFoundError."""
+        session = work.session(id_)
         number = session.number_of(key)
         if number is None:  # perhaps another server was told of it a moment ago
-            session = await call.do(lambda work: work.session(id_, newest=True))
+            session = work.session(id_, newest=True)
             number = session.number_of(key)
         if number is None:
             raise NotFoundError("The session has no such upload of a file.", "Begin one.")

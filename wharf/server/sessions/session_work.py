@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from wharf.assets.session_store import SessionStore
     from wharf.index.guarded_change import Check
     from wharf.index.snapshot import Snapshot
-    from wharf.index.wharf_toml import IndexSettings
     from wharf.repository.opening import Repository
     from wharf.server.access.access_protocol import Access, Uploader
     from wharf.server.answer_cache import AnswerCache
@@ -54,12 +53,15 @@ _LOST = StorageError(
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One index and its sessions, with the rights of one client, on GitHub by its own token. For a thread."""
+    """One index and its sessions, with the rights of one client, on GitHub by its own token. For a thread.
+
+    `snapshot` gives the index as it is now: on GitHub, as the server saw it last.
+    """
 
     repository: Repository
     store: SessionStore
     check: Check
-    settings: Callable[[], IndexSettings]
+    snapshot: Callable[[], Snapshot]
     now: Callable[[], datetime]
 
     @property
@@ -69,17 +71,13 @@ class Work:
 
     def may_write(self, project: str) -> None:
         """Raise NotAllowedError if the client may not write a project as the index is now."""
-        self.check(self.settings(), [project])
+        self.check(self.snapshot().settings, [project])
 
     def session(self, session_id: str, *, newest: bool = False) -> UploadSession:
         """A session that the client may write. Raises NotFoundError and NotAllowedError."""
         found = find_session(self.store, self.index, session_id, self.now(), newest=newest)
         self.may_write(found.project)
         return found
-
-    def snapshot(self) -> Snapshot:
-        """The index as it is now."""
-        return self.repository.branch.snapshot()
 
 
 class SessionWork:
@@ -111,7 +109,7 @@ class SessionWork:
         self._now = now
         self._sleep = sleep
         self._repositories = {repository.branch.index: repository}
-        self._settings: dict[str, tuple[object, IndexSettings]] = {}
+        self._snapshots: dict[str, tuple[object, Snapshot]] = {}
         self._rights = UploaderRights(repository.github, clock)
         self._threads = DaemonThreads("session", AT_ONCE)
 
@@ -151,7 +149,7 @@ class SessionWork:
             if uploader.token is not None:
                 repository = stack.enter_context(repository.acting_as(uploader.token))
             check = self._rights.of(repository, uploader)
-            work = Work(repository, repository.sessions, check, partial(self._settings_of, own), self._now)
+            work = Work(repository, repository.sessions, check, partial(self._snapshot, own), self._now)
             try:
                 found = question(work)
             except NotAllowedError as error:
@@ -179,15 +177,15 @@ class SessionWork:
                 log.warning("Upload sessions that are over stay: %s", error.message)
             await asyncio.sleep(SWEEP_EVERY)
 
-    def _settings_of(self, repository: Repository) -> IndexSettings:
-        """The settings at the tip, read again when the branch may have moved."""
+    def _snapshot(self, repository: Repository) -> Snapshot:
+        """The index at its tip, read again when the branch may have moved."""
         stamp = repository.branch.stamp()
-        kept = self._settings.get(repository.branch.index)
+        kept = self._snapshots.get(repository.branch.index)
         if kept is not None and kept[0] == stamp:
             return kept[1]
-        settings = repository.branch.snapshot().settings
-        self._settings[repository.branch.index] = stamp, settings
-        return settings
+        snapshot = repository.branch.snapshot()
+        self._snapshots[repository.branch.index] = stamp, snapshot
+        return snapshot
 
 
 def _bytes(value: str | None) -> bytes | None:
