@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
+from starlette.routing import Mount
 
 from wharf.errors import WharfError
 from wharf.server.http import answer, error_answers
@@ -58,7 +59,9 @@ def router(
     for path, answering in more.items():
         app.add_route(path, answering, methods=METHODS)
     for path, api in apis.items():
-        app.mount(path, api)
+        mount = Mount(path, api)
+        mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)  # a line feed is part of a path as any other letter
+        app.router.routes.append(mount)
     if webhook is not None:
         app.add_api_route("/-/webhook/github", webhook.take, methods=["POST"])
     return app

@@ -1,0 +1,198 @@
+"""Every route and verb of the management API, with every kind of wharf token."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from tests.makers import make_wheel
+from tests.server.management.api import BASE, DEMO, MAIN, RELEASE, asking, fill, problem
+from wharf.operations.publish import publish
+from wharf.operations.publish_inputs import Input
+from wharf.operations.yank import set_yanked
+from wharf.repository.tokens import NewToken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import httpx
+
+    from wharf.repository.opening import Repository
+
+# Each route, and what a token has to have for it: it may read some index, or `main`; manage demo or other there; be any token;
+# be one that manages.
+ROUTES: Final[dict[str, tuple[str, str, str, Any]]] = {
+    "indexes": ("any index", "GET", f"{BASE}/indexes", None),
+    "index": ("read", "GET", MAIN, None),
+    "projects": ("read", "GET", f"{MAIN}/projects", None),
+    "project": ("read", "GET", DEMO, None),
+    "release": ("read", "GET", RELEASE, None),
+    "log": ("read", "GET", f"{MAIN}/log", None),
+    "yank": ("demo", "PUT", f"{RELEASE}/yank", {"reason": "x"}),
+    "unyank": ("demo", "DELETE", f"{RELEASE}/yank", None),
+    "status": ("demo", "PUT", f"{DEMO}/status", {"status": "deprecated"}),
+    "promote": ("demo", "POST", f"{MAIN}/promote", {"from": "staging", "releases": [{"project": "demo", "version": "2.0"}]}),
+    "restore": ("demo", "POST", f"{MAIN}/restore", {"to": "TIP", "projects": ["demo"]}),
+    "restore all": ("other", "POST", f"{MAIN}/restore", {"to": "FIRST"}),
+    "remove": ("demo", "DELETE", f"{RELEASE}?dry_run=true", None),
+    "tokens": ("token", "GET", f"{BASE}/tokens", None),
+    "make a token": ("manage", "POST", f"{BASE}/tokens", {"name": "new", "scope": "read"}),
+    "end a token": ("manage", "DELETE", f"{BASE}/tokens/t", None),
+}
+# What each kind of token may, of these.
+ALL: Final = {"any index", "read", "demo", "other", "token", "manage"}
+READS: Final = {"any index", "read", "token"}
+OVER: Final = datetime(2020, 1, 1, tzinfo=UTC)
+KINDS: Final[dict[str, tuple[NewToken | str | None, set[str], int]]] = {
+    "none": (None, set(), 401),
+    "unknown": ("wharf_" + "x" * 43, set(), 401),
+    "of GitHub": ("ghp_" + "x" * 36, set(), 401),
+    "expired": (NewToken(name="t", scope="manage", expires=OVER), set(), 401),
+    "read": (NewToken(name="t", scope="read"), READS, 403),
+    "publish": (NewToken(name="t", scope="publish"), READS, 403),
+    "publish demo": (NewToken(name="t", scope="publish", projects=["demo"]), READS, 403),
+    "publish to another index": (NewToken(name="t", scope="publish", indexes=["staging"]), READS - {"read"}, 403),
+    "manage": (NewToken(name="t", scope="manage"), ALL, 403),
+    "manage main": (NewToken(name="t", scope="manage", indexes=["main", "staging"]), ALL, 403),
+    "manage demo": (NewToken(name="t", scope="manage", projects=["Demo"]), ALL - {"other"}, 403),
+    "manage another project": (NewToken(name="t", scope="manage", projects=["other"]), ALL - {"demo"}, 403),
+    "manage another index": (NewToken(name="t", scope="manage", indexes=["staging"]), {"any index", "token", "manage"}, 403),
+}
+
+
+@pytest.fixture
+def filled(repository: Repository, tmp_path: Path) -> Repository:
+    fill(repository, tmp_path)
+    set_yanked(repository, "other", "1.0", None, reason="old", actor="ada")
+    return repository
+
+
+@pytest.fixture
+def api(filled: Repository) -> Iterator[httpx.Client]:
+    with asking(filled) as client:
+        yield client
+
+
+def ask(client: httpx.Client, repository: Repository, route: str, **more: Any) -> httpx.Response:
+    """Ask what a route is asked, of a moment that is there."""
+    _, method, path, body = ROUTES[route]
+    if body is not None and "to" in body:
+        commits = [entry.commit for entry in repository.branch.history()]
+        body = {**body, "to": commits[0] if body["to"] == "TIP" else commits[-1]}
+    return client.request(method, path, json=body, **more)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_route_with_each_kind_of_token(api: httpx.Client, filled: Repository, kind: str) -> None:
+    new, may, refused = KINDS[kind]
+    secret = filled.tokens.add(new).reveal() if isinstance(new, NewToken) else new
+    auth = None if secret is None else ("x", secret)
+    for route, (right, *_) in ROUTES.items():  # the last one ends the token
+        tip = filled.branch.tip()
+        answer = ask(api, filled, route, auth=auth)
+        if right in may:
+            assert answer.status_code in {200, 201}, (route, answer.text)
+            continue
+        limited = isinstance(new, NewToken) and new.scope == "manage" and new.projects
+        problem(answer, refused, "may-not-write" if limited else "not-allowed")
+        assert ("www-authenticate" in answer.headers) is (refused == 401), route
+        assert secret is None or secret not in answer.text
+        assert filled.branch.tip() == tip, route
+
+
+@pytest.mark.parametrize("route", [route for route, (right, *_) in ROUTES.items() if right in {"demo", "other"}])
+def test_who_may_not_write_learns_nothing_of_what_is_there(api: httpx.Client, filled: Repository, route: str) -> None:
+    """The answer is the same about what is there and what is not, whatever the body says."""
+    for new in (NewToken(name="a", scope="publish"), NewToken(name="b", scope="manage", indexes=["staging"])):
+        auth = ("x", filled.tokens.add(new).reveal())
+        _, method, path, _ = ROUTES[route]
+        for there, body in ((path, b"{"), (path.replace("demo", "nothing"), b"{}"), (path, b'{"from": "nowhere"}')):
+            problem(api.request(method, there, content=body, auth=auth), 403, "not-allowed")
+    limited = ("x", filled.tokens.add(NewToken(name="c", scope="manage", projects=["x"])).reveal())
+    if route in {"yank", "unyank", "status", "remove"}:
+        _, method, path, body = ROUTES[route]
+        told = {
+            api.request(method, path.replace("demo", name).replace("1.0", version), json=body, auth=limited).text.replace(
+                name, "NAME"
+            )
+            for name, version in (("demo", "1.0"), ("demo", "9"), ("nothing", "1.0"))
+        }
+        assert len(told) == 1
+
+
+def test_a_promotion_needs_to_read_the_source(api: httpx.Client, filled: Repository) -> None:
+    new = NewToken(name="t", scope="manage", indexes=["main"])
+    answer = ask(api, filled, "promote", auth=("x", filled.tokens.add(new).reveal()))
+    assert "not for the index 'staging'" in problem(answer, 403, "not-allowed")["detail"]
+
+
+def test_a_promotion_needs_the_right_to_what_comes_along(api: httpx.Client, filled: Repository, tmp_path: Path) -> None:
+    wheels = [
+        make_wheel(tmp_path / "app", "app", "1.0", requires=["helper"]),
+        make_wheel(tmp_path / "helper", "helper", "1.0"),
+    ]
+    publish(filled.of_index("staging"), [Input.of(each) for each in wheels], actor="ada")
+    everything = ("x", filled.tokens.create("all", "manage").reveal())
+    body = {"from": "staging", "releases": [{"project": "app", "version": "1"}], "with_dependencies": True}
+    limited = ("x", filled.tokens.add(NewToken(name="t", scope="manage", projects=["app"])).reveal())
+    assert "and not helper" in problem(api.post(f"{MAIN}/promote", json=body, auth=limited), 403, "may-not-write")["detail"]
+    assert len(api.post(f"{MAIN}/promote", json=body, auth=everything).json()["promoted"]) == 2
+
+
+def test_open_reading_is_for_everybody_and_writing_is_not(filled: Repository) -> None:
+    with asking(filled, open_reading=True) as client:
+        for route, (right, *_) in ROUTES.items():
+            answer = ask(client, filled, route)
+            if right in {"any index", "read"}:
+                assert answer.status_code == 200, route
+            else:
+                problem(answer, 401, "not-allowed")
+        problem(client.get(MAIN, headers={"Host": "evil.example"}), 421, "misdirected")
+
+
+def test_what_may_not_be_read_is_not_named(api: httpx.Client, filled: Repository) -> None:
+    auth = ("x", filled.tokens.add(NewToken(name="t", scope="read", indexes=["main"])).reveal())
+    assert [each["name"] for each in api.get(f"{BASE}/indexes", auth=auth).json()["indexes"]] == ["main"]
+    assert api.get(MAIN, auth=auth).json()["base_of"] == []
+    for index in ("staging", "nothing"):
+        problem(api.get(f"{BASE}/indexes/{index}", auth=auth), 403, "not-allowed")
+
+
+def test_an_index_that_is_not_there_is_told_to_who_may_know(api: httpx.Client, filled: Repository) -> None:
+    auth = ("x", filled.tokens.create("t", "manage").reveal())
+    for method, path in (("GET", ""), ("GET", "/log"), ("POST", "/restore"), ("DELETE", "/projects/demo/releases/1.0")):
+        for index in ("nothing", "simple", "..%2fmain", "%00"):
+            answer = api.request(
+                method, f"{BASE}/indexes/{index}{path}", auth=auth, json={"to": "2026-01-01"} if method == "POST" else None
+            )
+            if answer.json()["code"] != "no-address":
+                problem(answer, 404, "no-index")
+    assert filled.branch.indexes() == ["main", "staging"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Origin": "http://127.0.0.1:1"},
+    ],
+)
+def test_a_web_page_of_another_site_changes_nothing(api: httpx.Client, filled: Repository, headers: dict[str, str]) -> None:
+    auth, tip = ("x", filled.tokens.create("t", "manage").reveal()), filled.branch.tip()
+    for route, (_, method, _, _) in ROUTES.items():
+        answer = ask(api, filled, route, auth=auth, headers=headers)
+        if method == "GET":
+            assert answer.status_code == 200
+            assert "access-control-allow-origin" not in answer.headers
+        else:
+            problem(answer, 403, "not-allowed")
+    assert filled.branch.tip() == tip
+    assert [each.name for each in filled.tokens.all()] == ["t"]
+    problem(api.options(f"{RELEASE}/yank", headers=headers), 405, "no-method")
+    own = f"http://{api.base_url.host}:{api.base_url.port}"
+    assert ask(api, filled, "yank", auth=auth, headers={"Origin": own, "Sec-Fetch-Site": "same-origin"}).status_code == 200
