@@ -65,3 +65,26 @@ def ask(url: str, headers: Mapping[str, str] | None = None) -> Reply:
         return Reply(response.status, [(name.lower(), value) for name, value in response.getheaders()], response.read())
     finally:
         connection.close()
+
+
+class Reader:
+    """Asks for one address again and again, on one connection. A context manager."""
+
+    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+        parts = urlsplit(url)
+        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+        self._path, self._headers = parts.path, dict(headers)
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._connection.close()
+
+    def read(self) -> None:
+        """Ask once. Raises RuntimeError for another answer than 200."""
+        self._connection.request("GET", self._path, headers=self._headers)
+        answer = self._connection.getresponse()
+        answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"{self._path} got {answer.status}")

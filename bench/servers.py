@@ -59,6 +59,13 @@ def wharf(store: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
+def wharf_process(store: Path) -> Iterator[tuple[str, int]]:
+    """The same, and the number of its process."""
+    with started([*WHARF, "serve", "--repo", str(store), "--port", "0", "--json"], subprocess.PIPE) as process:
+        yield _said(process), process.pid
+
+
+@contextlib.contextmanager
 def bare(answer: Reply, folder: Path) -> Iterator[str]:
     """The address of an application that gives one answer: the same headers but `date`, which uvicorn adds."""
     folder.mkdir(parents=True)
@@ -89,10 +96,13 @@ def nginx(files: Path, folder: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def pypiserver(venv: Path, folder: Path) -> Iterator[str]:
-    """The address to upload to of a pypiserver that takes everybody's files."""
+    """The address to upload to of a pypiserver that takes everybody's files, by the fastest of its ways.
+
+    That is its own server: with waitress it takes longer, and what else it knows is not installed with it.
+    """
     port = free_port()
     folder.mkdir(parents=True)
-    words = ["run", "-i", "127.0.0.1", "-p", str(port), "-a", ".", "-P", ".", str(folder)]
+    words = ["run", "-i", "127.0.0.1", "-p", str(port), "-a", ".", "-P", ".", "--hash-algo", "md5", str(folder)]
     with started([str(venv / "bin/pypi-server"), *words]) as process:
         yield f"{listening(process, port)}/"
 
@@ -162,10 +172,16 @@ def resident(process: int) -> tuple[float, float]:
 def _announced(command: Sequence[str]) -> Iterator[str]:
     """The address of a server that prints it as JSON once it answers."""
     with started(command, subprocess.PIPE) as process:
-        line = process.stdout.readline() if process.stdout else b""
-        if not line:
-            raise RuntimeError(f"{' '.join(command)} did not start")
-        yield json.loads(line)["url"]
+        yield _said(process)
+
+
+def _said(process: subprocess.Popen[bytes]) -> str:
+    """The address that a server prints. Raises RuntimeError if it does not."""
+    line = process.stdout.readline() if process.stdout else b""
+    if not line:
+        raise RuntimeError(f"{process.args!r} did not start")
+    url: str = json.loads(line)["url"]
+    return url
 
 
 def listening(process: subprocess.Popen[bytes], port: int) -> str:

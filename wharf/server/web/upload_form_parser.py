@@ -152,7 +152,7 @@ class _Parts:
             self._size += end - start
             if self._size > self._limits.file:
                 raise self._limits.too_large
-            self.form.rest += data[start:end]
+            self.form.rest += memoryview(data)[start:end]
         elif self._kept is not None:
             if len(self._kept) + end - start > FIELD_LIMIT:
                 raise UsageError(f"The form says more of `{self._name}` than is read ({FIELD_LIMIT} bytes).", REMEDY)
