@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import os
@@ -10,6 +11,7 @@ import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +19,8 @@ import pytest
 from tests.makers import make_wheel
 from tests.simulator import Hub
 from tests.simulator.rest_releases import mangled
+from wharf.assets.upload_session import SessionFile, new_session
+from wharf.assets.upload_session_states import COMPLETED, PROCESSING
 from wharf.errors import GraphQLError, NotFoundError, RejectedError
 from wharf.github.release_store import Releases
 from wharf.operations.publish import publish
@@ -218,3 +222,30 @@ def test_two_who_publish_at_once_lose_nothing(repository: Repository, tmp_path: 
         list(pool.map(one, range(2)))
     repository.branch.fetch()
     assert verify(repository).files == 2
+
+
+def test_an_upload_session_is_a_draft_until_it_is_published(repository: Repository, tmp_path: Path) -> None:
+    """What GitHub does with the text of a draft, and where it lists one."""
+    name, store = f"wharf-live-{secrets.token_hex(4)}", repository.sessions
+    wheel, now = make_wheel(tmp_path, name, "1.0"), datetime.now(UTC)
+    repository.branch.begin("live")
+    session = store.create(new_session(index=repository.branch.index, project=name, version="1.0", creator="live", now=now))
+    assert store.get(session.id, newest=True) == session
+    assert session.id in {each.id for each in store.all()}
+    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    file = SessionFile(number=0, filename=wheel.name, size=wheel.stat().st_size, hashes={"sha256": sha256})
+    store.update(session.id, lambda each: each.with_file(file))
+    scratch = store.scratch(session.id)
+    scratch.write_bytes(wheel.read_bytes())
+    store.keep(session.id, file, scratch, sha256)
+    found = store.get(session.id, newest=True)
+    assert found is not None
+    assert (found.files[wheel.name].state, found.token) == (COMPLETED, session.token)
+    with store.open(session.id, found.files[wheel.name]) as opened:
+        assert opened.read() == wheel.read_bytes()
+    with store.publishing(session.id) as mine:
+        assert mine
+        store.ready(store.update(session.id, lambda each: dataclasses.replace(each, state=PROCESSING)))
+        done = publish(repository, [Input.of(wheel)], actor="live")
+    assert [each.file.location["release"] for each in done.published] == [int(session.id[:16], 16)]
+    assert session.id not in {each.id for each in store.all()}

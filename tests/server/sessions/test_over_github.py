@@ -251,3 +251,18 @@ def test_the_command_publishes_over_it(world: World, tmp_path: Path) -> None:  #
             publish_staged(index, stage(index, plan, Progress(), lambda _text: None))
         assert {each.name for each in world.repo.releases[-1].assets} == {path.name for path in paths}
         assert drafts(world) == []
+
+
+def test_a_publish_that_a_limit_stops_is_published_later(world: World, tmp_path: Path) -> None:  # noqa: F811
+    with servers(world) as (client,):
+        session = client.staged(make_wheel(tmp_path / "new", "fresh"), name="fresh")
+        world.hub.before(r"POST .*graphql", lambda: setattr(world.hub.limits, "contents_minute", 0))
+        stopped = client.publish(session)
+        assert stopped.status_code in {429, 503}, stopped.text
+        assert int(stopped.headers["retry-after"]) > 0
+        assert client.get(session["links"]["session"]).status_code == 429, "GitHub answers nothing during such a pause"
+        world.hub.limits.contents_minute = 80
+        world.hub.clock.forward(120)
+        assert client.status(session) in {"open", "error"}
+        assert client.publish(session).status_code == 201
+        assert drafts(world) == []
