@@ -12,6 +12,7 @@ import pytest
 
 from tests.index.test_change import SDIST, WHEEL, A, B, add, new
 from wharf.errors import RecordError, StorageError
+from wharf.index import pack_merging
 from wharf.index.all_indexes import AllIndexes
 from wharf.index.branch import Branch
 from wharf.index.commit_message import CommitMessage
@@ -239,12 +240,34 @@ def test_readers_and_writers_go_on_while_git_tidies_up(branch: Branch, tmp_path:
 
 def test_a_commit_stands_where_git_cannot_tidy_up(branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wharf.index.branch._GC_SHARE", 1.0)
-    lock = tmp_path / "index.git" / "gc.pid.lock"
-    git(tmp_path, "config", "gc.autoPackLimit", "1")
+    monkeypatch.setattr("wharf.index.pack_merging.MOST_PACKS", 1)
+    git(tmp_path, "config", "repack.useDeltaBaseOffset", "neither")
     for number in range(4):
-        lock.touch()  # as of another git that begins at this moment
         assert branch.commit(add(new(f"p_{number}-1.0.tar.gz", A, "1.0", f"p-{number}")), WHY).commit
+    while pack_merging.at_work(branch.git_dir):
+        pass
     assert git(tmp_path, "rev-list", "--count", "wharf/main") == "4"
+
+
+def test_many_packs_become_few_and_a_large_one_is_left_alone(
+    branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packs = tmp_path / "index.git" / "objects" / "pack"
+    files = [new(f"many_{number}-1.0.tar.gz", A, "1.0", f"many-{number}") for number in range(300)]
+    branch.commit(add(*files), WHY)
+    (large,) = packs.glob("*.pack")
+    monkeypatch.setattr("wharf.index.branch._GC_SHARE", 0)
+    for number in range(10):
+        branch.commit(add(new(f"p_{number}-1.0.tar.gz", A, "1.0", f"p-{number}")), WHY)
+    monkeypatch.setattr("wharf.index.branch._GC_SHARE", 1.0)
+    monkeypatch.setattr("wharf.index.pack_merging.MOST_PACKS", 10)
+    branch.commit(add(new(SDIST, B)), WHY)
+    while pack_merging.at_work(branch.git_dir):
+        pass
+    assert large in [*packs.glob("*.pack")]
+    assert 2 <= len([*packs.glob("*.pack")]) <= 4
+    assert branch.commit(add(new()), WHY).commit == branch.tip()
+    assert git(tmp_path, "fsck", "--full", "--no-dangling") == ""
 
 
 def test_two_processes_may_make_one_repository_at_once(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from wharf.index.git import Git, identity
 from wharf.index.git_objects import GitObjects
 from wharf.index.history import ALL
 from wharf.index.index_name import BRANCHES, REMOVED, IndexNames, is_index_name
+from wharf.index.pack_merging import merge_if_many
 from wharf.index.ref_transaction import RefWriter, unmoved
 from wharf.index.revision import is_revision
 from wharf.index.snapshot import Snapshot, project_names
@@ -41,7 +42,7 @@ REFUSALS_AT_MOST: Final = 100
 PATIENCE: Final = 60.0
 """Seconds after which a change is given up, however few the tries."""
 
-_GC_SHARE = 1 / 32  # of the commits after which git is asked whether it wants to tidy up: asking costs a process
+_GC_SHARE = 1 / 32  # of the commits after which the packs are counted
 _SETTLE = 1.0  # seconds in which a ref that is being written for the first time is there
 
 
@@ -321,11 +322,9 @@ class Branch:
         commit = self._write(tip, outcome, message)
         if not self._advance(tip, commit, outcome.beside):
             return None
-        # If the store's configuration has git start programs, the person who wrote it has to tidy up.
-        if random.random() < _GC_SHARE and not self._git.programs():  # noqa: S311 - spreads a cost, guards nothing
+        if random.random() < _GC_SHARE:  # noqa: S311 - spreads a cost, guards nothing
             self._refs.close()  # or it would keep the packs open that are merged
-            # The commit stands whether or not that works, for example if two begin at once: git ignores it, too.
-            self._git.attempt("gc", "--auto", "--quiet")
+            merge_if_many(self._git)
         return commit
 
     def _fork(self, at: str, outcome: Outcome, message: CommitMessage) -> str | None:

@@ -154,6 +154,15 @@ class Git:
             raise self._failed(words, err)
         return out
 
+    def see_through(self, *words: str) -> bool:
+        """Whether git succeeds; it goes on if this process ends before it does. For what says little."""
+        process = self.start(*words)
+        popen, process.proc = process.proc, None  # or it would be ended with the value
+        if popen is None:
+            raise TypeError("GitPython gave no process")
+        popen.communicate()
+        return popen.returncode == 0
+
     def beginning(self, most: int, *words: str) -> tuple[bytes, bool]:
         """The first bytes that git prints, and whether that is all of it. One that prints more is ended. Raises as `run`."""
         process = self.start(*words)
