@@ -12,7 +12,8 @@ program that a configuration names.
   `prune_releases`, `yank_and_remove`, `status_change` and `wharf_toml_change`; each decides its conflicts. `guarded_change`
   asks before, whether somebody may do that. `grouped_changes` makes one commit of several changes, each of which meets
   the `amended_records` that those before it leave.
-- `record`: a release as the bytes of `release.json`, and the state of a project.
+- `record`: a release as the bytes of `release.json`, and the state of a project. `known_records`: those of large projects,
+  from one commit to the next.
 - `wharf_toml`: `wharf.toml`, the settings of an index. `index_states` reads those of all indexes at once. `index_name`: what
   an index can be called. `name_globs`: globs over names. `wharf_toml_error`: what is said of a value that is not understood.
   `wharf_toml_values`: values that several keys have.

@@ -14,6 +14,7 @@ from wharf.distribution.file_names import Name
 from wharf.errors import DamagedError, InvalidDistributionError, LostRecordError, RecordError, StorageError
 from wharf.index import record, wharf_toml
 from wharf.index.git_objects import Tree, parse_tree
+from wharf.index.known_records import KnownRecords
 from wharf.index.tree_ids import TreeIds
 from wharf.model import Project, Release, Status, is_name, version_key, version_of
 
@@ -46,6 +47,7 @@ class Snapshot:
         self._objects = objects
         self._shards: dict[str, str] = {}
         self._projects: dict[str, dict[str, str]] = {}
+        self._known: KnownRecords = KnownRecords() if previous is None else previous._known
         self._names: tuple[str, ...] | None = None
         self._last: tuple[str, Tree | None] | None = None
         if commit is not None:
@@ -144,24 +146,28 @@ class Snapshot:
         return self._records([(name, Tree(folders={each: tree for each, tree in same.items() if is_spelling(each)}))])[0]
 
     def _records(self, folders: Sequence[tuple[str, Tree]]) -> list[list[Release | RecordError]]:
-        """All records of some projects, read at once."""
-        trees = iter(self._objects.read([tree for _, folder in folders for tree in folder.folders.values()]))
-        found = [[(version, next(trees)) for version in folder.folders] for _, folder in folders]
+        """All records of some projects, read at once, without those that are known from a commit before."""
+        known = [self._known.of(name, folder) for name, folder in folders]
+        asked = [
+            [(version, tree) for version, tree in folder.folders.items() if version not in same]
+            for (_, folder), same in zip(folders, known, strict=True)
+        ]
+        trees = iter(self._objects.read([tree for versions in asked for _, tree in versions]))
+        found = [[(version, next(trees)) for version, _ in versions] for versions in asked]
         blobs = [
             [None if tree is None else parse_tree(tree).files.get("release.json") for _, tree in versions] for versions in found
         ]
         data = iter(self._objects.read([blob for each in blobs for blob in each if blob is not None]))
         results = []
-        for (name, _), versions, some in zip(folders, found, blobs, strict=True):
-            seen: set[Version] = set()
+        for (name, folder), same, versions, some in zip(folders, known, found, blobs, strict=True):
             # A folder without a record does not belong to a release; a folder that cannot be read may.
-            results.append(
-                [
-                    _parsed(name, version, None if blob is None else next(data), seen)
-                    for (version, tree), blob in zip(versions, some, strict=True)
-                    if tree is None or blob is not None
-                ]
-            )
+            fresh = {
+                version: _parsed(name, version, None if blob is None else next(data))
+                for (version, tree), blob in zip(versions, some, strict=True)
+                if tree is None or blob is not None
+            }
+            self._known.put(name, folder, fresh)
+            results.append(_of_one_spelling(name, [each for v in folder.folders if (each := same.get(v) or fresh.get(v))]))
         return results
 
     def versions(self, project: str) -> list[str]:
@@ -287,20 +293,34 @@ def is_spelling(version: str) -> bool:
     return bool(re.fullmatch(r"[A-Za-z0-9.!+_-]{1,200}", version)) and version_of(version) is not None
 
 
-def _parsed(name: str, version: str, blob: GitObject | None, seen: set[Version]) -> Release | RecordError:
-    where = f"{record.folder(name)}/{ascii(version)[1:-1]}/release.json"
+def _parsed(name: str, version: str, blob: GitObject | None) -> Release | RecordError:
+    where = _path(name, version)
     if blob is None:
         return LostRecordError(where)
     if not is_spelling(version):
         return RecordError(where, "its folder is not named as a version")
-    if Version(version) in seen:
-        return RecordError(where, "another folder has the same version in another spelling")
     try:
-        release = record.parse(blob.data, project=name, version=version)
+        return record.parse(blob.data, project=name, version=version)
     except RecordError as error:
         return error
-    seen.add(Version(version))
-    return release
+
+
+def _path(name: str, version: str) -> str:
+    return f"{record.folder(name)}/{ascii(version)[1:-1]}/release.json"
+
+
+def _of_one_spelling(name: str, found: Sequence[Release | RecordError]) -> list[Release | RecordError]:
+    """The same, with an error in the place of what has the version of a record before it, in another spelling."""
+    seen: set[Version | str] = set()
+    shown: list[Release | RecordError] = []
+    for each in found:
+        key = version_key(each.version) if isinstance(each, Release) else ""
+        if key in seen and isinstance(each, Release):
+            shown.append(RecordError(_path(name, each.version), "another folder has the same version in another spelling"))
+            continue
+        seen.add(key)
+        shown.append(each)
+    return shown
 
 
 def _status(name: str, blob: GitObject | None) -> Status:
@@ -310,4 +330,4 @@ def _status(name: str, blob: GitObject | None) -> Status:
 
 
 def _by_version(release: Release) -> tuple[Version, str]:
-    return Version(release.version), release.version
+    return version_of(release.version) or Version(release.version), release.version
