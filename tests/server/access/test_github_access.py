@@ -176,11 +176,11 @@ def test_a_limit_that_a_client_has_reached_is_not_a_refusal(world: World) -> Non
 
 
 def test_github_that_hangs_keeps_no_member_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(github_access, "PATIENCE", 0.1)
     tokens = [world.hub.token(f"m{number}", {"acme/pkgs": "read"}) for number in range(12)]
     later = threading.Event()
     with world.serving() as client:
         assert client.get(PAGE).status_code == 200
+        monkeypatch.setattr(github_access, "PATIENCE", 0.1)
         world.hub.clock.forward(61)
         monkeypatch.setattr(world.hub.faults, "run_before", lambda line: REF in line and later.wait(60))
         try:
@@ -403,10 +403,10 @@ def test_strangers_who_guess_tokens_are_not_asked_about_without_an_end(world: Wo
 
 def test_members_do_not_queue_behind_strangers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(github_access, "STRANGERS", 8)
-    monkeypatch.setattr(github_access, "PATIENCE", 0.1)
     later = threading.Event()
     with world.serving() as client:
         assert client.get(PAGE).status_code == 200
+        monkeypatch.setattr(github_access, "PATIENCE", 0.1)
         world.hub.clock.forward(61)
         world.hub.calls.clear()
         find = world.hub.faults.run_before
