@@ -18,7 +18,7 @@ from wharf.assets.asset_store import Progress
 from wharf.errors import StorageError
 from wharf.operations import publish_to_server
 from wharf.operations.publish_inputs import Input
-from wharf.operations.publish_to_server import plan_for_server, publish_staged, stage
+from wharf.operations.publish_to_server import begin_sessions, plan_for_server, publish_staged, send_files
 from wharf.repository.server_address import parse_server
 from wharf.repository.server_index import Notices, open_server
 from wharf.repository.server_sessions import ServerSessions
@@ -197,7 +197,11 @@ def test_a_release_can_be_tried_at_its_stage_before_it_is_published(world: World
     told = world.wharf("publish", "--stage", *files)
     assert stage_of_demo in told.out
     assert "The same command without --stage publishes that." in told.err
-    assert world.wharf("publish", "--cancel", "--json", files[1]).document["canceled"] == ["other 1.0"]
+    assert world.wharf("publish", "--cancel", "--json", files[1]).document["canceled"] == [
+        {"project": "other", "version": "1.0"}
+    ]
+    assert "Nothing is staged" in world.wharf("publish", "--cancel", files[1]).err
+    assert len(sessions(world)) == 3, "the one of demo, and the two that were canceled"
     assert [each["filename"] for each in world.wharf("publish", "--json", files[0]).document["published"]] == [files[0].name]
     assert httpx.get(f"{stage_of_demo}demo/").status_code == 404
     assert world.here("publish", "--stage", files[0], code=2).err.count("works over a server only") == 1
@@ -214,7 +218,9 @@ def test_two_publish_one_release_at_once_and_it_is_published_once(world: World, 
         with open_server(settings, token, quiet) as index:
             plan = plan_for_server(index, [Input.of(path) for path in files], strict=False, skip_existing=False)
             both.wait(20)
-            publish_staged(index, stage(index, plan, Progress(), lambda _text: None))
+            begun = begin_sessions(index, plan, lambda _text: None)
+            send_files(index, begun, Progress())
+            publish_staged(index, begun)
         return len(plan.changed)
 
     with ThreadPoolExecutor(2) as pool:

@@ -42,7 +42,9 @@ def test_an_address_is_that_of_the_server_or_of_an_index_there(
     ("text", "says"),
     [
         ("wharf.example.com/staging", "Write https://wharf.example.com/staging"),
-        ("owner/name", "begins with https://"),
+        ("owner/name", "Write it as in"),
+        ("localhost:8000", "Write http://localhost:8000"),
+        ("127.0.0.1:8000/simple/", "Write http://127.0.0.1:8000/simple/"),
         ("ftp://h.example/", "begins with https://"),
         ("https://ada:hunter2secret@h.example/", "user name or a token"),
         ("https://hunter2secret%40h.example/", "user name or a token"),

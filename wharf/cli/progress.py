@@ -38,7 +38,7 @@ def counting(state: State, *what: str) -> Iterator[list[Count]]:
 
 
 @contextmanager
-def transfer(state: State, sizes: Mapping[str, int]) -> Iterator[Progress]:
+def transfer(state: State, sizes: Mapping[str, int], *, checks: bool = True) -> Iterator[Progress]:
     """Bars for a publish on stderr: one for the checks, one for each file while it is sent, one for all that is sent."""
     from wharf.assets.asset_store import Progress
 
@@ -47,7 +47,7 @@ def transfer(state: State, sizes: Mapping[str, int]) -> Iterator[Progress]:
         return
     from wharf.cli import progress_bars
 
-    with progress_bars.transfer(state, sizes) as shown:
+    with progress_bars.transfer(state, sizes, checks=checks) as shown:
         yield shown
 
 

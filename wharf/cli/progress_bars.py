@@ -96,12 +96,12 @@ def _count(bars: Progress, task: TaskID) -> Count:
 
 
 @contextmanager
-def transfer(state: State, sizes: Mapping[str, int]) -> Iterator[asset_store.Progress]:
+def transfer(state: State, sizes: Mapping[str, int], *, checks: bool = True) -> Iterator[asset_store.Progress]:
     """Bars for a publish of files of these sizes: one for the checks, one for each file while it is sent, one for all."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), Left(state))
     with _shown(state, *columns) as bars:
         total = sum(sizes.values())
-        checked = bars.add_task("checking", total=total)
+        checked = bars.add_task("checking", total=total, visible=checks)
         everything = bars.add_task("sending all", total=total, start=False, visible=False)
         sending: dict[str, TaskID] = {}
 

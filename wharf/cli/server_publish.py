@@ -8,14 +8,23 @@ from wharf.cli import result_lines
 from wharf.cli.progress import transfer
 from wharf.cli.server_verbs import last_line, server_index, where_of_server
 from wharf.operations.publish_inputs import Input
-from wharf.operations.publish_to_server import cancel_sessions, commit_of, plan_for_server, publish_staged, stage
+from wharf.operations.publish_to_server import (
+    begin_sessions,
+    cancel_sessions,
+    commit_of,
+    left_to_send,
+    plan_for_server,
+    publish_staged,
+    send_files,
+)
 from wharf.operations.result_documents import file_document
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from wharf.cli.state import State
+    from wharf.model import Json
     from wharf.operations.publish_to_server import ServerPlan, Staged
     from wharf.repository.server_index import ServerIndex
     from wharf.repository.server_settings import ServerSettings
@@ -36,6 +45,9 @@ def publish(
     inputs = [Input.of(path) for path in paths]
     sizes = {path.name: path.stat().st_size for path in paths}
     with server_index(state, server) as index:
+        if cancel:
+            _cancel(state, index, sizes)
+            return
         with transfer(state, sizes) as progress:
             strict = strict or server.strict
             plan = plan_for_server(index, inputs, strict=strict, skip_existing=skip_existing, progress=progress)
@@ -43,20 +55,24 @@ def publish(
             state.warn(warning)
         for named in plan.skipped:
             state.warn(f"{named.file.filename} is left out: its name is taken, and what is there stays.")
-        if cancel:
-            names = cancel_sessions(index, plan.releases)
-            document = {**where_of_server(index, commit_of(index)), "canceled": names}
-            state.result(document, [f"canceled the upload session of {name}" for name in names])
-            return
         staged: list[Staged] = []
         commit: str | None = None
         if not dry_run:
-            new = {named.file.filename: named.file.size for named in plan.changed}
-            with transfer(state, new) as progress:
-                staged = stage(index, plan, progress, state.say)
+            staged = begin_sessions(index, plan, state.say)
+            with transfer(state, left_to_send(staged), checks=False) as progress:
+                send_files(index, staged, progress)
             if not only_stage:
                 commit = publish_staged(index, staged)
         _tell(state, index, plan, staged, commit, dry_run=dry_run, only_stage=only_stage)
+
+
+def _cancel(state: State, index: ServerIndex, filenames: Iterable[str]) -> None:
+    ended = cancel_sessions(index, filenames)
+    canceled: list[Json] = [{"project": project, "version": version} for project, version in ended]
+    lines = [f"canceled the upload session of {project} {version}" for project, version in ended]
+    state.result({**where_of_server(index, commit_of(index)), "canceled": canceled}, lines)
+    if not ended and not state.json:
+        state.say("Nothing is staged of the releases of these files.")
 
 
 def _tell(

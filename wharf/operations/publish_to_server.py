@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import threading
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from wharf.assets.asset_store import Progress
 from wharf.assets.upload_session import MOST_SESSIONS
+from wharf.distribution.file_names import Name
 from wharf.distribution.read_distribution import DEFAULT_LIMIT
 from wharf.errors import ConflictError, NoIndexError, NotFoundError, StorageError, UncertainError, UsageError, WharfError
 from wharf.index.add_files import AddFiles, NewFile
@@ -123,8 +124,8 @@ def _shown(index: ServerIndex, name: str) -> Project:
         raise _MissingError from None
 
 
-def stage(index: ServerIndex, plan: ServerPlan, progress: Progress, say: Callable[[str], None]) -> list[Staged]:
-    """Stage all releases, several files at a time. Raises WharfError, and then nothing is published.
+def begin_sessions(index: ServerIndex, plan: ServerPlan, say: Callable[[str], None]) -> list[Staged]:
+    """A session for each release. Raises WharfError, also for one that has files of somebody else.
 
     `say` is told of sessions that were there before.
     """
@@ -142,17 +143,30 @@ def stage(index: ServerIndex, plan: ServerPlan, progress: Progress, say: Callabl
         begun.append(Staged(release=release, session=session, foreign=foreign))
     for each in begun:
         if each.foreign:
+            for other in begun:
+                if other.session.fresh:
+                    sessions.cancel(other.session)
             raise ConflictError(
                 f"An upload session of {each.release.name} is open, with files that are not among yours: "
                 f"{', '.join(each.foreign)}.",
                 "Publish them together: name these files too. Or end that session: the same command with --cancel.",
             )
-    _send_all(sessions, begun, progress)
     return begun
 
 
-def _send_all(sessions: ServerSessions, begun: Sequence[Staged], progress: Progress) -> None:
-    stop = threading.Event()
+def left_to_send(begun: Sequence[Staged]) -> dict[str, int]:
+    """The files that the sessions do not have, with their sizes."""
+    return {
+        file.filename: file.size
+        for each in begun
+        for file, _ in each.release.files
+        if not _is_whole(file, each.session.files.get(file.filename))
+    }
+
+
+def send_files(index: ServerIndex, begun: Sequence[Staged], progress: Progress) -> None:
+    """Send what the sessions do not have, several files at a time. Raises WharfError, and then nothing is published."""
+    sessions, stop = ServerSessions(index), threading.Event()
     pool = ThreadPoolExecutor(AT_ONCE)
     try:
         sending = [
@@ -192,11 +206,13 @@ class _Sending:
         for tries in range(1, _TRIES + 1):
             if self._stop.is_set():
                 raise _StoppedError("The upload was stopped.", "Run the same command again.")
-            if there is not None and self._is_whole(there):
-                self._tell(self._file.size)
+            if _is_whole(self._file, there):
                 return
             try:
                 if there is not None:
+                    there = self._now(there)
+                    if _is_whole(self._file, there):
+                        return
                     self._sessions.delete(there.link)
                 self._once()
             except (ConflictError, NotFoundError, UncertainError) as error:
@@ -204,6 +220,11 @@ class _Sending:
                 there = self._by_another(error, last=tries == _TRIES)
             else:
                 return
+
+    def _now(self, there: StagedFile) -> StagedFile:
+        """The file as the session has it by now: another publisher may have sent it meanwhile."""
+        found = self._sessions.read(self._session.url)
+        return there if found is None else found.files.get(self._file.filename, there)
 
     def _once(self) -> None:
         file = self._file
@@ -225,12 +246,9 @@ class _Sending:
                 break
             self._sessions.client.pause("another publisher is at the same release", 1.0, tell=left == _OTHERS)
             left -= 1.0
-        if last and not (there is not None and self._is_whole(there)):
+        if last and not _is_whole(self._file, there):
             raise error
         return there
-
-    def _is_whole(self, there: StagedFile) -> bool:
-        return there.state == COMPLETED and there.sha256 == self._file.sha256
 
     def _pieces(self) -> Iterator[bytes]:
         """The file from its beginning. Raises StorageError if it is no longer the one that was checked."""
@@ -254,20 +272,38 @@ class _Sending:
         self._sent = sent
 
 
+def _is_whole(file: Distribution, there: StagedFile | None) -> bool:
+    return there is not None and there.state == COMPLETED and there.sha256 == file.sha256
+
+
 def publish_staged(index: ServerIndex, staged: Sequence[Staged]) -> str | None:
     """Publish what is staged, one release after the other; the commit of the index afterwards. Raises WharfError."""
-    sessions = ServerSessions(index)
     done: list[str] = []
     commit: str | None = None
     for each in staged:
         try:
-            commit = sessions.publish(each.session).commit or commit
+            commit = _published(index, each) or commit
         except WharfError as error:
             if not _are_there(index, [file for file, _ in each.release.files]):
                 error.message += f" Published before that: {', '.join(done)}." if done else ""
                 raise
         done.append(each.release.name)
     return commit if len(staged) == 1 and commit else commit_of(index)
+
+
+def _published(index: ServerIndex, staged: Staged) -> str | None:
+    """Publish one release; its commit, if the server tells it. Another publisher may have begun to send a file again."""
+    sessions = ServerSessions(index)
+    for _ in range(_TRIES):
+        try:
+            return sessions.publish(staged.session).commit
+        except ConflictError:
+            found = sessions.read(staged.session.url)
+            staged = staged if found is None else replace(staged, session=found)
+            if found is None or found.state in {"published", "canceled"} or not left_to_send([staged]):
+                raise
+            send_files(index, [staged], Progress())
+    return sessions.publish(staged.session).commit
 
 
 def _are_there(index: ServerIndex, files: Sequence[Distribution]) -> bool:
@@ -279,14 +315,19 @@ def _are_there(index: ServerIndex, files: Sequence[Distribution]) -> bool:
     return all(shown.get(each.filename) == each.sha256 for each in files)
 
 
-def cancel_sessions(index: ServerIndex, releases: Iterable[ReleaseToSend]) -> list[str]:
-    """End the sessions of these releases without publishing them; their names."""
+def cancel_sessions(index: ServerIndex, filenames: Iterable[str]) -> list[tuple[str, str]]:
+    """End the sessions of the releases of these files without publishing them; the projects and versions that had one.
+
+    Raises InvalidDistributionError for what is no name of a distribution.
+    """
     sessions = ServerSessions(index)
-    names = []
-    for each in releases:
-        sessions.cancel(sessions.begin(each.project, each.version))
-        names.append(each.name)
-    return names
+    names = [Name.parse(each) for each in filenames]
+    ended = []
+    for project, version in dict.fromkeys((name.project, str(name.version)) for name in names):
+        session = sessions.begin(project, version)  # the server has no other way to find one
+        sessions.cancel(session)
+        ended += [] if session.fresh else [(project, version)]
+    return ended
 
 
 def commit_of(index: ServerIndex) -> str | None:

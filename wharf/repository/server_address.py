@@ -67,10 +67,10 @@ def parse_server(text: str, source: str) -> ServerAddress:
     """The address that `source` names. Raises UsageError, which repeats none that may hold a secret."""
     text = text.strip()
     if not text.lower().startswith(("http://", "https://")):
-        bare = re.fullmatch(r"[A-Za-z0-9.-]+(?::[0-9]+)?(?:/[A-Za-z0-9._/-]*)?", text) and "." in text
-        raise UsageError(
-            f"{source} names no server: its address begins with https://.", f"Write https://{text}" if bare else _REMEDY
-        )
+        bare = re.fullmatch(r"([A-Za-z0-9.-]+)(?::[0-9]+)?(?:/[A-Za-z0-9._/-]*)?", text)
+        here = bare is not None and _is_loopback(bare[1])
+        meant = f"Write http{'' if here else 's'}://{text}" if here or (bare and "." in bare[1]) else _REMEDY
+        raise UsageError(f"{source} names no server: its address begins with https://.", meant)
     try:
         parts = urlsplit(text)
         port_fits = parts.port is None or 0 < parts.port < 65536

@@ -5,7 +5,7 @@ Every step can be done again. A session that is there already is taken up, with 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from wharf.errors import ConflictError, NotFoundError, StorageError
@@ -38,7 +38,10 @@ class StagedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSession:
-    """A session as the server shows it. `stage` is an address that shows the release to whoever has it."""
+    """A session as the server shows it. `stage` is an address that shows the release to whoever has it.
+
+    `fresh`: it was made by the request that asked for it.
+    """
 
     url: str
     upload: str
@@ -49,6 +52,7 @@ class ServerSession:
     expires: str = ""
     notices: tuple[str, ...] = ()
     commit: str | None = None
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ class ServerSessions:
         for _ in range(_TRIES):
             answer = self._call("POST", self.index.uploads, wanted, takes=(409,))
             if answer.status != 409:
-                return self._session(answer)
+                return replace(self._session(answer), fresh=True)
             location = answer.headers.get("location")
             if location is None:
                 raise error_of(409, answer.document, self.client.address.host)

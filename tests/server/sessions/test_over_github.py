@@ -17,7 +17,7 @@ from wharf.assets.asset_store import Progress
 from wharf.assets.upload_session import new_session
 from wharf.github import session_writes
 from wharf.operations.publish_inputs import Input
-from wharf.operations.publish_to_server import plan_for_server, publish_staged, stage
+from wharf.operations.publish_to_server import begin_sessions, plan_for_server, publish_staged, send_files
 from wharf.repository.server_address import parse_server
 from wharf.repository.server_index import Notices, open_server
 from wharf.repository.server_settings import ServerSettings
@@ -248,7 +248,9 @@ def test_the_command_publishes_over_it(world: World, tmp_path: Path) -> None:  #
         notices = Notices(warn=lambda _text: None, wait=lambda _why, _seconds: None, note=lambda _text: None)
         with open_server(settings, {"WHARF_TOKEN": world.alice}, notices) as index:
             plan = plan_for_server(index, [Input.of(path) for path in paths], strict=False, skip_existing=False)
-            publish_staged(index, stage(index, plan, Progress(), lambda _text: None))
+            begun = begin_sessions(index, plan, lambda _text: None)
+            send_files(index, begun, Progress())
+            publish_staged(index, begun)
         assert {each.name for each in world.repo.releases[-1].assets} == {path.name for path in paths}
         assert drafts(world) == []
 
