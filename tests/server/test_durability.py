@@ -13,6 +13,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -22,6 +23,7 @@ from tests.forgetful_disk import Names
 from tests.makers import make_wheel
 from tests.server.over_github import JSON
 from tests.server.running import soon
+from tests.server.session_client import SessionClient
 from tests.server.test_server import form
 from wharf.operations.verify import verify
 from wharf.repository.opening import open_repository
@@ -71,14 +73,14 @@ class Uploads:
         assert not any(thread.is_alive() for thread in threads)
 
     def _send(self, url: str, token: str, files: list[Path]) -> None:
-        with httpx.Client(base_url=url, auth=("__token__", token), timeout=60) as client:
+        way = by_session if files is self.files[0] else by_form
+        with httpx.Client(base_url=url, timeout=60) as client:
             for path in files:
                 if path.name not in self.acknowledged:
                     try:
-                        answer = client.post("/legacy/", **form(path))
+                        way(client, token, path)
                     except httpx.TransportError:
                         return
-                    assert answer.status_code == 200, answer.text
                     with self.more:
                         self.acknowledged[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
                         self.more.notify_all()
@@ -88,6 +90,25 @@ class Uploads:
         with self.more:
             assert self.more.wait_for(lambda: len(self.acknowledged) >= count, 60)
             return dict(self.acknowledged)
+
+
+def by_form(client: httpx.Client, token: str, path: Path) -> None:
+    answer = client.post("/legacy/", auth=("__token__", token), **form(path))
+    assert answer.status_code == 200, answer.text
+
+
+def by_session(client: httpx.Client, token: str, path: Path) -> None:
+    """A session for each file. One that a dead server left is canceled before."""
+    sessions = SessionClient(client, ("__token__", token))
+    name, version = path.name.split("-")[:2]
+    begun = sessions.begin(name, version)
+    if begun.status_code == 409:
+        sessions.delete(begun.headers["location"]).raise_for_status()
+        begun = sessions.begin(name, version)
+    session = begun.raise_for_status().json()
+    sessions.upload(session, path)
+    published = sessions.publish(session)
+    assert published.status_code == 201, published.text
 
 
 @contextmanager
@@ -156,12 +177,14 @@ def test_what_was_acknowledged_outlives_kills_at_any_moment(tmp_path: Path, stor
 def test_what_was_acknowledged_outlives_power_cuts_at_any_moment(tmp_path: Path, names: Names) -> None:
     uploads = Uploads.of(tmp_path, each=4)
     with forgetful_disk.forgetful_disk(tmp_path, names) as disk:
-        store = disk.path / "store"
+        store, staged = disk.path / "store", make_wheel(tmp_path, "staged")
         wharf(store, "publish", make_wheel(tmp_path))
         token = json.loads(wharf(store, "token", "create", "ci", "--json"))["token"]
         if names is Names.BY_FOLDER:
             disk.settle()  # what a new store is made of gets its names in time, as that of every new folder
-        with served(store) as (url, _), uploads.under_way(url, token):
+        with served(store) as (url, _), uploads.under_way(url, token), httpx.Client(base_url=url, timeout=60) as client:
+            sessions = SessionClient(client, ("__token__", token))
+            session = sessions.staged(staged, name="staged")
             for count in range(1, 33, 4):
                 acknowledged = uploads.wait_for(count)
                 check(disk.cut(tmp_path / str(count)) / "store", acknowledged)
@@ -169,3 +192,9 @@ def test_what_was_acknowledged_outlives_power_cuts_at_any_moment(tmp_path: Path,
         left = disk.cut(tmp_path / "left") / "store"
     check(left, uploads.acknowledged)
     wharf(left, "publish", make_wheel(tmp_path, "later"))
+    with served(left) as (url, _), httpx.Client(base_url=url, timeout=60) as client:
+        sessions = SessionClient(client, ("__token__", token))
+        there = {**session, "links": {name: urlsplit(link).path for name, link in session["links"].items()}}
+        assert sessions.status(there) == "open"
+        assert sessions.publish(there).raise_for_status().json()["status"] == "published"
+    check(left, {staged.name: hashlib.sha256(staged.read_bytes()).hexdigest()})

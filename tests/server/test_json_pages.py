@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.makers import core_metadata, make_sdist, make_wheel
-from tests.server.over_github import JSON
+from tests.server.over_github import JSON, World, _quick, world
 from tests.server.running import soon
 from tests.server.test_claimed_names import public
 from tests.server.test_server import serving
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from tests.upstream import Upstream
     from wharf.repository.opening import Repository
 
-__all__ = ["public", "staged"]  # fixtures
+__all__ = ["_quick", "public", "staged", "world"]  # fixtures
 
 FILE = File(filename="demo-1.0-py3-none-any.whl", sha256="0" * 64, size=1, upload_time=datetime(2026, 1, 2, tzinfo=UTC))
 PROJECT = Project(name="demo", releases=(Release(project="demo", version="1.0", files=(FILE,)),))
@@ -206,6 +206,16 @@ def test_an_upstream_hears_of_no_name(staged: Repository, public: Upstream) -> N
             for path in (f"/pypi/{name}/json", f"/{name}/json", f"/staging/pypi/{name}/1.0/json"):
                 assert client.get(path).status_code == (200 if name == "demo" else 404), path
     assert public.paths == []
+
+
+def test_over_github_who_may_read_the_repository_reads_its_pages(world: World, tmp_path: Path) -> None:
+    world.put(world.wheel(), make_sdist(tmp_path, "older", metadata_version="2.1", fields=["License: BSD"]))
+    stranger = world.hub.token("eve", {})
+    with world.serving() as client:
+        found = wait_for(client, "/pypi/demo/json", "1.0")
+        assert client.get(found["urls"][0]["url"], follow_redirects=True).content == world.wheel().read_bytes()
+        assert document(client, "/older/json")["info"]["license"] == "BSD"
+        assert client.get("/pypi/demo/json", auth=("x", stranger)).status_code in {401, 403}
 
 
 def test_a_page_is_made_once_and_a_version_that_is_not_there_reads_nothing(

@@ -70,7 +70,8 @@ class FolderSessions:
                 raise ManySessionsError(session.index)
             owner_only_folder.make(self._root / session.id / _FILES)
             self._write(session)
-            _sync(self._root)
+            for folder in (self._root, self._root.parent):  # the folder of all sessions may be as new as this one
+                _sync(folder)
         return session
 
     def shows(self, session: UploadSession) -> bool:
