@@ -18,6 +18,8 @@ from wharf.errors import StorageError
 from wharf.model import Status
 from wharf.operations import upload_session_files
 from wharf.operations.set_status import set_status
+from wharf.repository.tokens import NewToken
+from wharf.secret import Secret
 from wharf.server.http import request_body
 from wharf.server.sessions import incoming_bytes
 from wharf.server.web import spooled_file
@@ -182,10 +184,33 @@ def test_every_request_needs_a_right_of_this_moment(client: SessionClient, repos
     client.auth = mine
     all_of_them(403)
     del client.http.headers["Origin"]
+    limited = repository.tokens.add(NewToken(name="limited", scope="publish", projects=("other-*",)))
+    client.auth = ("__token__", limited.reveal())
+    all_of_them(403)
+    elsewhere = repository.tokens.add(NewToken(name="elsewhere", scope="publish", indexes=("staging",)))
+    client.auth = ("__token__", elsewhere.reveal())
+    all_of_them(403)
+    client.auth = mine
     repository.tokens.revoke("ci0")
     all_of_them(401)
     client.auth = ("__token__", repository.tokens.create("later", "publish").reveal())
     assert client.status(session) == "open"
+
+
+def test_an_address_of_the_past_takes_no_session_and_has_no_stage(client: SessionClient) -> None:
+    session = client.begin().json()
+    token = session["session-token"]
+    for past in ("/@2026-11-30", "/main@2026-11-30"):
+        assert client.post(f"{past}/-/upload/2.0/", RELEASE).status_code == 405
+        assert client.http.get(f"{past}/-/stage/{token}/simple/").status_code >= 400
+
+
+def test_a_server_beside_a_command_takes_no_session(repository: Repository) -> None:
+    with sessions(repository, password=Secret("x" * 40)) as client:
+        assert client.begin().status_code in {401, 403, 405}
+        client.auth = ("__token__", "x" * 40)
+        assert client.begin().status_code in {403, 405}
+    assert not repository.sessions.all()
 
 
 @pytest.mark.parametrize("marker", ["archived", "quarantined"])

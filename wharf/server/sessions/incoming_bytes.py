@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from wharf.assets.upload_session import SessionFile
 
 AT_ONCE: Final = 128
-"""Files that may come at the same time: each holds up to a megabyte of memory."""
+"""Files that may come at the same time: each holds up to half a megabyte of memory."""
 
-_BUFFER = 256 << 10  # bytes in memory before they are written
+_BUFFER = 128 << 10  # bytes in memory before they are written
 _LOOK_EVERY = 16 << 20  # bytes between two looks at how much room is left
 
 
@@ -74,16 +74,16 @@ async def _written(body: AsyncIterator[bytes], file: SessionFile, path: Path) ->
         async for piece in body:
             buffer += piece
             if len(buffer) >= _BUFFER:
-                await asyncio.to_thread(_write, target, bytes(buffer), digests)
-                buffer.clear()
+                full, buffer = buffer, bytearray()
+                await asyncio.to_thread(_write, target, full, digests)
                 if digests.size >= looked + _LOOK_EVERY:
                     looked = digests.size
                     await asyncio.to_thread(check_room, path.parent)
-        await asyncio.to_thread(_write, target, bytes(buffer), digests)
+        await asyncio.to_thread(_write, target, buffer, digests)
     return digests
 
 
-def _write(target: BinaryIO, data: bytes, digests: Digests) -> None:
+def _write(target: BinaryIO, data: bytearray, digests: Digests) -> None:
     digests.update(data)
     view = memoryview(data)
     while view:

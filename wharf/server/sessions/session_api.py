@@ -51,8 +51,10 @@ BODY_LIMIT: Final = 64 << 10
 """Bytes of a JSON document of a client."""
 ANSWER_WITHIN: Final = 40.0
 """Seconds after which a publish that still runs is answered with 202: proxies give up after a minute."""
-CHECKS: Final = 4
-"""Files that are checked at the same time."""
+CHECKS: Final = 8
+"""Files that are checked and given to the store at the same time: over GitHub, most of them are on their way there."""
+PUBLISHES: Final = 8
+"""Sessions that are published at the same time."""
 _TOO_LARGE = TooLargeError(f"The JSON document has more than {BODY_LIMIT >> 10} KiB.", "Send what the documentation shows.")
 _ANY = frozenset({"*/*", "application/*", MEDIA_TYPE, "application/vnd.pypi.upload.latest+json"})
 
@@ -97,7 +99,7 @@ class SessionApi:
         self._kept = KeptDistributions()
         self._incoming = IncomingBytes()
         self._checks = DaemonThreads("session-check", CHECKS)
-        self._publishes = DaemonThreads("session-publish", 2)
+        self._publishes = DaemonThreads("session-publish", PUBLISHES)
         self._under_way: set[asyncio.Task[UploadSession | None]] = set()
 
     async def answer(self, request: Request) -> Response:
