@@ -93,7 +93,7 @@ def make_app(
     uploads = _uploads(repository, rules, clock)
     refresh = SharedRefresh(refresher.refresh)
     routes = Routes(access, index, cache, refresher, refresh, uploads, sleep, root, _home(rules), fall_through, past, refusals)
-    api = ManagementApi(repository, access, cache, refresher, history, root=root, sleep=sleep, clock=clock, refusals=refusals)
+    api = ManagementApi(repository, access, cache, refresh, history, root=root, sleep=sleep, clock=clock, refusals=refusals)
     apis: dict[str, ASGIApp] = {"/-/api": api} if rules.password is None else {}
     return SimpleApi(
         cache,

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from wharf.model import Json, Status
     from wharf.repository.opening import Repository
     from wharf.server.access.access_protocol import Uploader
-    from wharf.server.refresh.refresher import Refresher
     from wharf.server.web.quota_wait import Sleep
+    from wharf.server.web.shared_refresh import SharedRefresh
 
     Act = Callable[[Repository, Check, str | None], dict[str, Json]]
     """What a verb does to a repository, under a check, in the name of an actor."""
@@ -46,9 +46,9 @@ class IndexWriting:
       for all that it comes to, when it is committed.
     """
 
-    def __init__(self, repository: Repository, refresher: Refresher, sleep: Sleep, clock: Callable[[], float]) -> None:
+    def __init__(self, repository: Repository, refresh: SharedRefresh, sleep: Sleep, clock: Callable[[], float]) -> None:
         self._own = repository
-        self._refresher = refresher
+        self._refresh = refresh
         self._sleep = sleep
         self._rights = UploaderRights(repository.github, clock)
         self._threads = DaemonThreads("manage", AT_ONCE)
@@ -136,7 +136,7 @@ class IndexWriting:
         try:
             return await patience.ask(partial(self._threads.run, question))
         finally:
-            await self._refresher.refresh()
+            await self._refresh()
 
     def _act(self, repository: Repository, uploader: Uploader, projects: Sequence[str], act: Act) -> dict[str, Json]:
         with ExitStack() as stack:

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from wharf.server.answer_cache import AnswerCache
     from wharf.server.logs.operator_log import RefusalLog
     from wharf.server.past.history_copy import HistoryCopy
-    from wharf.server.refresh.refresher import Refresher
     from wharf.server.web.quota_wait import Sleep
+    from wharf.server.web.shared_refresh import SharedRefresh
 
 log = logging.getLogger("wharf")
 
@@ -79,7 +79,7 @@ class ManagementApi:
         repository: Repository,
         access: Access,
         cache: AnswerCache,
-        refresher: Refresher,
+        refresh: SharedRefresh,
         history: HistoryCopy,
         *,
         root: str,
@@ -90,7 +90,7 @@ class ManagementApi:
         self._repository = repository
         self._access = access
         self._cache = cache
-        self._refresher = refresher
+        self._refresh = refresh
         self._history = history
         self._root = root
         self._sleep = sleep
@@ -191,8 +191,8 @@ class ManagementApi:
         repository = self._repository
         routes = ManagementRoutes(
             IndexReading(self._cache, self._history, repository.branch.index),
-            IndexWriting(repository, self._refresher, self._sleep, self._clock),
-            OwnTokens(repository.tokens, self._refresher),
+            IndexWriting(repository, self._refresh, self._sleep, self._clock),
+            OwnTokens(repository.tokens, self._refresh),
             self._callers,
             self._root,
         )

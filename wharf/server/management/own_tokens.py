@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from wharf.model import Json
     from wharf.repository.tokens import Scope, Token, Tokens
-    from wharf.server.refresh.refresher import Refresher
+    from wharf.server.web.shared_refresh import SharedRefresh
 
 MOST: Final = 1000
 """Tokens that others made, in one list: nobody fills the list for all."""
@@ -29,9 +29,9 @@ _SCOPES: Final[tuple[Scope, ...]] = ("read", "publish", "manage")
 class OwnTokens:
     """For the event loop's thread; the list is read and written in another one."""
 
-    def __init__(self, tokens: Tokens, refresher: Refresher) -> None:
+    def __init__(self, tokens: Tokens, refresh: SharedRefresh) -> None:
         self._tokens = tokens
-        self._refresher = refresher
+        self._refresh = refresh
         self._threads = DaemonThreads("manage-tokens", 1)
 
     async def list(self, caller: Token) -> dict[str, Json]:
@@ -46,7 +46,7 @@ class OwnTokens:
     async def revoke(self, caller: Token, name: str) -> dict[str, Json]:
         """End a token, and all that it made. Raises NotFoundError for one that is not the caller's."""
         await self._threads.run(partial(self._revoke, caller, name))
-        await self._refresher.refresh()
+        await self._refresh()
         return {"revoked": name}
 
     def _own(self, caller: Token) -> Sequence[Token]:
