@@ -154,7 +154,7 @@ def test_what_was_acknowledged_outlives_kills_at_any_moment(tmp_path: Path, stor
     wharf(store, "publish", make_wheel(tmp_path))
     token = json.loads(wharf(store, "token", "create", "ci", "--json"))["token"]
     chance = random.Random(7)
-    for _ in range(4):
+    for _ in range(3):
         with served(store) as (url, process), uploads.under_way(url, token):
             uploads.wait_for(len(uploads.acknowledged) + chance.randrange(1, 8))
             kill(process)
@@ -175,7 +175,7 @@ def test_what_was_acknowledged_outlives_kills_at_any_moment(tmp_path: Path, stor
 @pytest.mark.skipif(not forgetful_disk.is_there(), reason="this machine has no FUSE")
 @pytest.mark.parametrize("names", Names)
 def test_what_was_acknowledged_outlives_power_cuts_at_any_moment(tmp_path: Path, names: Names) -> None:
-    uploads = Uploads.of(tmp_path, each=4)
+    uploads = Uploads.of(tmp_path, each=3)
     with forgetful_disk.forgetful_disk(tmp_path, names) as disk:
         store, staged = disk.path / "store", make_wheel(tmp_path, "staged")
         wharf(store, "publish", make_wheel(tmp_path))
@@ -185,10 +185,10 @@ def test_what_was_acknowledged_outlives_power_cuts_at_any_moment(tmp_path: Path,
         with served(store) as (url, _), uploads.under_way(url, token), httpx.Client(base_url=url, timeout=60) as client:
             sessions = SessionClient(client, ("__token__", token))
             session = sessions.staged(staged, name="staged")
-            for count in range(1, 33, 4):
+            for count in range(1, 25, 4):
                 acknowledged = uploads.wait_for(count)
                 check(disk.cut(tmp_path / str(count)) / "store", acknowledged)
-        assert len(uploads.acknowledged) == 32
+        assert len(uploads.acknowledged) == 24
         left = disk.cut(tmp_path / "left") / "store"
     check(left, uploads.acknowledged)
     wharf(left, "publish", make_wheel(tmp_path, "later"))
