@@ -20,7 +20,7 @@ from tests.simulator import Asset
 from wharf.assets.session_store import LiveSessionError
 from wharf.assets.upload_session import MOST_FILES, SessionFile, UploadSession, new_session
 from wharf.assets.upload_session_states import COMPLETED, ERROR, OPEN, PENDING, PROCESSING, PUBLISHED
-from wharf.errors import ConflictError, NotAllowedError, NotFoundError, RefusedError
+from wharf.errors import ConflictError, NotAllowedError, NotFoundError, RefusedError, StorageError
 from wharf.github import session_memory, session_writes
 from wharf.github.release_store import Releases
 from wharf.github.session_text import LONGEST_TEXT, session_text
@@ -503,3 +503,37 @@ def test_no_text_is_unpacked_without_a_bound(begun: World) -> None:
     begun.repo.releases.append(draft)
     with replica(begun) as sessions:
         assert sessions.all() == []
+
+
+@pytest.mark.parametrize("more", [b"", b"x"], ids=["changed", "longer"])
+def test_bytes_that_github_changed_are_not_read_as_the_file(begun: World, tmp_path: Path, more: bytes) -> None:
+    wheel = make_wheel(tmp_path / "dist")
+    with replica(begun) as sessions:
+        session = sessions.create(wanted())
+        file = put(sessions, session, wheel)
+        with sessions.open(session.id, file) as opened:
+            assert (opened.seek(-4, 2), opened.read()) == (wheel.stat().st_size - 4, wheel.read_bytes()[-4:])
+        begun.drafts[0].assets[0].data.write_bytes(wheel.read_bytes()[:-1] + b"?" + more)
+        with sessions.open(session.id, file) as opened, pytest.raises(StorageError, match="other bytes"):
+            opened.read()
+
+
+def test_what_the_check_of_a_file_said_is_written_with_the_next_change(begun: World, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path / "dist")
+    with replica(begun) as one, replica(begun, "two") as two:
+        session = one.create(wanted())
+        file = put(one, session, wheel)
+        begun.hub.calls.clear()
+        one.update(
+            session.id,
+            lambda each: each.with_file(replace(each.files[file.filename], requires_python=">=3.11", notices=("hm",))),
+        )
+        assert not [call for call in begun.hub.calls if call.method == "PATCH"]
+        own, other = one.get(session.id), two.get(session.id)
+        assert own is not None
+        assert other is not None
+        assert [each.files[file.filename].requires_python for each in (own, other)] == [">=3.11", None]
+        one.update(session.id, lambda each: replace(each, notices=("next",)))
+        other = two.get(session.id, newest=True)
+        assert other is not None
+        assert other.files[file.filename] == own.files[file.filename]

@@ -21,6 +21,7 @@ from wharf.operations.publish_to_server import begin_sessions, plan_for_server, 
 from wharf.repository.server_address import parse_server
 from wharf.repository.server_index import Notices, open_server
 from wharf.repository.server_settings import ServerSettings
+from wharf.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -227,6 +228,23 @@ def test_a_server_with_its_own_token_deletes_what_ran_out(world: World) -> None:
         assert len(drafts(world)) == 2
     with world.serving(writer):
         soon(lambda: [each.tag_name for each in drafts(world)] == ["fresh-2.0"])
+
+
+def test_a_token_that_a_server_borrows_is_not_used_for_sessions(world: World) -> None:  # noqa: F811
+    writer = world.hub.token("machine", {"acme/pkgs": "write"})
+    with world.open(writer, "elsewhere") as repository:
+        session = repository.sessions.create(
+            new_session(index="main", project="fresh", version="1.0", creator="alice", now=datetime.now(UTC))
+        )
+        assert repository.sessions.by_token(session.token) == session
+    with world.open(None) as repository:
+        assert repository.github is not None
+        repository.github.use(Secret(writer))
+        for store in (repository.sessions, repository.of_index("main").sessions):
+            assert (store.all(), store.by_token(session.token), store.get(session.id)) == ([], None, None)
+            assert not store.shows(session)
+        with repository.acting_as(Secret(writer)) as alices:
+            assert alices.sessions.get(session.id) == session
 
 
 def test_a_name_that_github_changes(world: World, tmp_path: Path) -> None:  # noqa: F811
