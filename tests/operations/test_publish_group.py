@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.makers import make_sdist, make_wheel
+from wharf.assets.folder_store import FolderStore
 from wharf.errors import ConflictError, InvalidDistributionError, MayNotWriteError, RefusedError, StorageError, WharfError
+from wharf.index.branch import Branch
 from wharf.model import Status
 from wharf.operations.publish import Published, publish
 from wharf.operations.publish_group import Member, publish_group
@@ -167,3 +170,57 @@ def test_a_dry_run_of_a_group_says_what_would_land(repository: Repository, tmp_p
     found = publish_group(repository, [member(path) for path in (files[0], other, files[1])], dry_run=True)
     assert told(found) == [[files[0].name], ConflictError, [files[1].name]]
     assert (repository.branch.tip(), list((store / "assets").iterdir())) == (None, [])
+
+
+class Died(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("step", ["_write", "_advance"])
+def test_a_group_that_dies_between_store_and_commit_shows_nothing_and_lands_whole_later(
+    step: str, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = wheels(tmp_path / "f", "aa", "bb", "cc")
+    publish(repository, [Input.of(files[0])], actor="ada")
+    before = shown(repository)
+
+    def dies(*_words: object) -> None:
+        raise Died
+
+    with monkeypatch.context() as broken:
+        broken.setattr(type(repository.branch), step, dies)
+        with pytest.raises(Died):
+            publish_group(repository, [member(path) for path in files[1:]], actor="ada")
+    assert shown(repository) == before
+    assert told(publish_group(repository, [member(path) for path in files])) == [[], [files[1].name], [files[2].name]]
+    assert verify(repository).ok
+
+
+def test_the_branch_does_not_move_before_the_bytes_lie_still(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The objects of the commit may be written meanwhile."""
+    said: list[str] = []
+    put, advance = FolderStore._put_one, Branch._advance
+
+    def slow(store: FolderStore, each: object) -> None:
+        written.wait(20)
+        put(store, each)  # type: ignore[arg-type]
+        said.append("stored")
+
+    def moves(branch: Branch, *words: object) -> bool:
+        said.append("moves")
+        return advance(branch, *words)  # type: ignore[arg-type]
+
+    def writes(branch: Branch, *words: object) -> str:
+        try:
+            return write(branch, *words)  # type: ignore[arg-type]
+        finally:
+            written.set()
+
+    written, write = threading.Event(), Branch._write
+    monkeypatch.setattr(FolderStore, "_put_one", slow)
+    monkeypatch.setattr(Branch, "_advance", moves)
+    monkeypatch.setattr(Branch, "_write", writes)
+    publish_group(repository, [member(path) for path in wheels(tmp_path / "f", "aa", "bb")], actor="ada")
+    assert said == ["stored", "stored", "moves"]

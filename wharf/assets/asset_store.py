@@ -49,10 +49,13 @@ class Intake(Protocol):
         """
         ...
 
-    def put(self, new: Sequence[Incoming], known: Sequence[Incoming], recorded: Recorded, tip: str | None) -> Sequence[Named]:
-        """Store the `new` files; each with its location, stored and verified when this returns.
+    def put(
+        self, new: Sequence[Incoming], known: Sequence[Incoming], recorded: Recorded, tip: str | None
+    ) -> tuple[Sequence[Named], Callable[[], object]]:
+        """Store the `new` files; each with its location, and what waits until they are stored and verified.
 
-        `known` ones are in the index already, `tip` is its commit. Raises StorageError, and then the index shows nothing.
+        `known` ones are in the index already, `tip` is its commit. Raises StorageError, as what waits does, and then the index
+        shows nothing. It has to be waited for before the index names a file, and before the publish ends.
         """
         ...
 

@@ -14,7 +14,7 @@ import secrets
 import shutil
 import stat
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent import futures
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -76,11 +76,16 @@ class StagedPublish:
             left -= len(chunk)
         copy.seek(0)
 
-    def put(self, new: Sequence[Incoming], known: Sequence[Incoming], recorded: Recorded, tip: str | None) -> Sequence[Named]:
-        """Keep the files, also those that are in the index already: so lost or damaged bytes are stored again."""
+    def put(
+        self, new: Sequence[Incoming], known: Sequence[Incoming], recorded: Recorded, tip: str | None
+    ) -> tuple[Sequence[Named], Callable[[], object]]:
+        """Keep the files, also those that are in the index already: so lost or damaged bytes are stored again.
+
+        Disks wait side by side: meanwhile the objects of the commit are written.
+        """
         del recorded, tip
-        self._store.put([(self._paths[each.open], each.named.file) for each in (*new, *known)])
-        return [each.named for each in new]
+        files = [(self._paths[each.open], each.named.file) for each in (*new, *known)]
+        return [each.named for each in new], self._store.put(files)
 
     def published_before(self) -> str | None:
         """Always None: a folder has no trace of an index that is missing."""
@@ -104,7 +109,7 @@ class FolderStore:
         self._assets = root / "assets"
         self._staging = root / "staging"
         self._lock = root / "lock"
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: futures.ThreadPoolExecutor | None = None
 
     def create(self) -> None:
         """Make the folders that are not there. Raises OddFileError for a link: what is deleted in them would lie elsewhere."""
@@ -178,23 +183,29 @@ class FolderStore:
                 time.sleep(0.02)
         yield False
 
-    def put(self, staged: Sequence[tuple[Path, File]]) -> None:
-        """Keep staged files, each as the file that it is. Doing it again changes nothing.
+    def put(self, staged: Sequence[tuple[Path, File]]) -> Callable[[], object]:
+        """Begin to keep staged files; what waits for it, as often as it is called, and raises StorageError.
 
-        When this returns, bytes and names are on the disk. Files are synced side by side: a file system writes its journal once
-        for all who wait, so that a thousand small files cost a fraction of a thousand syncs.
+        After that, bytes and names are on the disk. Files are synced side by side: a file system writes its journal once for
+        all who wait, so that many small files cost a fraction of as many syncs. Doing it again changes nothing.
         """
-        if len(staged) == 1:
-            self._put_one(staged[0])
-        else:
-            for _ in self._syncing().map(self._put_one, staged):
-                pass
-        _sync(self._assets)
+        begun = [self._syncing().submit(self._put_one, each) for each in staged]
+        named: list[bool] = []
 
-    def _syncing(self) -> ThreadPoolExecutor:
+        def wait() -> None:
+            futures.wait(begun)
+            for each in begun:
+                each.result()
+            if begun and not named:
+                _sync(self._assets)
+                named.append(True)
+
+        return wait
+
+    def _syncing(self) -> futures.ThreadPoolExecutor:
         """The threads for that, which are started once."""
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(_SYNCS_AT_ONCE, "sync")
+            self._pool = futures.ThreadPoolExecutor(_SYNCS_AT_ONCE, "sync")
         return self._pool
 
     def _put_one(self, each: tuple[Path, File]) -> None:

@@ -17,7 +17,7 @@ from wharf.github.release_writing import ReleaseWriter, side_by_side
 from wharf.github.reused_assets import ReusedAssets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Self
 
     from wharf.assets.asset_store import Incoming, Opener, Progress, Recorded
@@ -97,8 +97,13 @@ class ReleasePublish:
         """
         self._reused.check(self._github, committed)
 
-    def put(self, new: Sequence[Incoming], known: Sequence[Incoming], recorded: Recorded, tip: str | None) -> Sequence[Named]:
-        """Store the new files; those known are in releases already. Raises StorageError and what GitHub's answers mean."""
+    def put(
+        self, new: Sequence[Incoming], known: Sequence[Incoming], recorded: Recorded, tip: str | None
+    ) -> tuple[Sequence[Named], Callable[[], object]]:
+        """Store the new files; those known are in releases already. All is done when this returns.
+
+        Raises StorageError and what GitHub's answers mean.
+        """
         for each in known:  # what need not be sent is not waited for by who watches
             self._progress.sent(each.named.file.filename, each.named.file.size)
         if tip is None:
@@ -117,7 +122,7 @@ class ReleasePublish:
         self._writer.give_tags([each for each in releases if each.is_draft])
         for named in side_by_side(self._releases, [partial(self._writer.write, each, tip) for each in releases]):
             done += named
-        return done
+        return done, lambda: None
 
     def _plan(self, project: str, version: str, incoming: Sequence[Incoming], record: Release | None) -> Plan:
         """The plan for one version. The release that the index recorded last may be older than those of the list."""

@@ -17,6 +17,7 @@ from wharf.github.branch_push import push
 from wharf.github.clone import TRIES, TRYING, Clone, said
 from wharf.github.commit_by_api import commit_by_api, refusal
 from wharf.index.branch import Branch, Committed
+from wharf.index.change import at_once
 from wharf.index.commit_objects import edits_of
 from wharf.index.history import ALL
 from wharf.index.index_name import BRANCHES, REMOVED, IndexNames
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from wharf.github.api import GitHub
     from wharf.github.clone import Depth
     from wharf.github.push_or_api import CommitWay
-    from wharf.index.change import Change, Outcome
+    from wharf.index.change import Change, Outcome, Stored
     from wharf.index.commit_message import CommitMessage
     from wharf.index.history import Asked, HistoryEntry
 
@@ -103,10 +104,10 @@ class RemoteBranch(Branch):
         self._clone.fetch_all()
         return self.local_names()
 
-    def commit(self, change: Change, message: CommitMessage) -> Committed:
+    def commit(self, change: Change, message: CommitMessage, stored: Stored = at_once) -> Committed:
         """As for any branch. Publishers on one machine queue up, so that they need not refuse each other's pushes."""
         with self._clone.locked():
-            return super().commit(change, message)
+            return super().commit(change, message, stored)
 
     def begin(self, actor: str | None = None, outcome: Outcome | None = None, at: str | None = None) -> str | None:
         """As for any branch. Another index's commit is there already, so that no history is pushed, whatever the way is."""
@@ -205,7 +206,8 @@ class RemoteBranch(Branch):
             message = replace(message, actor=account.login, email=account.email(self.github.address))
         return super()._signed(replace(message, run=self._job.run if self._job else ""))
 
-    def _land(self, tip: str | None, outcome: Outcome, message: CommitMessage) -> str | None:
+    def _land(self, tip: str | None, outcome: Outcome, message: CommitMessage, stored: Stored = at_once) -> str | None:
+        stored()
         if tip is None:
             self._check_room()
         if self._way == "api":

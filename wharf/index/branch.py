@@ -16,7 +16,7 @@ from wharf.errors import NoIndexError, StorageError
 from wharf.index import commit_line, commit_objects, history, index_states, ref_names, ref_stamps, small_pack, store_clock
 from wharf.index.bare_repository import make_repository
 from wharf.index.branch_contents import BranchContents
-from wharf.index.change import Outcome
+from wharf.index.change import Outcome, at_once
 from wharf.index.commit_line import CommitLine
 from wharf.index.commit_message import CommitMessage
 from wharf.index.git import Git, identity
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from wharf.index.change import Change
+    from wharf.index.change import Change, Stored
     from wharf.index.history import Asked, HistoryEntry
     from wharf.index.index_states import IndexState
 
@@ -228,10 +228,10 @@ class Branch:
         self._latest = latest = self.snapshot(self._latest)
         return latest
 
-    def commit(self, change: Change, message: CommitMessage) -> Committed:
-        """Carry out a change as one commit on whatever the tip is by then; an outcome without edits makes none.
+    def commit(self, change: Change, message: CommitMessage, stored: Stored = at_once) -> Committed:
+        """Carry out a change as one commit on whatever the tip is by then, when what it names is `stored`.
 
-        Raises what `change.apply` raises, and StorageError when others were quicker for a minute.
+        An outcome without edits makes none. Raises what `change.apply` raises, and StorageError where others kept writing.
         """
         started = time.monotonic()
         before: str | None = None
@@ -249,7 +249,7 @@ class Branch:
             if not outcome.edits:
                 return Committed(commit=None, outcome=outcome)
             message = self._signed(message)
-            commit = self._land(snapshot.commit, outcome, message)
+            commit = self._land(snapshot.commit, outcome, message, stored)
             if commit is not None:
                 return Committed(commit=commit, outcome=outcome)
             if time.monotonic() - started > PATIENCE:
@@ -317,9 +317,10 @@ class Branch:
         """The time where the index is kept, in seconds since 1970. It dates commits, as clocks of writers may be wrong."""
         return store_clock.now(self._git.git_dir)
 
-    def _land(self, tip: str | None, outcome: Outcome, message: CommitMessage) -> str | None:
+    def _land(self, tip: str | None, outcome: Outcome, message: CommitMessage, stored: Stored = at_once) -> str | None:
         """Make one commit on `tip` and move the branch to it; None if somebody was quicker."""
         commit = self._write(tip, outcome, message)
+        stored()
         if not self._advance(tip, commit, outcome.beside):
             return None
         if random.random() < _GC_SHARE:  # noqa: S311 - spreads a cost, guards nothing

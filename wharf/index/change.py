@@ -8,15 +8,22 @@ again to a newer tip.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from wharf.errors import RefusedError, StorageError
 from wharf.index import record, wharf_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from wharf.model import File, Release, Status
+
+Stored: TypeAlias = "Callable[[], object]"
+"""Waits until what a change names is stored. Raises StorageError if it cannot be."""
+
+
+def at_once() -> None:
+    """What waits for what is there already."""
 
 
 class Records(Protocol):

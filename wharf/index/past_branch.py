@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from wharf.errors import NotFoundError, UsageError
 from wharf.index.branch import Branch
+from wharf.index.change import at_once
 from wharf.index.commit_line import resolved
 from wharf.index.index_name import is_index_name
 from wharf.index.moment import check_not_ahead
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wharf.index.branch import Committed
-    from wharf.index.change import Change, Outcome
+    from wharf.index.change import Change, Outcome, Stored
     from wharf.index.commit_message import CommitMessage
     from wharf.index.moment import Moment
 
@@ -85,9 +86,9 @@ class PastBranch(Branch):
         names = self.local_names()
         return [name for name in sorted({*names.there, *names.removed}) if is_index_name(name) and self.sibling(name).tip()]
 
-    def commit(self, change: Change, message: CommitMessage) -> Committed:
+    def commit(self, change: Change, message: CommitMessage, stored: Stored = at_once) -> Committed:
         """Never."""
-        del change, message
+        del change, message, stored
         self._refuse()
 
     def begin(self, actor: str | None = None, outcome: Outcome | None = None, at: str | None = None) -> str | None:

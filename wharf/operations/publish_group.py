@@ -121,8 +121,13 @@ def publish_group(
         if intake is not None:
             if snapshot.commit is None and repository.github and planned.changed:
                 repository.branch.begin(actor)
-            located = _located(repository, parts, _store(repository, snapshot, intake, parts))
-            done = repository.branch.commit(located, CommitMessage(verb="publish", actor=actor))
+            named, stored = _store(repository, snapshot, intake, parts)
+            try:
+                done = repository.branch.commit(
+                    _located(repository, parts, named), CommitMessage(verb="publish", actor=actor), stored
+                )
+            finally:
+                stored()  # also where there is no commit: the files are not given back before they lie still
             intake.settle(done.outcome.changed)
             commit, outcomes = done.commit, _outcomes(done.outcome)
         for each, outcome in zip(parts, outcomes, strict=True):
@@ -193,8 +198,10 @@ def _beside(repository: Repository, snapshot: Snapshot) -> bool:
     return snapshot.settings.metadata_assets and repository.github is not None
 
 
-def _store(repository: Repository, snapshot: Snapshot, intake: Intake, parts: Sequence[_Part]) -> Sequence[Named]:
-    """Bring all bytes into the store; what was new there."""
+def _store(
+    repository: Repository, snapshot: Snapshot, intake: Intake, parts: Sequence[_Part]
+) -> tuple[Sequence[Named], Callable[[], object]]:
+    """Begin to bring all bytes into the store; what is new there, and what waits for it."""
     beside = _beside(repository, snapshot)
     new = [one for each in parts for one in _incoming(each.planned.changed, each.read, beside=beside)]
     known = [one for each in parts for one in _incoming(each.planned.unchanged, each.read, beside=beside)]

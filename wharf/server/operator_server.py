@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from wharf.repository.opening import Repository
     from wharf.server.options import Options
     from wharf.server.simple_api import SimpleApi
+
+
+_TURN = 0.0005  # seconds that a thread with an upload keeps the interpreter from the one with the pages; Python says 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,7 @@ def serve(repository: Repository, options: Options, operator: Operator) -> None:
     reading = ReadingChoice.of(repository, options, private=private)
     for warning in reading.warnings():
         operator.warn(warning)
+    sys.setswitchinterval(_TURN)
     listener = listen(options.host, options.port)
     allow_open_files()
     say = quietly(operator.say)
