@@ -10,6 +10,7 @@ import contextlib
 import random
 import time
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import NoIndexError, StorageError
@@ -84,7 +85,7 @@ class Branch:
         self._objects = GitObjects(self._git) if objects is None else objects
         self._refs = RefWriter(self._git) if refs is None else refs
         self._latest: Snapshot | None = None
-        self._owns: list[GitObjects | RefWriter] = [*([] if objects else [self._objects]), *([] if refs else [self._refs])]
+        self._owns = objects is None, refs is None
 
     def __enter__(self) -> Self:
         return self
@@ -94,8 +95,8 @@ class Branch:
 
     def close(self) -> None:
         """End the git processes, unless they are those of another branch."""
-        for each in self._owns:
-            each.close()
+        for end in compress((self._objects.close, self._refs.close), self._owns):
+            end()
 
     @property
     def git_dir(self) -> Path:
@@ -344,7 +345,6 @@ class Branch:
 
     def _advance(self, tip: str | None, commit: str, beside: Mapping[str, str]) -> bool:
         """Compare and swap: move the branch from `tip` to `commit`. False: it is not at `tip` any more, or locked."""
-        removed = f"{REMOVED}{self.index}"
-        free = {} if tip else {removed: f"verify {removed} {commit_objects.ZERO}"}
+        free = {} if tip else {(removed := f"{REMOVED}{self.index}"): f"verify {removed} {commit_objects.ZERO}"}
         steps = {self.ref: f"update {self.ref} {commit} {tip or commit_objects.ZERO}", **free, **unmoved(beside)}
         return self._refs.transact(steps)
