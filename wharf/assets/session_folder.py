@@ -201,7 +201,8 @@ class FolderSessions:
         folder = self._root / session_id
         (folder / FILE).unlink(missing_ok=True)  # first: without it the rest is nothing
         if _is_folder(folder):
-            shutil.rmtree(folder)
+            with contextlib.suppress(FileNotFoundError):  # bytes that were on their way deleted themselves at this moment
+                shutil.rmtree(folder)
 
     def _delete_rests(self) -> None:
         """Delete what a process left that died while it made or deleted a session. To be called with the lock."""
@@ -210,7 +211,8 @@ class FolderSessions:
                 self._delete(id_)
 
     def _ids(self) -> list[str]:
-        return [path.name for path in _inside(self._root) if is_session_id(path.name) and _is_folder(path)]
+        with self._told():
+            return [path.name for path in _inside(self._root) if is_session_id(path.name) and _is_folder(path)]
 
     def _readable(self, session_id: str) -> UploadSession | None:
         try:

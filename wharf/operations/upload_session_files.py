@@ -147,7 +147,10 @@ def check_receiving(session: UploadSession, number: int) -> SessionFile:
 
 
 def check_bytes(path: Path, file: SessionFile, digests: Digests, *, limit: int, strict: bool) -> Distribution:
-    """The distribution whose bytes came for a file. Raises InvalidDistributionError for another size or digest, too."""
+    """The distribution whose bytes came for a file.
+
+    Raises InvalidDistributionError for another size or digest, too, and NotFoundError if the session ended meanwhile.
+    """
     if digests.size != file.size:
         raise InvalidDistributionError(
             f"{file.filename} arrived with {digests.size} bytes instead of {file.size}.", "Send all of its bytes again."
@@ -157,7 +160,11 @@ def check_bytes(path: Path, file: SessionFile, digests: Digests, *, limit: int, 
             f"{file.filename} arrived with another {' and another '.join(wrong)} than announced.",
             "Send it again: it was damaged on the way, or is another file.",
         )
-    with path.open("rb") as data:
+    try:
+        data = path.open("rb")
+    except FileNotFoundError as error:  # it is deleted with the rest of a session that ends
+        raise NotFoundError("The upload session ended while the bytes came.", "Ask for its status.") from error
+    with data:
         found = read_distribution.read(data, file.filename, limit=limit)
     if strict and found.warnings:
         raise InvalidDistributionError(

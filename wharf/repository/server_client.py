@@ -168,7 +168,9 @@ class ServerClient:
 
     def _unanswered(self, error: NoAnswerError, method: str) -> StorageError:
         if method == "GET" or not error.sent:
-            return StorageError(error.message, "Is the address right, and does the server run? What is done stays done.")
+            return StorageError(
+                error.message, "Is the address right, and does the server run? Then run the same command again."
+            )
         why = f"{error.message.removesuffix('.')}, so nobody knows whether it was done."
         return UncertainError(why, "Run the same command again: what is done stays done.")
 

@@ -99,6 +99,7 @@ def test_a_publish_that_takes_long_is_told_by_the_session(
     assert client.http.get(session["links"]["stage"]).status_code == 200
     free.set()
     soon(lambda: client.status(session) == "published")
+    assert client.get("/simple/demo/").status_code == 200  # who is told so finds it
 
 
 def test_a_publish_that_fails_when_nobody_waits_is_told_by_the_session(
@@ -133,16 +134,22 @@ def test_files_come_side_by_side(client: SessionClient, tmp_path: Path) -> None:
     assert client.publish(session).status_code == 201
 
 
-def test_a_file_that_is_deleted_while_it_comes_is_not_kept(client: SessionClient, store: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("deleted", ["file", "session"])
+def test_a_file_that_is_deleted_while_it_comes_is_not_kept(
+    client: SessionClient, store: Path, tmp_path: Path, deleted: str
+) -> None:
     wheel = make_wheel(tmp_path)
     session = client.begin().json()
     file = client.announce(session, wheel).json()
     data = wheel.read_bytes()
     answers: list[int] = []
+    link = session["links"]["session"] if deleted == "session" else file["links"]["file-upload-session"]
 
     def in_two_parts() -> Iterator[bytes]:
         yield data[:100]
-        answers.append(client.delete(file["links"]["file-upload-session"]).status_code)
+        folder = store / "sessions" / session["links"]["session"].rpartition("/")[2] / "files"
+        soon(lambda: any(folder.iterdir()))
+        answers.append(client.delete(link).status_code)
         yield data[100:]
 
     with httpx.Client(base_url=client.http.base_url, timeout=30) as http:

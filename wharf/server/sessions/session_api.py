@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from wharf.assets.session_requests import check_document, read_file, read_release, read_seconds
 from wharf.assets.session_store import LiveSessionError
+from wharf.assets.upload_session_states import PUBLISHED
 from wharf.errors import InvalidDistributionError, NotFoundError, QuotaError, TooLargeError, WharfError
 from wharf.operations.upload_session_files import (
     KeptDistributions,
@@ -172,7 +173,10 @@ class SessionApi:
         return session_answer(201, session, call.at, (("location", call.at.session(session)),))
 
     async def _status(self, id_: str, call: Call) -> Answer:
-        return session_answer(200, await call.do(lambda work: work.session(id_, newest=True)), call.at)
+        session = await call.do(lambda work: work.session(id_, newest=True))
+        if session.state == PUBLISHED:  # whoever waited for the end of a publish installs the release next
+            await self._work.refresher.refresh()
+        return session_answer(200, session, call.at)
 
     async def _extend(self, id_: str, call: Call) -> Answer:
         body = await call.body()
