@@ -26,7 +26,7 @@ _IN_ADDRESSES = (
     (re.compile(r"([A-Za-z+]{2,12}:/+[^\s'\"`?]*[?])[^\s'\"`)]+"), r"\1***"),
     (re.compile(r"((?<![A-Za-z0-9_./-])[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+@)(?!v[0-9])[^\s'\"`)]+"), r"\1***"),  # owner/name@TOKEN
 )
-_STAGES = re.compile(r"(?<=/-/stage/)[^/\s?]{4,}")
+_STAGES = re.compile(r"(/-/+stage/+)[^/\s?]{4,}", re.IGNORECASE)  # mistyped ones show nothing, and have the token all the same
 _IN_LOGS = re.compile(r"(?<![A-Za-z0-9])(wharf_|github_pat_|gh[a-z]_|eyJ)[\w.-]{8,}|(?<=//)[^/@\s]+@")
 SECRET_NAMES = re.compile("TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|(?:API|APP|PRIVATE)_?KEY", re.IGNORECASE)
 """Names of environment variables that hold secrets."""
@@ -45,7 +45,7 @@ def without_tokens(text: str, environ: Mapping[str, str] | None = None) -> str:
     text = _TOKENS.sub(_shortened, text)
     for pattern, instead in _IN_ADDRESSES:
         text = pattern.sub(instead, text)
-    return _STAGES.sub("***", text)
+    return _STAGES.sub(r"\1***", text)
 
 
 def _shortened(found: re.Match[str]) -> str:
@@ -56,7 +56,7 @@ def _shortened(found: re.Match[str]) -> str:
 
 def for_log(text: str) -> str:
     """What a client sent, without what begins like a token: a part of one too, as clients cut and mistype them."""
-    return _IN_LOGS.sub("***", _STAGES.sub("***", text))
+    return _IN_LOGS.sub("***", _STAGES.sub(r"\1***", text))
 
 
 @final

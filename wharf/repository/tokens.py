@@ -58,6 +58,18 @@ def _line(text: str) -> str:
     return text
 
 
+def _utc(moment: datetime) -> datetime:
+    """The same moment in UTC. One that UTC has no year for is the first or the last that it has."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC) if moment.year == 1 else datetime.max.replace(tzinfo=UTC)
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+"""A time with its zone, as it is in UTC."""
+
+
 class Token(BaseModel):
     """A token as stored: everything but the token.
 
@@ -72,7 +84,7 @@ class Token(BaseModel):
     scope: Scope
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     created: AwareDatetime
-    expires: AwareDatetime | None = None
+    expires: Moment | None = None
     indexes: Annotated[tuple[Annotated[str, AfterValidator(_index)], ...], Field(min_length=1, max_length=100)] | None = None
     projects: Annotated[tuple[Annotated[str, AfterValidator(_glob)], ...], Field(min_length=1, max_length=100)] | None = None
     owner: Annotated[str, Field(max_length=100), AfterValidator(_line)] | None = None

@@ -9,6 +9,7 @@ import pytest
 
 from tests.makers import make_wheel
 from tests.server.management.api import BASE, DEMO, MAIN, RELEASE, asking, fill, problem
+from wharf.cli import result_lines
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
 from wharf.operations.yank import set_yanked
@@ -196,3 +197,20 @@ def test_a_web_page_of_another_site_changes_nothing(api: httpx.Client, filled: R
     problem(api.options(f"{RELEASE}/yank", headers=headers), 405, "no-method")
     own = f"http://{api.base_url.host}:{api.base_url.port}"
     assert ask(api, filled, "yank", auth=auth, headers={"Origin": own, "Sec-Fetch-Site": "same-origin"}).status_code == 200
+
+
+@pytest.mark.parametrize("expires", ["9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59.999999-00:01"])
+def test_a_life_to_the_end_of_all_years_is_one_that_can_be_shown(api: httpx.Client, filled: Repository, expires: str) -> None:
+    auth = ("x", filled.tokens.create("boss", "manage").reveal())
+    made = api.post(f"{BASE}/tokens", json={"name": "last", "scope": "manage", "expires": expires}, auth=auth)
+    assert made.status_code == 201
+    assert result_lines.expiry(made.json()) == "expires 9999-12-31 23:59 UTC"
+    assert [result_lines.expiry(each) for each in api.get(f"{BASE}/tokens", auth=auth).json()["tokens"]][1:]
+    last = ("x", made.json()["token"])
+    assert api.post(f"{BASE}/tokens", json={"name": "more", "expires": expires}, auth=last).status_code == 201
+
+
+def test_the_rights_are_looked_at_for_the_path_that_is_answered(api: httpx.Client, filled: Repository) -> None:
+    auth = ("x", filled.tokens.add(NewToken(name="t", scope="read", indexes=["main"])).reveal())
+    for name in ("main%0A", "%0Amain", "ma%09in"):
+        problem(api.get(f"{BASE}/indexes/{name}/projects", auth=auth), 403, "not-allowed")

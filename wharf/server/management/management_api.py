@@ -108,7 +108,7 @@ class ManagementApi:
             found = await self._answer(request, receive, send)
         except WharfError as error:
             if error.http_status >= 500:
-                log.error("%s %s: %s", request.method, ascii(request.url.path), error.message)  # noqa: TRY400
+                log.error("%s %s: %s", request.method, ascii(request.scope["path"]), error.message)  # noqa: TRY400
             found = problem_of(error, misses=True)
         if found is not None:
             await send_answer(found, receive, send)
@@ -116,7 +116,7 @@ class ManagementApi:
     async def _answer(self, request: Request, receive: Receive, send: Send) -> Answer | None:
         """The answer; None: a route has answered. Raises WharfError."""
         made = self._made or await self._make()
-        path, method = request.url.path, "GET" if request.method == "HEAD" else request.method
+        path, method = request.scope["path"], "GET" if request.method == "HEAD" else request.method
         if path == HOME.removesuffix("/"):
             return _TO_HOME
         there = made.of(path)
@@ -141,7 +141,7 @@ class ManagementApi:
         from wharf.server.management.request_terms import read_body, refuse_answer, refuse_query
 
         asking = _asking(request)
-        caller = await self._callers.enter(request.url.path, asking)
+        caller = await self._callers.enter(request.scope["path"], asking)  # as the routes see it: a URL drops some letters
         if isinstance(caller, Answer):
             self._tell(request, caller)
             return problem_like(caller)

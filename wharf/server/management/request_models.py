@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from wharf.repository.tokens import Moment  # noqa: TC001 - pydantic reads it
 
 MOST_NAMES = 1000
 """Releases or projects in one request."""
@@ -60,7 +62,7 @@ class WantedToken(_Body):
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
     scope: Literal["read", "publish", "manage"] = "publish"
-    expires: AwareDatetime | None = None
+    expires: Moment | None = None
     indexes: Annotated[list[_Name], Field(min_length=1, max_length=100)] | None = None
     projects: Annotated[list[_Name], Field(min_length=1, max_length=100)] | None = None
     owner: Annotated[str, Field(max_length=100)] | None = None

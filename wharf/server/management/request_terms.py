@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
@@ -85,4 +86,26 @@ async def read_body(request: Request, *, wanted: bool) -> bytes | Answer:
         return problem(
             415, "The body has to be application/json, without a Content-Encoding.", headers=(("accept", "application/json"),)
         )
+    if _says_twice(body):
+        return problem(422, "The body has a key that is there twice.")
     return body
+
+
+class _TwiceError(ValueError):
+    """A key is there twice."""
+
+
+def _says_twice(body: bytes) -> bool:
+    """Whether a key is there twice. What is no JSON at all is told by its route."""
+    try:
+        json.loads(body, object_pairs_hook=_once)
+    except _TwiceError:
+        return True
+    except (ValueError, RecursionError):
+        return False
+    return False
+
+
+def _once(pairs: list[tuple[str, object]]) -> None:
+    if len(dict(pairs)) != len(pairs):
+        raise _TwiceError
