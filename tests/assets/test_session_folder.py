@@ -7,6 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,41 @@ def test_sessions_of_an_index_are_bounded(store: FolderSessions, monkeypatch: py
     with pytest.raises(ManySessionsError, match="default"):
         store.create(_session("3"))
     store.create(_session("3", "staging"))
+
+
+def test_of_sessions_that_ended_the_newest_are_told(store: FolderSessions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_folder, "MOST_ENDED", 2)
+    made = [_session(str(number)) for number in range(6)]
+    for number, each in enumerate(made[:5]):
+        store.create(each)
+        store.update(each.id, partial(_canceled, ended=NOW + timedelta(seconds=5 - number)))
+    other = store.create(_session("1", "staging"))
+    store.create(made[5])
+    assert {each.id for each in store.all()} == {each.id for each in (made[0], made[1], made[5], other)}
+
+
+def _canceled(session: UploadSession, ended: datetime) -> UploadSession:
+    return dataclasses.replace(session, state="canceled", ended=ended)
+
+
+def test_who_guesses_a_stage_has_no_session_read(store: FolderSessions, monkeypatch: pytest.MonkeyPatch) -> None:
+    sessions = [store.create(_session(str(number))) for number in range(3)]
+    assert store.by_token(sessions[1].token) == sessions[1]
+    read: list[str] = []
+    seen = store._read
+
+    def noted(id_: str) -> bytes:
+        read.append(id_)
+        return seen(id_)
+
+    monkeypatch.setattr(store, "_read", noted)
+    for guess in ("A" * 43, "x", "../../etc"):
+        assert store.by_token(Secret(guess)) is None
+    assert not read
+    newest = store.create(_session("9"))
+    read.clear()
+    assert store.by_token(newest.token) == newest
+    assert set(read) == {newest.id}
 
 
 def test_no_update_is_lost(tmp_path: Path) -> None:

@@ -12,14 +12,13 @@ import os
 import secrets
 import shutil
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from wharf.assets.session_json import LARGEST, session_bytes, session_of
 from wharf.assets.session_store import LiveSessionError, ManySessionsError
-from wharf.assets.upload_session import MOST_SESSIONS, is_session_id
+from wharf.assets.upload_session import MOST_ENDED, MOST_SESSIONS, is_session_id, is_session_token
 from wharf.assets.upload_session_states import PENDING
-from wharf.errors import UNWRITABLE, NotFoundError, OddFileError, StorageError
+from wharf.errors import UNWRITABLE, NotFoundError, StorageError
 from wharf.system import disk_remedies, owner_only_folder, regular_file
 
 if TYPE_CHECKING:
@@ -35,14 +34,6 @@ _DEPTH = 3  # parts of the path of a session's file below the store's folder: se
 _FILES = "files"
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What is remembered of a session's file that has not changed since."""
-
-    stamp: tuple[int, int, int]
-    digest: str
-
-
 class FolderSessions:
     """The upload sessions of a store in a folder. Any number of processes may use it at once.
 
@@ -55,19 +46,21 @@ class FolderSessions:
 
     def __init__(self, root: Path) -> None:
         self._root = root / "sessions"
-        self._seen: dict[str, _Seen] = {}
+        self._digests: dict[str, str] = {}
         self._look = threading.Lock()
 
     def create(self, session: UploadSession) -> UploadSession:
         """Keep a new session, as it is. Raises LiveSessionError and ManySessionsError."""
         with self._told(), self._alone():
             self._delete_rests()
-            live = [each for each in self.all() if each.live and not each.is_over(session.created)]
+            there = self.all()
+            live = [each for each in there if each.live and not each.is_over(session.created)]
             for each in live:
                 if each.release == session.release:
                     raise LiveSessionError(each)
             if sum(each.index == session.index for each in live) >= MOST_SESSIONS:
                 raise ManySessionsError(session.index)
+            self._delete_oldest([each for each in there if each.index == session.index and not each.live])
             owner_only_folder.make(self._root / session.id / _FILES)
             self._write(session)
             for folder in (self._root, self._root.parent):  # the folder of all sessions may be as new as this one
@@ -100,10 +93,12 @@ class FolderSessions:
 
     def by_token(self, token: Secret) -> UploadSession | None:
         """The session with that token."""
+        if not is_session_token(token.reveal()):
+            return None
         digest = token.sha256()
         with self._look:
             self._look_around()
-            id_ = next((id_ for id_, seen in self._seen.items() if seen.digest == digest), None)
+            id_ = next((id_ for id_, each in self._digests.items() if each == digest), None)
         found = None if id_ is None else self._readable(id_)
         return found if found is not None and found.token == token else None
 
@@ -210,6 +205,13 @@ class FolderSessions:
             if not os.path.lexists(self._root / id_ / FILE):
                 self._delete(id_)
 
+    def _delete_oldest(self, ended: Sequence[UploadSession]) -> None:
+        """Of sessions that ended, keep the newest. To be called with the lock."""
+        for each in sorted(ended, key=lambda each: each.ended or each.created)[:-MOST_ENDED]:
+            with contextlib.suppress(NotFoundError), self.publishing(each.id) as mine:
+                if mine:
+                    self._delete(each.id)
+
     def _ids(self) -> list[str]:
         with self._told():
             return [path.name for path in _inside(self._root) if is_session_id(path.name) and _is_folder(path)]
@@ -221,20 +223,15 @@ class FolderSessions:
             return None
 
     def _look_around(self) -> None:
-        """Know the tokens of all sessions: only files that are new or changed are read."""
+        """Know the tokens of all sessions. One never changes, so only files that are new are read: anybody may ask."""
         there = {}
-        for id_ in self._ids():
-            with contextlib.suppress(FileNotFoundError, OddFileError):
-                status = regular_file.status_of(self._root / id_ / FILE, _DEPTH)
-                stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
-                seen = self._seen.get(id_)
-                if seen is None or seen.stamp != stamp:
-                    session = self._readable(id_)
-                    if session is None:
-                        continue
-                    seen = _Seen(stamp, session.token.sha256())
-                there[id_] = seen
-        self._seen = there
+        for id_ in filter(is_session_id, _names_in(self._root)):
+            digest = self._digests.get(id_)
+            session = self._readable(id_) if digest is None else None
+            digest = session.token.sha256() if session is not None else digest
+            if digest is not None:
+                there[id_] = digest
+        self._digests = there
 
     def _place(self, session_id: str, file: SessionFile) -> Path:
         return self._root / session_id / _FILES / str(file.number)
@@ -302,11 +299,15 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def _inside(folder: Path) -> list[Path]:
+def _names_in(folder: Path) -> list[str]:
     try:
-        return sorted(folder.iterdir())
+        return sorted(path.name for path in folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _inside(folder: Path) -> list[Path]:
+    return [folder / name for name in _names_in(folder)]
 
 
 def _sync(path: Path) -> None:

@@ -30,6 +30,8 @@ REMEMBERED: Final = timedelta(days=1)
 """How long the end of a session is told, after it was published or canceled."""
 MOST_SESSIONS: Final = 100
 """Sessions of one index that may be live at once."""
+MOST_ENDED: Final = 500
+"""Sessions of one index that are told after their end."""
 MOST_FILES: Final = 1000
 """Files of one session."""
 MOST_UPLOADS: Final = 10_000

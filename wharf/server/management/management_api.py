@@ -159,7 +159,9 @@ class ManagementApi:
 
     def _refuse_rate(self, request: Request, *, writes: bool) -> Answer | None:
         authorization = request.headers.get("authorization")
-        digest = None if authorization is None else hashlib.sha256(authorization.encode("latin-1")).hexdigest()
+        token = None if authorization is None else authorization.encode("latin-1")
+        known = token is not None and self._access.name_of(token) is not None
+        digest = hashlib.sha256(token).hexdigest() if token is not None and known else None
         address = request.client.host if request.client else ""
         wait = self._rates.take(address, digest, writes=writes)
         if not wait:

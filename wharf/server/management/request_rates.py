@@ -28,16 +28,22 @@ class _Bucket:
 
 
 class RequestRates:
-    """For the event loop's thread. `clock` is in seconds."""
+    """For the event loop's thread. `clock` is in seconds.
+
+    Whoever has no token that is known has another count of the address than those who have one: behind one address, as that of
+    a proxy, strangers leave the others their room.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._buckets: OrderedDict[tuple[str, bool], _Bucket] = OrderedDict()
 
     def take(self, address: str, digest: str | None, *, writes: bool) -> int:
-        """Count one request of an address and, by its digest, a token. 0: there is room; else the seconds until there is."""
+        """Count one request of an address and, by its digest, a token that is known. 0: there is room; else the seconds until
+        there is.
+        """
         most = WRITES if writes else READS
-        wait = self._take((f"@{address}", writes), most * BEHIND_ONE_ADDRESS)
+        wait = self._take((f"{'?' if digest is None else '@'}{address}", writes), most * BEHIND_ONE_ADDRESS)
         if digest is not None and not wait:
             wait = self._take((digest, writes), most)
         return math.ceil(wait)
