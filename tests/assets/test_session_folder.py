@@ -94,6 +94,11 @@ def test_sessions_of_an_index_are_bounded(store: FolderSessions, monkeypatch: py
     with pytest.raises(ManySessionsError, match="default"):
         store.create(_session("3"))
     store.create(_session("3", "staging"))
+    other = dataclasses.replace(_session("3"), creator="somebody else")
+    store.create(other)  # nobody takes the room of others
+    monkeypatch.setattr(session_folder, "MOST_OF_ALL", 3)
+    with pytest.raises(ManySessionsError, match="default"):
+        store.create(dataclasses.replace(_session("4"), creator="a third"))
 
 
 def test_of_sessions_that_ended_the_newest_are_told(store: FolderSessions, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from wharf.assets.session_json import LARGEST, session_bytes, session_of
 from wharf.assets.session_store import LiveSessionError, ManySessionsError
-from wharf.assets.upload_session import MOST_ENDED, MOST_SESSIONS, is_session_id, is_session_token
+from wharf.assets.upload_session import MOST_ENDED, MOST_OF_ALL, MOST_SESSIONS, is_session_id, is_session_token
 from wharf.assets.upload_session_states import PENDING
 from wharf.errors import UNWRITABLE, NotFoundError, StorageError
 from wharf.system import disk_remedies, owner_only_folder, regular_file
@@ -58,7 +58,9 @@ class FolderSessions:
             for each in live:
                 if each.release == session.release:
                     raise LiveSessionError(each)
-            if sum(each.index == session.index for each in live) >= MOST_SESSIONS:
+            of_index = [each for each in live if each.index == session.index]
+            own = [each for each in of_index if each.creator == session.creator]
+            if len(own) >= MOST_SESSIONS or len(of_index) >= MOST_OF_ALL:
                 raise ManySessionsError(session.index)
             self._delete_oldest([each for each in there if each.index == session.index and not each.live])
             owner_only_folder.make(self._root / session.id / _FILES)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from wharf.assets.upload_session import MOST_SESSIONS
 from wharf.errors import ConflictError, WharfError
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class ManySessionsError(WharfError):
 
     def __init__(self, index: str) -> None:
         super().__init__(
-            f"The index {index!r} has {MOST_SESSIONS} upload sessions that are neither published nor canceled.",
+            f"The index {index!r} has as many upload sessions as it may have that are neither published nor canceled.",
             "Publish or cancel some of them; those that nobody continues end by themselves after a week.",
         )
 
@@ -59,7 +58,7 @@ class SessionStore(Protocol):
         """Keep a new session, and give it as it is kept: on GitHub it has another id and token, which name its draft.
 
         Raises LiveSessionError, with the session that is there, if another one of the same `release` is `live`; of two that
-        come at once, one wins. Raises ManySessionsError if its index has MOST_SESSIONS live ones. Those that are `is_over` by
+        come at once, one wins. Raises ManySessionsError if there are too many live ones. Those that are `is_over` by
         the `created` of the new one count for neither.
         """
         ...

@@ -29,7 +29,9 @@ LONGEST: Final = timedelta(days=30)
 REMEMBERED: Final = timedelta(days=1)
 """How long the end of a session is told, after it was published or canceled."""
 MOST_SESSIONS: Final = 100
-"""Sessions of one index that may be live at once."""
+"""Sessions of one index that may be live at once: in a folder those of one creator, so that nobody takes the room of others."""
+MOST_OF_ALL: Final = 1000
+"""Those of all creators, in a folder."""
 MOST_ENDED: Final = 500
 """Sessions of one index that are told after their end."""
 MOST_FILES: Final = 1000
