@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.server.running import soon
 from wharf.assets import session_folder
 from wharf.assets.session_folder import FolderSessions
+from wharf.assets.session_record import SessionRecord
 from wharf.assets.session_store import LiveSessionError, ManySessionsError, SessionStore
 from wharf.assets.upload_session import LIFE, SessionFile, UploadSession, new_session
 from wharf.errors import ConflictError, NotFoundError, OddFileError, StorageError
@@ -28,6 +31,10 @@ def _session(version: str = "1.0", index: str = "default") -> UploadSession:
 
 def _file(number: int = 0, name: str = "demo-1.0.tar.gz") -> SessionFile:
     return SessionFile(number=number, filename=name, size=3, hashes={"sha256": "0" * 64})
+
+
+def _with(file: SessionFile, session: UploadSession) -> UploadSession:
+    return session.with_file(file)
 
 
 @pytest.fixture
@@ -120,13 +127,13 @@ def test_who_guesses_a_stage_has_no_session_read(store: FolderSessions, monkeypa
     sessions = [store.create(_session(str(number))) for number in range(3)]
     assert store.by_token(sessions[1].token) == sessions[1]
     read: list[str] = []
-    seen = store._read
+    seen = store._records.read
 
-    def noted(id_: str) -> bytes:
+    def noted(id_: str) -> SessionRecord:
         read.append(id_)
         return seen(id_)
 
-    monkeypatch.setattr(store, "_read", noted)
+    monkeypatch.setattr(store._records, "read", noted)
     for guess in ("A" * 43, "x", "../../etc"):
         assert store.by_token(Secret(guess)) is None
     assert not read
@@ -149,6 +156,73 @@ def test_no_update_is_lost(tmp_path: Path) -> None:
     assert found is not None
     assert len(found.files) == 24
     assert found.taken == 24
+
+
+def test_changes_that_come_while_one_is_written_are_written_together(
+    store: FolderSessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+    session, first, go = _session(), threading.Event(), threading.Event()
+    store.create(session)
+    write = FolderSessions._write
+
+    def slowly(self: FolderSessions, after: UploadSession, base: str | None = None) -> None:
+        written.append(len(after.files))
+        first.set()
+        assert go.wait(10)
+        write(self, after, base)
+
+    def add(number: int) -> UploadSession:
+        return store.update(session.id, lambda each: each.with_file(_file(number, f"demo-1.0-{number}.zip")))
+
+    def refuse(each: UploadSession) -> UploadSession:
+        raise ConflictError(each.id)
+
+    monkeypatch.setattr(FolderSessions, "_write", slowly)
+    with ThreadPoolExecutor(8) as pool:
+        added = [pool.submit(add, 0)]
+        assert first.wait(10)
+        added += [pool.submit(add, number) for number in range(1, 6)]
+        refused = pool.submit(store.update, session.id, refuse)
+        soon(lambda: len(store._asked.get(session.id, ())) == 6)
+        go.set()
+        assert [each.result().files[f"demo-1.0-{number}.zip"].number for number, each in enumerate(added)] == list(range(6))
+        with pytest.raises(ConflictError):
+            refused.result()
+    assert written == [1, 6]
+
+
+@pytest.mark.parametrize("damage", ["torn", "empty", "of another record", "gone"])
+def test_what_a_power_cut_left_of_an_announcement_says_nothing(store: FolderSessions, tmp_path: Path, damage: str) -> None:
+    session = _session()
+    store.create(session)
+    later = tmp_path / "sessions" / session.id / "session.later"
+    announced = store.update(session.id, lambda each: each.with_file(_file()))
+    assert FolderSessions(tmp_path).get(session.id) == announced
+    done = dataclasses.replace(_file(1, "demo-1.0.zip"), state="completed", sha256="0" * 64)
+    if damage == "of another record":
+        before = later.read_bytes()
+        session = store.update(session.id, lambda each: each.with_file(done))
+        later.write_bytes(before)
+    elif damage == "gone":
+        later.unlink()
+    else:
+        later.write_bytes(later.read_bytes()[: -5 if damage == "torn" else 0])
+    for each in (store, FolderSessions(tmp_path)):
+        assert each.get(session.id) == session
+
+
+def test_another_process_is_seen_at_once(store: FolderSessions, tmp_path: Path) -> None:
+    session, other = _session(), FolderSessions(tmp_path)
+    store.create(session)
+    for number in range(20):
+        file = _file(number, f"demo-1.0-{number}.zip")
+        if number % 3 == 0:
+            file = dataclasses.replace(file, state="completed", sha256="0" * 64)
+        store, other = other, store
+        changed = store.update(session.id, partial(_with, file))
+        assert other.get(session.id) == changed
+        assert len(changed.files) == number + 1
 
 
 def test_a_change_that_is_refused_changes_nothing(store: FolderSessions) -> None:

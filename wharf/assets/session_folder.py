@@ -12,10 +12,11 @@ import os
 import secrets
 import shutil
 import threading
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO
 
-from wharf.assets.session_json import LARGEST, session_bytes, session_of
+from wharf.assets.session_record import DEPTH, FILE, SessionRecords
 from wharf.assets.session_store import LiveSessionError, ManySessionsError
+from wharf.assets.shared_update import AskedChange, answered
 from wharf.assets.upload_session import MOST_ENDED, MOST_OF_ALL, MOST_SESSIONS, is_session_id, is_session_token
 from wharf.assets.upload_session_states import PENDING
 from wharf.errors import UNWRITABLE, NotFoundError, StorageError
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from wharf.assets.upload_session import SessionFile, UploadSession
     from wharf.secret import Secret
 
-FILE: Final = "session.json"
-
-_DEPTH = 3  # parts of the path of a session's file below the store's folder: sessions, id, session.json
 _FILES = "files"
 
 
@@ -39,6 +37,7 @@ class FolderSessions:
 
     - Whoever writes holds the lock of the folder. A session's file is replaced whole, and is on the disk then. Only what is
       said of files that are on their way may be lost by a power cut, and not by the end of a process: they are sent again.
+    - Changes of a session that come while another one is written are written together.
     - Whoever publishes a session holds a lock in its own folder, which ends with the process.
     - A folder without a session's file is the rest of a session that was deleted, or never made.
     - What is read or deleted as a file is a regular file in real folders. A link or a device is an OddFileError.
@@ -48,6 +47,9 @@ class FolderSessions:
         self._root = root / "sessions"
         self._digests: dict[str, str] = {}
         self._look = threading.Lock()
+        self._records = SessionRecords(self._root)
+        self._asked: dict[str, list[AskedChange]] = {}
+        self._asking, self._turn = threading.Lock(), threading.Lock()
 
     def create(self, session: UploadSession) -> UploadSession:
         """Keep a new session, as it is. Raises LiveSessionError and ManySessionsError."""
@@ -79,19 +81,11 @@ class FolderSessions:
         del newest
         if not is_session_id(session_id):
             return None
-        path = self._root / session_id / FILE
         try:
             with self._told():
-                data = self._read(session_id)
+                return self._records.read(session_id).session
         except FileNotFoundError:
             return None
-        try:
-            session = session_of(data)
-        except ValueError as error:
-            raise _unreadable(path, str(error)) from error
-        if session.id != session_id:
-            raise _unreadable(path, "it has the id of another one")
-        return session
 
     def by_token(self, token: Secret) -> UploadSession | None:
         """The session with that token."""
@@ -117,17 +111,33 @@ class FolderSessions:
 
     def update(self, session_id: str, change: Callable[[UploadSession], UploadSession]) -> UploadSession:
         """Replace a session by what `change` makes of it. Raises NotFoundError, and what `change` raises."""
-        with self._told(), self._alone():
-            before = self.get(session_id)
-            if before is None:
-                raise _gone()
-            after = change(before)
-            if after != before:
-                durable = _settled(after) != _settled(before)
-                if durable and _is_folder(self._root / session_id / _FILES):
-                    _sync(self._root / session_id / _FILES)  # where the names of bytes are that it speaks of
-                self._write(after, durable=durable)
-            return after
+        if not is_session_id(session_id):
+            raise _gone()
+        asked = AskedChange(change)
+        with self._asking:
+            self._asked.setdefault(session_id, []).append(asked)
+        with self._turn:
+            if asked.waits:
+                with self._asking:
+                    group = self._asked.pop(session_id)
+                with answered(group), self._told(), self._alone():
+                    self._update(session_id, group)
+        return asked.result()
+
+    def _update(self, session_id: str, group: Sequence[AskedChange]) -> None:
+        """Carry out changes that came together: they are written once."""
+        try:
+            record = self._records.read(session_id)
+        except FileNotFoundError:
+            raise _gone() from None
+        before = after = record.session
+        for each in group:
+            after = each.carry_out(after)
+        if after != before:
+            durable = _settled(after) != _settled(before)
+            if durable and _is_folder(self._root / session_id / _FILES):
+                _sync(self._root / session_id / _FILES)  # where the names of bytes are that it speaks of
+            self._write(after, None if durable else record.base)
 
     @contextlib.contextmanager
     def publishing(self, session_id: str) -> Iterator[bool]:
@@ -135,7 +145,7 @@ class FolderSessions:
         path = self._root / session_id / "publishing"
         try:
             with self._told():
-                handle = regular_file.handle_of(path, _DEPTH, os.O_RDWR | os.O_CREAT)
+                handle = regular_file.handle_of(path, DEPTH, os.O_RDWR | os.O_CREAT)
         except FileNotFoundError as error:
             raise _gone() from error
         try:
@@ -158,7 +168,7 @@ class FolderSessions:
         try:
             with self._told():
                 _sync(path)
-                regular_file.put(path, self._place(session_id, file), _DEPTH + 1, synced=False)
+                regular_file.put(path, self._place(session_id, file), DEPTH + 1, synced=False)
         except FileNotFoundError as error:
             raise _gone() from error
 
@@ -166,14 +176,14 @@ class FolderSessions:
         """The bytes of a file. Raises NotFoundError."""
         try:
             with self._told():
-                return os.fdopen(regular_file.handle_of(self._place(session_id, file), _DEPTH + 1), "rb", buffering=0)
+                return os.fdopen(regular_file.handle_of(self._place(session_id, file), DEPTH + 1), "rb", buffering=0)
         except FileNotFoundError as error:
             raise NotFoundError(f"{file.filename} is not in the upload session any more.") from error
 
     def drop(self, session_id: str, file: SessionFile) -> None:
         """Delete the bytes of a file."""
         with self._told(), contextlib.suppress(FileNotFoundError):
-            regular_file.delete(self._place(session_id, file), _DEPTH + 1)
+            regular_file.delete(self._place(session_id, file), DEPTH + 1)
 
     def ready(self, session: UploadSession) -> None:
         """Nothing: the publish takes the bytes as they are."""
@@ -238,24 +248,9 @@ class FolderSessions:
     def _place(self, session_id: str, file: SessionFile) -> Path:
         return self._root / session_id / _FILES / str(file.number)
 
-    def _read(self, session_id: str) -> bytes:
-        path = self._root / session_id / FILE
-        with os.fdopen(regular_file.handle_of(path, _DEPTH), "rb") as file:
-            data = file.read(LARGEST + 1)
-        if len(data) > LARGEST:
-            raise _unreadable(path, "it is too large")
-        return data
-
-    def _write(self, session: UploadSession, *, durable: bool = True) -> None:
-        """Replace the file of a session: after a power cut it is as before or after, and `durable`: after. Needs the lock."""
-        folder = self._root / session.id
-        fresh = folder / f"{FILE}.new"
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(session_bytes(session))
-            file.flush()
-            os.fsync(file.fileno())
-        regular_file.put(fresh, folder / FILE, _DEPTH, synced=durable)
+    def _write(self, session: UploadSession, base: str | None = None) -> None:
+        """Replace the record of a session, as `SessionRecords.write`. Needs the lock."""
+        self._records.write(session, base)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -288,12 +283,6 @@ def _settled(session: UploadSession) -> UploadSession:
 
 def _gone() -> NotFoundError:
     return NotFoundError("The upload session is not there any more.", "Begin another one.")
-
-
-def _unreadable(path: Path, why: str) -> StorageError:
-    return StorageError(
-        f"{path} cannot be read as an upload session: {why}.", f"Delete the folder {path.parent}, and begin the session again."
-    )
 
 
 def _is_folder(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -74,7 +75,7 @@ class Repository:
     def sessions(self) -> SessionStore:
         """The upload sessions of all indexes."""
         if isinstance(self.assets, FolderStore):
-            return FolderSessions(self.folder or Path(self.where))
+            return _folder_sessions((self.folder or Path(self.where)).absolute())
         return self.assets.sessions(self.branch)
 
     @contextmanager
@@ -107,6 +108,12 @@ class Repository:
         github = self.github.with_token(token)
         with self.branch.acting_as(github) as branch:
             yield replace(self, branch=branch, assets=self.assets.acting_as(github), github=github)
+
+
+@functools.lru_cache(maxsize=16)
+def _folder_sessions(folder: Path) -> FolderSessions:
+    """One for the whole process: it remembers sessions as it read them last."""
+    return FolderSessions(folder)
 
 
 @contextmanager

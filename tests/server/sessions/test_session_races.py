@@ -16,6 +16,7 @@ import pytest
 from tests.makers import make_sdist, make_wheel
 from tests.server.running import soon
 from tests.server.session_client import SessionClient, path_of, sessions
+from wharf.assets.session_folder import FolderSessions
 from wharf.errors import StorageError
 from wharf.operations import upload_session_publish
 from wharf.repository.opening import open_repository
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from wharf.assets.upload_session import UploadSession
     from wharf.repository.opening import Repository
 
 
@@ -64,6 +66,20 @@ def test_of_two_who_publish_at_once_both_learn_that_it_is_published(
     assert set(answers) <= {201, 202}
     soon(lambda: client.status(session) == "published")
     assert len(list(repository.branch.history())) == 1
+
+
+def test_each_answer_tells_of_the_stage_of_its_own_session(client: SessionClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = threading.Barrier(2)
+
+    def shows(_: FolderSessions, session: UploadSession) -> bool:
+        both.wait(10)
+        return session.version == "1.0"
+
+    monkeypatch.setattr(FolderSessions, "shows", shows)
+    with ThreadPoolExecutor(2) as pool:
+        for name in ("first", "second", "third"):
+            begun = pool.map(client.begin, (name, name), ("1.0", "2.0"))
+            assert ["stage" in each.json()["links"] for each in begun] == [True, False]
 
 
 def test_a_publish_that_takes_long_is_told_by_the_session(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import BusyError, InvalidDistributionError, NotFoundError, StorageError, TooLargeError
@@ -13,7 +14,7 @@ from wharf.server.web.spooled_file import check_room
 from wharf.system import disk_remedies
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
     from typing import BinaryIO
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 128
 """Files that may come at the same time: each holds up to half a megabyte of memory."""
+
+SMALL: Final = 256 << 10
+"""Bytes of a file of which the first are taken before anything is done. Mostly those are all, and need one thread."""
 
 _BUFFER = 128 << 10  # bytes in memory before they are written
 _LOOK_EVERY = 16 << 20  # bytes between two looks at how much room is left
@@ -39,36 +43,84 @@ class IncomingBytes:
         """Whether as many come as may."""
         return self._left < 1
 
-    async def take(self, request: Request, file: SessionFile, path: Path) -> Digests:
-        """Write the body of a request to a new file at `path`, with the digests that were announced.
+    async def first(self, request: Request) -> tuple[bytes, bool]:
+        """The first piece of a small body, and whether that is all of it. Of a large one nothing is read.
+
+        Raises BusyError, and what a body can raise.
+        """
+        too_long = TooLargeError("The file comes with more bytes than its Content-Length says.", "Send it again.")
+        length = check_length(request, sys.maxsize, too_long)
+        if length is None or length > SMALL:
+            return b"", False
+        with self._one():
+            first = await anext(pieces(request, length, too_long), b"")
+        return first, len(first) == length
+
+    async def take(self, request: Request, file: SessionFile, path: Path, first: bytes) -> Digests:
+        """Write the body of a request to a new file at `path`, with the digests that were announced. `first` of it is here.
 
         Raises InvalidDistributionError for another length than was announced, BusyError, and what a body can raise. The caller
         deletes the file.
         """
-        too_long = TooLargeError(
-            f"{file.filename} comes with more than the {file.size} bytes that were announced.",
-            "Announce its size, and send it again.",
-        )
+        too_long = _too_long(file)
         length = check_length(request, file.size, too_long)
-        if length is not None and length != file.size:
-            raise InvalidDistributionError(
-                f"{file.filename} comes with {length} bytes instead of {file.size}.", "Send all of its bytes."
-            )
+        if length is not None:
+            _check_size(file, length, too_long)
+        with self._one(), _told(path):
+            return await _written(first, pieces(request, file.size - len(first), too_long), file, path)
+
+    @contextlib.contextmanager
+    def _one(self) -> Iterator[None]:
+        """One more that comes."""
         if self.busy:
             raise BusyError("Too many uploads are under way.", "Try again in a moment.")
         self._left -= 1
         try:
-            return await _written(pieces(request, file.size, too_long), file, path)
-        except FileNotFoundError as error:
-            raise NotFoundError("The upload session is not there any more.", "Begin another one.") from error
-        except OSError as error:
-            raise StorageError(f"{path.parent} cannot be used: {error.strerror}.", disk_remedies.hint(error)) from error
+            yield
         finally:
             self._left += 1
 
 
-async def _written(body: AsyncIterator[bytes], file: SessionFile, path: Path) -> Digests:
-    digests, buffer, looked = Digests(file.hashes), bytearray(), 0
+def write_whole(body: bytes, file: SessionFile, path: Path) -> Digests:
+    """The same as `take` for bytes that are there. For a thread."""
+    _check_size(file, len(body), _too_long(file))
+    digests = Digests(file.hashes)
+    with _told(path):
+        check_room(path.parent, file.size)
+        with path.open("xb", 0) as target:
+            _write(target, body, digests)
+    return digests
+
+
+def _check_size(file: SessionFile, length: int, too_long: TooLargeError) -> None:
+    if length > file.size:
+        raise too_long
+    if length != file.size:
+        raise InvalidDistributionError(
+            f"{file.filename} comes with {length} bytes instead of {file.size}.", "Send all of its bytes."
+        )
+
+
+def _too_long(file: SessionFile) -> TooLargeError:
+    return TooLargeError(
+        f"{file.filename} comes with more than the {file.size} bytes that were announced.",
+        "Announce its size, and send it again.",
+    )
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say what it means that the disk does not take the bytes."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise NotFoundError("The upload session is not there any more.", "Begin another one.") from error
+    except OSError as error:
+        raise StorageError(f"{path.parent} cannot be used: {error.strerror}.", disk_remedies.hint(error)) from error
+
+
+async def _written(first: bytes, body: AsyncIterator[bytes], file: SessionFile, path: Path) -> Digests:
+    digests, buffer, looked = Digests(file.hashes), bytearray(first), 0
     await asyncio.to_thread(check_room, path.parent, file.size)
     with contextlib.closing(await asyncio.to_thread(path.open, "xb", 0)) as target:
         async for piece in body:
@@ -83,7 +135,7 @@ async def _written(body: AsyncIterator[bytes], file: SessionFile, path: Path) ->
     return digests
 
 
-def _write(target: BinaryIO, data: bytearray, digests: Digests) -> None:
+def _write(target: BinaryIO, data: bytes | bytearray, digests: Digests) -> None:
     digests.update(data)
     view = memoryview(data)
     while view:

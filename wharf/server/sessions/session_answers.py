@@ -13,7 +13,7 @@ from wharf.server.http.error_answers import told
 from wharf.server.http.problem_answers import PAUSED, problem, problem_like, problem_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from datetime import datetime
 
     from wharf.assets.upload_session import SessionFile, UploadSession
@@ -35,13 +35,9 @@ META: Final[dict[str, Json]] = {"api-version": API_VERSION}
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """The addresses of sessions, seen from where the client is: `base` is that of the index, without a slash at its end.
-
-    `stages`: whether the server shows the stage of a session.
-    """
+    """The addresses of sessions, seen from where the client is: `base` is that of the index, without a slash at its end."""
 
     base: str
-    stages: Callable[[], bool] = lambda: True
 
     @property
     def root(self) -> str:
@@ -61,8 +57,10 @@ class Addresses:
         return f"{self.base}/-/stage/{session.token.reveal()}/simple/"
 
 
-def session_answer(status: int, session: UploadSession, at: Addresses, headers: Iterable[tuple[str, str]] = ()) -> Answer:
-    """A session as it is now."""
+def session_answer(
+    status: int, session: UploadSession, at: Addresses, headers: Iterable[tuple[str, str]] = (), *, staged: bool
+) -> Answer:
+    """A session as it is now. `staged`: this server shows its stage."""
     links: dict[str, Json] = {"session": at.session(session)}
     notices: list[Json] = [*session.notices]
     said: dict[str, Json] = {
@@ -78,7 +76,7 @@ def session_answer(status: int, session: UploadSession, at: Addresses, headers: 
     if session.state not in DONE:
         for name, below in (("upload", "files"), ("publish", "publish"), ("extend", "extend")):
             links[name] = f"{at.session(session)}/{below}"
-        if at.stages():
+        if staged:
             links["stage"] = at.stage(session)
             said["session-token"] = session.token.reveal()
         else:

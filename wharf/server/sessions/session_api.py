@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from wharf.assets.session_requests import check_document, read_file, read_release, read_seconds
 from wharf.assets.session_store import LiveSessionError
 from wharf.assets.upload_session_states import PUBLISHED
-from wharf.errors import InvalidDistributionError, NotFoundError, QuotaError, TooLargeError, WharfError
+from wharf.errors import InvalidDistributionError, NotFoundError, QuotaError, WharfError
 from wharf.operations.upload_session_files import (
     KeptDistributions,
     announce_file,
@@ -27,10 +26,10 @@ from wharf.operations.upload_session_publish import SessionPublish, publish_sess
 from wharf.operations.upload_session_verbs import begin_session, cancel_session, extend_session
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http.answer import Answer
-from wharf.server.http.request_body import check_length, pieces
 from wharf.server.sessions import session_answers
-from wharf.server.sessions.incoming_bytes import IncomingBytes
+from wharf.server.sessions.incoming_bytes import IncomingBytes, write_whole
 from wharf.server.sessions.session_answers import MEDIA_TYPE, Addresses, file_answer, refusal, refusal_in_words, session_answer
+from wharf.server.sessions.session_call import Call, media_type, takes
 from wharf.server.web.answer_response import AnswerResponse
 
 if TYPE_CHECKING:
@@ -42,42 +41,17 @@ if TYPE_CHECKING:
 
     from wharf.assets.upload_session import SessionFile, UploadSession
     from wharf.operations.upload_session_files import Digests
-    from wharf.server.access.access_protocol import Uploader
     from wharf.server.logs.operator_log import RefusalLog
     from wharf.server.sessions.session_work import SessionWork, Work
 
 log = logging.getLogger("wharf")
 
-BODY_LIMIT: Final = 64 << 10
-"""Bytes of a JSON document of a client."""
 ANSWER_WITHIN: Final = 40.0
 """Seconds after which a publish that still runs is answered with 202: proxies give up after a minute."""
 CHECKS: Final = 8
 """Files that are checked and given to the store at the same time: over GitHub, most of them are on their way there."""
 PUBLISHES: Final = 8
 """Sessions that are published at the same time."""
-_TOO_LARGE = TooLargeError(f"The JSON document has more than {BODY_LIMIT >> 10} KiB.", "Send what the documentation shows.")
-_ANY = frozenset({"*/*", "application/*", MEDIA_TYPE, "application/vnd.pypi.upload.latest+json"})
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A request of somebody who may upload to the index."""
-
-    request: Request
-    index: str
-    at: Addresses
-    uploader: Uploader
-    work: SessionWork
-
-    async def body(self) -> bytes:
-        """The JSON document of it. Raises WharfError."""
-        check_length(self.request, BODY_LIMIT, _TOO_LARGE)
-        return b"".join([piece async for piece in pieces(self.request, BODY_LIMIT, _TOO_LARGE)])
-
-    async def do(self, question: Callable[[Work], UploadSession]) -> UploadSession:
-        """What comes of a session, in another thread."""
-        return await self.work.run(self.index, self.uploader, question)
 
 
 class SessionApi:
@@ -125,16 +99,16 @@ class SessionApi:
         if handle is None:
             allowed = ", ".join(methods)
             return refusal_in_words(405, f"Only {allowed} is answered here.", headers=(("allow", allowed),))
-        if not _takes(request.headers.get("accept", "")):
+        if not takes(request.headers.get("accept", "")):
             return refusal_in_words(406, f"The client does not take the format that the server has: {MEDIA_TYPE}.")
         is_bytes = parts[-1] == "bytes"
-        if request.method == "POST" and not is_bytes and _media_type(request) != MEDIA_TYPE:
+        if request.method == "POST" and not is_bytes and media_type(request) != MEDIA_TYPE:
             return refusal_in_words(415, f"The Content-Type of the request must be {MEDIA_TYPE}.")
         if request.headers.get("content-encoding", "identity") != "identity":
             return refusal_in_words(415, "The body of the request must not be compressed.")
         host = request.headers.get("host", "")
         below = f"/{index}" if "index" in request.path_params else ""
-        at = Addresses(f"{request.url.scheme}://{host}{self._root}{below}", lambda: self._work.stages)
+        at = Addresses(f"{request.url.scheme}://{host}{self._root}{below}")
         return await handle(Call(request, index, at, uploader, self._work))
 
     def _methods(self, parts: list[str]) -> dict[str, Callable[[Call], Awaitable[Answer]]] | None:
@@ -167,21 +141,19 @@ class SessionApi:
             return begin_session(work.store, work.index, asked, snapshot, creator=creator, now=work.now())
 
         try:
-            session = await call.do(begin)
+            return await call.tell(201, begin, at=True)
         except LiveSessionError as error:
             return refusal(error, (("location", call.at.session(error.session)),))
-        return session_answer(201, session, call.at, (("location", call.at.session(session)),))
 
     async def _status(self, id_: str, call: Call) -> Answer:
-        session = await call.do(lambda work: work.session(id_, newest=True))
+        session, staged = await call.ask(lambda work: work.session(id_, newest=True))
         if session.state == PUBLISHED:  # whoever waited for the end of a publish installs the release next
             await self._work.refresher.refresh()
-        return session_answer(200, session, call.at)
+        return session_answer(200, session, call.at, staged=staged)
 
     async def _extend(self, id_: str, call: Call) -> Answer:
         body = await call.body()
-        session = await call.do(lambda work: extend_session(work.store, work.session(id_).id, read_seconds(body)))
-        return session_answer(200, session, call.at)
+        return await call.tell(200, lambda work: extend_session(work.store, work.session(id_).id, read_seconds(body)))
 
     async def _cancel(self, id_: str, call: Call) -> Answer:
         await call.do(lambda work: cancel_session(work.store, work.session(id_).id, work.now()))
@@ -201,11 +173,10 @@ class SessionApi:
             session = None
         else:
             session = await task
-        location = (("location", call.at.session(session)) if session else ("location", f"{call.at.root}{id_}"),)
         if session is None:
-            return session_answer(202, await call.do(lambda work: work.session(id_, newest=True)), call.at, location)
+            return await call.tell(202, lambda work: work.session(id_, newest=True), at=True)
         await self._work.refresher.refresh()
-        return session_answer(201, session, call.at, location)
+        return session_answer(201, session, call.at, (("location", call.at.session(session)),), staged=False)
 
     def _carry_out(self, id_: str, call: Call, body: bytes, waiting: _Waiting, work: Work) -> UploadSession | None:
         work.session(id_)
@@ -238,15 +209,31 @@ class SessionApi:
             session, number = self._upload(id_, key, work)
             return check_receiving(session, number), work.store.scratch(id_)
 
-        file, path = await call.work.run(call.index, call.uploader, begin)
+        first, whole = await self._incoming.first(call.request)
+        if whole:
+            finish = partial(self._take_whole, id_, begin, first)
+            session, file = await self._checks.run(partial(call.work.carry_out, call.index, call.uploader, finish))
+            return file_answer(200, session, file.number, call.at)
+        file, path = await call.do(begin)
         try:
-            digests = await self._incoming.take(call.request, file, path)
-            finish = partial(self._check_and_keep, id_, file, path, digests)
-            session = await self._checks.run(partial(call.work.carry_out, call.index, call.uploader, finish))
+            digests = await self._incoming.take(call.request, file, path, first)
+            check = partial(self._check_and_keep, id_, file, path, digests)
+            session = await self._checks.run(partial(call.work.carry_out, call.index, call.uploader, check))
         except BaseException:
             await asyncio.to_thread(path.unlink, missing_ok=True)
             raise
         return file_answer(200, session, file.number, call.at)
+
+    def _take_whole(
+        self, id_: str, begin: Callable[[Work], tuple[SessionFile, Path]], body: bytes, work: Work
+    ) -> tuple[UploadSession, SessionFile]:
+        """In a thread: all that there is to do for a file of which the bytes are there."""
+        file, path = begin(work)
+        try:
+            return self._check_and_keep(id_, file, path, write_whole(body, file, path), work), file
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
 
     def _check_and_keep(self, id_: str, file: SessionFile, path: Path, digests: Digests, work: Work) -> UploadSession:
         """In a thread. Looks at the rights once more: one may have been taken away while the bytes came."""
@@ -274,14 +261,14 @@ class SessionApi:
         return file_answer(201, session, numbers[0], call.at, (("location", call.at.file(session, numbers[0])),))
 
     async def _file_status(self, id_: str, key: str, call: Call) -> Answer:
-        session, number = await call.work.run(call.index, call.uploader, partial(self._upload, id_, key))
+        session, number = await call.do(partial(self._upload, id_, key))
         return file_answer(200, session, number, call.at)
 
     async def _delete(self, id_: str, key: str, call: Call) -> Answer:
         def delete(work: Work) -> None:
             delete_file(work.store, id_, self._upload(id_, key, work)[1])
 
-        await call.work.run(call.index, call.uploader, delete)
+        await call.do(delete)
         return session_answers.nothing()
 
     def _upload(self, id_: str, key: str, work: Work) -> tuple[UploadSession, int]:
@@ -337,13 +324,3 @@ def _log_later(id_: str, task: asyncio.Task[UploadSession | None]) -> None:
     error = None if task.cancelled() else task.exception()
     if error is not None:
         log.warning("The upload session %s was not published: %s", id_, error)
-
-
-def _takes(accept: str) -> bool:
-    """Whether a client takes what the server has; one that says nothing does."""
-    asked = [each.partition(";") for each in accept[:2000].lower().split(",")]
-    return not accept.strip() or any(kind.strip() in _ANY and rest.strip() != "q=0" for kind, _, rest in asked)
-
-
-def _media_type(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from wharf.assets.upload_session import UploadSession
 from wharf.distribution.file_names import plain
 from wharf.errors import MayNotWriteError, NoIndexError, NotAllowedError, StorageError, WharfError
 from wharf.index.index_name import has_address
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from wharf.assets.session_store import SessionStore
+    from wharf.assets.upload_session import UploadSession
     from wharf.index.guarded_change import Check
     from wharf.index.snapshot import Snapshot
     from wharf.repository.opening import Repository
@@ -86,8 +86,6 @@ class SessionWork:
     - Rights are those of this moment: of the token that the request brings, and of the settings of the tip.
     - On GitHub the client's own token reads and writes.
     - What waits for a disk or for GitHub runs in other threads.
-    - `stages` is whether this server could show the stage of the session that was asked for last: on GitHub it needs a token
-      of its own for that, which may see drafts.
     """
 
     def __init__(
@@ -102,7 +100,6 @@ class SessionWork:
         sleep: Sleep,
     ) -> None:
         self.access = access
-        self.stages = True
         self.refresher = refresher
         self._own = repository
         self._cache = cache
@@ -151,17 +148,19 @@ class SessionWork:
             check = self._rights.of(repository, uploader)
             work = Work(repository, repository.sessions, check, partial(self._snapshot, own), self._now)
             try:
-                found = question(work)
+                return question(work)
             except NotAllowedError as error:
                 if isinstance(error, MayNotWriteError) or uploader.token is not None or repository.github is None:
                     raise
                 raise as_server_error(error) from error
-        if isinstance(found, UploadSession) and found.live:
-            self.stages = self._shows(found)
-        return found
 
-    def _shows(self, session: UploadSession) -> bool:
-        """Whether this server shows the stage of a session. Where its own token cannot ask, it does not."""
+    def shows(self, session: UploadSession) -> bool:
+        """Whether this server shows the stage of a session, for a thread.
+
+        On GitHub it needs a token of its own for that, which may see drafts. Where that cannot ask, it does not.
+        """
+        if not session.live:
+            return False
         try:
             return self._own.sessions.shows(session)
         except WharfError as error:
