@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from tests.server.running import soon
-from wharf.assets import session_folder
+from wharf.assets import session_folder, session_record
 from wharf.assets.session_folder import FolderSessions
 from wharf.assets.session_record import SessionRecord
 from wharf.assets.session_store import LiveSessionError, ManySessionsError, SessionStore
 from wharf.assets.upload_session import LIFE, SessionFile, UploadSession, new_session
-from wharf.errors import ConflictError, NotFoundError, OddFileError, StorageError
+from wharf.errors import ConflictError, NotFoundError, OddFileError, RefusedError, StorageError
 from wharf.secret import Secret
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -141,6 +141,15 @@ def test_who_guesses_a_stage_has_no_session_read(store: FolderSessions, monkeypa
     read.clear()
     assert store.by_token(newest.token) == newest
     assert set(read) == {newest.id}
+
+
+def test_a_session_never_becomes_one_that_cannot_be_read(store: FolderSessions, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = store.create(_session())
+    monkeypatch.setattr(session_record, "LARGEST", 2000)
+    noted = dataclasses.replace(_file(), notices=("x" * 2000,))
+    with pytest.raises(RefusedError):
+        store.update(session.id, lambda each: each.with_file(noted))
+    assert store.get(session.id) == session
 
 
 def test_no_update_is_lost(tmp_path: Path) -> None:

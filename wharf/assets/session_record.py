@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from wharf.assets.session_json import LARGEST, session_bytes, session_of
-from wharf.errors import StorageError
+from wharf.errors import RefusedError, StorageError
 from wharf.system import regular_file
 
 if TYPE_CHECKING:
@@ -81,6 +81,10 @@ class SessionRecords:
         """
         path, later = self._paths(session.id)
         data = session_bytes(session)
+        if len(data) > LARGEST:  # it could not be read again
+            raise RefusedError(
+                "The upload session says too much of its files.", "Publish it, and begin another one for the rest."
+            )
         if base is None:
             base = hashlib.sha256(data).hexdigest()
             stamps = _write(path, data, synced=True), _stamp_or_none(later)

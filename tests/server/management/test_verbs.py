@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.makers import make_wheel
 from tests.server.management.api import BASE, DEMO, MAIN, RELEASE, WHEEL, asking, fill, good, problem
 from tests.server.test_server import JSON
+from wharf.errors import did_you_mean
 from wharf.index.index_name import DEFAULT_INDEX
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
@@ -184,3 +186,18 @@ def test_releases_are_promoted_and_restored(api: httpx.Client, repository: Repos
     problem(api.post(f"{MAIN}/restore", json={"to": "yesterday"}), 400, "usage")
     problem(api.post(f"{MAIN}/restore", json={"to": "2020-01-01"}), 404, "not-found")
     problem(api.post(f"{MAIN}/restore", json={"to": before, "projects": ["nothing"]}), 404, "not-found")
+
+
+def test_a_name_that_is_not_there_is_compared_with_few(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[int] = []
+
+    def noted(text: str, names: list[str], _most: int) -> list[str]:
+        compared.append(len(names))
+        return [name for name in names if name[:-1] == text[:-1]][:1]
+
+    monkeypatch.setattr(difflib, "get_close_matches", noted)
+    many = [f"acme-{number:05}" for number in range(20_000)]
+    assert did_you_mean("acme-1234x", many) == "Did you mean acme-12340? "
+    assert did_you_mean("zzz", many) == did_you_mean("a", many) == ""
+    problem(api.get(f"{MAIN}/projects/demi"), 404, "not-found")
+    assert max(compared) <= 400
