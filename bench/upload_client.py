@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.client
+import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -68,6 +70,59 @@ def upload(target: Target, forms: Sequence[bytes]) -> None:
             _check(connection.getresponse())
     finally:
         connection.close()
+
+
+def release(target: Target, index: str, wheels: Sequence[Path], clients: int) -> None:
+    """Send wheels of one release by one upload session, several at a time, and publish it; `index` is the address."""
+    project, version, *_ = wheels[0].name.split("-")
+    with _Session(target) as first:
+        session = first.ask(f"{index}/-/upload/2.0/", {"name": project, "version": version})
+        with ThreadPoolExecutor(clients) as pool:
+            shares = [wheels[number::clients] for number in range(clients)]
+            list(pool.map(lambda share: _send_files(target, session["links"]["upload"], share), shares))
+        done = first.ask(session["links"]["publish"], {})
+    if done["status"] != "published":
+        raise RuntimeError(f"a release is {done['status']}")
+
+
+def _send_files(target: Target, address: str, wheels: Sequence[Path]) -> None:
+    with _Session(target) as connection:
+        for wheel in wheels:
+            data = wheel.read_bytes()
+            hashes = {"sha256": hashlib.sha256(data).hexdigest()}
+            said = {"filename": wheel.name, "size": len(data), "hashes": hashes, "mechanism": "http-post-bytes"}
+            file = connection.ask(address, said)
+            connection.ask(file["mechanism"]["file_url"], data)
+            connection.ask(file["links"]["complete"], {})
+
+
+class _Session:
+    """A connection for requests of an upload session."""
+
+    def __init__(self, target: Target) -> None:
+        parts = urlsplit(target.url)
+        self._headers = target.headers
+        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=120)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def ask(self, url: str, said: dict[str, object] | bytes) -> dict[str, Any]:
+        """The answer to a document, or to bytes."""
+        is_bytes = isinstance(said, bytes)
+        body = said if isinstance(said, bytes) else json.dumps({"meta": {"api-version": "2.0"}, **said}).encode()
+        kind = "application/octet-stream" if is_bytes else "application/vnd.pypi.upload.v2+json"
+        headers = {**self._headers, "content-type": kind}
+        self._connection.request("POST", urlsplit(url).path, body=body, headers=headers)
+        answer = self._connection.getresponse()
+        data = answer.read()
+        if answer.status >= 300:
+            raise RuntimeError(f"a request of a session got {answer.status}: {data[:300].decode(errors='replace')}")
+        found: dict[str, Any] = json.loads(data)
+        return found
 
 
 def upload_large(target: Target, path: Path, digests: dict[str, str]) -> None:

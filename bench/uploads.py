@@ -13,6 +13,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ import seed
 import servers
 from figures import Row, Target, alone, compared, interleaved
 from upload_client import Target as Where
-from upload_client import form, upload, upload_large
+from upload_client import form, release, upload, upload_large
 from wheels import make_wheel, make_wheels
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _ROUNDS = 5
 _WHEELS = 200
 _ONES = 20  # uploads of which one is told: a single one says little
 _LARGE = 500 << 20
+_FILES, _FEW = 20, 5  # files of a release, and the uploads that may take as long
 _PAGES = 200  # a second
 _SECONDS = 5.0  # of pages
 _CHUNK = 1 << 20
@@ -40,7 +42,7 @@ _CHUNK = 1 << 20
 
 def run(plan: Plan) -> list[Row]:
     """All of it; every server keeps what the rounds before brought."""
-    return [*_small(plan), *_full(plan), *_large(plan), *_while_read(plan)]
+    return [*_small(plan), *_releases(plan), *_full(plan), *_large(plan), *_while_read(plan)]
 
 
 def _small(plan: Plan) -> list[Row]:
@@ -128,6 +130,49 @@ def _full(plan: Plan) -> list[Row]:
             samples = interleaved(plan.rounds(_ROUNDS), {"wharf": full, "an empty index": empty})
             rows += compared("uploads", f"one upload into {what}", "ms", samples, Target(bound=1.5, ratio=True))
     return rows
+
+
+def _releases(plan: Plan) -> list[Row]:
+    """A release of 20 wheels by one upload session, with 8 connections and with one, against 5 uploads."""
+    folder = plan.folder / "uploads-session"
+    with ExitStack() as stack:
+        target = _wharf(folder / "store", stack)[0]
+        index = target.url.removesuffix("/legacy/")
+
+        def by_session(clients: int) -> float:
+            wheels = _of_one_release(folder, _FILES)
+            begin = time.perf_counter()
+            release(target, index, wheels, clients)
+            return (time.perf_counter() - begin) * 1000
+
+        def one_by_one() -> float:
+            forms = [form(wheel) for wheel in make_wheels(folder / "wheels", _FEW)]
+            begin = time.perf_counter()
+            upload(target, forms)
+            return (time.perf_counter() - begin) * 1000
+
+        sides: dict[str, Callable[[], float]] = {
+            "wharf": partial(by_session, 8),
+            "one connection": partial(by_session, 1),
+            f"{_FEW} uploads": one_by_one,
+        }
+        samples = interleaved(plan.rounds(_ROUNDS), sides)
+    few, one = samples.pop(f"{_FEW} uploads"), samples.pop("one connection")
+    what = f"a release of {_FILES} files by one session"
+    rows = compared("uploads", what, "ms", {**samples, f"{_FEW} uploads": few}, Target(bound=1.0, ratio=True))
+    return [*rows, alone("uploads", f"{what}, one connection", "ms", one, None)]
+
+
+def _of_one_release(folder: Path, count: int) -> list[Path]:
+    """Wheels of one new release for several platforms."""
+    mark = f"release-{time.time_ns()}"
+    (folder / mark).mkdir()
+    wheel = make_wheel(folder / mark, mark, "1.0")
+    data, stem = wheel.read_bytes(), wheel.name.removesuffix("any.whl")
+    found = [wheel.with_name(f"{stem}manylinux_2_{number}_x86_64.whl") for number in range(5, 5 + count)]
+    for each in found:
+        each.write_bytes(data)
+    return found
 
 
 def _one(target: Where, folder: Path, project: str | None) -> Callable[[], float]:
