@@ -9,15 +9,17 @@ import contextlib
 import dataclasses
 import hashlib
 import io
+import time
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
-from wharf.assets.upload_session_states import COMPLETED, PUBLISHED, after_session_event
+from wharf.assets.upload_session_states import CANCELED, COMPLETED, PROCESSING, PUBLISHED, after_session_event
 from wharf.distribution import read_distribution
 from wharf.errors import ConflictError, StorageError, WharfError
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
 from wharf.operations.upload_session_verbs import utc_second
+from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
     from wharf.operations.upload_session_files import KeptDistributions
     from wharf.repository.opening import Repository
 
+BEGINS_WITHIN: Final = 2.0
+"""Seconds after which whoever has the right to publish a session has begun, and the session says so."""
+
+_PAUSE = 0.02  # seconds between two looks whether it has
+_BEGUN = frozenset({PROCESSING, PUBLISHED, CANCELED})
 _MOST_NAMED = 10  # files that one message names
 
 
@@ -53,21 +60,33 @@ def publish_session(repository: Repository, store: SessionStore, session_id: str
     Raises ConflictError if a file is not completed, or its name is taken, and what `publish` raises: the session is as before
     then, and can be changed and published again. A session that is published already stays so.
     """
-    with store.publishing(session_id) as mine:
-        if not mine:
+    end = elapsed() + BEGINS_WITHIN
+    while True:
+        with store.publishing(session_id) as mine:
+            if mine:
+                session = _published(repository, store, session_id, how)
+                break
+        now = store.get(session_id)
+        if now is None or now.state in _BEGUN or elapsed() > end:
             return None
-        session = store.update(session_id, _begun)
-        if session.state != PUBLISHED:
-            try:
-                _carry_out(repository, store, session, how)
-            except WharfError as error:
-                event = partial(_refused if how.heard() else _failed, words=_told(error))
-                with contextlib.suppress(StorageError):  # then it stays in processing, and whoever looks ends that
-                    store.update(session_id, event)
-                raise
-            session = store.update(session_id, _succeeded)
+        time.sleep(_PAUSE)
     store.clear(session_id)
     how.kept.forget(session_id)
+    return session
+
+
+def _published(repository: Repository, store: SessionStore, session_id: str, how: SessionPublish) -> UploadSession:
+    """The session after its publish, for whoever has the right to that."""
+    session = store.update(session_id, _begun)
+    if session.state != PUBLISHED:
+        try:
+            _carry_out(repository, store, session, how)
+        except WharfError as error:
+            event = partial(_refused if how.heard() else _failed, words=_told(error))
+            with contextlib.suppress(StorageError):  # then it stays in processing, and whoever looks ends that
+                store.update(session_id, event)
+            raise
+        session = store.update(session_id, _succeeded)
     return session
 
 

@@ -6,7 +6,7 @@ import base64
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -66,6 +66,28 @@ def test_of_two_who_publish_at_once_both_learn_that_it_is_published(
     assert set(answers) <= {201, 202}
     soon(lambda: client.status(session) == "published")
     assert len(list(repository.branch.history())) == 1
+
+
+def test_who_publishes_while_somebody_only_looks_publishes_after_that(
+    client: SessionClient, repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    session = client.staged(make_wheel(tmp_path))
+    tried, real = threading.Event(), FolderSessions.publishing
+
+    @contextmanager
+    def publishing(self: FolderSessions, session_id: str) -> Iterator[bool]:
+        with real(self, session_id) as mine:
+            if not mine:
+                tried.set()
+            yield mine
+
+    monkeypatch.setattr(FolderSessions, "publishing", publishing)
+    with ThreadPoolExecutor(1) as pool, repository.sessions.publishing(session["links"]["session"].rpartition("/")[2]) as mine:
+        assert mine
+        answer = pool.submit(client.publish, session)
+        assert tried.wait(20)
+        assert client.status(session) == "open"
+    assert (answer.result().status_code, answer.result().json()["status"]) == (201, "published")
 
 
 def test_each_answer_tells_of_the_stage_of_its_own_session(client: SessionClient, monkeypatch: pytest.MonkeyPatch) -> None:
