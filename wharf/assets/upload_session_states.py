@@ -29,8 +29,6 @@ COMPLETED: Final = "completed"
 
 SESSION_STATES: Final[tuple[SessionState, ...]] = (OPEN, PROCESSING, ERROR, PUBLISHED, CANCELED)
 FILE_STATES: Final[tuple[FileState, ...]] = (PENDING, COMPLETED, ERROR, PROCESSING, CANCELED)
-EDITABLE: Final = (OPEN, ERROR)
-"""Files of a session in these may come, change and go."""
 DONE: Final = (PUBLISHED, CANCELED)
 """A session in these never changes again, and another one of the release may begin."""
 

@@ -10,9 +10,10 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from wharf.assets.session_store import LiveSessionError
 from wharf.assets.upload_session import LONGEST, new_session
 from wharf.assets.upload_session_states import CANCELED, PROCESSING, after_session_event
-from wharf.errors import NotFoundError, WharfError
+from wharf.errors import NotFoundError, RefusedError, WharfError
 from wharf.index.add_files import refuse_closed
 
 if TYPE_CHECKING:
@@ -40,10 +41,17 @@ def begin_session(
     """Begin a session of an index, which is `snapshot` now.
 
     Raises RefusedError for a project that takes no files, LiveSessionError, with the session that the release has, and
-    ManySessionsError.
+    ManySessionsError. A project that takes no files any more may have a session: who asks for it can cancel it.
     """
-    refuse_closed(asked.project, snapshot.status(asked.project))
-    return store.create(new_session(index=index, project=asked.project, version=asked.version, creator=creator, now=now))
+    session = new_session(index=index, project=asked.project, version=asked.version, creator=creator, now=now)
+    try:
+        refuse_closed(asked.project, snapshot.status(asked.project))
+    except RefusedError:
+        for each in store.all():
+            if each.release == session.release and each.live and not each.is_over(now):
+                raise LiveSessionError(each) from None
+        raise
+    return store.create(session)
 
 
 def find_session(store: SessionStore, index: str, session_id: str, now: datetime, *, newest: bool = False) -> UploadSession:

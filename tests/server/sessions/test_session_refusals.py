@@ -222,7 +222,10 @@ def test_a_project_that_takes_no_files(client: SessionClient, repository: Reposi
     assert "moved to other" in is_problem(client.begin(version="2.0"), 403)["detail"]
     assert "moved to other" in is_problem(client.publish(later), 403)["detail"]
     assert client.status(later) == "open"
+    begun = client.begin(version="1.0.0")  # so `wharf publish --cancel` finds it
+    assert (begun.status_code, begun.headers["location"]) == (409, later["links"]["session"])
     assert client.delete(later["links"]["session"]).status_code == 204
+    assert client.begin(version="1.0.0").status_code == 403
 
 
 @pytest.mark.parametrize(
