@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from wharf.operations.upload_session_files import (
 )
 from wharf.operations.upload_session_publish import SessionPublish, publish_session
 from wharf.operations.upload_session_verbs import begin_session, cancel_session, find_session, sweep_sessions, utc_second
+from wharf.system import unnamed_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,6 +158,41 @@ def test_bytes_that_are_damaged_after_their_check_is_remembered(repository: Repo
     with pytest.raises(StorageError, match="damaged"):
         publish_session(repository, repository.sessions, session.id, ways)
     assert repository.branch.snapshot().project("demo") is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="an open file can get a name on Linux")
+def test_staged_bytes_are_kept_as_they_lie(repository: Repository, store: Path, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path)
+    session = staged(repository, wheel)
+    (path,) = (store / "sessions" / session.id / "files").iterdir()
+    lies = path.stat().st_ino
+    publish_session(repository, repository.sessions, session.id, how())
+    (asset,) = (store / "assets").glob(f"*/{wheel.name}")
+    assert (asset.stat().st_ino, asset.stat().st_nlink) == (lies, 1)
+    assert asset.read_bytes() == wheel.read_bytes()
+
+
+def test_where_a_file_gets_no_second_name_it_is_copied_and_compared(
+    repository: Repository, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel, ways = make_wheel(tmp_path), how()
+    session = staged(repository, wheel)
+    upload_session_publish._checked(repository.sessions, session, next(iter(session.files.values())), ways)
+    (path,) = (store / "sessions" / session.id / "files").iterdir()
+    whole = path.read_bytes()
+
+    def damage(*_: object) -> bool:
+        path.write_bytes(whole[:-1] + b"x")
+        return False
+
+    monkeypatch.setattr(unnamed_file, "give_name", damage)
+    with pytest.raises(StorageError, match="damaged"):
+        publish_session(repository, repository.sessions, session.id, ways)
+    path.write_bytes(whole)
+    monkeypatch.setattr(unnamed_file, "give_name", lambda *_: False)
+    publish_session(repository, repository.sessions, session.id, ways)
+    (asset,) = (store / "assets").glob(f"*/{wheel.name}")
+    assert asset.read_bytes() == whole
 
 
 def test_what_is_over_is_deleted_and_the_rest_is_not(repository: Repository, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ class Intake(Protocol):
     def take(self, opener: Opener, limit: int, *, sealed: bool = False) -> AbstractContextManager[tuple[BinaryIO, Opener]]:
         """The bytes to check, of which no more than `limit` + 1 matter, and what opens the same bytes again, for `put`.
 
-        If `sealed`, the file has no name, and nobody else can change it: where it may get one, it is not copied.
+        If `sealed`, nobody else changes the file: where it may get a name in the store, it is not copied.
         """
         ...
 

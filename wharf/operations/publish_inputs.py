@@ -27,8 +27,9 @@ class Input:
     """A file to publish: the name it is to have, and how to open it for reading, at its beginning.
 
     `size` is in bytes, where it is known before the file is read. `checked` is the result of a check that was made before, by
-    the only one who can change the file: then the file is not checked again. If `sealed`, `open` gives a file that has no name
-    and lies on the disk of the store (`system.unnamed_file`): a store may keep it without a copy.
+    the only one who can change the file: then the file is not checked again. If `sealed`, `open` gives a file on the disk of
+    the store that nobody writes to any more: one without a name (`system.unnamed_file`), or one that a session staged. A store
+    may keep it without a copy.
     """
 
     filename: str

@@ -36,6 +36,7 @@ BEGINS_WITHIN: Final = 2.0
 
 _PAUSE = 0.02  # seconds between two looks whether it has
 _BEGUN = frozenset({PROCESSING, PUBLISHED, CANCELED})
+_CHUNK = 256 << 10
 _MOST_NAMED = 10  # files that one message names
 
 
@@ -98,7 +99,9 @@ def _carry_out(repository: Repository, store: SessionStore, session: UploadSessi
         checked = how.kept.get(session.id, each.number)
         if checked is None and repository.github is None:
             checked = _checked(store, session, each, how)
-        inputs.append(Input(each.filename, partial(opened, store, session.id, each), each.size, checked))
+        inputs.append(
+            Input(each.filename, partial(opened, store, session.id, each), each.size, checked, sealed=repository.github is None)
+        )
     publish(
         repository,
         inputs,
@@ -157,7 +160,14 @@ def _checked(store: SessionStore, session: UploadSession, file: SessionFile, how
 
 
 def _opened(store: SessionStore, session_id: str, file: SessionFile) -> BinaryIO:
-    return cast("BinaryIO", _Compared(store.open(session_id, file), file))
+    """The file itself, of which the store may keep the bytes as they lie: so they are compared before."""
+    found = _Compared(store.open(session_id, file), file)
+    try:
+        found.compare()
+    except BaseException:
+        found.close()
+        raise
+    return cast("BinaryIO", found)
 
 
 def _fetched(store: SessionStore, session_id: str, file: SessionFile) -> BinaryIO:
@@ -181,6 +191,17 @@ class _Compared(io.RawIOBase):
         self._file = file
         self._digest = hashlib.sha256()
         self._left: int | None = file.size  # None: it is not read from its beginning
+
+    def compare(self) -> None:
+        """Read all of it, and be at its beginning again. Raises StorageError."""
+        buffer = bytearray(_CHUNK)
+        while self.readinto(buffer):
+            pass
+        self.seek(0)
+
+    def fileno(self) -> int:
+        """As the file."""
+        return self._source.fileno()
 
     def readable(self) -> bool:
         """Yes."""
