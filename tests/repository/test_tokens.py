@@ -77,6 +77,16 @@ def test_a_token_ends_with_the_one_that_made_it(tmp_path: Path) -> None:
     assert written(tokens)["version"] == 1
 
 
+def test_expired_tokens_that_others_made_leave_the_list(tmp_path: Path) -> None:
+    tokens = Tokens(tmp_path / "tokens.json")
+    boss = tokens.create("boss", "manage").sha256()
+    over = datetime(2020, 1, 1, tzinfo=UTC)
+    tokens.create("by-a-command", "read", over)
+    tokens.add(NewToken(name="made", scope="read", made_by=boss, expires=over))
+    tokens.add(NewToken(name="next", scope="read", made_by=boss))
+    assert [each.name for each in tokens.all()] == ["boss", "by-a-command", "next"]
+
+
 def test_an_expired_token_makes_none(tmp_path: Path) -> None:
     tokens = Tokens(tmp_path / "tokens.json")
     boss = tokens.create("boss", "manage", datetime(2020, 1, 1, tzinfo=UTC)).sha256()

@@ -198,6 +198,8 @@ class Tokens:
     def add(self, new: NewToken) -> Secret:
         """Make a token. It is returned once and stored nowhere. Raises ConflictError if the name is taken by a valid one.
 
+        Expired tokens that others made leave the list: a job that makes one each time would fill it.
+
         Raises NotAllowedError if the token that makes it is not there any more.
         """
         secret = Secret(f"{PREFIX}{secrets.token_urlsafe(32)}")
@@ -223,7 +225,8 @@ class Tokens:
                 raise NotAllowedError("The token that should make this one has ended.", "Use another token.")
             if any(other.name == token.name and other.valid(now) for other in others):
                 raise ConflictError(f"There is a token {token.name!r} already.", f"`wharf token revoke {token.name}` ends it.")
-            self._write(file, [*(other for other in others if other.name != token.name), token])
+            stay = (other for other in others if other.name != token.name and (other.made_by is None or other.valid(now)))
+            self._write(file, [*stay, token])
         return secret
 
     def revoke(self, name: str) -> None:

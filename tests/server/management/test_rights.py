@@ -14,6 +14,7 @@ from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
 from wharf.operations.yank import set_yanked
 from wharf.repository.tokens import NewToken
+from wharf.server.management import own_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -214,3 +215,21 @@ def test_the_rights_are_looked_at_for_the_path_that_is_answered(api: httpx.Clien
     auth = ("x", filled.tokens.add(NewToken(name="t", scope="read", indexes=["main"])).reveal())
     for name in ("main%0A", "%0Amain", "ma%09in"):
         problem(api.get(f"{BASE}/indexes/{name}/projects", auth=auth), 403, "not-allowed")
+
+
+def test_nobody_fills_the_list_of_tokens_for_others(
+    api: httpx.Client, filled: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_tokens, "MOST_OF_ONE", 2)
+    one, other = (("x", filled.tokens.create(name, "manage").reveal()) for name in ("one", "other"))
+
+    def make(name: str, auth: tuple[str, str], **more: str) -> httpx.Response:
+        return api.post(f"{BASE}/tokens", json={"name": name, **more}, auth=auth)
+
+    child = ("x", make("a", one, scope="manage").json()["token"])
+    assert make("b", child).status_code == 201
+    for auth in (one, child):
+        problem(make("c", auth), 403, "refused")
+    assert make("c", other).status_code == 201
+    assert api.delete(f"{BASE}/tokens/b", auth=child).status_code == 200
+    assert make("d", child).status_code == 201

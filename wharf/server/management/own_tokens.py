@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from wharf.server.web.shared_refresh import SharedRefresh
 
 MOST: Final = 1000
-"""Tokens that others made, in one list: nobody fills the list for all."""
+"""Tokens that others made and that are good, in one list."""
+MOST_OF_ONE: Final = 200
+"""Those that come from one token that a command made, by any way: nobody fills the list for all."""
 
 _SCOPES: Final[tuple[Scope, ...]] = ("read", "publish", "manage")
 
@@ -61,7 +63,11 @@ class OwnTokens:
         return {"tokens": [token_document(each, used.get(each.sha256)) for each in self._own(caller)]}
 
     def _make(self, new: NewToken) -> dict[str, Json]:
-        if sum(each.made_by is not None for each in self._tokens.all()) >= MOST:
+        now = datetime.now(UTC)
+        good = [each for each in self._tokens.all() if each.valid(now)]
+        if len(made_by(good, {_first(good, new.made_by or "")})) >= MOST_OF_ONE:
+            raise RefusedError(f"This token and those that it made have made {MOST_OF_ONE} others.", "End some of them.")
+        if sum(each.made_by is not None for each in good) >= MOST:
             raise RefusedError(f"Tokens made {MOST} others already.", "End some of them, or use `wharf token create`.")
         secret = self._tokens.add(new)
         return {"token": secret.reveal(), **new_token_document(new)}
@@ -70,6 +76,14 @@ class OwnTokens:
         if name not in {each.name for each in self._own(caller)}:
             raise NotFoundError("This token has made no token of that name, and is not called so.")
         self._tokens.revoke(name)
+
+
+def _first(there: Sequence[Token], digest: str) -> str:
+    """The token that no other one made, from which a token comes."""
+    makers = {each.sha256: each.made_by for each in there}
+    while (maker := makers.pop(digest, None)) is not None:
+        digest = maker
+    return digest
 
 
 def _within(caller: Token, new: NewToken) -> NewToken:
