@@ -148,7 +148,8 @@ class IndexReading:
         found = await self._threads.run(partial(self._history.run, partial(self._entries, index, snapshot.commit, asked)))
         if not found and not skip and project is not None:
             what = project if version is None else f"{project} {version}"
-            raise NotFoundError(f"The index never had {what}.", did_you_mean(project, snapshot.names()).strip())
+            near = did_you_mean(project, snapshot.names())
+            raise NotFoundError(f"The index never had {what}.", f"{near}`wharf log` without a name shows all.")
         more = f"{at}.{skip + limit}" if len(found) > limit else None
         return {**_where(index, snapshot), "entries": [*found[:limit]], "next": more}
 

@@ -74,7 +74,10 @@ class OwnTokens:
 
     def _revoke(self, caller: Token, name: str) -> None:
         if name not in {each.name for each in self._own(caller)}:
-            raise NotFoundError("This token has made no token of that name, and is not called so.")
+            raise NotFoundError(
+                "The name is neither that of this token nor that of one that it made.",
+                "`wharf token list` shows the tokens that it may end.",
+            )
         self._tokens.revoke(name)
 
 
