@@ -255,13 +255,19 @@ class FolderSessions:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold the lock of the folder, which is made where it is missing."""
-        owner_only_folder.make(self._root)
-        handle = regular_file.handle_of(self._root / "lock", 2, os.O_RDWR | os.O_CREAT)
+        try:
+            handle = self._lock()
+        except FileNotFoundError:
+            owner_only_folder.make(self._root)
+            handle = self._lock()
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
         finally:
             os.close(handle)
+
+    def _lock(self) -> int:
+        return regular_file.handle_of(self._root / "lock", 2, os.O_RDWR | os.O_CREAT)
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:

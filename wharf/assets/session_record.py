@@ -57,9 +57,8 @@ class SessionRecords:
         """The session as it is now. Raises FileNotFoundError, and StorageError for one that cannot be read."""
         path, later = self._paths(session_id)
         while True:
-            stamp = _stamp_of(path)
             kept = self._kept.get(session_id)
-            if kept is not None and kept.stamps == (stamp, _stamp_or_none(later)):
+            if kept is not None and kept.stamps == _stamps_in(path.parent):
                 return kept
             data, stamp = _read(path)
             base = hashlib.sha256(data).hexdigest()
@@ -158,6 +157,12 @@ def _stamp_or_none(path: Path) -> Stamp | None:
         return _stamp_of(path)
     except FileNotFoundError:
         return None
+
+
+def _stamps_in(folder: Path) -> tuple[Stamp | None, Stamp | None]:
+    """Those of the record of a session, and of what is later."""
+    first, later = regular_file.statuses_of(folder, (FILE, _LATER), DEPTH)
+    return first and _stamp(first), later and _stamp(later)
 
 
 def _stamp(status: os.stat_result) -> Stamp:

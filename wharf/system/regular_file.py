@@ -7,6 +7,7 @@ person who named the folder. With a depth of 0 the file itself may be a link.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from wharf.errors import OddFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 DEPTH = 2
@@ -52,6 +53,20 @@ def status_of(path: Path, depth: int = DEPTH) -> os.stat_result:
         found = os.stat(path.name, dir_fd=folder, follow_symlinks=depth == 0)
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return found
+
+
+def statuses_of(folder: Path, names: Sequence[str], depth: int = DEPTH) -> list[os.stat_result | None]:
+    """The same of several files in one folder, which must be there; None for a file that is not."""
+    found: list[os.stat_result | None] = []
+    with _folder_of(folder / names[0], depth) as handle:
+        for name in names:
+            status = None
+            with contextlib.suppress(FileNotFoundError):
+                status = os.stat(name, dir_fd=handle, follow_symlinks=depth == 0)
+            if status is not None and not stat.S_ISREG(status.st_mode):
+                raise OddFileError(folder / name, kind_of(folder / name), "regular file")
+            found.append(status)
     return found
 
 
