@@ -197,6 +197,7 @@ def test_a_release_can_be_tried_at_its_stage_before_it_is_published(world: World
     told = world.wharf("publish", "--stage", *files)
     assert stage_of_demo in told.out
     assert "The same command without --stage publishes that." in told.err
+    assert "demo 1.0 is staged already: this continues there." in told.err
     assert world.wharf("publish", "--cancel", "--json", files[1]).document["canceled"] == [
         {"project": "other", "version": "1.0"}
     ]

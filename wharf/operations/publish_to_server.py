@@ -138,9 +138,10 @@ def begin_sessions(index: ServerIndex, plan: ServerPlan, say: Callable[[str], No
     for release in plan.releases:
         session = sessions.begin(release.project, release.version)
         foreign = tuple(name for name in session.files if name not in {each.filename for each, _ in release.files})
-        if session.files:
-            say(f"{release.name} is staged in part already: this continues there.")
         begun.append(Staged(release=release, session=session, foreign=foreign))
+        if session.files:
+            part = " in part" if left_to_send(begun[-1:]) else ""
+            say(f"{release.name} is staged{part} already: this continues there.")
     for each in begun:
         if each.foreign:
             for other in begun:
