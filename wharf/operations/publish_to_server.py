@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from wharf.repository.server_index import ServerIndex
     from wharf.repository.server_sessions import ServerSession
 
-AT_ONCE: Final = 4
+AT_ONCE: Final = 8
 """Files that are sent at a time."""
 
 _CHUNK = 256 << 10  # bytes of a file that are sent at a time
