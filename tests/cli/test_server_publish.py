@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +18,11 @@ from tests.server.running import soon
 from wharf.assets.asset_store import Progress
 from wharf.errors import StorageError
 from wharf.operations import publish_to_server
+from wharf.operations.file_to_server import FileSending
 from wharf.operations.publish_inputs import Input
 from wharf.operations.publish_to_server import begin_sessions, plan_for_server, publish_staged, send_files
 from wharf.repository.server_address import parse_server
+from wharf.repository.server_client import ServerClient
 from wharf.repository.server_index import Notices, open_server
 from wharf.repository.server_sessions import ServerSessions
 from wharf.repository.server_settings import ServerSettings
@@ -39,13 +42,13 @@ def world(store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files whose bytes were sent to their end."""
     names: list[str] = []
-    once = publish_to_server._Sending._once
+    once = FileSending._once
 
     def noted(self: Any) -> None:
         once(self)
         names.append(self._file.filename)
 
-    monkeypatch.setattr(publish_to_server._Sending, "_once", noted)
+    monkeypatch.setattr(FileSending, "_once", noted)
     return names
 
 
@@ -156,7 +159,7 @@ def test_a_publish_that_broke_off_continues_and_sends_nothing_twice(
 ) -> None:
     monkeypatch.setattr(publish_to_server, "AT_ONCE", 1)
     files = [make_wheel(tmp_path, tag=f"py3-none-{each}") for each in ("any", "linux_x86_64", "win_amd64")]
-    pieces = publish_to_server._Sending._pieces
+    pieces = FileSending._pieces
 
     def broken(self: Any) -> Iterator[bytes]:
         if self._file.filename == files[1].name:
@@ -165,7 +168,7 @@ def test_a_publish_that_broke_off_continues_and_sends_nothing_twice(
         yield from pieces(self)
 
     with monkeypatch.context() as patched:
-        patched.setattr(publish_to_server._Sending, "_pieces", broken)
+        patched.setattr(FileSending, "_pieces", broken)
         world.wharf("publish", *files, code=130)
     assert sent == [files[0].name]
     assert log_of(world) == []
@@ -230,6 +233,30 @@ def test_two_publish_one_release_at_once_and_it_is_published_once(world: World, 
     assert len(log_of(world)) == 1
     (entry,) = world.wharf("list", "--json").document["projects"]
     assert entry == {"name": "demo", "versions": ["1.0"]}
+
+
+def test_a_file_that_another_publisher_is_sending_is_not_taken_from_it(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = make_wheel(tmp_path)
+    data = file.read_bytes()
+    quiet = Notices(warn=lambda _t: None, wait=lambda _why, _s: None, note=lambda _t: None)
+    settings = ServerSettings(address=parse_server(world.url, "a test"), source="a test")
+    with open_server(settings, {"WHARF_TOKEN": world.token("other")}, quiet) as index:
+        other = ServerSessions(index)
+        upload = other.announce(other.begin("demo", "1.0"), file.name, len(data), hashlib.sha256(data).hexdigest())
+        looks: list[str] = []
+
+        def pause(_client: ServerClient, reason: str, _seconds: float, *, tell: bool) -> None:
+            del tell
+            looks.append(reason)
+            if len(looks) == 2:
+                other.send(upload, len(data), lambda: iter([data]))
+
+        monkeypatch.setattr(ServerClient, "pause", pause)
+        said = world.wharf("publish", "--json", file).document
+    assert looks == ["another publisher may be sending a file"] * 2
+    assert [each["filename"] for each in said["published"]] == [file.name]
 
 
 def test_more_releases_than_a_server_stages_are_told_before_the_first(

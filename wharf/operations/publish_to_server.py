@@ -17,15 +17,16 @@ from wharf.assets.asset_store import Progress
 from wharf.assets.upload_session import MOST_SESSIONS
 from wharf.distribution.file_names import Name
 from wharf.distribution.read_distribution import DEFAULT_LIMIT
-from wharf.errors import ConflictError, NoIndexError, NotFoundError, StorageError, UncertainError, UsageError, WharfError
+from wharf.errors import ConflictError, UsageError, WharfError
 from wharf.index.add_files import AddFiles, NewFile
 from wharf.model import File, version_key
+from wharf.operations.file_to_server import FileSending, MissingProjectError, StoppedError, are_there, is_whole, shown_project
 from wharf.operations.publish_inputs import check_inputs
-from wharf.operations.server_project import ServerRecords, project_of
-from wharf.repository.server_sessions import COMPLETED, ServerSessions, StagedFile
+from wharf.operations.server_project import ServerRecords
+from wharf.repository.server_sessions import ServerSessions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from wharf.distribution.read_distribution import Distribution
     from wharf.index.change import Named
@@ -37,9 +38,7 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 8
 """Files that are sent at a time."""
 
-_CHUNK = 256 << 10  # bytes of a file that are sent at a time
-_TRIES = 3  # for a file whose connection breaks off, or that another publisher sends too
-_OTHERS = 120.0  # seconds that another publisher has to send a file of the same release
+_TRIES = 3  # for a publish, while another publisher sends files of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +88,8 @@ def plan_for_server(
     read = check_inputs(inputs, None, limit, progress or Progress(), strict=strict)
     shown: dict[str, Project] = {}
     for name in dict.fromkeys(each.project for each, _ in read):
-        with contextlib.suppress(_MissingError):
-            shown[name] = _shown(index, name)
+        with contextlib.suppress(MissingProjectError):
+            shown[name] = shown_project(index, name)
     now = datetime.now(UTC)
     change = AddFiles(files=tuple(_new_file(each, now) for each, _ in read), skip_existing=skip_existing)
     outcome = change.apply(ServerRecords(shown))
@@ -109,19 +108,6 @@ def plan_for_server(
         skipped=outcome.skipped,
         warnings=tuple(f"{each.filename}: {warning}" for each, _ in read for warning in each.warnings),
     )
-
-
-class _MissingError(Exception):
-    """The server has no such project."""
-
-
-def _shown(index: ServerIndex, name: str) -> Project:
-    try:
-        return project_of(index.get("projects", name))
-    except NoIndexError:
-        raise
-    except NotFoundError:
-        raise _MissingError from None
 
 
 def begin_sessions(index: ServerIndex, plan: ServerPlan, say: Callable[[str], None]) -> list[Staged]:
@@ -161,7 +147,7 @@ def left_to_send(begun: Sequence[Staged]) -> dict[str, int]:
         file.filename: file.size
         for each in begun
         for file, _ in each.release.files
-        if not _is_whole(file, each.session.files.get(file.filename))
+        if not is_whole(file, each.session.files.get(file.filename))
     }
 
 
@@ -171,110 +157,18 @@ def send_files(index: ServerIndex, begun: Sequence[Staged], progress: Progress) 
     pool = ThreadPoolExecutor(AT_ONCE)
     try:
         sending = [
-            pool.submit(_Sending(sessions, each.session, checked, progress, stop).run)
+            pool.submit(FileSending(sessions, each.session, checked, progress, stop).run)
             for each in begun
             for checked in each.release.files
         ]
-        for each in wait(sending, return_when=FIRST_EXCEPTION).done:
+        done = wait(sending, return_when=FIRST_EXCEPTION).done
+        for each in sorted(done, key=lambda each: isinstance(each.exception(), StoppedError)):  # what stopped others is told
             each.result()
     except BaseException:
         stop.set()  # bytes that are on their way stop, so that the end is not waited for
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-class _StoppedError(StorageError):
-    """Another file failed, or the person interrupted the command."""
-
-
-class _Sending:
-    """One file on its way into a session. What is there with the same bytes is not sent."""
-
-    def __init__(
-        self, sessions: ServerSessions, session: ServerSession, checked: CheckedInput, progress: Progress, stop: threading.Event
-    ) -> None:
-        self._sessions = sessions
-        self._session = session
-        self._file, self._open = checked
-        self._progress = progress
-        self._stop = stop
-        self._sent = 0
-
-    def run(self) -> None:
-        """Send the file. Raises WharfError."""
-        there = self._session.files.get(self._file.filename)
-        for tries in range(1, _TRIES + 1):
-            if self._stop.is_set():
-                raise _StoppedError("The upload was stopped.", "Run the same command again.")
-            if _is_whole(self._file, there):
-                return
-            try:
-                if there is not None:
-                    there = self._now(there)
-                    if _is_whole(self._file, there):
-                        return
-                    self._sessions.delete(there.link)
-                self._once()
-            except (ConflictError, NotFoundError, UncertainError) as error:
-                self._tell(0)
-                there = self._by_another(error, last=tries == _TRIES)
-            else:
-                return
-
-    def _now(self, there: StagedFile) -> StagedFile:
-        """The file as the session has it by now: another publisher may have sent it meanwhile."""
-        found = self._sessions.read(self._session.url)
-        return there if found is None else found.files.get(self._file.filename, there)
-
-    def _once(self) -> None:
-        file = self._file
-        upload = self._sessions.announce(self._session, file.filename, file.size, file.sha256)
-        self._sessions.send(upload, file.size, self._pieces)
-
-    def _by_another(self, error: WharfError, *, last: bool) -> StagedFile | None:
-        """What the session has in the place of the file, once nobody sends it any more. Raises the error if that is in vain."""
-        left = _OTHERS
-        while True:
-            found = self._sessions.read(self._session.url)
-            if found is not None and found.state == "published" and _are_there(self._sessions.index, [self._file]):
-                return StagedFile(COMPLETED, "", self._file.sha256, self._file.size)
-            if found is None or found.state in {"published", "canceled"} or self._stop.is_set():
-                raise error
-            there = found.files.get(self._file.filename)
-            is_left = isinstance(error, UncertainError) or there is None or there.state != "pending"
-            if (is_left and found.state != "processing") or left <= 0:
-                break
-            self._sessions.client.pause("another publisher is at the same release", 1.0, tell=left == _OTHERS)
-            left -= 1.0
-        if last and not _is_whole(self._file, there):
-            raise error
-        return there
-
-    def _pieces(self) -> Iterator[bytes]:
-        """The file from its beginning. Raises StorageError if it is no longer the one that was checked."""
-        self._tell(0)
-        left = self._file.size
-        with self._open() as file:
-            while chunk := file.read(min(_CHUNK, left + 1)):
-                if self._stop.is_set():
-                    raise _StoppedError("The upload was stopped.", "Run the same command again.")
-                left -= len(chunk)
-                if left < 0:
-                    break
-                yield chunk
-                self._tell(self._file.size - left)
-        if left:
-            raise StorageError(f"{self._file.filename} changed while it was sent.", "Run the same command again.")
-
-    def _tell(self, sent: int) -> None:
-        """Of how many bytes are sent by now, fewer than before if it begins again."""
-        self._progress.sent(self._file.filename, sent - self._sent)
-        self._sent = sent
-
-
-def _is_whole(file: Distribution, there: StagedFile | None) -> bool:
-    return there is not None and there.state == COMPLETED and there.sha256 == file.sha256
 
 
 def publish_staged(index: ServerIndex, staged: Sequence[Staged]) -> str | None:
@@ -285,7 +179,7 @@ def publish_staged(index: ServerIndex, staged: Sequence[Staged]) -> str | None:
         try:
             commit = _published(index, each) or commit
         except WharfError as error:
-            if not _are_there(index, [file for file, _ in each.release.files]):
+            if not are_there(index, [file for file, _ in each.release.files]):
                 error.message += f" Published before that: {', '.join(done)}." if done else ""
                 raise
         done.append(each.release.name)
@@ -305,15 +199,6 @@ def _published(index: ServerIndex, staged: Staged) -> str | None:
                 raise
             send_files(index, [staged], Progress())
     return sessions.publish(staged.session).commit
-
-
-def _are_there(index: ServerIndex, files: Sequence[Distribution]) -> bool:
-    """Whether the index has these files of one project: another publisher was quicker."""
-    try:
-        shown = {file.filename: file.sha256 for file in _shown(index, files[0].project).files}
-    except (WharfError, _MissingError):
-        return False
-    return all(shown.get(each.filename) == each.sha256 for each in files)
 
 
 def cancel_sessions(index: ServerIndex, filenames: Iterable[str]) -> list[tuple[str, str]]:
