@@ -49,6 +49,15 @@ def _keep(store: SessionStore, session: UploadSession, file: SessionFile, data: 
     assert not path.exists()
 
 
+def test_the_folder_of_the_store_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "store").symlink_to(tmp_path / "disk")
+    store, session = FolderSessions(tmp_path / "store"), _session().with_file(_file())
+    store.create(session)
+    _keep(store, session, _file(), b"abc")
+    assert FolderSessions(tmp_path / "disk").get(session.id) == session
+
+
 def test_another_process_sees_a_session_as_it_was_kept(store: FolderSessions, tmp_path: Path) -> None:
     session = _session().with_file(_file())
     store.create(session)

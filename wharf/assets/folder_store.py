@@ -19,10 +19,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from wharf.assets.shared_files import SharedFiles
-from wharf.errors import UNWRITABLE, OddFileError, StorageError
+from wharf.assets.store_folders import inside, is_folder, told
+from wharf.errors import OddFileError, StorageError
 from wharf.index.change import Named
 from wharf.model import File, is_filename, is_sha256
-from wharf.system import disk_remedies, regular_file, unnamed_file
+from wharf.system import regular_file, unnamed_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -64,7 +65,7 @@ class StagedPublish:
             if sealed and unnamed_file.give_name(file, path):
                 yield file, again
                 return
-            with _told(path), path.open("x+b") as copy:
+            with told(path.parent), path.open("x+b") as copy:
                 self._copy(file, copy, limit)
                 yield copy, again
 
@@ -123,7 +124,7 @@ class FolderStore:
         """Begin a publish. Publishers share a lock from the first byte staged to the commit; what was not `put` is deleted."""
         with self._flock(fcntl.LOCK_SH):
             folder = self.scratch()
-            with _told(folder):
+            with told(folder.parent):
                 folder.mkdir()
             try:
                 yield StagedPublish(self, folder, progress)
@@ -211,7 +212,7 @@ class FolderStore:
     def _put_one(self, each: tuple[Path, File]) -> None:
         staged, file = each
         target = self.path(file.sha256, file.filename)
-        with _told(target):
+        with told(target.parent):
             size = _sync(staged)  # before it gets its name: a name never stands for bytes that a power cut can take away
             if size != file.size:
                 raise StorageError(
@@ -241,14 +242,14 @@ class FolderStore:
     def open(self, sha256: str, filename: str) -> BinaryIO:
         """The bytes as stored. Raises FileNotFoundError, and OddFileError for what is no regular file."""
         path = self.path(sha256, filename)
-        with _told(path):
+        with told(path.parent):
             return os.fdopen(regular_file.handle_of(path, _DEPTH), "rb", buffering=0)
 
     def digest(self, sha256: str, filename: str) -> str | None:
         """The sha256 of the bytes as stored, or None where nothing is. Raises OddFileError for what is no regular file."""
         found = hashlib.sha256()
         try:
-            with _told(self.path(sha256, filename)), self.open(sha256, filename) as file:
+            with told(self.path(sha256, filename).parent), self.open(sha256, filename) as file:
                 while chunk := file.read(_CHUNK):
                     found.update(chunk)
         except FileNotFoundError:
@@ -263,24 +264,24 @@ class FolderStore:
 
     def odd(self) -> list[Path]:
         """What stands in the place of a file, or of the folder of a digest, and is something else."""
-        folders = [path for path in _inside(self._assets) if is_sha256(path.name) and not _is_folder(path)]
+        folders = [path for path in inside(self._assets) if is_sha256(path.name) and not is_folder(path)]
         return sorted([*folders, *(file for file in self._places() if not stat.S_ISREG(file.lstat().st_mode))])
 
     def leftovers(self) -> list[Path]:
         """Temporary files, of publishers at work or of dead ones; and what in `assets/` does not have the name of an asset."""
-        found = _inside(self._staging)
-        for path in _inside(self._assets):
+        found = inside(self._staging)
+        for path in inside(self._assets):
             if not is_sha256(path.name):
                 found.append(path)
-            elif _is_folder(path):
-                found += [file for file in _inside(path) if not is_filename(file.name)]
+            elif is_folder(path):
+                found += [file for file in inside(path) if not is_filename(file.name)]
         return sorted(found)
 
     def _places(self) -> Iterator[Path]:
         """What has the name of an asset, in a folder that has the name of a digest."""
-        for folder in _inside(self._assets):
-            if is_sha256(folder.name) and _is_folder(folder):
-                yield from (file for file in _inside(folder) if is_filename(file.name))
+        for folder in inside(self._assets):
+            if is_sha256(folder.name) and is_folder(folder):
+                yield from (file for file in inside(folder) if is_filename(file.name))
 
     def scratch(self) -> Path:
         """A path in `staging/` that nothing has yet, for what is made elsewhere and renamed into its place."""
@@ -289,16 +290,16 @@ class FolderStore:
     def delete(self, sha256: str, filename: str) -> None:
         """Delete stored bytes that no index names. To be called while `alone`."""
         path = self.path(sha256, filename)
-        with _told(path), contextlib.suppress(FileNotFoundError):
+        with told(path.parent), contextlib.suppress(FileNotFoundError):
             regular_file.delete(path, _DEPTH)
             with contextlib.suppress(OSError):  # other names of the same bytes may be there
                 path.parent.rmdir()
 
     def delete_temporary(self) -> list[Path]:
         """Delete what publishers that died left in `staging/`; what was deleted. To be called while `alone`."""
-        found = _inside(self._staging)
+        found = inside(self._staging)
         for path in found:
-            if _is_folder(path):
+            if is_folder(path):
                 shutil.rmtree(path)
             else:
                 path.unlink()
@@ -306,38 +307,13 @@ class FolderStore:
 
     @contextlib.contextmanager
     def _flock(self, kind: int) -> Iterator[None]:
-        with _told(self._lock):
+        with told(self._lock.parent):
             handle = regular_file.handle_of(self._lock, 1, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(handle, kind)  # given back when the file is closed, also by the death of the process
             yield
         finally:
             os.close(handle)
-
-
-def _is_folder(path: Path) -> bool:
-    """Whether a folder stands there, and no link to one."""
-    return path.is_dir() and not path.is_symlink()
-
-
-def _inside(folder: Path) -> list[Path]:
-    """What is in a folder, sorted; nothing if it is gone by now, or is not a folder."""
-    try:
-        return sorted(folder.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-
-
-@contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Turn a full disk and its like into a StorageError that names the place."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        hint = disk_remedies.hint(error, "run it as the store's owner")
-        raise StorageError(f"{path.parent} cannot be used: {error.strerror}.", hint, told=UNWRITABLE) from error
 
 
 def _sync(path: Path) -> int:

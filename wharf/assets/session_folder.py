@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, BinaryIO
 from wharf.assets.session_record import DEPTH, FILE, SessionRecords
 from wharf.assets.session_store import LiveSessionError, ManySessionsError
 from wharf.assets.shared_update import AskedChange, answered
+from wharf.assets.store_folders import inside, is_folder, told
 from wharf.assets.upload_session import MOST_ENDED, MOST_OF_ALL, MOST_SESSIONS, is_session_id, is_session_token
 from wharf.assets.upload_session_states import PENDING
-from wharf.errors import UNWRITABLE, NotFoundError, StorageError
-from wharf.system import disk_remedies, owner_only_folder, regular_file
+from wharf.errors import NotFoundError, StorageError
+from wharf.system import owner_only_folder, regular_file
+from wharf.system.disk_sync import sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -53,7 +55,7 @@ class FolderSessions:
 
     def create(self, session: UploadSession) -> UploadSession:
         """Keep a new session, as it is. Raises LiveSessionError and ManySessionsError."""
-        with self._told(), self._alone():
+        with told(self._root), self._alone():
             self._delete_rests()
             there = self.all()
             live = [each for each in there if each.live and not each.is_over(session.created)]
@@ -68,7 +70,7 @@ class FolderSessions:
             owner_only_folder.make(self._root / session.id / _FILES)
             self._write(session)
             for folder in (self._root, self._root.parent):  # the folder of all sessions may be as new as this one
-                _sync(folder)
+                sync(folder)
         return session
 
     def shows(self, session: UploadSession) -> bool:
@@ -82,7 +84,7 @@ class FolderSessions:
         if not is_session_id(session_id):
             return None
         try:
-            with self._told():
+            with told(self._root):
                 return self._records.read(session_id).session
         except FileNotFoundError:
             return None
@@ -120,7 +122,7 @@ class FolderSessions:
             if asked.waits:
                 with self._asking:
                     group = self._asked.pop(session_id)
-                with answered(group), self._told(), self._alone():
+                with answered(group), told(self._root), self._alone():
                     self._update(session_id, group)
         return asked.result()
 
@@ -135,8 +137,8 @@ class FolderSessions:
             after = each.carry_out(after)
         if after != before:
             durable = _settled(after) != _settled(before)
-            if durable and _is_folder(self._root / session_id / _FILES):
-                _sync(self._root / session_id / _FILES)  # where the names of bytes are that it speaks of
+            if durable and is_folder(self._root / session_id / _FILES):
+                sync(self._root / session_id / _FILES)  # where the names of bytes are that it speaks of
             self._write(after, None if durable else record.base)
 
     @contextlib.contextmanager
@@ -144,7 +146,7 @@ class FolderSessions:
         """The right to publish a session. It ends with the process that has it."""
         path = self._root / session_id / "publishing"
         try:
-            with self._told():
+            with told(self._root):
                 handle = regular_file.handle_of(path, DEPTH, os.O_RDWR | os.O_CREAT)
         except FileNotFoundError as error:
             raise _gone() from error
@@ -166,8 +168,8 @@ class FolderSessions:
         """Give the bytes their place, when they are on the disk. Raises NotFoundError for a session that is gone."""
         del sha256
         try:
-            with self._told():
-                _sync(path)
+            with told(self._root):
+                sync(path)
                 regular_file.put(path, self._place(session_id, file), DEPTH + 1, synced=False)
         except FileNotFoundError as error:
             raise _gone() from error
@@ -175,14 +177,14 @@ class FolderSessions:
     def open(self, session_id: str, file: SessionFile) -> BinaryIO:
         """The bytes of a file. Raises NotFoundError."""
         try:
-            with self._told():
+            with told(self._root):
                 return os.fdopen(regular_file.handle_of(self._place(session_id, file), DEPTH + 1), "rb", buffering=0)
         except FileNotFoundError as error:
             raise NotFoundError(f"{file.filename} is not in the upload session any more.") from error
 
     def drop(self, session_id: str, file: SessionFile) -> None:
         """Delete the bytes of a file."""
-        with self._told(), contextlib.suppress(FileNotFoundError):
+        with told(self._root), contextlib.suppress(FileNotFoundError):
             regular_file.delete(self._place(session_id, file), DEPTH + 1)
 
     def ready(self, session: UploadSession) -> None:
@@ -191,8 +193,8 @@ class FolderSessions:
     def clear(self, session_id: str) -> None:
         """Delete the bytes of all files."""
         folder = self._root / session_id / _FILES
-        with self._told():
-            for path in _inside(folder) if _is_folder(folder) else []:
+        with told(self._root):
+            for path in inside(folder) if is_folder(folder) else []:
                 with contextlib.suppress(FileNotFoundError):
                     path.unlink()
 
@@ -200,14 +202,14 @@ class FolderSessions:
         """Delete a session, unless it is being published."""
         if not is_session_id(session_id):
             return
-        with self._told(), self._alone(), contextlib.suppress(NotFoundError), self.publishing(session_id) as mine:
+        with told(self._root), self._alone(), contextlib.suppress(NotFoundError), self.publishing(session_id) as mine:
             if mine:
                 self._delete(session_id)
 
     def _delete(self, session_id: str) -> None:
         folder = self._root / session_id
         (folder / FILE).unlink(missing_ok=True)  # first: without it the rest is nothing
-        if _is_folder(folder):
+        if is_folder(folder):
             with contextlib.suppress(FileNotFoundError):  # bytes that were on their way deleted themselves at this moment
                 shutil.rmtree(folder)
 
@@ -225,8 +227,8 @@ class FolderSessions:
                     self._delete(each.id)
 
     def _ids(self) -> list[str]:
-        with self._told():
-            return [path.name for path in _inside(self._root) if is_session_id(path.name) and _is_folder(path)]
+        with told(self._root):
+            return [path.name for path in inside(self._root) if is_session_id(path.name) and is_folder(path)]
 
     def _readable(self, session_id: str) -> UploadSession | None:
         try:
@@ -237,7 +239,7 @@ class FolderSessions:
     def _look_around(self) -> None:
         """Know the tokens of all sessions. One never changes, so only files that are new are read: anybody may ask."""
         there = {}
-        for id_ in filter(is_session_id, _names_in(self._root)):
+        for id_ in filter(is_session_id, (path.name for path in inside(self._root))):
             digest = self._digests.get(id_)
             session = self._readable(id_) if digest is None else None
             digest = session.token.sha256() if session is not None else digest
@@ -269,17 +271,6 @@ class FolderSessions:
     def _lock(self) -> int:
         return regular_file.handle_of(self._root / "lock", 2, os.O_RDWR | os.O_CREAT)
 
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """Turn a full disk and its like into a StorageError that names the place."""
-        try:
-            yield
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            hint = disk_remedies.hint(error, "run it as the store's owner")
-            raise StorageError(f"{self._root} cannot be used: {error.strerror}.", hint, told=UNWRITABLE) from error
-
 
 def _settled(session: UploadSession) -> UploadSession:
     """What of a session has to outlive a power cut: all but files that are on their way, which can be sent again."""
@@ -289,28 +280,3 @@ def _settled(session: UploadSession) -> UploadSession:
 
 def _gone() -> NotFoundError:
     return NotFoundError("The upload session is not there any more.", "Begin another one.")
-
-
-def _is_folder(path: Path) -> bool:
-    """Whether a folder stands there, and no link to one."""
-    return path.is_dir() and not path.is_symlink()
-
-
-def _names_in(folder: Path) -> list[str]:
-    try:
-        return sorted(path.name for path in folder.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-
-
-def _inside(folder: Path) -> list[Path]:
-    return [folder / name for name in _names_in(folder)]
-
-
-def _sync(path: Path) -> None:
-    """Make the bytes of a file, or the names in a folder, survive a power cut."""
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -5,7 +5,8 @@ shows a token, and never sends one to a host that only a file in a working tree 
 
 - `opening`: branch, store and tokens of a repository, opened together. `at_moment`: the same as it was at a moment.
 - `settings`: which repository, which index, and how to write to it. `settings_file`: one file that says so.
-- `credentials`: the token for a repository. `app_credential`: the GitHub App that a person names.
+- `credentials`: the token for a repository. `app_credential`: the GitHub App that a person names. `token_program`: programs
+  that know tokens.
 - `listed_upstreams`: upstream indexes that the person's own file lists, with the credentials for them.
 - `tokens`: the tokens that wharf itself gives to clients of its server. `token_usage`: when each was used last.
 - `locked_file`: a small file that one writer at a time replaces whole.

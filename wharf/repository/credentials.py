@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import re
-import signal
-import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wharf.errors import NotAllowedError, UsageError
-from wharf.repository import app_credential
+from wharf.repository import app_credential, token_program
 from wharf.repository_address import GITHUB, Address, parse
 from wharf.secret import Secret
 
@@ -24,16 +20,6 @@ if TYPE_CHECKING:
 _GENERAL = ("GH_TOKEN", "GITHUB_TOKEN")
 _ENTERPRISE = ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
 _PATIENCE = 10  # seconds that another program has to find a token
-# What another program must not see: with a token in its environment, gh or a helper would answer with that one, whatever host
-# it belongs to; and the rest would let a working tree, as that of a hook that runs wharf, say where a token comes from.
-NOT_FOR_OTHERS = re.compile(r"(?:GH|GITHUB)_(?:ENTERPRISE_)?TOKEN|WHARF_.*|GIT_(?!SSL_|TRACE).*", re.ASCII)
-_NO_QUESTIONS = {
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_ASKPASS": "",
-    "SSH_ASKPASS": "",
-    "GCM_INTERACTIVE": "never",
-    "GH_PROMPT_DISABLED": "1",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,42 +92,19 @@ def _host_of_actions(environ: Mapping[str, str]) -> str:
 
 
 def _from_gh(address: Address, environ: Mapping[str, str]) -> Credential | None:
-    out = _asked(["gh", "auth", "token", "--hostname", address.host], "", environ)
+    out = token_program.ask(["gh", "auth", "token", "--hostname", address.host], environ, patience=_PATIENCE)
     return _credential(out, f"gh auth token --hostname {address.host}") if out else None
 
 
 def _from_git(address: Address, environ: Mapping[str, str]) -> Credential | None:
     question = f"protocol={address.scheme}\nhost={address.host}\n\n"
-    out = _asked(["git", "-c", "credential.interactive=false", "credential", "fill"], question, environ)
-    found = dict(line.partition("=")[::2] for line in out.split("\n"))
+    command = ["git", "-c", "credential.interactive=false", "credential", "fill"]
+    out = token_program.ask(command, environ, question, patience=_PATIENCE)
+    found = dict(line.partition("=")[::2] for line in (out or "").split("\n"))
     # An answer for another host than the helper was asked about is not used.
     if not found.get("password") or found.get("host", address.host) != address.host:
         return None
     return _credential(found["password"], "git's credential helper")
-
-
-def _asked(command: list[str], question: str, environ: Mapping[str, str]) -> str:
-    """What a program answers; nothing if it is not there, knows nothing, or does not answer in time."""
-    try:
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={name: value for name, value in environ.items() if not NOT_FOR_OTHERS.fullmatch(name)} | _NO_QUESTIONS,
-            cwd=os.path.sep,  # the settings of a working tree have no say in where a token comes from
-            text=True,
-            errors="replace",
-            start_new_session=True,  # without a terminal nobody can be asked
-        ) as program:
-            try:
-                out, _ = program.communicate(question, timeout=_PATIENCE)
-            except subprocess.TimeoutExpired:
-                os.killpg(program.pid, signal.SIGKILL)  # a helper that git started hangs on when git alone is ended
-                return ""
-    except OSError:
-        return ""
-    return out.strip() if program.returncode == 0 else ""
 
 
 def _credential(value: str, source: str) -> Credential:

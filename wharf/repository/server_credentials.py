@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
 import stat
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import NotAllowedError
-from wharf.repository.credentials import NOT_FOR_OTHERS
+from wharf.repository import token_program
 from wharf.secret import Secret
 
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ USER: Final = "__token__"
 """The user of a token that came without one: servers of this kind look at the password alone."""
 
 _PATIENCE = 15  # seconds that a keyring has, which may ask a person who is not there
-_LONGEST = 64 << 10  # bytes that a program may answer
+_LONGEST = 64 << 10  # bytes of a netrc
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ def _from_keyring(address: ServerAddress, environ: Mapping[str, str]) -> ServerC
     """What the program `keyring` has for the address, or for its host, as uv and pip ask it."""
     program = _keyring(environ)
     for service in (str(address), address.host) if program else ():
-        found = _asked([*program, "get", service, USER], environ)
+        found = token_program.ask([*program, "get", service, USER], environ, patience=_PATIENCE)
         if found is None:
             return None
         if found:
@@ -104,30 +102,6 @@ def _keyring(environ: Mapping[str, str]) -> list[str]:
     if found:
         return [found]
     return [sys.executable, "-I", "-m", "keyring"] if importlib.util.find_spec("keyring") else []
-
-
-def _asked(command: list[str], environ: Mapping[str, str]) -> str | None:
-    """What a program answers; empty if it knows nothing, None if it cannot be started or does not answer in time."""
-    try:
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={name: value for name, value in environ.items() if not NOT_FOR_OTHERS.fullmatch(name)},
-            cwd=os.path.sep,  # the settings of a working tree have no say in where a token comes from
-            text=True,
-            errors="replace",
-            start_new_session=True,  # without a terminal nobody can be asked
-        ) as program:
-            try:
-                out, _ = program.communicate(timeout=_PATIENCE)
-            except subprocess.TimeoutExpired:
-                os.killpg(program.pid, signal.SIGKILL)
-                return None
-    except OSError:
-        return None
-    return out.strip() if program.returncode == 0 and len(out) <= _LONGEST else ""
 
 
 def _credential(value: str, source: str, *, user: str = USER, warning: str = "") -> ServerCredential:

@@ -1,0 +1,38 @@
+"""The folders of a store on a disk: what is in them, and a full disk told as that."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from wharf.errors import UNWRITABLE, StorageError
+from wharf.system import disk_remedies
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder stands there, and no link to one."""
+    return path.is_dir() and not path.is_symlink()
+
+
+def inside(folder: Path) -> list[Path]:
+    """What is in a folder, sorted; nothing if it is gone by now, or is not a folder."""
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+@contextlib.contextmanager
+def told(place: Path) -> Iterator[None]:
+    """Turn a full disk and its like into a StorageError that names the place. A file that is not there stays that."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        hint = disk_remedies.hint(error, "run it as the store's owner")
+        raise StorageError(f"{place} cannot be used: {error.strerror}.", hint, told=UNWRITABLE) from error
