@@ -110,7 +110,7 @@ class FolderStore:
         self._assets = root / "assets"
         self._staging = root / "staging"
         self._lock = root / "lock"
-        self._pool: futures.ThreadPoolExecutor | None = None
+        self._pool = futures.ThreadPoolExecutor(_SYNCS_AT_ONCE, "sync")  # starts its threads when they are needed
 
     def create(self) -> None:
         """Make the folders that are not there. Raises OddFileError for a link: what is deleted in them would lie elsewhere."""
@@ -190,24 +190,21 @@ class FolderStore:
         After that, bytes and names are on the disk. Files are synced side by side: a file system writes its journal once for
         all who wait, so that many small files cost a fraction of as many syncs. Doing it again changes nothing.
         """
-        begun = [self._syncing().submit(self._put_one, each) for each in staged]
-        named: list[bool] = []
+        begun = [self._pool.submit(self._put_one, each) for each in staged]
+        if begun:
+            begun.append(self._pool.submit(self._sync_names, tuple(begun)))
 
         def wait() -> None:
             futures.wait(begun)
             for each in begun:
                 each.result()
-            if begun and not named:
-                _sync(self._assets)
-                named.append(True)
 
         return wait
 
-    def _syncing(self) -> futures.ThreadPoolExecutor:
-        """The threads for that, which are started once."""
-        if self._pool is None:
-            self._pool = futures.ThreadPoolExecutor(_SYNCS_AT_ONCE, "sync")
-        return self._pool
+    def _sync_names(self, begun: Sequence[futures.Future[None]]) -> None:
+        """Sync the folders of the files, when these have their names; they began before, so that no thread waits for itself."""
+        futures.wait(begun)
+        _sync(self._assets)
 
     def _put_one(self, each: tuple[Path, File]) -> None:
         staged, file = each
