@@ -187,12 +187,16 @@ class FolderStore:
     def put(self, staged: Sequence[tuple[Path, File]]) -> Callable[[], object]:
         """Begin to keep staged files; what waits for it, as often as it is called, and raises StorageError.
 
-        After that, bytes and names are on the disk. Files are synced side by side: a file system writes its journal once for
-        all who wait, so that many small files cost a fraction of as many syncs. Doing it again changes nothing.
+        After that, bytes and names are on the disk. All is synced side by side: a file system writes its journal once for all
+        who wait, so that many small files cost a fraction of as many syncs. Doing it again changes nothing.
         """
-        begun = [self._pool.submit(self._put_one, each) for each in staged]
+        for _, file in staged:
+            target = self.path(file.sha256, file.filename)
+            with _told(target), contextlib.suppress(FileExistsError):  # if it is not a folder, `_put_one` says so
+                target.parent.mkdir()
+        begun: list[futures.Future[object]] = [self._pool.submit(self._put_one, each) for each in staged]
         if begun:
-            begun.append(self._pool.submit(self._sync_names, tuple(begun)))
+            begun.append(self._pool.submit(_sync, self._assets))
 
         def wait() -> None:
             futures.wait(begun)
@@ -200,11 +204,6 @@ class FolderStore:
                 each.result()
 
         return wait
-
-    def _sync_names(self, begun: Sequence[futures.Future[None]]) -> None:
-        """Sync the folders of the files, when these have their names; they began before, so that no thread waits for itself."""
-        futures.wait(begun)
-        _sync(self._assets)
 
     def _put_one(self, each: tuple[Path, File]) -> None:
         staged, file = each
@@ -215,8 +214,6 @@ class FolderStore:
                 raise StorageError(
                     f"{file.filename} was stored with {size} bytes instead of {file.size}.", "Run the same command again."
                 )
-            with contextlib.suppress(FileExistsError):  # if it is not a folder, the next call says so
-                target.parent.mkdir()
             regular_file.put(staged, target, _DEPTH)
 
     def public_address(self, file: File) -> str | None:
