@@ -129,7 +129,10 @@ class FolderStore:
             try:
                 yield StagedPublish(self, folder, progress)
             finally:
-                shutil.rmtree(folder)
+                try:
+                    folder.rmdir()  # all that was staged has its place in the store
+                except OSError:
+                    shutil.rmtree(folder)
 
     @contextlib.contextmanager
     def reuse(self) -> Iterator[SharedFiles]:
@@ -192,11 +195,11 @@ class FolderStore:
         """
         for _, file in staged:
             target = self.path(file.sha256, file.filename)
-            with _told(target), contextlib.suppress(FileExistsError):  # if it is not a folder, `_put_one` says so
+            with told(target.parent), contextlib.suppress(FileExistsError):  # if it is not a folder, `_put_one` says so
                 target.parent.mkdir()
         begun: list[futures.Future[object]] = [self._pool.submit(self._put_one, each) for each in staged]
         if begun:
-            begun.append(self._pool.submit(_sync, self._assets))
+            begun.append(self._pool.submit(self._sync_names))
 
         def wait() -> None:
             futures.wait(begun)
@@ -204,6 +207,10 @@ class FolderStore:
                 each.result()
 
         return wait
+
+    def _sync_names(self) -> None:
+        with told(self._assets):
+            _sync(self._assets)
 
     def _put_one(self, each: tuple[Path, File]) -> None:
         staged, file = each
