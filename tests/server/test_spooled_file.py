@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +13,7 @@ from tests.makers import make_wheel
 from tests.server.test_server import LIMIT, serving
 from wharf.operations.verify import verify
 from wharf.server.rules import Rules
+from wharf.server.web import spooled_file
 from wharf.server.web.spooled_file import SpooledFile
 from wharf.system import unnamed_file
 
@@ -63,9 +66,9 @@ def test_a_declared_digest_is_compared_wherever_the_form_has_it(
 
 def test_a_file_goes_through_each_digest_once(tmp_path: Path) -> None:
     spooled = SpooledFile(tmp_path, 0, ["md5_digest"])
-    for piece in (b"one", b"", b"two" * 1000):
+    for piece in (b"one", b"", b"two" * 1000, b"large" * 100_000, b"end"):
         spooled.write(piece)
-    data = b"one" + b"two" * 1000
+    data = b"one" + b"two" * 1000 + b"large" * 100_000 + b"end"
     assert {field: spooled.digest(field) for field in FIELDS} == {field: FIELDS[field](data) for field in FIELDS}
     assert spooled.size == len(data)
     with spooled.opened() as one:
@@ -74,6 +77,27 @@ def test_a_file_goes_through_each_digest_once(tmp_path: Path) -> None:
         assert again.read() == data
     spooled.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_disk_did_not_take_is_not_published(
+    repository: Repository, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A system tells a failed sync once, to whoever syncs first: that is not the store for a large file."""
+    synced: list[int] = []
+
+    def fail(handle: int) -> None:
+        os.close(handle)
+        synced.append(handle)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(spooled_file, "_SYNC_EVERY", 1)
+    monkeypatch.setattr(spooled_file, "_sync", fail)
+    token = repository.tokens.create("ci", "publish").reveal()
+    with serving(repository, Rules(open_reading=True, upload_limit=LIMIT)) as client:
+        headers = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
+        answer = client.post("/legacy/", auth=("__token__", token), content=body(make_wheel(tmp_path), {}, {}), headers=headers)
+    assert (answer.status_code, bool(synced)) == (503, True), answer.text
+    assert not any(path.is_file() for path in (store / "assets").rglob("*"))
 
 
 @pytest.mark.parametrize("nameless", [True, False])

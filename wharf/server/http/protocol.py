@@ -11,6 +11,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from wharf.server.http.request_headers import head_without_offer, is_for_another, is_host, refuse_bad_host, refuse_no_host
@@ -126,7 +127,13 @@ class HttpProtocol(HttpToolsProtocol):
             self._throw_away(len(body))
         else:
             self._progress()
-            super().on_body(body)
+            cycle = self.cycle
+            if cycle.body or len(body) <= HIGH_WATER_LIMIT:
+                super().on_body(body)
+            else:  # as uvicorn does, without two copies of the bytes
+                cycle.body = body  # type: ignore[assignment]
+                self.flow.pause_reading()
+                cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """The request is whole; its answer may take as long as it takes."""

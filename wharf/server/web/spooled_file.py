@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
+from concurrent import futures
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 from wharf.errors import UNWRITABLE, StorageError
@@ -20,6 +22,9 @@ FLOOR: Final = 64 << 20
 
 _LOOK_EVERY = 16 << 20  # bytes between two looks at how much room is left
 _CHUNK = 1 << 20
+_SYNC_EVERY = 32 << 20  # bytes, and those of a file that is synced before its checks have ended
+_AT_ONCE = 8  # digests and syncs
+_LARGE = 128 << 10  # bytes from which on digests are computed side by side
 
 
 class _Digest(Protocol):
@@ -32,6 +37,8 @@ class SpooledFile:
 
     - Each byte is written once, and goes through each digest once. The sha256, which the store needs, and the digests that a
       form declares before its file are computed as it is written. One that is declared behind the file costs another reading.
+    - Of large pieces the digests are computed side by side. A large file is synced while the rest of it comes and is checked;
+      before anybody relies on its bytes, `settle` tells whether the disk took them.
     - All but `close` is for one thread at a time, and not for the event loop, as disks may be slow.
     """
 
@@ -40,7 +47,8 @@ class SpooledFile:
         self._folder = folder
         self._announced = announced
         self._file: BinaryIO | None = None
-        self._looked = 0
+        self._looked = self._synced = 0
+        self._syncing: futures.Future[None] | None = None
         self._found = {field: _digest(field) for field in {"sha256_digest", *declared}}
 
     @property
@@ -55,13 +63,41 @@ class SpooledFile:
 
     def write(self, data: bytes | bytearray) -> None:
         """Bring more bytes to the disk. Raises as `file` does."""
-        self.file.write(data)
-        for each in self._found.values():
-            each.update(data)
+        beside, own = self._shares(len(data))
+        begun = [_threads().submit(one.update, data) for one in beside]
+        try:
+            self.file.write(data)
+            for one in own:
+                one.update(data)
+        finally:
+            futures.wait(begun)  # the bytes are for the caller again
+        for each in begun:
+            each.result()
         self.size += len(data)
         if self.size >= self._looked + _LOOK_EVERY:
             check_room(self.file.fileno())
             self._looked = self.size
+        if self.size >= self._synced + _SYNC_EVERY:
+            self.begin_sync()
+
+    def begin_sync(self) -> None:
+        """Begin to bring a large file to the disk in earnest, unless that is under way: who stores it has less to wait for."""
+        if self.size < _SYNC_EVERY or not (self._syncing is None or self._syncing.done()):
+            return
+        self.settle()
+        self._synced = self.size
+        self.file.flush()
+        self._syncing = _threads().submit(_sync, os.dup(self.file.fileno()))  # the file may be closed meanwhile
+
+    def settle(self) -> None:
+        """Wait for what was begun. Raises OSError for bytes that the disk did not take, which it tells once."""
+        if self._syncing is not None:
+            self._syncing.result()
+
+    def _shares(self, size: int) -> tuple[list[_Digest], list[_Digest]]:
+        """Which digests of so many bytes are computed in another thread, and in this one: blake2 is half of the work."""
+        found = [self._found[field] for field in sorted(self._found)]
+        return (found[:1], found[1:]) if size >= _LARGE and len(found) > 1 else ([], found)
 
     def digest(self, field: str) -> str:
         """The digest that a field would declare, of all bytes, in lower-case hex."""
@@ -93,6 +129,19 @@ def check_room(folder: int | Path, more: int = 0) -> None:
         raise StorageError(
             "This server has no room for an upload.", "Free some, or set TMPDIR to a folder with room.", told=UNWRITABLE
         )
+
+
+@functools.cache
+def _threads() -> futures.ThreadPoolExecutor:
+    """The threads beside those that write, for all uploads. Neither digests nor syncs keep the interpreter from others."""
+    return futures.ThreadPoolExecutor(_AT_ONCE, "spool")
+
+
+def _sync(handle: int) -> None:
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _digest(field: str) -> _Digest:

@@ -182,9 +182,11 @@ class UploadApi:
             stack.callback(form.close)
             form.finish()
             content, filename, notes = check_form(form)
+            content.begin_sync()
             with content.opened() as file:
                 digest = content.digest("sha256_digest"), content.size
                 found = read_distribution.read(file, filename, limit=self._limit, digest=digest)
+            content.settle()
             stack.pop_all()
         return _Upload(Input(filename, content.opened, content.size, found, sealed=True), notes, form)
 

@@ -6,7 +6,6 @@ holds next to no memory, whatever is in its form.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +14,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
 from wharf.errors import UsageError
+from wharf.server.web.background_writer import BackgroundWriter
 from wharf.server.web.spooled_file import DIGESTS, SpooledFile
 from wharf.server.web.upload_form import FIELD_LIMIT, FIELDS, REMEDY, UploadForm, UploadLimits
 
@@ -28,17 +28,17 @@ MOST_PARTS: Final = 10_000
 """Fields and files that a form may have: metadata repeats some of them for each requirement and classifier."""
 
 _HEADERS = 16 << 10  # bytes of the headers of one part
-_BUFFER = 256 << 10  # bytes of a file in memory before they are written
+_BUFFER = 128 << 10  # bytes of a file in memory before they are written
 
 
 async def parse(content_type: str | None, body: AsyncIterator[bytes], limits: UploadLimits) -> UploadForm:
     """The form of a body, but for the end of its file, which `finish` writes.
 
-    While a piece of the file is written, the next one comes. Raises UsageError for what is no form, StorageError and OSError if
+    While a piece of the file is written, the next ones come. Raises UsageError for what is no form, StorageError and OSError if
     it cannot be kept, and what `body` raises.
     """
     parts = _Parts(_boundary(content_type), limits)
-    writing: asyncio.Future[None] | None = None
+    writer: BackgroundWriter | None = None
     try:
         async for piece in body:
             try:
@@ -46,25 +46,19 @@ async def parse(content_type: str | None, body: AsyncIterator[bytes], limits: Up
             except FormParserError as error:
                 raise _no_form("it is broken") from error
             if parts.form.content is not None and len(parts.form.rest) >= _BUFFER:
-                await _written(writing)
-                writing = asyncio.ensure_future(asyncio.to_thread(parts.form.content.write, parts.form.rest))
-                parts.form.rest = bytearray()
+                if writer is None:
+                    writer = BackgroundWriter(parts.form.content.write)
+                rest, parts.form.rest = parts.form.rest, bytearray()
+                await writer.put(rest)
         parts.end()
-        await _written(writing)
+        if writer is not None:
+            await writer.end()
     except BaseException:
-        if writing is not None:  # or the file would be closed under the hands of who writes it
-            await asyncio.wait({writing})
-            writing.exception()
+        if writer is not None:  # or the file would be closed under the hands of who writes it
+            await writer.give_up()
         parts.form.close()
         raise
     return parts.form
-
-
-async def _written(writing: asyncio.Future[None] | None) -> None:
-    """Wait for a piece to be on the disk. Who stops waiting does not stop the one who writes. Raises what that raises."""
-    if writing is not None:
-        await asyncio.wait({writing})
-        writing.result()
 
 
 class _Parts:
