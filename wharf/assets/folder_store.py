@@ -110,7 +110,7 @@ class FolderStore:
         self._assets = root / "assets"
         self._staging = root / "staging"
         self._lock = root / "lock"
-        self._pool = futures.ThreadPoolExecutor(_SYNCS_AT_ONCE, "sync")  # starts its threads when they are needed
+        self._pool: futures.ThreadPoolExecutor | None = None
 
     def create(self) -> None:
         """Make the folders that are not there. Raises OddFileError for a link: what is deleted in them would lie elsewhere."""
@@ -129,10 +129,7 @@ class FolderStore:
             try:
                 yield StagedPublish(self, folder, progress)
             finally:
-                try:
-                    folder.rmdir()  # all that was staged has its place in the store
-                except OSError:
-                    shutil.rmtree(folder)
+                shutil.rmtree(folder)
 
     @contextlib.contextmanager
     def reuse(self) -> Iterator[SharedFiles]:
@@ -190,27 +187,27 @@ class FolderStore:
     def put(self, staged: Sequence[tuple[Path, File]]) -> Callable[[], object]:
         """Begin to keep staged files; what waits for it, as often as it is called, and raises StorageError.
 
-        After that, bytes and names are on the disk. All is synced side by side: a file system writes its journal once for all
-        who wait, so that many small files cost a fraction of as many syncs. Doing it again changes nothing.
+        After that, bytes and names are on the disk. Files are synced side by side: a file system writes its journal once for
+        all who wait, so that many small files cost a fraction of as many syncs. Doing it again changes nothing.
         """
-        for _, file in staged:
-            target = self.path(file.sha256, file.filename)
-            with told(target.parent), contextlib.suppress(FileExistsError):  # if it is not a folder, `_put_one` says so
-                target.parent.mkdir()
-        begun: list[futures.Future[object]] = [self._pool.submit(self._put_one, each) for each in staged]
-        if begun:
-            begun.append(self._pool.submit(self._sync_names))
+        begun = [self._syncing().submit(self._put_one, each) for each in staged]
+        named: list[bool] = []
 
         def wait() -> None:
             futures.wait(begun)
             for each in begun:
                 each.result()
+            if begun and not named:
+                _sync(self._assets)
+                named.append(True)
 
         return wait
 
-    def _sync_names(self) -> None:
-        with told(self._assets):
-            _sync(self._assets)
+    def _syncing(self) -> futures.ThreadPoolExecutor:
+        """The threads for that, which are started once."""
+        if self._pool is None:
+            self._pool = futures.ThreadPoolExecutor(_SYNCS_AT_ONCE, "sync")
+        return self._pool
 
     def _put_one(self, each: tuple[Path, File]) -> None:
         staged, file = each
@@ -221,6 +218,8 @@ class FolderStore:
                 raise StorageError(
                     f"{file.filename} was stored with {size} bytes instead of {file.size}.", "Run the same command again."
                 )
+            with contextlib.suppress(FileExistsError):  # if it is not a folder, the next call says so
+                target.parent.mkdir()
             regular_file.put(staged, target, _DEPTH)
 
     def public_address(self, file: File) -> str | None:

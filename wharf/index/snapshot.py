@@ -60,8 +60,7 @@ class Snapshot:
             blob = root.files[wharf_toml.PATH]
             known = wharf_toml.KNOWN.get(blob)
             self.index_file = objects.must([blob])[0].data if known is None else known
-            same = previous is not None and previous.commit is not None and previous.index_file == self.index_file
-            self.settings = previous.settings if previous is not None and same else wharf_toml.parse(self.index_file)
+            self.settings = wharf_toml.parse(self.index_file)
             if "projects" in root.folders:
                 self._shards = objects.trees([root.folders["projects"]])[0].folders
         if previous is not None:  # what did not change comes from there; `previous` itself may go then
