@@ -155,7 +155,7 @@ def test_a_full_disk_is_told_to_all_and_shows_nothing(
         sync(handle)
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StorageError, match="No space left"):
+    with pytest.raises(StorageError, match=r"No space left|The disk is full"):  # as the sync says it that fails first
         publish_group(repository, [member(path) for path in files[1:]], actor="ada")
     monkeypatch.setattr(os, "fsync", sync)
     assert repository.branch.tip() == tip
