@@ -255,29 +255,27 @@ class RestorationResult(Changed):
     not_announced: list[str]
 
 
-class MadeToken(_Answer):
+class _TokenTerms(_Answer):
+    """What a token may, where, and until when."""
+
+    name: str
+    scope: str
+    expires: str | None
+    indexes: list[str] | None
+    projects: list[str] | None
+    owner: str | None
+    note: str | None
+
+
+class MadeToken(_TokenTerms):
     """A token. It is shown this once."""
 
     token: str
-    name: str
-    scope: str
-    expires: str | None
-    indexes: list[str] | None
-    projects: list[str] | None
-    owner: str | None
-    note: str | None
 
 
-class TokenEntry(_Answer):
+class TokenEntry(_TokenTerms):
     """What a token may, and when it was made, ends and was used last."""
 
-    name: str
-    scope: str
-    expires: str | None
-    indexes: list[str] | None
-    projects: list[str] | None
-    owner: str | None
-    note: str | None
     created: str
     last_used: str | None
 
