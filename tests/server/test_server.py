@@ -37,7 +37,7 @@ from wharf.pages.page_format import Format
 from wharf.repository.opening import Repository, open_repository
 from wharf.repository.settings import Settings
 from wharf.server.answer_cache import AnswerCache
-from wharf.server.answer_maker import AnswerMaker
+from wharf.server.answer_maker import LIST, AnswerMaker
 from wharf.server.app import make_app
 from wharf.server.file_answers import file_answers
 from wharf.server.rules import Rules
@@ -700,6 +700,29 @@ def test_the_shelf_stays_within_its_budget(repository: Repository, put: Callable
     assert 0 < cache._used <= 20_000
     assert 0 < len(cache._cached) < 20
     assert cache._used == sum(each.weight() for each in cache._cached.values())
+
+
+def test_a_list_that_is_asked_for_right_before_a_commit_is_shown_is_not_kept(
+    repository: Repository, put: Callable[..., None], tmp_path: Path
+) -> None:
+    shown = []
+    for name in ("first", "second"):
+        put(make_wheel(tmp_path, name))
+        snapshot = repository.branch.snapshot()
+        shown.append({"main": Layers([Layer("main", snapshot, snapshot.tree_ids())])})
+
+    async def ask() -> tuple[Answer | None, Answer | None]:
+        cache = AnswerCache(file_answers(repository, Rules(open_reading=True, upload_limit=LIMIT)), private=False)
+        cache.swap(shown[0], {"main": None})
+        before = asyncio.create_task(cache.make_page("main", LIST, (Format.JSON, False)))
+        await asyncio.sleep(0)  # it asked, and nothing is made yet
+        cache.swap(shown[1], {"main": {"second"}})
+        return await before, cache.page("main", LIST, (Format.JSON, False))
+
+    made, kept = asyncio.run(ask())
+    assert made is not None
+    assert [each["name"] for each in json.loads(made.body)["projects"]] == ["first"]
+    assert kept is None
 
 
 def test_two_indexes_of_one_store_are_two_lists(repository: Repository, tmp_path: Path, store: Path) -> None:

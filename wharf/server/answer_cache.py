@@ -280,10 +280,11 @@ class AnswerCache:
         (source, _), key = self._source(index), self._key(index, name)
         if source is None or key is None:
             return None
-        doing = (*key, self.swaps if name == LIST else None, *what)
+        swaps = self.swaps  # those of the source: the task begins later
+        doing = (*key, swaps if name == LIST else None, *what)
         task = self._making.get(doing)
         if task is None:
-            task = asyncio.create_task(self._make_and_put(index, source, key, make, put))
+            task = asyncio.create_task(self._make_and_put(index, source, key, swaps, make, put))
             self._making[doing] = task
             task.add_done_callback(lambda _task: self._making.pop(doing))
         made: T = await asyncio.shield(task)  # a client that goes away takes nothing from the others
@@ -294,10 +295,10 @@ class AnswerCache:
         index: str,
         source: Layers,
         key: _Key,
+        swaps: int,
         make: Callable[[Layers, str], T],
         put: Callable[[_CachedProject, T], None],
     ) -> T:
-        swaps = self.swaps
         try:
             if " " in key[1]:
                 made: T = await self._past_threads.run(partial(self.read_past, partial(make, source, key[1])))
