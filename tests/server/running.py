@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
+import sys
 import threading
 import time
+import traceback
 from typing import TYPE_CHECKING
 
+import pytest
 import uvicorn
 
 from wharf.server.http.uvicorn_config import config
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+_loops: set[asyncio.AbstractEventLoop] = set()  # of the servers that run now
 _OFTEN = 0.002  # seconds; uvicorn looks ten times a second whether it is to end, and whether all connections are gone
 
 
@@ -27,6 +32,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: object = None) -> None:
         await super().startup()
+        _loops.add(asyncio.get_running_loop())
         self.ready.set()
 
     async def main_loop(self) -> None:
@@ -44,6 +50,7 @@ class Server(uvicorn.Server):
         for server in self.servers:
             await server.wait_closed()
         await self.lifespan.shutdown()
+        _loops.discard(asyncio.get_running_loop())
 
 
 @contextlib.contextmanager
@@ -62,8 +69,32 @@ def running(app: ASGIApp) -> Iterator[str]:
 
 
 def soon(check: Callable[[], object], seconds: float = 20.0) -> None:
-    """Wait for what a server shows within a second on a machine that has nothing else to do."""
+    """Wait for what a server shows within a second on a machine that has nothing else to do.
+
+    A failure says what was waited for, and what every thread and every task of the servers did at that moment.
+    """
     end = time.monotonic() + seconds
     while not check():
-        assert time.monotonic() < end, f"not within {seconds} seconds"
+        if time.monotonic() >= end:
+            pytest.fail(f"not within {seconds} seconds: {inspect.getsource(check).strip()}\n{_doings()}")
         time.sleep(0.01)
+
+
+def _doings() -> str:
+    frames = sys._current_frames()
+    said = [
+        f"thread {thread.name}:\n{''.join(traceback.format_stack(frames.get(thread.ident or 0)))}"
+        for thread in threading.enumerate()
+        if thread.ident in frames
+    ]
+    said += [f"task {task.get_name()}:\n{_stack(task.get_coro())}" for loop in [*_loops] for task in asyncio.all_tasks(loop)]
+    return "\n".join(said)
+
+
+def _stack(waits: object) -> str:
+    """The lines in which a coroutine and those that it waits for are, and what the last of them waits for."""
+    lines = []
+    while (frame := getattr(waits, "cr_frame", None)) is not None:
+        lines += traceback.format_stack(frame, 1)
+        waits = getattr(waits, "cr_await", None)
+    return "".join(lines) + f"  waits for {waits!r}\n"

@@ -153,7 +153,8 @@ def test_a_name_becomes_ours_while_the_upstream_is_asked_for_the_past(past: Past
     where = f"{ways(past, 10)[0]}/simple/lib/"
     with serving(past.repository) as client, ThreadPoolExecutor(1) as pool:
         asked = pool.submit(client.get, where, headers=JSON)
-        soon(lambda: past.upstream.asked)
+        soon(lambda: past.upstream.asked or (asked.done() and asked.result()))
+        assert past.upstream.asked, asked.result().text
         put(past.repository, "main", make_wheel(past.folder, "lib", "0.1"))
         soon(lambda: {"name": "lib"} in client.get("/simple/", headers=JSON).json()["projects"])
         past.upstream.release()
