@@ -26,6 +26,7 @@ from wharf.server.http import answer, conditional_requests, error_answers
 from wharf.server.http.answer import Answer, FileAnswer
 from wharf.server.http.request_headers import by_name
 from wharf.server.http.status_reason import give_reason, send_answer
+from wharf.server.http.xml_rpc_refusal import is_xml_rpc, refuse_xml_rpc
 from wharf.server.json_pages.json_address import BELOW, parse_json_address
 from wharf.server.json_pages.json_template import LONGEST_BASE, NO_JSON_PAGE
 from wharf.server.page_requests import NO_FORMAT, format_asked, project_asked, takes_gzip
@@ -175,6 +176,9 @@ class SimpleApi:
             return
         of_index = _HOME_OF_INDEX.fullmatch(whole)  # for a name that no index has, what comes next says so
         below = f"/{of_index[1]}" if of_index is not None and has_address(of_index[1]) else whole.removesuffix(path)
+        if is_xml_rpc(by_name(scope["headers"]).get(b"content-type")):
+            await send_answer(refuse_xml_rpc(f"{base}{below}/simple/"), receive, send)
+            return
         says = f"Uploads go to {base}{below}/legacy/."
         reads = _READ_ONLY.fullmatch(path) or parse_json_address(path) is not None
         where = answer.text(405, says, (("allow", "GET, HEAD"),)) if reads else answer.text(404, says)

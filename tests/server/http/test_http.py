@@ -9,6 +9,7 @@ import logging
 import socket
 import threading
 import time
+import xmlrpc.client
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -180,6 +181,18 @@ def test_who_posts_elsewhere_is_told_where_uploads_go(repository: Repository, pa
         line = f"POST {root}{path} HTTP/1.1\r\nHost: pkg.example:8\r\nContent-Length: 0\r\n\r\n"
         (answer,) = answers(client, line)
         assert answer.endswith(f" Uploads go to http://pkg.example:8{root}/legacy/.")
+
+
+@pytest.mark.parametrize(
+    ("path", "pages"),
+    [("/pypi", "/simple/"), ("/simple/", "/simple/"), ("/RPC2", "/simple/"), ("/staging/simple/", "/staging/simple/")],
+)
+def test_who_searches_is_told_where_the_projects_are(client: httpx.Client, path: str, pages: str) -> None:
+    """`pip search` shows the fault; it ends with a traceback after any other answer."""
+    server = str(client.base_url).rstrip("/")
+    with xmlrpc.client.ServerProxy(server + path) as index, pytest.raises(xmlrpc.client.Fault) as caught:
+        index.search({"name": "demo"}, "or")
+    assert caught.value.faultString.endswith(f" {server}{pages}")
 
 
 # Conditions and parts

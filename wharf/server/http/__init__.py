@@ -6,6 +6,7 @@ otherwise is refused. It knows nothing of an index, and never logs what any clie
 - `protocol`: one connection. `request_headers`: what is read of a head: its host, its token, an offer of another protocol.
 - `request_body`: the body as it comes, within its bounds.
 - `answer`: answers as values. `error_answers`: which answer an error is. `problem_answers`: the same for machines (RFC 9457).
+  `xml_rpc_refusal`: what `pip search` is told.
 - `conditional_requests`: 304 and 412.
 - `status_reason`: the reason of a refusal, in the status line.
 - `cors`: which web pages of other sites may read.
