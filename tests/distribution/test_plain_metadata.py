@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 from packaging.metadata import parse_email
+from packaging.requirements import Requirement
 
-from wharf.distribution import core_metadata
+from wharf.distribution import core_metadata, requirements
 
 _LINES = st.lists(
     st.one_of(
@@ -40,3 +41,43 @@ def test_requirements_are_read_the_same_with_a_parser_and_without(lines: list[st
 def test_plain_metadata_needs_no_parser() -> None:
     data = b"Metadata-Version: 2.1\nRequires-Dist: a>=1\nRequires-Dist: b[x]; python_version < '3.9'\n\nRequires-Dist: text\n"
     assert core_metadata._plain_requires_dist(data) == ["a>=1", "b[x]; python_version < '3.9'"]
+
+
+_PIECES = [
+    "a",
+    "a-b.c_d",
+    "-",
+    ".",
+    "1",
+    "1.0",
+    ".*",
+    "==",
+    "===",
+    "~=",
+    "!=",
+    "<",
+    ">=",
+    ",",
+    " ",
+    ";",
+    "extra",
+    "os_name",
+    "'x'",
+    '"',
+    "[x]",
+]
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=12).map("".join))
+def test_a_requirement_that_is_plain_is_one_for_a_parser(text: str) -> None:
+    if requirements._PLAIN.fullmatch(text):
+        Requirement(text)
+
+
+def test_a_plain_requirement_needs_no_parser_and_no_other_is_plain() -> None:
+    for text in ("a", "a-b.c>=1.0", "a >=1,!= 1.5.*, <2", "a~=1.4", "a==1.*; extra == 'x'", 'a ; python_version<"3.9"'):
+        assert requirements._PLAIN.fullmatch(text)
+        Requirement(text)
+    for text in ("a-", "a~=1", "a>=1.*", "a===1", "a>=1,", "a=1", "a; extra", "a; extra == 'x\"", "é"):
+        assert not requirements._PLAIN.fullmatch(text)
+    assert requirements.requirement("a>=1.*") == "a>=1"

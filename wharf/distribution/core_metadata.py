@@ -257,8 +257,12 @@ class _Fields:
 
 def _complaints(raw: RawMetadata, member: str) -> list[str]:
     """Other faults: fields newer than the version of the format, other invalid values. Sorted."""
+    others = raw.copy()  # our fields are checked, and to parse them again would be half of the work
+    others.pop("requires_python", None)
+    others.pop("requires_dist", None)
+    others.pop("provides_extra", None)
     try:
-        Metadata.from_raw(raw, validate=True)
+        Metadata.from_raw(others, validate=True)
     except ExceptionGroup as group:
         ours = _OURS if _PLAIN_VERSION.fullmatch(raw.get("metadata_version", "")) else _OURS | {"metadata-version"}
         told = [each for each in group.exceptions if not (isinstance(each, InvalidMetadata) and each.field in ours)]

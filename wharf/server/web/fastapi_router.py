@@ -54,7 +54,7 @@ def router(
     app.add_api_route("/", routes.home, methods=["GET", "HEAD"])
     app.add_api_route("/{index}/", routes.home_of_index, methods=["GET", "HEAD"])
     for path in ("/legacy/", "/legacy", "/{index}/legacy/", "/{index}/legacy"):
-        app.add_api_route(path, routes.upload, methods=["POST"])
+        app.add_route(path, routes.upload, methods=["POST"])  # what FastAPI does beside that takes longer than to read the form
     app.add_api_route("/healthz", routes.healthz, methods=["GET", "HEAD"])
     for path, answering in more.items():
         app.add_route(path, answering, methods=METHODS)
