@@ -19,7 +19,7 @@ from jwt import algorithms
 
 from tests.simulator import Hub
 from tests.simulator.openapi import Description
-from wharf.index import branch
+from wharf.index import branch_tip
 from wharf.repository.opening import Repository, open_repository
 from wharf.repository.settings import Settings
 
@@ -129,7 +129,7 @@ def _keys_read_once() -> Iterator[None]:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A ref that is lost is not waited for."""
-    monkeypatch.setattr(branch, "_SETTLE", 0.05)
+    monkeypatch.setattr(branch_tip, "_SETTLE", 0.05)
 
 
 @pytest.fixture

@@ -140,6 +140,7 @@ from wharf.index.branch import Branch
 from pathlib import Path
 branch = Branch(Path(sys.argv[1]), "main")
 branch.commit(release(7), WHY)
+branch.commit_at(branch.ref)
 print("ready", flush=True)
 time.sleep(60)
 """

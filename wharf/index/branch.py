@@ -14,7 +14,17 @@ from itertools import compress
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import NoIndexError, StorageError
-from wharf.index import commit_line, commit_objects, history, index_states, ref_names, ref_stamps, small_pack, store_clock
+from wharf.index import (
+    branch_tip,
+    commit_line,
+    commit_objects,
+    history,
+    index_states,
+    ref_names,
+    ref_stamps,
+    small_pack,
+    store_clock,
+)
 from wharf.index.bare_repository import make_repository
 from wharf.index.branch_contents import BranchContents
 from wharf.index.change import Outcome, at_once
@@ -44,7 +54,6 @@ PATIENCE: Final = 60.0
 """Seconds after which a change is given up, however few the tries."""
 
 _GC_SHARE = 1 / 32  # of the commits after which the packs are counted
-_SETTLE = 1.0  # seconds in which a ref that is being written for the first time is there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,12 +160,12 @@ class Branch:
         return index_states.read(self._objects, {name: f"{BRANCHES}{name}" for name in names})
 
     def stamp(self) -> object:
-        """A value that changes whenever the tip may have moved. Costs two system calls, no process."""
+        """A value that changes whenever the tip may have moved. Costs a few system calls, no process."""
         return ref_stamps.stamp(self._git.git_dir, self.ref)
 
     def stamp_of_all(self) -> object:
         """The same for all indexes of the repository, and for those that were removed. Costs system calls, no process."""
-        return ref_stamps.stamp_of_all(self._git.git_dir), self.stamp()
+        return ref_stamps.stamp_of_all(self._git.git_dir)
 
     def commit_at(self, ref: str) -> str | None:
         """The commit of a ref, or None, also where it is lost or damaged."""
@@ -173,20 +182,7 @@ class Branch:
 
     def tip(self) -> str | None:
         """The commit that the branch is at, or None. Raises StorageError if it had one that is lost or damaged."""
-        found = self._objects.one(self.ref)
-        traces = (self._git.git_dir / self.ref, self._git.git_dir / "logs" / self.ref)
-        end = time.monotonic() + _SETTLE
-        while found is None and any(trace.exists() for trace in traces):
-            # It has or had a commit: the first one is being made at this moment, or its ref or commit is damaged.
-            if time.monotonic() > end:
-                raise StorageError(
-                    f"{self.ref} in {self._git.git_dir} is lost or damaged.",
-                    f"{traces[1]} has the commits that it was at: delete what is left of the ref, then "
-                    f"`git --git-dir={self._git.git_dir} update-ref {self.ref} COMMIT` sets it again.",
-                )
-            time.sleep(0.02)
-            found = self._objects.one(self.ref)
-        return None if found is None else found.id
+        return branch_tip.read(self._objects, self._git.git_dir, self.ref)
 
     def snapshot(self, previous: Snapshot | None = None) -> Snapshot:
         """The index as it is now. Given a snapshot from before, only what changed since is read; that one, if nothing did."""

@@ -134,6 +134,10 @@ class GitObjects:
             for name in (each.id, f"{commit}^{{tree}}") if each.id == root else (each.id,):
                 self._kept.put(name, found)
 
+    def knows(self, commit: str) -> bool:
+        """Whether the folder of a commit is at hand: the commit was read or written here, and is there."""
+        return self._kept.get(f"{commit}^{{tree}}") is not None
+
     def paths(self, tree: str) -> list[str]:
         """The paths of all blobs below a tree."""
         return self._program.run("ls-tree", "-r", "-z", "--name-only", tree).decode(errors="replace").split("\0")[:-1]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def below(git_dir: Path, prefix: str) -> list[str]:
@@ -12,9 +15,11 @@ def below(git_dir: Path, prefix: str) -> list[str]:
     if not (git_dir / "HEAD").is_file():
         return []
     names: set[str] = set()
-    for top in (git_dir / prefix, git_dir / "logs" / prefix):  # before the packed ones, where a loose one may go meanwhile
+    # Before the packed ones, where a loose one may go meanwhile.
+    for top in (f"{git_dir}/{prefix}", f"{git_dir}/logs/{prefix}"):
         for folder, _, files in os.walk(top):
-            names |= {str((Path(folder) / name).relative_to(top)) for name in files if not name.endswith(".lock")}
+            start = f"{folder.rstrip('/')}/"[len(top) :]
+            names.update(f"{start}{name}" for name in files if not name.endswith(".lock"))
     with contextlib.suppress(FileNotFoundError):
         for line in (git_dir / "packed-refs").read_bytes().split(b"\n"):
             _, _, name = line.partition(b" ")  # after its commit; a comment, or what a tag leads to, has no such name there

@@ -13,6 +13,7 @@ import secrets
 import struct
 import zlib
 from bisect import bisect_left
+from concurrent import futures
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -21,11 +22,12 @@ from wharf.index.git import unwritable
 from wharf.system.disk_sync import sync
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 _KINDS: Final = {"commit": 1, "tree": 2, "blob": 3}
 _FAR: Final = 1 << 31  # bytes that an index without a table of large offsets can point into
+_SYNCS: Final = futures.ThreadPoolExecutor(4, "pack-sync")  # starts no thread before the first commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +78,22 @@ def _write_files(folder: Path, files: Iterable[tuple[Path, bytes]]) -> None:
             left = memoryview(data)
             while left:
                 left = left[os.write(handle, left) :]
-        for handle in handles:
-            os.fsync(handle)
+        _sync_all(handles)
     finally:
         for handle in handles:
             os.close(handle)
+
+
+def _sync_all(handles: Sequence[int]) -> None:
+    """Sync files side by side: a file system writes its journal once for all who wait. Nothing is under way after that."""
+    *others, last = handles
+    begun = [_SYNCS.submit(os.fsync, each) for each in others]
+    try:
+        os.fsync(last)
+    finally:
+        futures.wait(begun)  # a number of a closed file is soon that of another one
+    for each in begun:
+        each.result()
 
 
 @contextlib.contextmanager

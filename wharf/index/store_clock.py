@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from typing import TYPE_CHECKING
 
 from wharf.errors import UNWRITABLE, StorageError
-from wharf.system import disk_remedies
+from wharf.system import disk_remedies, unnamed_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +18,7 @@ def now(folder: Path) -> int:
     On a share that is the server's clock, the same for all machines. Raises StorageError where nothing can be written.
     """
     try:
-        with tempfile.TemporaryFile(dir=folder) as file:
+        with unnamed_file.make(folder) as file:
             return int(os.fstat(file.fileno()).st_mtime)
     except OSError as error:
         message = f"{folder} cannot be written to: {error.strerror}."

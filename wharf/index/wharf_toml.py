@@ -117,6 +117,7 @@ UNREAD: Final = IndexSettings(upload=(UploadRule("*", ()),))
 """What a check of rights is given where the settings cannot be read: what they forbid must not be guessed."""
 
 
+@functools.lru_cache(maxsize=64)  # each commit is looked at several times, and few of them change the file
 def parse(data: bytes) -> IndexSettings:
     """The settings in a `wharf.toml`, as found on a branch; unknown keys are ignored.
 
