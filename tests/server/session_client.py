@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 MEDIA_TYPE = "application/vnd.pypi.upload.v2+json"
 META = {"meta": {"api-version": "2.0"}}
+BATCH_TYPE = "application/vnd.wharf.files.v1"
 LIMIT = 1 << 20
 
 
@@ -55,6 +57,14 @@ class SessionClient:
         headers = {"Content-Type": "application/octet-stream"}
         return self.http.post(file["mechanism"]["file_url"], content=data, headers=headers, auth=self.auth)
 
+    def batch(self, session: dict[str, Any], *paths: Path, **more: Any) -> httpx.Response:
+        """All files in one request."""
+        return self.send_batch(session, batch_of(*paths), **more)
+
+    def send_batch(self, session: dict[str, Any], body: Any, **more: Any) -> httpx.Response:
+        headers = {"Content-Type": BATCH_TYPE}
+        return self.http.post(session["links"]["_wharf_batch"], content=body, headers=headers, auth=self.auth, **more)
+
     def complete(self, file: dict[str, Any]) -> httpx.Response:
         return self.post(file["links"]["complete"])
 
@@ -77,6 +87,18 @@ class SessionClient:
 
     def status(self, session: dict[str, Any]) -> str:
         return str(self.get(session["links"]["session"]).raise_for_status().json()["status"])
+
+
+def said_of(path: Path, **changed: object) -> dict[str, object]:
+    """What a batch says of one file."""
+    data = path.read_bytes()
+    return {"filename": path.name, "size": len(data), "hashes": {"sha256": hashlib.sha256(data).hexdigest()}, **changed}
+
+
+def batch_of(*paths: Path, said: list[dict[str, object]] | None = None) -> bytes:
+    """The body of a batch; `said` are the announcements, if they are not to be those of the files."""
+    files = [said_of(each) for each in paths] if said is None else said
+    return json.dumps({**META, "files": files}).encode() + b"\n" + b"".join(each.read_bytes() for each in paths)
 
 
 @contextmanager

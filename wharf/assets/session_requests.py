@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from packaging.utils import InvalidName, canonicalize_name
 
-from wharf.errors import UsageError
+from wharf.errors import TooLargeError, UsageError
 from wharf.model import is_name, version_of
 from wharf.text_formats.toml_and_json import strict_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 API_VERSION: Final = "2.0"
 """The version of the API that there is."""
@@ -25,6 +25,10 @@ MECHANISM: Final = "http-post-bytes"
 """How bytes come: the one way that each server has."""
 MOST_HASHES: Final = 20
 """Digests that may be said of one file."""
+MOST_AT_ONCE: Final = 100
+"""Files that may come in one request."""
+MOST_BYTES: Final = 64 << 20
+"""Bytes of all files of one request."""
 
 _HEX = re.compile(r"[0-9a-f]+", re.ASCII)
 _HASHES = {  # digits of each that hashlib has everywhere; those of shake are of any length
@@ -78,17 +82,27 @@ def read_release(data: bytes) -> ReleaseAsked:
 def read_file(data: bytes) -> FileAsked:
     """A request to upload a file. Its name may be any text. Raises UsageError, and NoSuchMechanismError."""
     said = _document(data)
-    filename = _text(said, "filename")
-    size = said.get("size")
-    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-        raise UsageError("`size` must be the number of bytes of the file, which has at least one.", _REMEDY)
-    hashes = _hashes(said.get("hashes"))
+    asked = _file(said)
     mechanism = _text(said, "mechanism")
     if mechanism != MECHANISM:
         raise NoSuchMechanismError(
             f"This server does not take files by the mechanism '{_shown(mechanism, 60)}'.", f"Use {MECHANISM!r}."
         )
-    return FileAsked(filename, size, hashes)
+    return asked
+
+
+def read_files(data: bytes) -> Sequence[FileAsked]:
+    """The first line of a request that brings many files. Raises UsageError, and TooLargeError."""
+    files = _document(data).get("files")
+    if not isinstance(files, list) or not files or not all(isinstance(each, dict) for each in files):
+        raise UsageError("`files` must be a list with an object for each file.", _REMEDY)
+    found = [_file(each) for each in files]
+    if len(found) > MOST_AT_ONCE or sum(each.size for each in found) > MOST_BYTES:
+        raise TooLargeError(
+            f"One request takes {MOST_AT_ONCE} files and {MOST_BYTES >> 20} MiB at most.",
+            "Send the files in several requests, and a large one by itself.",
+        )
+    return found
 
 
 def read_seconds(data: bytes) -> int:
@@ -102,6 +116,14 @@ def read_seconds(data: bytes) -> int:
 def check_document(data: bytes) -> None:
     """A request that says nothing more. Raises UsageError."""
     _document(data)
+
+
+def _file(said: Mapping[str, Any]) -> FileAsked:
+    filename = _text(said, "filename")
+    size = said.get("size")
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        raise UsageError("`size` must be the number of bytes of the file, which has at least one.", _REMEDY)
+    return FileAsked(filename, size, _hashes(said.get("hashes")))
 
 
 def _shown(text: str, limit: int) -> str:

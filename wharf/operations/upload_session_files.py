@@ -76,7 +76,7 @@ class Digests:
         self._running.setdefault("sha256", hashlib.sha256())
         self.size = 0
 
-    def update(self, data: bytes | bytearray) -> None:
+    def update(self, data: bytes | bytearray | memoryview) -> None:
         """Take the next bytes."""
         self.size += len(data)
         for each in self._running.values():
@@ -105,6 +105,29 @@ def announce_file(
     A completed file of the same name gives way. Raises InvalidDistributionError for a name that is none of the release,
     TooLargeError, and ConflictError for a file that is published, or whose upload is under way.
     """
+    name = check_asked(session, asked, snapshot, limit)
+    replaced: list[SessionFile] = []
+
+    def announced(before: UploadSession) -> UploadSession:
+        state = after_session_event(before.state, "change")
+        replaced[:] = [each for each in before.files.values() if Name.parse(each.filename) == name]
+        for each in replaced:
+            refuse_replacing(each)
+        left = before
+        for each in replaced:
+            left = left.without_file(each.filename)
+        check_room_for(left, 1)
+        file = SessionFile(number=before.taken, filename=asked.filename, size=asked.size, hashes=asked.hashes)
+        return dataclasses.replace(left.with_file(file), state=state)
+
+    after = store.update(session.id, announced)
+    for each in replaced:
+        store.drop(session.id, each)
+    return after, after.files[asked.filename]
+
+
+def check_asked(session: UploadSession, asked: FileAsked, snapshot: Snapshot, limit: int) -> Name:
+    """The name of a file that is going to come. Raises as `announce_file` does for what the session itself does not decide."""
     name = Name.parse(asked.filename)
     if name.project != session.project or name.version != version_of(session.version):
         raise InvalidDistributionError(
@@ -117,28 +140,16 @@ def announce_file(
             f"{asked.filename} has more bytes than this server takes ({limit}).", "`wharf serve --upload-limit` sets that."
         )
     _refuse_published(snapshot, session, asked, name)
-    replaced: list[SessionFile] = []
+    return name
 
-    def announced(before: UploadSession) -> UploadSession:
-        state = after_session_event(before.state, "change")
-        replaced[:] = [each for each in before.files.values() if Name.parse(each.filename) == name]
-        for each in replaced:
-            _refuse_replacing(each)
-        left = before
-        for each in replaced:
-            left = left.without_file(each.filename)
-        if len(left.files) >= MOST_FILES or before.taken >= MOST_UPLOADS:
-            raise RefusedError(
-                f"The session has as many files as it may have ({MOST_FILES} at once, {MOST_UPLOADS} in all).",
-                "Publish it, and begin another one for the rest.",
-            )
-        file = SessionFile(number=before.taken, filename=asked.filename, size=asked.size, hashes=asked.hashes)
-        return dataclasses.replace(left.with_file(file), state=state)
 
-    after = store.update(session.id, announced)
-    for each in replaced:
-        store.drop(session.id, each)
-    return after, after.files[asked.filename]
+def check_room_for(session: UploadSession, more: int) -> None:
+    """Raise RefusedError if a session may not have so many files more."""
+    if len(session.files) + more > MOST_FILES or session.taken + more > MOST_UPLOADS:
+        raise RefusedError(
+            f"The session has as many files as it may have ({MOST_FILES} at once, {MOST_UPLOADS} in all).",
+            "Publish it, and begin another one for the rest.",
+        )
 
 
 def check_receiving(session: UploadSession, number: int) -> SessionFile:
@@ -253,7 +264,7 @@ def _changed(session: UploadSession, number: int, event: FileEvent) -> tuple[Upl
     return dataclasses.replace(session, state=state), dataclasses.replace(file, state=after)
 
 
-def _refuse_replacing(file: SessionFile) -> None:
+def refuse_replacing(file: SessionFile) -> None:
     """Raise ConflictError for a file that has to be deleted before another one takes its place."""
     if file.state == ERROR:
         raise ConflictError(f"The upload of {file.filename} has failed.", _AGAIN)

@@ -86,12 +86,12 @@ def make_app(
     age = partial(_age, refresher, copied=github is not None)
     history = HistoryCopy(repository.branch, borrowed, clock=clock)
     past = PastApi(cache, fall_through, history, delivery, copied=github is not None, clock=clock, now=now, age=age)
-    work = SessionWork(repository, access, cache, refresher, clock=clock, now=now, sleep=sleep)
+    refresh = SharedRefresh(refresher.refresh)
+    work = SessionWork(repository, access, cache, refresher, refresh, clock=clock, now=now, sleep=sleep)
     begin = [refresher.forever, *([fall_through.prepare, work.sweep] if rules.password is None else [])]
     lifespan, more = partial(_lifespan, begin, past.close), _sessions(work, repository, rules, refusals, now)
     index, root = repository.branch.index, rules.root_path.rstrip("/")
     uploads = _uploads(repository, rules, clock)
-    refresh = SharedRefresh(refresher.refresh)
     routes = Routes(access, index, cache, refresher, refresh, uploads, sleep, root, _home(rules), fall_through, past, refusals)
     api = ManagementApi(repository, access, cache, refresh, history, root=root, sleep=sleep, clock=clock, refusals=refusals)
     apis: dict[str, ASGIApp] = {"/-/api": api} if rules.password is None else {}

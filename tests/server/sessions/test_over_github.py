@@ -135,6 +135,14 @@ def test_a_session_costs_few_calls_more_than_a_publish(world: World, tmp_path: P
     assert by_session["creating"] - by_publish["creating"] <= 20 + 3
 
 
+def test_a_file_is_an_upload_of_its_own(world: World, tmp_path: Path) -> None:  # noqa: F811
+    with servers(world) as (client,):
+        session = client.begin().json()
+        assert "_wharf_batch" not in session["links"]
+        there = {"links": {"_wharf_batch": f"{session['links']['session']}/batch"}}
+        assert client.batch(there, make_wheel(tmp_path)).status_code == 404
+
+
 def test_a_server_without_a_right_to_write_shows_no_stage(world: World, tmp_path: Path) -> None:  # noqa: F811
     del tmp_path
     with servers(world) as (client,):

@@ -15,7 +15,7 @@ import pytest
 
 from tests.makers import make_sdist, make_wheel
 from tests.server.running import soon
-from tests.server.session_client import SessionClient, path_of, sessions
+from tests.server.session_client import BATCH_TYPE, SessionClient, path_of, sessions
 from wharf.assets.session_folder import FolderSessions
 from wharf.errors import StorageError
 from wharf.operations import upload_session_publish
@@ -202,14 +202,15 @@ def test_a_file_that_is_deleted_while_it_comes_is_not_kept(
     assert not [path for path in (store / "sessions").rglob("*") if path.parent.name == "files"]
 
 
-def test_uploads_that_never_end_are_bounded(client: SessionClient, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["one file", "many files"])
+def test_uploads_that_never_end_are_bounded(client: SessionClient, tmp_path: Path, way: str) -> None:
     session, wheel = client.begin().json(), make_wheel(tmp_path)
     file = client.announce(session, wheel).json()
-    url = urlsplit(file["mechanism"]["file_url"])
+    url = urlsplit(file["mechanism"]["file_url"] if way == "one file" else session["links"]["_wharf_batch"])
     login = base64.b64encode(":".join(map(str, client.auth)).encode()).decode()
     head = (
         f"POST {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nAuthorization: Basic {login}\r\n"
-        f"Content-Length: {wheel.stat().st_size}\r\n\r\nPK"
+        f"Content-Type: {BATCH_TYPE}\r\nContent-Length: {wheel.stat().st_size}\r\n\r\nPK"
     )
     with ExitStack() as stack:
         for _ in range(incoming_bytes.AT_ONCE + 10):

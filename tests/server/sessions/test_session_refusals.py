@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.makers import make_sdist, make_wheel
-from tests.server.session_client import LIMIT, MEDIA_TYPE, META, SessionClient, sessions
+from tests.server.session_client import BATCH_TYPE, LIMIT, MEDIA_TYPE, META, SessionClient, sessions
 from wharf.assets import session_folder
 from wharf.errors import StorageError
 from wharf.model import Status
@@ -171,6 +171,7 @@ def test_every_request_needs_a_right_of_this_moment(client: SessionClient, repos
             client.delete(file["links"]["file-upload-session"]),
             client.send(file, wheel.read_bytes()),
             client.complete(file),
+            client.batch(session, wheel),
         ):
             is_problem(answer, status)
             assert ("www-authenticate" in answer.headers) == (status == 401)
@@ -384,25 +385,34 @@ JSON = st.recursive(
 
 @pytest.fixture
 def addresses(client: SessionClient, tmp_path: Path) -> list[str]:
-    """Every address that takes a document."""
+    """Every address that takes a document; the last one takes bytes after it."""
     session = client.begin(version="1.0").json()
     file = client.announce(session, make_wheel(tmp_path)).json()
-    return ["/-/upload/2.0/", *(session["links"][name] for name in ("upload", "extend", "publish")), file["links"]["complete"]]
+    return [
+        "/-/upload/2.0/",
+        *(session["links"][name] for name in ("upload", "extend", "publish")),
+        file["links"]["complete"],
+        session["links"]["_wharf_batch"],
+    ]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
-    key=st.sampled_from(["meta", "name", "version", "filename", "size", "hashes", "mechanism", "extend-for"]),
+    key=st.sampled_from(["meta", "name", "version", "filename", "size", "hashes", "mechanism", "extend-for", "files"]),
     value=JSON,
-    where=st.integers(0, 4),
+    where=st.integers(0, 6),
     raw=st.none() | st.binary(max_size=64),
 )
 def test_nothing_that_is_sent_breaks_the_server(
     client: SessionClient, addresses: list[str], key: str, value: object, where: int, raw: bytes | None
 ) -> None:
-    document = json.dumps({**RELEASE, **FILE, "extend-for": 1, key: value}).encode() if raw is None else raw
-    headers = {"Content-Type": MEDIA_TYPE}
-    answer = client.http.post(addresses[where], content=document, headers=headers, auth=client.auth)
+    said = {**RELEASE, **FILE, "extend-for": 1, "files": [{**FILE, key: value}], key: value}
+    document = json.dumps(said).encode() if raw is None else raw
+    is_batch = where >= 5
+    if is_batch:
+        document = (document + b"\nPK.") if where == 5 else (json.dumps({**META, "files": [FILE]}).encode() + b"\n" + document)
+    headers = {"Content-Type": BATCH_TYPE if is_batch else MEDIA_TYPE}
+    answer = client.http.post(addresses[min(where, 5)], content=document, headers=headers, auth=client.auth)
     assert answer.status_code < 500
     if answer.status_code >= 400:
         is_problem(answer, answer.status_code)

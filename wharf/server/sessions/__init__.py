@@ -7,5 +7,6 @@ the index before it is published; and that whoever knows the address of a stage 
   index, and its store.
 - `session_answers`: the documents and the problems that are answered.
 - `incoming_bytes`: the bytes of a file, from the connection to the disk.
+- `batch_api`, `incoming_batch`: many files in one request, which is an extension of wharf.
 - `stage`: the release before it is published, as the pages and files of an index.
 """

@@ -52,7 +52,7 @@ class IncomingBytes:
         length = check_length(request, sys.maxsize, too_long)
         if length is None or length > SMALL:
             return b"", False
-        with self._one():
+        with self.one():
             first = await anext(pieces(request, length, too_long), b"")
         return first, len(first) == length
 
@@ -66,11 +66,11 @@ class IncomingBytes:
         length = check_length(request, file.size, too_long)
         if length is not None:
             _check_size(file, length, too_long)
-        with self._one(), _told(path):
+        with self.one(), disk_told(path):
             return await _written(first, pieces(request, file.size - len(first), too_long), file, path)
 
     @contextlib.contextmanager
-    def _one(self) -> Iterator[None]:
+    def one(self) -> Iterator[None]:
         """One more that comes."""
         if self.busy:
             raise BusyError("Too many uploads are under way.", "Try again in a moment.")
@@ -85,10 +85,10 @@ def write_whole(body: bytes, file: SessionFile, path: Path) -> Digests:
     """The same as `take` for bytes that are there. For a thread."""
     _check_size(file, len(body), _too_long(file))
     digests = Digests(file.hashes)
-    with _told(path):
+    with disk_told(path):
         check_room(path.parent, file.size)
         with path.open("xb", 0) as target:
-            _write(target, body, digests)
+            write_all(target, body, digests)
     return digests
 
 
@@ -109,7 +109,7 @@ def _too_long(file: SessionFile) -> TooLargeError:
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
+def disk_told(path: Path) -> Iterator[None]:
     """Say what it means that the disk does not take the bytes."""
     try:
         yield
@@ -127,15 +127,16 @@ async def _written(first: bytes, body: AsyncIterator[bytes], file: SessionFile, 
             buffer += piece
             if len(buffer) >= _BUFFER:
                 full, buffer = buffer, bytearray()
-                await asyncio.to_thread(_write, target, full, digests)
+                await asyncio.to_thread(write_all, target, full, digests)
                 if digests.size >= looked + _LOOK_EVERY:
                     looked = digests.size
                     await asyncio.to_thread(check_room, path.parent)
-        await asyncio.to_thread(_write, target, buffer, digests)
+        await asyncio.to_thread(write_all, target, buffer, digests)
     return digests
 
 
-def _write(target: BinaryIO, data: bytes | bytearray, digests: Digests) -> None:
+def write_all(target: BinaryIO, data: bytes | bytearray | memoryview, digests: Digests) -> None:
+    """Write bytes, and have them digested."""
     digests.update(data)
     view = memoryview(data)
     while view:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from wharf.assets.session_requests import API_VERSION, MECHANISM
 from wharf.assets.upload_session_states import CANCELED, DONE, PENDING, PROCESSING
+from wharf.operations.upload_session_batch import RefusedFilesError
 from wharf.server.http.answer import uncached
 from wharf.server.http.error_answers import told
 from wharf.server.http.problem_answers import PAUSED, problem, problem_like, problem_of
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 MEDIA_TYPE: Final = "application/vnd.pypi.upload.v2+json"
 """Of all requests and answers but the bytes of files and problems."""
+BATCH: Final = "_wharf_batch"
+"""The link to which many files go in one request. It is our own: such keys begin with an underscore."""
 ASK_AGAIN: Final = "1"
 """Seconds after which a client asks again how far something is."""
 
@@ -35,9 +38,13 @@ META: Final[dict[str, Json]] = {"api-version": API_VERSION}
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """The addresses of sessions, seen from where the client is: `base` is that of the index, without a slash at its end."""
+    """The addresses of sessions, seen from where the client is: `base` is that of the index, without a slash at its end.
+
+    `batches`: the server takes many files of a session in one request.
+    """
 
     base: str
+    batches: bool = False
 
     @property
     def root(self) -> str:
@@ -76,6 +83,8 @@ def session_answer(
     if session.state not in DONE:
         for name, below in (("upload", "files"), ("publish", "publish"), ("extend", "extend")):
             links[name] = f"{at.session(session)}/{below}"
+        if at.batches:
+            links[BATCH] = f"{at.session(session)}/batch"
         if staged:
             links["stage"] = at.stage(session)
             said["session-token"] = session.token.reveal()
@@ -113,10 +122,11 @@ def nothing() -> Answer:
 
 
 def refusal(error: WharfError, headers: Iterable[tuple[str, str]] = ()) -> Answer:
-    """An error as a problem."""
-    return problem_of(
-        error, misses=True, headers=headers, more=_more(error.code, told(error, paused_as=PAUSED, misses=True)[1])
-    )
+    """An error as a problem. Of several files that are refused, each is told by itself."""
+    more = _more(error.code, told(error, paused_as=PAUSED, misses=True)[1])
+    if isinstance(error, RefusedFilesError):
+        more["errors"] = [{"source": name, "message": each.sentences} for name, each in error.errors.items()]
+    return problem_of(error, misses=True, headers=headers, more=more)
 
 
 def refusal_in_words(status: int, words: str, code: str | None = None, headers: Iterable[tuple[str, str]] = ()) -> Answer:

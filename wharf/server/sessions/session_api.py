@@ -26,7 +26,8 @@ from wharf.operations.upload_session_publish import SessionPublish, publish_sess
 from wharf.operations.upload_session_verbs import begin_session, cancel_session, extend_session
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http.answer import Answer
-from wharf.server.sessions import session_answers
+from wharf.server.sessions import incoming_batch, session_answers
+from wharf.server.sessions.batch_api import BatchApi
 from wharf.server.sessions.incoming_bytes import IncomingBytes, write_whole
 from wharf.server.sessions.session_answers import MEDIA_TYPE, Addresses, file_answer, refusal, refusal_in_words, session_answer
 from wharf.server.sessions.session_call import Call, media_type, takes
@@ -74,6 +75,7 @@ class SessionApi:
         self._kept = KeptDistributions()
         self._incoming = IncomingBytes()
         self._checks = DaemonThreads("session-check", CHECKS)
+        self._batches = BatchApi(self._incoming, self._checks, self._kept, limit=limit, strict=strict)
         self._publishes = DaemonThreads("session-publish", PUBLISHES)
         self._under_way: set[asyncio.Task[UploadSession | None]] = set()
 
@@ -101,14 +103,14 @@ class SessionApi:
             return refusal_in_words(405, f"Only {allowed} is answered here.", headers=(("allow", allowed),))
         if not takes(request.headers.get("accept", "")):
             return refusal_in_words(406, f"The client does not take the format that the server has: {MEDIA_TYPE}.")
-        is_bytes = parts[-1] == "bytes"
-        if request.method == "POST" and not is_bytes and media_type(request) != MEDIA_TYPE:
-            return refusal_in_words(415, f"The Content-Type of the request must be {MEDIA_TYPE}.")
+        kind = {"bytes": None, "batch": incoming_batch.MEDIA_TYPE}.get(parts[-1], MEDIA_TYPE)
+        if request.method == "POST" and kind is not None and media_type(request) != kind:
+            return refusal_in_words(415, f"The Content-Type of the request must be {kind}.")
         if request.headers.get("content-encoding", "identity") != "identity":
             return refusal_in_words(415, "The body of the request must not be compressed.")
         host = request.headers.get("host", "")
         below = f"/{index}" if "index" in request.path_params else ""
-        at = Addresses(f"{request.url.scheme}://{host}{self._root}{below}")
+        at = Addresses(f"{request.url.scheme}://{host}{self._root}{below}", self._work.takes_batches)
         return await handle(Call(request, index, at, uploader, self._work))
 
     def _methods(self, parts: list[str]) -> dict[str, Callable[[Call], Awaitable[Answer]]] | None:
@@ -124,6 +126,8 @@ class SessionApi:
                 return {"POST": partial(self._extend, id_)}
             case [id_, "files"]:
                 return {"POST": partial(self._announce, id_)}
+            case [id_, "batch"] if self._work.takes_batches:
+                return {"POST": partial(self._batches.take, id_)}
             case [id_, "files", key]:
                 return {"GET": partial(self._file_status, id_, key), "DELETE": partial(self._delete, id_, key)}
             case [id_, "files", key, "bytes"]:
@@ -148,7 +152,7 @@ class SessionApi:
     async def _status(self, id_: str, call: Call) -> Answer:
         session, staged = await call.ask(lambda work: work.session(id_, newest=True))
         if session.state == PUBLISHED:  # whoever waited for the end of a publish installs the release next
-            await self._work.refresher.refresh()
+            await self._work.refresh()
         return session_answer(200, session, call.at, staged=staged)
 
     async def _extend(self, id_: str, call: Call) -> Answer:
@@ -175,7 +179,7 @@ class SessionApi:
             session = await task
         if session is None:
             return await call.tell(202, lambda work: work.session(id_, newest=True), at=True)
-        await self._work.refresher.refresh()
+        await self._work.refresh()
         return session_answer(201, session, call.at, (("location", call.at.session(session)),), staged=False)
 
     def _carry_out(self, id_: str, call: Call, body: bytes, waiting: _Waiting, work: Work) -> UploadSession | None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from wharf.server.answer_cache import AnswerCache
     from wharf.server.refresh.refresher import Refresher
     from wharf.server.web.quota_wait import Sleep
+    from wharf.server.web.shared_refresh import SharedRefresh
 
 T = TypeVar("T")
 
@@ -94,6 +95,7 @@ class SessionWork:
         access: Access,
         cache: AnswerCache,
         refresher: Refresher,
+        refresh: SharedRefresh,
         *,
         clock: Callable[[], float],
         now: Callable[[], datetime],
@@ -101,6 +103,9 @@ class SessionWork:
     ) -> None:
         self.access = access
         self.refresher = refresher
+        self.refresh = refresh
+        self.takes_batches = repository.github is None
+        """Whether many files may come in one request: on GitHub each file is an upload of its own."""
         self._own = repository
         self._cache = cache
         self._now = now
@@ -126,7 +131,7 @@ class SessionWork:
             return found
         known = index in self._cache.sources or index in self._cache.blind
         if index != self._own.branch.index and not (known and has_address(index)):
-            await self.refresher.refresh()  # it may be new
+            await self.refresh()  # it may be new
             if index not in self._cache.sources or not has_address(index):
                 raise NoIndexError(f"There is no index {plain(index, 80)!r} here.", "`wharf index list` shows all.")
         if self.refresher.lost(index):

@@ -1,0 +1,289 @@
+"""Many files of a session in one request: all of them are taken, or none of them is."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.makers import make_sdist, make_wheel
+from tests.server.running import soon
+from tests.server.session_client import BATCH_TYPE, LIMIT, META, SessionClient, batch_of, said_of, sessions
+from wharf.assets import session_requests
+from wharf.server.web import spooled_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Any
+
+    from wharf.repository.opening import Repository
+
+
+@pytest.fixture
+def client(repository: Repository) -> Iterator[SessionClient]:
+    with sessions(repository) as client:
+        yield client
+
+
+def files_of(client: SessionClient, session: dict[str, Any]) -> dict[str, str]:
+    """The files that a session tells of, with their states."""
+    files = client.get(session["links"]["session"]).raise_for_status().json()["files"]
+    return {name: each["status"] for name, each in files.items()}
+
+
+def kept(store: Path) -> list[Path]:
+    """The bytes that lie in the folder of sessions."""
+    return [path for path in (store / "sessions").rglob("*") if path.parent.name == "files"]
+
+
+def wheels(folder: Path, count: int, content: int = 0) -> list[Path]:
+    """Wheels of one release, each with so many characters that do not compress."""
+    return [make_wheel(folder, tag=f"cp3{number}-none-any", content=os.urandom(content // 2).hex()) for number in range(count)]
+
+
+@pytest.mark.parametrize("content", [0, 400_000], ids=["in one piece", "in many pieces"])
+def test_a_release_in_one_request_is_staged_and_published_as_any_other(
+    client: SessionClient, repository: Repository, store: Path, tmp_path: Path, content: int
+) -> None:
+    paths = [*wheels(tmp_path, 4, content), make_sdist(tmp_path)]
+    session, before = client.begin().json(), len(list(repository.branch.history()))
+    answer = client.batch(session, *paths)
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "open"
+    assert {name: each["status"] for name, each in answer.json()["files"].items()} == {path.name: "completed" for path in paths}
+    assert files_of(client, session) == {path.name: "completed" for path in paths}
+    page = client.http.get(f"{session['links']['stage']}demo/").text
+    assert all(path.name in page for path in paths)
+    assert client.http.get("/simple/demo/").status_code == 404
+    done = client.publish(session)
+    assert done.status_code == 201
+    assert "_wharf_batch" not in done.json()["links"]
+    for path in paths:
+        assert path.name in client.http.get("/simple/demo/").text
+    assert len(list(repository.branch.history())) == before + 1
+    assert not kept(store)
+
+
+def _case(name: str, folder: Path) -> tuple[list[Path], list[dict[str, object]]]:
+    """A good file and another one, with what is said of both."""
+    good, other = make_sdist(folder), make_wheel(folder)
+    cases: dict[str, dict[str, object]] = {
+        "another digest": {"hashes": {"sha256": "0" * 64}},
+        "another project": {"filename": "other-1.0-py3-none-any.whl"},
+        "another version": {"filename": "demo-2.0-py3-none-any.whl"},
+        "no distribution": {"filename": "demo-1.0-py3-none-any.exe"},
+        "too large": {"size": LIMIT + 1},
+        "twice": {"filename": good.name},
+        "fewer bytes": {"size": other.stat().st_size + 1},
+        "more bytes": {"size": other.stat().st_size - 1},
+    }
+    return [good, other], [said_of(good), said_of(other, **cases[name])]
+
+
+@pytest.mark.parametrize(
+    ("case", "status", "words"),
+    [
+        ("another digest", 400, "another sha256"),
+        ("another project", 400, "Begin a session for each release"),
+        ("another version", 400, "Begin a session for each release"),
+        ("no distribution", 400, "exe"),
+        ("too large", 413, "more bytes than this server takes"),
+        ("twice", 400, "in the request twice"),
+        ("fewer bytes", 400, "ends before"),
+        ("more bytes", 400, "more bytes than its files"),
+    ],
+)
+def test_one_file_that_is_refused_is_named_and_none_is_taken(
+    client: SessionClient, store: Path, tmp_path: Path, case: str, status: int, words: str
+) -> None:
+    session = client.begin().json()
+    paths, said = _case(case, tmp_path)
+    answer = client.send_batch(session, batch_of(*paths, said=said))
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert words in answer.json()["detail"]
+    if not case.endswith(" bytes"):  # nobody knows then which file it is
+        (error,) = answer.json()["errors"]
+        assert (error["source"], error["message"]) == (said[1]["filename"], answer.json()["detail"])
+    assert files_of(client, session) == {}
+    assert not kept(store)
+    assert client.batch(session, *paths).status_code == 200
+
+
+def test_every_file_that_is_refused_is_told(client: SessionClient, repository: Repository, tmp_path: Path) -> None:
+    first, second, third = wheels(tmp_path, 3)
+    client.publish(client.staged(first, second)).raise_for_status()
+    session = client.begin().json()
+    answer = client.batch(session, third, first, second)
+    assert answer.status_code == 409
+    assert [each["source"] for each in answer.json()["errors"]] == [first.name, second.name]
+    assert "2 files are refused" in answer.json()["detail"]
+    assert files_of(client, session) == {}
+
+
+def test_every_file_that_is_no_distribution_is_told(client: SessionClient, store: Path, tmp_path: Path) -> None:
+    good, *bad = wheels(tmp_path, 3)
+    for each in bad:
+        each.write_bytes(b"PK is not enough")
+    session = client.begin().json()
+    answer = client.batch(session, good, *bad)
+    assert answer.status_code == 400
+    assert [each["source"] for each in answer.json()["errors"]] == [each.name for each in bad]
+    assert files_of(client, session) == {}
+    assert not kept(store)
+
+
+FILE: dict[str, object] = {"filename": "demo-1.0-py3-none-any.whl", "size": 2, "hashes": {"sha256": "0" * 64}}
+
+
+def line(*files: object, **more: object) -> bytes:
+    """The first line of a body."""
+    return json.dumps({**META, "files": files, **more}).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 400),
+        (b"\n", 400),
+        (b"PK" * 100_000, 400),
+        (b"{" * (70 << 10) + b"\n", 400),
+        (b"\xff\n", 400),
+        (b"null\n", 400),
+        (line(FILE).rstrip(), 400),
+        (line(FILE), 400),
+        (line(FILE) + b"P", 400),
+        (line(FILE) + b"PKK", 400),
+        (line(FILE, meta={}) + b"PK", 400),
+        (line(), 400),
+        (line(1), 400),
+        (line(files={}), 400),
+        (line({**FILE, "size": 0}), 400),
+        (line(*[FILE] * 101), 413),
+        (line({**FILE, "size": 65 << 20}), 413),
+    ],
+)
+def test_a_body_that_is_no_batch(client: SessionClient, store: Path, body: bytes, status: int) -> None:
+    session = client.begin().json()
+    answer = client.send_batch(session, body)
+    assert answer.status_code == status, answer.text
+    assert answer.json()["errors"][0]["message"] == answer.json()["detail"]
+    assert files_of(client, session) == {}
+    assert not kept(store)
+
+
+def test_a_body_that_is_too_long_is_not_read(client: SessionClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = client.begin().json()
+    url = urlsplit(session["links"]["_wharf_batch"])
+    with _raw(client, url, session_requests.MOST_BYTES * 2) as connection:
+        assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
+def _raw(client: SessionClient, url: Any, length: int) -> socket.socket:
+    """A connection that announces a body of that length, and has sent nothing of it."""
+    login = base64.b64encode(":".join(map(str, client.auth)).encode()).decode()
+    connection = socket.create_connection((url.hostname, url.port), timeout=20)
+    connection.sendall(
+        f"POST {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nAuthorization: Basic {login}\r\n"
+        f"Content-Type: {BATCH_TYPE}\r\nContent-Length: {length}\r\n\r\n".encode()
+    )
+    return connection
+
+
+@pytest.mark.parametrize("content", [0, 400_000], ids=["in one piece", "in many pieces"])
+def test_a_client_that_dies_half_way_leaves_nothing(client: SessionClient, store: Path, tmp_path: Path, content: int) -> None:
+    session, paths = client.begin().json(), wheels(tmp_path, 3, content)
+    body = batch_of(*paths)
+    with _raw(client, urlsplit(session["links"]["_wharf_batch"]), len(body)) as connection:
+        connection.sendall(body[:-10])
+        if content:
+            soon(lambda: bool(kept(store)))
+    soon(lambda: not kept(store))
+    assert files_of(client, session) == {}
+    assert client.batch(session, *paths).status_code == 200
+
+
+def test_the_same_file_again_stays_and_another_one_takes_its_place(client: SessionClient, store: Path, tmp_path: Path) -> None:
+    session = client.begin().json()
+    first, second = wheels(tmp_path / "a", 2)
+    (changed,) = wheels(tmp_path / "b", 1, 100)
+    assert changed.name == first.name
+    before = client.batch(session, first).json()["files"][first.name]
+    again = client.batch(session, first, second).json()["files"]
+    assert again[first.name] == before
+    after = client.batch(session, changed, second).json()["files"]
+    assert after[changed.name]["hashes"] == said_of(changed)["hashes"]
+    assert after[second.name] == again[second.name]
+    assert len(kept(store)) == 2
+    assert client.publish(session).status_code == 201
+    assert changed.stat().st_size == int(client.http.get("/simple/demo/", headers=JSON_PAGE).json()["files"][0]["size"])
+
+
+JSON_PAGE = {"Accept": "application/vnd.pypi.simple.v1+json"}
+
+
+def test_a_file_that_is_on_its_way_is_not_taken_from_another_client(client: SessionClient, tmp_path: Path) -> None:
+    session = client.begin().json()
+    first, second = wheels(tmp_path, 2)
+    file = client.announce(session, first).json()
+    answer = client.batch(session, first, second)
+    assert answer.status_code == 409
+    assert [each["source"] for each in answer.json()["errors"]] == [first.name]
+    assert files_of(client, session) == {first.name: "pending"}
+    client.send(file, first.read_bytes()).raise_for_status()
+    client.complete(file).raise_for_status()
+    assert client.batch(session, first, second).status_code == 200
+
+
+def test_a_session_that_is_over_takes_no_batch(client: SessionClient, tmp_path: Path) -> None:
+    (wheel,) = wheels(tmp_path, 1)
+    session = client.begin().json()
+    client.delete(session["links"]["session"]).raise_for_status()
+    assert client.batch(session, wheel).status_code == 409
+    session = client.staged(wheel)
+    client.publish(session).raise_for_status()
+    assert client.batch(session, wheel).status_code == 409
+
+
+def test_bounds_of_the_session_and_of_the_disk_hold(
+    client: SessionClient, store: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    session, paths = client.begin().json(), wheels(tmp_path, 3)
+    with monkeypatch.context() as patched:
+        patched.setattr(spooled_file, "FLOOR", 1 << 60)
+        assert client.batch(session, *paths).status_code == 503
+    with monkeypatch.context() as patched:
+        patched.setattr("wharf.operations.upload_session_files.MOST_FILES", 2)
+        assert client.batch(session, *paths).status_code == 403
+    assert not kept(store)
+    assert client.batch(session, *paths).status_code == 200
+
+
+def test_any_server_over_the_folder_takes_a_part_and_any_publishes(
+    client: SessionClient, repository: Repository, tmp_path: Path
+) -> None:
+    first, second, third = wheels(tmp_path, 3)
+    session = client.begin().json()
+    client.batch(session, first).raise_for_status()
+    with sessions(repository) as other, sessions(repository) as fresh:
+        there = {**session, "links": {name: urlsplit(link).path for name, link in session["links"].items()}}
+        other.batch(there, second, third).raise_for_status()
+        assert len(files_of(fresh, there)) == 3
+        assert fresh.publish(there).status_code == 201
+    assert client.status(session) == "published"
+
+
+def test_its_address_takes_nothing_else(client: SessionClient, tmp_path: Path) -> None:
+    (wheel,) = wheels(tmp_path, 1)
+    session = client.begin().json()
+    answer = client.http.post(session["links"]["_wharf_batch"], json={}, auth=client.auth)
+    assert answer.status_code == 415
+    assert BATCH_TYPE in answer.json()["detail"]
+    assert client.get(session["links"]["_wharf_batch"]).status_code == 405
+    assert client.batch({"links": {"_wharf_batch": f"/-/upload/2.0/{'0' * 32}/batch"}}, wheel).status_code == 404
