@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -192,7 +193,8 @@ def test_a_server_that_only_a_working_tree_names_gets_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WHARF_TOKEN", "wharf_" + "x" * 43)
-    with Server(always(answer(b'{"indexes": [], "projects": [], "next": null}'))) as server:
+    empty: dict[str, object] = {"indexes": [], "index": "main", "commit": None, "projects": [], "next": None}
+    with Server(always(answer(json.dumps(empty).encode()))) as server:
         url = f"http://127.0.0.1:{server.port}/"
         (tmp_path / "pyproject.toml").write_text(f'[tool.wharf]\nserver = "{url}"\n', encoding="utf-8")
         said = run_wharf(capsys, "list", "--json", code=2).document["error"]

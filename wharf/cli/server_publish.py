@@ -11,7 +11,6 @@ from wharf.operations.publish_inputs import Input
 from wharf.operations.publish_to_server import (
     begin_sessions,
     cancel_sessions,
-    commit_of,
     left_to_send,
     plan_for_server,
     publish_staged,
@@ -70,7 +69,7 @@ def _cancel(state: State, index: ServerIndex, filenames: Iterable[str]) -> None:
     ended = cancel_sessions(index, filenames)
     canceled: list[Json] = [{"project": project, "version": version} for project, version in ended]
     lines = [f"canceled the upload session of {project} {version}" for project, version in ended]
-    state.result({**where_of_server(index, commit_of(index)), "canceled": canceled}, lines)
+    state.result({**where_of_server(index, index.commit()), "canceled": canceled}, lines)
     if not ended and not state.json:
         state.say("Nothing is staged of the releases of these files.")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from wharf.cli import result_lines
 from wharf.cli.server_verbs import server_index
+from wharf.repository.server_answers import MadeToken, RevokedToken, TokenList
 from wharf.repository.server_client import part
 from wharf.repository.server_index import API
 
@@ -24,16 +25,17 @@ def create(state: State, server: ServerSettings, new: NewToken, rights: str) -> 
 
     with server_index(state, server) as index:
         client = index.client
-        made = client.call("POST", client.url(f"{API}/tokens"), new_token_document(new), repeat=False).document
+        url = client.url(f"{API}/tokens")
+        made = client.call("POST", url, new_token_document(new), form=MadeToken, repeat=False).document
     if not state.json:
         state.say(f"The token {new.name!r} {rights}; it is shown this once. Use it as a password, with any user name.")
-    state.result(made, [str(made["token"])])
+    state.result(made, [made["token"]])
 
 
 def list_all(state: State, server: ServerSettings) -> None:
     """`wharf token list`: those that the server shows to this token."""
     with server_index(state, server) as index:
-        found = index.client.get(f"{API}/tokens").get("tokens", [])
+        found = index.client.get(TokenList, f"{API}/tokens")["tokens"]
     now = datetime.now(UTC)
     for each in found:
         if each["expires"] and now < datetime.fromisoformat(each["expires"]) <= now + _SOON:
@@ -45,5 +47,5 @@ def revoke(state: State, server: ServerSettings, name: str) -> None:
     """`wharf token revoke`."""
     with server_index(state, server) as index:
         client = index.client
-        client.call("DELETE", client.url(f"{API}/tokens/{part(name)}"))
+        client.call("DELETE", client.url(f"{API}/tokens/{part(name)}"), form=RevokedToken)
     state.result({"revoked": name}, [f"revoked {name}"])

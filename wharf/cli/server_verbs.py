@@ -9,6 +9,7 @@ from urllib.parse import urljoin
 
 from wharf.cli import result_lines
 from wharf.errors import NotFoundError, UsageError
+from wharf.repository import server_answers as answers
 from wharf.repository.server_index import Notices, open_server
 
 if TYPE_CHECKING:
@@ -65,16 +66,17 @@ def yank(state: State, server: ServerSettings, project: str, version: str, file:
     with server_index(state, server) as index:
         parts = ("projects", project, "releases", version, "yank")
         if reason is None:
-            answer = index.change("DELETE", *parts, query={"file": file})
+            answer = index.change(answers.YankResult, "DELETE", *parts, query={"file": file})
         else:
-            answer = index.change("PUT", *parts, query={"file": file}, document={"reason": reason})
+            answer = index.change(answers.YankResult, "PUT", *parts, query={"file": file}, document={"reason": reason})
         _show(state, index, answer, result_lines.yank(answer, "unyanked" if reason is None else "yanked"))
 
 
 def status(state: State, server: ServerSettings, project: str, marker: str, reason: str | None) -> None:
     """`wharf status`."""
     with server_index(state, server) as index:
-        answer = index.change("PUT", "projects", project, "status", document={"status": marker, "reason": reason})
+        wanted = {"status": marker, "reason": reason}
+        answer = index.change(answers.StatusResult, "PUT", "projects", project, "status", document=wanted)
         _show(state, index, answer, result_lines.status(answer))
 
 
@@ -92,9 +94,9 @@ def remove(
     parts = ("projects", one.project, "releases", one.version)
     with server_index(state, server) as index:
         if not yes:
-            tried = index.change("DELETE", *parts, query={"file": one.filename, "dry_run": "true"})
+            tried = index.change(answers.RemovalResult, "DELETE", *parts, query={"file": one.filename, "dry_run": "true"})
             state.confirm(_question(one, tried), yes=False)
-        answer = index.change("DELETE", *parts, query={"file": one.filename, "reason": reason or None})
+        answer = index.change(answers.RemovalResult, "DELETE", *parts, query={"file": one.filename, "reason": reason or None})
         if answer["kept"]:
             state.warn(f"The bytes of {len(answer['kept'])} file(s) are still stored. The log of the server may say why.")
         _show(state, index, answer, result_lines.removal(answer))
@@ -119,7 +121,7 @@ def promote(
     ]  # fmt: skip
     document = {"from": source, "releases": releases, "with_dependencies": with_dependencies, "dry_run": dry_run}
     with server_index(state, server) as index:
-        answer = index.change("POST", "promote", document=document)
+        answer = index.change(answers.PromotionResult, "POST", "promote", document=document)
         for warning in result_lines.promotion_warnings(answer):
             state.warn(warning)
         _show(state, index, answer, result_lines.promotion(answer, "would promote" if dry_run else "promoted"))
@@ -129,12 +131,12 @@ def restore(state: State, server: ServerSettings, moment: str, projects: Sequenc
     """`wharf restore`."""
     with server_index(state, server) as index:
         asked = {"to": moment, "projects": [*projects]}
-        answer = index.change("POST", "restore", document={**asked, "dry_run": dry_run or not yes})
+        answer = index.change(answers.RestorationResult, "POST", "restore", document={**asked, "dry_run": dry_run or not yes})
         changes = any(answer[key] for key in ("back", "left", "changed"))
         if not (dry_run or yes) and changes:
             listed = result_lines.restoration_listed(answer)
             state.confirm(result_lines.restoration_question(answer), yes=False, lines=listed, what="restoration")
-            answer = index.change("POST", "restore", document={**asked, "dry_run": False})
+            answer = index.change(answers.RestorationResult, "POST", "restore", document={**asked, "dry_run": False})
         for warning in result_lines.restoration_warnings(answer):
             state.warn(warning)
         _show(state, index, answer, result_lines.restoration(answer, changes=changes, dry_run=dry_run))
@@ -143,7 +145,7 @@ def restore(state: State, server: ServerSettings, moment: str, projects: Sequenc
 def list_projects(state: State, server: ServerSettings) -> None:
     """`wharf list`."""
     with server_index(state, server) as index:
-        found = list(index.pages("projects", key="projects", cursor="after", query={"limit": _PAGE}))
+        found = list(index.pages(answers.ProjectList, "projects", key="projects", cursor="after", query={"limit": _PAGE}))
         where, name = index.where, index.name
     projects = [{"name": each["name"], "versions": each["versions"]} for each in found]
     state.result({"projects": [*projects]}, [f"{each['name']} {', '.join(each['versions'])}" for each in projects])
@@ -158,9 +160,9 @@ def show(state: State, server: ServerSettings, project: str, version: str | None
     from wharf.operations.server_project import project_of
 
     with server_index(state, server) as index:
-        found = index.get("projects", project)
+        found = index.get(answers.ProjectPage, "projects", project)
         address = index.client.url(index.path("projects", project))
-    value = project_of(found)
+        value = project_of(found, index.where)
     document = {key: each for key, each in found.items() if key not in {"_removed", "index", "commit"}}
     document["files"] = [{**each, "url": urljoin(address, str(each.get("url", "")))} for each in found["files"]]
     if version is not None:
@@ -182,7 +184,7 @@ def log(state: State, server: ServerSettings, asked: Asked) -> None:
         raise UsageError("Over a server, `wharf log` is about a project or a release, not one file.", "Leave the file out.")
     with server_index(state, server) as index:
         query = {"project": asked.project, "version": asked.version, "limit": min(asked.most or _PAGE, _PAGE)}
-        entries = _since(index.pages("log", key="entries", cursor="before", query=query), asked.since)
+        entries = _since(index.pages(answers.Log, "log", key="entries", cursor="before", query=query), asked.since)
         first = next(entries, None)
         if first is None and not _tells_none(state, index, asked):
             what = asked.project if asked.version is None else f"{asked.project} {asked.version}"

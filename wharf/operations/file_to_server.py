@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from wharf.errors import ConflictError, NoIndexError, NotFoundError, StorageError, UncertainError, WharfError
 from wharf.operations.server_project import project_of
+from wharf.repository.server_answers import ProjectPage
 from wharf.repository.server_sessions import COMPLETED, PENDING, StagedFile
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class MissingProjectError(Exception):
 def shown_project(index: ServerIndex, name: str) -> Project:
     """A project as the server shows it. Raises MissingProjectError."""
     try:
-        return project_of(index.get("projects", name))
+        return project_of(index.get(ProjectPage, "projects", name), index.where)
     except NoIndexError:
         raise
     except NotFoundError:

@@ -183,7 +183,7 @@ def publish_staged(index: ServerIndex, staged: Sequence[Staged]) -> str | None:
                 error.message += f" Published before that: {', '.join(done)}." if done else ""
                 raise
         done.append(each.release.name)
-    return commit if len(staged) == 1 and commit else commit_of(index)
+    return commit if len(staged) == 1 and commit else index.commit()
 
 
 def _published(index: ServerIndex, staged: Staged) -> str | None:
@@ -214,12 +214,6 @@ def cancel_sessions(index: ServerIndex, filenames: Iterable[str]) -> list[tuple[
         sessions.cancel(session)
         ended += [] if session.fresh else [(project, version)]
     return ended
-
-
-def commit_of(index: ServerIndex) -> str | None:
-    """The commit of the index by now."""
-    found = index.get().get("commit")
-    return found if isinstance(found, str) else None
 
 
 def _new_file(each: Distribution, now: datetime) -> NewFile:

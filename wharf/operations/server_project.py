@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 
-def project_of(document: Mapping[str, Any]) -> Project:
-    """The project with its releases, oldest version first. Raises StorageError."""
+def project_of(document: Mapping[str, Any], where: str) -> Project:
+    """The project with its releases, oldest version first; `where` is the address of the server. Raises StorageError."""
     try:
         return _project(document)
     except (KeyError, TypeError, ValueError, AttributeError, InvalidDistributionError) as error:
         raise StorageError(
-            "What the server says of a project cannot be read.", "Is the server a newer wharf than this one?"
+            f"What {where} says of a project cannot be read.", "Is the server a newer wharf than this one?"
         ) from error
 
 

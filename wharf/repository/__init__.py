@@ -12,6 +12,7 @@ shows a token, and never sends one to a host that only a file in a working tree 
 - `locked_file`: a small file that one writer at a time replaces whole.
 - For a wharf server instead of a repository: `server_settings` (which one), `server_address` (what a person types for it),
   `server_credentials` (the token for it), `server_client` (requests and answers), `server_problems` (its errors as ours),
-  `server_index` (one of its indexes), `server_sessions` (releases that are staged there).
+  `server_answers` and `server_session_forms` (the forms of its documents), `server_index` (one of its indexes),
+  `server_sessions` (releases that are staged there).
 - `local_index`: whether a copy of the index is on this machine.
 """

@@ -3,6 +3,8 @@
 - The token goes to the origin that the person named, and nowhere else: no redirect is followed, and a link of the server that
   leads to another host is refused.
 - An answer is bounded in bytes and in time. What is no document of wharf is an error that names status and address.
+- Each document has a form (`server_answers`, `server_session_forms`), and nothing else of it is taken. So whoever reads one
+  finds the keys and types that the form says, whatever a server sends.
 - A server that asks for a wait gets it, as long as all waits together are as short as allowed.
 - A request that may have arrived is sent again only if that does no harm.
 """
@@ -17,13 +19,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
+from pydantic import ValidationError
+
 from wharf import __version__
 from wharf.errors import StorageError, UncertainError
-from wharf.repository.server_problems import error_of, is_problem
+from wharf.repository.server_problems import error_of, foreign_hint, is_problem
+from wharf.text_formats.toml_and_json import json_value
 from wharf.transport.http_client import NoAnswerError, Request, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from pydantic import BaseModel
 
     from wharf.errors import WharfError
     from wharf.repository.server_address import ServerAddress
@@ -38,6 +45,7 @@ JSON: Final = "application/json"
 
 _PAUSE = 5.0  # seconds before the next try where the server names none
 _LONGEST_PAUSE = 60.0  # seconds that a 503 may ask for
+_LONGEST_PLACE = 200  # characters of what is wrong with a document, and of where
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -47,9 +55,15 @@ class NoRoutesError(StorageError):
     code = "no-wharf-server"
 
 
+class OddAnswerError(NoRoutesError):
+    """A document in another form than wharf gives it."""
+
+    code = "odd-answer"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerAnswer:
-    """What a server answered to a request that it carried out."""
+    """What a server answered to a request that it carried out: of its document, what the form has that was asked for."""
 
     status: int
     headers: Mapping[str, str]
@@ -104,9 +118,9 @@ class ServerClient:
         self.address = address
         return self
 
-    def get(self, path: str, query: Mapping[str, object] | None = None) -> dict[str, Any]:
+    def get(self, form: type[BaseModel], path: str, query: Mapping[str, object] | None = None) -> dict[str, Any]:
         """The document at a path below the server's address. Raises WharfError."""
-        return self.call("GET", self.url(path, query)).document
+        return self.call("GET", self.url(path, query), form=form).document
 
     def url(self, path: str, query: Mapping[str, object] | None = None) -> str:
         """The address of a path, with a query of those values that are not None."""
@@ -119,23 +133,25 @@ class ServerClient:
         url: str,
         document: Mapping[str, object] | None = None,
         *,
+        form: type[BaseModel] | None,
         media_type: str = JSON,
         repeat: bool = True,
         takes: tuple[int, ...] = (),
     ) -> ServerAnswer:
         """Send a document, or nothing, and give the answer: a success, or one of the statuses that `takes` names.
 
-        Not `repeat`: carrying it out twice would do harm. Raises the error that the server tells of, or StorageError.
+        The document of a success has that `form` (None: it is not read), that of another status any. Not `repeat`: carrying it
+        out twice would do harm. Raises the error that the server tells of, or StorageError.
         """
         content = None if document is None else json.dumps(document).encode()
         headers = {"content-type": media_type} if content is not None else {}
         headers["accept"] = f"{media_type}, application/problem+json"
-        return self._patiently(method, url, headers, lambda: content, repeat=repeat, takes=takes)
+        return self._patiently(method, url, headers, lambda: content, form=form, repeat=repeat, takes=takes)
 
     def send(self, url: str, size: int, pieces: Callable[[], Iterator[bytes]]) -> ServerAnswer:
         """POST bytes. To send them again does no harm. Raises UncertainError if it does not come to an end."""
         headers = {"content-type": "application/octet-stream", "content-length": str(size)}
-        return self._patiently("POST", url, headers, pieces, repeat=True, takes=())
+        return self._patiently("POST", url, headers, pieces, form=None, repeat=True, takes=())
 
     def _patiently(
         self,
@@ -144,6 +160,7 @@ class ServerClient:
         headers: Mapping[str, str],
         content: Callable[[], bytes | Iterator[bytes] | None],
         *,
+        form: type[BaseModel] | None,
         repeat: bool,
         takes: tuple[int, ...],
     ) -> ServerAnswer:
@@ -160,7 +177,7 @@ class ServerClient:
                 pause = self._pause_of(answer, tries, repeat=repeat)
                 if pause is None:
                     try:
-                        return self._read(answer, takes)
+                        return self._read(answer, form, takes)
                     except NoAnswerError as error:
                         raise self._unanswered(error, method) from None
             self._sleep(pause)
@@ -215,16 +232,32 @@ class ServerClient:
         self._wait(f"{self.address.host}: {reason}", pause)
         return pause
 
-    def _read(self, answer: Answer, takes: tuple[int, ...]) -> ServerAnswer:
+    def _read(self, answer: Answer, form: type[BaseModel] | None, takes: tuple[int, ...]) -> ServerAnswer:
         if answer.status in _REDIRECTS:
             raise self._moved(answer)
-        body = answer.read(MOST_BYTES)
-        document = _document(answer, self._hidden(body))
-        if 200 <= answer.status < 300 or answer.status in takes:
-            if document is None and answer.status != 204:
-                raise self._foreign(answer)
-            return ServerAnswer(status=answer.status, headers=answer.headers, document=document or {})
-        raise self._refusal(answer, document)
+        body = self._hidden(answer.read(MOST_BYTES)) if _is_json(answer) else b""
+        if 200 <= answer.status < 300:
+            document = {} if form is None else self._in_form(answer, body, form)
+            return ServerAnswer(status=answer.status, headers=answer.headers, document=document)
+        problem = _object(body)
+        if answer.status in takes:
+            return ServerAnswer(status=answer.status, headers=answer.headers, document=problem or {})
+        raise self._refusal(answer, problem)
+
+    def _in_form(self, answer: Answer, body: bytes, form: type[BaseModel]) -> dict[str, Any]:
+        """What a document has of its form. Raises NoRoutesError for what is no object, and OddAnswerError for another one."""
+        try:
+            found = form.model_validate_json(body, strict=True)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            if not first["loc"]:
+                raise self._foreign(answer) from None
+            wrong = f"{'.'.join(map(str, first['loc']))[:_LONGEST_PLACE]}: {first['msg'][:_LONGEST_PLACE]}"
+            what = f"{_place(answer)} answers {answer.status} in a form that this wharf does not know ({wrong})."
+            hint = "Is it the address of `wharf serve`, and of a version like this one?"
+            done = " The change may be made all the same: `wharf log` shows that." if answer.request.method != "GET" else ""
+            raise OddAnswerError(what, f"{hint}{done}") from None
+        return found.model_dump(by_alias=True, exclude_unset=True)
 
     def _hidden(self, body: bytes) -> bytes:
         """A body without the token, which a server may repeat: its words get into messages."""
@@ -239,11 +272,8 @@ class ServerClient:
         return error_of(answer.status, document, self.address.host)
 
     def _foreign(self, answer: Answer) -> NoRoutesError:
-        place = urlsplit(answer.request.url)
-        return NoRoutesError(
-            f"{place.scheme}://{place.netloc}{place.path} answers {answer.status}, without a document of wharf.",
-            "Is it the address of `wharf serve`? A proxy before it, or an older wharf, answers like this.",
-        )
+        what = f"{_place(answer)} answers {answer.status}, without a document of wharf."
+        return NoRoutesError(what, foreign_hint(answer.status))
 
     def _moved(self, answer: Answer) -> StorageError:
         try:
@@ -253,7 +283,8 @@ class ServerClient:
             where = "another place"
         return NoRoutesError(
             f"{answer.request.host} redirects to {where}, and no token follows a redirect.",
-            "If that is your server, name its address: --server https://HOST/",
+            "If that is your server, name its address: --server https://HOST/. If it is a page to log in at: a proxy before "
+            "the server has to let requests with a token through, at least those below /-/.",
         )
 
 
@@ -262,13 +293,21 @@ def part(text: str) -> str:
     return quote(text, safe="")
 
 
-def _document(answer: Answer, body: bytes) -> dict[str, Any] | None:
-    """The JSON object of an answer; None if it is something else."""
+def _place(answer: Answer) -> str:
+    """The address of an answer, without a query."""
+    parts = urlsplit(answer.request.url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+
+
+def _is_json(answer: Answer) -> bool:
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not (kind == JSON or kind.endswith("+json")):
-        return None
+    return kind == JSON or kind.endswith("+json")
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    """The JSON object of a body; None if it is something else."""
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
+        found = json_value(body)
+    except ValueError:
         return None
     return found if isinstance(found, dict) else None

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wharf.errors import NoIndexError, UsageError, did_you_mean
 from wharf.index.index_name import DEFAULT_INDEX
-from wharf.repository.server_client import NoRoutesError, ServerClient, part
+from wharf.repository.server_answers import IndexDetail, IndexList
+from wharf.repository.server_client import NoRoutesError, OddAnswerError, ServerClient, part
 from wharf.repository.server_credentials import find_for_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from pydantic import BaseModel
 
     from wharf.repository.server_address import ServerAddress
     from wharf.repository.server_settings import ServerSettings
@@ -51,29 +54,42 @@ class ServerIndex:
         """A path of the API below this index."""
         return "/".join([API, "indexes", part(self.name), *map(part, parts)])
 
-    def get(self, *parts: str, query: Mapping[str, object] | None = None) -> dict[str, Any]:
-        """A document below this index. Raises WharfError."""
-        return self.client.get(self.path(*parts), query)
+    def get(self, form: type[BaseModel], *parts: str, query: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """A document below this index, in that form. Raises WharfError."""
+        return self.client.get(form, self.path(*parts), query)
+
+    def commit(self) -> str | None:
+        """The commit of the index by now."""
+        found: str | None = self.get(IndexDetail)["commit"]
+        return found
 
     def change(
         self,
+        form: type[BaseModel],
         method: str,
         *parts: str,
         document: Mapping[str, object] | None = None,
         query: Mapping[str, object] | None = None,
     ) -> dict[str, Any]:
         """Have something changed. Doing it twice does no harm. Raises WharfError."""
-        return self.client.call(method, self.client.url(self.path(*parts), query), document).document
+        return self.client.call(method, self.client.url(self.path(*parts), query), document, form=form).document
 
-    def pages(self, *parts: str, key: str, cursor: str, query: Mapping[str, object]) -> Iterator[Any]:
+    def pages(
+        self, form: type[BaseModel], *parts: str, key: str, cursor: str, query: Mapping[str, object]
+    ) -> Iterator[dict[str, Any]]:
         """All entries of a list that comes page by page; `cursor` is the name of the query that asks for the next one."""
-        at: object = None
+        at: str | None = None
         while True:
-            found = self.get(*parts, query={**query, cursor: at})
-            yield from found.get(key, [])
-            after = found.get("next")
-            if after is None or after == at:
+            found = self.get(form, *parts, query={**query, cursor: at})
+            yield from found[key]
+            after = found["next"]
+            if after is None:
                 return
+            if after == at or not found[key]:
+                raise OddAnswerError(
+                    f"{self.where} gives a list without an end: what comes after {str(at)[:60]!r} is the same, or nothing.",
+                    "Is the server a newer wharf than this one?",
+                )
             at = after
 
 
@@ -97,19 +113,12 @@ def _found(client: ServerClient, settings: ServerSettings) -> ServerIndex:
     first: NoRoutesError | None = None
     for address, at in settings.address.readings:
         try:
-            listed = _listed(client.at(address).get(f"{API}/indexes"))
+            found = client.at(address).get(IndexList, f"{API}/indexes")
         except NoRoutesError as error:
             first = first or error
             continue
-        return _chosen(client, settings, listed, at)
+        return _chosen(client, settings, {each["name"]: each["default"] for each in found["indexes"]}, at)
     raise first or NoRoutesError("There is no server.", "")
-
-
-def _listed(document: Mapping[str, Any]) -> dict[str, bool]:
-    """The indexes by name, and which of them is the one at the root."""
-    found = document.get("indexes")
-    entries = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
-    return {str(each.get("name")): bool(each.get("default")) for each in entries}
 
 
 def _chosen(client: ServerClient, settings: ServerSettings, listed: Mapping[str, bool], at: str | None) -> ServerIndex:

@@ -69,8 +69,29 @@ def _is_text(value: object) -> bool:
 def _parts(errors: object) -> str:
     """What is wrong with each part of a request."""
     found = [each for each in errors if isinstance(each, dict)] if isinstance(errors, list) else []
-    told = [f"{'.'.join(map(str, each.get('at') or ['request']))}: {each.get('message')}" for each in found]
+    told = [f"{_at(each.get('at'))}: {each.get('message')}" for each in found]
     return f" {'; '.join(told)}." if told else ""
+
+
+def _at(place: object) -> str:
+    return ".".join(map(str, place)) if isinstance(place, list) and place else "request"
+
+
+def foreign_hint(status: int) -> str:
+    """What to do about an answer that is not by wharf: a proxy before the server gives most of them."""
+    if status == 413:
+        return "A proxy before the server takes no body as large as that. In nginx, `client_max_body_size 2g;` lets it through."
+    if status in {502, 503, 504}:
+        return (
+            "A proxy before the server does not reach it, or does not wait for its answer. Does `wharf serve` run? "
+            "In nginx, `proxy_pass` says where it is, and `proxy_read_timeout` how long is waited."
+        )
+    if status in {401, 403, 407}:
+        return (
+            "A proxy before the server wants another login than the server does. It has to let requests with a token "
+            "through, at least those below /-/."
+        )
+    return "Is it the address of `wharf serve`? A proxy before it, a page to log in at, or an older wharf answers like this."
 
 
 def _bounded(text: str) -> str:

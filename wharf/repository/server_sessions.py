@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wharf.errors import ConflictError, NotFoundError, StorageError
 from wharf.repository.server_problems import error_of
+from wharf.repository.server_session_forms import FileAnswer, SessionAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from pydantic import BaseModel
 
     from wharf.repository.server_client import ServerAnswer, ServerClient
     from wharf.repository.server_index import ServerIndex
@@ -78,7 +81,7 @@ class ServerSessions:
         """A new session of a release, or the one that is there. Raises WharfError."""
         wanted = {**_META, "name": project, "version": version}
         for _ in range(_TRIES):
-            answer = self._call("POST", self.index.uploads, wanted, takes=(409,))
+            answer = self._call("POST", self.index.uploads, wanted, form=SessionAnswer, takes=(409,))
             if answer.status != 409:
                 return replace(self._session(answer), fresh=True)
             location = answer.headers.get("location")
@@ -93,13 +96,13 @@ class ServerSessions:
 
     def read(self, url: str) -> ServerSession | None:
         """A session as it is now; None if it is not there any more."""
-        answer = self._call("GET", url, takes=(404, 410))
+        answer = self._call("GET", url, form=SessionAnswer, takes=(404, 410))
         return None if answer.status in {404, 410} else self._session(answer, url)
 
     def announce(self, session: ServerSession, filename: str, size: int, sha256: str) -> Upload:
         """Say that a file comes. Raises ConflictError if the name is taken, in the index or in the session."""
         document = {**_META, "filename": filename, "size": size, "hashes": {"sha256": sha256}, "mechanism": MECHANISM}
-        answer = self._call("POST", session.upload, document, repeat=False).document
+        answer = self._call("POST", session.upload, document, form=FileAnswer, repeat=False).document
         links, mechanism = _table(answer, "links"), _table(answer, "mechanism")
         return Upload(
             self._linked(mechanism.get("file_url")),
@@ -110,12 +113,12 @@ class ServerSessions:
     def send(self, upload: Upload, size: int, pieces: Callable[[], Iterator[bytes]]) -> None:
         """Send the bytes of a file, and have the server check them. Raises WharfError."""
         self.client.send(upload.bytes_to, size, pieces)
-        answer = self._call("POST", upload.complete, _META)
+        answer = self._call("POST", upload.complete, _META, form=FileAnswer)
         waited = False
         while answer.document.get("status") == "processing":
             self._pause(answer, "the server checks a file", tell=not waited)
             waited = True
-            answer = self._call("GET", upload.link)
+            answer = self._call("GET", upload.link, form=FileAnswer)
         if answer.document.get("status") not in {COMPLETED, None}:
             raise StorageError(f"The server says of a file that it sent: {_notices(answer.document)}", "Send it again.")
 
@@ -129,14 +132,14 @@ class ServerSessions:
 
     def publish(self, session: ServerSession) -> ServerSession:
         """Publish the release; the session as it is then. Raises WharfError, and then nothing of it is published."""
-        answer = self._call("POST", session.publish, _META, takes=(404, 410))
+        answer = self._call("POST", session.publish, _META, form=SessionAnswer, takes=(404, 410))
         if answer.status in {404, 410}:
             raise NotFoundError("The upload session is gone.", "Run the same command again.")
         waited = False
         while (found := self._session(answer, session.url)).state == "processing":
             self._pause(answer, "the server publishes the release", tell=not waited)
             waited = True
-            answer = self._call("GET", session.url)
+            answer = self._call("GET", session.url, form=SessionAnswer)
         if found.state != "published":
             raise StorageError(
                 f"The server did not publish the release: {' '.join(found.notices) or found.state}",
@@ -150,10 +153,11 @@ class ServerSessions:
         url: str,
         document: Mapping[str, object] | None = None,
         *,
+        form: type[BaseModel] | None = None,
         takes: tuple[int, ...] = (),
         repeat: bool = True,
     ) -> ServerAnswer:
-        return self.client.call(method, url, document, media_type=MEDIA_TYPE, takes=takes, repeat=repeat)
+        return self.client.call(method, url, document, form=form, media_type=MEDIA_TYPE, takes=takes, repeat=repeat)
 
     def _pause(self, answer: ServerAnswer, reason: str, *, tell: bool) -> None:
         text = answer.headers.get("retry-after", "")

@@ -19,10 +19,10 @@ from wharf.errors import UsageError
 from wharf.model import Status, is_name, normalize, version_of
 from wharf.operations.promote import Wanted
 from wharf.operations.removal_choice import WantedRemoval
+from wharf.repository import server_answers as answers
 from wharf.repository.tokens import NewToken
 from wharf.server.http.answer import uncached
 from wharf.server.http.problem_answers import MEDIA_TYPE, problem_like
-from wharf.server.management import answer_models as answers
 from wharf.server.management.request_models import (  # noqa: TC001 - FastAPI reads them
     ProjectStatus,
     Promotion,

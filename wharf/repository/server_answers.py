@@ -1,14 +1,41 @@
-"""The answers, by their types. They describe what `operations.result_documents` makes; the tests hold one against the other."""
+"""The answers of the management API, by their types: what a server promises, and all that its client takes.
+
+They describe what `operations.result_documents` makes; the tests hold one against the other.
+"""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
+from urllib.parse import urljoin
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 class _Answer(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    """A server gives no other keys. A client passes over those of a newer server."""
+
+    model_config = ConfigDict(extra="ignore", json_schema_extra={"additionalProperties": False})
+
+
+def _is_time(text: str) -> str:
+    try:
+        aware = datetime.fromisoformat(text).astimezone(UTC).year and datetime.fromisoformat(text).tzinfo is not None
+    except (ValueError, OverflowError):
+        aware = False
+    if not aware:
+        raise ValueError("it is not a time with its zone")
+    return text
+
+
+def _is_link(text: str) -> str:
+    urljoin("https://host/", text)  # raises ValueError
+    return text
+
+
+Time = Annotated[str, AfterValidator(_is_time)]
+Link = Annotated[str, AfterValidator(_is_link)]
+Size = Annotated[int, Field(ge=0, lt=1 << 63)]
 
 
 class Problem(BaseModel):
@@ -50,7 +77,7 @@ class IndexDetail(_Answer):
     bases: list[str]
     order: list[str]
     base_of: list[str]
-    projects: int
+    projects: Size
 
 
 class ProjectEntry(_Answer):
@@ -79,9 +106,9 @@ class PageFile(_Answer):
     """A file as installers read it (PEP 691, 700, 714)."""
 
     filename: str
-    url: str
+    url: Link
     hashes: Hashes
-    size: int
+    size: Size
     upload_time: Annotated[str, Field(alias="upload-time")]
     requires_python: Annotated[str, Field(alias="requires-python")] = ""
     yanked: bool | str = False
@@ -125,7 +152,7 @@ class LogEntry(_Answer):
     """One commit: who changed what, when and why. Not `whole`: it touched more than was read."""
 
     commit: str
-    time: str
+    time: Time
     actor: str
     verb: str
     what: str
@@ -151,7 +178,7 @@ class FileEntry(_Answer):
     version: str
     filename: str
     sha256: str
-    size: int
+    size: Size
 
 
 class Changed(_Answer):
@@ -260,7 +287,7 @@ class _TokenTerms(_Answer):
 
     name: str
     scope: str
-    expires: str | None
+    expires: Time | None
     indexes: list[str] | None
     projects: list[str] | None
     owner: str | None
