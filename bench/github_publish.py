@@ -205,7 +205,7 @@ def _command(plan: Plan, command: _Command, projects: Sequence[Sequence[Path]]) 
         address = hub.create(_SLUG)
         store = Store(address, hub.token(_SLUG, command.kind), plan.folder / f"{command.bench}-cache")
         clock = Skipping(hub.forward)
-        with _skipping(clock, store) as repository:
+        with skipping(clock, store) as repository:
             repository.branch.fetch()
             repository.branch.begin("bench")
             before = hub.used(store.token), _commits(store)
@@ -236,8 +236,20 @@ def _at_most(bound: float | None) -> Target | None:
     return None if bound is None else Target(bound=bound)
 
 
+def by_command(hub: Steering, folder: Path, slug: str, wheels: Sequence[Path]) -> Calls:
+    """The calls of one publish of these files, as by the command, into an index that is there."""
+    store = Store(hub.create(slug), hub.token(slug), folder)
+    with skipping(Skipping(hub.forward), store) as repository:
+        repository.branch.fetch()
+        repository.branch.begin("bench")
+    with skipping(Skipping(hub.forward), store) as repository:
+        hub.clear()
+        publish(repository, [Input.of(path) for path in wheels])
+    return hub.calls()
+
+
 @contextlib.contextmanager
-def _skipping(clock: Skipping, store: Store) -> Iterator[Repository]:
+def skipping(clock: Skipping, store: Store) -> Iterator[Repository]:
     """The repository as `open_repository` gives it, with another clock for waits."""
     waiting = Waiting(7200, clock=clock.now, sleep=clock.sleep)
     with (

@@ -137,6 +137,29 @@ def test_who_is_put_out_is_out_within_a_minute(world: World, how: str, status: i
             assert client.get(path).status_code == status
 
 
+def test_uploads_that_land_tell_what_their_token_may(world: World) -> None:
+    with world.serving() as client:
+
+        def upload(version: str) -> int:
+            return client.post("/legacy/", auth=("x", world.alice), **form(world.wheel("demo", version))).status_code
+
+        def asked() -> int:
+            return sum(call.login == "alice" and (REF in call.path or call.path.endswith("/user")) for call in world.hub.calls)
+
+        assert upload("2.0") == 200
+        first = asked()
+        for version in ("2.1", "2.2", "2.3"):
+            world.hub.clock.forward(50)
+            assert upload(version) == 200
+        assert asked() == first
+        world.hub.clock.forward(50)
+        assert upload("2.3") == 200  # it makes no commit, and shows no right to write
+        world.hub.tokens[world.alice].rights.clear()
+        world.hub.clock.forward(11)
+        assert upload("2.4") == 403
+        assert asked() > first
+
+
 def test_while_github_is_away_known_members_go_on_and_nobody_else_comes_in(world: World) -> None:
     seen, unseen = world.wheel(), world.wheel("unseen")
     world.put(unseen)

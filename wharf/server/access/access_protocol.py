@@ -57,6 +57,10 @@ class Access(Protocol):
         """Who uploads to `index`, or the answer that says why not."""
         ...
 
+    def wrote(self, authorization: bytes | None, seconds: float) -> None:
+        """An upload of that client landed, which began so many seconds ago: the client may read and write."""
+        return
+
     def own_token(self, authorization: bytes | None) -> Token | Answer:
         """The token of wharf that a client sends, or the answer that says why there is none."""
         ...

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict, deque
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -121,6 +122,17 @@ class GitHubAccess(Access):
                     kept.clear()
             self._logins[key], self._roles[key] = found.name, (found, self._clock() + HOLDS)
         return found
+
+    def wrote(self, authorization: bytes | None, seconds: float) -> None:
+        """The token read the index, made a release and pushed: what GitHub would be asked next was just answered."""
+        key = hashlib.sha256(authorization or b"").digest()
+        known, role = self._yes.get(key), self._roles.get(key)
+        if known is None or role is None or role[0].token != known.token:
+            return
+        then = self._clock() - seconds
+        if then > known.confirmed:
+            self._keep(key, replace(known, confirmed=then, until=max(known.until, then + HOLDS)))
+        self._roles[key] = role[0], max(role[1], then + HOLDS)
 
     def own_token(self, authorization: bytes | None) -> Token | Answer:
         """There are no tokens of wharf here."""

@@ -98,6 +98,7 @@ class Refresher:
         self._confirmed = 0.0  # when GitHub last confirmed what is shown
         self._first: asyncio.Task[bool] | None = None
         self._wake = asyncio.Event()
+        self._brought = -ASK_AT_LEAST  # when a publish brought all branches
         self._turn = asyncio.Lock()
         self._threads = DaemonThreads("refresh", 1)
         cache.damaged = self.distrust
@@ -236,6 +237,13 @@ class Refresher:
             self._problems.begin_damage()
             self.wake()
 
+    def brought(self, seconds: float) -> None:
+        """A publish brought all branches so many seconds ago, and made a commit: that was a question, too."""
+        self._poll.moved()
+        self._brought = max(self._brought, time.monotonic() - seconds)
+        if self._confirmed:
+            self._confirmed = max(self._confirmed, self._clock() - seconds)
+
     def wake(self) -> None:
         """Ask GitHub at once: it said itself that something changed."""
         self._poll.forget()
@@ -319,8 +327,17 @@ class Refresher:
             if (fault := turn.exception()) is not None:
                 self._problems.begin("github", fault, fault=True)
             self.asked.set()
-            pause = ASK_EVERY if fault is None and turn.result() else min(pause * 2, ASK_AT_LEAST)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause)
+            well = fault is None and turn.result()
+            pause = ASK_EVERY if well else min(pause * 2, ASK_AT_LEAST)
+            if await self._is_woken(pause, ASK_AT_LEAST if well else pause):
                 await asyncio.sleep(woken + SOONEST - time.monotonic())
                 woken = time.monotonic()
+
+    async def _is_woken(self, pause: float, most: float) -> bool:
+        """Whether somebody wakes it before it is time to ask, which uploads put off, and not for ever."""
+        begin = time.monotonic()
+        while (left := min(max(begin + pause, self._brought + pause), begin + most) - time.monotonic()) > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), left)
+                return True
+        return False

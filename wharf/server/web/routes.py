@@ -97,6 +97,9 @@ class Routes:
         except WharfError as error:
             self._tell(request, error.http_status, error.sentences)
             raise
+        if taken.published.commit is not None:
+            self.refresher.brought(taken.seconds)
+            self.access.wrote(_header(request, "authorization"), taken.seconds)
         await self.refresh()
         return AnswerResponse(answer.text(200, "\n".join(taken.lines) or "OK"))
 

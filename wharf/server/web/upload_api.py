@@ -61,6 +61,8 @@ class UploadResult:
 
     published: Published
     notes: tuple[str, ...]
+    seconds: float = 0.0
+    """Since its publish began: all it read of the index, and of the rights of the uploader, is no older."""
 
     @property
     def lines(self) -> list[str]:
@@ -87,6 +89,7 @@ class _Upload:
         self.given = given
         self.notes = notes
         self.begin: Callable[[], None] = lambda: None
+        self.began = elapsed()
         self._form = form
         self._uses = 1  # that of its request
 
@@ -147,7 +150,8 @@ class UploadApi:
             upload = await self._checked(request)
             try:
                 key = _Group(index, uploader)
-                return UploadResult(await patience.ask(partial(self._publish, key, upload, patience)), upload.notes)
+                published = await patience.ask(partial(self._publish, key, upload, patience))
+                return UploadResult(published, upload.notes, elapsed() - upload.began)
             finally:
                 upload.release()
         except OSError as error:  # the folder for temporary files, where the form lies
@@ -226,6 +230,7 @@ class UploadApi:
             check = self._rights.of(repository, uploader)
             for each in uploads:
                 each.begin()
+                each.began = elapsed()
             try:
                 done = publish_group(
                     repository,
