@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from wharf.errors import ConflictError, NotAllowedError, NotFoundError, OddFileError, StorageError, UsageError
+from wharf.errors import UNWRITABLE, ConflictError, NotAllowedError, NotFoundError, OddFileError, StorageError, UsageError
 from wharf.index import name_globs
 from wharf.index.index_name import is_index_name
 from wharf.repository.locked_file import LockedFile
@@ -22,7 +23,7 @@ from wharf.secret import Secret
 from wharf.system import disk_remedies, regular_file
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
 _LARGEST = 8 << 20  # bytes of the file that are read
@@ -219,7 +220,7 @@ class Tokens:
             )
         except ValidationError as error:
             raise _wrong(new, str(error.errors()[0]["loc"][0])) from error
-        with LockedFile(self.path) as file:
+        with self._writing() as file:
             others = self.all()
             if new.made_by is not None and not any(other.sha256 == new.made_by and other.valid(now) for other in others):
                 raise NotAllowedError("The token that should make this one has ended.", "Use another token.")
@@ -230,10 +231,10 @@ class Tokens:
         return secret
 
     def revoke(self, name: str) -> None:
-        """End a token, and all that it made. Raises NotFoundError."""
+        """End a token, and all that it made. Raises NotFoundError, and StorageError if it cannot be written."""
         if not self.path.exists():
             raise NotFoundError(f"There is no token {name!r}.", "`wharf token list` shows all names.")
-        with LockedFile(self.path) as file:
+        with self._writing() as file:
             tokens = self.all()
             ended = {token.sha256 for token in tokens if token.name == name}
             if not ended:
@@ -248,6 +249,16 @@ class Tokens:
         except FileNotFoundError:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino
+
+    @contextmanager
+    def _writing(self) -> Iterator[LockedFile]:
+        """The right to write the file. Raises StorageError where the disk does not take it."""
+        try:
+            with LockedFile(self.path) as file:
+                yield file
+        except OSError as error:
+            hint = disk_remedies.hint(error)
+            raise StorageError(f"{self.path} cannot be written: {error.strerror}.", hint, told=UNWRITABLE) from error
 
     def _write(self, file: LockedFile, tokens: list[Token]) -> None:
         version = max((token.version for token in tokens), default=1)

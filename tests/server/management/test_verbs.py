@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import os
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from tests.makers import make_wheel
 from tests.server.management.api import BASE, DEMO, MAIN, RELEASE, WHEEL, asking, fill, good, problem
 from tests.server.test_server import JSON
-from wharf.errors import did_you_mean
+from wharf.errors import UNWRITABLE, did_you_mean
 from wharf.index.index_name import DEFAULT_INDEX
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
@@ -201,3 +204,33 @@ def test_a_name_that_is_not_there_is_compared_with_few(api: httpx.Client, monkey
     assert did_you_mean("zzz", many) == did_you_mean("a", many) == ""
     problem(api.get(f"{MAIN}/projects/demi"), 404, "not-found")
     assert max(compared) <= 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", f"{BASE}/tokens", {"name": "job"}),
+        ("DELETE", f"{BASE}/tokens/boss", None),
+        ("PUT", f"{RELEASE}/yank", {"reason": "loses data"}),
+    ],
+)
+def test_a_full_disk_is_told_and_the_log_says_where(
+    api: httpx.Client,
+    method: str,
+    path: str,
+    body: dict[str, str] | None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """And the same request does it when there is room again."""
+
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        told = problem(api.request(method, path, json=body), 503, "storage")
+    assert told["detail"] == UNWRITABLE
+    said = [each.getMessage() for each in caplog.records if each.name == "wharf"]
+    assert any(f"{method} '{path}': " in line and re.search("No space left|disk is full", line) for line in said), said
+    assert api.request(method, path, json=body).status_code < 300

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 from fastapi.exceptions import RequestValidationError
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from wharf.model import Json
+
+log = logging.getLogger("wharf")
 
 _ERRORS: Final = 20  # of a request that are told
 
@@ -48,10 +51,13 @@ def answer_errors(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_fault)
 
 
-async def _on_error(_request: Request, error: Exception) -> Response:
+async def _on_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, WharfError):
         raise error
-    return AnswerResponse(problem_of(error, misses=True))
+    found = problem_of(error, misses=True)
+    if found.status >= 500:  # who asked is only told that the log says more
+        log.error("%s %s: %s", request.method, ascii(request.scope["path"]), error.message)
+    return AnswerResponse(found)
 
 
 async def _on_invalid(_request: Request, error: Exception) -> Response:
