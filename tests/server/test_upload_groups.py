@@ -162,6 +162,29 @@ def test_a_refresh_is_shared_by_all_who_asked_before_it_began() -> None:
     asyncio.run(main())
 
 
+def test_a_thread_takes_the_turn_for_one_who_is_alone_and_who_comes_meanwhile_is_next() -> None:
+    async def main() -> None:
+        landing = Landing()
+        assert await asyncio.to_thread(landing.groups.enter)
+        assert not await asyncio.to_thread(landing.groups.enter)
+        waiting = landing.join("k/a", "k/b")
+        await ticks()
+        assert landing.seen == []
+        landing.go.release()
+        await asyncio.to_thread(landing.groups.leave)
+        assert await asyncio.gather(*waiting) == ["A", "B"]
+        waiting = landing.join("k/c")
+        await ticks()
+        assert not await asyncio.to_thread(landing.groups.enter), "a group lands"
+        landing.go.release()
+        assert await waiting[0] == "C"
+        assert await asyncio.to_thread(landing.groups.enter)
+        landing.groups.leave()
+        assert landing.seen == [("k", ["a", "b"]), ("k", ["c"])]
+
+    asyncio.run(main())
+
+
 def test_threads_are_used_again_and_one_that_hangs_is_not_waited_for() -> None:
     async def main() -> None:
         threads = DaemonThreads("t", 2)
@@ -184,7 +207,7 @@ def test_threads_are_used_again_and_one_that_hangs_is_not_waited_for() -> None:
 
 @contextmanager
 def gathering(monkeypatch: pytest.MonkeyPatch, count: int, joined: list[object] | None = None) -> Iterator[threading.Event]:
-    """The first commit waits until `count` more uploads have joined; the event says that the first one is there."""
+    """The first commit, of one that is alone, waits until `count` more uploads have joined; the event says that it is there."""
     began, go, come = threading.Event(), threading.Event(), [] if joined is None else joined
     commit, join = Branch.commit, UploadGroups.join
 
@@ -195,7 +218,7 @@ def gathering(monkeypatch: pytest.MonkeyPatch, count: int, joined: list[object] 
 
     async def counted(groups: UploadGroups[object, object, object], key: object, member: object) -> object:
         come.append(member)
-        if len(come) > count:
+        if len(come) == count:
             go.set()
         return await join(groups, key, member)
 
@@ -291,7 +314,7 @@ def test_an_upload_whose_sender_goes_away_harms_no_other(
         gone = socket.create_connection((str(client.base_url.host), client.base_url.port or 80))
         lines = "".join(f"{name}: {value}\r\n" for name, value in sent.headers.items())
         gone.sendall(f"POST /legacy/ HTTP/1.1\r\n{lines}\r\n".encode() + sent.read())
-        soon(lambda: len(joined) == 2)  # before that, its body is not whole
+        soon(lambda: len(joined) == 1)  # before that, its body is not whole
         gone.close()
         stays = pool.submit(lambda: client.post("/legacy/", auth=auth, **form(paths[2])).status_code)
         assert (first.result(), stays.result()) == (200, 200)

@@ -110,7 +110,7 @@ class UploadApi:
     - An upload is published whole or not at all, and is answered only when that is known.
     - Nothing of a form is believed: name, version and digests must be those of the file.
     - At most `CHECKS` uploads are checked at the same time. One group of them is published at a time, as they would only meet
-      again at the branch; who waits for GitHub's limits keeps nobody else waiting.
+      again at the branch; who waits for GitHub's limits keeps nobody else waiting. One that is alone goes on in its thread.
     - The file lies in `folder` meanwhile, under no name, and the disk keeps a floor of free room. On the disk of the store it
       gets its name there, and is not copied.
     - All forms that are read hold at most `MEMORY` bytes of memory.
@@ -147,10 +147,11 @@ class UploadApi:
         A pause for GitHub's limits in the middle leaves a draft, which the next try fills. A short pause is waited for here.
         """
         try:
-            upload = await self._checked(request)
+            key = _Group(index, uploader)
+            upload, published = await self._checked(key, request)
             try:
-                key = _Group(index, uploader)
-                published = await patience.ask(partial(self._publish, key, upload, patience))
+                if published is None:
+                    published = await patience.ask(partial(self._publish, key, upload, patience))
                 return UploadResult(published, upload.notes, elapsed() - upload.began)
             finally:
                 upload.release()
@@ -161,8 +162,8 @@ class UploadApi:
                 told=UNWRITABLE,
             ) from error
 
-    async def _checked(self, request: Request) -> _Upload:
-        """The upload of a request, while there is room for it in memory and on the disk."""
+    async def _checked(self, key: _Group, request: Request) -> tuple[_Upload, Published | None]:
+        """The upload of a request, while there is room in memory and on the disk; and what came of it, if it was alone."""
         too_large = _too_large(self._limit)
         if (coding := request.headers.get("content-encoding", "identity").strip().lower()) != "identity":
             raise UsageError(f"The upload is encoded as {plain(coding, 50)!r}.", "Send it without a Content-Encoding.")
@@ -176,9 +177,29 @@ class UploadApi:
             form = await upload_form_parser.parse(request.headers.get("content-type"), body, limits)
             if (action := request.query_params.get(":action")) is not None:
                 form.fields.setdefault(":action", action)
-            return await self._checks.run(partial(self._check, form))
+            return await self._checks.run(partial(self._check_and_publish, key, form))
         finally:
             self._unfinished -= 1
+
+    def _check_and_publish(self, key: _Group, form: UploadForm) -> tuple[_Upload, Published | None]:
+        """Check an upload, and publish it in the same thread, if nobody else does or waits: a way by the event loop costs time.
+
+        Over GitHub it waits for limits first.
+        """
+        upload = self._check(form)
+        if self._own.github is not None or not self._groups.enter():
+            return upload, None
+        try:
+            try:
+                (done,) = self._carry_out(key, [upload])
+            finally:
+                self._groups.leave()
+            if isinstance(done, WharfError):
+                raise done
+        except BaseException:
+            upload.release()
+            raise
+        return upload, done
 
     def _check(self, form: UploadForm) -> _Upload:
         """The file of a form, if the form says of it what is true; and what there is to say of the form."""

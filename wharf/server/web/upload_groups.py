@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -25,7 +27,8 @@ class UploadGroups(Generic[K, T, R]):
     - One group lands at a time. The keys take turns, in the order in which they came; those of one key stay in theirs.
     - A member that is not waited for any more is left out if its group has not begun. Otherwise it is carried out all the same.
     - `hold` is called with each member at the moment from which it is carried out.
-    - All methods are for the event loop's thread.
+    - A thread that just checked a member may take the turn for it: where nobody lands or waits, the event loop is not asked.
+    - All methods but `enter` and `leave` are for the event loop's thread.
     """
 
     def __init__(
@@ -37,16 +40,39 @@ class UploadGroups(Generic[K, T, R]):
         self._hold = hold
         self._waiting: dict[K, deque[tuple[T, asyncio.Future[R]]]] = {}
         self._turns: asyncio.Task[None] | None = None
+        self._turn = threading.Lock()  # whoever lands has it
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def join(self, key: K, member: T) -> R:
         """What becomes of a member, when its group has landed. Raises its own error, or that of the group."""
-        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[R] = self._loop.create_future()
         self._waiting.setdefault(key, deque()).append((member, future))
-        if self._turns is None:
-            self._turns = asyncio.create_task(self._take_turns())
+        self._begin()
         return await future
 
+    def enter(self) -> bool:
+        """Take the turn for one who is alone, in any thread, until `leave`; False where a group lands or somebody waits."""
+        return not self._waiting and self._turn.acquire(blocking=False)
+
+    def leave(self) -> None:
+        """Give the turn back. Who came meanwhile saw that it was taken, and is seen here."""
+        self._turn.release()
+        if self._waiting and self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the server has ended
+                self._loop.call_soon_threadsafe(self._begin)
+
+    def _begin(self) -> None:
+        if self._waiting and self._turn.acquire(blocking=False):
+            self._turns = asyncio.create_task(self._take_turns())
+
     async def _take_turns(self) -> None:
+        try:
+            await self._land_all()
+        finally:
+            self._turn.release()
+
+    async def _land_all(self) -> None:
         while self._waiting:
             key = next(iter(self._waiting))
             waiting = self._waiting.pop(key)
@@ -60,7 +86,6 @@ class UploadGroups(Generic[K, T, R]):
                 self._waiting[key] = waiting  # behind the other keys
             if group:
                 await self._carry_out(key, group)
-        self._turns = None
 
     async def _carry_out(self, key: K, group: Sequence[tuple[T, asyncio.Future[R]]]) -> None:
         members = [member for member, _ in group]
