@@ -7,7 +7,8 @@ disk works on, so that a test can look at many moments of one run.
 - A name comes or goes with an fsync of its folder (`Names.BY_FOLDER`), as POSIX allows; or with an fsync of any file or folder
   (`Names.BY_JOURNAL`), as ext4 and its like do it.
 
-`forgetful_disk_server.py` is the program that serves it.
+`forgetful_disk_server.py` is the program that serves it, and `forgetful_model.py` what it serves. Where there is no FUSE,
+`traced_disk.py` plays into that what a server did elsewhere.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SERVER = Path(__file__).with_name("forgetful_disk_server.py")
+_SERVER = "tests.forgetful_disk_server"
+_ROOT = Path(__file__).parents[1]
 
 
 class Names(enum.Enum):
@@ -62,7 +64,8 @@ def forgetful_disk(folder: Path, names: Names) -> Iterator[Disk]:
     """A new one, mounted below a folder."""
     mount = folder / "disk"
     mount.mkdir()
-    server = subprocess.Popen([sys.executable, _SERVER, mount, names.value], stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-m", _SERVER, str(mount), names.value]
+    server = subprocess.Popen(command, cwd=_ROOT, stderr=subprocess.DEVNULL)
     try:
         end = time.monotonic() + 20
         while not os.path.ismount(mount):
