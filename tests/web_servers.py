@@ -64,12 +64,13 @@ def serving(kind: str, site: Path, login: Login | None = None, *, shared: bool =
 
 
 @contextmanager
-def nginx(locations: str) -> Iterator[str]:
-    """The address of an nginx with these locations."""
+def nginx(locations: str, certificate: Path | None = None) -> Iterator[str]:
+    """The address of an nginx with these locations; with a certificate and its key in one file, it speaks HTTPS."""
+    tls = "" if certificate is None else f"ssl_certificate {certificate};\nssl_certificate_key {certificate};\n"
     with _place("nginx") as (place, port):
-        config = f"server {{\nlisten 127.0.0.1:{port};\n{locations}\n}}"
+        config = f"server {{\nlisten 127.0.0.1:{port}{' ssl' if tls else ''};\n{tls}{locations}\n}}"
         with _running(_nginx_with(config, place), place, port) as address:
-            yield address
+            yield f"https://localhost:{port}" if tls else address
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from wharf import __version__
 from wharf.errors import StorageError, UncertainError
-from wharf.repository.server_problems import error_of, foreign_hint, is_problem
+from wharf.repository.server_problems import error_of, foreign_hint, is_lasting, is_problem, unreachable_hint
 from wharf.text_formats.toml_and_json import json_value
 from wharf.transport.http_client import NoAnswerError, Request, Transport
 
@@ -169,7 +169,7 @@ class ServerClient:
             try:
                 answer = self._once(method, url, headers, content)
             except NoAnswerError as error:
-                if (error.sent and not repeat) or error.slow or tries == TRIES:
+                if (error.sent and not repeat) or error.slow or tries == TRIES or is_lasting(error.reason):
                     raise self._unanswered(error, method) from None
                 self._sleep(0.25 * 2**tries)
                 continue
@@ -185,9 +185,7 @@ class ServerClient:
 
     def _unanswered(self, error: NoAnswerError, method: str) -> StorageError:
         if method == "GET" or not error.sent:
-            return StorageError(
-                error.message, "Is the address right, and does the server run? Then run the same command again."
-            )
+            return StorageError(error.message, unreachable_hint(error.reason))
         why = f"{error.message.removesuffix('.')}, so nobody knows whether it was done."
         return UncertainError(why, "Run the same command again: what is done stays done.")
 

@@ -94,6 +94,26 @@ def foreign_hint(status: int) -> str:
     return "Is it the address of `wharf serve`? A proxy before it, a page to log in at, or an older wharf answers like this."
 
 
+def is_lasting(reason: str) -> bool:
+    """Whether it is the same at the next try why there is no connection: a certificate, or a proxy that wants a password."""
+    return "certificate" in reason.lower() or ("proxy" in reason and " 407 " in reason)
+
+
+def unreachable_hint(reason: str) -> str:
+    """What to do where no answer came, by why that is."""
+    said = reason.lower()
+    if "not yet valid" in said or "has expired" in said:
+        return "Check the clock of this machine. If it is right, the certificate of the server is out of date."
+    if "proxy" in said:
+        return "Check the proxy that HTTPS_PROXY or ALL_PROXY names. Hosts in NO_PROXY are asked without it."
+    if "certificate" in said:
+        return (
+            "The certificate has to be for that name of the host. If an authority of your own signed it: "
+            "`export SSL_CERT_FILE=FILE` names the authority."
+        )
+    return "Is the address right, and does the server run? Then run the same command again."
+
+
 def _bounded(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
