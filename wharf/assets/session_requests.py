@@ -66,7 +66,11 @@ class FileAsked:
 def read_release(data: bytes) -> ReleaseAsked:
     """A request for a session. Raises UsageError."""
     said = _document(data)
-    name, version = _text(said, "name"), _text(said, "version")
+    return release_asked(_text(said, "name"), _text(said, "version"))
+
+
+def release_asked(name: str, version: str) -> ReleaseAsked:
+    """The release of that name and version. Raises UsageError."""
     try:
         project = str(canonicalize_name(name, validate=True))
     except InvalidName as error:

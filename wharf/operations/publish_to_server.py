@@ -210,9 +210,10 @@ def cancel_sessions(index: ServerIndex, filenames: Iterable[str]) -> list[tuple[
     names = [Name.parse(each) for each in filenames]
     ended = []
     for project, version in dict.fromkeys((name.project, str(name.version)) for name in names):
-        session = sessions.begin(project, version)  # the server has no other way to find one
-        sessions.cancel(session)
-        ended += [] if session.fresh else [(project, version)]
+        session = sessions.find(project, version)
+        if session is not None:
+            sessions.cancel(session)
+            ended.append((project, version))
     return ended
 
 

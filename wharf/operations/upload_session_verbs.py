@@ -47,11 +47,26 @@ def begin_session(
     try:
         refuse_closed(asked.project, snapshot.status(asked.project))
     except RefusedError:
-        for each in store.all():
-            if each.release == session.release and each.live and not each.is_over(now):
-                raise LiveSessionError(each) from None
+        there = live_session(store, session, now)
+        if there is not None:
+            raise LiveSessionError(there) from None
         raise
     return store.create(session)
+
+
+def find_live(store: SessionStore, index: str, asked: ReleaseAsked, now: datetime) -> UploadSession:
+    """The live session of a release. Raises NotFoundError. Nothing is begun for that."""
+    like = new_session(index=index, project=asked.project, version=asked.version, creator="", now=now)
+    found = live_session(store, like, now)
+    if found is None:
+        raise NotFoundError(f"{asked.project} {asked.version} has no upload session.", "Begin one.")
+    return found
+
+
+def live_session(store: SessionStore, like: UploadSession, now: datetime) -> UploadSession | None:
+    """The live session of the same release as that one."""
+    there = (each for each in store.all() if each.release == like.release and each.live and not each.is_over(now))
+    return next(there, None)
 
 
 def find_session(store: SessionStore, index: str, session_id: str, now: datetime, *, newest: bool = False) -> UploadSession:

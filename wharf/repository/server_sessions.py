@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 from wharf.errors import ConflictError, NotFoundError, StorageError
 from wharf.repository.server_problems import error_of
@@ -93,6 +94,14 @@ class ServerSessions:
         raise ConflictError(
             f"Upload sessions of {project} {version} begin and end at this moment.", "Run the same command again."
         )
+
+    def find(self, project: str, version: str) -> ServerSession | None:
+        """The session of a release; None if it has none. Nothing is begun for that."""
+        query = urlencode({"name": project, "version": version})
+        answer = self._call("GET", f"{self.index.uploads}?{query}", form=SessionAnswer, takes=(404,))
+        if answer.status == 404 and answer.document.get("code") != "not-found":
+            raise error_of(404, answer.document, self.client.address.host)
+        return None if answer.status == 404 else self._session(answer)
 
     def read(self, url: str) -> ServerSession | None:
         """A session as it is now; None if it is not there any more."""

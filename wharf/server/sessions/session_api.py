@@ -8,7 +8,7 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from wharf.assets.session_requests import check_document, read_file, read_release, read_seconds
+from wharf.assets.session_requests import check_document, read_file, read_release, read_seconds, release_asked
 from wharf.assets.session_store import LiveSessionError
 from wharf.assets.upload_session_states import PUBLISHED
 from wharf.errors import InvalidDistributionError, NotFoundError, QuotaError, WharfError
@@ -23,7 +23,7 @@ from wharf.operations.upload_session_files import (
     note_bad_bytes,
 )
 from wharf.operations.upload_session_publish import SessionPublish, publish_session
-from wharf.operations.upload_session_verbs import begin_session, cancel_session, extend_session
+from wharf.operations.upload_session_verbs import begin_session, cancel_session, extend_session, find_live
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http.answer import Answer
 from wharf.server.sessions import incoming_batch, session_answers
@@ -117,7 +117,7 @@ class SessionApi:
         """What can be done at an address, by method."""
         match parts:
             case [""]:
-                return {"POST": self._begin}
+                return {"POST": self._begin, "GET": self._find}
             case [id_] | [id_, ""]:
                 return {"GET": partial(self._status, id_), "DELETE": partial(self._cancel, id_)}
             case [id_, "publish"]:
@@ -148,6 +148,16 @@ class SessionApi:
             return await call.tell(201, begin, at=True)
         except LiveSessionError as error:
             return refusal(error, (("location", call.at.session(error.session)),))
+
+    async def _find(self, call: Call) -> Answer:
+        query = call.request.query_params
+        asked = release_asked(query.get("name", ""), query.get("version", ""))
+
+        def find(work: Work) -> UploadSession:
+            work.may_write(asked.project)
+            return find_live(work.store, work.index, asked, work.now())
+
+        return await call.tell(200, find, at=True)
 
     async def _status(self, id_: str, call: Call) -> Answer:
         session, staged = await call.ask(lambda work: work.session(id_, newest=True))
