@@ -257,6 +257,7 @@ PROGRAMS = """
 def test_a_store_starts_no_program(config: str, run: Run, tmp_path: Path, store: Path, seen: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(branch, "_GC_SHARE", 1.0)
     monkeypatch.setattr(pack_merging, "MOST_PACKS", 0)
+    monkeypatch.setattr(pack_merging, "MOST_MERGED", 0)
     mark = tmp_path / "started"
     (tmp_path / "started.more").write_text(f"[gc]\n\trecentObjectsHook = touch {mark}-gc; echo\n")
     hook = tmp_path / "started.hooks" / "reference-transaction"

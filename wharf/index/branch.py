@@ -320,9 +320,8 @@ class Branch:
         stored()
         if not self._advance(tip, commit, outcome.beside):
             return None
-        if random.random() < _GC_SHARE:  # noqa: S311 - spreads a cost, guards nothing
-            self._refs.close()  # or it would keep the packs open that are merged
-            merge_if_many(self._git)
+        if random.random() < _GC_SHARE and merge_if_many(self._git):  # noqa: S311 - spreads a cost, guards nothing
+            self._refs.close()  # or it would keep the packs open that were merged
         return commit
 
     def _fork(self, at: str, outcome: Outcome, message: CommitMessage) -> str | None:

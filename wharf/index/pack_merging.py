@@ -1,41 +1,64 @@
-"""Many small packs, one for each commit, are merged into a few, in a process beside the writers."""
+"""Many small packs, one for each commit, are merged into a few: in this process first, and those in one beside the writers."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from typing import TYPE_CHECKING, Final
 
+from wharf.errors import StorageError
+from wharf.index import merged_pack
 from wharf.index.git import Git
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_PACKS: Final = 50
-"""Packs beyond which they are merged."""
+"""Packs beyond which the small ones become one."""
+MOST_MERGED: Final = 20
+"""Packs beyond which git merges what is left."""
 
 _at_work: set[Path] = set()
 _lock = threading.Lock()
 
 
-def merge_if_many(program: Git) -> None:
-    """Begin to merge the packs of a repository, if there are many, and nobody in this process does it already.
+def merge_if_many(program: Git) -> bool:
+    """Merge the packs of a repository, if there are many, and nobody in this process does it already; False: it did nothing.
 
-    It goes on if this process ends meanwhile. Only packs of about the same size are merged (`git repack --geometric`), so that
-    a large one is not written again for small ones. Nothing is deleted that is not in another pack by then. Whether it works
-    says nothing of the commit, which stands.
+    The small ones are copied here (`merged_pack`), which takes some milliseconds. What git does goes on if this process ends
+    meanwhile. It makes objects small by what they have in common, of packs of about the same size (`git repack --geometric`),
+    so that a large one is not written again for small ones. Nothing is deleted that is not in another pack by then. Whether it
+    works says nothing of the commit, which stands.
     """
-    with contextlib.suppress(FileNotFoundError):
-        packs = sum(path.suffix == ".pack" for path in (program.git_dir / "objects" / "pack").iterdir())
-        with _lock:
-            if packs > MOST_PACKS and program.git_dir not in _at_work:
-                _at_work.add(program.git_dir)
-                threading.Thread(target=_merge, args=(program,), name="merge-packs", daemon=True).start()
+    if _count(program) <= MOST_PACKS:
+        return False
+    with _lock:
+        if program.git_dir in _at_work:
+            return False
+        _at_work.add(program.git_dir)
+    by_git = False
+    try:
+        with contextlib.suppress(OSError, StorageError):
+            merged_pack.merge(program.git_dir)
+        by_git = _count(program) > MOST_MERGED
+    finally:
+        if not by_git:
+            _is_done(program)
+    if by_git:
+        threading.Thread(target=_merge, args=(program,), name="merge-packs", daemon=True).start()
+    return True
 
 
 def at_work(git_dir: Path) -> bool:
     """Whether packs of a repository are being merged by this process."""
     return git_dir in _at_work
+
+
+def _count(program: Git) -> int:
+    with contextlib.suppress(FileNotFoundError):
+        return sum(name.endswith(".pack") for name in os.listdir(program.git_dir / "objects" / "pack"))  # noqa: PTH208 - quicker
+    return 0
 
 
 def _merge(program: Git) -> None:
@@ -46,5 +69,9 @@ def _merge(program: Git) -> None:
             if not alone.see_through("repack", "--geometric=2", "-d", "-l", "-q"):  # before git 2.32
                 alone.see_through("gc", "--auto", "--quiet")
     finally:
-        with _lock:
-            _at_work.discard(program.git_dir)
+        _is_done(program)
+
+
+def _is_done(program: Git) -> None:
+    with _lock:
+        _at_work.discard(program.git_dir)

@@ -51,10 +51,18 @@ def object_id(kind: str, data: bytes) -> str:
 
 def write(git_dir: Path, objects: Iterable[NewObject]) -> None:
     """Write objects as one pack. Raises StorageError where that cannot be done."""
-    pack, index, name = _packed({each.id: each for each in objects})
+    store(git_dir, {bytes.fromhex(each.id): _entry(each) for each in objects})
+
+
+def store(git_dir: Path, entries: Mapping[bytes, bytes]) -> str:
+    """Write one pack of entries, as they are to lie there, by the ids of their objects; its name without an ending.
+
+    Raises StorageError where that cannot be done.
+    """
+    pack, index, name = _packed(entries)
     folder, mark = git_dir / "objects" / "pack", secrets.token_hex(8)
     parts = [
-        (folder / f"tmp_{kind}_{mark}", folder / f"pack-{name}.{kind}", data) for kind, data in (("pack", pack), ("idx", index))
+        (folder / f"tmp_{kind}_{mark}", folder / f"{name}.{kind}", data) for kind, data in (("pack", pack), ("idx", index))
     ]
     try:
         folder.mkdir(exist_ok=True)
@@ -65,6 +73,7 @@ def write(git_dir: Path, objects: Iterable[NewObject]) -> None:
             sync(folder)
     except OSError as error:
         raise unwritable(error, git_dir) from error
+    return name
 
 
 def _write_files(folder: Path, files: Iterable[tuple[Path, bytes]]) -> None:
@@ -109,22 +118,25 @@ def _swept(paths: Iterable[Path]) -> Iterator[None]:
         raise
 
 
-def _packed(objects: Mapping[str, NewObject]) -> tuple[bytes, bytes, str]:
+def _packed(entries: Mapping[bytes, bytes]) -> tuple[bytes, bytes, str]:
     """The bytes of the pack and of its index, and the name of both."""
-    parts = [struct.pack(">4sLL", b"PACK", 2, len(objects))]
+    parts = [struct.pack(">4sLL", b"PACK", 2, len(entries))]
     at = len(parts[0])
     places: list[tuple[bytes, int, int]] = []
-    for each in objects.values():
-        # The ids in a folder cannot be made smaller.
-        part = _head(_KINDS[each.kind], len(each.data)) + zlib.compress(each.data, 1 if each.kind == "tree" else -1)
-        places.append((bytes.fromhex(each.id), zlib.crc32(part), at))
+    for id_, part in entries.items():
+        places.append((id_, zlib.crc32(part), at))
         parts.append(part)
         at += len(part)
     if at >= _FAR:
         raise StorageError("A commit of more than two gigabytes is not written.", "Commit fewer files at once.")
     body = b"".join(parts)
     end = hashlib.sha1(body, usedforsecurity=False).digest()
-    return body + end, _index(sorted(places), end), end.hex()
+    return body + end, _index(sorted(places), end), f"pack-{end.hex()}"
+
+
+def _entry(each: NewObject) -> bytes:
+    """An object as it lies in a pack. The ids in a folder cannot be made smaller."""
+    return _head(_KINDS[each.kind], len(each.data)) + zlib.compress(each.data, 1 if each.kind == "tree" else -1)
 
 
 def _head(kind: int, size: int) -> bytes:
