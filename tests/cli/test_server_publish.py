@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -16,13 +17,15 @@ from tests.cli.server_world import World, serving_world
 from tests.makers import make_sdist, make_wheel
 from tests.server.running import soon
 from wharf.assets.asset_store import Progress
-from wharf.errors import StorageError
-from wharf.operations import publish_to_server
+from wharf.errors import StorageError, UncertainError
+from wharf.operations import batch_to_server, publish_to_server
+from wharf.operations.batch_to_server import BatchSending
 from wharf.operations.file_to_server import FileSending
 from wharf.operations.publish_inputs import Input
 from wharf.operations.publish_to_server import begin_sessions, plan_for_server, publish_staged, send_files
+from wharf.repository import server_sessions
 from wharf.repository.server_address import parse_server
-from wharf.repository.server_client import ServerClient
+from wharf.repository.server_client import NoRoutesError, ServerClient
 from wharf.repository.server_index import Notices, open_server
 from wharf.repository.server_sessions import ServerSessions
 from wharf.repository.server_settings import ServerSettings
@@ -40,16 +43,29 @@ def world(store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the files whose bytes were sent to their end."""
+    """The names of the files whose bytes were sent to their end, those of one request together."""
     names: list[str] = []
-    once = FileSending._once
+    one, many = FileSending._once, BatchSending._once
 
     def noted(self: Any) -> None:
-        once(self)
-        names.append(self._file.filename)
+        one(self)
+        names.append(self.file.filename)
+
+    def noted_together(self: Any) -> None:
+        many(self)
+        names.append(" ".join(each.file.filename for each in self._files))
 
     monkeypatch.setattr(FileSending, "_once", noted)
+    monkeypatch.setattr(BatchSending, "_once", noted_together)
     return names
+
+
+@pytest.fixture(params=["together", "one by one"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Whether small files go in one request: a server over GitHub, or an older one, does not have that."""
+    if request.param == "one by one":
+        monkeypatch.setattr(server_sessions, "BATCH", "_not_there")
+    return str(request.param)
 
 
 def log_of(world: World) -> list[Any]:
@@ -57,6 +73,7 @@ def log_of(world: World) -> list[Any]:
     return entries
 
 
+@pytest.mark.usefixtures("way")
 def test_releases_are_published_and_told_as_by_the_local_command(world: World, tmp_path: Path) -> None:
     files = [make_wheel(tmp_path), make_sdist(tmp_path), make_wheel(tmp_path, "other", "2.0")]
     tried = world.wharf("publish", "--dry-run", "--json", *files).document
@@ -155,28 +172,96 @@ def sessions(world: World) -> Any:
 
 
 def test_a_publish_that_broke_off_continues_and_sends_nothing_twice(
-    world: World, tmp_path: Path, sent: list[str], monkeypatch: pytest.MonkeyPatch
+    world: World, tmp_path: Path, sent: list[str], monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     monkeypatch.setattr(publish_to_server, "AT_ONCE", 1)
     files = [make_wheel(tmp_path, tag=f"py3-none-{each}") for each in ("any", "linux_x86_64", "win_amd64")]
-    pieces = FileSending._pieces
+    pieces = FileSending.pieces
 
     def broken(self: Any) -> Iterator[bytes]:
-        if self._file.filename == files[1].name:
+        if self.file.filename == files[1].name:
             yield next(pieces(self))[:10]
             raise KeyboardInterrupt
         yield from pieces(self)
 
     with monkeypatch.context() as patched:
-        patched.setattr(FileSending, "_pieces", broken)
+        patched.setattr(FileSending, "pieces", broken)
         world.wharf("publish", *files, code=130)
-    assert sent == [files[0].name]
+    assert sent == ([files[0].name] if way == "one by one" else [])
     assert log_of(world) == []
     said = world.wharf("publish", *files)
-    assert "demo 1.0 is staged in part already: this continues there." in said.err
-    assert sent == [path.name for path in files]
+    assert ("demo 1.0 is staged in part already: this continues there." in said.err) == (way == "one by one")
+    assert " ".join(sent) == " ".join(path.name for path in files)
     assert len(log_of(world)) == 1
     assert world.wharf("publish", "--json", *files).document["published"] == []
+
+
+def test_a_publish_that_ends_when_all_is_staged_continues_and_sends_nothing(
+    world: World, tmp_path: Path, sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [make_wheel(tmp_path, tag=f"cp3{each}-none-any") for each in range(3)]
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ServerSessions, "publish", killed)
+        world.wharf("publish", *files, code=130)
+    assert sent == [" ".join(each.name for each in files)]
+    sent.clear()
+    assert "demo 1.0 is staged already" in world.wharf("publish", *files).err
+    assert sent == []
+    assert len(log_of(world)) == 1
+
+
+@pytest.mark.parametrize("fault", ["answer is lost", "proxy takes no such request", "another one is quicker"])
+def test_files_that_cannot_go_together_go_by_themselves(
+    world: World, tmp_path: Path, sent: list[str], monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    files = [make_wheel(tmp_path, tag=f"cp3{each}-none-any") for each in range(3)]
+    send = ServerSessions.send_batch
+
+    def faulty(self: ServerSessions, session: Any, several: Any, pieces: Any) -> None:
+        if fault == "another one is quicker":
+            upload = self.announce(session, files[0].name, 1, "0" * 64)
+            try:
+                send(self, session, several, pieces)
+            finally:
+                self.delete(upload.link)
+        elif fault == "answer is lost":
+            send(self, session, several, pieces)
+            raise UncertainError("Nobody knows.")
+        else:
+            raise NoRoutesError("413, without a document of wharf.")
+
+    monkeypatch.setattr(ServerSessions, "send_batch", faulty)
+    said = world.wharf("publish", "--json", *files).document
+    assert [each["filename"] for each in said["published"]] == [each.name for each in files]
+    assert sent == ([] if fault == "answer is lost" else [each.name for each in files])
+
+
+@pytest.mark.usefixtures("way")
+def test_a_file_that_the_server_refuses_is_named(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [make_wheel(tmp_path), make_sdist(tmp_path, content=os.urandom(1500).hex())]
+    with serving_world(store, monkeypatch, capsys, upload_limit=1500) as world:
+        said = world.wharf("publish", "--json", *files, code=3).document["error"]
+        assert said["code"] == "too-large"
+        assert files[1].name in said["message"]
+        assert files[0].name not in said["message"]
+        assert log_of(world) == []
+
+
+def test_large_files_go_by_themselves_and_the_others_in_requests_of_bounded_size(
+    world: World, tmp_path: Path, sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [make_wheel(tmp_path, tag=f"cp3{each}-none-any") for each in range(5)]
+    large = make_sdist(tmp_path, content=os.urandom(4000).hex())
+    monkeypatch.setattr(batch_to_server, "SMALL", 4000)
+    monkeypatch.setattr(batch_to_server, "MOST_FILES", 2)
+    world.wharf("publish", *files, large)
+    assert sorted(sent) == sorted([large.name, *(" ".join(each.name for each in files[at : at + 2]) for at in (0, 2, 4))])
 
 
 def test_a_session_with_files_of_somebody_else_is_not_published_by_the_way(world: World, tmp_path: Path) -> None:
@@ -211,6 +296,7 @@ def test_a_release_can_be_tried_at_its_stage_before_it_is_published(world: World
     assert world.here("publish", "--stage", files[0], code=2).err.count("works over a server only") == 1
 
 
+@pytest.mark.usefixtures("way")
 def test_two_publish_one_release_at_once_and_it_is_published_once(world: World, tmp_path: Path) -> None:
     files = [make_wheel(tmp_path, content=f"{'x' * 100_000}"), make_sdist(tmp_path)]
     both = threading.Barrier(2)
@@ -268,6 +354,7 @@ def test_more_releases_than_a_server_stages_are_told_before_the_first(
     assert not sessions(world)
 
 
+@pytest.mark.usefixtures("way")
 def test_a_file_that_changes_while_it_is_sent_is_not_published(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

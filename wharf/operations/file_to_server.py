@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wharf.errors import ConflictError, NoIndexError, NotFoundError, StorageError, UncertainError, WharfError
@@ -52,32 +53,44 @@ class FileSending:
     ) -> None:
         self._sessions = sessions
         self._session = session
-        self._file, self._open = checked
+        self.file, self._open = checked
         self._progress = progress
         self._stop = stop
         self._sent = 0
 
     def run(self) -> None:
         """Send the file. Raises WharfError."""
-        there = self._session.files.get(self._file.filename)
+        there = self._session.files.get(self.file.filename)
         for tries in range(1, _TRIES + 1):
-            if self._stop.is_set():
-                raise StoppedError("The upload was stopped.", "Run the same command again.")
-            if is_whole(self._file, there):
+            self.check_stop()
+            if is_whole(self.file, there):
                 return
             try:
                 if there is not None:
                     there = self._now(there)
-                    if is_whole(self._file, there):
+                    if is_whole(self.file, there):
                         return
                 if there is not None:
                     self._sessions.delete(there.link)
                 self._once()
             except (ConflictError, NotFoundError, UncertainError) as error:
-                self._tell(0)
+                self.tell(0)
                 there = self._by_another(error, last=tries == _TRIES)
             else:
                 return
+
+    def again(self, session: ServerSession | None) -> None:
+        """Send the file into the session as it is now, after it went in vain with others. Raises WharfError."""
+        if session is not None:
+            self._session = replace(self._session, files=session.files)
+        self.tell(0)
+        self.run()
+        self.tell(self.file.size)
+
+    def check_stop(self) -> None:
+        """Raise StoppedError if nothing more is to be sent."""
+        if self._stop.is_set():
+            raise StoppedError("The upload was stopped.", "Run the same command again.")
 
     def _now(self, there: StagedFile) -> StagedFile | None:
         """The file as the session has it by now. Another publisher may be sending it: it is given a moment.
@@ -86,7 +99,7 @@ class FileSending:
         """
         for seconds in _LOOKS:
             found = self._sessions.read(self._session.url)
-            now = None if found is None else found.files.get(self._file.filename)
+            now = None if found is None else found.files.get(self.file.filename)
             if now is None or now.state != PENDING or self._stop.is_set():
                 return now
             there = now
@@ -94,50 +107,49 @@ class FileSending:
         return there
 
     def _once(self) -> None:
-        file = self._file
+        file = self.file
         upload = self._sessions.announce(self._session, file.filename, file.size, file.sha256)
-        self._sessions.send(upload, file.size, self._pieces)
+        self._sessions.send(upload, file.size, self.pieces)
 
     def _by_another(self, error: WharfError, *, last: bool) -> StagedFile | None:
         """What the session has in the place of the file, once nobody sends it any more. Raises the error if that is in vain."""
         left = _OTHERS
         while True:
             found = self._sessions.read(self._session.url)
-            if found is not None and found.state == "published" and are_there(self._sessions.index, [self._file]):
-                return StagedFile(COMPLETED, "", self._file.sha256, self._file.size)
+            if found is not None and found.state == "published" and are_there(self._sessions.index, [self.file]):
+                return StagedFile(COMPLETED, "", self.file.sha256, self.file.size)
             if self._stop.is_set():
                 raise StoppedError("The upload was stopped.", "Run the same command again.") from error
             if found is None or found.state in {"published", "canceled"}:
                 raise error
-            there = found.files.get(self._file.filename)
+            there = found.files.get(self.file.filename)
             is_left = isinstance(error, UncertainError) or there is None or there.state != "pending"
             if (is_left and found.state != "processing") or left <= 0:
                 break
             self._sessions.client.pause("another publisher is at the same release", 1.0, tell=left == _OTHERS)
             left -= 1.0
-        if last and not is_whole(self._file, there):
+        if last and not is_whole(self.file, there):
             raise error
         return there
 
-    def _pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[bytes]:
         """The file from its beginning. Raises StorageError if it is no longer the one that was checked."""
-        self._tell(0)
-        left = self._file.size
+        self.tell(0)
+        left = self.file.size
         with self._open() as file:
             while chunk := file.read(min(_CHUNK, left + 1)):
-                if self._stop.is_set():
-                    raise StoppedError("The upload was stopped.", "Run the same command again.")
+                self.check_stop()
                 left -= len(chunk)
                 if left < 0:
                     break
                 yield chunk
-                self._tell(self._file.size - left)
+                self.tell(self.file.size - left)
         if left:
-            raise StorageError(f"{self._file.filename} changed while it was sent.", "Run the same command again.")
+            raise StorageError(f"{self.file.filename} changed while it was sent.", "Run the same command again.")
 
-    def _tell(self, sent: int) -> None:
+    def tell(self, sent: int) -> None:
         """Of how many bytes are sent by now, fewer than before if it begins again."""
-        self._progress.sent(self._file.filename, sent - self._sent)
+        self._progress.sent(self.file.filename, sent - self._sent)
         self._sent = sent
 
 

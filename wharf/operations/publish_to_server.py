@@ -20,6 +20,7 @@ from wharf.distribution.read_distribution import DEFAULT_LIMIT
 from wharf.errors import ConflictError, UsageError, WharfError
 from wharf.index.add_files import AddFiles, NewFile
 from wharf.model import File, version_key
+from wharf.operations.batch_to_server import sendings
 from wharf.operations.file_to_server import FileSending, MissingProjectError, StoppedError, are_there, is_whole, shown_project
 from wharf.operations.publish_inputs import check_inputs
 from wharf.operations.server_project import ServerRecords
@@ -152,14 +153,18 @@ def left_to_send(begun: Sequence[Staged]) -> dict[str, int]:
 
 
 def send_files(index: ServerIndex, begun: Sequence[Staged], progress: Progress) -> None:
-    """Send what the sessions do not have, several files at a time. Raises WharfError, and then nothing is published."""
+    """Send what the sessions do not have, side by side. Raises WharfError, and then nothing is published."""
     sessions, stop = ServerSessions(index), threading.Event()
     pool = ThreadPoolExecutor(AT_ONCE)
     try:
         sending = [
-            pool.submit(FileSending(sessions, each.session, checked, progress, stop).run)
+            pool.submit(send)
             for each in begun
-            for checked in each.release.files
+            for send in sendings(
+                sessions,
+                each.session,
+                (FileSending(sessions, each.session, checked, progress, stop) for checked in each.release.files),
+            )
         ]
         done = wait(sending, return_when=FIRST_EXCEPTION).done
         for each in sorted(done, key=lambda each: isinstance(each.exception(), StoppedError)):  # what stopped others is told

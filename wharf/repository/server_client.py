@@ -148,9 +148,11 @@ class ServerClient:
         headers["accept"] = f"{media_type}, application/problem+json"
         return self._patiently(method, url, headers, lambda: content, form=form, repeat=repeat, takes=takes)
 
-    def send(self, url: str, size: int, pieces: Callable[[], Iterator[bytes]]) -> ServerAnswer:
+    def send(
+        self, url: str, size: int, pieces: Callable[[], Iterator[bytes]], media_type: str = "application/octet-stream"
+    ) -> ServerAnswer:
         """POST bytes. To send them again does no harm. Raises UncertainError if it does not come to an end."""
-        headers = {"content-type": "application/octet-stream", "content-length": str(size)}
+        headers = {"content-type": media_type, "content-length": str(size)}
         return self._patiently("POST", url, headers, pieces, form=None, repeat=True, takes=())
 
     def _patiently(

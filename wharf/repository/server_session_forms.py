@@ -18,6 +18,7 @@ class SessionLinks(_Answer):
     upload: str | None = None
     publish: str | None = None
     stage: str | None = None
+    batch: Annotated[str | None, Field(alias="_wharf_batch")] = None
 
 
 class SessionFile(_Answer):

@@ -5,8 +5,9 @@ Every step can be done again. A session that is there already is taken up, with 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlencode
 
 from wharf.errors import ConflictError, NotFoundError, StorageError
@@ -14,7 +15,7 @@ from wharf.repository.server_problems import error_of
 from wharf.repository.server_session_forms import FileAnswer, SessionAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pydantic import BaseModel
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 MEDIA_TYPE: Final = "application/vnd.pypi.upload.v2+json"
 MECHANISM: Final = "http-post-bytes"
+BATCH_TYPE: Final = "application/vnd.wharf.files.v1"
+BATCH: Final = "_wharf_batch"
 PENDING, COMPLETED = "pending", "completed"
 
 _META: Final = {"meta": {"api-version": "2.0"}}
@@ -44,7 +47,7 @@ class StagedFile:
 class ServerSession:
     """A session as the server shows it. `stage` is an address that shows the release to whoever has it.
 
-    `fresh`: it was made by the request that asked for it.
+    `fresh`: it was made by the request that asked for it. `batch` is where many files go at once, if the server has that.
     """
 
     url: str
@@ -57,6 +60,26 @@ class ServerSession:
     notices: tuple[str, ...] = ()
     commit: str | None = None
     fresh: bool = False
+    batch: str | None = None
+
+
+class ServerFile(Protocol):
+    """What is said of a file that is going to be sent."""
+
+    @property
+    def filename(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Their digest."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +154,18 @@ class ServerSessions:
         if answer.document.get("status") not in {COMPLETED, None}:
             raise StorageError(f"The server says of a file that it sent: {_notices(answer.document)}", "Send it again.")
 
+    def send_batch(self, session: ServerSession, files: Sequence[ServerFile], pieces: Callable[[], Iterator[bytes]]) -> None:
+        """Send files of which `pieces` are the bytes, one after the other: all are taken, or none. Raises WharfError."""
+        said = [{"filename": each.filename, "size": each.size, "hashes": {"sha256": each.sha256}} for each in files]
+        head = json.dumps({**_META, "files": said}).encode() + b"\n"
+        size = len(head) + sum(each.size for each in files)
+
+        def body() -> Iterator[bytes]:
+            yield head
+            yield from pieces()
+
+        self.client.send(session.batch or "", size, body, BATCH_TYPE)
+
     def delete(self, link: str) -> None:
         """Take a file out of its session, complete or not; one that is gone is no error."""
         self._call("DELETE", link, takes=(404, 410))
@@ -187,6 +222,7 @@ class ServerSessions:
             expires=str(found.get("expires-at", "")),
             notices=tuple(str(each) for each in found.get("notices") or ()),
             commit=commit if isinstance(commit, str) else None,
+            batch=self._linked(links[BATCH]) if BATCH in links else None,
         )
 
     def _file(self, entry: Mapping[str, Any]) -> StagedFile:
