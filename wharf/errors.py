@@ -202,19 +202,40 @@ class AnswerTooLargeError(StorageError):
 
 
 class RejectedError(StorageError):
-    """GitHub understood a request and refused it (409, 422). `codes` are the `code` and `field` of each of its errors."""
+    """GitHub understood a request and refused it (409, 413, 422), in the words `said`.
+
+    `codes` are the `code` and `field` of each of its errors.
+    """
 
     code = "rejected"
     told = "GitHub refused a change, perhaps because of a rule of the repository. The server's log says why."
 
-    def __init__(self, message: str, hint: str, status: int, codes: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, message: str, hint: str, status: int, codes: tuple[tuple[str, str], ...], *, said: str = "") -> None:
         super().__init__(message, hint)
         self.status = status
         self.codes = codes
+        self.said = said
 
     def says(self, code: str) -> bool:
         """Whether one of GitHub's errors has that code."""
         return any(each == code for each, _ in self.codes)
+
+
+class OneReleaseError(StorageError):
+    """What went wrong with one release, or one file of it. Others can be stored all the same."""
+
+    code = "one-release"
+
+
+class RefusedReleaseError(OneReleaseError):
+    """A release, or a file of it, that GitHub refuses, as a rule of the repository may have it. To try again does not help."""
+
+    code = "refused-release"
+    http_status = 422
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.told = self.sentences
 
 
 class UncertainError(StorageError):

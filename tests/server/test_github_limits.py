@@ -121,6 +121,24 @@ def test_what_gathers_while_a_push_is_under_way_shares_the_next_one(world: World
     assert len([release for release in world.repo.releases if release.tag_name.startswith("demo-2.")]) == len(paths)
 
 
+def test_a_release_that_github_refuses_stops_no_other_upload_and_is_named(world: World) -> None:
+    world.repo.closed_tags.add("demo-2.0")
+    paths = [world.wheel("demo", f"2.{number}") for number in range(4)]
+    with world.serving() as client:
+        with ThreadPoolExecutor(len(paths)) as pool:
+            answers = [*pool.map(lambda path: upload(client, world.alice, path), paths)]
+        again = upload(client, world.alice, paths[0])
+    assert [each.status_code for each in answers] == [422, 200, 200, 200]
+    for each in (answers[0], again):
+        assert each.status_code == 422
+        assert each.text.startswith("GitHub refuses the release demo-2.0: Validation Failed")
+        assert "acme" not in each.text
+    with world.open(world.alice, "judge") as repository:
+        found = repository.branch.snapshot().project("demo")
+        assert found is not None
+        assert {each.version for each in found.releases} == {"1.0", "2.1", "2.2", "2.3"}
+
+
 @pytest.mark.parametrize("then", ["again", "by another token", "another file", "the other index"])
 def test_a_kept_list_hides_nothing_that_is_there(world: World, then: str) -> None:
     """What is published, or left by a publish that failed, is found; nothing is stored twice."""

@@ -114,10 +114,10 @@ def _publish(context: Context, release: Release) -> None:
     tag = release.tag_name
     with hub.lock:
         owned = {each.tag_name for each in repo.releases if not each.draft and each is not release}
-        if tag in repo.burned:
+        if tag in repo.burned | repo.closed_tags:
             rule = "pre_receive Repository rule violations found\n\nCannot create ref due to creations being restricted.\n\n"
-            entries = [_custom(rule, "pre_receive"), _custom("tag_name was used by an immutable release", "tag_name"), _NO_TAG]
-            raise Refusal(error(422, errors=entries))
+            burned = [_custom("tag_name was used by an immutable release", "tag_name")] if tag in repo.burned else []
+            raise Refusal(error(422, errors=[_custom(rule, "pre_receive"), *burned, _NO_TAG]))
         if tag in owned | repo.publishing:
             raise Refusal(invalid("Release", "tag_name", "already_exists"))
         repo.publishing.add(tag)

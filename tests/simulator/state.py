@@ -147,6 +147,7 @@ class Repo:
     pulls: list[Pull] = field(default_factory=list)
     numbers: int = 0
     burned: set[str] = field(default_factory=set)
+    closed_tags: set[str] = field(default_factory=set)  # which a ruleset lets nobody create
     publishing: set[str] = field(default_factory=set)
     verified: set[str] = field(default_factory=set)
     hooks: list[tuple[str, bytes]] = field(default_factory=list)

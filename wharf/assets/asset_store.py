@@ -9,11 +9,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
+    from wharf.errors import OneReleaseError
     from wharf.index.change import Named
     from wharf.model import File, Release
 
 Opener: TypeAlias = "Callable[[], BinaryIO]"
 """Opens a file for reading, at its beginning."""
+Refuse: TypeAlias = "Callable[[Sequence[Named], OneReleaseError], object]"
+"""Is told which files are not stored, for a reason of their own."""
 Recorded: TypeAlias = "Callable[[str, str], Release | None]"
 """The record of a project's version as the index has it now."""
 
@@ -50,12 +53,19 @@ class Intake(Protocol):
         ...
 
     def put(
-        self, new: Sequence[Incoming], known: Sequence[Incoming], recorded: Recorded, tip: str | None
+        self,
+        new: Sequence[Incoming],
+        known: Sequence[Incoming],
+        recorded: Recorded,
+        tip: str | None,
+        refuse: Refuse | None = None,
     ) -> tuple[Sequence[Named], Callable[[], object]]:
         """Store the `new` files; each with its location, and what waits until they are stored and verified.
 
         `known` ones are in the index already, `tip` is its commit. Raises StorageError, as what waits does, and then the index
         shows nothing. It has to be waited for before the index names a file, and before the publish ends.
+
+        With `refuse`, a file that the store does not take is no reason not to store the others.
         """
         ...
 

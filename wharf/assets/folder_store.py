@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from wharf.assets.asset_store import Incoming, Opener, Progress, Recorded
+    from wharf.assets.asset_store import Incoming, Opener, Progress, Recorded, Refuse
     from wharf.model import Release
 
 PATIENCE = 10.0
@@ -78,13 +78,18 @@ class StagedPublish:
         copy.seek(0)
 
     def put(
-        self, new: Sequence[Incoming], known: Sequence[Incoming], recorded: Recorded, tip: str | None
+        self,
+        new: Sequence[Incoming],
+        known: Sequence[Incoming],
+        recorded: Recorded,
+        tip: str | None,
+        refuse: Refuse | None = None,
     ) -> tuple[Sequence[Named], Callable[[], object]]:
         """Keep the files, also those that are in the index already: so lost or damaged bytes are stored again.
 
         Disks wait side by side: meanwhile the objects of the commit are written.
         """
-        del recorded, tip
+        del recorded, tip, refuse
         files = [(self._paths[each.open], each.named.file) for each in (*new, *known)]
         return [each.named for each in new], self._store.put(files)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
-from wharf.errors import AWAY, NotAllowedError, RejectedError, StorageError, UncertainError
+from wharf.errors import AWAY, NotAllowedError, OneReleaseError, RejectedError, StorageError, UncertainError
 from wharf.github import release_listing
 from wharf.github.release_states import EMPTY_AFTER
 
@@ -113,7 +113,7 @@ class Upload:
         arrived = stored.sha256 or watched.digest.hexdigest()  # an old server tells no digest: then what was sent has to do
         if arrived != file.sha256 or stored.size != file.size:
             self.github.rest.delete_asset(stored.id)
-            raise StorageError(
+            raise OneReleaseError(
                 f"{file.filename} arrived at GitHub with other bytes than were checked (sha256 {arrived}).",
                 "Did the file change meanwhile? Run the same command again.",
             )

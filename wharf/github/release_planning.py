@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from wharf.assets.asset_store import Incoming
+    from wharf.errors import OneReleaseError
     from wharf.github.release_listing import Listed
     from wharf.model import File, Json, Release
 
@@ -30,6 +31,7 @@ class PlannedRelease:
     - `into` is the release that is there; None: a new one is made.
     - A new one gets the tag that follows from `number`. The number only grows, until nothing has that tag.
     - `taken` are the tags that it was planned with before, and that something had.
+    - `refused` are files that were `incoming` until GitHub refused them.
     """
 
     project: str
@@ -38,6 +40,7 @@ class PlannedRelease:
     number: int
     into: Listed | None = None
     taken: list[str] = field(default_factory=list)
+    refused: list[tuple[Incoming, OneReleaseError]] = field(default_factory=list)
 
     @property
     def base(self) -> str:
@@ -69,6 +72,12 @@ class PlannedRelease:
     def is_draft(self) -> bool:
         """Whether it is still to be published under its tag."""
         return self.into is None or self.into.draft
+
+    def refuse(self, some: Iterable[Incoming], error: OneReleaseError) -> None:
+        """Leave files out that GitHub does not take."""
+        names = {each.named.file.filename for each in some}
+        self.refused += [(each, error) for each in self.incoming if each.named.file.filename in names]
+        self.incoming = [each for each in self.incoming if each.named.file.filename not in names]
 
 
 @dataclass(frozen=True, slots=True)

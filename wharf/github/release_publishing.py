@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Self
 
-    from wharf.assets.asset_store import Incoming, Opener, Progress, Recorded
+    from wharf.assets.asset_store import Incoming, Opener, Progress, Recorded, Refuse
     from wharf.github.api import GitHub
     from wharf.github.kept_listing import KeptListing
     from wharf.github.release_listing import Listed
@@ -61,11 +62,15 @@ class ReleasePublish:
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._stop.set()
-        if error and self._kept is not None:
-            self._kept.forget()
+        if error:
+            self._forget()
         with self._github.interrupted() if error else contextlib.nullcontext():  # who gives up does not wait for limits
             for pool in (self._releases, self._uploads):
                 pool.shutdown(cancel_futures=True)
+
+    def _forget(self) -> None:
+        if self._kept is not None:
+            self._kept.forget()
 
     def _ask(self) -> list[Listed]:
         listed = self._writer.newest()
@@ -98,7 +103,12 @@ class ReleasePublish:
         self._reused.check(self._github, committed)
 
     def put(
-        self, new: Sequence[Incoming], known: Sequence[Incoming], recorded: Recorded, tip: str | None
+        self,
+        new: Sequence[Incoming],
+        known: Sequence[Incoming],
+        recorded: Recorded,
+        tip: str | None,
+        refuse: Refuse | None = None,
     ) -> tuple[Sequence[Named], Callable[[], object]]:
         """Store the new files; those known are in releases already. All is done when this returns.
 
@@ -119,9 +129,14 @@ class ReleasePublish:
             for each, release in planned.held:
                 done += self._reused.take_up(release, [each])
                 self._progress.sent(each.named.file.filename, each.named.file.size)
-        self._writer.give_tags([each for each in releases if each.is_draft])
-        for named in side_by_side(self._releases, [partial(self._writer.write, each, tip) for each in releases]):
+        writer = self._writer if refuse is None else replace(self._writer, lenient=True)
+        writer.give_tags([each for each in releases if each.is_draft])
+        for named in side_by_side(self._releases, [partial(writer.write, each, tip) for each in releases]):
             done += named
+        for each, error in [refused for one in releases for refused in one.refused]:
+            self._forget()  # a draft may be left
+            if refuse is not None:
+                refuse([each.named], error)
         return done, lambda: None
 
     def _plan(self, project: str, version: str, incoming: Sequence[Incoming], record: Release | None) -> Plan:

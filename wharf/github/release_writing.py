@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import FIRST_EXCEPTION, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from wharf.assets.asset_store import Progress
-from wharf.errors import NotAllowedError, RejectedError, StorageError, UncertainError
+from wharf.errors import NotAllowedError, OneReleaseError, RefusedReleaseError, RejectedError, StorageError, UncertainError
 from wharf.github import release_listing, release_tags
 from wharf.github.asset_upload import PAUSE, ClosedError, Upload
 from wharf.github.release_planning import holds_all
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import ThreadPoolExecutor
 
+    from wharf.assets.asset_store import Incoming
     from wharf.github.api import GitHub
     from wharf.github.release_listing import Listed, Stored
     from wharf.github.release_planning import PlannedRelease
@@ -40,6 +42,7 @@ class ReleaseWriter:
     - What an earlier or another publisher stored is taken up. It is not sent again.
     - A tag or a release that is not wharf's is left alone.
     - When `stop` is set, nothing becomes visible any more.
+    - If `lenient`, what GitHub refuses of a release is left out of its plan, and the other files are stored.
     """
 
     github: GitHub
@@ -48,6 +51,7 @@ class ReleaseWriter:
     stop: threading.Event
     uploads: ThreadPoolExecutor
     reused: ReusedAssets
+    lenient: bool = False
 
     def newest(self, tags: Sequence[str] = ()) -> list[Listed]:
         """The newest 100 releases by their commits' dates, where a crash left a draft or one unrecorded; those of `tags`."""
@@ -55,7 +59,7 @@ class ReleaseWriter:
         return [*rest.releases(100), *(found for tag in tags[-_TRIES:] if (found := rest.release(tag)) is not None)]
 
     def give_tags(self, releases: Sequence[PlannedRelease]) -> None:
-        """Give each the first tag from its number on that nothing has."""
+        """Give each the first tag from its number on that nothing has. Raises OneReleaseError, where it is not lenient."""
         used = {each.tag for each in releases}
         waiting = list(releases)
         for _ in range(_TAGS):
@@ -68,10 +72,36 @@ class ReleaseWriter:
                 while each.tag in used:
                     each.number += 1
                 used.add(each.tag)
-        raise StorageError(f"There are too many tags like {waiting[0].tag}.", "Delete those that are not wharf releases.")
+        for each in waiting:
+            error = OneReleaseError(f"There are too many tags like {each.tag}.", "Delete those that are not wharf releases.")
+            if not self.lenient:
+                raise error
+            each.refuse(each.incoming, error)
+
+    def _give_another_tag(self, planned: PlannedRelease) -> None:
+        replace(self, lenient=False).give_tags([planned])
 
     def write(self, planned: PlannedRelease, tip: str) -> list[Named]:
-        """Put the files into their release and make that visible; the files with their locations."""
+        """Put the files into their release and make that visible; the files with their locations.
+
+        Raises OneReleaseError, where it is not lenient, for what says nothing of other releases.
+        """
+        try:
+            return self._write(planned, tip)
+        except RejectedError as rejected:
+            if any(field == "target_commitish" for _, field in rejected.codes):  # the tip is gone, for all of them
+                raise
+            error: OneReleaseError = _refusal(f"the release {planned.tag}", rejected)
+        except OneReleaseError as found:
+            error = found
+        if not self.lenient:
+            raise error
+        planned.refuse(planned.incoming, error)
+        return []
+
+    def _write(self, planned: PlannedRelease, tip: str) -> list[Named]:
+        if not planned.incoming:
+            return []
         twin = self._twin(planned) if planned.taken and planned.into is None else None
         if twin is not None:
             return self.reused.take_up(twin, planned.incoming)
@@ -87,7 +117,7 @@ class ReleaseWriter:
             if twin is not None:
                 return self.reused.take_up(twin, planned.incoming)
             # Published or filled up meanwhile, or somebody else is filling it at this moment: then a new release.
-            self.give_tags([planned])
+            self._give_another_tag(planned)
             release = self._create(planned, tip)
             stored = self._fill(release, planned)
         if release.draft:
@@ -117,19 +147,40 @@ class ReleaseWriter:
     def _fill(self, release: Listed, planned: PlannedRelease) -> dict[str, Stored]:
         """The assets by file name, uploaded as far as they are not there."""
         stored: dict[str, Stored] = {}
-        jobs: dict[str, Callable[[], Stored]] = {}
+        jobs: dict[str, Callable[[], Stored | OneReleaseError]] = {}
         every = [*((one, self.progress) for one in planned.incoming), *((one, _UNSEEN) for one in planned.beside)]
         for each, progress in every:
             file = each.named.file
             found = release.find(file)
             if found is None:
-                jobs[file.filename] = Upload(self.github, release, each, progress, self.stop).carry_out
+                jobs[file.filename] = partial(self._upload, Upload(self.github, release, each, progress, self.stop))
             else:
                 if not release.draft:
                     self.reused.note(found, release)
                 stored[file.filename] = found
                 progress.sent(file.filename, file.size)
-        return stored | dict(zip(jobs, side_by_side(self.uploads, [*jobs.values()]), strict=True))
+        for filename, done in zip(jobs, side_by_side(self.uploads, [*jobs.values()]), strict=True):
+            if not isinstance(done, OneReleaseError):
+                stored[filename] = done
+                continue
+            belongs = (filename, *(each.named.file.filename for each in planned.incoming if _is_beside(each, filename)))
+            planned.refuse([each for each in planned.incoming if each.named.file.filename in belongs], done)
+            if not planned.incoming:
+                raise done
+        return stored
+
+    def _upload(self, upload: Upload) -> Stored | OneReleaseError:
+        """The asset; or, where that is lenient, why there is none."""
+        filename = upload.incoming.named.file.filename
+        try:
+            return upload.carry_out()
+        except RejectedError as rejected:
+            error: OneReleaseError = _refusal(filename, rejected)
+        except OneReleaseError as found:
+            error = found
+        if not self.lenient:
+            raise error
+        return error
 
     def _publish(self, release: Listed, planned: PlannedRelease, tip: str) -> Listed:
         """Make a filled draft visible; or the release that is it, if another publisher of the same files was quicker."""
@@ -159,7 +210,7 @@ class ReleaseWriter:
             if now is None:
                 raise _deleted(planned)
             planned.number += 1  # the tag is somebody else's, or one that was burned with a deleted release
-            self.give_tags([planned])
+            self._give_another_tag(planned)
         raise failure
 
     def _check_whole(self, release: Listed, stored: Iterable[Stored]) -> None:
@@ -170,7 +221,7 @@ class ReleaseWriter:
             told = {each.id for each in self.github.rest.assets(release.id)}
         for each in missing:
             if each.id not in told:
-                raise StorageError(
+                raise OneReleaseError(
                     f"{each.name} was deleted from the draft of {release.tag} before it was published.",
                     "Run the same command again: it continues there.",
                 )
@@ -202,8 +253,18 @@ def side_by_side(pool: ThreadPoolExecutor, jobs: Sequence[Callable[[], T]]) -> l
     return [each.result() for each in futures]
 
 
-def _deleted(planned: PlannedRelease) -> StorageError:
-    return StorageError(f"The release {planned.tag} was deleted while it was filled.", "Run the same command again.")
+def _refusal(what: str, error: RejectedError) -> RefusedReleaseError:
+    return RefusedReleaseError(
+        f"GitHub refuses {what}: {error.said}.", "Look at the rules of the repository, or ask its owner."
+    )
+
+
+def _is_beside(each: Incoming, filename: str) -> bool:
+    return each.beside is not None and each.beside.named.file.filename == filename
+
+
+def _deleted(planned: PlannedRelease) -> OneReleaseError:
+    return OneReleaseError(f"The release {planned.tag} was deleted while it was filled.", "Run the same command again.")
 
 
 def _tag_is_taken(error: Exception) -> bool:

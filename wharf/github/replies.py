@@ -78,8 +78,8 @@ def refusal(method: str, what: str, reply: Reply, *, token: bool) -> WharfError:
             " If it is private: does the token reach it?" if token else " If it is private, it needs a token: set WHARF_TOKEN."
         )
         return NotFoundError(f"GitHub does not show {what}{' to this token' if token else ''}.", hint, unseen=True)
-    if reply.status in {409, 422}:
-        return RejectedError(f"GitHub refused {what}: {said}.", "", reply.status, reply.codes)
+    if reply.status in {409, 413, 422}:
+        return RejectedError(f"GitHub refused {what}: {said}.", "", reply.status, reply.codes, said=said)
     if reply.status in {301, 302, 307, 308}:
         return StorageError(
             f"{what[:1].upper()}{what[1:]} has another address since a moment ago.", "Run the same command again."

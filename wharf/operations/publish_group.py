@@ -34,7 +34,7 @@ from wharf.operations.publish_inputs import CheckedInput, Input, check_inputs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from wharf.assets.asset_store import AssetStore, Intake, Opener
+    from wharf.assets.asset_store import AssetStore, Intake, Opener, Refuse
     from wharf.distribution.read_distribution import Distribution
     from wharf.errors import WharfError
     from wharf.index.guarded_change import Check
@@ -94,7 +94,8 @@ def publish_group(
     """Publish what several want who act as one person with one token, with one commit. The rest is as for `publish`.
 
     - A member that is refused, for its files, its names or its rights, is told so in its place of the result. The others land,
-      also when the conflict comes only with the newer tip of another writer.
+      also when the conflict comes only with the newer tip of another writer. So they do where the store refuses the release or
+      a file of a member, as a rule of a repository on GitHub may have it.
     - A member meets what those before it bring: the same file again is `unchanged`, another one under its name a conflict.
     - What is wrong for all is raised, as a store that cannot be written: nothing of any of them is published then.
     """
@@ -121,8 +122,10 @@ def publish_group(
         if intake is not None:
             if snapshot.commit is None and repository.github and planned.changed:
                 repository.branch.begin(actor)
-            named, stored = _store(repository, snapshot, intake, parts)
+            refused: list[tuple[Named, WharfError]] = []
+            named, stored = _store(repository, snapshot, intake, parts, refused)
             try:
+                parts = _unrefused(parts, refused, results)
                 done = repository.branch.commit(
                     _located(repository, parts, named), CommitMessage(verb="publish", actor=actor), stored
                 )
@@ -199,13 +202,36 @@ def _beside(repository: Repository, snapshot: Snapshot) -> bool:
 
 
 def _store(
-    repository: Repository, snapshot: Snapshot, intake: Intake, parts: Sequence[_Part]
+    repository: Repository,
+    snapshot: Snapshot,
+    intake: Intake,
+    parts: Sequence[_Part],
+    refused: list[tuple[Named, WharfError]],
 ) -> tuple[Sequence[Named], Callable[[], object]]:
-    """Begin to bring all bytes into the store; what is new there, and what waits for it."""
+    """Begin to bring all bytes into the store; what is new there, and what waits for it.
+
+    A file that the store does not take is one of the `refused`; where there is no other member, it is raised.
+    """
     beside = _beside(repository, snapshot)
     new = [one for each in parts for one in _incoming(each.planned.changed, each.read, beside=beside)]
     known = [one for each in parts for one in _incoming(each.planned.unchanged, each.read, beside=beside)]
-    return intake.put(new, known, snapshot.release, snapshot.commit or repository.branch.tip())
+    refuse: Refuse = lambda some, error: refused.extend((each, error) for each in some)  # noqa: E731
+    tip = snapshot.commit or repository.branch.tip()
+    return intake.put(new, known, snapshot.release, tip, refuse if len(parts) > 1 else None)
+
+
+def _unrefused(
+    parts: Sequence[_Part], refused: Sequence[tuple[Named, WharfError]], results: dict[int, Published | WharfError]
+) -> list[_Part]:
+    """The parts whose files the store took, all of them. Raises _NobodyLeftError if there is none."""
+    errors = {Name.parse(named.file.filename): error for named, error in refused}
+    for each in parts:
+        error = next((errors[name] for one, _ in each.read if (name := Name.parse(one.filename)) in errors), None)
+        if error is not None:  # also of one whose file would have been there, brought by a member before it
+            results[each.number] = error
+    if not (left := [each for each in parts if each.number not in results]):
+        raise _NobodyLeftError
+    return left
 
 
 def _located(repository: Repository, parts: Sequence[_Part], stored: Sequence[Named]) -> GroupedChanges:
