@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     Document = Mapping[str, Any]
 
-_SHOWN: Final = 20  # files of a kind that are listed before a question
+_SHOWN: Final = 20  # files of a kind, or releases, that are listed before a question
 
 
 def publication(document: Document, *, dry_run: bool) -> list[str]:
@@ -43,6 +43,38 @@ def removal(document: Document, age: str | None = None) -> list[str]:
         *(f"gone already: {file['filename']}" for file in document["gone"] if file["filename"] not in freed),
         *([f"left {len(younger)} release(s) that are younger than {age}"] if younger else []),
     ]
+
+
+def removal_question(document: Document, *, whole: bool) -> str:
+    """One question for all that would be removed; `whole`: releases were named, and not single files."""
+    files = document["removed"]
+    releases = _files_by_release(document)
+    if not releases:
+        return "All of that left the index before. Delete what is still stored of it for ever?"
+    if len(releases) > 1:
+        projects = {name for name, _ in releases}
+        return f"Delete {len(releases)} releases of {len(projects)} project(s) with {len(files)} file(s) for ever?"
+    if len(files) == 1 and not whole:
+        return f"Delete {files[0]['filename']} for ever?"
+    ((project, version),) = releases
+    return f"Delete {project} {version} with all its files for ever?"
+
+
+def removal_listed(document: Document) -> list[str]:
+    """The releases above that question, as many as a person reads; nothing if the question says it all."""
+    releases = _files_by_release(document)
+    if len(releases) < 2:
+        return []
+    lines = [f"  {project} {version}: {count} file(s)" for (project, version), count in releases.items()]
+    return [*lines[:_SHOWN], *([f"  and {len(lines) - _SHOWN} more releases"] if len(lines) > _SHOWN else [])]
+
+
+def _files_by_release(document: Document) -> dict[tuple[str, str], int]:
+    releases: dict[tuple[str, str], int] = {}
+    for file in document["removed"]:
+        key = file["project"], file["version"]
+        releases[key] = releases.get(key, 0) + 1
+    return releases
 
 
 def status(document: Document) -> list[str]:

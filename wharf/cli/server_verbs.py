@@ -83,31 +83,24 @@ def status(state: State, server: ServerSettings, project: str, marker: str, reas
 def remove(
     state: State, server: ServerSettings, wanted: Sequence[WantedRemoval], *, age: str | None, reason: str, yes: bool
 ) -> None:
-    """`wharf remove`, of one release or one file of it: a server removes no more at once."""
+    """`wharf remove`, of releases or one file by their exact versions."""
     refuse_options(older_than=age)
-    if len(wanted) != 1 or wanted[0].is_glob:
+    if any(each.is_glob for each in wanted):
         raise UsageError(
-            "Over a server, `wharf remove` takes one release or one file, by its exact version.",
-            "Run it once for each, or where the repository is, with --repo.",
+            "Over a server, `wharf remove` takes releases by their exact versions.",
+            "`wharf show PROJECT` shows them. Where the repository is, a glob works too, with --repo.",
         )
-    one = wanted[0]
-    parts = ("projects", one.project, "releases", one.version)
+    releases = [{"project": each.project, "version": each.version, "file": each.filename} for each in wanted]
+    document = {"releases": releases, "reason": reason}
     with server_index(state, server) as index:
         if not yes:
-            tried = index.change(answers.RemovalResult, "DELETE", *parts, query={"file": one.filename, "dry_run": "true"})
-            state.confirm(_question(one, tried), yes=False)
-        answer = index.change(answers.RemovalResult, "DELETE", *parts, query={"file": one.filename, "reason": reason or None})
+            tried = index.change(answers.RemovalResult, "POST", "remove", document={**document, "dry_run": True})
+            question = result_lines.removal_question(tried, whole=all(each.filename is None for each in wanted))
+            state.confirm(question, yes=False, lines=result_lines.removal_listed(tried))
+        answer = index.change(answers.RemovalResult, "POST", "remove", document=document)
         if answer["kept"]:
             state.warn(f"The bytes of {len(answer['kept'])} file(s) are still stored. The log of the server may say why.")
         _show(state, index, answer, result_lines.removal(answer))
-
-
-def _question(wanted: WantedRemoval, tried: Mapping[str, Any]) -> str:
-    if not tried["removed"]:
-        return "All of that left the index before. Delete what is still stored of it for ever?"
-    if wanted.filename is not None:
-        return f"Delete {wanted.filename} for ever?"
-    return f"Delete {wanted.project} {wanted.version} with all its files for ever?"
 
 
 def promote(

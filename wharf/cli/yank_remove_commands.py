@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 import click
 
 from wharf.cli.common_options import common_options
 from wharf.cli.output import where_document, where_line
 from wharf.cli.state import State, pass_state
-
-if TYPE_CHECKING:
-    from wharf.operations.removal_choice import RemovalChoice
-
-_SHOWN: Final = 20  # releases that are listed before the question
 
 
 @click.command(
@@ -71,7 +64,7 @@ Examples:
   wharf remove demo==1.0 demo-1.0.tar.gz --yes
   wharf remove demo==1.0 other==2.1 --reason "built from the wrong branch"
   wharf remove 'demo==*.dev*' --older-than 30d --yes
-  wharf remove --server https://wharf.example.com/ demo==1.0
+  wharf remove --server https://wharf.example.com/ demo==1.0 other==2.1
 """,
 )
 @click.argument("words", nargs=-1, required=True, metavar="PROJECT==VERSION... [FILE]")
@@ -95,7 +88,7 @@ def remove_command(state: State, words: tuple[str, ...], age: str | None, reason
     from wharf.cli import result_lines
     from wharf.operations.release_spec import parse_age, parse_removals
     from wharf.operations.removal_choice import choose
-    from wharf.operations.remove import remove_all
+    from wharf.operations.remove import Removed, remove_all
     from wharf.operations.result_documents import removal_document
 
     wanted = parse_removals(words)
@@ -109,7 +102,9 @@ def remove_command(state: State, words: tuple[str, ...], age: str | None, reason
         before = None if span is None else datetime.fromtimestamp(repository.branch.now(), UTC) - span
         choice = choose(repository.branch.snapshot(), wanted, before)
         if choice.leaving:
-            state.confirm(_question(choice), yes=yes, lines=_listed(choice))
+            tried = removal_document(Removed(commit=None, removed=choice.outcome.changed))
+            question = result_lines.removal_question(tried, whole=all(each.filenames is None for each in choice.leaving))
+            state.confirm(question, yes=yes, lines=result_lines.removal_listed(tried))
         done = remove_all(repository, choice.leaving, reason=reason)
         commit = done.commit or repository.branch.tip()
     if done.kept:
@@ -119,29 +114,3 @@ def remove_command(state: State, words: tuple[str, ...], age: str | None, reason
     document = removal_document(done, choice.younger)
     lines = [*choice.notes, *result_lines.removal(document, age), where_line(repository, commit)]
     state.result({**where_document(repository, commit), **document}, lines)
-
-
-def _question(choice: RemovalChoice) -> str:
-    """One question for all that leaves."""
-    files = choice.outcome.changed
-    releases = list(dict.fromkeys((named.project, named.version) for named in files))
-    if not releases:
-        return "All of that left the index before. Delete what is still stored of it for ever?"
-    if len(releases) > 1:
-        projects = {name for name, _ in releases}
-        return f"Delete {len(releases)} releases of {len(projects)} project(s) with {len(files)} file(s) for ever?"
-    (project, version), whole = releases[0], all(each.filenames is None for each in choice.leaving)
-    if len(files) == 1 and not whole:
-        return f"Delete {files[0].file.filename} for ever?"
-    return f"Delete {project} {version} with all its files for ever?"
-
-
-def _listed(choice: RemovalChoice) -> list[str]:
-    """The releases that leave, as many as a person reads; nothing if the question says it all."""
-    releases: dict[tuple[str, str], int] = {}
-    for named in choice.outcome.changed:
-        releases[named.project, named.version] = releases.get((named.project, named.version), 0) + 1
-    if len(releases) < 2:
-        return []
-    lines = [f"  {project} {version}: {count} file(s)" for (project, version), count in releases.items()]
-    return [*lines[:_SHOWN], *([f"  and {len(lines) - _SHOWN} more releases"] if len(lines) > _SHOWN else [])]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.makers import make_wheel
-from tests.server.management.api import BASE, DEMO, MAIN, RELEASE, asking, fill, problem
+from tests.server.management.api import BASE, DEMO, MAIN, RELEASE, WHEEL, asking, fill, problem
 from wharf.cli import result_lines
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
@@ -40,6 +40,18 @@ ROUTES: Final[dict[str, tuple[str, str, str, Any]]] = {
     "restore": ("demo", "POST", f"{MAIN}/restore", {"to": "TIP", "projects": ["demo"]}),
     "restore all": ("other", "POST", f"{MAIN}/restore", {"to": "FIRST"}),
     "remove": ("demo", "DELETE", f"{RELEASE}?dry_run=true", None),
+    "remove several": (
+        "demo",
+        "POST",
+        f"{MAIN}/remove",
+        {"releases": [{"project": "demo", "version": "1.0", "file": WHEEL}], "dry_run": True},
+    ),
+    "remove more": (
+        "other",
+        "POST",
+        f"{MAIN}/remove",
+        {"releases": [{"project": "Other", "version": "1"}], "dry_run": True},
+    ),
     "tokens": ("token", "GET", f"{BASE}/tokens", None),
     "make a token": ("manage", "POST", f"{BASE}/tokens", {"name": "new", "scope": "read"}),
     "end a token": ("manage", "DELETE", f"{BASE}/tokens/t", None),
@@ -142,6 +154,16 @@ def test_a_promotion_needs_the_right_to_what_comes_along(api: httpx.Client, fill
     limited = ("x", filled.tokens.add(NewToken(name="t", scope="manage", projects=["app"])).reveal())
     assert "and not helper" in problem(api.post(f"{MAIN}/promote", json=body, auth=limited), 403, "may-not-write")["detail"]
     assert len(api.post(f"{MAIN}/promote", json=body, auth=everything).json()["promoted"]) == 2
+
+
+def test_a_removal_of_several_needs_the_right_to_each(api: httpx.Client, filled: Repository) -> None:
+    tip = filled.branch.tip()
+    limited = ("x", filled.tokens.add(NewToken(name="t", scope="manage", projects=["demo"])).reveal())
+    body = {"releases": [{"project": name, "version": "1.0"} for name in ("demo", "other")]}
+    for dry_run in (True, False):
+        answer = api.post(f"{MAIN}/remove", json={**body, "dry_run": dry_run}, auth=limited)
+        assert "and not other" in problem(answer, 403, "may-not-write")["detail"]
+    assert filled.branch.tip() == tip
 
 
 def test_open_reading_is_for_everybody_and_writing_is_not(filled: Repository) -> None:

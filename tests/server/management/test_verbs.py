@@ -149,6 +149,35 @@ def test_a_removal_is_tried_first_and_then_for_ever(api: httpx.Client, repositor
     problem(api.delete(f"{MAIN}/projects/other/releases/7"), 404, "not-found")
 
 
+def test_several_releases_are_removed_with_one_commit_or_none(
+    api: httpx.Client, repository: Repository, tmp_path: Path
+) -> None:
+    publish(repository, [Input.of(make_wheel(tmp_path / "later", version="1.1"))], actor="ada")
+    before = len(actors(repository))
+    both = [{"project": "Demo", "version": "1"}, {"project": "other", "version": "1.0", "file": "other-1.0-py3-none-any.whl"}]
+    wrong = {"releases": [*both, {"project": "demo", "version": "9"}]}
+    for body, status, code in (
+        (wrong, 404, "not-found"),
+        ({**wrong, "dry_run": True}, 404, "not-found"),
+        ({"releases": []}, 422, "invalid"),
+        ({"releases": both * 501}, 422, "invalid"),
+        ({"releases": [{"project": "demo", "version": "1.*"}]}, 400, "usage"),
+        ({"releases": both, "reason": "two\nlines"}, 400, "usage"),
+    ):
+        problem(api.post(f"{MAIN}/remove", json=body), status, code)
+    names = [WHEEL, "other-1.0-py3-none-any.whl"]
+    tried = good(api.post(f"{MAIN}/remove", json={"releases": both, "dry_run": True}))
+    assert ([each["filename"] for each in tried["removed"]], tried["commit"]) == (names, None)
+    assert len(actors(repository)) == before
+    done = good(api.post(f"{MAIN}/remove", json={"releases": [*both, both[0]], "reason": "wrong branch"}))
+    assert ([each["filename"] for each in done["removed"]], done["kept"]) == (names, [])
+    assert len(actors(repository)) == before + 1
+    assert api.get("/simple/demo/", headers=JSON).json()["versions"] == ["1.1"]
+    assert not [*(tmp_path / "store" / "assets").rglob(WHEEL)]
+    again = good(api.post(f"{MAIN}/remove", json={"releases": both}))
+    assert ([each["filename"] for each in again["gone"]], again["removed"], again["commit"]) == (names, [], done["commit"])
+
+
 def test_a_mistyped_query_removes_nothing(api: httpx.Client, repository: Repository) -> None:
     tip = repository.branch.tip()
     for query in ("filename=x", "file=", "file=a&file=b", "dryrun=true", "file=x;reason=y&y=1"):

@@ -10,8 +10,8 @@ from wharf.errors import MayNotWriteError, NoIndexError, NotAllowedError, NotFou
 from wharf.index.moment import parse_moment
 from wharf.operations import result_documents
 from wharf.operations.promote import Wanted, promote
-from wharf.operations.removal_choice import WantedRemoval, choose
-from wharf.operations.remove import Removed, remove
+from wharf.operations.removal_choice import choose
+from wharf.operations.remove import Removed, remove_all
 from wharf.operations.restore import restore
 from wharf.operations.set_status import set_status
 from wharf.operations.yank import set_yanked
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from wharf.index.guarded_change import Check
     from wharf.model import Json, Status
+    from wharf.operations.removal_choice import WantedRemoval
     from wharf.repository.opening import Repository
     from wharf.server.access.access_protocol import Uploader
     from wharf.server.web.quota_wait import Sleep
@@ -65,20 +66,19 @@ class IndexWriting:
         return await self._carry_out(index, uploader, [project], act)
 
     async def remove(
-        self, index: str, uploader: Uploader, wanted: WantedRemoval, reason: str, *, dry_run: bool
+        self, index: str, uploader: Uploader, wanted: Sequence[WantedRemoval], reason: str, *, dry_run: bool
     ) -> dict[str, Json]:
-        """Remove a release, or a file of it, for ever; or say what that would come to."""
+        """Remove releases, or files of them, for ever with one commit; or say what that would come to."""
 
         def act(repository: Repository, check: Check, actor: str | None) -> dict[str, Json]:
+            choice = choose(repository.branch.snapshot(), wanted)
             if dry_run:
-                found = choose(repository.branch.snapshot(), [wanted]).outcome
-                done = Removed(commit=None, removed=found.changed, gone=found.gone)
+                done = Removed(commit=None, removed=choice.outcome.changed, gone=choice.outcome.gone)
                 return {**_where(repository, None, dry_run=True), **result_documents.removal_document(done)}
-            what = (wanted.project, wanted.version, wanted.filename)
-            done = remove(repository, *what, reason=reason, actor=actor, check=check)
+            done = remove_all(repository, choice.leaving, reason=reason, actor=actor, check=check)
             return {**_where(repository, done.commit), **result_documents.removal_document(done)}
 
-        return await self._carry_out(index, uploader, [wanted.project], act)
+        return await self._carry_out(index, uploader, [each.project for each in wanted], act)
 
     async def set_status(self, index: str, uploader: Uploader, project: str, status: Status) -> dict[str, Json]:
         """Give a project a status."""

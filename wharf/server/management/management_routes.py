@@ -26,6 +26,7 @@ from wharf.server.http.problem_answers import MEDIA_TYPE, problem_like
 from wharf.server.management.request_models import (  # noqa: TC001 - FastAPI reads them
     ProjectStatus,
     Promotion,
+    Removal,
     Restoration,
     WantedToken,
     Yank,
@@ -101,6 +102,7 @@ class ManagementRoutes:
         self._add("DELETE", f"{release}/yank", self.unyank, answers.YankResult, write)
         self._add("DELETE", release, self.remove, answers.RemovalResult, write)
         self._add("PUT", f"{of_index}/projects/{{name}}/status", self.set_status, answers.StatusResult, body)
+        self._add("POST", f"{of_index}/remove", self.remove_several, answers.RemovalResult, body)
         self._add("POST", f"{of_index}/promote", self.promote, answers.PromotionResult, body)
         self._add("POST", f"{of_index}/restore", self.restore, answers.RestorationResult, body)
         self._add("GET", "/tokens", self.tokens, answers.TokenList, read)
@@ -222,7 +224,16 @@ class ManagementRoutes:
         """Delete a release, or a file of it, for ever. The names stay taken: only the same bytes may come back."""
         uploader = self._uploader(request, index)
         wanted = WantedRemoval(project=_name(name), version=_version(version), filename=file)
-        return _told(await self._writing.remove(index, uploader, wanted, reason, dry_run=dry_run))
+        return _told(await self._writing.remove(index, uploader, [wanted], reason, dry_run=dry_run))
+
+    async def remove_several(self, request: Request, index: Index, body: Removal) -> Response:
+        """Delete releases, or files of them, for ever with one commit, all or none. What left before is no error."""
+        uploader = self._uploader(request, index)
+        wanted = [
+            WantedRemoval(project=_name(each.project), version=_version(each.version), filename=each.file)
+            for each in body.releases
+        ]
+        return _told(await self._writing.remove(index, uploader, wanted, body.reason, dry_run=body.dry_run))
 
     async def set_status(self, request: Request, index: Index, name: Name, body: ProjectStatus) -> Response:
         """Say how a project is kept (PEP 792)."""

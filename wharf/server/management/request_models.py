@@ -32,6 +32,22 @@ class ProjectStatus(_Body):
     reason: _Text | None = None
 
 
+class LeavingRelease(_Body):
+    """A release that is removed, or one file of it."""
+
+    project: _Name
+    version: _Name
+    file: Annotated[str, Field(min_length=1, max_length=250)] | None = None
+
+
+class Removal(_Body):
+    """Releases that are removed for ever with one commit, all or none."""
+
+    releases: Annotated[list[LeavingRelease], Field(min_length=1, max_length=MOST_NAMES)]
+    reason: _Text = ""
+    dry_run: bool = False
+
+
 class WantedRelease(_Body):
     """A release, and the extras whose requirements count where dependencies come along."""
 
