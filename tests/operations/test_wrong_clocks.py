@@ -1,130 +1,98 @@
-"""Publishers whose clocks are wrong by a year: their commits have the time of the store, and no moment of the past changes."""
+"""A machine whose clock is wrong by years: what others began stays, and what is over goes."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
-import subprocess
-import sys
 import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
-from tests.makers import make_wheel
-from tests.simulator import Hub
-from wharf.cli.main import main
-from wharf.index import store_clock
-from wharf.index.branch import Branch
+from tests.index.test_branch import WHY
+from tests.index.test_change import add, new
+from tests.server.running import running, soon
+from tests.server.session_client import LIMIT, SessionClient
+from wharf.assets.session_requests import ReleaseAsked
+from wharf.errors import StorageError
+from wharf.index import branch as branches
+from wharf.index.ref_transaction import STALE_LOCK
+from wharf.operations import verify_folder
+from wharf.operations.upload_session_verbs import begin_session, sweep_sessions, utc_second
+from wharf.operations.verify import verify
+from wharf.server.app import make_app
+from wharf.server.rules import Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from wharf.assets.upload_session import UploadSession
+    from wharf.repository.opening import Repository
 
-    from wharf.index.commit_line import CommitLine
-
-HOUR, YEAR = 3600, 365 * 86400
-WRONG = """
-import datetime, sys, time
-real, ahead = time.time, int(sys.argv[1])
-time.time = lambda: real() + ahead
-class Wrong(datetime.datetime):
-    @classmethod
-    def now(cls, tz=None):
-        return cls.fromtimestamp(time.time(), tz)
-datetime.datetime = Wrong
-from wharf.cli.main import main
-main(sys.argv[2:])
-"""
+wrong = pytest.mark.parametrize("years", [-10, 10])
 
 
-class Place:
-    """An index in a folder or on GitHub, whose first commit is an hour old."""
-
-    def __init__(self, root: Path, hub: Hub | None) -> None:
-        self._root, self._hub = root, hub
-        self.address = str(root / "store") if hub is None else f"{hub.url}/{hub.create('acme/pkgs').slug}"
-        token = "" if hub is None else hub.token("alice", {"acme/pkgs": "write"})
-        self.environ = {**os.environ, "WHARF_REPO": self.address, "WHARF_TOKEN": token, "XDG_CACHE_HOME": str(root / "cache")}
-        self.environ |= {"XDG_DATA_HOME": str(root / "data"), "XDG_CONFIG_HOME": str(root / "config")}
-        self.began = int(time.time())
-
-    def begin(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for name in ("WHARF_REPO", "WHARF_TOKEN", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
-            monkeypatch.setenv(name, self.environ[name])
-        with monkeypatch.context() as patch:
-            if self._hub is None:
-                patch.setattr(store_clock, "now", lambda _folder: self.began - HOUR)
-            else:
-                self._hub.clock.ahead = -HOUR
-            with pytest.raises(SystemExit) as left:
-                main(["publish", str(make_wheel(self._root, version="1.0")), "--create"])
-        assert left.value.code == 0
-        if self._hub is not None:
-            self._hub.clock.ahead = 0
-
-    def wharf(self, ahead: int, *words: object) -> None:
-        """`wharf …` in a process whose clock is ahead of the right one by so many seconds."""
-        line = [sys.executable, "-c", WRONG, str(ahead), *map(str, words)]
-        done = subprocess.run(line, env=self.environ, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-
-    def uploads(self, *versions: str) -> list[float]:
-        """When the files of these versions were uploaded, by their records."""
-        with Branch(self._git_dir, "main") as branch:
-            found = [branch.snapshot().release("demo", version) for version in versions]
-        return [file.upload_time.timestamp() for release in found if release for file in release.files]
-
-    @property
-    def _git_dir(self) -> Path:
-        return self._root / "store" / "index.git" if self._hub is None else self._hub.repos["acme/pkgs"].git_dir
-
-    def line(self) -> tuple[CommitLine, list[int]]:
-        """The commits of the index, and the time that each of them says."""
-        command = ["git", f"--git-dir={self._git_dir}", "log", "--reverse", "--format=%ct", "wharf/main"]
-        times = subprocess.run(command, capture_output=True, check=True).stdout.split()
-        with Branch(self._git_dir, "main") as branch:
-            return branch.line(), list(map(int, times))
+def wrong_now(years: int) -> datetime:
+    return datetime.now(UTC) + timedelta(days=365 * years)
 
 
-@pytest.fixture(params=["folder", "github"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    if request.param == "folder":
-        yield Place(tmp_path, None)
-    else:
-        with Hub(tmp_path / "hub") as hub:
-            yield Place(tmp_path, hub)
+def begun(repository: Repository, project: str, *, ended: timedelta | None = None) -> UploadSession:
+    """A session; `ended` is how long it is over."""
+    asked, snapshot = ReleaseAsked(project, "1.0"), repository.branch.snapshot()
+    session = begin_session(repository.sessions, repository.branch.index, asked, snapshot, creator="ci", now=utc_second())
+    if ended is None:
+        return session
+    end = utc_second() - ended
+    return repository.sessions.update(session.id, lambda each: dataclasses.replace(each, created=end, expires=end))
 
 
-def test_a_clock_that_is_wrong_by_a_year_dates_no_commit(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place.begin(monkeypatch)
-    before, _ = place.line()
-    moments = [place.began + each for each in (-2 * YEAR, -YEAR, -HOUR - 60, -HOUR // 2, -60)]
-    shown = [before.at(each) for each in moments]
-    assert shown[-2:] == [before.tip] * 2
-    assert shown[:-2] == [None] * 3
-    place.wharf(YEAR, "publish", make_wheel(tmp_path, version="2.0"))
-    place.wharf(-YEAR, "publish", make_wheel(tmp_path, version="3.0"))
-    place.wharf(YEAR, "yank", "demo==2.0")
-    place.wharf(-YEAR, "index", "settings", "main", "--set", "metadata-assets=false")
-    after, times = place.line()
-    assert [after.at(each) for each in moments] == shown
-    assert len(times) == len(before) + 4
-    assert all(place.began - 2 <= each <= time.time() for each in times[len(before) :]), times
-    uploads = place.uploads("2.0", "3.0")
-    assert all(place.began - 2 <= each <= time.time() + 2 for each in uploads), uploads
-    place.wharf(YEAR, "remove", "demo==3.*", "--older-than", "30d", "--yes")
-    assert place.uploads("3.0") == uploads[1:]
+@wrong
+def test_a_server_sweeps_and_dates_sessions_by_the_clock_of_the_store(repository: Repository, years: int) -> None:
+    live, over = begun(repository, "live"), begun(repository, "over", ended=timedelta(hours=1))
+    secret = repository.tokens.create("ci", "publish").reveal()
+    app = make_app(repository, Rules(open_reading=True, upload_limit=LIMIT), now=lambda: wrong_now(years))
+    with running(app) as url, httpx.Client(base_url=url, timeout=30) as http:
+        soon(lambda: repository.sessions.get(over.id) is None)
+        assert repository.sessions.get(live.id) == live
+        client = SessionClient(http, ("__token__", secret))
+        fresh = client.begin("fresh").raise_for_status().json()
+        assert client.status(fresh) == "open"
+        assert client.begin("live").status_code == 409, "it is there still"
+        client.delete(fresh["links"]["session"]).raise_for_status()
+    found = {each.project: each for each in repository.sessions.all()}
+    assert abs(found["fresh"].expires - datetime.now(UTC)) < timedelta(days=8)
+    assert abs((found["fresh"].ended or found["fresh"].expires) - datetime.now(UTC)) < timedelta(hours=1)
 
 
-def test_without_an_answer_github_is_asked_for_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A job of GitHub Actions knows who set it off, and would send nothing but a push."""
-    with Hub(tmp_path / "hub") as hub:
-        place = Place(tmp_path, hub)
-        place.begin(monkeypatch)
-        job = {"GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": hub.url, "GITHUB_REPOSITORY": "acme/demo", "GITHUB_ACTOR": "eve"}
-        place.environ |= {**job, "GITHUB_ACTOR_ID": "42", "GITHUB_RUN_ID": "7"}
-        hub.calls.clear()
-        place.wharf(-YEAR, "yank", "demo==1.0")
-        assert [call.path for call in hub.calls if call.kind == "api"] == ["/api/v3/rate_limit"]
-        _, times = place.line()
-        assert place.began - 2 <= times[-1] <= time.time()
+def test_a_sweep_by_a_clock_that_is_years_ahead_deletes_nothing(repository: Repository) -> None:
+    live = begun(repository, "live")
+    for years in (-10, 1, 10):
+        assert sweep_sessions(repository.sessions, wrong_now(years)) == []
+    assert sweep_sessions(repository.sessions, live.expires + timedelta(days=59)) == [live]
+
+
+@wrong
+def test_verify_repairs_by_the_clock_of_the_store(repository: Repository, monkeypatch: pytest.MonkeyPatch, years: int) -> None:
+    live = begun(repository, "live")
+    begun(repository, "over", ended=timedelta(hours=1))
+    begun(repository, "long-over", ended=timedelta(days=400))
+    monkeypatch.setattr(verify_folder, "utc_now", lambda: wrong_now(years))
+    verify(repository, repair=True)
+    assert repository.sessions.all() == [live]
+
+
+def test_a_lock_is_old_by_the_clock_of_the_disk(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    branch = repository.branch
+    branch.commit(add(new()), WHY)
+    lock = branch.git_dir / f"{branch.ref}.lock"
+    lock.touch()
+    monkeypatch.setattr(time, "time", lambda: wrong_now(10).timestamp())
+    monkeypatch.setattr(branches, "PATIENCE", 0.0)
+    with pytest.raises(StorageError, match="kept writing"):
+        branch.commit(add(new("other-1.0.tar.gz", "0" * 64, "1.0", "other")), WHY)
+    assert lock.exists(), "it may be that of a writer at work"
+    old = lock.stat().st_mtime - STALE_LOCK - 2
+    os.utime(lock, (old, old))
+    monkeypatch.setattr(time, "time", lambda: wrong_now(-10).timestamp())
+    monkeypatch.setattr(branches, "PATIENCE", 60.0)
+    assert branch.commit(add(new("other-1.0.tar.gz", "0" * 64, "1.0", "other")), WHY).commit == branch.tip()

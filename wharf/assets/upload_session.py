@@ -102,7 +102,12 @@ class UploadSession:
 
     def is_over(self, now: datetime) -> bool:
         """Whether nobody needs it any more: it ran out, or its end was told long enough."""
-        return now >= self.expires if self.ended is None else now >= self.ended + REMEMBERED
+        return now >= self.end
+
+    @property
+    def end(self) -> datetime:
+        """When nobody needs it any more."""
+        return self.expires if self.ended is None else self.ended + REMEMBERED
 
     def key(self, number: int) -> str:
         """What names an upload of a file in addresses. It follows from the token, and does not tell it."""

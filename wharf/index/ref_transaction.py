@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import StorageError
+from wharf.index import store_clock
 from wharf.index.git import check_disk, watch_stderr
 from wharf.index.index_name import BRANCHES
 from wharf.system.disk_sync import sync
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from wharf.index.git import Git, Process
 
 STALE_LOCK: Final = 10.0
-"""Seconds after which a lock on a ref belongs to a process that died: git holds one for milliseconds."""
+"""Seconds, by the clock of the disk, after which a lock on a ref belongs to a process that died: git holds one for
+milliseconds."""
 
 _ANSWERS = [b"start: ok\n", b"prepare: ok\n", b"commit: ok\n"]
 _ZERO = "0" * 40
@@ -116,7 +117,7 @@ def _refused(program: Git, steps: Iterable[str], err: str) -> bool:
         )
     for lock in (program.git_dir / f"{ref}.lock" for ref in steps):
         try:
-            if time.time() - lock.stat().st_mtime > STALE_LOCK:
+            if store_clock.now(program.git_dir) - lock.stat().st_mtime > STALE_LOCK:
                 lock.unlink()
         except FileNotFoundError:
             pass

@@ -33,6 +33,7 @@ after it names them no more. Each can be run again. Nothing here prints or reads
 - `why`: what an installer gets of a project, and which rule hides what. `clear_cache` deletes what is kept of upstreams.
 - `release_spec`: `PROJECT==VERSION` as typed. `result_documents`: what came of a verb, as JSON for the command line and the
   management API.
+- `store_time`: the time where a repository is kept, for what is dated or deleted by it.
 - `repository_dispatch`: the event that starts a workflow after a publish.
 - `doctor`: what is wrong on this machine; `doctor_github` asks GitHub, `doctor_findings` has what is found,
   `doctor_indexes` looks at all indexes, `doctor_upstreams` at the upstreams that the person lists.

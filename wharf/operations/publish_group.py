@@ -13,7 +13,7 @@ import io
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from wharf.assets.asset_store import Incoming, Progress
@@ -30,6 +30,7 @@ from wharf.index.guarded_change import Guarded
 from wharf.model import File
 from wharf.operations.index_beginning import check_beginning
 from wharf.operations.publish_inputs import CheckedInput, Input, check_inputs
+from wharf.operations.store_time import by_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
     from wharf.index.guarded_change import Check
     from wharf.index.snapshot import Snapshot
     from wharf.repository.opening import Repository
-
-
-_DIFFERENCE = 60.0  # seconds between two clocks that count as right: the store tells whole seconds, and answers take time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,7 +235,7 @@ def _unrefused(
 def _located(repository: Repository, parts: Sequence[_Part], stored: Sequence[Named]) -> GroupedChanges:
     """The changes with the locations of what was stored, and its time."""
     now = datetime.now(UTC)
-    moment = _by_store(repository, now) if stored else now
+    moment = by_store(repository, now) if stored else now
     for each in parts:
         each.change = each.change.located(stored).dated(moment)
     return _group(parts)
@@ -252,12 +250,6 @@ def _clock() -> datetime:
             "Set the clock, or wait until it is set from the network, then run the same command again.",
         )
     return now
-
-
-def _by_store(repository: Repository, now: datetime) -> datetime:
-    """A time of this machine, moved to the clock of the store where the two differ by more than a minute."""
-    ahead = repository.branch.now() - datetime.now(UTC).timestamp()
-    return now if abs(ahead) <= _DIFFERENCE else now + timedelta(seconds=ahead)
 
 
 def _contents(files: Sequence[Named], *, beside: bool) -> int:

@@ -23,6 +23,7 @@ from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from wharf.assets.session_store import SessionStore
     from wharf.assets.upload_session import SessionFile, UploadSession
@@ -45,6 +46,7 @@ class SessionPublish:
     """How sessions are published. `actor`, `strict`, `limit` and `check` are those of `publish`.
 
     `heard` is asked once, when a publish failed: whether the client still waits for the answer. Otherwise the session tells it.
+    `now` is the time where sessions are kept.
     """
 
     actor: str | None
@@ -53,6 +55,7 @@ class SessionPublish:
     check: Check
     kept: KeptDistributions
     heard: Callable[[], bool] = lambda: True
+    now: Callable[[], datetime] = utc_second
 
 
 def publish_session(repository: Repository, store: SessionStore, session_id: str, how: SessionPublish) -> UploadSession | None:
@@ -87,7 +90,7 @@ def _published(repository: Repository, store: SessionStore, session_id: str, how
             with contextlib.suppress(StorageError):  # then it stays in processing, and whoever looks ends that
                 store.update(session_id, event)
             raise
-        session = store.update(session_id, _succeeded)
+        session = store.update(session_id, partial(_succeeded, now=how.now()))
     return session
 
 
@@ -144,9 +147,9 @@ def _failed(session: UploadSession, *, words: str) -> UploadSession:
     return dataclasses.replace(session, state=after_session_event(session.state, "fail"), notices=(words,))
 
 
-def _succeeded(session: UploadSession) -> UploadSession:
+def _succeeded(session: UploadSession, *, now: datetime) -> UploadSession:
     state = after_session_event(session.state, "succeed")
-    return dataclasses.replace(session, state=state, ended=session.ended or utc_second(), notices=())
+    return dataclasses.replace(session, state=state, ended=session.ended or now, notices=())
 
 
 def _checked(store: SessionStore, session: UploadSession, file: SessionFile, how: SessionPublish) -> Distribution:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from wharf.assets.session_folder import FolderSessions
 from wharf.errors import OddFileError
 from wharf.operations.kept_by_past import KeptByPast, kept_by_past, kept_until, unread_of
+from wharf.operations.store_time import StoreTime
 from wharf.operations.verify_findings import Finding, Findings, named_files, unnamed_detail
 from wharf.operations.verify_sessions import sessions_in_folder
 from wharf.system import regular_file
+from wharf.system.clock import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +100,8 @@ class FolderAudit:
         return stored - {(file.sha256, file.filename) for file in named.files}, named
 
     def _sessions(self, *, repair: bool) -> Iterator[Finding]:
-        return sessions_in_folder(FolderSessions(self._folder), self._folder, datetime.now(UTC), repair=repair)
+        now = StoreTime(self._repository, utc_now)()
+        return sessions_in_folder(FolderSessions(self._folder), self._folder, now, repair=repair)
 
     def _odd(self, path: Path) -> Finding:
         detail = f"it is {regular_file.kind_of(path)}, which wharf neither reads nor deletes: look at it, and take it away"

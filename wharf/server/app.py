@@ -89,7 +89,7 @@ def make_app(
     refresh = SharedRefresh(refresher.refresh)
     work = SessionWork(repository, access, cache, refresher, refresh, clock=clock, now=now, sleep=sleep)
     begin = [refresher.forever, *([fall_through.prepare, work.sweep] if rules.password is None else [])]
-    lifespan, more = partial(_lifespan, begin, past.close), _sessions(work, repository, rules, refusals, now)
+    lifespan, more = partial(_lifespan, begin, past.close), _sessions(work, repository, rules, refusals)
     index, root = repository.branch.index, rules.root_path.rstrip("/")
     uploads = _uploads(repository, rules, clock)
     routes = Routes(access, index, cache, refresher, refresh, uploads, sleep, root, _home(rules), fall_through, past, refusals)
@@ -155,13 +155,11 @@ def _uploads(repository: Repository, rules: Rules, clock: Callable[[], float]) -
     return UploadApi(repository, rules.upload_limit, strict=rules.strict_uploads, folder=folder, clock=clock)
 
 
-def _sessions(
-    work: SessionWork, repository: Repository, rules: Rules, refusals: RefusalLog | None, now: Callable[[], datetime]
-) -> Mapping[str, Answering]:
+def _sessions(work: SessionWork, repository: Repository, rules: Rules, refusals: RefusalLog | None) -> Mapping[str, Answering]:
     """Upload sessions and their stages, at the root for the index that is there, and for each index below its name."""
     root, limit, strict = rules.root_path.rstrip("/"), rules.upload_limit, rules.strict_uploads
     api = SessionApi(work, repository.branch.index, root, refusals, limit=limit, strict=strict)
-    stage = Stage(lambda: repository.sessions, now)
+    stage = Stage(lambda: repository.sessions, work.now)
     return {
         f"{below}/-/{path}/{{rest:path}}": answering
         for below in ("", "/{index}")

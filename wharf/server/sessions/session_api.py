@@ -202,6 +202,7 @@ class SessionApi:
             check=work.check,
             kept=self._kept,
             heard=waiting.decide,
+            now=work.now,
         )
         return publish_session(work.repository, work.store, id_, how)
 

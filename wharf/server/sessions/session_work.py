@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from wharf.distribution.file_names import plain
 from wharf.errors import MayNotWriteError, NoIndexError, NotAllowedError, StorageError, WharfError
 from wharf.index.index_name import has_address
+from wharf.operations.store_time import StoreTime, by_store
 from wharf.operations.upload_session_verbs import find_session, sweep_sessions
 from wharf.server.access.borrowed_tokens import as_server_error
 from wharf.server.daemon_threads import DaemonThreads
@@ -108,6 +109,7 @@ class SessionWork:
         """Whether many files may come in one request: on GitHub each file is an upload of its own."""
         self._own = repository
         self._cache = cache
+        self.now = StoreTime(repository, now)
         self._now = now
         self._sleep = sleep
         self._repositories = {repository.branch.index: repository}
@@ -151,7 +153,7 @@ class SessionWork:
             if uploader.token is not None:
                 repository = stack.enter_context(repository.acting_as(uploader.token))
             check = self._rights.of(repository, uploader)
-            work = Work(repository, repository.sessions, check, partial(self._snapshot, own), self._now)
+            work = Work(repository, repository.sessions, check, partial(self._snapshot, own), self.now)
             try:
                 return question(work)
             except NotAllowedError as error:
@@ -173,10 +175,10 @@ class SessionWork:
             return False
 
     async def sweep(self) -> None:
-        """Delete sessions that are over, now and each hour."""
+        """Delete sessions that are over, now and each hour, by the clock of the store."""
         while True:
             try:
-                await self._threads.run(lambda: sweep_sessions(self._own.sessions, self._now()))
+                await self._threads.run(lambda: sweep_sessions(self._own.sessions, by_store(self._own, self._now())))
             except WharfError as error:
                 log.warning("Upload sessions that are over stay: %s", error.message)
             await asyncio.sleep(SWEEP_EVERY)
