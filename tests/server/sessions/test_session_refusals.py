@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.makers import make_sdist, make_wheel
+from tests.matrix import first
 from tests.server.session_client import BATCH_TYPE, LIMIT, MEDIA_TYPE, META, SessionClient, sessions
 from wharf.assets import session_folder
 from wharf.errors import StorageError
@@ -151,6 +152,14 @@ def test_every_address_answers_a_problem_for_what_it_does_not_take(client: Sessi
         is_problem(client.get(f"/-/upload/2.0/{path}"), 404)
     for accept in ("", "*/*", f"text/html, {MEDIA_TYPE};q=0.5"):
         assert client.http.get(links["session"], headers={"Accept": accept}, auth=client.auth).status_code == 200
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json, text/plain;q=0.9"])  # of twine and uv
+@pytest.mark.parametrize("below", first(1, ["", "/main"]))
+def test_who_sends_a_form_is_told_where_uploads_go(client: SessionClient, accept: str, below: str) -> None:
+    url, form = f"{below}/-/upload/2.0/", {"content": b"PK"}
+    answer = client.http.post(url, files=form, headers={"Accept": accept}, auth=client.auth)
+    assert f" {client.http.base_url}{below}/legacy/." in is_problem(answer, 415)["detail"]
 
 
 def test_every_request_needs_a_right_of_this_moment(client: SessionClient, repository: Repository, tmp_path: Path) -> None:

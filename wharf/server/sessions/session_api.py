@@ -54,6 +54,8 @@ CHECKS: Final = 8
 PUBLISHES: Final = 8
 """Sessions that are published at the same time."""
 
+_FORM = "multipart/form-data"
+
 
 class SessionApi:
     """Answers all requests about upload sessions. `limit` is in bytes a file; `strict`: a file worth a warning is refused.
@@ -101,6 +103,11 @@ class SessionApi:
         if handle is None:
             allowed = ", ".join(methods)
             return refusal_in_words(405, f"Only {allowed} is answered here.", headers=(("allow", allowed),))
+        host = request.headers.get("host", "")
+        below = f"/{index}" if "index" in request.path_params else ""
+        at = Addresses(f"{request.url.scheme}://{host}{self._root}{below}", self._work.takes_batches)
+        if media_type(request) == _FORM:
+            return refusal_in_words(415, f"This takes no form. Uploads of twine and `uv publish` go to {at.base}/legacy/.")
         if not takes(request.headers.get("accept", "")):
             return refusal_in_words(406, f"The client does not take the format that the server has: {MEDIA_TYPE}.")
         kind = {"bytes": None, "batch": incoming_batch.MEDIA_TYPE}.get(parts[-1], MEDIA_TYPE)
@@ -108,9 +115,6 @@ class SessionApi:
             return refusal_in_words(415, f"The Content-Type of the request must be {kind}.")
         if request.headers.get("content-encoding", "identity") != "identity":
             return refusal_in_words(415, "The body of the request must not be compressed.")
-        host = request.headers.get("host", "")
-        below = f"/{index}" if "index" in request.path_params else ""
-        at = Addresses(f"{request.url.scheme}://{host}{self._root}{below}", self._work.takes_batches)
         return await handle(Call(request, index, at, uploader, self._work))
 
     def _methods(self, parts: list[str]) -> dict[str, Callable[[Call], Awaitable[Answer]]] | None:
