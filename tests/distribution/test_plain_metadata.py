@@ -18,6 +18,9 @@ _LINES = st.lists(
                 "Requires-Dist: a>=1",
                 "Name: demo",
                 "Requires-Dist:",
+                "Classifier: A :: B",
+                "classifier:c",
+                "Provides-Extra: x",
             ]
         ),
         st.sampled_from(
@@ -36,6 +39,13 @@ def test_requirements_are_read_the_same_with_a_parser_and_without(lines: list[st
     head, _ = core_metadata.header(data, "demo-1.0.tar.gz", "core metadata")
     raw, _ = parse_email(head)
     assert plainly is None or plainly == list(dict.fromkeys(raw.get("requires_dist", [])))
+
+
+@given(_LINES, st.sampled_from(["\n", "\r\n", "\r"]))
+def test_fields_are_the_same_where_the_parser_is_spared_most_lines(lines: list[str], end: str) -> None:
+    data = (end.join(["Metadata-Version: 2.1", *lines, "", ""])).encode(errors="surrogateescape")
+    head, _ = core_metadata.header(data, "demo-1.0.tar.gz", "core metadata")
+    assert core_metadata.read_fields(head) == parse_email(head)
 
 
 def test_plain_metadata_needs_no_parser() -> None:

@@ -94,6 +94,46 @@ def test_pieces_change_nothing(folder: Path, fields: dict[str, str], content: by
         assert found.content.digest("md5_digest") == hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        b'Content-Disposition: form-data; name="content"; filename="a;b.whl"',
+        b'content-disposition:form-data; filename="a;b.whl"; name=content\r\nX-Odd: \xff',
+        b'Content-Type: application/zip\r\nContent-Disposition: form-data; name="content"; filename="a;b.whl"\r\nX: 9',
+    ],
+)
+@given(at=cuts)
+def test_parts_are_found_however_clients_write_them(folder: Path, part: bytes, at: list[int]) -> None:
+    content = b"\r\n--b-xy\r\n--b-x-\r\n\r\n--b-x\r-"
+    begin = b'\r\n--b-x\r\nContent-Disposition: form-data; name="version"\r\n\r\n1.0\r\n--b-x\r\n'  # as setuptools begins
+    with closing(parsed(begin + part + b"\r\n\r\n" + content + b"\r\n--b-x--after it\r\n--b-x", at, folder)) as found:
+        assert (found.fields, found.filename) == ({"version": "1.0"}, "a;b.whl")
+        assert found.content is not None
+        with found.content.opened() as file:
+            assert file.read() == content
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\r\n",
+        b"--b-",
+        b"--b-xy\r\n",
+        b"text --b-x\r\n",
+        b'--b-x\r\nContent-Disposition: form-data; name="name"\r\n\r\ndemo\r\n--b-x',
+        b'--b-x\r\nContent-Disposition: form-data; name="name"\nX: y\r\n\r\ndemo\r\n--b-x--',
+        b'--b-x\r\n Content-Disposition: form-data; name="name"\r\n\r\ndemo\r\n--b-x--',
+        b"--b-x\r\n\r\ndemo\r\n--b-x--",
+        b'--b-x\r\nContent-Disposition: form-data; name="name"\r\n\r\ndemo\r\n--b-x \r\n--b-x--',
+        b"--b-x\r\nX: " + b"y" * (16 << 10),
+    ],
+)
+@given(at=cuts)
+def test_what_is_no_form_is_refused(folder: Path, body: bytes, at: list[int]) -> None:
+    assert read_or_refused(body, at, folder) is None
+
+
 def damaged(body: bytes, damage: Sequence[tuple[int, int, bytes]]) -> bytes:
     """A body of which some bytes are others."""
     for at, length, instead in damage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import email.errors
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from packaging.metadata import InvalidMetadata, Metadata, RawMetadata, parse_email
 from packaging.utils import canonicalize_name
@@ -36,6 +36,8 @@ _MIME = frozenset({b"content-type", b"content-transfer-encoding"})
 
 _FIELD = re.compile(rb"([!-9;-~]+):")
 _PLAIN_FIELDS = re.compile(rb"(?:(?!(?i:content-t))[A-Za-z][A-Za-z-]*:[ \t]*[!-~](?:[ -~]*[!-~])?\n)*\n")
+_LISTED = re.compile(rb"(?im)^(requires-dist|classifier|provides-extra):[ \t]*([!-~](?:[ -~]*[!-~])?)\n(?![ \t])")
+_LISTS: Final = {b"requires-dist": "requires_dist", b"classifier": "classifiers", b"provides-extra": "provides_extra"}
 _REQUIREMENT = re.compile(rb"(?im)^requires-dist:[ \t]*(.+)$")
 _PLAIN_BYTES = 64 << 10
 _VERSION = re.compile(r"([12])(?:\.(\d{1,3}))?(?:\.\d{1,3})?", re.ASCII)
@@ -86,7 +88,7 @@ def parse(data: bytes, filename: str, name: Name, member: str) -> CoreMetadata:
             raise invalid(filename, f"{member} is not in UTF-8", _CORRECT)
         warnings.append(f"{member} is not in UTF-8.")
     try:
-        raw, unparsed = parse_email(head)
+        raw, unparsed = read_fields(head)
     except _GARBAGE as error:
         raise invalid(filename, f"{member} cannot be read: {plain(str(error))}", _CORRECT) from error
     for field in _NEEDED:
@@ -120,7 +122,7 @@ def requires_dist(data: bytes, filename: str) -> list[str]:
         return plainly
     head, _ = header(data, filename, "core metadata")
     try:
-        raw, _ = parse_email(head)
+        raw, _ = read_fields(head)
     except _GARBAGE as error:
         raise invalid(filename, f"its core metadata cannot be read: {plain(str(error))}", _CORRECT) from error
     return list(dict.fromkeys(raw.get("requires_dist", [])))
@@ -162,6 +164,21 @@ def header(data: bytes, filename: str, member: str) -> tuple[bytes, list[str]]:
             cause = f"{member} has more than {MAX_FIELDS} different fields or {MAX_LINES} lines of them"
             raise TooLargeError(f"{plain(filename)}: {cause}", _CORRECT)
     return b"\n".join(kept) + b"\n\n", warnings
+
+
+def read_fields(head: bytes) -> tuple[RawMetadata, dict[str, list[str]]]:
+    """What the parser reads in a `header`, and what it cannot read. Most lines are of lists, and plain: it is spared those.
+
+    Raises what the parser raises (`_GARBAGE`).
+    """
+    lists: dict[str, list[str]] = {}
+    for field, value in _LISTED.findall(head):
+        lists.setdefault(_LISTS[field.lower()], []).append(value.decode())
+    raw, unparsed = parse_email(_LISTED.sub(b"", head))
+    if not lists.keys().isdisjoint(raw) or not unparsed.keys().isdisjoint({each.decode() for each in _LISTS}):
+        return parse_email(head)  # others of their lines are not plain, and order counts
+    raw.update(lists)  # type: ignore[typeddict-item]  # mypy does not see which lists these are
+    return raw, unparsed
 
 
 def _lines(data: bytes) -> Iterator[bytes]:

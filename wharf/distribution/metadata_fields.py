@@ -6,9 +6,7 @@ import email.errors
 import re
 from typing import TYPE_CHECKING, Final
 
-from packaging.metadata import parse_email
-
-from wharf.distribution.core_metadata import header
+from wharf.distribution.core_metadata import header, read_fields
 from wharf.errors import TooLargeError
 
 if TYPE_CHECKING:
@@ -27,7 +25,7 @@ def fields_of(data: bytes, filename: str) -> RawMetadata:
     """The fields, and the text behind them as the description, which the older format has as a field of its own."""
     try:
         head, _ = header(data, filename, "core metadata")
-        raw, _ = parse_email(head)
+        raw, _ = read_fields(head)
     except _GARBAGE:
         return {}
     found = _EMPTY_LINE.search(data)

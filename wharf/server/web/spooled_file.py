@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import io
 import os
 from concurrent import futures
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
@@ -24,7 +25,7 @@ _LOOK_EVERY = 16 << 20  # bytes between two looks at how much room is left
 _CHUNK = 1 << 20
 _SYNC_EVERY = 32 << 20  # bytes, and those of a file that is synced before its checks have ended
 _AT_ONCE = 8  # digests and syncs
-_LARGE = 128 << 10  # bytes from which on digests are computed side by side
+_LARGE = 128 << 10  # bytes from which on digests are computed side by side, and a file is checked as it lies on the disk
 
 
 class _Digest(Protocol):
@@ -47,6 +48,7 @@ class SpooledFile:
         self._folder = folder
         self._announced = announced
         self._file: BinaryIO | None = None
+        self._small: bytes | bytearray | None = None
         self._looked = self._synced = 0
         self._syncing: futures.Future[None] | None = None
         self._found = {field: _digest(field) for field in {"sha256_digest", *declared}}
@@ -63,6 +65,7 @@ class SpooledFile:
 
     def write(self, data: bytes | bytearray) -> None:
         """Bring more bytes to the disk. Raises as `file` does."""
+        self._small = data if not self.size and len(data) < _LARGE else None
         beside, own = self._shares(len(data))
         begun = [_threads().submit(one.update, data) for one in beside]
         try:
@@ -115,6 +118,11 @@ class SpooledFile:
         again = os.fdopen(os.dup(self.file.fileno()), "rb")
         again.seek(0)
         return again
+
+    def to_check(self) -> BinaryIO:
+        """The same for one check. A small file is read in memory: each look at a disk lets other threads go first."""
+        small, self._small = self._small, None
+        return self.opened() if small is None else io.BytesIO(small)
 
     def close(self) -> None:
         """Let go of the file, which no folder names."""

@@ -208,7 +208,7 @@ class UploadApi:
             form.finish()
             content, filename, notes = check_form(form)
             content.begin_sync()
-            with content.opened() as file:
+            with content.to_check() as file:
                 digest = content.digest("sha256_digest"), content.size
                 found = read_distribution.read(file, filename, limit=self._limit, digest=digest)
             content.settle()
