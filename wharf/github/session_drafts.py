@@ -168,24 +168,21 @@ class SessionDrafts:
 
     def keep(self, session_id: str, file: SessionFile, path: Path, sha256: str) -> None:
         """Upload the asset. GitHub's digest of it has to be that one."""
+        session, listed = self._session(session_id)
+        stored = File(filename=file.filename, sha256=sha256, size=file.size, upload_time=session.created)
+        named = Named(project=session.project, version=session.version, file=stored)
+        upload = Upload(self._github, listed, Incoming(named, lambda: path.open("rb")), Progress(), threading.Event())
         try:
-            session, listed = self._session(session_id)
-            stored = File(filename=file.filename, sha256=sha256, size=file.size, upload_time=session.created)
-            named = Named(project=session.project, version=session.version, file=stored)
-            upload = Upload(self._github, listed, Incoming(named, lambda: path.open("rb")), Progress(), threading.Event())
-            try:
-                asset = upload.carry_out()
-            except ClosedError:
-                raise ConflictError(
-                    f"The draft of the session takes {file.filename} no more.", "Is it published? Ask for its status."
-                ) from None
-            except NotAllowedError:
-                self._memory.forget(listed.id)
-                self._session(session_id)  # its draft is there: then it is the token that may not
-                raise
-            self._memory.change(listed.id, partial(with_asset, stored=asset))
-        finally:
-            path.unlink(missing_ok=True)
+            asset = upload.carry_out()
+        except ClosedError:
+            raise ConflictError(
+                f"The draft of the session takes {file.filename} no more.", "Is it published? Ask for its status."
+            ) from None
+        except NotAllowedError:
+            self._memory.forget(listed.id)
+            self._session(session_id)  # its draft is there: then it is the token that may not
+            raise
+        self._memory.change(listed.id, partial(with_asset, stored=asset))
 
     def open(self, session_id: str, file: SessionFile) -> BinaryIO:
         """The asset, which is fetched when somebody reads."""

@@ -91,7 +91,8 @@ class SessionApi:
         return AnswerResponse(found)
 
     async def _answer(self, request: Request, index: str) -> Answer:
-        uploader = await self._work.uploader(request, index)
+        patience = self._work.patience()
+        uploader = await self._work.uploader(request, index, patience)
         if isinstance(uploader, Answer):
             self._tell(request, uploader.status, uploader.reason.decode())
             return session_answers.refusal_like(uploader)
@@ -115,7 +116,7 @@ class SessionApi:
             return refusal_in_words(415, f"The Content-Type of the request must be {kind}.")
         if request.headers.get("content-encoding", "identity") != "identity":
             return refusal_in_words(415, "The body of the request must not be compressed.")
-        return await handle(Call(request, index, at, uploader, self._work))
+        return await handle(Call(request, index, at, uploader, self._work, patience))
 
     def _methods(self, parts: list[str]) -> dict[str, Callable[[Call], Awaitable[Answer]]] | None:
         """What can be done at an address, by method."""
@@ -192,6 +193,7 @@ class SessionApi:
         else:
             session = await task
         if session is None:
+            call.patience.spend(ANSWER_WITHIN)
             return await call.tell(202, lambda work: work.session(id_, newest=True), at=True)
         await self._work.refresh()
         return session_answer(201, session, call.at, (("location", call.at.session(session)),), staged=False)
@@ -221,7 +223,7 @@ class SessionApi:
             return session
 
         session = await call.do(announce)
-        return file_answer(202, session, taken[0].number, call.at, (("location", call.at.file(session, taken[0].number)),))
+        return file_answer(202, session, taken[-1].number, call.at, (("location", call.at.file(session, taken[-1].number)),))
 
     async def _receive(self, id_: str, key: str, call: Call) -> Answer:
         def begin(work: Work) -> tuple[SessionFile, Path]:
@@ -231,16 +233,15 @@ class SessionApi:
         first, whole = await self._incoming.first(call.request)
         if whole:
             finish = partial(self._take_whole, id_, begin, first)
-            session, file = await self._checks.run(partial(call.work.carry_out, call.index, call.uploader, finish))
+            session, file = await call.check(self._checks, finish)
             return file_answer(200, session, file.number, call.at)
         file, path = await call.do(begin)
         try:
             digests = await self._incoming.take(call.request, file, path, first)
             check = partial(self._check_and_keep, id_, file, path, digests)
-            session = await self._checks.run(partial(call.work.carry_out, call.index, call.uploader, check))
-        except BaseException:
+            session = await call.check(self._checks, check)
+        finally:
             await asyncio.to_thread(path.unlink, missing_ok=True)
-            raise
         return file_answer(200, session, file.number, call.at)
 
     def _take_whole(
@@ -250,9 +251,8 @@ class SessionApi:
         file, path = begin(work)
         try:
             return self._check_and_keep(id_, file, path, write_whole(body, file, path), work), file
-        except BaseException:
+        finally:
             path.unlink(missing_ok=True)
-            raise
 
     def _check_and_keep(self, id_: str, file: SessionFile, path: Path, digests: Digests, work: Work) -> UploadSession:
         """In a thread. Looks at the rights once more: one may have been taken away while the bytes came."""
@@ -277,7 +277,7 @@ class SessionApi:
             return complete_file(work.store, id_, number)[0]
 
         session = await call.do(complete)
-        return file_answer(201, session, numbers[0], call.at, (("location", call.at.file(session, numbers[0])),))
+        return file_answer(201, session, numbers[-1], call.at, (("location", call.at.file(session, numbers[-1])),))
 
     async def _file_status(self, id_: str, key: str, call: Call) -> Answer:
         session, number = await call.do(partial(self._upload, id_, key))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from wharf.errors import TooLargeError
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 
     from wharf.assets.upload_session import UploadSession
     from wharf.server.access.access_protocol import Uploader
+    from wharf.server.daemon_threads import DaemonThreads
     from wharf.server.http.answer import Answer
     from wharf.server.sessions.session_work import SessionWork, Work
+    from wharf.server.web.quota_wait import QuotaWait
 
 T = TypeVar("T")
 
@@ -36,6 +39,7 @@ class Call:
     at: Addresses
     uploader: Uploader
     work: SessionWork
+    patience: QuotaWait
 
     async def body(self) -> bytes:
         """The JSON document of it. Raises WharfError."""
@@ -43,8 +47,12 @@ class Call:
         return b"".join([piece async for piece in pieces(self.request, BODY_LIMIT, _TOO_LARGE)])
 
     async def do(self, question: Callable[[Work], T]) -> T:
-        """What a question gives, in another thread."""
-        return await self.work.run(self.index, self.uploader, question)
+        """What a question gives, in another thread. A short pause for GitHub's limits is waited for, and it is asked again."""
+        return await self.patience.ask(partial(self.work.run, self.index, self.uploader, question))
+
+    async def check(self, threads: DaemonThreads, question: Callable[[Work], T]) -> T:
+        """The same in one of these threads."""
+        return await self.patience.ask(partial(threads.run, partial(self.work.carry_out, self.index, self.uploader, question)))
 
     async def ask(self, question: Callable[[Work], UploadSession]) -> tuple[UploadSession, bool]:
         """The session that a question gives, in another thread, and whether this server shows its stage."""

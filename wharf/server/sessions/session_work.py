@@ -17,7 +17,7 @@ from wharf.operations.upload_session_verbs import find_session, sweep_sessions
 from wharf.server.access.borrowed_tokens import as_server_error
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http.answer import Answer
-from wharf.server.web.quota_wait import QuotaWait
+from wharf.server.web.quota_wait import Crowd, QuotaWait
 from wharf.server.web.uploader_rights import UploaderRights
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ T = TypeVar("T")
 
 AT_ONCE: Final = 8
 """Questions to the store that are asked at the same time."""
+WAITING: Final = 128
+"""Requests that wait for GitHub's limits at the same time. Each holds a small file or a document."""
 SWEEP_EVERY: Final = 3600.0
 """Seconds between two looks for sessions that are over."""
 
@@ -112,12 +114,17 @@ class SessionWork:
         self.now = StoreTime(repository, now)
         self._now = now
         self._sleep = sleep
+        self._crowd = Crowd(WAITING)
         self._repositories = {repository.branch.index: repository}
         self._snapshots: dict[str, tuple[object, Snapshot]] = {}
         self._rights = UploaderRights(repository.github, clock)
         self._threads = DaemonThreads("session", AT_ONCE)
 
-    async def uploader(self, request: Request, index: str) -> Uploader | Answer:
+    def patience(self) -> QuotaWait:
+        """For how long a new request waits for GitHub's limits."""
+        return QuotaWait(self._sleep, self._crowd)
+
+    async def uploader(self, request: Request, index: str, patience: QuotaWait) -> Uploader | Answer:
         """Who asks, or the answer that says why they may not. Raises QuotaError, NoIndexError and StorageError."""
         header = request.headers.get
         allow = partial(
@@ -128,7 +135,7 @@ class SessionWork:
             origin=_bytes(header("origin")),
             fetch_site=_bytes(header("sec-fetch-site")),
         )
-        found = await QuotaWait(self._sleep).ask(allow)
+        found = await patience.ask(allow)
         if isinstance(found, Answer):
             return found
         known = index in self._cache.sources or index in self._cache.blind

@@ -23,12 +23,31 @@ A wait that is longer than what is left of them is answered at once.
 _LEAST = 1.0  # seconds of one wait, so that there are not many
 
 
-class QuotaWait:
-    """That of one request. It keeps no thread and no other request waiting."""
+class Crowd:
+    """How many may wait at the same time, as each holds what it was sent. For the event loop's thread."""
 
-    def __init__(self, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(self, most: int) -> None:
+        self._free = most
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody more may wait."""
+        return self._free <= 0
+
+    def __enter__(self) -> None:
+        self._free -= 1
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._free += 1
+
+
+class QuotaWait:
+    """That of one request. It keeps no thread and no other request waiting. `crowd` are all who wait in the same way."""
+
+    def __init__(self, sleep: Sleep = asyncio.sleep, crowd: Crowd | None = None) -> None:
         self._left = IN_ALL
         self._sleep = sleep
+        self._crowd = crowd or Crowd(1)
 
     @property
     def most(self) -> float:
@@ -41,6 +60,10 @@ class QuotaWait:
             self._left -= seconds
             await self._sleep(seconds)
 
+    def spend(self, seconds: float) -> None:
+        """Count what the request waited for otherwise."""
+        self._left -= seconds
+
     async def ask(self, question: Callable[[], Awaitable[T]]) -> T:
         """What a question gives; it is asked again after each pause that is short enough. Raises QuotaError for another."""
         while True:
@@ -48,6 +71,7 @@ class QuotaWait:
                 return await question()
             except QuotaError as error:
                 seconds = max(error.retry_after, _LEAST)
-                if seconds > self.most:
+                if seconds > self.most or self._crowd.is_full:
                     raise
-            await self.wait(seconds)
+            with self._crowd:
+                await self.wait(seconds)
