@@ -268,6 +268,7 @@ def test_many_packs_become_few_and_a_large_one_is_left_alone(
     branch.commit(add(new(SDIST, B)), WHY)
     while pack_merging.at_work(branch.git_dir):
         pass
+    assert (tmp_path / "index.git" / "objects" / "info" / "commit-graphs").is_dir() is (merged == 0)
     assert large in [*packs.glob("*.pack")]
     assert len([*packs.glob("*.pack")]) in left
     assert branch.commit(add(new()), WHY).commit == branch.tip()

@@ -187,3 +187,18 @@ def test_a_merge_is_an_entry_by_whoever_merged_it(branch: Branch, tmp_path: Path
     ]
     assert [each.verb for each in branch.history(Asked(project="demo"))] == ["yank", "publish"]
     assert set(branch.snapshot().names()) == {"demo", "other"}
+
+
+def test_the_history_is_the_same_by_a_commit_graph(branch: Branch, tmp_path: Path) -> None:
+    """Which git then reads in the place of most commits: `pack_merging` writes one."""
+    for number in range(3):
+        branch.commit(add(new(f"demo-{number}.0.tar.gz", B, f"{number}.0")), WHY)
+        branch.commit(add(new(f"other-{number}.0.tar.gz", B, f"{number}.0", "other")), WHY)
+        branch.commit(SetYanked(project="demo", version=f"{number}", reason="x"), WHY)
+    asked = (Asked(), Asked(project="demo"), Asked(project="other", version="1"), Asked(project="demo", most=2, skip=1))
+    before = [list(branch.history(each)) for each in asked]
+    git(tmp_path, "commit-graph", "write", "--reachable", "--changed-paths", "--split")
+    assert [list(branch.history(each)) for each in asked] == before
+    branch.commit(add(new("demo-9.0.tar.gz", B, "9.0")), WHY)  # is in no graph
+    assert [each.what for each in branch.history(Asked(project="demo", most=1))] == ["demo 9.0 (demo-9.0.tar.gz)"]
+    assert git(tmp_path, "fsck", "--full", "--no-dangling") == ""

@@ -68,6 +68,8 @@ def _merge(program: Git) -> None:
             alone = Git(program.git_dir, [("pack.threads", "1")])  # or it would take all processors from the requests
             if not alone.see_through("repack", "--geometric=2", "-d", "-l", "-q"):  # before git 2.32
                 alone.see_through("gc", "--auto", "--quiet")
+            # By that the history of one project is read without a look at each commit. Only what is new is added to it.
+            alone.see_through("commit-graph", "write", "--reachable", "--changed-paths", "--split", "--no-progress")
     finally:
         _is_done(program)
 

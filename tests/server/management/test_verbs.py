@@ -6,6 +6,8 @@ import difflib
 import errno
 import os
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +19,7 @@ from wharf.errors import UNWRITABLE, did_you_mean
 from wharf.index.index_name import DEFAULT_INDEX
 from wharf.operations.publish import publish
 from wharf.operations.publish_inputs import Input
+from wharf.server.management.index_reading import AT_ONCE, LOGS_AT_ONCE, IndexReading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,6 +118,25 @@ def test_the_history_comes_in_pages_of_one_moment(api: httpx.Client) -> None:
     problem(api.get(f"{MAIN}/log?version=1.0"), 400, "usage")
     for cursor in ("x", "0" * 40 + ".1", good(api.get(f"{BASE}/indexes/staging"))["commit"] + ".0"):
         problem(api.get(f"{MAIN}/log", params={"before": cursor}), 400, "usage")
+
+
+def test_long_searches_of_the_history_keep_nothing_else_waiting(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, may_end = threading.Semaphore(0), threading.Event()
+
+    def slow(*_words: object) -> list[object]:
+        begun.release()
+        may_end.wait(20)
+        return []
+
+    monkeypatch.setattr(IndexReading, "_entries", slow)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        searches = [pool.submit(api.get, f"{MAIN}/log") for _ in range(AT_ONCE)]
+        for _ in range(LOGS_AT_ONCE):
+            assert begun.acquire(timeout=20)
+        assert good(api.get(DEMO))["name"] == "demo"
+        assert not begun.acquire(blocking=False), "no more of them run at once"
+        may_end.set()
+        assert {each.result().status_code for each in searches} == {200}
 
 
 def test_a_yank_and_its_end_are_shown_at_once_and_can_be_sent_again(api: httpx.Client, repository: Repository) -> None:

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from wharf.server.past.history_copy import HistoryCopy
 
 AT_ONCE: Final = 4
-"""Questions that are answered at the same time."""
+"""Questions that are answered at the same time, but those about the history."""
+LOGS_AT_ONCE: Final = 2
+"""Those about the history. It may be long, so they have threads of their own, which go last on the processors."""
 PATIENCE: Final = 20.0
 """Seconds for which a question waits until the history is on this machine."""
 
@@ -49,6 +51,7 @@ class IndexReading:
         self._history = history
         self._index = index
         self._threads = DaemonThreads("manage-read", AT_ONCE)
+        self._logs = DaemonThreads("manage-log", LOGS_AT_ONCE, last=True)
         self._overviews: OrderedDict[tuple[str, str | None], Mapping[str, tuple[str, ...]]] = OrderedDict()
         self._making = asyncio.Lock()
 
@@ -145,7 +148,7 @@ class IndexReading:
             at, skip = cursor[1], min(int(cursor[2]), _MOST_SKIPPED)
         await self._bring(snapshot.commit)
         asked = Asked(project=project, version=version, most=limit + 1, at=at, skip=skip)
-        found = await self._threads.run(partial(self._history.run, partial(self._entries, index, snapshot.commit, asked)))
+        found = await self._logs.run(partial(self._history.run, partial(self._entries, index, snapshot.commit, asked)))
         if not found and not skip and project is not None:
             what = project if version is None else f"{project} {version}"
             near = did_you_mean(project, snapshot.names())
