@@ -132,6 +132,43 @@ def _canceled(session: UploadSession, ended: datetime) -> UploadSession:
     return dataclasses.replace(session, state="canceled", ended=ended)
 
 
+def test_a_session_that_ended_is_read_once_however_many_begin(
+    store: FolderSessions, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for number in range(50):
+        ended = store.create(_session(f"{number}.0"))
+        store.update(ended.id, lambda each: dataclasses.replace(each, state="canceled", ended=NOW))
+    fresh, read, get = FolderSessions(tmp_path), list[str](), FolderSessions.get
+
+    def noted(self: FolderSessions, id_: str, **more: bool) -> UploadSession | None:
+        read.append(id_)
+        return get(self, id_, **more)
+
+    monkeypatch.setattr(FolderSessions, "get", noted)
+    fresh.create(_session("100.0"))
+    assert len(read) == 50
+    fresh.create(_session("101.0"))
+    assert len(read) == 51, "of those that are live, another process may have ended one"
+    with pytest.raises(LiveSessionError):
+        fresh.create(_session("101.0"))
+
+
+def test_a_power_cut_in_a_publish_leaves_the_session_before_it(store: FolderSessions, tmp_path: Path) -> None:
+    session = store.create(_session())
+    store.update(session.id, partial(_with, dataclasses.replace(_file(), state="completed", sha256="0" * 64)))
+    before = (tmp_path / "sessions" / session.id / "session.json").read_bytes()
+    store.update(session.id, lambda each: dataclasses.replace(each, state="processing"))
+    seen = FolderSessions(tmp_path).get(session.id)
+    assert seen is not None
+    assert seen.state == "processing"
+    assert (tmp_path / "sessions" / session.id / "session.json").read_bytes() == before
+    store.update(session.id, lambda each: dataclasses.replace(each, state="published", ended=NOW))
+    (tmp_path / "sessions" / session.id / "session.later").unlink()
+    seen = FolderSessions(tmp_path).get(session.id)
+    assert seen is not None
+    assert seen.state == "published"
+
+
 def test_who_guesses_a_stage_has_no_session_read(store: FolderSessions, monkeypatch: pytest.MonkeyPatch) -> None:
     sessions = [store.create(_session(str(number))) for number in range(3)]
     assert store.by_token(sessions[1].token) == sessions[1]

@@ -19,7 +19,7 @@ from wharf.assets.session_store import LiveSessionError, ManySessionsError
 from wharf.assets.shared_update import AskedChange, answered
 from wharf.assets.store_folders import inside, is_folder, told
 from wharf.assets.upload_session import MOST_ENDED, MOST_OF_ALL, MOST_SESSIONS, is_session_id, is_session_token
-from wharf.assets.upload_session_states import PENDING
+from wharf.assets.upload_session_states import OPEN, PENDING, PROCESSING
 from wharf.errors import NotFoundError, StorageError
 from wharf.system import owner_only_folder, regular_file
 from wharf.system.disk_sync import sync
@@ -39,6 +39,7 @@ class FolderSessions:
 
     - Whoever writes holds the lock of the folder. A session's file is replaced whole, and is on the disk then. Only what is
       said of files that are on their way may be lost by a power cut, and not by the end of a process: they are sent again.
+      The same holds for what says that a publish has begun.
     - Changes of a session that come while another one is written are written together.
     - Whoever publishes a session holds a lock in its own folder, which ends with the process.
     - A folder without a session's file is the rest of a session that was deleted, or never made.
@@ -48,6 +49,7 @@ class FolderSessions:
     def __init__(self, root: Path) -> None:
         self._root = root / "sessions"
         self._digests: dict[str, str] = {}
+        self._ended: dict[str, UploadSession] = {}
         self._look = threading.Lock()
         self._records = SessionRecords(self._root)
         self._asked: dict[str, list[AskedChange]] = {}
@@ -56,8 +58,7 @@ class FolderSessions:
     def create(self, session: UploadSession) -> UploadSession:
         """Keep a new session, as it is. Raises LiveSessionError and ManySessionsError."""
         with told(self._root), self._alone():
-            self._delete_rests()
-            there = self.all()
+            there = self._known(self._delete_rests())
             live = [each for each in there if each.live and not each.is_over(session.created)]
             for each in live:
                 if each.release == session.release:
@@ -68,9 +69,7 @@ class FolderSessions:
                 raise ManySessionsError(session.index)
             self._delete_oldest([each for each in there if each.index == session.index and not each.live])
             owner_only_folder.make(self._root / session.id / _FILES)
-            self._write(session)
-            for folder in (self._root, self._root.parent):  # the folder of all sessions may be as new as this one
-                sync(folder)
+            self._write(session, then=(self._root, self._root.parent))  # the folder of all may be as new as this session
         return session
 
     def shows(self, session: UploadSession) -> bool:
@@ -135,11 +134,12 @@ class FolderSessions:
         before = after = record.session
         for each in group:
             after = each.carry_out(after)
-        if after != before:
-            durable = _settled(after) != _settled(before)
-            if durable and is_folder(self._root / session_id / _FILES):
-                sync(self._root / session_id / _FILES)  # where the names of bytes are that it speaks of
-            self._write(after, None if durable else record.base)
+        if after != before and _settled(after) == _settled(before):
+            self._write(after, record.base)
+        elif after != before:
+            files = self._root / session_id / _FILES  # where the names of bytes are that it speaks of
+            is_named = _bytes_of(after) <= _bytes_of(before) or not is_folder(files)
+            self._write(after, first=() if is_named else (files,))
 
     @contextlib.contextmanager
     def publishing(self, session_id: str) -> Iterator[bool]:
@@ -164,12 +164,13 @@ class FolderSessions:
         """A path in the session's own folder, so that the bytes are renamed into their place."""
         return self._root / session_id / _FILES / f"{secrets.token_hex(16)}.new"
 
-    def keep(self, session_id: str, file: SessionFile, path: Path, sha256: str) -> None:
+    def keep(self, session_id: str, file: SessionFile, path: Path, sha256: str, *, synced: bool = False) -> None:
         """Give the bytes their place, when they are on the disk. Raises NotFoundError for a session that is gone."""
         del sha256
         try:
             with told(self._root):
-                sync(path)
+                if not synced:
+                    sync(path)
                 regular_file.put(path, self._place(session_id, file), DEPTH + 1, synced=False)
         except FileNotFoundError as error:
             raise _gone() from error
@@ -213,11 +214,21 @@ class FolderSessions:
             with contextlib.suppress(FileNotFoundError):  # bytes that were on their way deleted themselves at this moment
                 shutil.rmtree(folder)
 
-    def _delete_rests(self) -> None:
-        """Delete what a process left that died while it made or deleted a session. To be called with the lock."""
+    def _delete_rests(self) -> list[str]:
+        """Delete what a process left that died while it made or deleted a session; the others. To be called with the lock."""
+        left = []
         for id_ in self._ids():
-            if not os.path.lexists(self._root / id_ / FILE):
+            if os.path.lexists(self._root / id_ / FILE):
+                left.append(id_)
+            else:
                 self._delete(id_)
+        return left
+
+    def _known(self, ids: Sequence[str]) -> list[UploadSession]:
+        """The sessions that can be read. One that ended never changes, so it is read once, and known here without its files."""
+        found = [each for id_ in ids if (each := self._ended.get(id_) or self._readable(id_)) is not None]
+        self._ended = {each.id: dataclasses.replace(each, files={}) for each in found if not each.live}
+        return found
 
     def _delete_oldest(self, ended: Sequence[UploadSession]) -> None:
         """Of sessions that ended, keep the newest. To be called with the lock."""
@@ -250,9 +261,11 @@ class FolderSessions:
     def _place(self, session_id: str, file: SessionFile) -> Path:
         return self._root / session_id / _FILES / str(file.number)
 
-    def _write(self, session: UploadSession, base: str | None = None) -> None:
+    def _write(
+        self, session: UploadSession, base: str | None = None, *, first: Sequence[Path] = (), then: Sequence[Path] = ()
+    ) -> None:
         """Replace the record of a session, as `SessionRecords.write`. Needs the lock."""
-        self._records.write(session, base)
+        self._records.write(session, base, first=first, then=then)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -273,9 +286,18 @@ class FolderSessions:
 
 
 def _settled(session: UploadSession) -> UploadSession:
-    """What of a session has to outlive a power cut: all but files that are on their way, which can be sent again."""
+    """What of a session has to outlive a power cut: not the files that are on their way, and not that a publish has begun.
+
+    Both can be done again.
+    """
     files = {name: each for name, each in session.files.items() if each.state != PENDING}
-    return dataclasses.replace(session, files=files, taken=0)
+    state = session.before if session.state == PROCESSING else session.state
+    return dataclasses.replace(session, files=files, taken=0, state=state, before=OPEN)
+
+
+def _bytes_of(session: UploadSession) -> set[int]:
+    """The numbers of the files that are complete."""
+    return {each.number for each in session.files.values() if each.state != PENDING}
 
 
 def _gone() -> NotFoundError:

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from wharf.assets.session_json import LARGEST, session_bytes, session_of
 from wharf.errors import RefusedError, StorageError
 from wharf.system import regular_file
+from wharf.system.disk_sync import sync_together
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from wharf.assets.upload_session import UploadSession
@@ -73,10 +75,13 @@ class SessionRecords:
                 raise unreadable(path, "it has the id of another one")
             return self._keep(SessionRecord(session, base, (stamp, after)))
 
-    def write(self, session: UploadSession, base: str | None = None) -> None:
+    def write(
+        self, session: UploadSession, base: str | None = None, *, first: Sequence[Path] = (), then: Sequence[Path] = ()
+    ) -> None:
         """Replace a session: after a power cut it is as before or after. Without `base`: after.
 
-        `base` is that of the record which it replaces, and then the end of a process loses nothing of it.
+        `base` is that of the record which it replaces, and then the end of a process loses nothing of it. Otherwise the folders
+        in `first` are on the disk before, and those in `then` afterwards.
         """
         path, later = self._paths(session.id)
         data = session_bytes(session)
@@ -86,10 +91,10 @@ class SessionRecords:
             )
         if base is None:
             base = hashlib.sha256(data).hexdigest()
-            stamps = _write(path, data, synced=True), _stamp_or_none(later)
+            stamps = _write(path, data, first, then), _stamp_or_none(later)
         else:
             head = f"{base} {hashlib.sha256(data).hexdigest()}\n".encode()
-            stamps = _stamp_of(path), _write(later, head + data, synced=False)
+            stamps = _stamp_of(path), _write(later, head + data)
         self._keep(SessionRecord(session, base, stamps))
 
     def _paths(self, session_id: str) -> tuple[Path, Path]:
@@ -131,8 +136,8 @@ def _read(path: Path) -> tuple[bytes, Stamp]:
     return data, stamp
 
 
-def _write(path: Path, data: bytes, *, synced: bool) -> Stamp:
-    """Replace a file. `synced`: it is on the disk then, and its name too."""
+def _write(path: Path, data: bytes, first: Sequence[Path] | None = None, then: Sequence[Path] = ()) -> Stamp:
+    """Replace a file. With `first` it is on the disk then, and its name too."""
     fresh = path.with_name(f"{path.name}.new")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(handle, "wb", buffering=0) as file:
@@ -141,10 +146,12 @@ def _write(path: Path, data: bytes, *, synced: bool) -> Stamp:
             view = view[file.write(view) :]
         now = time.time_ns()
         os.utime(handle, ns=(now, now))
-        if synced:
-            os.fsync(handle)
         stamp = _stamp(os.fstat(handle))
-    regular_file.put(fresh, path, DEPTH, synced=synced)
+    if first is not None:
+        sync_together([fresh, *first])
+    regular_file.put(fresh, path, DEPTH, synced=False)
+    if first is not None:
+        sync_together([path.parent, *then])
     return stamp
 
 

@@ -166,7 +166,7 @@ class SessionDrafts:
         del session_id
         return self._memory.scratch()
 
-    def keep(self, session_id: str, file: SessionFile, path: Path, sha256: str) -> None:
+    def keep(self, session_id: str, file: SessionFile, path: Path, sha256: str, *, synced: bool = False) -> None:
         """Upload the asset. GitHub's digest of it has to be that one."""
         session, listed = self._session(session_id)
         stored = File(filename=file.filename, sha256=sha256, size=file.size, upload_time=session.created)

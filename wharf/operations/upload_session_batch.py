@@ -6,17 +6,17 @@ They are announced, received and completed by one change of the session. Before 
 from __future__ import annotations
 
 import dataclasses
-import functools
-from concurrent import futures
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from wharf.assets.session_requests import FileAsked
+from wharf.assets.store_folders import told
 from wharf.assets.upload_session import SessionFile
 from wharf.assets.upload_session_states import COMPLETED, PENDING, after_file_event, after_session_event
 from wharf.distribution.file_names import Name
-from wharf.errors import ConflictError, InvalidDistributionError, WharfError
+from wharf.errors import ConflictError, InvalidDistributionError, NotFoundError, WharfError
 from wharf.operations.upload_session_files import check_asked, check_bytes, check_room_for, refuse_replacing
+from wharf.system.disk_sync import sync_together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from wharf.distribution.read_distribution import Distribution
     from wharf.index.snapshot import Snapshot
     from wharf.operations.upload_session_files import Digests
-
-_SYNCS_AT_ONCE: Final = 16
 
 
 class RefusedFilesError(WharfError):
@@ -41,8 +39,8 @@ class RefusedFilesError(WharfError):
         if len(self.errors) == 1:
             super().__init__(first.message, first.hint)
         else:
-            told = "\n".join(each.sentences for each in self.errors.values())
-            super().__init__(f"{len(self.errors)} files are refused.\n{told}", "None of the request was taken.")
+            sentences = "\n".join(each.sentences for each in self.errors.values())
+            super().__init__(f"{len(self.errors)} files are refused.\n{sentences}", "None of the request was taken.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,29 +93,28 @@ def keep_batch(
 ) -> tuple[UploadSession, Mapping[int, Distribution]]:
     """Check the bytes of a batch, and give them to the session; the session after that, and what the checks said, by number.
 
-    While a file waits for the disk, the next one is checked. A file that the session has by then with the same bytes stays.
+    A file that the session has by then with the same bytes stays.
     Raises RefusedFilesError, and what the store raises: nothing of the batch is kept then.
     """
     found: dict[int, Distribution] = {}
     refused: dict[str, WharfError] = {}
-    keeping: list[futures.Future[None]] = []
+    for each in come:
+        try:
+            found[each.file.number] = check_bytes(each.path, each.file, each.digests, limit=limit, strict=strict)
+        except InvalidDistributionError as error:
+            refused[each.file.filename] = error
+    _refuse(refused)
+    try:  # after the checks: threads would only wait for the interpreter meanwhile
+        with told(come[0].path.parent):
+            sync_together([each.path for each in come])
+    except FileNotFoundError as error:  # they are deleted with the rest of a session that ends
+        raise NotFoundError("The upload session ended while the bytes came.", "Ask for its status.") from error
     unneeded = [each.file for each in come]
     try:
         for each in come:
-            try:
-                one = check_bytes(each.path, each.file, each.digests, limit=limit, strict=strict)
-            except InvalidDistributionError as error:
-                refused[each.file.filename] = error
-                continue
-            found[each.file.number] = one
-            if not refused:
-                keeping.append(_threads().submit(store.keep, session_id, each.file, each.path, one.sha256))
-        for kept in keeping:
-            kept.result()
-        _refuse(refused)
+            store.keep(session_id, each.file, each.path, found[each.file.number].sha256, synced=True)
         session, unneeded = _completed(store, session_id, [_whole(each.file, found[each.file.number]) for each in come])
     finally:
-        futures.wait(keeping)  # a file that comes to its place later would stay there
         for file in unneeded:
             store.drop(session_id, file)
     return session, found
@@ -181,9 +178,3 @@ def _conflicts(replaced: Sequence[SessionFile]) -> Mapping[str, WharfError]:
 def _refuse(errors: Mapping[str, WharfError]) -> None:
     if errors:
         raise RefusedFilesError(errors)
-
-
-@functools.cache
-def _threads() -> futures.ThreadPoolExecutor:
-    """The threads in which files wait for the disk, for all batches."""
-    return futures.ThreadPoolExecutor(_SYNCS_AT_ONCE, "batch")
