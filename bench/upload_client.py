@@ -73,16 +73,31 @@ def upload(target: Target, forms: Sequence[bytes]) -> None:
 
 
 def release(target: Target, index: str, wheels: Sequence[Path], clients: int) -> None:
-    """Send wheels of one release by one upload session, several at a time, and publish it; `index` is the address."""
+    """Send wheels of one release by one upload session, several at a time, and publish it; `index` is the address.
+
+    No `clients`: all of them in one request, as `wharf --server URL publish` does it.
+    """
     project, version, *_ = wheels[0].name.split("-")
     with _Session(target) as first:
         session = first.ask(f"{index}/-/upload/2.0/", {"name": project, "version": version})
-        with ThreadPoolExecutor(clients) as pool:
+        if not clients:
+            first.send(session["links"]["_wharf_batch"], _batch(wheels), "application/vnd.wharf.files.v1")
+        with ThreadPoolExecutor(clients or 1) as pool:
             shares = [wheels[number::clients] for number in range(clients)]
             list(pool.map(lambda share: _send_files(target, session["links"]["upload"], share), shares))
         done = first.ask(session["links"]["publish"], {})
     if done["status"] != "published":
         raise RuntimeError(f"a release is {done['status']}")
+
+
+def _batch(wheels: Sequence[Path]) -> bytes:
+    """A line that announces wheels, and then their bytes."""
+    data = [wheel.read_bytes() for wheel in wheels]
+    files = [
+        {"filename": wheel.name, "size": len(each), "hashes": {"sha256": hashlib.sha256(each).hexdigest()}}
+        for wheel, each in zip(wheels, data, strict=True)
+    ]
+    return json.dumps({"meta": {"api-version": "2.0"}, "files": files}).encode() + b"\n" + b"".join(data)
 
 
 def _send_files(target: Target, address: str, wheels: Sequence[Path]) -> None:
@@ -112,9 +127,13 @@ class _Session:
 
     def ask(self, url: str, said: dict[str, object] | bytes) -> dict[str, Any]:
         """The answer to a document, or to bytes."""
-        is_bytes = isinstance(said, bytes)
-        body = said if isinstance(said, bytes) else json.dumps({"meta": {"api-version": "2.0"}, **said}).encode()
-        kind = "application/octet-stream" if is_bytes else "application/vnd.pypi.upload.v2+json"
+        if isinstance(said, bytes):
+            return self.send(url, said, "application/octet-stream")
+        body = json.dumps({"meta": {"api-version": "2.0"}, **said}).encode()
+        return self.send(url, body, "application/vnd.pypi.upload.v2+json")
+
+    def send(self, url: str, body: bytes, kind: str) -> dict[str, Any]:
+        """The answer to a body."""
         headers = {**self._headers, "content-type": kind}
         self._connection.request("POST", urlsplit(url).path, body=body, headers=headers)
         answer = self._connection.getresponse()
