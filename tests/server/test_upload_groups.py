@@ -162,6 +162,22 @@ def test_a_refresh_is_shared_by_all_who_asked_before_it_began() -> None:
     asyncio.run(main())
 
 
+def test_nobody_waits_for_a_refresh_where_nothing_moved() -> None:
+    async def main() -> None:
+        began: list[int] = []
+        unmoved = [True, False, True]
+
+        async def run() -> None:
+            began.append(len(unmoved))
+
+        refresh = SharedRefresh(run, lambda: unmoved.pop(0))
+        for expected in ([], [1], [1]):
+            await refresh()
+            assert began == expected
+
+    asyncio.run(main())
+
+
 def test_a_thread_takes_the_turn_for_one_who_is_alone_and_who_comes_meanwhile_is_next() -> None:
     async def main() -> None:
         landing = Landing()

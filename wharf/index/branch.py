@@ -187,7 +187,12 @@ class Branch:
     def snapshot(self, previous: Snapshot | None = None) -> Snapshot:
         """The index as it is now. Given a snapshot from before, only what changed since is read; that one, if nothing did."""
         tip = self.tip()
-        return previous if tip and previous and previous.commit == tip else Snapshot(self._objects, tip, previous)
+        if tip and previous and previous.commit == tip:
+            return previous
+        made = Snapshot(self._objects, tip, previous)
+        if previous is not None:
+            self._latest = made  # what one caller has read of it, such as who shows it, the next change need not read again
+        return made
 
     def line(self, before: CommitLine | None = None) -> CommitLine:
         """The commits that were the tip, up to the one that is it now; the line from before, if it is given, grown.

@@ -83,11 +83,11 @@ def _read(path: str) -> dict[bytes, bytes] | None:
             about, data = index.read(LARGEST), pack.read(LARGEST + 1)
     except FileNotFoundError:
         return None
-    if not about.startswith(_HEAD) or len(about) < _FANOUT + _ENDS or len(data) < 32:
+    if not about.startswith(_HEAD) or len(about) <= _FANOUT + _ENDS:  # no object, or not even that
         return None
     (count,) = struct.unpack_from(">L", about, _FANOUT - 4)
     sums_at, offsets_at = _FANOUT + count * 20, _FANOUT + count * 24
-    if len(about) != _FANOUT + count * 28 + _ENDS or data[:12] != struct.pack(">4sLL", b"PACK", 2, count):
+    if not count or len(about) != _FANOUT + count * 28 + _ENDS or data[:12] != struct.pack(">4sLL", b"PACK", 2, count):
         return None
     if (_digest(about[:-20]), _digest(data[:-20])) != (about[-20:], data[-20:]) or about[-40:-20] != data[-20:]:
         return None
@@ -98,7 +98,8 @@ def _read(path: str) -> dict[bytes, bytes] | None:
         entry = data[at : ends[at]]
         if not entry or entry[0] >> 4 & 7 not in _WHOLE or zlib.crc32(entry) != crc:
             return None
-        found[about[_FANOUT + number * 20 :][:20]] = entry
+        id_at = _FANOUT + number * 20
+        found[about[id_at : id_at + 20]] = entry
     return found
 
 

@@ -70,8 +70,7 @@ class RefWriter:
 
     def _ask_kept(self, program: Git, steps: Mapping[str, str]) -> bool | None:
         """The same of the git that stays; None: it did nothing."""
-        if self._process is None or self._process.poll() is not None:
-            self._end()
+        if self._process is None:
             self._process = program.start("update-ref", "--stdin")
             self._listener, self._heard = watch_stderr(self._process)
         answers: list[bytes] = []
@@ -79,7 +78,7 @@ class RefWriter:
             self._process.stdin.write(_script(steps))
             self._process.stdin.flush()
             answers = [self._process.stdout.readline() for _ in _ANSWERS]
-        except OSError:  # it was dead before
+        except OSError:  # it was dead before, which costs a system call to ask for at each commit
             pass
         if answers == _ANSWERS:
             return True
@@ -127,12 +126,14 @@ def _refused(program: Git, steps: Iterable[str], err: str) -> bool:
 def _sync(git_dir: Path, steps: Mapping[str, str]) -> None:
     """Git syncs what it writes into a ref. Its name is synced here, and those of the folders above that may be new with it."""
     new = any(line.startswith("create ") or line.endswith(f" {_ZERO}") for line in steps.values())
-    folders = {(git_dir / ref).parent for ref, line in steps.items() if not line.startswith("verify ")}
+    folders = {ref.rpartition("/")[0] for ref, line in steps.items() if not line.startswith("verify ")}
     if new:
-        folders |= {above for folder in folders for above in folder.parents if above == git_dir or git_dir in above.parents}
+        folders |= {
+            "/".join(parts[:count]) for folder in folders for parts in [folder.split("/")] for count in range(len(parts))
+        }
     for folder in sorted(folders, reverse=True):
         with contextlib.suppress(FileNotFoundError):  # git deletes a folder that is empty by now
-            sync(folder)
+            sync(f"{git_dir}/{folder}")
 
 
 def unmoved(beside: Mapping[str, str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from wharf.errors import DamagedError, InvalidDistributionError, LostRecordError
 from wharf.index import record, wharf_toml
 from wharf.index.git_objects import Tree, parse_tree
 from wharf.index.known_records import KnownRecords
+from wharf.index.small_pack import object_id
 from wharf.index.tree_ids import TreeIds
 from wharf.model import Project, Release, Status, is_name, version_key, version_of
 
@@ -59,6 +60,8 @@ class Snapshot:
                 )
             blob = root.files[wharf_toml.PATH]
             known = wharf_toml.KNOWN.get(blob)
+            if known is None and previous is not None and object_id("blob", previous.index_file) == blob:
+                known = previous.index_file
             self.index_file = objects.must([blob])[0].data if known is None else known
             self.settings = wharf_toml.parse(self.index_file)
             if "projects" in root.folders:
@@ -250,8 +253,8 @@ class Snapshot:
         """Read the folders' ids of those shards, as far as they are not known."""
         fresh = [shard for shard in shards if shard not in self._projects]
         for shard, tree in zip(fresh, self._objects.trees(self._shards[shard] for shard in fresh), strict=True):
-            names = {name: id_ for name, id_ in tree.folders.items() if is_name(name) and name[:2] == shard}
-            self._projects[shard] = names
+            whole = all(map(_was_name, tree.folders)) and {name[:2] for name in tree.folders} <= {shard}
+            self._projects[shard] = tree.folders if whole else _named(tree, shard)
 
     def _folder(self, name: str) -> Tree | None:
         """The folder of a project, or None. The last one is kept, as one of many versions takes long to read."""
@@ -275,6 +278,14 @@ class Snapshot:
             return None
         blob = self._objects.trees([folder.folders[version]])[0].files.get(filename)
         return None if blob is None else self._objects.must([blob])[0].data
+
+
+_was_name = functools.lru_cache(maxsize=1 << 16)(is_name)  # of a shard of a thousand names, a commit brings one
+
+
+def _named(tree: Tree, shard: str) -> dict[str, str]:
+    """The folders of a shard whose names are those of projects, and belong there."""
+    return {name: id_ for name, id_ in tree.folders.items() if is_name(name) and name[:2] == shard}
 
 
 def project_names(objects: GitObjects, commit: str) -> tuple[str, ...]:

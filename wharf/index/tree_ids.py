@@ -54,4 +54,4 @@ def differing(before: Mapping[str, str], after: Mapping[str, str]) -> Collection
 
 
 def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    return [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
+    return [*{name for name, _ in before.items() ^ after.items()}]  # that alone, of a thousand names, is not a loop in Python

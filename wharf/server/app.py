@@ -86,7 +86,7 @@ def make_app(
     age = partial(_age, refresher, copied=github is not None)
     history = HistoryCopy(repository.branch, borrowed, clock=clock)
     past = PastApi(cache, fall_through, history, delivery, copied=github is not None, clock=clock, now=now, age=age)
-    refresh = SharedRefresh(refresher.refresh)
+    refresh = SharedRefresh(refresher.refresh, refresher.is_unmoved)
     work = SessionWork(repository, access, cache, refresher, refresh, clock=clock, now=now, sleep=sleep)
     begin = [refresher.forever, *([fall_through.prepare, work.sweep] if rules.password is None else [])]
     lifespan, more = partial(_lifespan, begin, past.close), _sessions(work, repository, rules, refusals)

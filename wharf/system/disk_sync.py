@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 8  # syncs that wait for the disk
 
 
-def sync(path: Path) -> None:
+def sync(path: Path | str) -> None:
     """Make the bytes of a file, or the names in a folder, survive a power cut."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -59,14 +59,16 @@ def test_the_orders_are_computed_where_the_indexes_are_read_and_only_if_bases_ch
 
 
 def test_an_index_whose_bases_are_in_a_circle_stays_as_it_was_until_they_are_not(
-    staged: Repository, store: Path, ordered: list[str]
+    staged: Repository, store: Path, tmp_path: Path, ordered: list[str]
 ) -> None:
     cache, shown = over(staged)
     shown.show(shown.read())
     edit(store, "main", 'format = 1\nbases = ["staging"]\n')
+    put(staged, "main", make_wheel(tmp_path, "fresh"))
     for _ in range(2):
         assert "is a base of itself" in str(shown.show(shown.read()).problems["main"])
         assert [each.index for each in cache.sources["main"].layers] == ["main"]
+        assert (cache.sources["main"].has("fresh"), cache.claims.has("fresh")) == (False, True)
     edit(store, "main", "format = 1\n")
     assert not shown.show(shown.read()).problems
     assert ordered

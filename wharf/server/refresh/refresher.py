@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from wharf.errors import DamagedError, NotFoundError, StorageError, WharfError
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.refresh.branch_poll import BranchPoll
+from wharf.server.refresh.clock_jumps import ClockJumps
 from wharf.server.refresh.index_problems import OF_OTHER, IndexProblems
 from wharf.server.refresh.repository_visibility import RepositoryVisibility
 from wharf.server.refresh.shown_indexes import ShownIndexes
@@ -41,8 +42,6 @@ ASK_AT_LEAST = 60.0
 """Seconds between two questions when GitHub does not answer, after a while."""
 SOONEST = 2.0
 """Seconds between two questions out of turn, however often it is said that something changed: each is one of 5,000 an hour."""
-
-_JUMP = 1.0  # seconds by which the time of day is set, and not only corrected
 
 
 class Refresher:
@@ -101,6 +100,7 @@ class Refresher:
         self._brought = -ASK_AT_LEAST  # when a publish brought all branches
         self._turn = asyncio.Lock()
         self._threads = DaemonThreads("refresh", 1)
+        self._reading = DaemonThreads("show", 1)  # nothing else can keep all of its threads
         cache.damaged = self.distrust
         self._begin()
 
@@ -159,19 +159,29 @@ class Refresher:
             return self.problem is None
         return self.problem is None and self.age is not None and self.age < ASK_AT_LEAST + ASK_EVERY
 
+    def is_unmoved(self) -> bool:
+        """Whether a refresh would find nothing to do at this moment: a few system calls."""
+        if not self._turn.locked() and self._again is None:
+            with contextlib.suppress(WharfError, OSError):  # the refresh itself says what is wrong
+                return self._look() == self._stamp
+        return False
+
+    def _look(self) -> tuple[object, bool]:
+        """What changes whenever there may be something else to show; the access looks, too. Raises WharfError and OSError."""
+        if self.access is not None:
+            self.access.refresh()
+        return self._shown.stamp(), self._poll.absent
+
     async def refresh(self) -> None:
         """Show the tip as it is here. What cannot be read leaves the last whole index in its place, and is told by /healthz."""
         async with self._turn:
             try:
-                if self.access is not None:
-                    self.access.refresh()
-                stamp = self._shown.stamp(), self._poll.absent
-                if stamp == self._stamp and self._again is None:
-                    self._is_back("machine")
+                stamp = self._look()
+                if stamp == self._stamp and (self._again is None or time.monotonic() < self._again):
+                    if self._again is None:
+                        self._is_back("machine")
                     return
-                if stamp == self._stamp and self._again is not None and time.monotonic() < self._again:
-                    return
-                read = await asyncio.to_thread(self._shown.read)
+                read = await self._reading.run(self._shown.read)
                 still = self._shown.stamp() == stamp[0]  # or what was read may be of neither moment
             except (WharfError, OSError) as error:
                 self._problems.begin("machine", error)
@@ -188,7 +198,9 @@ class Refresher:
         problems = {f"{OF_OTHER}{name}": error for name, error in shown.problems.items() if name != own}
         for name in {*shown.missing} - {own}:
             if self._borrowed is None or shown.own:  # else the whole copy is gone
-                problems[f"{OF_OTHER}{name}"] = self._missing(name, " any more")
+                problems[f"{OF_OTHER}{name}"] = StorageError(
+                    f"There is no index {name!r} in {self._repository.where} any more."
+                )
         for where, error in problems.items():
             self._problems.begin(where, error)
         ended = [f"{OF_OTHER}{name}" for name in self._problems.others() if f"{OF_OTHER}{name}" not in problems]
@@ -203,9 +215,6 @@ class Refresher:
         if any(isinstance(error, DamagedError) for error in shown.problems.values()):
             self.distrust()
 
-    def _missing(self, name: str, more: str) -> StorageError:
-        return StorageError(f"There is no index {name!r} in {self._repository.where}{more}.")
-
     def _is_back(self, *wheres: Where) -> None:
         """What is here can be read: tell so, if it was told that it cannot."""
         if self._problems.end(*wheres):
@@ -215,7 +224,8 @@ class Refresher:
         """There is no index here. Where this is a copy, that says nothing before GitHub says so."""
         seen = self._shown.commit is not None
         if self._borrowed is None or self._poll.absent:
-            self._problems.begin("index", self._missing(self._branch.index, " any more" if seen else ""))
+            where = f"{self._repository.where}{' any more' if seen else ''}"
+            self._problems.begin("index", StorageError(f"There is no index {self._branch.index!r} in {where}."))
         elif seen:
             self._poll.must_fetch = True
             self.wake()
@@ -302,21 +312,16 @@ class Refresher:
 
     async def _watch_here(self) -> None:
         """Not even a fault of our own ends it: an index that stands still unseen is worse."""
-        drift = self._drift()
+        jumps = ClockJumps(self._clock, self._now)
         while True:
             self._cache.expire(self._clock())
-            before, drift = drift, self._drift()
-            if abs(drift - before) > _JUMP:
+            if jumps.happened():
                 self._cache.forget_upstreams()  # what a policy hides depends on the time of day
             turn = asyncio.create_task(self.refresh())
             await asyncio.wait({turn})
             if (fault := turn.exception()) is not None:
                 self._problems.begin("machine", fault, fault=True)
             await asyncio.sleep(EVERY)
-
-    def _drift(self) -> float:
-        """Seconds between the two clocks, which change when the time of day is set."""
-        return self._now().timestamp() - self._clock()
 
     async def _watch_github(self) -> None:
         pause, woken = ASK_EVERY, -SOONEST

@@ -52,14 +52,15 @@ class ReadIndexes:
 class Together:
     """The layers that are shown from now on, the source of each index that has one, and what keeps the others from having one.
 
-    `changed` are the indexes that show something else than before, as `AnswerCache.swap` takes them. `own`: the own index is
-    among the layers as it is here.
+    `changed` are the indexes that show something else than before, as `AnswerCache.swap` takes them. `differ` are the projects
+    that differ in each layer itself (None: any may). `own`: the own index is among the layers as it is here.
     """
 
     layers: dict[str, Layer] = field(default_factory=dict)
     sources: dict[str, Layers] = field(default_factory=dict)
     problems: Problems = field(default_factory=dict)
     changed: dict[str, Collection[str] | None] = field(default_factory=dict)
+    differ: dict[str, Collection[str] | None] = field(default_factory=dict)
     own: bool = True
 
 
@@ -166,7 +167,8 @@ class ShownIndexes:
         into.sources, into.problems = self._resolved(into.layers)
         into.own = not empty or self._own in fresh
         self._drop_removed(read.removed.keys() - read.layers.keys(), into.layers, into.sources)
-        into.changed = self._changed(into.layers, into.sources)
+        into.differ = {name: _difference(self._layers.get(name), layer) for name, layer in into.layers.items()}
+        into.changed = self._changed(into.differ, into.sources)
 
     def _is_rewritten(self, before: Snapshot, after: Snapshot) -> bool:
         """Whether a commit drops reservations and does not stand on the one before."""
@@ -240,12 +242,20 @@ class ShownIndexes:
             if layer is before or layer.snapshot.commit is None:
                 continue
             self._learned[key] = layer
-            came = layer.trees if before is None else differing(before.trees, layer.trees)
+            came = self._names_since(before, key, layer, read.together)
             lost = () if before is None else sorted(name for name in came if name not in layer.trees)
             self._cache.claims.learn(key, came, layer.snapshot.settings, rewritten=key in read.rewritten)
             self._tell_of_lost(lost)
         for name, names in read.names.items():
             self._cache.claims.learn_names(name, names)
+
+    def _names_since(self, before: Layer | None, key: str, layer: Layer, together: Together) -> Collection[str]:
+        """The names that differ from what the claims know; those that were found for what is shown, if that is the same."""
+        same = before is not None and before is self._layers.get(key) and layer is together.layers.get(key)
+        found = together.differ.get(key) if same else None
+        if found is not None:
+            return found
+        return layer.trees if before is None else differing(before.trees, layer.trees)
 
     def _was_read(self, name: str) -> bool:
         """Whether an index was ever read whole, before or after it was removed: what it reserved then is known."""
@@ -256,9 +266,10 @@ class ShownIndexes:
             some = ", ".join(lost[:3]) + (" and others" if len(lost) > 3 else "")
             log.warning("The index lacks projects that it had: %s. This server sends nobody elsewhere for them.", some)
 
-    def _changed(self, layers: dict[str, Layer], sources: dict[str, Layers]) -> dict[str, Collection[str] | None]:
+    def _changed(
+        self, differ: Mapping[str, Collection[str] | None], sources: dict[str, Layers]
+    ) -> dict[str, Collection[str] | None]:
         """The indexes that are going to show something else, with the names of the projects that may differ (None: any)."""
-        differ = {name: _difference(self._layers.get(name), layer) for name, layer in layers.items()}
         before = self._cache.sources
         changed: dict[str, Collection[str] | None] = {}
         for name, source in sources.items():
