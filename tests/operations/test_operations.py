@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import shutil
 import subprocess
@@ -234,11 +235,12 @@ def test_bytes_of_a_publisher_at_work_are_no_problem_and_are_not_swept(
     about_to_be_named = store / "assets" / ("f" * 64) / "new-1.0.tar.gz"
     about_to_be_named.parent.mkdir()
     about_to_be_named.write_bytes(b"x")
-    with FolderStore(store).intake(Progress()):
+    with FolderStore(store).intake(Progress()) as publish, publish.take(lambda: io.BytesIO(b"bytes"), 10):
         found = verify(repository, repair=True)
     assert found.ok
     assert [each.kind for each in found.leftovers] == ["unnamed-bytes", "temporary"]
     assert about_to_be_named.exists()
+    assert [*(store / "staging").iterdir()] == []
 
 
 def test_nothing_is_swept_while_a_record_cannot_be_read(repository: Repository, tmp_path: Path, store: Path) -> None:

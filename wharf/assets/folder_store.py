@@ -41,11 +41,14 @@ _SYNCS_AT_ONCE = 16
 
 
 class StagedPublish:
-    """One publish into the folder: files are copied to where no index names them, checked there, and renamed into the store."""
+    """One publish into the folder: files are copied to where no index names them, checked there, and renamed into the store.
 
-    def __init__(self, store: FolderStore, folder: Path, progress: Progress) -> None:
+    Until then the name of each begins with that of `scratch`: a folder for them would cost as much as a small file.
+    """
+
+    def __init__(self, store: FolderStore, scratch: Path, progress: Progress) -> None:
         self._store = store
-        self._folder = folder
+        self._scratch = scratch
         self._progress = progress
         self._paths: dict[Opener, Path] = {}
 
@@ -55,7 +58,7 @@ class StagedPublish:
 
         Raises StorageError, as for a full disk.
         """
-        path = self._folder / str(len(self._paths))
+        path = self._scratch.with_name(f"{self._scratch.name}-{len(self._paths)}")
 
         def again() -> BinaryIO:
             return path.open("rb")
@@ -93,6 +96,12 @@ class StagedPublish:
         files = [(self._paths[each.open], each.named.file) for each in (*new, *known)]
         return [each.named for each in new], self._store.put(files)
 
+    def end(self) -> None:
+        """Delete what was not put."""
+        for path in self._paths.values():
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+
     def published_before(self) -> str | None:
         """Always None: a folder has no trace of an index that is missing."""
         return None
@@ -128,13 +137,11 @@ class FolderStore:
     def intake(self, progress: Progress) -> Iterator[StagedPublish]:
         """Begin a publish. Publishers share a lock from the first byte staged to the commit; what was not `put` is deleted."""
         with self._flock(fcntl.LOCK_SH):
-            folder = self.scratch()
-            with told(folder.parent):
-                folder.mkdir()
+            publish = StagedPublish(self, self.scratch(), progress)
             try:
-                yield StagedPublish(self, folder, progress)
+                yield publish
             finally:
-                shutil.rmtree(folder)
+                publish.end()
 
     @contextlib.contextmanager
     def reuse(self) -> Iterator[SharedFiles]:
@@ -195,18 +202,27 @@ class FolderStore:
         After that, bytes and names are on the disk. Files are synced side by side: a file system writes its journal once for
         all who wait, so that many small files cost a fraction of as many syncs. Doing it again changes nothing.
         """
-        begun = [self._syncing().submit(self._put_one, each) for each in staged]
-        named: list[bool] = []
+        alone = len(staged) == 1  # then one thread does it all: to wake another one takes as long as a sync
+        begun = [self._syncing().submit(self._put_alone if alone else self._put_one, each) for each in staged]
+        named = [alone or not staged]
 
         def wait() -> None:
             futures.wait(begun)
             for each in begun:
                 each.result()
-            if begun and not named:
-                _sync(self._assets)
-                named.append(True)
+            if not named[0]:
+                self._sync_names()
+                named[0] = True
 
         return wait
+
+    def _put_alone(self, each: tuple[Path, File]) -> None:
+        self._put_one(each)
+        self._sync_names()
+
+    def _sync_names(self) -> None:
+        with told(self._assets):
+            _sync(self._assets)
 
     def _syncing(self) -> futures.ThreadPoolExecutor:
         """The threads for that, which are started once."""
