@@ -53,7 +53,7 @@ ROUTES: Final[dict[str, tuple[str, str, str, Any]]] = {
         {"releases": [{"project": "Other", "version": "1"}], "dry_run": True},
     ),
     "tokens": ("token", "GET", f"{BASE}/tokens", None),
-    "make a token": ("manage", "POST", f"{BASE}/tokens", {"name": "new", "scope": "read"}),
+    "make a token": ("manage", "POST", f"{BASE}/tokens", {"name": "t.new", "scope": "read"}),
     "end a token": ("manage", "DELETE", f"{BASE}/tokens/t", None),
 }
 # What each kind of token may, of these.
@@ -181,8 +181,39 @@ def test_what_may_not_be_read_is_not_named(api: httpx.Client, filled: Repository
     auth = ("x", filled.tokens.add(NewToken(name="t", scope="read", indexes=["main"])).reveal())
     assert [each["name"] for each in api.get(f"{BASE}/indexes", auth=auth).json()["indexes"]] == ["main"]
     assert api.get(MAIN, auth=auth).json()["base_of"] == []
+    above = ("x", filled.tokens.add(NewToken(name="s", scope="read", indexes=["staging"])).reveal())
+    (listed,) = api.get(f"{BASE}/indexes", auth=above).json()["indexes"]
+    shown = api.get(f"{BASE}/indexes/staging", auth=above).json()
+    assert (listed["name"], listed["bases"], shown["bases"], shown["order"]) == ("staging", [], [], ["staging"])
     for index in ("staging", "nothing"):
         problem(api.get(f"{BASE}/indexes/{index}", auth=auth), 403, "not-allowed")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "command", "request_"),
+    [
+        ("PUT", f"{MAIN}/projects/demoo/status", {"status": "active"}, "`wharf list`", "`GET …/projects`"),
+        ("PUT", f"{DEMO}/releases/9/yank", None, "`wharf show demo`", "`GET …/projects/demo`"),
+        ("GET", f"{MAIN}/log?project=nothing", None, "`wharf log`", "`GET …/log`"),
+        ("GET", f"{BASE}/indexes/nothing", None, "`wharf index list`", "`GET /-/api/v1/indexes`"),
+        ("DELETE", f"{BASE}/tokens/nothing", None, "`wharf token list`", "`GET /-/api/v1/tokens`"),
+        (
+            "POST",
+            f"{MAIN}/promote",
+            {"from": "staging", "releases": [{"project": "x", "version": "1"}]},
+            "`wharf list --index staging`",
+            "`GET /-/api/v1/indexes/staging/projects`",
+        ),
+    ],
+)
+def test_a_hint_is_a_request_for_programs_and_a_command_for_people(
+    api: httpx.Client, filled: Repository, method: str, path: str, body: object, command: str, request_: str
+) -> None:
+    auth = ("x", filled.tokens.create("boss", "manage").reveal())
+    for agent, says in (("python-httpx/1", request_), ("wharf/0.1.0", command)):
+        answer = api.request(method, path, json=body, auth=auth, headers={"User-Agent": agent})
+        assert says in answer.json()["hint"]
+        assert says in answer.json()["detail"]
 
 
 def test_an_index_that_is_not_there_is_told_to_who_may_know(api: httpx.Client, filled: Repository) -> None:
@@ -237,6 +268,28 @@ def test_the_rights_are_looked_at_for_the_path_that_is_answered(api: httpx.Clien
     auth = ("x", filled.tokens.add(NewToken(name="t", scope="read", indexes=["main"])).reveal())
     for name in ("main%0A", "%0Amain", "ma%09in"):
         problem(api.get(f"{BASE}/indexes/{name}/projects", auth=auth), 403, "not-allowed")
+
+
+@pytest.mark.parametrize("limit", [{"projects": ["demo"]}, {"indexes": ["main"]}])
+def test_a_token_with_limits_makes_names_of_its_own_and_learns_of_no_other(
+    api: httpx.Client, filled: Repository, limit: dict[str, Any]
+) -> None:
+    filled.tokens.create("ada", "publish")
+    auth = ("x", filled.tokens.add(NewToken(name="acme", scope="manage", **limit)).reveal())
+
+    def make(name: str, auth: tuple[str, str] = auth, **more: str) -> httpx.Response:
+        return api.post(f"{BASE}/tokens", json={"name": name, **more}, auth=auth)
+
+    told = {make(name).text for name in ("ada", "nobody", "acme", "acmeci", "ACME.ci")}
+    assert len(told) == 1, "the same, whether the name is taken or not"
+    assert "Write acme.NAME" in problem(make("ada"), 400, "usage")["hint"]
+    made = make("acme.ci", scope="manage")
+    assert made.status_code == 201
+    problem(make("acme.ci"), 409, "conflict")
+    problem(make("acme.other", ("x", made.json()["token"])), 400, "usage")
+    assert make("acme.ci.nightly", ("x", made.json()["token"])).status_code == 201
+    assert api.delete(f"{BASE}/tokens/acme.ci", auth=auth).status_code == 200
+    assert [each.name for each in filled.tokens.all()] == ["ada", "acme"]
 
 
 def test_nobody_fills_the_list_of_tokens_for_others(

@@ -65,33 +65,38 @@ class IndexReading:
         raise no_index(index)
 
     def indexes(self, names: Collection[str]) -> dict[str, Json]:
-        """Those of the indexes that are there."""
-        return {"indexes": [self._entry(name) for name in names]}
+        """These indexes, which may be read. Of their bases only those among them are told."""
+        return {"indexes": [self._entry(name, names) for name in names]}
 
-    def _entry(self, name: str) -> dict[str, Json]:
+    def _entry(self, name: str, told: Collection[str]) -> dict[str, Json]:
         source = self._cache.sources.get(name)
         default = name == self._index
         if source is None:
             return {"name": name, "commit": None, "default": default, "bases": None, "problem": _UNSHOWN}
         snapshot = source.layers[0].snapshot
-        bases: list[Json] = [*snapshot.settings.bases]
+        bases: list[Json] = [each for each in snapshot.settings.bases if each in told]
         return {"name": name, "commit": snapshot.commit, "default": default, "bases": bases, "problem": None}
+
+    def below(self, index: str) -> list[str]:
+        """The index and all that it stands on, in the order in which they are looked at. Raises as `snapshot`."""
+        self.snapshot(index)
+        return [layer.index for layer in self._cache.sources[index].layers]
 
     def above(self, index: str) -> list[str]:
         """The indexes that have this one as a base, sorted."""
         sources = self._cache.sources.items()
         return sorted(name for name, each in sources if index in each.layers[0].snapshot.settings.bases)
 
-    async def index(self, index: str, above: Collection[str]) -> dict[str, Json]:
-        """One index; `above` are the names of those on it that may be told. Raises as `snapshot`."""
+    async def index(self, index: str, told: Collection[str]) -> dict[str, Json]:
+        """One index; `told` are the names of those below and above it that may be told. Raises as `snapshot`."""
         snapshot = self.snapshot(index)
         count = len(await self._threads.run(snapshot.names))
         return {
             **_where(index, snapshot),
             "default": index == self._index,
-            "bases": [*snapshot.settings.bases],
-            "order": [layer.index for layer in self._cache.sources[index].layers],
-            "base_of": [*above],
+            "bases": [each for each in snapshot.settings.bases if each in told],
+            "order": [each for each in self.below(index) if each in told],
+            "base_of": [each for each in self.above(index) if each in told],
             "projects": count,
         }
 

@@ -18,6 +18,7 @@ from wharf.errors import WharfError
 from wharf.server.http.answer import Answer, redirect
 from wharf.server.http.problem_answers import problem, problem_like, problem_of
 from wharf.server.http.status_reason import send_answer
+from wharf.server.management.api_hints import in_words_of
 from wharf.server.management.callers import Asking, Callers
 from wharf.server.management.request_rates import RequestRates
 
@@ -109,7 +110,7 @@ class ManagementApi:
         except WharfError as error:
             if error.http_status >= 500:
                 log.error("%s %s: %s", request.method, ascii(request.scope["path"]), error.message)  # noqa: TRY400
-            found = problem_of(error, misses=True)
+            found = problem_of(in_words_of(request, error), misses=True)
         if found is not None:
             await send_answer(found, receive, send)
 

@@ -150,9 +150,8 @@ class ManagementRoutes:
 
     async def index(self, request: Request, index: Index) -> Response:
         """Show one index, with its bases."""
-        self._reading.snapshot(index)
-        above = await self._callers.readable(_caller(request).asking, self._reading.above(index))
-        return _told(await self._reading.index(index, above))
+        around = [*self._reading.below(index), *self._reading.above(index)]
+        return _told(await self._reading.index(index, await self._callers.readable(_caller(request).asking, around)))
 
     async def projects(
         self,

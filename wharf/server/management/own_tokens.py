@@ -91,6 +91,12 @@ def _first(there: Sequence[Token], digest: str) -> str:
 
 def _within(caller: Token, new: NewToken) -> NewToken:
     """A new token that may what `new` says, as far as the one that makes it may."""
+    if (caller.indexes or caller.projects) and not new.name.startswith(f"{caller.name}."):
+        # So it takes no name from others, learns of none, and nothing that is done by it looks like the deed of somebody else.
+        raise UsageError(
+            f"A token with limits names the tokens that it makes after itself, with {caller.name}. before the rest.",
+            f"Write {caller.name}.NAME.",
+        )
     if _SCOPES.index(new.scope) > _SCOPES.index(caller.scope):
         raise _too_much(f"the scope {new.scope!r}")
     if new.expires is not None and new.expires <= datetime.now(UTC):

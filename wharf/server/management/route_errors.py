@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from wharf.distribution.file_names import plain
 from wharf.errors import WharfError
 from wharf.server.http.problem_answers import FAULT, problem, problem_of
+from wharf.server.management.api_hints import in_words_of
 from wharf.server.web.answer_response import AnswerResponse
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def answer_errors(app: FastAPI) -> None:
 async def _on_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, WharfError):
         raise error
-    found = problem_of(error, misses=True)
+    found = problem_of(in_words_of(request, error), misses=True)
     if found.status >= 500:  # who asked is only told that the log says more
         log.error("%s %s: %s", request.method, ascii(request.scope["path"]), error.message)
     return AnswerResponse(found)
