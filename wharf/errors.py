@@ -90,15 +90,19 @@ class ConflictError(WharfError):
 
 
 class NotAllowedError(WharfError):
-    """A right that is missing: no token, a wrong one, or one of too small a scope."""
+    """A right that is missing: no token, a wrong one, or one of too small a scope.
+
+    `unknown`: GitHub does not know the token.
+    """
 
     code = "not-allowed"
     exit_code = 6
     http_status = 403
 
-    def __init__(self, message: str, hint: str = "", *, doctor: bool = False) -> None:
+    def __init__(self, message: str, hint: str = "", *, doctor: bool = False, unknown: bool = False) -> None:
         super().__init__(message, hint)
         self.doctor = doctor
+        self.unknown = unknown
 
 
 class MayNotWriteError(NotAllowedError):

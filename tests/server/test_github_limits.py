@@ -238,7 +238,7 @@ def test_a_pause_is_the_users_whichever_token_is_sent_and_nobody_elses(world: Wo
         assert upload(client, carol, other).status_code == 200
         world.hub.calls.clear()
         assert 50 < told(upload(client, second, path), 429) <= 60
-        assert {call.method for call in world.hub.calls} == {"GET"}  # whose it is
+        assert {call.kind for call in world.hub.calls} == {"graphql"}  # whose it is
         world.hub.calls.clear()
         assert 50 < told(upload(client, second, path), 429) <= 60
         assert world.hub.calls == []

@@ -19,6 +19,14 @@ _PERMISSIONS = ("", "READ", "WRITE", "MAINTAIN", "ADMIN")
 Variables = dict[str, Any]
 
 
+class Fault(Exception):  # noqa: N818
+    """One entry of `errors`."""
+
+    def __init__(self, message: str, type_: str | None = None) -> None:
+        super().__init__(message)
+        self.type = type_
+
+
 def commit(hub: Hub, repo: Repo, sha: str) -> dict[str, Any]:
     url = f"{hub.url}/{repo.slug}/commit/{sha}"
     return {
@@ -100,6 +108,10 @@ def repository(hub: Hub, token: Token, repo: Repo) -> dict[str, Any]:
 
     def one_ref(arguments: Variables) -> dict[str, Any] | None:
         name = str(arguments["qualifiedName"])
+        if repo.private and not token.contents:
+            raise Fault(
+                f"Resource not accessible by {'integration' if token.integration else 'personal access token'}", "FORBIDDEN"
+            )
         return ref(hub, repo, name if name.startswith("refs/") else f"refs/heads/{name}")
 
     def one_release(arguments: Variables) -> dict[str, Any] | None:

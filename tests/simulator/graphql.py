@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.simulator import graph, plumbing, rest_repos, schema, shapes
 from tests.simulator.answers import Answer, Refusal, Request, error, reply
+from tests.simulator.graph import Fault
 from tests.simulator.limits import Exhausted
 from tests.simulator.query import Field, SyntaxFault, parse
 from tests.simulator.state import LEVELS
@@ -17,14 +18,6 @@ if TYPE_CHECKING:
     from tests.simulator.state import Repo, Token
 
 Variables = dict[str, Any]
-
-
-class Fault(Exception):  # noqa: N818
-    """One entry of `errors`."""
-
-    def __init__(self, message: str, type_: str | None = None) -> None:
-        super().__init__(message)
-        self.type = type_
 
 
 def handle(hub: Hub, request: Request) -> Answer:

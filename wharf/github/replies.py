@@ -61,6 +61,7 @@ def refusal(method: str, what: str, reply: Reply, *, token: bool) -> WharfError:
             f"GitHub does not know the token for {what}: {said}.",
             "It is wrong, expired or revoked: make a new one and set it.",
             doctor=True,
+            unknown=True,
         )
     if reply.status == 403 or (reply.status == 404 and method not in {"GET", "HEAD"}):
         sso = reply.headers.get("x-github-sso", "")

@@ -378,6 +378,31 @@ def test_who_may_only_read_uploads_nothing(world: World, kind: str) -> None:
     assert len(world.repo.releases) == releases
 
 
+@pytest.mark.parametrize(
+    ("fault", "status", "asked"),
+    [(None, 200, 1), ("internal", 200, 4), ("no contents", 403, 2), ("unknown", 401, 1), ("no repository", 403, 3)],
+)
+def test_one_question_tells_who_uploads_and_only_a_plain_yes_counts(
+    world: World, fault: str | None, status: int, asked: int
+) -> None:
+    token = world.alice
+    if fault == "no contents":
+        token = world.hub.token("blind", {"acme/pkgs": "write"}, kind="fine-grained", contents=False)
+    elif fault == "unknown":
+        token = "ghp_" + "a" * 36
+    elif fault == "no repository":
+        token = world.hub.token("eve", {})
+    with world.serving() as client:
+        world.hub.calls.clear()
+        if fault == "internal":
+            world.hub.fault("POST .*/graphql", "internal")
+        answer = client.post("/legacy/", auth=("x", token), **form(world.wheel("demo", "2.0")))
+        assert answer.status_code == status, answer.text
+        calls = [call for call in world.hub.calls if call.kind in {"api", "graphql"} and call.login != "robot"]
+        before = next((at for at, call in enumerate(calls) if call.path.endswith("/releases")), len(calls))
+        assert before == asked
+
+
 def test_an_upload_by_a_job_needs_no_user(world: World) -> None:
     job = world.hub.token("ci", {"acme/pkgs": "write"}, kind="actions")
     with world.serving() as client:

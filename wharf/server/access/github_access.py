@@ -106,7 +106,7 @@ class GitHubAccess(Access):
             return foreign
         if authorization is None:
             return _NO_TOKEN
-        verdict = await self._verdict(authorization)
+        verdict = await self._verdict(authorization, uploads=True)
         if verdict.limit is not None:
             raise verdict.limit.with_traceback(None)
         if verdict.refusal is not None or verdict.token is None:
@@ -117,11 +117,14 @@ class GitHubAccess(Access):
             return role  # each of its requests is made with its own token, and shows whether it still may
         found = await self._threads.run(partial(self._check.ask_role, verdict.token))
         if isinstance(found, Uploader):
-            for kept in (self._logins, self._roles):
-                if len(kept) >= _KEPT:
-                    kept.clear()
-            self._logins[key], self._roles[key] = found.name, (found, self._clock() + HOLDS)
+            self._keep_role(key, found)
         return found
+
+    def _keep_role(self, key: bytes, found: Uploader) -> None:
+        for kept in (self._logins, self._roles):
+            if len(kept) >= _KEPT:
+                kept.clear()
+        self._logins[key], self._roles[key] = found.name, (found, self._clock() + HOLDS)
 
     def wrote(self, authorization: bytes | None, seconds: float) -> None:
         """The token read the index, made a release and pushed: what GitHub would be asked next was just answered."""
@@ -158,7 +161,7 @@ class GitHubAccess(Access):
             kept.popitem(last=False)
         return verdict
 
-    async def _verdict(self, authorization: bytes) -> Verdict:
+    async def _verdict(self, authorization: bytes, *, uploads: bool = False) -> Verdict:
         key = hashlib.sha256(authorization).digest()
         known = self._known(key)
         if known is not None and known.until > self._clock():
@@ -168,7 +171,7 @@ class GitHubAccess(Access):
             stranger = known is None or known.refusal is not None
             if stranger and (wait := self._crowd()):
                 return self._check.without_github(None, wait)
-            task = asyncio.create_task(self._decide(key, authorization, known))
+            task = asyncio.create_task(self._decide(key, authorization, known, uploads=uploads))
             self._asking[key] = task
             self._strangers += stranger
 
@@ -189,13 +192,15 @@ class GitHubAccess(Access):
         full = len(self._guessed) == GUESSES
         return max(0.0, self._guessed[0] + 60.0 - self._clock()) if full else 0.0
 
-    async def _decide(self, key: bytes, authorization: bytes, known: Verdict | None) -> Verdict:
+    async def _decide(self, key: bytes, authorization: bytes, known: Verdict | None, *, uploads: bool) -> Verdict:
         if self._check.away:
             return self._keep(key, self._check.without_github(known, PAUSE))
         threads = self._threads_for_strangers if known is None or known.refusal is not None else self._threads
-        verdict = await threads.run(partial(self._check.ask, authorization, known))
+        verdict = await threads.run(partial(self._check.ask, authorization, known, uploads=uploads))
         if verdict.guessed:
             self._guessed.append(self._clock())
         if verdict.token is not None and verdict.refusal is None:
             await self._lend(verdict.token)
+        if verdict.uploader is not None:
+            self._keep_role(key, verdict.uploader)
         return self._keep(key, verdict)

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from wharf.errors import NotAllowedError, NotFoundError, QuotaError, StorageError
+from wharf.errors import GraphQLError, NotAllowedError, NotFoundError, QuotaError, RejectedError, StorageError
 from wharf.github.replies import Reply
 from wharf.repository.tokens import PREFIX
 from wharf.server.access.access_protocol import Uploader
@@ -43,6 +43,12 @@ _NO_RIGHT = failure(
     NotAllowedError("GitHub does not let this token read the index.", "It needs the permission contents: read.")
 )
 _READ_ONLY = failure(NotAllowedError("GitHub does not let this token upload.", "It needs the permission contents: write."))
+_WHO_UPLOADS: Final = (
+    "query($owner: String!, $name: String!, $ref: String!) { viewer { login databaseId } "
+    "repository(owner: $owner, name: $name) { viewerPermission ref(qualifiedName: $ref) { id } } }"
+)
+_MAY_WRITE = frozenset({"WRITE", "MAINTAIN", "ADMIN"})
+_OF_APP, _BOT = "ghs_", "[bot]"  # the begin of its token, and the end of its name: of what it may, GitHub says nothing here
 _ANSWERS = (401, 403, 404, 409)
 _AWAY = "GitHub cannot be asked about this token just now."
 
@@ -51,7 +57,8 @@ _AWAY = "GitHub cannot be asked about this token just now."
 class Verdict:
     """`refusal` None is a yes; `confirmed` is when GitHub last said yes, `until` when it has to be asked again.
 
-    `guessed`: it is a no to what GitHub does not know. `limit`: GitHub's limits allow no question.
+    `guessed`: it is a no to what GitHub does not know. `limit`: GitHub's limits allow no question. `uploader`: it was asked for
+    an upload, and GitHub said at the same time who that is.
     """
 
     refusal: Answer | None
@@ -61,6 +68,7 @@ class Verdict:
     etag: str | None = None
     guessed: bool = False
     limit: QuotaError | None = None
+    uploader: Uploader | None = None
 
 
 class GitHubTokenCheck:
@@ -82,8 +90,11 @@ class GitHubTokenCheck:
         """Whether GitHub did not answer a moment ago."""
         return self._clock() < self._away_until
 
-    def ask(self, authorization: bytes, known: Verdict | None) -> Verdict:
-        """GitHub's verdict on whatever in the header may be a token: the password, else the user name."""
+    def ask(self, authorization: bytes, known: Verdict | None, *, uploads: bool = False) -> Verdict:
+        """GitHub's verdict on whatever in the header may be a token: the password, else the user name.
+
+        `uploads`: it is wanted for an upload.
+        """
         now, guessed = self._clock(), False
         given = secrets_of(authorization)
         if any(token.reveal().startswith(PREFIX) for token in given[:1]):  # GitHub never gets it
@@ -93,9 +104,14 @@ class GitHubTokenCheck:
                 continue
             etag = known.etag if known is not None and known.token == token else None
             try:
-                reply = self._ask_github(self._github.with_token(token), etag)
-            except NotAllowedError:
-                continue  # it cannot be a token at all
+                github = self._github.with_token(token)
+                uploader = self._ask_at_once(github, token) if uploads else None
+                if uploader is not None:
+                    return Verdict(None, now + HOLDS, now, token, uploader=uploader)
+                reply = self._ask_github(github, etag)
+            except NotAllowedError as error:  # it cannot be a token at all, or GitHub does not know it
+                guessed = guessed or error.unknown
+                continue
             except QuotaError as error:  # the token's own limit
                 return self.without_github(known, error.retry_after, error)
             except NotFoundError:  # the repository has another name, by which this token may not see it either
@@ -121,6 +137,31 @@ class GitHubTokenCheck:
             return reply
         found = github.call("GET", f"{{repo}}/git/matching-refs/{self._ref}", allow=_ANSWERS)
         return Reply(status=found.status, headers={})  # its validator is none of the ref's
+
+    def _ask_at_once(self, github: GitHub, token: Secret) -> Uploader | None:
+        """Who uploads, by one question: whose token it is, whether that person may write, and that it may read the branch.
+
+        None where the answer leaves anything of that open: then the questions one by one decide.
+        """
+        if token.reveal().startswith(_OF_APP):
+            return None
+        address = github.address
+        asked = {"owner": address.owner, "name": address.name, "ref": f"refs/{self._ref}"}
+        try:
+            data = github.graphql(_WHO_UPLOADS, {**asked})
+        except NotAllowedError as error:
+            if error.unknown:
+                raise
+            return None
+        except (GraphQLError, NotFoundError, RejectedError):
+            return None
+        viewer, found = data.get("viewer"), data.get("repository")
+        login = viewer.get("login") if isinstance(viewer, dict) else None
+        may = isinstance(found, dict) and found.get("viewerPermission") in _MAY_WRITE and bool(found.get("ref"))
+        if not may or not isinstance(login, str) or login.endswith(_BOT):
+            return None
+        github.know(viewer)  # limits are those of the user, whichever token is sent
+        return Uploader(login, token, may_manage=True)
 
     def ask_role(self, token: Secret) -> Uploader | Answer:
         """Who uploads with a token that may read, or the answer that says why not. Raises WharfError."""
