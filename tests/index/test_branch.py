@@ -12,10 +12,11 @@ import pytest
 
 from tests.index.test_change import SDIST, WHEEL, A, B, add, new
 from wharf.errors import RecordError, StorageError
-from wharf.index import pack_merging
+from wharf.index import pack_merging, ref_log
 from wharf.index.all_indexes import AllIndexes
 from wharf.index.branch import Branch
 from wharf.index.commit_message import CommitMessage
+from wharf.index.git import Git
 from wharf.index.index_name import is_index_name
 from wharf.index.ref_transaction import STALE_LOCK
 
@@ -136,9 +137,10 @@ def test_many_threads_lose_nothing(branch: Branch, tmp_path: Path) -> None:
     assert git(tmp_path, "rev-list", "--count", "--no-merges", "wharf/main") == "12"
 
 
-def test_a_lock_that_a_dead_process_left_is_broken_once_it_is_old(branch: Branch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["refs/heads/wharf/main.lock", "HEAD.lock", "logs/HEAD.lock", "packed-refs.lock"])
+def test_a_lock_that_a_dead_process_left_is_broken_once_it_is_old(branch: Branch, tmp_path: Path, name: str) -> None:
     branch.commit(add(new()), WHY)
-    lock = tmp_path / "index.git/refs/heads/wharf/main.lock"
+    lock = tmp_path / "index.git" / name
     lock.touch()
     old = time.time() - STALE_LOCK - 1
     os.utime(lock, (old, old))
@@ -248,6 +250,58 @@ def test_a_commit_stands_where_git_cannot_tidy_up(branch: Branch, tmp_path: Path
     while pack_merging.at_work(branch.git_dir):
         pass
     assert git(tmp_path, "rev-list", "--count", "wharf/main") == "4"
+
+
+@pytest.mark.parametrize("geometric", [True, False], ids=["git", "git before 2.32"])
+def test_what_no_ref_leads_to_stays_when_packs_are_merged(
+    branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, geometric: bool
+) -> None:
+    monkeypatch.setattr("wharf.index.branch._GC_SHARE", 0)
+    for number in range(3):
+        branch.commit(add(new(f"p_{number}-1.0.tar.gz", A, "1.0", f"p-{number}")), WHY)
+    lost = branch.tip()
+    git(tmp_path, "update-ref", "refs/heads/wharf/main", f"{lost}~1")
+    for name in ("HEAD", "refs/heads/wharf/main"):
+        (tmp_path / "index.git/logs" / name).unlink()
+    long_ago = time.time() - 365 * 86400
+    for path in (branch.git_dir / "objects" / "pack").iterdir():
+        os.utime(path, (long_ago, long_ago))
+    see = Git.see_through
+    monkeypatch.setattr(
+        Git, "see_through", lambda self, *words: (geometric or "--geometric=2" not in words) and see(self, *words)
+    )
+    monkeypatch.setattr("wharf.index.branch._GC_SHARE", 1.0)
+    for name in ("MOST_PACKS", "MOST_MERGED"):
+        monkeypatch.setattr(f"wharf.index.pack_merging.{name}", 0)
+    monkeypatch.setattr("wharf.index.merged_pack.LARGEST", 0)
+    branch.commit(add(new(SDIST, B)), WHY)
+    while pack_merging.at_work(branch.git_dir):
+        pass
+    assert len([*(branch.git_dir / "objects" / "pack").glob("*.pack")]) == 1
+    assert git(tmp_path, "rev-list", "--count", str(lost)) == "3"
+
+
+def test_a_long_log_is_cut_to_its_last_moves(branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wharf.index.ref_transaction._LOG_SHARE", 1.0)
+    monkeypatch.setattr("wharf.index.ref_log.MOST", 2000)
+    monkeypatch.setattr("wharf.index.ref_log.KEPT", 500)
+    logs = [tmp_path / "index.git/logs" / name for name in ("HEAD", "refs/heads/wharf/main")]
+    longest = 0
+    for number in range(20):
+        commit = branch.commit(add(new(f"p_{number}-1.0.tar.gz", A, "1.0", f"p-{number}")), WHY).commit
+        for log in logs:
+            longest = max(longest, log.stat().st_size)
+            assert log.read_text().splitlines()[-1].split()[1] == commit
+    assert 500 < longest < 2300
+    assert git(tmp_path, "rev-parse", "wharf/main@{1}") == git(tmp_path, "rev-parse", "wharf/main~1")
+    assert [*(tmp_path / "index.git").rglob("*.lock")] == []
+    lock = tmp_path / "index.git/refs/heads/wharf/main.lock"
+    lock.touch()
+    before = logs[1].read_bytes()
+    monkeypatch.setattr("wharf.index.ref_log.MOST", 1)
+    ref_log.shorten(branch.git_dir, branch.ref)
+    assert logs[1].read_bytes() == before, "somebody moves the branch at this moment"
+    assert lock.exists()
 
 
 @pytest.mark.parametrize(("merged", "left"), [(20, [2]), (0, [2, 3, 4])], ids=["here", "here and by git"])

@@ -5,7 +5,8 @@ reported and never taken for absence. It never looks at the bytes of a distribut
 program that a configuration names.
 
 - `branch`: the branch, its tip, and the compare-and-swap that moves it. `branch_tip` reads the tip. `ref_transaction`
-  moves several refs in one step, `ref_stamps` says whether one moved, and `ref_names` which there are.
+  moves several refs in one step, `ref_stamps` says whether one moved, and `ref_names` which there are. `ref_log` keeps
+  their logs short.
 - `snapshot`: the index at one commit, which is all that readers see. `all_indexes` reads all indexes at once.
   `tree_ids`: the ids of all projects, which say what differs.
 - `change`: what a verb wants of an index, as a value. The kinds of changes are `add_files`, `promotion`, `restoration`,

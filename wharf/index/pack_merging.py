@@ -18,6 +18,7 @@ MOST_PACKS: Final = 50
 """Packs beyond which the small ones become one."""
 MOST_MERGED: Final = 20
 """Packs beyond which git merges what is left."""
+_LARGE: Final = 32 << 20  # bytes of a pack
 
 _at_work: set[Path] = set()
 _lock = threading.Lock()
@@ -28,8 +29,8 @@ def merge_if_many(program: Git) -> bool:
 
     The small ones are copied here (`merged_pack`), which takes some milliseconds. What git does goes on if this process ends
     meanwhile. It makes objects small by what they have in common, of packs of about the same size (`git repack --geometric`),
-    so that a large one is not written again for small ones. Nothing is deleted that is not in another pack by then. Whether it
-    works says nothing of the commit, which stands.
+    so that a large one is not written again for small ones. Nothing is deleted that is not in another pack by then, also of
+    what no ref leads to: a ref may be lost. Whether it works says nothing of the commit, which stands.
     """
     if _count(program) <= MOST_PACKS:
         return False
@@ -66,12 +67,18 @@ def _merge(program: Git) -> None:
         # If the store's configuration has git start programs, the person who wrote it has to tidy up.
         if not program.programs():
             alone = Git(program.git_dir, [("pack.threads", "1")])  # or it would take all processors from the requests
-            if not alone.see_through("repack", "--geometric=2", "-d", "-l", "-q"):  # before git 2.32
-                alone.see_through("gc", "--auto", "--quiet")
+            if not alone.see_through("repack", "--geometric=2", "-d", "-l", "-q"):
+                alone.see_through("repack", "-a", "-d", "-k", "-l", "-q", *_large(program.git_dir))  # before git 2.32
             # By that the history of one project is read without a look at each commit. Only what is new is added to it.
             alone.see_through("commit-graph", "write", "--reachable", "--changed-paths", "--split", "--no-progress")
     finally:
         _is_done(program)
+
+
+def _large(git_dir: Path) -> list[str]:
+    """What keeps git from writing large packs again."""
+    packs = (git_dir / "objects" / "pack").glob("*.pack")
+    return [f"--keep-pack={path.name}" for path in packs if path.stat().st_size > _LARGE]
 
 
 def _is_done(program: Git) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import threading
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import StorageError
-from wharf.index import store_clock
+from wharf.index import ref_log, store_clock
 from wharf.index.git import check_disk, watch_stderr
 from wharf.index.index_name import BRANCHES
 from wharf.system.disk_sync import sync
@@ -22,6 +23,7 @@ STALE_LOCK: Final = 10.0
 """Seconds, by the clock of the disk, after which a lock on a ref belongs to a process that died: git holds one for
 milliseconds."""
 
+_LOG_SHARE = 1 / 32  # of the moves after which the length of the log is looked at
 _ANSWERS = [b"start: ok\n", b"prepare: ok\n", b"commit: ok\n"]
 _ZERO = "0" * 40
 
@@ -55,6 +57,9 @@ class RefWriter:
                 done = _ask(self._quiet, steps)
             if done:
                 _sync(self._quiet.git_dir, steps)
+                if random.random() < _LOG_SHARE:  # noqa: S311 - spreads a cost, guards nothing
+                    for ref in steps:
+                        ref_log.shorten(self._quiet.git_dir, ref)
             return done
 
     def close(self) -> None:
@@ -107,14 +112,17 @@ def _after(step: str) -> str:
 
 
 def _refused(program: Git, steps: Iterable[str], err: str) -> bool:
-    """False, after locks that dead processes left were broken. Raises StorageError for what is no refusal."""
+    """False, after locks that dead processes left were broken. Raises StorageError for what is no refusal.
+
+    Git locks HEAD, too, when it moves the branch that HEAD leads to.
+    """
     check_disk(err, program.git_dir)  # its message names a lock then, too
     if "cannot lock ref" not in err:
         raise StorageError(
             f"{next(iter(steps))} cannot be written: {err[-300:]}",
             f"`git --git-dir={program.git_dir} fsck` tells whether the repository is sound.",
         )
-    for lock in (program.git_dir / f"{ref}.lock" for ref in steps):
+    for lock in (program.git_dir / f"{ref}.lock" for ref in (*steps, "HEAD")):
         try:
             if store_clock.now(program.git_dir) - lock.stat().st_mtime > STALE_LOCK:
                 lock.unlink()

@@ -1,0 +1,48 @@
+"""The log of a ref ("git-reflog"): where the ref was, for whoever has to set it again. Git only appends to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOST: Final = 1 << 20
+"""Bytes beyond which a log is cut: some 5,000 moves."""
+KEPT: Final = 256 << 10
+"""Bytes of its end that stay. It never becomes empty, however old it is: a ref that is lost is set again from the last line."""
+
+
+def shorten(git_dir: Path, ref: str) -> None:
+    """Cut the logs of a ref and of HEAD, if they are long. That of a ref which somebody moves just now stays.
+
+    Each is cut under the lock that git takes to move the ref, and so to write into the log. If this process dies, the lock is
+    broken as that of a git that died (`ref_transaction`). What cannot be cut stays: that says nothing of the ref.
+    """
+    for each in (ref, "HEAD"):
+        log, lock = git_dir / "logs" / each, git_dir / f"{each}.lock"
+        with contextlib.suppress(OSError):
+            if log.stat().st_size > MOST:
+                os.close(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+                try:
+                    _cut(log)
+                finally:
+                    lock.unlink()
+
+
+def _cut(log: Path) -> None:
+    part = log.with_name(f"{log.name}.lock")  # as git calls it
+    with log.open("rb") as file:
+        file.seek(-KEPT, os.SEEK_END)
+        end = file.read(KEPT)
+    try:
+        with part.open("wb") as file:
+            file.write(end.partition(b"\n")[2])
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(log)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
