@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from packaging.metadata import parse_email
 from packaging.requirements import Requirement
 
 from wharf.distribution import core_metadata, requirements
+from wharf.distribution.file_names import Name
+from wharf.errors import InvalidDistributionError
 
 _LINES = st.lists(
     st.one_of(
@@ -91,3 +94,13 @@ def test_a_plain_requirement_needs_no_parser_and_no_other_is_plain() -> None:
     for text in ("a-", "a~=1", "a>=1.*", "a===1", "a>=1,", "a=1", "a; extra", "a; extra == 'x\"", "é"):
         assert not requirements._PLAIN.fullmatch(text)
     assert requirements.requirement("a>=1.*") == "a>=1"
+
+
+def test_what_is_remembered_of_metadata_is_of_that_release_alone() -> None:
+    data = b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n\n"
+    names = ["demo-1.0-py3-none-any.whl", "demo-1.0-cp312-none-win_amd64.whl"]
+    first, second = (core_metadata.parse(data, each, Name.parse(each), "METADATA") for each in names)
+    assert first is second
+    for other in ("other-1.0-py3-none-any.whl", "demo-2.0-py3-none-any.whl"):
+        with pytest.raises(InvalidDistributionError, match="the file name"):
+            core_metadata.parse(data, other, Name.parse(other), "METADATA")

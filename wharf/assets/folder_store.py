@@ -37,7 +37,7 @@ PATIENCE = 10.0
 
 _CHUNK = 1 << 20
 _DEPTH = 3  # parts of an asset's path below the store's folder, which is the person's: assets, digest, file name
-_SYNCS_AT_ONCE = 16
+_SYNCS_AT_ONCE = 8
 
 
 class StagedPublish:
@@ -203,7 +203,8 @@ class FolderStore:
         all who wait, so that many small files cost a fraction of as many syncs. Doing it again changes nothing.
         """
         alone = len(staged) == 1  # then one thread does it all: to wake another one takes as long as a sync
-        begun = [self._syncing().submit(self._put_alone if alone else self._put_one, each) for each in staged]
+        shares = [staged[number::_SYNCS_AT_ONCE] for number in range(min(_SYNCS_AT_ONCE, len(staged)))]
+        begun = [self._syncing().submit(self._put_some, share, alone) for share in shares]
         named = [alone or not staged]
 
         def wait() -> None:
@@ -216,10 +217,6 @@ class FolderStore:
 
         return wait
 
-    def _put_alone(self, each: tuple[Path, File]) -> None:
-        self._put_one(each)
-        self._sync_names()
-
     def _sync_names(self) -> None:
         with told(self._assets):
             _sync(self._assets)
@@ -229,6 +226,12 @@ class FolderStore:
         if self._pool is None:
             self._pool = futures.ThreadPoolExecutor(_SYNCS_AT_ONCE, "sync")
         return self._pool
+
+    def _put_some(self, share: Sequence[tuple[Path, File]], alone: bool) -> None:
+        for each in share:
+            self._put_one(each)
+        if alone:
+            self._sync_names()
 
     def _put_one(self, each: tuple[Path, File]) -> None:
         staged, file = each

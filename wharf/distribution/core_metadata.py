@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import email.errors
 import re
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +41,7 @@ _PLAIN_FIELDS = re.compile(rb"(?:(?!(?i:content-t))[A-Za-z][A-Za-z-]*:[ \t]*[!-~
 _LISTED = re.compile(rb"(?im)^(requires-dist|classifier|provides-extra):[ \t]*([!-~](?:[ -~]*[!-~])?)\n(?![ \t])")
 _LISTS: Final = {b"requires-dist": "requires_dist", b"classifier": "classifiers", b"provides-extra": "provides_extra"}
 _REQUIREMENT = re.compile(rb"(?im)^requires-dist:[ \t]*(.+)$")
+_KNOWN = 16  # of which it is remembered what was found in them
 _PLAIN_BYTES = 64 << 10
 _VERSION = re.compile(r"([12])(?:\.(\d{1,3}))?(?:\.\d{1,3})?", re.ASCII)
 _PLAIN_VERSION = re.compile(r"\d\.\d{1,3}", re.ASCII)
@@ -74,6 +77,33 @@ class CoreMetadata:
         return self.utf8 and not self.odd and self.version >= (2, 2) and not self.dynamic & _RESOLVED
 
 
+class _Known:
+    """What was found in the last core metadata in which nothing was wrong. All wheels of a release often have the same."""
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[object, CoreMetadata] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, data: bytes, name: Name, member: str) -> CoreMetadata | None:
+        """What was found in the same core metadata of a file of the same project and version."""
+        return self._found.get(self._key(data, name, member))
+
+    def keep(self, data: bytes, name: Name, member: str, found: CoreMetadata) -> None:
+        """Remember it, unless it is large, or its warnings may name the file."""
+        if len(data) <= _PLAIN_BYTES and not found.warnings:
+            with self._lock:
+                self._found[self._key(data, name, member)] = found
+                if len(self._found) > _KNOWN:
+                    self._found.popitem(last=False)
+
+    @staticmethod
+    def _key(data: bytes, name: Name, member: str) -> object:
+        return data, name.kind, name.project, str(name.version), member
+
+
+_known: Final = _Known()
+
+
 def parse(data: bytes, filename: str, name: Name, member: str) -> CoreMetadata:
     """Check the core metadata `data`, which stands in `member` of `filename`, against the file name.
 
@@ -81,6 +111,14 @@ def parse(data: bytes, filename: str, name: Name, member: str) -> CoreMetadata:
     whatever else is wrong becomes a warning. Bytes that are not UTF-8 are refused in a wheel, as pip refuses to install it, and
     cost an sdist its announcement.
     """
+    found = _known.get(data, name, member)
+    if found is None:
+        found = _parsed(data, filename, name, member)
+        _known.keep(data, name, member, found)
+    return found
+
+
+def _parsed(data: bytes, filename: str, name: Name, member: str) -> CoreMetadata:
     head, warnings = header(data, filename, member)
     utf8 = is_utf8(data)
     if not utf8:
