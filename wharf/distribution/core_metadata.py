@@ -50,6 +50,8 @@ _NEEDED = ("metadata-version", "name", "version", "requires-python", "requires-d
 _RESOLVED = frozenset({"requires-python", "requires-dist", "provides-extra"})
 _OURS = frozenset({"requires-python", "requires-dist", "provides-extra"})
 """The fields whose faults are told here, with what installers make of them."""
+_PLAIN_TYPES = frozenset({"text/markdown", "text/plain", "text/x-rst"})
+"""Of descriptions. For these, to parse a header of e-mail would take a tenth of a check."""
 _LARGE = 1 << 20  # bytes of a METADATA that are worth a warning
 _GARBAGE = (ValueError, RecursionError, email.errors.MessageError)
 """What packaging raises on hostile values: its own errors are ValueErrors, and its parser of markers recurses."""
@@ -139,7 +141,7 @@ def _parsed(data: bytes, filename: str, name: Name, member: str) -> CoreMetadata
     odd = fields.odd_ones(data)
     warnings += odd
     warnings += [f"{member} has an unknown or unreadable field {plain(field)!r}." for field in sorted(unparsed)]
-    warnings += _complaints(raw, member)
+    warnings += _complaints(raw, member, version)
     return CoreMetadata(
         version=version,
         requires_python=requires_python,
@@ -310,12 +312,14 @@ class _Fields:
         return invalid(self._filename, f"{self._member} is not valid: {plain(text)!r} is invalid for {field!r}", _CORRECT)
 
 
-def _complaints(raw: RawMetadata, member: str) -> list[str]:
+def _complaints(raw: RawMetadata, member: str, version: tuple[int, int]) -> list[str]:
     """Other faults: fields newer than the version of the format, other invalid values. Sorted."""
     others = raw.copy()  # our fields are checked, and to parse them again would be half of the work
     others.pop("requires_python", None)
     others.pop("requires_dist", None)
     others.pop("provides_extra", None)
+    if others.get("description_content_type") in _PLAIN_TYPES and version >= (2, 1):  # before that, there was no such field
+        del others["description_content_type"]
     try:
         Metadata.from_raw(others, validate=True)
     except ExceptionGroup as group:

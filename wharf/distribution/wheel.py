@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import email.errors
+import functools
+from dataclasses import dataclass
 from email.parser import BytesHeaderParser
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -16,12 +18,13 @@ from wharf.errors import TooLargeError
 from wharf.model import same_version
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-    from email.message import Message
+    from collections.abc import Collection, Iterable
 
     from packaging.tags import Tag
 
     from wharf.distribution.time_limit import TimeLimit
+
+_SHORT = 1000  # bytes of a WHEEL that is remembered
 
 
 def read(
@@ -88,20 +91,19 @@ def _check_about(data: bytes, filename: str, name: Name) -> list[str]:
         raise invalid(filename, "WHEEL is not in UTF-8")
     head, warnings = core_metadata.header(data, filename, "WHEEL")
     try:
-        about = BytesHeaderParser().parsebytes(head)
-        major = str(about.get("Wheel-Version", "")).strip().partition(".")[0]
+        about = (_about if len(head) > _SHORT else _short_about)(head)
     except (ValueError, email.errors.MessageError) as error:
         raise invalid(filename, f"WHEEL cannot be read: {plain(str(error))}") from error
-    if major != "1":
-        raise invalid(filename, f"Wheel-Version in WHEEL is {plain(str(about.get('Wheel-Version', '')))!r}, not 1.x")
-    tags, odd = _tags(about, filename)
+    if about.version.strip().partition(".")[0] != "1":
+        raise invalid(filename, f"Wheel-Version in WHEEL is {plain(about.version)!r}, not 1.x")
+    tags, odd = _tags(about.tags, filename)
     if odd or tags != name.tags:
         told = odd or (f"the tag {plain(str(min(tags - name.tags, key=str)))!r}" if tags - name.tags else _missing(tags, name))
         warnings.append(
             f"WHEEL has {told}, unlike the file name. pip and uv go by the file name and install it, "
             "but `uv sync` may install it again each time, and `pip check` complain."
         )
-    build = str(about.get("Build", "")).strip()
+    build = about.build.strip()
     if build and build != _build(name.build):
         warnings.append(f"WHEEL says build {plain(build)!r}, the file name {_build(name.build)!r}.")
     return warnings
@@ -111,12 +113,30 @@ def _missing(tags: frozenset[Tag], name: Name) -> str:
     return f"no tag {plain(str(min(name.tags - tags, key=str)))!r}" if tags else "no tag"
 
 
-def _tags(about: Message, filename: str) -> tuple[frozenset[Tag], str]:
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What WHEEL says."""
+
+    version: str
+    tags: tuple[str, ...]
+    build: str
+
+
+def _about(head: bytes) -> _About:
+    found = BytesHeaderParser().parsebytes(head)
+    tags = tuple(map(str, found.get_all("Tag", [])))
+    return _About(str(found.get("Wheel-Version", "")), tags, str(found.get("Build", "")))
+
+
+_short_about = functools.lru_cache(maxsize=128)(_about)  # nearly all wheels of one program that builds say the same
+
+
+def _tags(lines: Iterable[str], filename: str) -> tuple[frozenset[Tag], str]:
     """The tags of WHEEL, expanded, and in words the first one that is not a tag."""
     tags: set[Tag] = set()
     odd = ""
-    for line in about.get_all("Tag", []):
-        text = str(line).strip()
+    for line in lines:
+        text = line.strip()
         count = count_tags(text)
         if count > MAX_TAGS or len(tags) > MAX_TAGS:
             raise TooLargeError(f"{plain(filename)}: WHEEL has more than {MAX_TAGS} tags", RENAME)
