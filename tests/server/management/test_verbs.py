@@ -14,6 +14,7 @@ import pytest
 
 from tests.makers import make_wheel
 from tests.server.management.api import BASE, DEMO, MAIN, RELEASE, WHEEL, asking, fill, good, problem
+from tests.server.running import soon
 from tests.server.test_server import JSON
 from wharf.errors import UNWRITABLE, did_you_mean
 from wharf.index.index_name import DEFAULT_INDEX
@@ -60,6 +61,17 @@ def test_the_indexes_and_what_is_in_them(api: httpx.Client) -> None:
     assert good(api.get(f"{BASE}/indexes/staging"))["order"] == ["staging", "main"]
     own = good(api.get(f"{BASE}/indexes/staging/projects"))["projects"]
     assert own == [{"name": "demo", "versions": ["2.0"]}], "what a base has is not its own"
+
+
+def test_the_commit_that_is_told_is_the_one_that_the_pages_show(
+    api: httpx.Client, repository: Repository, tmp_path: Path
+) -> None:
+    publish(repository, [Input.of(make_wheel(tmp_path / "new", version="1.5"))], actor="ada")  # by another process, as it were
+    tip = repository.branch.tip()
+    soon(lambda: good(api.get(MAIN))["commit"] == tip)
+    assert api.get("/simple/demo/", headers=JSON).json()["versions"] == ["1.0", "1.5"]
+    health = api.get("/healthz")
+    assert (health.json(), [each for each in (tip, "main", "demo") if str(each) in health.text]) == ({"status": "ok"}, [])
 
 
 def test_a_project_and_a_release_with_links_that_lead_to_the_bytes(api: httpx.Client) -> None:
