@@ -146,7 +146,6 @@ def test_every_other_verb_says_where_it_works(
         "why": ["demo"],
         "diff": ["main..main"],
         "cache": ["cache", "clear"],
-        "setup": ["pip"],
         "run": ["--", "true"],
         "prune": ["--yes"],
     }.get(verb, [])
@@ -157,6 +156,27 @@ def test_every_other_verb_says_where_it_works(
         assert "does not work over a server" in said["error"]["message"], typed
         assert "--repo" in said["error"]["hint"]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "simple"),
+    [
+        ((), "https://h.example/simple/"),
+        (("--index", "main"), "https://h.example/simple/"),
+        (("--index", "staging"), "https://h.example/staging/simple/"),
+        (("--server", "https://h.example/pkgs/staging/simple/"), "https://h.example/pkgs/staging/simple/"),
+        (("--url", "https://site.example/x"), "https://site.example/x/simple/"),
+    ],
+)
+def test_setup_tells_installers_of_the_server(
+    words: tuple[str, ...], simple: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is no repository, and nobody answers at that address."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WHARF_SERVER", "https://h.example/")
+    said = run_wharf(capsys, "setup", "pip", *words, "--json").document
+    assert simple in said["text"].split()
+    assert "`wharf token create " in " ".join(said["notes"])
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,11 @@ def _with_options(function: F, *, left_out: str = "") -> F:
             "owner/name, https://HOST/owner/name, or a folder (default: as configured).",
             {"metavar": "ADDRESS"},
         ),
-        (("--server",), "Work over a server: its address, https://HOST/. No repository is needed here.", {"metavar": "URL"}),
+        (
+            ("--server",),
+            "Work over a server, which needs no repository here: its address, https://HOST/. Not for every command.",
+            {"metavar": "URL"},
+        ),
     ):
         if left_out not in names:
             option = click.option(*names, help=text, expose_value=False, callback=keep, is_eager=True, **more)

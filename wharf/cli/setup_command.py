@@ -28,11 +28,16 @@ _CLIENTS = ("pip", "uv", "poetry", "pdm", "twine")
 Examples:
   wharf setup uv
   wharf setup pip --url https://wharf.example.com --write
+  wharf setup pip --server https://wharf.example.com/ --write
   wharf setup twine --url https://wharf.example.com --name acme
 """,
 )
 @click.argument("client", type=click.Choice(_CLIENTS))
-@click.option("--url", metavar="URL", help="Where a server or a static site has the index (default: where `wharf run` has it).")
+@click.option(
+    "--url",
+    metavar="URL",
+    help="Where a server or a static site has the index (default: --server, else where `wharf run` has it).",
+)
 @click.option("--name", metavar="NAME", help="What uv, poetry or twine call the index (default: wharf).")
 @click.option("--write", is_flag=True, help="Edit the client's configuration file, instead of printing the text for it.")
 @click.option("--file", metavar="PATH", type=click.Path(path_type=Path), help="That file (default: where the client looks).")
@@ -45,14 +50,9 @@ def setup_command(state: State, client: Client, url: str | None, name: str | Non
     file, comments too.
     """
     from wharf.clients import setup_by_client
-    from wharf.clients.index_address import IndexAddress
     from wharf.operations import client_setup
 
-    settings = state.settings()
-    if url:
-        address = _address(url, settings, named="index" in state.options or bool(os.environ.get("WHARF_INDEX")))
-    else:
-        address = IndexAddress(root=f"http://127.0.0.1:{settings.loopback_port}/", run=True)
+    settings, address = _settings_and_address(state, url)
     called = setup_by_client.check_name(name, client)
     if not setup_by_client.needs_file(client, address):
         file = None
@@ -85,13 +85,27 @@ def setup_command(state: State, client: Client, url: str | None, name: str | Non
     )
 
 
-def _address(url: str, settings: Settings, *, named: bool) -> IndexAddress:
-    """The address at which clients find the index. `named`: the person names an index. The default one is at the root."""
+def _settings_and_address(state: State, url: str | None) -> tuple[Settings | None, IndexAddress]:
+    """The settings of the repository, if it is not a server that is named; and where clients find the index."""
+    from wharf.clients.index_address import IndexAddress
+
+    server = state.server()
+    if server is not None:
+        return None, _address(url or str(server.address), server.index or server.habit)
+    settings = state.settings()
+    if not url:
+        return settings, IndexAddress(root=f"http://127.0.0.1:{settings.loopback_port}/", run=True)
+    named = "index" in state.options or os.environ.get("WHARF_INDEX")
+    return settings, _address(url, settings.index if named else None)
+
+
+def _address(url: str, index: str | None) -> IndexAddress:
+    """The address at which clients find the index that the person names, if any. The default one is at the root."""
     from wharf.clients.index_address import address_of_index, parse_index_address
     from wharf.index.index_name import DEFAULT_INDEX
 
     address = parse_index_address(url)
-    return address_of_index(address, settings.index) if named and settings.index != DEFAULT_INDEX else address
+    return address if index is None or index == DEFAULT_INDEX else address_of_index(address, index)
 
 
 def _lines(text: str, file: Path | None, done: Written | None, notes: list[str]) -> Iterator[str]:
@@ -103,13 +117,13 @@ def _lines(text: str, file: Path | None, done: Written | None, notes: list[str])
     yield from (f"- {note}" for note in notes)
 
 
-def _which_token(settings: Settings, address: IndexAddress) -> Iterator[str]:
-    """Whose token is meant: that depends on the repository, not on the address."""
+def _which_token(settings: Settings | None, address: IndexAddress) -> Iterator[str]:
+    """Whose token is meant: that depends on the repository, not on the address. None: only the server knows it."""
     if address.run:
         yield "No token is needed: `wharf run` makes a password for each command."
-    elif not isinstance(settings.place, Path):
+    elif settings is not None and not isinstance(settings.place, Path):
         yield f"TOKEN is a GitHub token that may read {settings.place} (`wharf doctor`), unless everybody may read the index."
-    elif settings.place.is_dir():
+    elif settings is not None and isinstance(settings.place, Path) and settings.place.is_dir():
         yield "TOKEN is a wharf token (`wharf token create NAME`), unless everybody may read the index."
     else:
         yield (

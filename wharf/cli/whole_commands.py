@@ -21,7 +21,7 @@ _OF_INDEX: Final = frozenset(
 )
 """The commands for which --index chooses the index that they are about."""
 OVER_A_SERVER: Final = frozenset(
-    {*("publish", "list", "show", "log", "yank", "unyank", "status", "remove", "promote", "restore", "token")}
+    {*("publish", "list", "show", "log", "yank", "unyank", "status", "remove", "promote", "restore", "token", "setup")}
 )
 """The commands that take --server, as `server_settings.VERBS` has them, which is too much to import for a message."""
 _WITHOUT_MORE: Final = frozenset(

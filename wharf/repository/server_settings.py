@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 VERBS: Final = (
     *("publish", "list", "show", "log", "yank", "unyank", "status", "remove", "promote", "restore"),
-    "token",
+    *("token", "setup"),
 )
-"""The commands that work with a server."""
+"""The commands that work with a server, or are about one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
