@@ -444,3 +444,17 @@ def test_a_record_that_no_reader_takes_is_mended_as_the_documentation_says(
         subprocess.run(["git", *words], check=True, capture_output=True)
     assert verify(repository).ok
     assert names(put(repository, wheel)) == ([], [wheel.name])
+
+
+def test_a_store_is_copied_while_it_is_used_index_first(repository: Repository, store: Path, tmp_path: Path) -> None:
+    """As docs/server.md says it: of what is published meanwhile, the copy has the bytes and no name."""
+    put(repository, make_wheel(tmp_path))
+    copy = tmp_path / "copy"
+    subprocess.run(["git", "clone", "--quiet", "--mirror", store / "index.git", copy / "index.git"], check=True, timeout=60)
+    put(repository, make_wheel(tmp_path, version="2.0"))
+    shutil.copytree(store / "assets", copy / "assets")
+    with open_repository(Settings(place=copy)) as copied:
+        assert [each.kind for each in verify(copied).problems] == ["unnamed-bytes"]
+        assert list(copied.branch.snapshot().versions("demo")) == ["1.0"]
+        assert names(put(copied, make_wheel(tmp_path, version="2.0"))) == (["demo-2.0-py3-none-any.whl"], [])
+        assert verify(copied).ok
