@@ -305,11 +305,11 @@ def test_the_server_outlives_odd_commits_and_a_fault_of_its_own(
     put(make_wheel(tmp_path))
     edit_by_hand(store, "projects/README.md", b"# what this is")
     soon(lambda: client.get("/simple/demo/").status_code == 200)
-    stamp = repository.branch.stamp
-    monkeypatch.setattr(repository.branch, "stamp", lambda: 1 / 0)
+    stamp = repository.branch.stamp_of_all
+    monkeypatch.setattr(repository.branch, "stamp_of_all", lambda: 1 / 0)
     soon(lambda: client.get("/healthz").json() == {"status": "stale"})
     assert client.get("/simple/demo/").status_code == 200
-    monkeypatch.setattr(repository.branch, "stamp", stamp)
+    monkeypatch.setattr(repository.branch, "stamp_of_all", stamp)
     put(make_wheel(tmp_path, "other"))
     soon(lambda: client.get("/simple/other/").status_code == 200)
     soon(lambda: client.get("/healthz").json() == {"status": "ok"})

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.routing import Mount
 
 from wharf.errors import WharfError
@@ -18,9 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
-    from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from wharf.server.web.routes import Routes
     from wharf.server.web.webhook import Webhook
@@ -32,6 +33,7 @@ Answering: TypeAlias = "Callable[[Request], Awaitable[Response]]"
 
 METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
+_UPLOADS = re.compile(r"(?:/([^/]+))?/legacy/?")
 _LIKE_A_PROJECT = re.compile(r".*/[A-Za-z0-9._-]+/")
 """What an installer asks for that was given another address than that of the index."""
 
@@ -42,7 +44,7 @@ def router(
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
     more: Mapping[str, Answering],
     apis: Mapping[str, ASGIApp],
-) -> FastAPI:
+) -> ASGIApp:
     """The router. `lifespan` is what runs for as long as the server does; without a `webhook` GitHub is not listened to.
 
     `more` answers every method at further addresses, which are patterns of Starlette. `apis` answer all that is below a path.
@@ -54,7 +56,7 @@ def router(
     app.add_api_route("/", routes.home, methods=["GET", "HEAD"])
     app.add_api_route("/{index}/", routes.home_of_index, methods=["GET", "HEAD"])
     for path in ("/legacy/", "/legacy", "/{index}/legacy/", "/{index}/legacy"):
-        app.add_route(path, routes.upload, methods=["POST"])  # what FastAPI does beside that takes longer than to read the form
+        app.add_route(path, routes.upload, methods=["POST"])  # any other method is refused
     app.add_api_route("/healthz", routes.healthz, methods=["GET", "HEAD"])
     for path, answering in more.items():
         app.add_route(path, answering, methods=METHODS)
@@ -64,7 +66,21 @@ def router(
         app.router.routes.append(mount)
     if webhook is not None:
         app.add_api_route("/-/webhook/github", webhook.take, methods=["POST"])
-    return app
+    return partial(_uploads_first, routes, app)
+
+
+async def _uploads_first(routes: Routes, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer an upload; all else is for the application, whose ways to one of many addresses take longer than a form."""
+    found = _UPLOADS.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+    if found is None:
+        await app(scope, receive, send)
+        return
+    request = Request({**scope, "path_params": {} if found[1] is None else {"index": found[1]}}, receive, send)
+    try:
+        response = await routes.upload(request)
+    except WharfError as error:
+        response = await _on_error(request, error)
+    await response(request.scope, receive, send)
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
