@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from wharf.server.rules import Rules
     from wharf.server.web.fastapi_router import Answering
     from wharf.server.web.quota_wait import Sleep
+    from wharf.server.web.reserved_names import ReservedNames
     from wharf.server.web.routes import RenderHome
 
 log = logging.getLogger("wharf")
@@ -91,7 +92,7 @@ def make_app(
     begin = [refresher.forever, *([fall_through.prepare, work.sweep] if rules.password is None else [])]
     lifespan, more = partial(_lifespan, begin, past.close), _sessions(work, repository, rules, refusals)
     index, root = repository.branch.index, rules.root_path.rstrip("/")
-    uploads = _uploads(repository, rules, clock)
+    uploads = _uploads(repository, rules, work.reserved, clock)
     routes = Routes(access, index, cache, refresher, refresh, uploads, sleep, root, _home(rules), fall_through, past, refusals)
     api = ManagementApi(repository, access, cache, refresh, history, root=root, sleep=sleep, clock=clock, refusals=refusals)
     apis: dict[str, ASGIApp] = {"/-/api": api} if rules.password is None else {}
@@ -150,9 +151,10 @@ def _fall_through(
     )
 
 
-def _uploads(repository: Repository, rules: Rules, clock: Callable[[], float]) -> UploadApi:
+def _uploads(repository: Repository, rules: Rules, reserved: ReservedNames, clock: Callable[[], float]) -> UploadApi:
     folder = upload_folder(repository, rules)
-    return UploadApi(repository, rules.upload_limit, strict=rules.strict_uploads, folder=folder, clock=clock)
+    strict = rules.strict_uploads
+    return UploadApi(repository, rules.upload_limit, strict=strict, folder=folder, reserved=reserved, clock=clock)
 
 
 def _sessions(work: SessionWork, repository: Repository, rules: Rules, refusals: RefusalLog | None) -> Mapping[str, Answering]:

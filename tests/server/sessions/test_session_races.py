@@ -16,6 +16,7 @@ import pytest
 from tests.makers import make_sdist, make_wheel
 from tests.server.running import soon
 from tests.server.session_client import BATCH_TYPE, SessionClient, path_of, sessions
+from tests.server.test_server import form
 from wharf.assets.session_folder import FolderSessions
 from wharf.errors import StorageError
 from wharf.operations import upload_session_publish
@@ -135,6 +136,11 @@ def test_a_publish_that_takes_long_is_told_by_the_session(
         assert refused.status_code == 409
     assert client.begin().status_code == 409
     assert client.http.get(session["links"]["stage"]).status_code == 200
+    for name in ("demo-1.0-py3-none-any.whl", "Demo-1.0.0-py3-none-any.whl"):
+        wheel = wheel.rename(tmp_path / name)
+        refused = client.http.post("/legacy/", auth=client.auth, **form(wheel))
+        assert (refused.status_code, "is being published" in refused.text) == (409, True), refused.text
+    assert client.http.post("/legacy/", auth=client.auth, **form(make_wheel(tmp_path, "other"))).status_code == 200
     free.set()
     soon(lambda: client.status(session) == "published")
     assert client.get("/simple/demo/").status_code == 200  # who is told so finds it
@@ -154,8 +160,10 @@ def test_a_publish_that_fails_when_nobody_waits_is_told_by_the_session(
         patch.setattr(session_api, "ANSWER_WITHIN", 0.05)
         session = client.staged(make_wheel(tmp_path))
         assert client.publish(session).status_code == 202
+        assert client.http.post("/legacy/", auth=client.auth, **form(make_wheel(tmp_path))).status_code == 409
         free.set()
         soon(lambda: client.status(session) == "error")
+        assert client.http.post("/legacy/", auth=client.auth, **form(make_wheel(tmp_path))).status_code == 200, "it is free"
     now = client.get(session["links"]["session"]).json()
     assert now["notices"] == ["The disk is full."]
     client.upload(session, make_sdist(tmp_path))

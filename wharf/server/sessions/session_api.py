@@ -199,7 +199,7 @@ class SessionApi:
         return session_answer(201, session, call.at, (("location", call.at.session(session)),), staged=False)
 
     def _carry_out(self, id_: str, call: Call, body: bytes, waiting: _Waiting, work: Work) -> UploadSession | None:
-        work.session(id_)
+        session = work.session(id_)
         check_document(body)
         how = SessionPublish(
             actor=call.uploader.name if call.uploader.token is None else None,  # GitHub tells whose token it is
@@ -210,7 +210,8 @@ class SessionApi:
             heard=waiting.decide,
             now=work.now,
         )
-        return publish_session(work.repository, work.store, id_, how)
+        with self._work.reserved.held(work.index, session.files):
+            return publish_session(work.repository, work.store, id_, how)
 
     async def _announce(self, id_: str, call: Call) -> Answer:
         body = await call.body()

@@ -18,6 +18,7 @@ from wharf.server.access.borrowed_tokens import as_server_error
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http.answer import Answer
 from wharf.server.web.quota_wait import Crowd, QuotaWait
+from wharf.server.web.reserved_names import ReservedNames
 from wharf.server.web.uploader_rights import UploaderRights
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ class SessionWork:
         self.access = access
         self.refresher = refresher
         self.refresh = refresh
+        self.reserved = ReservedNames()
+        """The names of files that are being published by sessions."""
         self.takes_batches = repository.github is None
         """Whether many files may come in one request: on GitHub each file is an upload of its own."""
         self._own = repository

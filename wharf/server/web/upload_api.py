@@ -27,6 +27,7 @@ from wharf.server.access.borrowed_tokens import as_server_error
 from wharf.server.daemon_threads import DaemonThreads
 from wharf.server.http.request_body import check_length, pieces
 from wharf.server.web import upload_form_parser
+from wharf.server.web.reserved_names import ReservedNames
 from wharf.server.web.upload_checks import check_form
 from wharf.server.web.upload_form import UploadLimits
 from wharf.server.web.upload_groups import UploadGroups
@@ -126,6 +127,7 @@ class UploadApi:
         *,
         strict: bool = False,
         folder: Path | None = None,
+        reserved: ReservedNames | None = None,
         clock: Callable[[], float] = elapsed,
     ) -> None:
         self._own = repository.remembering()
@@ -134,6 +136,7 @@ class UploadApi:
         self._limit = limit
         self._strict = strict
         self._folder = folder
+        self._reserved = reserved or ReservedNames()
         self._unfinished = 0
         self._checks = DaemonThreads("check", CHECKS)
         self._threads = DaemonThreads("upload", 1)  # GitHub may hang, and a server that is told to end ends all the same
@@ -255,7 +258,10 @@ class UploadApi:
             try:
                 done = publish_group(
                     repository,
-                    [Member(inputs=[each.given], check=check) for each in uploads],
+                    [
+                        Member(inputs=[each.given], check=self._reserved.guard(check, key.index, each.given.filename))
+                        for each in uploads
+                    ],
                     # GitHub tells whose token it is when it takes the file.
                     actor=uploader.name if uploader.token is None else None,
                     create=repository.github is None,  # of a folder, the server looked at its start what is there
