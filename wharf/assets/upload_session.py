@@ -110,16 +110,25 @@ class UploadSession:
         return self.expires if self.ended is None else self.ended + REMEMBERED
 
     def key(self, number: int) -> str:
-        """What names an upload of a file in addresses. It follows from the token, and does not tell it."""
-        digest = hmac.new(self.token.reveal().encode(), f"file {number}".encode(), hashlib.sha256).hexdigest()
-        return f"{number}-{digest[:32]}"
+        """What names an upload of a file in addresses. It follows from the token, and does not tell it.
+
+        Its second half is of the name of the file: two servers over GitHub may give one number to two files.
+        """
+        file = self.numbered(number)
+        named = "" if file is None else file.filename
+        return f"{number}-{self._digest(f'file {number}')}{self._digest(f'file {number} {named}')}"
+
+    def _digest(self, text: str) -> str:
+        return hmac.new(self.token.reveal().encode(), text.encode(), hashlib.sha256).hexdigest()[:16]
 
     def number_of(self, key: str) -> int | None:
         """The number of the upload that a key names; None if it names none of this session. It may be deleted by now."""
         found = _KEY.fullmatch(key)
-        if found is None or int(found[1]) >= self.taken or not hmac.compare_digest(self.key(int(found[1])), key):
+        if found is None or int(found[1]) >= self.taken:
             return None
-        return int(found[1])
+        number = int(found[1])
+        of_a_file = len(key) if self.numbered(number) else -16
+        return number if hmac.compare_digest(self.key(number)[:of_a_file], key[:of_a_file]) else None
 
     def numbered(self, number: int) -> SessionFile | None:
         """The file of that number, unless it was deleted."""

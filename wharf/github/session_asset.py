@@ -7,19 +7,39 @@ import io
 import tempfile
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from wharf.errors import StorageError
+from wharf.errors import ConflictError, StorageError
+from wharf.github import release_listing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from _typeshed import WriteableBuffer
 
+    from wharf.assets.upload_session import UploadSession
     from wharf.github.api import GitHub
     from wharf.github.release_listing import Stored
     from wharf.transport.http_client import Download
+
+_MOST_NAMED = 10
 
 
 def opened(github: GitHub, stored: Stored) -> BinaryIO:
     """The bytes of an asset at their beginning. Nothing is asked for before the first of them is read."""
     return cast("BinaryIO", io.BufferedReader(_LaterFile(github, stored)))
+
+
+def refuse_unnamed(assets: Sequence[Stored], session: UploadSession) -> None:
+    """Raise ConflictError for assets that a session does not name, where they are more than the files that were deleted.
+
+    A server announced and took them, and another one, which had read the text before, wrote over that.
+    """
+    named = {release_listing.letters(each) for each in session.files}
+    unnamed = [each.name for each in assets if each.state == "uploaded" and release_listing.letters(each.name) not in named]
+    if len(unnamed) > session.taken - len(session.files):
+        raise ConflictError(
+            f"The session lost its entry for {' or '.join(unnamed[:_MOST_NAMED])}, of which the bytes are there.",
+            "Begin its upload again, which is enough. If it does not belong to the release, delete it then.",
+        )
 
 
 class _LaterFile(io.RawIOBase):

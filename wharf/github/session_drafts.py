@@ -209,14 +209,19 @@ class SessionDrafts:
         self._memory.forget(listed.id)
 
     def ready(self, session: UploadSession) -> None:
-        """Leave only the files of the session in the draft, and give it the mark of their set. A release has it already."""
+        """Leave only the files of the session in the draft, and give it the mark of their set. A release has it already.
+
+        Raises ConflictError where that would drop what a server took: see `refuse_unnamed`.
+        """
         if self._is_release(session.id):
             return
         listed = self._memory.draft(self._token, release_of(session.id)) or self._writer.read(session.id)
         found = session_in(listed)
         if found is None or {*map(_key, found.session.files.values())} != {*map(_key, session.files.values())}:
             raise ConflictError("The session was changed while it was published.", "Look at its files, and publish it again.")
-        for each in self._github.rest.assets(listed.id):
+        assets = [*self._github.rest.assets(listed.id)]
+        session_asset.refuse_unnamed(assets, session)
+        for each in assets:
             if not any(each.holds(file) and release_listing.same_name(each.name, file.filename) for file in files_of(session)):
                 self._github.rest.delete_asset(each.id)
         self._memory.end(self._token, session)

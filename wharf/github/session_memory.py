@@ -48,7 +48,7 @@ class SessionMemory:
         self._turns = tuple(threading.Lock() for _ in range(_STRIPES))
         self._drafts: OrderedDict[tuple[str, int], tuple[float, Listed]] = OrderedDict()
         self._ended: OrderedDict[tuple[str, str], UploadSession] = OrderedDict()
-        self._said: OrderedDict[tuple[str, int], tuple[str | None, tuple[str, ...]]] = OrderedDict()
+        self._said: OrderedDict[tuple[str, int, str], tuple[str | None, tuple[str, ...]]] = OrderedDict()
         self._publishing: set[int] = set()
         self._shown: bool | None = None
         self._ask_again = 0.0
@@ -91,7 +91,7 @@ class SessionMemory:
         with self._lock:
             for each in session.files.values():
                 if each.state == COMPLETED and (each.requires_python or each.notices):
-                    self._said[session.id, each.number] = each.requires_python, each.notices
+                    self._said[session.id, each.number, each.filename] = each.requires_python, each.notices
             while len(self._said) > _SAID:
                 self._said.popitem(last=False)
 
@@ -100,7 +100,7 @@ class SessionMemory:
         files = dict(session.files)
         with self._lock:
             for name, each in session.files.items():
-                said = self._said.get((session.id, each.number))
+                said = self._said.get((session.id, each.number, name))
                 if said is not None and each.state == COMPLETED and each.requires_python is None and not each.notices:
                     files[name] = replace(each, requires_python=said[0], notices=said[1])
         return replace(session, files=files)

@@ -100,6 +100,8 @@ def _carry_out(repository: Repository, store: SessionStore, session: UploadSessi
     inputs = []
     for each in session.files.values():
         checked = how.kept.get(session.id, each.number)
+        if checked is not None and (checked.filename, checked.sha256) != (each.filename, each.sha256):
+            checked = None  # another server gave the number to another file
         if checked is None and repository.github is None:
             checked = _checked(store, session, each, how)
         inputs.append(
