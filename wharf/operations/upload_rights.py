@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from wharf.errors import MayNotWriteError, NotAllowedError
 from wharf.index import name_globs, wharf_toml
@@ -72,20 +72,25 @@ class AllOf:
 
 @dataclass(frozen=True, slots=True)
 class TokenLimits:
-    """What a wharf token may write to an index: the projects whose names match one of its globs, and no settings."""
+    """What a wharf token may write to an index: the projects whose names match one of its globs, and no settings.
+
+    `scope` is what it may do there.
+    """
 
     name: str
     projects: tuple[str, ...]
     index: str
+    scope: Literal["publish", "manage"] = "publish"
 
     def __call__(self, settings: IndexSettings, projects: Collection[str]) -> None:
         """Raise MayNotWriteError for the first project that it may not write."""
         del settings
+        scope = "" if self.scope == "publish" else f" --scope {self.scope}"
         for each in projects:
             if not name_globs.matches(self.projects, each):
                 raise MayNotWriteError(
                     f"The token {self.name!r} may write {', '.join(self.projects)}, and not {each}.",
-                    f"`wharf token create NAME --index {self.index} --project {each}` makes one that may.",
+                    f"`wharf token create NAME{scope} --index {self.index} --project {each}` makes one that may.",
                 )
 
     def of_settings(self, settings: IndexSettings, keys: Collection[str]) -> None:

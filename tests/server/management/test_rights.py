@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -115,6 +117,24 @@ def test_each_route_with_each_kind_of_token(api: httpx.Client, filled: Repositor
         assert ("www-authenticate" in answer.headers) is (refused == 401), route
         assert secret is None or secret not in answer.text
         assert filled.branch.tip() == tip, route
+
+
+@pytest.mark.parametrize("kind", ["publish", "manage another project", "manage another index"])
+def test_a_token_made_as_a_refusal_says_it_may(api: httpx.Client, filled: Repository, kind: str) -> None:
+    new = KINDS[kind][0]
+    assert isinstance(new, NewToken)
+    refused = ask(api, filled, "yank", auth=("x", filled.tokens.add(new).reveal()))
+    words = re.search("`wharf token create NAME (.+?)`", problem(refused, 403, refused.json()["code"])["detail"])
+    assert words is not None
+    typed = shlex.split(words[1])
+    said = dict(zip(typed[::2], typed[1::2], strict=True))
+    better = NewToken(
+        name="better",
+        scope="manage" if said.get("--scope") == "manage" else "publish",
+        indexes=[said["--index"]] if "--index" in said else [],
+        projects=[said["--project"]] if "--project" in said else [],
+    )
+    assert ask(api, filled, "yank", auth=("x", filled.tokens.add(better).reveal())).status_code == 200
 
 
 @pytest.mark.parametrize("route", [route for route, (right, *_) in ROUTES.items() if right in {"demo", "other"}])

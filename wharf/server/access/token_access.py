@@ -160,7 +160,7 @@ class TokenAccess(Access):
 def _of_another_index(token: Token, index: str) -> Answer:
     own = ", ".join(token.indexes or ())
     limits = "".join(f" --project {shlex.quote(each)}" for each in token.projects or ())
-    scope = " --scope read" if token.scope == "read" else ""
+    scope = "" if token.scope == "publish" else f" --scope {token.scope}"
     hint = f"`wharf token create NAME{scope} --index {shlex.quote(index)}{limits}` makes one that is."
     return failure(NotAllowedError(f"This token is for {own}, and not for the index {index!r}.", hint))
 

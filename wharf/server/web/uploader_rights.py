@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from wharf.operations.upload_rights import AllOf, GitHubRights, KeptAnswers, TokenLimits
 
@@ -26,7 +26,8 @@ class UploaderRights:
         """The check for an upload to a repository, which acts with the uploader's token if there is one."""
         checks: list[Check] = []
         if uploader.projects is not None:
-            checks.append(TokenLimits(uploader.name, uploader.projects, repository.branch.index))
+            scope: Literal["publish", "manage"] = "manage" if uploader.may_manage else "publish"
+            checks.append(TokenLimits(uploader.name, uploader.projects, repository.branch.index, scope))
         if repository.github is not None:
             checks.append(GitHubRights(repository.github, asks=self._asks, kept=self._kept))
         return AllOf(tuple(checks))
