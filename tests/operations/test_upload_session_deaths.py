@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -13,9 +14,10 @@ from tests.makers import make_sdist, make_wheel
 from wharf.assets.session_folder import FolderSessions
 from wharf.assets.session_requests import FileAsked, ReleaseAsked
 from wharf.errors import ConflictError, NotFoundError, StorageError
-from wharf.operations import upload_session_publish
+from wharf.operations import upload_session_batch, upload_session_publish
 from wharf.operations.publish import publish
 from wharf.operations.upload_rights import NO_LIMITS
+from wharf.operations.upload_session_batch import ComingFile, announce_batch, keep_batch
 from wharf.operations.upload_session_files import (
     Digests,
     KeptDistributions,
@@ -105,6 +107,52 @@ def test_a_publish_that_dies_is_published_by_the_next(
     assert len(project.files) == 2
     with pytest.raises(NotFoundError):
         repository.sessions.open(session.id, next(iter(session.files.values())))
+
+
+@pytest.mark.parametrize("step", ["reserved", "first", "last", "completed"])
+def test_a_batch_that_dies_is_there_as_a_whole_or_not_at_all(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    paths, session = [make_wheel(tmp_path), make_sdist(tmp_path)], staged(repository)
+    with monkeypatch.context() as patch:
+        kept = FolderSessions.keep
+        if step == "reserved":
+            patch.setattr(upload_session_batch, "sync_together", _dies)
+        elif step == "first":
+            patch.setattr(FolderSessions, "keep", _dies_after(kept))
+        elif step == "last":
+            patch.setattr(upload_session_batch, "_completed", _dies)
+        else:
+            patch.setattr(upload_session_batch, "_completed", _dies_after(upload_session_batch._completed))
+        patch.setattr(FolderSessions, "drop", lambda *_: None)  # who is dead deletes nothing
+        with pytest.raises(Death):
+            batch(repository, session, *paths)
+    found = repository.sessions.get(session.id)
+    assert found is not None
+    assert sorted(found.files) == (sorted(path.name for path in paths) if step == "completed" else [])
+    after = batch(repository, found, *paths)
+    assert {each.state for each in after.files.values()} == {"completed"}
+    assert len(after.files) == 2
+    done = publish_session(repository, repository.sessions, session.id, how())
+    assert done is not None
+    assert done.state == "published"
+
+
+def batch(repository: Repository, session: UploadSession, *paths: Path) -> UploadSession:
+    """The session with these files, which came in one request."""
+    store, snapshot = repository.sessions, repository.branch.snapshot()
+    asked = [FileAsked(path.name, path.stat().st_size, {"sha256": sha256_of(path)}) for path in paths]
+    come = []
+    for path, file in zip(paths, announce_batch(store, session, asked, snapshot, LIMIT), strict=True):
+        digests, scratch = Digests(file.hashes), store.scratch(session.id)
+        scratch.write_bytes(path.read_bytes())
+        digests.update(path.read_bytes())
+        come.append(ComingFile(file, scratch, digests))
+    return keep_batch(store, session.id, come, limit=LIMIT, strict=False)[0]
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_the_next_publish_need_not_be_told_of_the_dead_one(

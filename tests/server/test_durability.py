@@ -93,7 +93,7 @@ def test_what_was_acknowledged_is_in_what_a_trace_of_system_calls_leaves(tmp_pat
     replay.check()
     digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in wheels.iterdir()}
     session, *uploads = replay.marks
-    assert sorted([*uploads, "staged-1.0-py3-none-any.whl"]) == sorted(digests)
+    assert sorted([*uploads, *(name for name in digests if name.startswith("staged-"))]) == sorted(digests)
     marks, chance = [at for at, call in enumerate(calls) if "access" in call], random.Random(7)
     for names in Names:
         replay = traced_disk.Replay(trace, store, before, by_journal=names is Names.BY_JOURNAL)
@@ -113,7 +113,7 @@ def check_staged(store: Path, session_id: str, digests: dict[str, str]) -> None:
         session = repository.sessions.get(session_id)
         assert session is not None
         assert session.state == "open"
-        assert [*session.files] == ["staged-1.0-py3-none-any.whl"]
+        assert sorted(session.files) == sorted(name for name in digests if name.startswith("staged-"))
         for name, file in session.files.items():
             with repository.sessions.open(session_id, file) as staged:
                 assert hashlib.sha256(staged.read()).hexdigest() == digests[name]

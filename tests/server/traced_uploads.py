@@ -22,7 +22,10 @@ def main(store: Path, folder: Path, token: str) -> None:
     uploads.told = traced_disk.mark
     with served(store) as (url, _):
         with httpx.Client(base_url=url, timeout=60) as client:
-            session = SessionClient(client, ("__token__", token)).staged(make_wheel(folder, "staged"), name="staged")
+            sessions = SessionClient(client, ("__token__", token))
+            session = sessions.staged(make_wheel(folder, "staged"), name="staged")
+            together = [make_wheel(folder, "staged", tag=f"cp3{number}-none-any") for number in range(3)]
+            sessions.batch(session, *together).raise_for_status()
         traced_disk.mark(session["links"]["session"].rpartition("/")[2])
         with uploads.under_way(url, token) as threads:
             for thread in threads:

@@ -5,7 +5,6 @@ Times are UTC, in whole seconds. What a session may do next is in `upload_sessio
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 import secrets
@@ -119,7 +118,7 @@ class UploadSession:
         return f"{number}-{self._digest(f'file {number}')}{self._digest(f'file {number} {named}')}"
 
     def _digest(self, text: str) -> str:
-        return hmac.new(self.token.reveal().encode(), text.encode(), hashlib.sha256).hexdigest()[:16]
+        return hmac.digest(self.token.reveal().encode(), text.encode(), "sha256").hex()[:16]
 
     def number_of(self, key: str) -> int | None:
         """The number of the upload that a key names; None if it names none of this session. It may be deleted by now."""

@@ -157,4 +157,4 @@ def _document(status: int, said: dict[str, Json], headers: Iterable[tuple[str, s
 
 
 def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{moment.isoformat()[:19]}Z"
