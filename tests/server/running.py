@@ -32,6 +32,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: object = None) -> None:
         await super().startup()
+        await self.on_tick(0)  # from here on answers have a Date
         _loops.add(asyncio.get_running_loop())
         self.ready.set()
 

@@ -14,7 +14,7 @@ only what it needs. A command only parses options, calls an operation and shows 
 - `messages`: texts and documents as they are printed. `whole_commands`: commands in messages, completed by the options that the
   person gave.
 - `result_lines`: what came of a verb in lines for people, made from its JSON document.
-- Over a server: `server_verbs` (each verb), `server_publish` and `server_tokens`.
+- Over a server: `server_verbs` (each verb), `server_publish`, `server_removal` and `server_tokens`.
 - `output`, `progress`, `progress_bars`: what results and progress look like.
 - `publish_messages`: what `wharf publish` says. `serve_messages`: what `wharf serve` says when it answers.
 - For `wharf run`: `child_process` (the command), `index_thread` (the index beside it), `run_sharing` (the port of several

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from wharf.index.moment import Moment
     from wharf.model import Project
     from wharf.operations.promote import Wanted
-    from wharf.operations.removal_choice import WantedRemoval
     from wharf.repository.server_index import ServerIndex
     from wharf.repository.server_settings import ServerSettings
 
@@ -55,7 +54,8 @@ def last_line(index: ServerIndex, commit: object) -> str:
     return f"index {index.name!r} of {index.where}: {f'commit {commit}' if commit else 'unchanged'}"
 
 
-def _show(state: State, index: ServerIndex, answer: Mapping[str, Any], lines: Iterable[str]) -> None:
+def show_change(state: State, index: ServerIndex, answer: Mapping[str, Any], lines: Iterable[str]) -> None:
+    """Print what came of a change of an index."""
     commit = answer.get("commit")
     rest = {key: value for key, value in answer.items() if key not in {"repository", "index", "commit"}}
     state.result({**where_of_server(index, commit), **rest}, [*lines, last_line(index, commit)])
@@ -69,7 +69,7 @@ def yank(state: State, server: ServerSettings, project: str, version: str, file:
             answer = index.change(answers.YankResult, "DELETE", *parts, query={"file": file})
         else:
             answer = index.change(answers.YankResult, "PUT", *parts, query={"file": file}, document={"reason": reason})
-        _show(state, index, answer, result_lines.yank(answer, "unyanked" if reason is None else "yanked"))
+        show_change(state, index, answer, result_lines.yank(answer, "unyanked" if reason is None else "yanked"))
 
 
 def status(state: State, server: ServerSettings, project: str, marker: str, reason: str | None) -> None:
@@ -77,30 +77,7 @@ def status(state: State, server: ServerSettings, project: str, marker: str, reas
     with server_index(state, server) as index:
         wanted = {"status": marker, "reason": reason}
         answer = index.change(answers.StatusResult, "PUT", "projects", project, "status", document=wanted)
-        _show(state, index, answer, result_lines.status(answer))
-
-
-def remove(
-    state: State, server: ServerSettings, wanted: Sequence[WantedRemoval], *, age: str | None, reason: str, yes: bool
-) -> None:
-    """`wharf remove`, of releases or one file by their exact versions."""
-    refuse_options(older_than=age)
-    if any(each.is_glob for each in wanted):
-        raise UsageError(
-            "Over a server, `wharf remove` takes releases by their exact versions.",
-            "`wharf show PROJECT` shows them. Where the repository is, a glob works too, with --repo.",
-        )
-    releases = [{"project": each.project, "version": each.version, "file": each.filename} for each in wanted]
-    document = {"releases": releases, "reason": reason}
-    with server_index(state, server) as index:
-        if not yes:
-            tried = index.change(answers.RemovalResult, "POST", "remove", document={**document, "dry_run": True})
-            question = result_lines.removal_question(tried, whole=all(each.filename is None for each in wanted))
-            state.confirm(question, yes=False, lines=result_lines.removal_listed(tried))
-        answer = index.change(answers.RemovalResult, "POST", "remove", document=document)
-        if answer["kept"]:
-            state.warn(f"The bytes of {len(answer['kept'])} file(s) are still stored. The log of the server may say why.")
-        _show(state, index, answer, result_lines.removal(answer))
+        show_change(state, index, answer, result_lines.status(answer))
 
 
 def promote(
@@ -117,7 +94,7 @@ def promote(
         answer = index.change(answers.PromotionResult, "POST", "promote", document=document)
         for warning in result_lines.promotion_warnings(answer):
             state.warn(warning)
-        _show(state, index, answer, result_lines.promotion(answer, "would promote" if dry_run else "promoted"))
+        show_change(state, index, answer, result_lines.promotion(answer, "would promote" if dry_run else "promoted"))
 
 
 def restore(state: State, server: ServerSettings, moment: str, projects: Sequence[str], *, dry_run: bool, yes: bool) -> None:
@@ -132,7 +109,7 @@ def restore(state: State, server: ServerSettings, moment: str, projects: Sequenc
             answer = index.change(answers.RestorationResult, "POST", "restore", document={**asked, "dry_run": False})
         for warning in result_lines.restoration_warnings(answer):
             state.warn(warning)
-        _show(state, index, answer, result_lines.restoration(answer, changes=changes, dry_run=dry_run))
+        show_change(state, index, answer, result_lines.restoration(answer, changes=changes, dry_run=dry_run))
 
 
 def list_projects(state: State, server: ServerSettings) -> None:

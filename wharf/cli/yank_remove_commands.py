@@ -94,9 +94,9 @@ def remove_command(state: State, words: tuple[str, ...], age: str | None, reason
     wanted = parse_removals(words)
     span = None if age is None else parse_age(age)
     if (server := state.server()) is not None:
-        from wharf.cli import server_verbs
+        from wharf.cli import server_removal
 
-        server_verbs.remove(state, server, wanted, age=age, reason=reason, yes=yes)
+        server_removal.remove(state, server, wanted, older_than=span, age=age, reason=reason, yes=yes)
         return
     with state.repository(reading=True) as repository:
         before = None if span is None else datetime.fromtimestamp(repository.branch.now(), UTC) - span

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from wharf.index.change import Outcome
-    from wharf.index.snapshot import Snapshot
+    from wharf.index.change import Outcome, Records
     from wharf.model import Release
 
 
@@ -43,7 +42,7 @@ class RemovalChoice:
     notes: tuple[str, ...]
 
 
-def choose(snapshot: Snapshot, wanted: Iterable[WantedRemoval], older_than: datetime | None = None) -> RemovalChoice:
+def choose(snapshot: Records, wanted: Iterable[WantedRemoval], older_than: datetime | None = None) -> RemovalChoice:
     """What is meant, by the index as it is. With `older_than`, only releases whose newest file was uploaded before that.
 
     Raises NotFoundError for a project, a version or a file that never was there; and for a glob that matches no version, but
@@ -70,7 +69,7 @@ def choose(snapshot: Snapshot, wanted: Iterable[WantedRemoval], older_than: date
     return RemovalChoice(leaving=tuple(leaving), outcome=outcome, younger=tuple(younger), notes=tuple(notes))
 
 
-def _spellings(snapshot: Snapshot, wanted: WantedRemoval) -> list[str]:
+def _spellings(snapshot: Records, wanted: WantedRemoval) -> list[str]:
     """The versions of the project that are meant, as they are spelled there."""
     there = snapshot.versions(wanted.project)
     if not wanted.is_glob:
@@ -80,7 +79,7 @@ def _spellings(snapshot: Snapshot, wanted: WantedRemoval) -> list[str]:
 
 
 def _odd(
-    snapshot: Snapshot, wanted: WantedRemoval, found: Sequence[Release], there: Sequence[Release], *, aged: bool
+    snapshot: Records, wanted: WantedRemoval, found: Sequence[Release], there: Sequence[Release], *, aged: bool
 ) -> list[str]:
     """A note for a glob that chooses nothing. Raises NotFoundError where it never matched anything."""
     if found and not there:
