@@ -88,6 +88,37 @@ def test_more_versions_than_a_minute_takes_come_through(world: World, tool: str,
     check(world, *(f"2.{number}" for number in range(VERSIONS)))
 
 
+@pytest.mark.slow
+def test_eight_twines_at_once_are_all_served(world: World) -> None:
+    """More than a minute takes, of one user; each of them has a project, and all of them have one more."""
+    names = [*"abcdefgh"]
+    home = world.root / "home"
+    home.mkdir()
+    env = {"PATH": os.environ["PATH"], "HOME": str(home), "NO_PROXY": "127.0.0.1"}
+    words = ["upload", "--non-interactive", "--disable-progress-bar", "-u", "x", "-p", world.alice, "--repository-url"]
+    with world.serving() as client:
+
+        def run(number: int) -> subprocess.CompletedProcess[str]:
+            paths = [*(world.wheel(names[number], f"{each}.0") for each in (1, 2, 3)), world.wheel("demo", f"2.{number}")]
+            command = [BIN / "twine", *words, f"{client.base_url}/legacy/", *paths]
+            return subprocess.run(
+                [str(word) for word in command], env=env, capture_output=True, text=True, timeout=300, check=False
+            )
+
+        with ThreadPoolExecutor(len(names)) as pool:
+            for done in pool.map(run, range(len(names))):
+                assert done.returncode == 0, done.stdout + done.stderr
+    assert refused(world) == 0
+    assert max(world.slept) <= IN_ALL
+    check(world, *(f"2.{number}" for number in range(len(names))))
+    with world.open(world.alice, "judge") as repository:
+        snapshot = repository.branch.snapshot()
+        for name in names:
+            found = snapshot.project(name)
+            assert found is not None
+            assert {each.version for each in found.releases} == {"1.0", "2.0", "3.0"}
+
+
 def calls(world: World) -> int:
     """How many calls of the API there were, but for those that ask now and then who uploads, and who may read."""
     return sum(call.kind in {"upload", "graphql"} or "/releases" in call.path for call in world.hub.calls)

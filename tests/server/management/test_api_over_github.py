@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tests.server.management.api import BASE, DEMO, MAIN, RELEASE, good, problem
-from tests.server.over_github import World, _quick, world
+from tests.server.over_github import JSON, World, _quick, address, world
 from tests.server.running import soon
 from wharf.index.wharf_toml_change import parse_setting
 from wharf.operations.index_settings import set_settings
+from wharf.operations.publish import publish
+from wharf.operations.publish_inputs import Input
+from wharf.operations.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,6 +73,38 @@ def test_each_route_with_each_kind_of_token(world: World) -> None:
             ("publish", "alice"),
             ("begin", "alice"),
         ]
+
+
+def test_releases_are_promoted_and_restored_with_the_token_of_the_caller(world: World) -> None:
+    with world.open(world.alice, "hers") as repository:
+        publish(repository.of_index("staging"), [Input.of(world.wheel("demo", "2.0"))])
+    wanted = {"from": "staging", "releases": [{"project": "demo", "version": "2.0"}]}
+    carol = world.hub.token("carol", {"acme/pkgs": "write"})
+    with world.serving() as client:
+        before = client.get(MAIN).json()["commit"]
+        for token, status in ((None, 401), (world.bob, 403)):
+            problem(write(client, "POST", f"{MAIN}/promote", wanted, token), status, "not-allowed")
+        world.hub.calls.clear()
+        done = good(client.post(f"{MAIN}/promote", json=wanted, auth=("x", world.alice)))
+        assert (done["from"], [each["version"] for each in done["promoted"]]) == ("staging", ["2.0"])
+        assert client.get("/simple/demo/", headers=JSON).json()["versions"] == ["1.0", "2.0"]
+        assert client.get(address(world.wheel("demo", "2.0"))).status_code == 302
+        assert world.hub.count("upload") == 0
+        problem(client.post(f"{MAIN}/restore", json={"to": before}, auth=("x", world.bob)), 403, "not-allowed")
+        back = good(client.post(f"{MAIN}/restore", json={"to": before, "projects": ["demo"]}, auth=("x", carol)))
+        assert [each["version"] for each in back["left"]] == ["2.0"]
+        assert client.get("/simple/demo/", headers=JSON).json()["versions"] == ["1.0"]
+        assert len(good(client.post(f"{MAIN}/promote", json=wanted, auth=("x", carol)))["promoted"]) == 1
+        entries = good(client.get(f"{MAIN}/log"))["entries"]
+    assert [(each["verb"], each["actor"]) for each in entries][:3] == [
+        ("promote", "carol"),
+        ("restore", "carol"),
+        ("promote", "alice"),
+    ]
+    pushed = [each.login for each in world.hub.calls if each.path.endswith("/git-receive-pack")]
+    assert pushed == ["alice", "carol", "carol"]
+    with world.open(world.alice, "judge") as repository:
+        assert verify(repository).problems == ()
 
 
 def test_tokens_are_those_of_github(world: World) -> None:
