@@ -6,8 +6,6 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
-from starlette.requests import ClientDisconnect
-
 from wharf.errors import TooSlowError, UsageError
 
 if TYPE_CHECKING:
@@ -34,19 +32,18 @@ def check_length(request: Request, limit: int, too_long: WharfError) -> int | No
 
 async def pieces(request: Request, limit: int, too_long: WharfError) -> AsyncIterator[bytes]:
     """The body. Raises `too_long` beyond the limit; TooSlowError for a client that stalls; UsageError for one that is gone."""
-    stream = aiter(request.stream())
     size = waited = since = 0.0
-    while True:
+    more = True
+    while more:
         begun = time.monotonic()
         try:
             async with asyncio.timeout(PATIENCE):
-                piece = await anext(stream, None)
+                message = await request.receive()
         except TimeoutError as error:
             raise _too_slow() from error
-        except ClientDisconnect as error:
-            raise UsageError("The connection ended before the body did.", "Send it again.") from error
-        if piece is None:
-            return
+        if message["type"] == "http.disconnect":
+            raise UsageError("The connection ended before the body did.", "Send it again.")
+        piece, more = message.get("body", b""), message.get("more_body", False)
         waited += time.monotonic() - begun
         since += len(piece)
         size += len(piece)
@@ -56,7 +53,8 @@ async def pieces(request: Request, limit: int, too_long: WharfError) -> AsyncIte
             waited = since = 0
         elif waited > PATIENCE:
             raise _too_slow()
-        yield piece
+        if piece:
+            yield piece
 
 
 def _too_slow() -> TooSlowError:
