@@ -223,6 +223,25 @@ def test_a_problem_of_another_kind_has_the_exit_code_of_its_status(
     assert "errors" not in document or found.message in {"x body.to: y.", "x"}
 
 
+@pytest.mark.parametrize(
+    ("status", "detail", "hint"),
+    [
+        (401, "The server does not know this token.", "WHARF_TOKEN"),
+        (
+            403,
+            "This token may only read. `wharf token create NAME --scope publish` makes one that may upload.",
+            "runs the server",
+        ),
+        (403, "demo is archived; it takes no new files.", ""),
+    ],
+)
+def test_who_is_refused_is_told_whose_turn_it_is(status: int, detail: str, hint: str) -> None:
+    """Over a server no token can make the one that would do."""
+    found = error_of(status, {"code": "not-allowed", "detail": detail}, "h")
+    assert hint in found.hint
+    assert bool(hint) is bool(found.hint)
+
+
 def _settings(port: int, path: str = "", **more: Any) -> ServerSettings:
     return ServerSettings(address=parse_server(f"http://127.0.0.1:{port}/{path}", "the option --server"), source="it", **more)
 

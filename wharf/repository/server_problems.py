@@ -51,7 +51,7 @@ def error_of(status: int, problem: Mapping[str, Any], host: str) -> WharfError:
     family = FAMILIES.get(str(code)) if found else _BY_STATUS.get(status)
     told = str(hint) if _is_text(hint) and _is_text(problem.get("message")) else ""
     said += _parts(problem.get("errors")) if status == 422 else ""
-    error = (family or StorageError)(_bounded(said), _hint(status, host) or _bounded(told))
+    error = (family or StorageError)(_bounded(said), _hint(status, host, said) or _bounded(told))
     if found:
         error.code = str(code)
     return error
@@ -118,7 +118,9 @@ def _bounded(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def _hint(status: int, host: str) -> str:
+def _hint(status: int, host: str, said: str) -> str:
+    if status == 403 and "`wharf token create " in said:
+        return "Whoever runs the server types that, where the repository is: over a server, no token makes one that may more."
     if status == 401:
         return (
             f"Set WHARF_TOKEN to a token of that server, or write a line into ~/.netrc: machine {host} login __token__ "
