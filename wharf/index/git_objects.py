@@ -6,7 +6,6 @@ One `git cat-file --batch` gives them all, which is several times quicker than a
 from __future__ import annotations
 
 import hashlib
-import itertools
 import re
 import threading
 from collections import OrderedDict
@@ -34,7 +33,9 @@ _MAX_OBJECT = 64 << 20  # bytes of one object that are kept in memory; the rest 
 _ID = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _ENTRIES = {2 * width: re.compile(rb"([^ \0]+) ([^\0]+)\0([\s\S]{%d})" % width) for width in (20, 32)}
 _FEW = 50  # objects: who asks for more at once reads an index, of which nothing is worth keeping
-_WINDOW = 200  # objects asked for at once: their ids fit into a pipe, so that neither side waits for the other
+# Bytes of names that are asked for at once. They fit into a pipe, or each side could wait for the other for ever. Linux gives
+# a page only to each pipe of a user who has very many ("pipe(7)").
+_WINDOW = 4096
 
 
 class GitObjects:
@@ -90,10 +91,9 @@ class GitObjects:
 
     def _read(self, names: Iterable[str]) -> list[GitObject | None]:
         found: list[GitObject | None] = []
-        waiting = iter(names)
         with self._lock:
             try:
-                while window := list(itertools.islice(waiting, _WINDOW)):
+                for window in _windows(names):
                     found.extend(self._window(window))
             except BaseException as error:
                 self._process = None  # the next question must not get answers that nobody read
@@ -175,6 +175,21 @@ class GitObjects:
         while left:
             left -= len(stdout.read(min(left, 1 << 20))) or left
         return GitObject(id=words[0].decode(), kind=words[1].decode(), data=data)
+
+
+def _windows(names: Iterable[str]) -> Iterator[list[str]]:
+    """The names, in parts that can be asked for at once."""
+    some: list[str] = []
+    size = 0
+    for name in names:
+        length = 1 + (len(name) if name.isascii() else 4 * len(name))
+        if size + length > _WINDOW and some:
+            yield some
+            some, size = [], 0
+        some.append(name)
+        size += length
+    if some:
+        yield some
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
