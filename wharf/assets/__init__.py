@@ -4,8 +4,9 @@ It promises that bytes have their name only when they are stored as they were ch
 changes nothing. It never decides which bytes the index names, and deletes only what it is told to.
 
 - `asset_store`: what the verbs need of a store, whichever it is.
-- `folder_store`: the store in a folder. The one in GitHub releases is in the wing `github`. `shared_files`: files in the folder
-  that an index takes up. `store_folders`: what is in the folders of both.
+- `folder_store`: the store in a folder. The one in GitHub releases is in the wing `github`. `staged_publish`: files
+  on their way into the folder; `shared_files`: those in it that an index takes up.
+  `store_folders`: what is in the folders of both.
 - `session_folder`: upload sessions in a folder. `session_record`: the files that say what a session is.
   `shared_update`: changes of one session that are written together. `session_requests`: what a client asks of one.
 - `session_store`: what upload sessions need of a store. `upload_session`: a session as a value.

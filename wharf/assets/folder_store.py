@@ -19,17 +19,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from wharf.assets.shared_files import SharedFiles
+from wharf.assets.staged_publish import StagedPublish
 from wharf.assets.store_folders import inside, is_folder, told
 from wharf.errors import OddFileError, StorageError
 from wharf.index.change import Named
 from wharf.model import File, is_filename, is_sha256
-from wharf.system import regular_file, unnamed_file
+from wharf.system import regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from wharf.assets.asset_store import Incoming, Opener, Progress, Recorded, Refuse
+    from wharf.assets.asset_store import Progress
     from wharf.model import Release
 
 PATIENCE = 10.0
@@ -38,76 +39,6 @@ PATIENCE = 10.0
 _CHUNK = 1 << 20
 _DEPTH = 3  # parts of an asset's path below the store's folder, which is the person's: assets, digest, file name
 _SYNCS_AT_ONCE = 8
-
-
-class StagedPublish:
-    """One publish into the folder: files are copied to where no index names them, checked there, and renamed into the store.
-
-    Until then the name of each begins with that of `scratch`: a folder for them would cost as much as a small file.
-    """
-
-    def __init__(self, store: FolderStore, scratch: Path, progress: Progress) -> None:
-        self._store = store
-        self._scratch = scratch
-        self._progress = progress
-        self._paths: dict[Opener, Path] = {}
-
-    @contextlib.contextmanager
-    def take(self, opener: Opener, limit: int, *, sealed: bool = False) -> Iterator[tuple[BinaryIO, Opener]]:
-        """A copy of the file, so that what is checked is what is kept; or the file, if nobody else can change it.
-
-        Raises StorageError, as for a full disk.
-        """
-        path = self._scratch.with_name(f"{self._scratch.name}-{len(self._paths)}")
-
-        def again() -> BinaryIO:
-            return path.open("rb")
-
-        self._paths[again] = path
-        with opener() as file:
-            if sealed and unnamed_file.give_name(file, path):
-                yield file, again
-                return
-            with told(path.parent), path.open("x+b") as copy:
-                self._copy(file, copy, limit)
-                yield copy, again
-
-    @staticmethod
-    def _copy(file: BinaryIO, copy: BinaryIO, limit: int) -> None:
-        left = limit + 1
-        while left and (chunk := file.read(min(_CHUNK, left))):
-            copy.write(chunk)
-            left -= len(chunk)
-        copy.seek(0)
-
-    def put(
-        self,
-        new: Sequence[Incoming],
-        known: Sequence[Incoming],
-        recorded: Recorded,
-        tip: str | None,
-        refuse: Refuse | None = None,
-    ) -> tuple[Sequence[Named], Callable[[], object]]:
-        """Keep the files, also those that are in the index already: so lost or damaged bytes are stored again.
-
-        Disks wait side by side: meanwhile the objects of the commit are written.
-        """
-        del recorded, tip, refuse
-        files = [(self._paths[each.open], each.named.file) for each in (*new, *known)]
-        return [each.named for each in new], self._store.put(files)
-
-    def end(self) -> None:
-        """Delete what was not put."""
-        for path in self._paths.values():
-            with contextlib.suppress(FileNotFoundError):
-                path.unlink()
-
-    def published_before(self) -> str | None:
-        """Always None: a folder has no trace of an index that is missing."""
-        return None
-
-    def settle(self, committed: Sequence[Named]) -> None:
-        """Nobody deletes anything while publishers share the lock."""
 
 
 class FolderStore:
@@ -137,7 +68,7 @@ class FolderStore:
     def intake(self, progress: Progress) -> Iterator[StagedPublish]:
         """Begin a publish. Publishers share a lock from the first byte staged to the commit; what was not `put` is deleted."""
         with self._flock(fcntl.LOCK_SH):
-            publish = StagedPublish(self, self.scratch(), progress)
+            publish = StagedPublish(self.put, self.scratch(), progress)
             try:
                 yield publish
             finally:
@@ -196,9 +127,10 @@ class FolderStore:
                 time.sleep(0.02)
         yield False
 
-    def put(self, staged: Sequence[tuple[Path, File]]) -> Callable[[], object]:
-        """Begin to keep staged files; what waits for it, as often as it is called, and raises StorageError.
+    def put(self, staged: Sequence[tuple[Path, File, bool]]) -> Callable[[], object]:
+        """Begin to keep staged files, each with whether its bytes are on the disk; what waits for it, as often as it is called.
 
+        What waits raises StorageError.
         After that, bytes and names are on the disk. Files are synced side by side: a file system writes its journal once for
         all who wait, so that many small files cost a fraction of as many syncs. Doing it again changes nothing.
         """
@@ -227,17 +159,18 @@ class FolderStore:
             self._pool = futures.ThreadPoolExecutor(_SYNCS_AT_ONCE, "sync")
         return self._pool
 
-    def _put_some(self, share: Sequence[tuple[Path, File]], alone: bool) -> None:
+    def _put_some(self, share: Sequence[tuple[Path, File, bool]], alone: bool) -> None:
         for each in share:
             self._put_one(each)
         if alone:
             self._sync_names()
 
-    def _put_one(self, each: tuple[Path, File]) -> None:
-        staged, file = each
+    def _put_one(self, each: tuple[Path, File, bool]) -> None:
+        staged, file, is_durable = each
         target = self.path(file.sha256, file.filename)
         with told(target.parent):
-            size = _sync(staged)  # before it gets its name: a name never stands for bytes that a power cut can take away
+            # A name never stands for bytes that a power cut can take away.
+            size = staged.stat().st_size if is_durable else _sync(staged)
             if size != file.size:
                 raise StorageError(
                     f"{file.filename} was stored with {size} bytes instead of {file.size}.", "Run the same command again."
