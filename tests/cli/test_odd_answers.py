@@ -207,3 +207,38 @@ def test_each_key_that_is_missing_is_named(
             told = run_wharf(capsys, "--server", f"http://127.0.0.1:{server.port}/", "--json", *words, code=8)
             error = told.document["error"]
             assert (error["code"], f"({key}: Field required)" in error["message"]) == ("odd-answer", True), told
+
+
+@pytest.mark.parametrize(
+    ("verb", "place", "value"),
+    [
+        ("log", ("entries", 0, "time"), "yesterday"),
+        ("log", ("entries", 0, "time"), "2026-11-30T12:00:00"),
+        ("log", ("entries", 0, "time"), "0001-01-01T00:00:00+14:00"),
+        ("token list", ("tokens", 0, "expires"), "never"),
+        ("token create", ("expires",), "9999-12-31T23:59:59-14:00"),
+        ("show", ("files", 0, "size"), 10**400),
+        ("show", ("files", 0, "size"), -1),
+        ("show", ("files", 0, "size"), True),
+        ("show", ("files", 0, "url"), "http://["),
+        ("show", ("files", 0, "filename"), "../x"),
+        ("show", ("versions", 0), "odd"),
+        ("list", ("next",), "again"),
+        ("indexes", ("indexes", 0, "default"), "true"),
+    ],
+)
+def test_a_value_that_cannot_be_is_an_error_of_the_server(
+    verb: str, place: tuple[Any, ...], value: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WHARF_TOKEN", "wharf_" + "x" * 43)
+    words, whole = ANSWERS[verb]
+    document = copy.deepcopy(whole)
+    inner = document
+    for key in place[:-1]:
+        inner = inner[key]
+    assert place[-1] in inner if isinstance(inner, dict) else inner
+    inner[place[-1]] = value
+    said = {"document": document, "indexes": verb == "indexes", "publishes": False}
+    with Server(_serving(said)) as server:
+        told = run_wharf(capsys, "--server", f"http://127.0.0.1:{server.port}/", "--json", *words, code=8)
+    assert "127.0.0.1" in told.document["error"]["message"]

@@ -96,6 +96,21 @@ def test_all_of_it_goes_through_nginx_with_a_certificate_of_an_own_authority(
         assert file["url"].startswith(f"{address}{ROOT}/main/files/")
 
 
+@pytest.mark.parametrize(
+    "changed", [{"proxy_request_buffering off;": ""}, {"client_max_body_size 4m;": "proxy_buffering off;"}]
+)
+def test_nginx_may_hold_back_or_pass_on_what_comes(
+    changed: dict[str, str], world: World, tls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls / "ca.pem"))
+    files = [make_wheel(tmp_path, files={"demo/data": ssl.RAND_bytes(700_000)}), make_wheel(tmp_path, "other")]
+    with before(world, tls, **changed) as address:
+        done = world.wharf("publish", *files, "--json", url=f"{address}{ROOT}").document
+        assert len(done["published"]) == 2
+        shown = world.wharf("show", "demo", "--json", url=f"{address}{ROOT}").document
+        assert shown["files"][0]["size"] == files[0].stat().st_size
+
+
 def test_a_certificate_that_nobody_vouches_for_is_refused_with_what_to_do(
     world: World, tls: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
