@@ -11,8 +11,9 @@ import pytest
 from tests.makers import make_wheel
 from tests.matrix import first
 from tests.server.over_github import _quick, world  # noqa: F401 - fixtures
-from tests.server.sessions.test_over_github import _no_pause, servers  # noqa: F401 - fixtures
+from tests.server.sessions.test_over_github import _no_pause, drafts, servers  # noqa: F401 - fixtures
 from wharf.server.sessions import incoming_bytes, session_work
+from wharf.server.sessions.waiting_client import WaitingClient
 from wharf.server.web.quota_wait import IN_ALL
 
 if TYPE_CHECKING:
@@ -68,3 +69,28 @@ def test_what_cannot_be_waited_out_is_told(world: World, tmp_path: Path, monkeyp
         assert answer.status_code == 429, answer.text
         assert int(answer.headers["retry-after"]) in {15, 60}
         assert sum(world.slept) <= (IN_ALL if kind == "without an end" else 0)
+
+
+@pytest.mark.parametrize("writes", range(3))
+def test_a_publish_that_a_short_pause_stops_is_tried_again(world: World, tmp_path: Path, writes: int) -> None:
+    """A session is published by three writes of its draft."""
+    with servers(world) as (client,):
+        session = client.staged(make_wheel(tmp_path / "new", "fresh"), name="fresh")
+        world.hub.fault(WRITE, "secondary:15", after=writes)
+        published = client.publish(session)
+        assert (published.status_code, published.json()["status"]) == (201, "published"), published.text
+        assert world.slept == [15]
+        assert client.status(session) == "published"
+        assert drafts(world) == []
+
+
+def test_who_was_answered_meanwhile_is_told_by_the_session_what_came_of_the_try() -> None:
+    client = WaitingClient()
+    assert client.decide()  # it is told of a failure, unless there is another try
+    assert client.still()
+    assert client.leave()
+    assert not client.decide()
+    assert not client.still()
+    client = WaitingClient()
+    assert client.decide()
+    assert not client.leave()

@@ -5,6 +5,7 @@ the index before it is published; and that whoever knows the address of a stage 
 
 - `session_api`: the requests, one by one. `session_call`: what one brings. `session_work`: what they share: who may, which
   index, and its store.
+- `waiting_client`: whether a client is told of the end of a publish by its answer, or by the session.
 - `session_answers`: the documents and the problems that are answered.
 - `incoming_bytes`: the bytes of a file, from the connection to the disk.
 - `batch_api`, `incoming_batch`: many files in one request, which is an extension of wharf.

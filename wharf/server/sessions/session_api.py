@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +30,7 @@ from wharf.server.sessions.batch_api import BatchApi
 from wharf.server.sessions.incoming_bytes import IncomingBytes, write_whole
 from wharf.server.sessions.session_answers import MEDIA_TYPE, Addresses, file_answer, refusal, refusal_in_words, session_answer
 from wharf.server.sessions.session_call import Call, media_type, takes
+from wharf.server.sessions.waiting_client import WaitingClient
 from wharf.server.web.answer_response import AnswerResponse
 
 if TYPE_CHECKING:
@@ -181,9 +181,9 @@ class SessionApi:
 
     async def _publish(self, id_: str, call: Call) -> Answer:
         body = await call.body()
-        waiting = _Waiting()
+        waiting = WaitingClient()
         carry_out = partial(self._work.carry_out, call.index, call.uploader, partial(self._carry_out, id_, call, body, waiting))
-        task = asyncio.create_task(self._publishes.run(carry_out))
+        task = asyncio.create_task(call.patience.ask(partial(self._publishes.run, carry_out), waiting.still))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         await asyncio.wait({task}, timeout=ANSWER_WITHIN)
@@ -198,7 +198,7 @@ class SessionApi:
         await self._work.refresh()
         return session_answer(201, session, call.at, (("location", call.at.session(session)),), staged=False)
 
-    def _carry_out(self, id_: str, call: Call, body: bytes, waiting: _Waiting, work: Work) -> UploadSession | None:
+    def _carry_out(self, id_: str, call: Call, body: bytes, waiting: WaitingClient, work: Work) -> UploadSession | None:
         session = work.session(id_)
         check_document(body)
         how = SessionPublish(
@@ -316,28 +316,6 @@ class SessionApi:
             authorization = request.headers.get("authorization")
             who = None if authorization is None else self._work.access.name_of(authorization.encode("latin-1"))
             self._refusals.refused(request.scope, status, sentence, who)
-
-
-class _Waiting:
-    """Whether a client waits for what comes of a publish: decided once, by the client's patience or by the end of it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._heard: bool | None = None
-
-    def decide(self) -> bool:
-        """In the thread of the publish, which failed: whether the client will be told."""
-        with self._lock:
-            if self._heard is None:
-                self._heard = True
-            return self._heard
-
-    def leave(self) -> bool:
-        """Answer without waiting for the end. False: the end is there."""
-        with self._lock:
-            if self._heard is None:
-                self._heard = False
-            return not self._heard
 
 
 def _log_later(id_: str, task: asyncio.Task[UploadSession | None]) -> None:

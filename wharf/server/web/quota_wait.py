@@ -64,14 +64,17 @@ class QuotaWait:
         """Count what the request waited for otherwise."""
         self._left -= seconds
 
-    async def ask(self, question: Callable[[], Awaitable[T]]) -> T:
-        """What a question gives; it is asked again after each pause that is short enough. Raises QuotaError for another."""
+    async def ask(self, question: Callable[[], Awaitable[T]], again: Callable[[], bool] = lambda: True) -> T:
+        """What a question gives; it is asked again after each pause that is short enough. Raises QuotaError for another.
+
+        `again` is called before each such pause: whether it is still worth it.
+        """
         while True:
             try:
                 return await question()
             except QuotaError as error:
                 seconds = max(error.retry_after, _LEAST)
-                if seconds > self.most or self._crowd.is_full:
+                if seconds > self.most or self._crowd.is_full or not again():
                     raise
             with self._crowd:
                 await self.wait(seconds)
