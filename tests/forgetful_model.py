@@ -56,10 +56,15 @@ class Node:
 
 
 class ForgetfulModel:
-    """A disk. Paths are below its root; what cannot be done is an OSError with the number of the kernel."""
+    """A disk. Paths are below its root; what cannot be done is an OSError with the number of the kernel.
 
-    def __init__(self, *, by_journal: bool) -> None:
+    With `gone_at_once`, a name that is deleted is gone without a sync, and a new one is not there without one: the worst order
+    that POSIX allows.
+    """
+
+    def __init__(self, *, by_journal: bool, gone_at_once: bool = False) -> None:
         self._by_journal = by_journal
+        self._gone_at_once = gone_at_once
         self._numbers = itertools.count(1)
         self.root = self.new(stat.S_IFDIR | 0o755)
 
@@ -92,8 +97,11 @@ class ForgetfulModel:
 
     def unlink(self, path: str) -> None:
         parent, name = self._parent(path)
-        self.find(path).links -= 1
+        node = self.find(path)
+        node.links -= 1
         del parent.names[name]
+        if self._gone_at_once and parent.kept_names.get(name) is node:
+            del parent.kept_names[name]
         parent.touch()
 
     def rmdir(self, path: str) -> None:

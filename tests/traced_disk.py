@@ -24,9 +24,16 @@ import pytest
 from tests.forgetful_model import ForgetfulModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tests.forgetful_model import Node
+
+RULES: Final[Mapping[str, Mapping[str, bool]]] = {
+    "folder": {"by_journal": False},
+    "journal": {"by_journal": True},
+    "worst": {"by_journal": False, "gone_at_once": True},
+}
+"""What makes a name survive: see `ForgetfulModel`."""
 
 _MARK = "/mark/"
 _ROOT = Path(__file__).parents[1]
@@ -155,8 +162,8 @@ class Replay:
     somebody else saw before that comes earlier.
     """
 
-    def __init__(self, trace: Path, folder: Path, before: Path, *, by_journal: bool = False) -> None:
-        self.disk = ForgetfulModel(by_journal=by_journal)
+    def __init__(self, trace: Path, folder: Path, before: Path, rule: Mapping[str, bool]) -> None:
+        self.disk = ForgetfulModel(**rule)
         self.marks: list[str] = []
         self._folder = str(folder)
         self._calls = [*_calls(trace)]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import traced_disk
-from tests.forgetful_disk import Names
 from tests.index.test_branch import WHY, git
 from tests.index.test_change import A, add, new
 from wharf.index.branch import Branch
@@ -20,7 +19,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-def test_all_commits_are_there_after_a_power_cut_at_any_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("who", "rules"), [("here", ["folder", "journal", "worst"]), ("git", ["folder", "journal"])])
+def test_all_commits_are_there_after_a_power_cut_at_any_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: str, rules: list[str]
+) -> None:
+    """Git itself never syncs a folder, and so relies on a disk that keeps the order of names."""
     traced_disk.need()
     monkeypatch.setattr("wharf.index.branch._GC_SHARE", 0)
     git_dir, before, trace = tmp_path / "index.git", tmp_path / "before", tmp_path / "trace"
@@ -30,14 +33,14 @@ def test_all_commits_are_there_after_a_power_cut_at_any_moment(tmp_path: Path, m
             branch.commit(add(new(f"p_{number}-1.0.tar.gz", A, "1.0", f"p-{number}")), WHY)
         tip = branch.tip()
     shutil.copytree(git_dir, before)
-    traced_disk.record(trace, [sys.executable, "-m", "tests.index.traced_merging", str(git_dir)])
+    traced_disk.record(trace, [sys.executable, "-m", "tests.index.traced_merging", str(git_dir), who])
     assert len([*(git_dir / "objects" / "pack").glob("*.pack")]) < 10
     last = git(tmp_path, "rev-parse", "wharf/main")
-    for names in Names:
-        replay = traced_disk.Replay(trace, git_dir, before, by_journal=names is Names.BY_JOURNAL)
+    for rule in rules:
+        replay = traced_disk.Replay(trace, git_dir, before, traced_disk.RULES[rule])
         for at, call in enumerate(replay.moments()):
-            if at % 8 == 0 or "access" in call:
-                left = tmp_path / f"{names.value}-{at}"
+            if at % 9 == 0 or "access" in call:
+                left = tmp_path / f"{rule}-{at}"
                 left.mkdir()
                 replay.disk.cut(left / "index.git")
                 assert git(left, "rev-parse", "wharf/main") in {last, tip if not replay.marks else last}

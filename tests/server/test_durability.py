@@ -88,21 +88,21 @@ def test_what_was_acknowledged_is_in_what_a_trace_of_system_calls_leaves(tmp_pat
     before, trace, wheels = tmp_path / "before", tmp_path / "trace", tmp_path / "wheels"
     shutil.copytree(store, before)
     traced_disk.record(trace, [sys.executable, "-m", "tests.server.traced_uploads", str(store), str(wheels), token])
-    replay = traced_disk.Replay(trace, store, before)
+    replay = traced_disk.Replay(trace, store, before, traced_disk.RULES["folder"])
     calls = [*replay.moments()]
     replay.check()
     digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in wheels.iterdir()}
     session, *uploads = replay.marks
     assert sorted([*uploads, *(name for name in digests if name.startswith("staged-"))]) == sorted(digests)
     marks, chance = [at for at, call in enumerate(calls) if "access" in call], random.Random(7)
-    for names in Names:
-        replay = traced_disk.Replay(trace, store, before, by_journal=names is Names.BY_JOURNAL)
-        chosen = {len(calls) - 1, *chance.sample(marks, 6), *chance.sample(range(len(calls)), 9)}
+    for name, rule in traced_disk.RULES.items():
+        replay = traced_disk.Replay(trace, store, before, rule)
+        chosen = {len(calls) - 1, *chance.sample(marks, 4), *chance.sample(range(len(calls)), 8)}
         for at, _ in enumerate(replay.moments()):
             if at in chosen:
-                left = tmp_path / f"{names.value}-{at}"
+                left = tmp_path / f"{name}-{at}"
                 replay.disk.cut(left)
-                check(left, {name: digests[name] for name in replay.marks[1:]})
+                check(left, {each: digests[each] for each in replay.marks[1:]})
                 if replay.marks:
                     check_staged(left, session, digests)
 
