@@ -108,12 +108,13 @@ class UploadSession:
         """When nobody needs it any more."""
         return self.expires if self.ended is None else self.ended + REMEMBERED
 
-    def key(self, number: int) -> str:
+    def key(self, number: int, file: SessionFile | None = None) -> str:
         """What names an upload of a file in addresses. It follows from the token, and does not tell it.
 
-        Its second half is of the name of the file: two servers over GitHub may give one number to two files.
+        Its second half is of the name of the file: two servers over GitHub may give one number to two files. Whoever has the
+        `file` of that number gives it, so that it is not looked for.
         """
-        file = self.numbered(number)
+        file = file or self.numbered(number)
         named = "" if file is None else file.filename
         return f"{number}-{self._digest(f'file {number}')}{self._digest(f'file {number} {named}')}"
 

@@ -6,9 +6,11 @@ import base64
 import json
 import os
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from tests.makers import make_sdist, make_wheel
@@ -239,6 +241,33 @@ def test_a_file_that_is_on_its_way_is_not_taken_from_another_client(client: Sess
     client.send(file, first.read_bytes()).raise_for_status()
     client.complete(file).raise_for_status()
     assert client.batch(session, first, second).status_code == 200
+
+
+def test_batches_come_side_by_side(client: SessionClient, repository: Repository, tmp_path: Path) -> None:
+    paths, session = wheels(tmp_path, 24), client.begin().json()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(
+            pool.map(lambda some: client.batch(session, *some).status_code, [paths[at : at + 3] for at in range(24)])
+        )
+    assert answers == [200] * 24, "those that come twice are the same files"
+    assert files_of(client, session) == {path.name: "completed" for path in paths}
+    assert client.publish(session).status_code == 201
+    assert len(list(repository.branch.history())) == 1
+
+
+def test_a_batch_for_a_session_that_ends_while_it_comes_is_not_kept(client: SessionClient, store: Path, tmp_path: Path) -> None:
+    session = client.begin().json()
+    body = batch_of(*wheels(tmp_path, 8, 400_000))
+
+    def in_two_parts() -> Iterator[bytes]:
+        yield body[: len(body) // 2]
+        soon(lambda: bool(kept(store)))
+        with httpx.Client(base_url=client.http.base_url) as other:
+            other.delete(session["links"]["session"], auth=client.auth).raise_for_status()
+        yield body[len(body) // 2 :]
+
+    assert client.send_batch(session, in_two_parts()).status_code in {404, 409}
+    assert not kept(store)
 
 
 def test_a_session_that_is_over_takes_no_batch(client: SessionClient, tmp_path: Path) -> None:

@@ -55,9 +55,9 @@ class Addresses:
         """A session, and what is below it."""
         return f"{self.root}{session.id}"
 
-    def file(self, session: UploadSession, number: int) -> str:
+    def file(self, session: UploadSession, number: int, file: SessionFile | None = None) -> str:
         """The upload of a file. It follows from the token of the session, and does not tell it."""
-        return f"{self.session(session)}/files/{session.key(number)}"
+        return f"{self.session(session)}/files/{session.key(number, file)}"
 
     def stage(self, session: UploadSession) -> str:
         """The index that shows the release before it is published. This is the one place that tells the token."""
@@ -144,7 +144,7 @@ def _more(source: str, words: str) -> dict[str, Json]:
 
 
 def _of_file(file: SessionFile, session: UploadSession, at: Addresses) -> Json:
-    said: dict[str, Json] = {"status": file.state, "link": at.file(session, file.number), "size": file.size}
+    said: dict[str, Json] = {"status": file.state, "link": at.file(session, file.number, file), "size": file.size}
     if file.sha256 is not None:
         said["hashes"] = {"sha256": file.sha256}
     if file.notices:
