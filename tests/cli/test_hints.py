@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.test_main import document
 from tests.cli.test_main import run as at_store
+from tests.index.test_branch import git
 from tests.makers import make_wheel
 from tests.operations.test_init import hub, run
 from wharf.github import replies
@@ -39,9 +40,10 @@ __all__ = ["at_store", "hub", "run"]  # fixtures
     ],
 )
 def test_what_git_could_not_do_has_its_own_remedy(
-    at_store: AtStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, said: str, remedy: str
+    at_store: AtStore, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch, step: str, said: str, remedy: str
 ) -> None:
     at_store("publish", make_wheel(tmp_path))
+    git(store, "pack-refs", "--all")  # or wharf moves the ref itself
     program = tmp_path / "bin" / "git"
     program.parent.mkdir()
     program.write_text(

@@ -4,9 +4,9 @@ It promises that a change is applied whole or not at all, that a file name has t
 reported and never taken for absence. It never looks at the bytes of a distribution, never forces the branch, and starts no
 program that a configuration names.
 
-- `branch`: the branch, its tip, and the compare-and-swap that moves it. `branch_tip` reads the tip. `ref_transaction`
-  moves several refs in one step, `ref_stamps` says whether one moved, and `ref_names` which there are. `ref_log` keeps
-  their logs short.
+- `branch`: the branch, its tip, and the compare-and-swap that moves it. `branch_tip` reads the tip. `lone_ref` moves
+  a ref, and `ref_transaction` several in one step, `ref_stamps` says whether one moved, and `ref_names` which there are.
+  `ref_log` keeps their logs short.
 - `snapshot`: the index at one commit, which is all that readers see. `all_indexes` reads all indexes at once.
   `tree_ids`: the ids of all projects, which say what differs.
 - `change`: what a verb wants of an index, as a value. The kinds of changes are `add_files`, `promotion`, `restoration`,

@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import StorageError
-from wharf.index import ref_log, store_clock
+from wharf.index import lone_ref, ref_log, store_clock
 from wharf.index.git import check_disk, watch_stderr
 from wharf.index.index_name import BRANCHES
 from wharf.system.disk_sync import sync
@@ -29,7 +29,9 @@ _ZERO = "0" * 40
 
 
 class RefWriter:
-    """Moves refs of one repository through one `git update-ref --stdin`, which stays for the next ones.
+    """Moves refs of one repository: one with its own file in this process (`lone_ref`), as git would do it.
+
+    All else is for one `git update-ref --stdin`, which stays for the next ones.
 
     - One transaction at a time. Its refs, and the names of those that are new, are on the disk when it is over.
     - Whatever that git does not answer as it should is asked of one that does nothing else. So a git that died, or that takes
@@ -50,17 +52,21 @@ class RefWriter:
         Raises StorageError if the repository cannot be written.
         """
         with self._lock:
-            if self._quiet is None:
-                self._quiet = self._program.without_hooks()
-            done = self._ask_kept(self._quiet, steps)
+            done = lone_ref.move(self._program.git_dir, *steps.values()) if len(steps) == 1 else None
             if done is None:
-                done = _ask(self._quiet, steps)
+                done = self._by_git(steps)
             if done:
-                _sync(self._quiet.git_dir, steps)
+                _sync(self._program.git_dir, steps)
                 if random.random() < _LOG_SHARE:  # noqa: S311 - spreads a cost, guards nothing
                     for ref in steps:
-                        ref_log.shorten(self._quiet.git_dir, ref)
+                        ref_log.shorten(self._program.git_dir, ref)
             return done
+
+    def _by_git(self, steps: Mapping[str, str]) -> bool:
+        if self._quiet is None:
+            self._quiet = self._program.without_hooks()
+        done = self._ask_kept(self._quiet, steps)
+        return _ask(self._quiet, steps) if done is None else done
 
     def close(self) -> None:
         """End the git that stays."""
