@@ -99,6 +99,24 @@ class TokenLimits:
         raise MayNotWriteError(f"The token {self.name!r} may write projects, and not {', '.join(keys)} in {wharf_toml.PATH}.")
 
 
+@dataclass(frozen=True, slots=True)
+class TokenLife:
+    """That a wharf token is still good: it may end while the bytes of an upload come, or while others are published."""
+
+    name: str
+    is_good: Callable[[], bool]
+
+    def __call__(self, settings: IndexSettings, projects: Collection[str]) -> None:
+        """Raise NotAllowedError if it has ended."""
+        del settings, projects
+        if not self.is_good():
+            raise NotAllowedError(f"The token {self.name!r} has ended.", "Use another token.")
+
+    def of_settings(self, settings: IndexSettings, keys: Collection[str]) -> None:
+        """Raise NotAllowedError if it has ended."""
+        self(settings, keys)
+
+
 class GitHubRights:
     """What `[upload]` lets the token of a client of GitHub write. `asks` asks who is in a team (None: the same client).
 

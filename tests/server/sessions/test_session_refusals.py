@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.makers import make_sdist, make_wheel
 from tests.matrix import first
-from tests.server.session_client import BATCH_TYPE, LIMIT, MEDIA_TYPE, META, SessionClient, sessions
+from tests.server.session_client import BATCH_TYPE, LIMIT, MEDIA_TYPE, META, SessionClient, batch_of, sessions
 from wharf.assets import session_folder
 from wharf.errors import StorageError
 from wharf.model import Status
@@ -160,6 +160,33 @@ def test_who_sends_a_form_is_told_where_uploads_go(client: SessionClient, accept
     url, form = f"{below}/-/upload/2.0/", {"content": b"PK"}
     answer = client.http.post(url, files=form, headers={"Accept": accept}, auth=client.auth)
     assert f" {client.http.base_url}{below}/legacy/." in is_problem(answer, 415)["detail"]
+
+
+@pytest.mark.parametrize("way", ["form", "bytes", "batch"])
+def test_a_token_that_ends_while_the_bytes_come_is_refused(
+    client: SessionClient, repository: Repository, tmp_path: Path, way: str
+) -> None:
+    wheel = make_wheel(tmp_path, content="x" * 100_000)
+    session = client.begin().json()
+    fields = {":action": "file_upload", "protocol_version": "1", "filetype": "bdist_wheel", "metadata_version": "2.1"}
+    whole = client.http.build_request("POST", "/legacy/", data=fields, files={"content": (wheel.name, wheel.read_bytes())})
+    url, kind, body = {
+        "form": ("/legacy/", whole.headers["Content-Type"], whole.read()),
+        "bytes": ("", "application/octet-stream", wheel.read_bytes()),
+        "batch": (session["links"]["_wharf_batch"], BATCH_TYPE, batch_of(wheel)),
+    }[way]
+    url = url or client.announce(session, wheel).json()["mechanism"]["file_url"]
+    (token,) = [each.name for each in repository.tokens.all()]
+
+    def slowly() -> Iterator[bytes]:
+        yield body[:50_000]
+        repository.tokens.revoke(token)
+        yield body[50_000:]
+
+    assert client.http.post(url, content=slowly(), headers={"Content-Type": kind}, auth=client.auth).status_code in {401, 403}
+    assert repository.branch.tip() is None
+    (kept,) = repository.sessions.all()
+    assert not [each for each in kept.files.values() if each.sha256]
 
 
 def test_every_request_needs_a_right_of_this_moment(client: SessionClient, repository: Repository, tmp_path: Path) -> None:

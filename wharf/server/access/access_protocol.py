@@ -10,6 +10,8 @@ from wharf.server.http.answer import Answer, text
 from wharf.server.http.error_answers import failure
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wharf.repository.tokens import Token
     from wharf.secret import Secret
 
@@ -23,12 +25,14 @@ class Uploader:
 
     `projects` are globs of the names that may be written; None is no limit. `may_manage`: it may do more than upload:
     yank, remove, promote and the like. Of a GitHub token only GitHub says that, when a call needs it.
+    `is_good` tells whether a wharf token has not ended meanwhile; any thread may ask.
     """
 
     name: str
     token: Secret | None = None
     projects: tuple[str, ...] | None = None
     may_manage: bool = False
+    is_good: Callable[[], bool] | None = None
 
 
 class Access(Protocol):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import shlex
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -115,7 +116,16 @@ class TokenAccess(Access):
             return _of_another_index(token, index)
         if token.scope == "read":
             return _read_only(token, index)
-        return Uploader(token.name, projects=token.projects, may_manage=token.scope == "manage")
+        may_manage = token.scope == "manage"
+        return Uploader(token.name, projects=token.projects, may_manage=may_manage, is_good=_Life(self, token.sha256))
+
+    def is_good(self, sha256: str) -> bool:
+        """Whether a token is there and has not ended, by its digest. For any thread. Raises StorageError."""
+        stamp, known = self._stamp, self._by_digest  # in this order: the stamp is the younger one
+        if self._tokens.stamp() != stamp:
+            known = {token.sha256: token for token in self._tokens.all()}
+        token = known.get(sha256)
+        return token is not None and token.valid(datetime.now(UTC))
 
     def own_token(self, authorization: bytes | None) -> Token | Answer:
         """The token, if it is known and good."""
@@ -155,6 +165,17 @@ class TokenAccess(Access):
             return None
         self._days.used.add(token.sha256)
         return token
+
+
+@dataclass(frozen=True, slots=True)
+class _Life:
+    """Whether one token is still good. That of the same token is equal, so that its uploads go together."""
+
+    access: TokenAccess
+    sha256: str
+
+    def __call__(self) -> bool:
+        return self.access.is_good(self.sha256)
 
 
 def _of_another_index(token: Token, index: str) -> Answer:

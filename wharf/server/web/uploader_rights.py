@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from wharf.operations.upload_rights import AllOf, GitHubRights, KeptAnswers, TokenLimits
+from wharf.operations.upload_rights import AllOf, GitHubRights, KeptAnswers, TokenLife, TokenLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,8 @@ class UploaderRights:
     def of(self, repository: Repository, uploader: Uploader) -> Check:
         """The check for an upload to a repository, which acts with the uploader's token if there is one."""
         checks: list[Check] = []
+        if uploader.is_good is not None:
+            checks.append(TokenLife(uploader.name, uploader.is_good))
         if uploader.projects is not None:
             scope: Literal["publish", "manage"] = "manage" if uploader.may_manage else "publish"
             checks.append(TokenLimits(uploader.name, uploader.projects, repository.branch.index, scope))
