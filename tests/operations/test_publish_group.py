@@ -203,9 +203,9 @@ def test_the_branch_does_not_move_before_the_bytes_lie_still(
     said: list[str] = []
     put, advance = FolderStore._put_one, Branch._advance
 
-    def slow(store: FolderStore, each: object) -> None:
+    def slow(store: FolderStore, *words: object) -> None:
         written.wait(20)
-        put(store, each)  # type: ignore[arg-type]
+        put(store, *words)  # type: ignore[arg-type]
         said.append("stored")
 
     def moves(branch: Branch, *words: object) -> bool:

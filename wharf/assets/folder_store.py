@@ -15,6 +15,8 @@ import shutil
 import stat
 import time
 from concurrent import futures
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -24,7 +26,7 @@ from wharf.assets.store_folders import inside, is_folder, told
 from wharf.errors import OddFileError, StorageError
 from wharf.index.change import Named
 from wharf.model import File, is_filename, is_sha256
-from wharf.system import regular_file
+from wharf.system import disk_sync, regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +41,16 @@ PATIENCE = 10.0
 _CHUNK = 1 << 20
 _DEPTH = 3  # parts of an asset's path below the store's folder, which is the person's: assets, digest, file name
 _SYNCS_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A staged file that is about to be kept: its handle (None: its bytes are on the disk), its place, and its folder there."""
+
+    staged: Path
+    handle: int | None
+    target: Path
+    folder: int
 
 
 class FolderStore:
@@ -135,12 +147,18 @@ class FolderStore:
         all who wait, so that many small files cost a fraction of as many syncs. Doing it again changes nothing.
         """
         alone = len(staged) == 1  # then one thread does it all: to wake another one takes as long as a sync
-        shares = [staged[number::_SYNCS_AT_ONCE] for number in range(min(_SYNCS_AT_ONCE, len(staged)))]
-        begun = [self._syncing().submit(self._put_some, share, alone) for share in shares]
+        with ExitStack() as stack:
+            # A thread waits for the interpreter after each call of the system: so of a few files it gets what is open already.
+            ready = [self._ready(each, stack) for each in staged] if len(staged) <= _SYNCS_AT_ONCE else []
+            shares = [staged[number::_SYNCS_AT_ONCE] for number in range(_SYNCS_AT_ONCE)] if not ready else []
+            begun = [self._syncing().submit(self._put_one, each, alone) for each in ready]
+            begun += [self._syncing().submit(self._put_some, share) for share in shares if share]
+            handles = stack.pop_all()
         named = [alone or not staged]
 
         def wait() -> None:
             futures.wait(begun)
+            handles.close()
             for each in begun:
                 each.result()
             if not named[0]:
@@ -151,7 +169,7 @@ class FolderStore:
 
     def _sync_names(self) -> None:
         with told(self._assets):
-            _sync(self._assets)
+            disk_sync.sync(self._assets)
 
     def _syncing(self) -> futures.ThreadPoolExecutor:
         """The threads for that, which are started once."""
@@ -159,25 +177,36 @@ class FolderStore:
             self._pool = futures.ThreadPoolExecutor(_SYNCS_AT_ONCE, "sync")
         return self._pool
 
-    def _put_some(self, share: Sequence[tuple[Path, File, bool]], alone: bool) -> None:
+    def _put_some(self, share: Sequence[tuple[Path, File, bool]]) -> None:
         for each in share:
-            self._put_one(each)
-        if alone:
-            self._sync_names()
+            with ExitStack() as stack:
+                self._put_one(self._ready(each, stack))
 
-    def _put_one(self, each: tuple[Path, File, bool]) -> None:
+    def _ready(self, each: tuple[Path, File, bool], stack: ExitStack) -> _Ready:
+        """Open what it takes to keep a file, and check its size."""
         staged, file, is_durable = each
         target = self.path(file.sha256, file.filename)
         with told(target.parent):
-            # A name never stands for bytes that a power cut can take away.
-            size = staged.stat().st_size if is_durable else _sync(staged)
+            handle = os.open(staged, os.O_RDONLY | os.O_CLOEXEC)
+            stack.callback(os.close, handle)
+            size = os.fstat(handle).st_size
             if size != file.size:
                 raise StorageError(
                     f"{file.filename} was stored with {size} bytes instead of {file.size}.", "Run the same command again."
                 )
             with contextlib.suppress(FileExistsError):  # if it is not a folder, the next call says so
                 target.parent.mkdir()
-            regular_file.put(staged, target, _DEPTH)
+            folder = stack.enter_context(regular_file.folder_of(target, _DEPTH))
+        return _Ready(staged, None if is_durable else handle, target, folder)
+
+    def _put_one(self, ready: _Ready, alone: bool = False) -> None:
+        with told(ready.target.parent):
+            if ready.handle is not None:  # a name never stands for bytes that a power cut can take away
+                os.fsync(ready.handle)
+            os.replace(ready.staged, ready.target.name, dst_dir_fd=ready.folder)
+            os.fsync(ready.folder)
+        if alone:
+            self._sync_names()
 
     def public_address(self, file: File) -> str | None:
         """None: only a server or a static site gives the files of a folder an address."""
@@ -271,13 +300,3 @@ class FolderStore:
             yield
         finally:
             os.close(handle)
-
-
-def _sync(path: Path) -> int:
-    """Make the bytes of a file, or the names in a folder, survive a power cut; the size."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-        return os.fstat(handle).st_size
-    finally:
-        os.close(handle)

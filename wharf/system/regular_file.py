@@ -39,7 +39,7 @@ _KINDS = {
 
 def handle_of(path: Path, depth: int = DEPTH, flags: int = os.O_RDONLY) -> int:
     """A handle of a regular file. Raises OddFileError for whatever else stands there, and OSError (FileNotFoundError)."""
-    with _folder_of(path, depth) as folder, _odd(path, depth):
+    with folder_of(path, depth) as folder, _odd(path, depth):
         handle = os.open(path.name, flags | (_FILE if depth else _FILE & ~os.O_NOFOLLOW), 0o666, dir_fd=folder)
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             os.close(handle)
@@ -49,7 +49,7 @@ def handle_of(path: Path, depth: int = DEPTH, flags: int = os.O_RDONLY) -> int:
 
 def status_of(path: Path, depth: int = DEPTH) -> os.stat_result:
     """What the system says of a regular file. Raises as `handle_of` does."""
-    with _folder_of(path, depth) as folder, _odd(path, depth):
+    with folder_of(path, depth) as folder, _odd(path, depth):
         found = os.stat(path.name, dir_fd=folder, follow_symlinks=depth == 0)
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
@@ -59,7 +59,7 @@ def status_of(path: Path, depth: int = DEPTH) -> os.stat_result:
 def statuses_of(folder: Path, names: Sequence[str], depth: int = DEPTH) -> list[os.stat_result | None]:
     """The same of several files in one folder, which must be there; None for a file that is not."""
     found: list[os.stat_result | None] = []
-    with _folder_of(folder / names[0], depth) as handle:
+    with folder_of(folder / names[0], depth) as handle:
         for name in names:
             status = None
             with contextlib.suppress(FileNotFoundError):
@@ -81,7 +81,7 @@ def is_regular(path: Path, depth: int = DEPTH) -> bool:
 
 def put(source: Path, target: Path, depth: int = DEPTH, *, synced: bool = True) -> None:
     """Rename a file to its place, and, if `synced`, have the system keep its new name for good. The folder must be there."""
-    with _folder_of(target, depth) as folder:
+    with folder_of(target, depth) as folder:
         os.replace(source, target.name, dst_dir_fd=folder)
         if synced:
             os.fsync(folder)
@@ -90,7 +90,7 @@ def put(source: Path, target: Path, depth: int = DEPTH, *, synced: bool = True) 
 def delete(path: Path, depth: int = DEPTH) -> None:
     """Delete a regular file, and nothing else. Raises as `handle_of` does."""
     status_of(path, depth)
-    with _folder_of(path, depth) as folder:
+    with folder_of(path, depth) as folder:
         os.unlink(path.name, dir_fd=folder)
 
 
@@ -100,8 +100,8 @@ def kind_of(path: Path) -> str:
 
 
 @contextmanager
-def _folder_of(path: Path, depth: int) -> Iterator[int]:
-    """A handle of the folder that a path lies in."""
+def folder_of(path: Path, depth: int) -> Iterator[int]:
+    """A handle of the folder that a path lies in, while it is used. Raises as `handle_of` does."""
     above = path.parents[max(depth - 1, 0)]
     walked = path.relative_to(above).parts[:-1]
     with _odd(path, depth):
