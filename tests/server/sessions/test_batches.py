@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import socket
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.makers import make_sdist, make_wheel
 from tests.server.running import soon
 from tests.server.session_client import BATCH_TYPE, LIMIT, META, SessionClient, batch_of, said_of, sessions
 from wharf.assets import session_requests
+from wharf.assets.upload_session import SessionFile
+from wharf.errors import InvalidDistributionError
+from wharf.operations.upload_session_batch import ComingFile
+from wharf.operations.upload_session_files import Digests
+from wharf.server.sessions.incoming_batch import IncomingBatch
 from wharf.server.web import spooled_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from typing import Any
 
     from wharf.repository.opening import Repository
@@ -316,3 +326,29 @@ def test_its_address_takes_nothing_else(client: SessionClient, tmp_path: Path) -
     assert BATCH_TYPE in answer.json()["detail"]
     assert client.get(session["links"]["_wharf_batch"]).status_code == 405
     assert client.batch({"links": {"_wharf_batch": f"/-/upload/2.0/{'0' * 32}/batch"}}, wheel).status_code == 404
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=5), st.lists(st.integers(0, 200)), st.integers(-3, 3))
+def test_pieces_change_nothing(tmp_path: Path, files: list[bytes], cuts: list[int], more: int) -> None:
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
+    come = [
+        ComingFile(SessionFile(number=number, filename="x", size=len(data), hashes={}), folder / str(number), Digests({}))
+        for number, data in enumerate(files)
+    ]
+    whole = b"".join(files)
+    body = whole + b"x" * more if more >= 0 else whole[:more]
+    edges = sorted({0, *(min(cut, len(body)) for cut in cuts), len(body)})
+    batch = IncomingBatch(come, b"")
+    try:
+        for begin, end in pairwise(edges):
+            batch.write(body[begin:end])
+        batch.end()
+    except InvalidDistributionError:
+        assert body != whole
+    else:
+        assert body == whole
+        assert [each.path.read_bytes() for each in come] == files
+        assert [each.digests.sha256 for each in come] == [hashlib.sha256(data).hexdigest() for data in files]
+    batch.delete()
+    assert not list(folder.iterdir())

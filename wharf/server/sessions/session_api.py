@@ -106,7 +106,7 @@ class SessionApi:
             return refusal_in_words(405, f"Only {allowed} is answered here.", headers=(("allow", allowed),))
         host = request.headers.get("host", "")
         below = f"/{index}" if "index" in request.path_params else ""
-        at = Addresses(f"{request.url.scheme}://{host}{self._root}{below}", self._work.takes_batches)
+        at = Addresses(f"{request.scope['scheme']}://{host}{self._root}{below}", self._work.takes_batches)
         if media_type(request) == _FORM:
             return refusal_in_words(415, f"This takes no form. Uploads of twine and `uv publish` go to {at.base}/legacy/.")
         if not takes(request.headers.get("accept", "")):
