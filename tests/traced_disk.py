@@ -16,6 +16,7 @@ import shutil
 import stat
 import subprocess
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -45,7 +46,7 @@ _CALLS: Final = (
 )
 _OF_FILES: Final = {"write", "pwrite64", "lseek", "ftruncate", "fallocate", "fsync", "fdatasync", "fchmod"}
 _OF_NAMES: Final[dict[str, Callable[[Call], list[str]]]] = {
-    **dict.fromkeys(("open", "rmdir", "unlink", "mkdir", "chmod", "creat"), lambda call: [call.path(0)]),
+    **dict.fromkeys(("open", "rmdir", "unlink", "mkdir", "chmod"), lambda call: [call.path(0)]),
     **dict.fromkeys(("openat", "unlinkat", "mkdirat", "fchmodat"), lambda call: [call.path(1, 0)]),
     **dict.fromkeys(("rename", "link"), lambda call: [call.path(0), call.path(1)]),
     **dict.fromkeys(("renameat", "renameat2", "linkat"), lambda call: [call.path(1, 0), call.path(3, 2)]),
@@ -230,9 +231,21 @@ class Replay:
         try:
             return find()
         except FileNotFoundError:
-            for call in [*self._pending]:
-                self._name(call)
+            self._hurry()
             return find()
+
+    def _free(self, put: Callable[[], None]) -> None:
+        """Give a name that somebody found to be free: if it is not, whoever takes it away has not told so."""
+        try:
+            put()
+        except FileExistsError:
+            self._hurry()
+            put()
+
+    def _hurry(self) -> None:
+        """Carry out what has begun."""
+        for call in [*self._pending]:
+            self._name(call)
 
     def _end(self, call: Call) -> bool:
         """Whether it changed anything."""
@@ -293,9 +306,10 @@ class Replay:
             source = paths[0]
             if (open_file := _UNNAMED.fullmatch(source)) is not None:
                 source = self._handles[open_file[1]]
-            self.disk.link(self._at(source), path)
+            node = self._at(source)
+            self._free(lambda: self.disk.link(node, path))
         elif call.name.startswith("mkdir"):
-            self.disk.put(path, self.disk.new(stat.S_IFDIR | int(call.words[-1], 8)))
+            self._free(lambda: self.disk.put(path, self.disk.new(stat.S_IFDIR | int(call.words[-1], 8))))
         elif call.name == "rmdir" or "AT_REMOVEDIR" in call.words:
             self.disk.rmdir(path)
         elif call.name.startswith("unlink"):
@@ -318,12 +332,14 @@ class Replay:
         if "O_RDONLY" in flags and "O_CREAT" not in flags:
             return False
         try:
-            node = self.disk.find(self._below(path))
+            node = self.disk.find(self._below(path)) if "O_EXCL" not in flags else None
         except FileNotFoundError:
-            if "O_CREAT" not in flags:
-                return self._seen(lambda: self.disk.find(self._below(path))) is None
+            node = None
+        if node is None and "O_CREAT" in flags:
             node = self.disk.new(stat.S_IFREG | int(call.words[-1], 8) & ~_UMASK)
-            self.disk.put(self._below(path), node)
+            self._free(partial(self.disk.put, self._below(path), node))
+        elif node is None:
+            node = self._at(path)
         if "O_TRUNC" in flags:
             node.truncate(0)
         self._positions[node] = 0
