@@ -8,17 +8,28 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import ValidationError
 
 from tests.raw_server import Line, Server, always, answer
 from wharf import errors
-from wharf.errors import NoIndexError, NotAllowedError, StorageError, UncertainError, UsageError, WharfError
+from wharf.errors import (
+    AnswerTooLargeError,
+    NoIndexError,
+    NotAllowedError,
+    StorageError,
+    UncertainError,
+    UsageError,
+    WharfError,
+)
 from wharf.repository import server_client, server_credentials
 from wharf.repository.server_address import parse_server
+from wharf.repository.server_answers import IndexList, ProjectList, ProjectPage
 from wharf.repository.server_client import NoRoutesError, ServerClient
 from wharf.repository.server_credentials import ServerCredential, find_for_server
 from wharf.repository.server_index import Notices, ServerIndex, open_server
 from wharf.repository.server_problems import error_of
 from wharf.repository.server_session_forms import FileAnswer as ANY  # noqa: N814 - a form that has no key which has to be there
+from wharf.repository.server_session_forms import SessionAnswer
 from wharf.repository.server_sessions import ServerSessions
 from wharf.repository.server_settings import ServerSettings
 from wharf.secret import Secret
@@ -26,6 +37,8 @@ from wharf.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from pydantic import BaseModel
 
 TOKEN = "wharf_" + "s3cret" * 7 + "x"
 BASIC = "authorization: basic "
@@ -381,3 +394,32 @@ def test_the_variable_comes_first_and_has_to_be_a_token(tmp_path: Path) -> None:
     assert (found.token.reveal(), found.source) == (TOKEN, "WHARF_TOKEN")
     with pytest.raises(NotAllowedError, match="WHARF_TOKEN gives is not a token"):
         find_for_server(ADDRESS, {**environ, "WHARF_TOKEN": "two words"})
+
+
+MILLION = 110_000  # as good as
+
+
+@pytest.mark.parametrize(
+    ("form", "body"),
+    [
+        (IndexList, {"indexes": [{}] * MILLION}),
+        (ProjectList, {"projects": [{"name": "x", "versions": [1] * MILLION}]}),
+        (ProjectPage, {"_removed": {str(number): 1 for number in range(MILLION)}}),
+        (ProjectPage, {"_removed": {"a": {str(number): 1 for number in range(MILLION)}}}),
+        (SessionAnswer, {"files": {str(number): 1 for number in range(MILLION)}}),
+        (SessionAnswer, {"notices": [1] * MILLION}),
+    ],
+)
+def test_an_answer_that_is_wrong_a_million_times_is_given_up_at_once(form: type[BaseModel], body: dict[str, Any]) -> None:
+    """Each error costs as much as many bytes of the answer."""
+    with pytest.raises(ValidationError) as caught:
+        form.model_validate_json(json.dumps(body), strict=True)
+    assert caught.value.error_count() < 20
+
+
+def test_what_is_wrong_is_told_in_few_bytes_or_not_read() -> None:
+    with Server(always(problem("409 Conflict", more="x" * (2 << 20)))) as server:
+        client, _ = client_of(server.port)
+        with pytest.raises(AnswerTooLargeError, match="larger than 1 MiB"):
+            client.get(ANY, "a")
+        client.close()

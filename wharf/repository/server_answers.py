@@ -6,10 +6,29 @@ They describe what `operations.result_documents` makes; the tests hold one again
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import urljoin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+T = TypeVar("T")
+
+MOST_KEYS: Final = 100_000
+"""Keys of one object in which they are names, as those of files are."""
+
+
+def bounded(found: object) -> object:
+    """An object with not too many keys, in it and in the objects in it: each of them may be one more error."""
+    if isinstance(found, dict):
+        count = len(found) + sum(len(each) for each in found.values() if isinstance(each, dict))
+        if count > MOST_KEYS:
+            raise ValueError(f"it has more than {MOST_KEYS} keys")
+    return found
+
+
+Many = Annotated[list[T], Field(fail_fast=True)]
+"""A list that is given up at the first thing in it which is wrong: one of millions would be as many errors."""
+Digests = Annotated[dict[str, dict[str, str]], BeforeValidator(bounded)]
 
 
 class _Answer(BaseModel):
@@ -58,14 +77,14 @@ class IndexEntry(_Answer):
     name: str
     commit: str | None
     default: bool
-    bases: list[str] | None
+    bases: Many[str] | None
     problem: str | None
 
 
 class IndexList(_Answer):
     """The indexes of the repository that may be read."""
 
-    indexes: list[IndexEntry]
+    indexes: Many[IndexEntry]
 
 
 class IndexDetail(_Answer):
@@ -74,9 +93,9 @@ class IndexDetail(_Answer):
     index: str
     commit: str | None
     default: bool
-    bases: list[str]
-    order: list[str]
-    base_of: list[str]
+    bases: Many[str]
+    order: Many[str]
+    base_of: Many[str]
     projects: Size
 
 
@@ -84,7 +103,7 @@ class ProjectEntry(_Answer):
     """A project with its versions, oldest first."""
 
     name: str
-    versions: list[str]
+    versions: Many[str]
 
 
 class ProjectList(_Answer):
@@ -92,7 +111,7 @@ class ProjectList(_Answer):
 
     index: str
     commit: str | None
-    projects: list[ProjectEntry]
+    projects: Many[ProjectEntry]
     next: str | None
 
 
@@ -136,9 +155,9 @@ class ProjectPage(_Answer):
     meta: PageMeta
     name: str
     project_status: Annotated[PageStatus, Field(alias="project-status")]
-    versions: list[str]
-    files: list[PageFile]
-    removed: Annotated[dict[str, dict[str, str]], Field(alias="_removed")]
+    versions: Many[str]
+    files: Many[PageFile]
+    removed: Annotated[Digests, Field(alias="_removed")]
 
 
 class ReleaseName(_Answer):
@@ -156,7 +175,7 @@ class LogEntry(_Answer):
     actor: str
     verb: str
     what: str
-    releases: list[ReleaseName]
+    releases: Many[ReleaseName]
     whole: bool
     reason: str
     run: str
@@ -167,7 +186,7 @@ class Log(_Answer):
 
     index: str
     commit: str | None
-    entries: list[LogEntry]
+    entries: Many[LogEntry]
     next: str | None
 
 
@@ -191,8 +210,8 @@ class Changed(_Answer):
 class YankResult(Changed):
     """Which files changed, and which were so before."""
 
-    changed: list[FileEntry]
-    unchanged: list[FileEntry]
+    changed: Many[FileEntry]
+    unchanged: Many[FileEntry]
 
 
 class GoneFile(_Answer):
@@ -207,10 +226,10 @@ class GoneFile(_Answer):
 class RemovalResult(Changed):
     """What left. `kept`: files whose bytes are still stored."""
 
-    removed: list[FileEntry]
-    gone: list[GoneFile]
-    younger: list[ReleaseName]
-    kept: list[FileEntry]
+    removed: Many[FileEntry]
+    gone: Many[GoneFile]
+    younger: Many[ReleaseName]
+    kept: Many[FileEntry]
 
 
 class StatusResult(Changed):
@@ -242,12 +261,12 @@ class PromotionResult(Changed):
     """What came into the index."""
 
     source: Annotated[str, Field(alias="from")]
-    promoted: list[FileEntry]
-    unchanged: list[FileEntry]
-    dependencies: list[Dependency]
-    left: list[LeftRequirement]
-    not_announced: list[str]
-    otherwise_yanked: list[str]
+    promoted: Many[FileEntry]
+    unchanged: Many[FileEntry]
+    dependencies: Many[Dependency]
+    left: Many[LeftRequirement]
+    not_announced: Many[str]
+    otherwise_yanked: Many[str]
     proposal: None
 
 
@@ -274,12 +293,12 @@ class RestorationResult(Changed):
     """What came back, what left, what changed, and what is lost."""
 
     to: RestoredMoment
-    back: list[FileEntry]
-    left: list[FileEntry]
-    changed: list[ChangedFile]
-    lost: list[LostFile]
-    unread: list[str]
-    not_announced: list[str]
+    back: Many[FileEntry]
+    left: Many[FileEntry]
+    changed: Many[ChangedFile]
+    lost: Many[LostFile]
+    unread: Many[str]
+    not_announced: Many[str]
 
 
 class _TokenTerms(_Answer):
@@ -288,8 +307,8 @@ class _TokenTerms(_Answer):
     name: str
     scope: str
     expires: Time | None
-    indexes: list[str] | None
-    projects: list[str] | None
+    indexes: Many[str] | None
+    projects: Many[str] | None
     owner: str | None
     note: str | None
 
@@ -310,7 +329,7 @@ class TokenEntry(_TokenTerms):
 class TokenList(_Answer):
     """The token that asks, and those that it made."""
 
-    tokens: list[TokenEntry]
+    tokens: Many[TokenEntry]
 
 
 class RevokedToken(_Answer):

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES: Final = 64 << 20
 """Bytes of an answer beyond which it is not read."""
+MOST_OF_PROBLEM: Final = 1 << 20
+"""The same of an answer that says what is wrong."""
 TRIES: Final = 4
 """How often a request is sent that fails for other reasons than a limit."""
 JSON: Final = "application/json"
@@ -235,8 +237,9 @@ class ServerClient:
     def _read(self, answer: Answer, form: type[BaseModel] | None, takes: tuple[int, ...]) -> ServerAnswer:
         if answer.status in _REDIRECTS:
             raise self._moved(answer)
-        body = self._hidden(answer.read(MOST_BYTES)) if _is_json(answer) else b""
-        if 200 <= answer.status < 300:
+        done = 200 <= answer.status < 300
+        body = self._hidden(answer.read(MOST_BYTES if done else MOST_OF_PROBLEM)) if _is_json(answer) else b""
+        if done:
             document = {} if form is None else self._in_form(answer, body, form)
             return ServerAnswer(status=answer.status, headers=answer.headers, document=document)
         problem = _object(body)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from wharf.repository.server_answers import Many, bounded
 
 
 class _Answer(BaseModel):
@@ -27,7 +29,7 @@ class SessionFile(_Answer):
     status: str
     link: str | None = None
     size: int | None = None
-    hashes: dict[str, str] | None = None
+    hashes: Annotated[dict[str, str], BeforeValidator(bounded)] | None = None
 
 
 class SessionAnswer(_Answer):
@@ -35,9 +37,9 @@ class SessionAnswer(_Answer):
 
     status: str
     links: SessionLinks = SessionLinks()
-    files: dict[str, SessionFile] = {}
+    files: Annotated[dict[str, SessionFile], BeforeValidator(bounded)] = {}
     expires: Annotated[str, Field(alias="expires-at")] = ""
-    notices: list[str] | None = None
+    notices: Many[str] | None = None
     commit: Annotated[str | None, Field(alias="_commit")] = None
 
 
@@ -60,4 +62,4 @@ class FileAnswer(_Answer):
     status: str | None = None
     links: FileLinks = FileLinks()
     mechanism: FileMechanism = FileMechanism()
-    notices: list[str] | None = None
+    notices: Many[str] | None = None
