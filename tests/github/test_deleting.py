@@ -396,7 +396,7 @@ def test_a_publish_that_is_stopped_makes_nothing_visible_any_more(
         world.hub.fault(r"POST .*/releases$", "422", after=1)  # the one that waited
         world.hub.before(r"POST .*/assets$", hold)
         others = make_wheel(world.root, "other"), make_wheel(world.root, "third")
-        with pytest.raises(StorageError, match="refused"):
+        with pytest.raises(StorageError, match="refuses the release"):
             world.put(*others)
     assert (len(world.published), len(world.drafts)) == (1, 1)
     world.put(*others)
