@@ -95,6 +95,16 @@ def test_a_token_that_shows_nothing_has_one_answer_with_or_without_a_login(
     assert client.http.post(stage).status_code == 404
 
 
+@pytest.mark.parametrize(
+    "below", ["needed/", "../files/x", f"../files/{'0' * 64}/demo-1.0-py3-none-any.whl", "../", "../legacy/"]
+)
+def test_what_a_stage_does_not_have_is_not_told_as_its_end(client: SessionClient, tmp_path: Path, below: str) -> None:
+    """pip asks it for what the release requires, too, and shows with -v why there is none."""
+    stage = client.staged(make_wheel(tmp_path))["links"]["stage"]
+    answer = client.http.get(urljoin(stage, below))
+    assert (answer.status_code, "no such stage" in answer.reason_phrase) == (404, False)
+
+
 def test_a_session_that_ran_out_shows_nothing(client: SessionClient, repository: Repository, tmp_path: Path) -> None:
     session = client.staged(make_wheel(tmp_path))
     id_ = session["links"]["session"].rpartition("/")[2]

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from wharf.model import Json
 
 NO_STAGE: Final = answer.text(404, "There is no such stage: it was published or canceled, or it ended, or never was.")
-"""The same for every token that shows nothing, and for what a stage does not have."""
+"""The same for every token that shows nothing."""
+
+_NOT_HERE = answer.text(404, "The stage has the files of one release, and not this. The rest is in the index.")
 
 _NO_METHOD = answer.text(405, "Only GET and HEAD are answered here.", (("allow", "GET, HEAD"),))
 _CHUNK = 256 << 10
@@ -79,7 +81,7 @@ class Stage:
         sha256, _, filename = path.partition("/")
         file = session.files.get(filename)
         if file is None or file.state != COMPLETED or file.sha256 != sha256 or self._store is None:
-            return AnswerResponse(NO_STAGE)
+            return AnswerResponse(_NOT_HERE)
         if request.method == "HEAD":
             return AnswerResponse(Answer(200, _headers(file)))
         return _Streamed(file, await self._threads.run(partial(self._store.open, session.id, file)))
@@ -110,12 +112,12 @@ def _page(request: Request, session: UploadSession, path: str) -> Answer:
     if form is None:
         return NO_FORMAT
     if path != "/simple" and not path.startswith("/simple/"):
-        return NO_STAGE
+        return _NOT_HERE
     name = project_asked(path, query, above="")
     if isinstance(name, Answer):
-        return name if name.status in {301} else NO_STAGE
+        return name if name.status in {301} else _NOT_HERE
     if name not in {"", session.project}:
-        return NO_STAGE
+        return _NOT_HERE
     value: dict[str, Json] = document.projects([session.project]) if name == "" else document.project(_project(session))
     page = answer.uncached_page(page_format.render(value, form), form.content_type)
     return Answer(200, (*page.headers, (b"referrer-policy", b"no-referrer")), page.body)  # its address is the secret
