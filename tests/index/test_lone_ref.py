@@ -144,3 +144,28 @@ def test_git_and_this_process_take_turns_at_one_ref(branch: Branch, tmp_path: Pa
         other.result()
     assert git(tmp_path, "rev-list", "--count", "wharf/main") == "19"
     assert len(branch.snapshot().names()) == 13
+
+
+@pytest.mark.parametrize("holds", [False, True], ids=["and is done", "and holds its own"])
+def test_a_lock_that_another_writer_broke_meanwhile_is_no_lock(
+    branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, holds: bool
+) -> None:
+    """The disk stood still for so long that the lock was told to be that of a dead process."""
+    asked, other, lock = step(tmp_path), step(tmp_path).split()[1:], place(tmp_path, f"{REF}.lock")
+    fsync = os.fsync
+
+    def slowly(handle: int) -> None:
+        fsync(handle)
+        lock.unlink()
+        git(tmp_path, "update-ref", *other)
+        if holds:
+            lock.touch()
+
+    with monkeypatch.context() as patch:
+        patch.setattr("wharf.index.lone_ref.os.fsync", slowly)
+        assert lone_ref.move(branch.git_dir, asked) is None
+    assert git(tmp_path, "rev-parse", "wharf/main") == other[1], "what the other writer was told is so"
+    assert lock.exists() == holds
+    lock.unlink(missing_ok=True)
+    assert branch.commit(release(1), WHY).commit == git(tmp_path, "rev-parse", "wharf/main")
+    assert other[1] in git(tmp_path, "rev-list", "wharf/main").split()

@@ -48,17 +48,28 @@ def move(git_dir: Path, step: str) -> bool | None:
         if os.write(lock, f"{new}\n".encode()) != len(found):
             return None
         os.fsync(lock)
+        if not is_own(lock, f"{path}.lock"):  # a disk or a machine that stood still: others have broken the lock
+            return None
         _note(log, f"{old} {new} wharf <> {int(time.time())} +0000\n")
         os.rename(f"{path}.lock", path)  # noqa: PTH104 - a path costs as much as the call
         moved = True
     except OSError:
         return None
     finally:
-        os.close(lock)
-        if not moved:
+        if not moved and is_own(lock, f"{path}.lock"):
             with contextlib.suppress(OSError):
                 os.unlink(f"{path}.lock")  # noqa: PTH108 - see above
+        os.close(lock)
     return True
+
+
+def is_own(handle: int, path: str) -> bool:
+    """Whether a lock is the file that was made for it still: one that is held for long is broken, and made by others."""
+    try:
+        there, own = os.lstat(path), os.fstat(handle)
+    except OSError:
+        return False
+    return (there.st_ino, there.st_dev) == (own.st_ino, own.st_dev)
 
 
 def _read(path: str) -> tuple[bytes, int]:

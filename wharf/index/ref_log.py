@@ -6,6 +6,8 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Final
 
+from wharf.index.lone_ref import is_own
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -25,11 +27,13 @@ def shorten(git_dir: Path, ref: str) -> None:
         log, lock = git_dir / "logs" / each, git_dir / f"{each}.lock"
         with contextlib.suppress(OSError):
             if log.stat().st_size > MOST:
-                os.close(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+                handle = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
                 try:
                     _cut(log)
                 finally:
-                    lock.unlink()
+                    if is_own(handle, str(lock)):
+                        lock.unlink()
+                    os.close(handle)
 
 
 def _cut(log: Path) -> None:
