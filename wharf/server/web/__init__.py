@@ -1,4 +1,4 @@
-"""What FastAPI routes: uploads, webhooks, the page for people, and whether all is well.
+"""What is neither a page nor a file: uploads, and what FastAPI routes (webhooks, the page for people, whether all is well).
 
 It promises that an upload is published whole or not at all, by the same operation as on the command line, and that a webhook
 only makes the server ask GitHub. It never believes what a form or a message says without a check.
