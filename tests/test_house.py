@@ -64,7 +64,7 @@ HOMES = {
     "mimeparse": "pages/content_negotiation.py",
     "platformdirs": "cli/config_files.py",
     "pypi_simple": "sources/public_index_address.py sources/upstream_html.py",
-    "python_multipart": "server/web/upload_form_parser.py server/web/form_parts.py",
+    "python_multipart": "server/web/upload_form_parser.py",
     "rich": "cli/progress_bars.py",
     "tomlkit": "text_formats/toml_editing.py",
     "tomllib": "text_formats/toml_and_json.py",

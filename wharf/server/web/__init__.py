@@ -8,9 +8,8 @@ only makes the server ask GitHub. It never believes what a form or a message say
 - `uploader_rights`: what an uploader may write.
 - `reserved_names`: which file names upload sessions publish just now.
 - `upload_groups`: which uploads share a commit. `shared_refresh`: one refresh for all who wait for one.
-- `upload_form`: the form as a value. `upload_form_parser`: how it is read as it comes. `form_parts`: where its parts begin and
-  end. `spooled_file`: its file on the way to the disk, with its digests, and the room that uploads leave free.
-  `background_writer`: the next pieces come meanwhile.
+- `upload_form`: the form as a value. `upload_form_parser`: how it is read as it comes. `spooled_file`: its file on the way to
+  the disk, with its digests, and the room that uploads leave free. `background_writer`: the next pieces come meanwhile.
 - `quota_wait`: how long an upload waits for GitHub's limits.
 - `webhook`: GitHub's messages.
 """

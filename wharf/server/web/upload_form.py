@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from wharf.errors import UsageError
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -58,8 +56,3 @@ class UploadLimits:
     too_large: WharfError
     folder: Path | None
     announced: int
-
-
-def no_form(why: str) -> UsageError:
-    """The refusal of a body that is no form with a file."""
-    return UsageError(f"The body is not a form with a file (multipart/form-data): {why}.", REMEDY)
