@@ -256,6 +256,13 @@ class BusyError(StorageError):
     told = "The server holds as many uploads as it can. Try again in a moment."
 
 
+class CrowdingError(BusyError):
+    """One uploader has as many uploads under way as one may have, so that the others have room."""
+
+    code = "crowding"
+    http_status = 429
+
+
 class GraphQLError(StorageError):
     """GitHub's GraphQL API answered with errors, of these types."""
 

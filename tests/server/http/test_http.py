@@ -28,7 +28,7 @@ from wharf.server.logs.access_log import AccessLog
 from wharf.server.logs.operator_log import REFUSALS, OperatorLog, RefusalLog, shown
 from wharf.server.options import Options
 from wharf.server.rules import Rules
-from wharf.server.web import spooled_file
+from wharf.server.web import spooled_file, upload_slots
 from wharf.server.web import upload_api as uploads
 
 if TYPE_CHECKING:
@@ -383,20 +383,24 @@ def test_an_upload_that_stalls_is_given_up(
             thread.join()
 
 
-def test_unfinished_uploads_are_bounded_together(
-    client: httpx.Client, token: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_unfinished_uploads_are_bounded_together_and_for_each_uploader(
+    client: httpx.Client, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "MEMORY", 2 * uploads.EACH)
-    with connection(client) as one, connection(client) as two:
-        for raw in (one, two):
-            raw.sendall(stalled(token))
+    monkeypatch.setattr(upload_slots, "AT_ONCE", 2)
+    one, two, three = (("__token__", repository.tokens.create(f"ci{n}", "publish").reveal()) for n in range(3))
 
-        def full() -> bool:
-            answer = client.post("/legacy/", auth=token, **sent(make_wheel(tmp_path)))
-            return (answer.status_code, answer.headers.get("retry-after")) == (503, "5")
+    def gets(token: tuple[str, str], status: int) -> bool:
+        answer = client.post("/legacy/", auth=token, **sent(make_wheel(tmp_path)))
+        return (answer.status_code, answer.headers.get("retry-after")) == (status, None if status == 200 else "5")
 
-        soon(full)
-    soon(lambda: client.post("/legacy/", auth=token, **sent(make_wheel(tmp_path))).status_code == 200)
+    with connection(client) as first_stalls, connection(client) as second_stalls:
+        first_stalls.sendall(stalled(one))
+        soon(lambda: gets(one, 429))
+        assert gets(two, 200)
+        second_stalls.sendall(stalled(two))
+        soon(lambda: gets(three, 503))
+        assert gets(one, 429)
+    soon(lambda: gets(one, 200))
 
 
 def test_an_upload_leaves_room_on_the_disk(

@@ -28,7 +28,7 @@ from wharf.errors import InvalidDistributionError
 from wharf.operations.upload_session_batch import ComingFile
 from wharf.operations.upload_session_files import Digests
 from wharf.server.sessions.incoming_batch import IncomingBatch
-from wharf.server.web import spooled_file
+from wharf.server.web import spooled_file, upload_slots
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -206,6 +206,30 @@ def _raw(client: SessionClient, url: Any, length: int) -> socket.socket:
         f"Content-Type: {BATCH_TYPE}\r\nContent-Length: {length}\r\n\r\n".encode()
     )
     return connection
+
+
+@pytest.mark.parametrize("kind", ["one file", "a batch"])
+def test_uploads_that_stall_leave_room_for_other_uploaders(
+    client: SessionClient, repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+) -> None:
+    monkeypatch.setattr(upload_slots, "AT_ONCE", 2)
+    session, wheel = client.begin().json(), make_wheel(tmp_path)
+    file = client.announce(session, wheel).json()
+    url = urlsplit(file["mechanism"]["file_url"] if kind == "one file" else session["links"]["_wharf_batch"])
+    two, three = (
+        SessionClient(client.http, ("__token__", repository.tokens.create(name, "publish").reveal()))
+        for name in ("two", "three")
+    )
+
+    def gets(one: SessionClient, status: int) -> bool:
+        answer = one.send(file, wheel.read_bytes())
+        return (answer.status_code, answer.headers.get("retry-after")) == (status, "5")
+
+    with _raw(client, url, 1000), _raw(two, url, 1000):
+        soon(lambda: gets(client, 429))
+        soon(lambda: gets(two, 429))
+        assert gets(three, 503)
+    soon(lambda: client.send(file, wheel.read_bytes()).status_code == 200)
 
 
 @pytest.mark.parametrize("content", [0, 400_000], ids=["in one piece", "in many pieces"])

@@ -22,7 +22,8 @@ from wharf.errors import StorageError
 from wharf.operations import upload_session_publish
 from wharf.repository.opening import open_repository
 from wharf.repository.settings import Settings
-from wharf.server.sessions import incoming_bytes, session_api
+from wharf.server.sessions import session_api
+from wharf.server.web import upload_slots
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -221,9 +222,9 @@ def test_uploads_that_never_end_are_bounded(client: SessionClient, tmp_path: Pat
         f"Content-Type: {BATCH_TYPE}\r\nContent-Length: {wheel.stat().st_size}\r\n\r\nPK"
     )
     with ExitStack() as stack:
-        for _ in range(incoming_bytes.AT_ONCE + 10):
+        for _ in range(upload_slots.AT_ONCE // upload_slots.SHARE + 10):
             half_open = stack.enter_context(socket.create_connection((url.hostname, url.port)))
             half_open.sendall(head.encode())
-        soon(lambda: client.send(file, wheel.read_bytes()).status_code == 503)
+        soon(lambda: client.send(file, wheel.read_bytes()).status_code == 429)
         assert client.status(session) == "open"
     soon(lambda: client.send(file, wheel.read_bytes()).status_code == 200)

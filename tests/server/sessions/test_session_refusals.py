@@ -22,7 +22,6 @@ from wharf.operations.set_status import set_status
 from wharf.repository.tokens import NewToken
 from wharf.secret import Secret
 from wharf.server.http import request_body
-from wharf.server.sessions import incoming_bytes
 from wharf.server.web import spooled_file
 
 if TYPE_CHECKING:
@@ -403,13 +402,6 @@ def test_a_body_that_does_not_come_is_not_waited_for(
     is_problem(send(), 408)
     thread.cancel()
     assert not list((store / "sessions").rglob("*.new"))
-
-
-def test_files_that_come_at_once_are_bounded(client: SessionClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    session, wheel = client.begin().json(), make_wheel(tmp_path)
-    file = client.announce(session, wheel).json()
-    monkeypatch.setattr(incoming_bytes.IncomingBytes, "busy", property(lambda _: True))
-    is_problem(client.send(file, wheel.read_bytes()), 503)
 
 
 JSON = st.recursive(

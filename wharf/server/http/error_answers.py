@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from wharf.errors import NoIndexError, NotFoundError, QuotaError, StorageError
+from wharf.errors import CrowdingError, NoIndexError, NotFoundError, QuotaError, StorageError
 from wharf.server.http.answer import Answer, text
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def told(error: WharfError, *, paused_as: int, misses: bool = False) -> tuple[in
     if error.http_status >= 500 or missing:
         words = error.told if isinstance(error, StorageError) else StorageError.told
         return 503 if missing else error.http_status, words, (("retry-after", "5"),)
-    return error.http_status, error.sentences, ()
+    return error.http_status, error.sentences, (("retry-after", "5"),) if isinstance(error, CrowdingError) else ()
 
 
 def paused(error: QuotaError, status: int) -> Answer:

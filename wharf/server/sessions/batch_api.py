@@ -39,7 +39,7 @@ class BatchApi:
 
     async def take(self, id_: str, call: Call) -> Answer:
         """The session with the files. Raises WharfError, and then it has none of them."""
-        with self._incoming.one():
+        with self._incoming.slots.one(call.uploader.name):
             body = body_of(call.request)
             head, is_whole = await head_of(body)
             if is_whole:

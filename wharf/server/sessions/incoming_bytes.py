@@ -7,10 +7,11 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING, Final
 
-from wharf.errors import BusyError, InvalidDistributionError, NotFoundError, StorageError, TooLargeError
+from wharf.errors import InvalidDistributionError, NotFoundError, StorageError, TooLargeError
 from wharf.operations.upload_session_files import Digests
 from wharf.server.http.request_body import check_length, pieces
 from wharf.server.web.spooled_file import check_room
+from wharf.server.web.upload_slots import UploadSlots
 from wharf.system import disk_remedies
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
     from wharf.assets.upload_session import SessionFile
 
-AT_ONCE: Final = 128
-"""Files that may come at the same time: each holds up to half a megabyte of memory."""
-
 SMALL: Final = 256 << 10
 """Bytes of a file of which the first are taken before anything is done. Mostly those are all, and need one thread."""
 
@@ -33,17 +31,12 @@ _LOOK_EVERY = 16 << 20  # bytes between two looks at how much room is left
 
 
 class IncomingBytes:
-    """Those of one server. All methods are for the event loop's thread."""
+    """Those of one server; `slots` bound how many come at the same time. All methods are for the event loop's thread."""
 
-    def __init__(self, at_once: int = AT_ONCE) -> None:
-        self._left = at_once
+    def __init__(self) -> None:
+        self.slots = UploadSlots()
 
-    @property
-    def busy(self) -> bool:
-        """Whether as many come as may."""
-        return self._left < 1
-
-    async def first(self, request: Request) -> tuple[bytes, bool]:
+    async def first(self, request: Request, uploader: str) -> tuple[bytes, bool]:
         """The first piece of a small body, and whether that is all of it. Of a large one nothing is read.
 
         Raises BusyError, and what a body can raise.
@@ -52,11 +45,11 @@ class IncomingBytes:
         length = check_length(request, sys.maxsize, too_long)
         if length is None or length > SMALL:
             return b"", False
-        with self.one():
+        with self.slots.one(uploader):
             first = await anext(pieces(request, length, too_long), b"")
         return first, len(first) == length
 
-    async def take(self, request: Request, file: SessionFile, path: Path, first: bytes) -> Digests:
+    async def take(self, request: Request, uploader: str, file: SessionFile, path: Path, first: bytes) -> Digests:
         """Write the body of a request to a new file at `path`, with the digests that were announced. `first` of it is here.
 
         Raises InvalidDistributionError for another length than was announced, BusyError, and what a body can raise. The caller
@@ -66,19 +59,8 @@ class IncomingBytes:
         length = check_length(request, file.size, too_long)
         if length is not None:
             _check_size(file, length, too_long)
-        with self.one(), disk_told(path):
+        with self.slots.one(uploader), disk_told(path):
             return await _written(first, pieces(request, file.size - len(first), too_long), file, path)
-
-    @contextlib.contextmanager
-    def one(self) -> Iterator[None]:
-        """One more that comes."""
-        if self.busy:
-            raise BusyError("Too many uploads are under way.", "Try again in a moment.")
-        self._left -= 1
-        try:
-            yield
-        finally:
-            self._left += 1
 
 
 def write_whole(body: bytes, file: SessionFile, path: Path) -> Digests:

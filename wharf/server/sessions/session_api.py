@@ -231,14 +231,14 @@ class SessionApi:
             session, number = self._upload(id_, key, work)
             return check_receiving(session, number), work.store.scratch(id_)
 
-        first, whole = await self._incoming.first(call.request)
+        first, whole = await self._incoming.first(call.request, call.uploader.name)
         if whole:
             finish = partial(self._take_whole, id_, begin, first)
             session, file = await call.check(self._checks, finish)
             return file_answer(200, session, file.number, call.at)
         file, path = await call.do(begin)
         try:
-            digests = await self._incoming.take(call.request, file, path, first)
+            digests = await self._incoming.take(call.request, call.uploader.name, file, path, first)
             check = partial(self._check_and_keep, id_, file, path, digests)
             session = await call.check(self._checks, check)
         finally:

@@ -11,7 +11,6 @@ from wharf.distribution import read_distribution
 from wharf.distribution.file_names import Name, plain
 from wharf.errors import (
     UNWRITABLE,
-    BusyError,
     MayNotWriteError,
     NoIndexError,
     NotAllowedError,
@@ -31,6 +30,7 @@ from wharf.server.web.reserved_names import ReservedNames
 from wharf.server.web.upload_checks import check_form
 from wharf.server.web.upload_form import UploadLimits
 from wharf.server.web.upload_groups import UploadGroups
+from wharf.server.web.upload_slots import UploadSlots
 from wharf.server.web.uploader_rights import UploaderRights
 from wharf.system import disk_remedies
 from wharf.system.clock import elapsed
@@ -50,10 +50,6 @@ FORM_LIMIT = 32 << 20
 """Bytes that the fields of a form may have beside the file: descriptions and attestations are the large ones."""
 CHECKS = 4
 """Uploads that are checked at the same time."""
-MEMORY = 128 << 20
-"""Bytes of memory that all uploads may hold which have not come to their end."""
-EACH = 1 << 20
-"""Bytes that each of them may hold: what was read of the connection, and what is not on the disk yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +110,7 @@ class UploadApi:
       again at the branch; who waits for GitHub's limits keeps nobody else waiting. One that is alone goes on in its thread.
     - The file lies in `folder` meanwhile, under no name, and the disk keeps a floor of free room. On the disk of the store it
       gets its name there, and is not copied.
-    - All forms that are read hold at most `MEMORY` bytes of memory.
+    - So many forms are read at the same time as there are `UploadSlots`, which bounds the memory that they hold.
     - What the uploader's token may write is looked at before a byte is stored, and again at the commit.
     - An upload to GitHub is made with the uploader's own token, if there is one.
     - `take` is for the event loop's thread; checks and publishing run in other threads.
@@ -137,7 +133,7 @@ class UploadApi:
         self._strict = strict
         self._folder = folder
         self._reserved = reserved or ReservedNames()
-        self._unfinished = 0
+        self._slots = UploadSlots()
         self._checks = DaemonThreads("check", CHECKS)
         self._threads = DaemonThreads("upload", 1)  # GitHub may hang, and a server that is told to end ends all the same
         self._groups: UploadGroups[_Group, _Upload, Published] = UploadGroups(self._land, _Upload.hold)
@@ -171,18 +167,13 @@ class UploadApi:
         if (coding := request.headers.get("content-encoding", "identity").strip().lower()) != "identity":
             raise UsageError(f"The upload is encoded as {plain(coding, 50)!r}.", "Send it without a Content-Encoding.")
         announced = check_length(request, self._limit + FORM_LIMIT, too_large)
-        if (self._unfinished + 1) * EACH > MEMORY:
-            raise BusyError("Too many uploads are under way.", "Try again in a moment.")
-        self._unfinished += 1
-        try:
+        with self._slots.one(key.uploader.name):
             body = pieces(request, self._limit + FORM_LIMIT, too_large)
             limits = UploadLimits(self._limit, too_large, self._folder, announced or 0)
             form = await upload_form_parser.parse(request.headers.get("content-type"), body, limits)
             if (action := request.query_params.get(":action")) is not None:
                 form.fields.setdefault(":action", action)
             return await self._checks.run(partial(self._check_and_publish, key, form))
-        finally:
-            self._unfinished -= 1
 
     def _check_and_publish(self, key: _Group, form: UploadForm) -> tuple[_Upload, Published | None]:
         """Check an upload, and publish it in the same thread, if nobody else does or waits: a way by the event loop costs time.
