@@ -105,7 +105,7 @@ ANSWERS: dict[str, tuple[tuple[str, ...], Any]] = {
             "status": "published",
             "expires-at": TIME,
             "notices": ["x"],
-            "_commit": None,
+            "_wharf_commit": None,
             "links": {
                 "session": "/-/s",
                 "upload": "/-/u",

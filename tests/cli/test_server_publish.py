@@ -26,7 +26,7 @@ from wharf.operations.publish_to_server import begin_sessions, plan_for_server, 
 from wharf.repository import server_sessions
 from wharf.repository.server_address import parse_server
 from wharf.repository.server_client import NoRoutesError, ServerClient
-from wharf.repository.server_index import Notices, open_server
+from wharf.repository.server_index import Notices, ServerIndex, open_server
 from wharf.repository.server_sessions import ServerSessions
 from wharf.repository.server_settings import ServerSettings
 
@@ -92,6 +92,15 @@ def test_releases_are_published_and_told_as_by_the_local_command(world: World, t
     lines, lines_here = (run("publish", *files).out.splitlines() for run in (world.wharf, world.here))
     assert lines[:-1] == lines_here[:-1]
     assert lines[-1] == lines_here[-1].replace(str(world.store), f"{world.url}/")
+
+
+def test_the_commit_of_a_publish_is_told_without_another_question(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [make_wheel(tmp_path), make_wheel(tmp_path, "other", "2.0")]
+    with monkeypatch.context() as patched:
+        patched.setattr(ServerIndex, "commit", lambda _: pytest.fail("the answer to the publish has it"))
+        assert world.wharf("publish", "--json", *files).document["commit"] == world.repository.branch.tip()
 
 
 def test_another_index_is_chosen_by_its_name_or_its_address(world: World, tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ class UploadSession:
     - `project` is the PEP 503 name, `version` the normal form (PEP 440); `creator` names who made it, for people.
     - `files` are by their names. `taken` is how many uploads were begun: the next file gets that number.
     - `ended` is when the session was published or canceled; None before.
+    - `commit` is known where its publish ended a moment ago, and to nobody else.
     - `before` is the state that a PROCESSING session came from, to which a refusal leads back.
     """
 
@@ -88,6 +89,7 @@ class UploadSession:
     files: Mapping[str, SessionFile] = field(default_factory=dict)
     taken: int = 0
     notices: tuple[str, ...] = ()
+    commit: str | None = None
 
     @property
     def live(self) -> bool:

@@ -182,13 +182,13 @@ def publish_staged(index: ServerIndex, staged: Sequence[Staged]) -> str | None:
     commit: str | None = None
     for each in staged:
         try:
-            commit = _published(index, each) or commit
+            commit = _published(index, each)
         except WharfError as error:
             if not are_there(index, [file for file, _ in each.release.files]):
                 error.message += f" Published before that: {', '.join(done)}." if done else ""
                 raise
         done.append(each.release.name)
-    return commit if len(staged) == 1 and commit else index.commit()
+    return commit or index.commit()  # the last one may have had nothing new, and an older server does not tell
 
 
 def _published(index: ServerIndex, staged: Staged) -> str | None:

@@ -63,6 +63,8 @@ def publish_session(repository: Repository, store: SessionStore, session_id: str
 
     Raises ConflictError if a file is not completed, or its name is taken, and what `publish` raises: the session is as before
     then, and can be changed and published again. A session that is published already stays so.
+
+    The session has the commit of this publish, if there was something to write: no store keeps that.
     """
     end = elapsed() + BEGINS_WITHIN
     while True:
@@ -84,17 +86,18 @@ def _published(repository: Repository, store: SessionStore, session_id: str, how
     session = store.update(session_id, _begun)
     if session.state != PUBLISHED:
         try:
-            _carry_out(repository, store, session, how)
+            commit = _carry_out(repository, store, session, how)
         except WharfError as error:
             event = partial(_refused if how.heard() else _failed, words=_told(error))
             with contextlib.suppress(StorageError):  # then it stays in processing, and whoever looks ends that
                 store.update(session_id, event)
             raise
-        session = store.update(session_id, partial(_succeeded, now=how.now()))
+        session = dataclasses.replace(store.update(session_id, partial(_succeeded, now=how.now())), commit=commit)
     return session
 
 
-def _carry_out(repository: Repository, store: SessionStore, session: UploadSession, how: SessionPublish) -> None:
+def _carry_out(repository: Repository, store: SessionStore, session: UploadSession, how: SessionPublish) -> str | None:
+    """Publish the files of a session; the commit, if something was new."""
     store.ready(session)
     opened = _opened if repository.github is None else _fetched
     inputs = []
@@ -107,7 +110,7 @@ def _carry_out(repository: Repository, store: SessionStore, session: UploadSessi
         inputs.append(
             Input(each.filename, partial(opened, store, session.id, each), each.size, checked, sealed=repository.github is None)
         )
-    publish(
+    done = publish(
         repository,
         inputs,
         actor=how.actor,
@@ -116,6 +119,7 @@ def _carry_out(repository: Repository, store: SessionStore, session: UploadSessi
         limit=how.limit,
         check=how.check,
     )
+    return done.commit
 
 
 def _told(error: WharfError) -> str:

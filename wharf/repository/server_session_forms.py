@@ -33,14 +33,14 @@ class SessionFile(_Answer):
 
 
 class SessionAnswer(_Answer):
-    """A session. `_commit` is that of a published one."""
+    """A session. `commit` is told in the answer to its publish."""
 
     status: str
     links: SessionLinks = SessionLinks()
     files: Annotated[dict[str, SessionFile], BeforeValidator(bounded)] = {}
     expires: Annotated[str, Field(alias="expires-at")] = ""
     notices: Many[str] | None = None
-    commit: Annotated[str | None, Field(alias="_commit")] = None
+    commit: Annotated[str | None, Field(alias="_wharf_commit")] = None
 
 
 class FileLinks(_Answer):

@@ -26,6 +26,7 @@ MEDIA_TYPE: Final = "application/vnd.pypi.upload.v2+json"
 MECHANISM: Final = "http-post-bytes"
 BATCH_TYPE: Final = "application/vnd.wharf.files.v1"
 BATCH: Final = "_wharf_batch"
+COMMIT: Final = "_wharf_commit"
 PENDING, COMPLETED = "pending", "completed"
 
 _META: Final = {"meta": {"api-version": "2.0"}}
@@ -211,7 +212,7 @@ class ServerSessions:
     def _session(self, answer: ServerAnswer, url: str | None = None) -> ServerSession:
         found = answer.document
         links, files, stage = _table(found, "links"), _table(found, "files"), _table(found, "links").get("stage")
-        commit = found.get("_commit") or found.get("commit")
+        commit = found.get(COMMIT)
         return ServerSession(
             url=url or self._linked(links.get("session") or answer.headers.get("location")),
             upload=self._linked(links.get("upload")) if "upload" in links else "",

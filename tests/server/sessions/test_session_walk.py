@@ -84,8 +84,10 @@ def test_a_release_from_its_session_to_its_page(client: SessionClient, tmp_path:
 
 def test_all_of_a_release_is_one_commit(client: SessionClient, repository: Repository, tmp_path: Path) -> None:
     session = client.staged(make_wheel(tmp_path), make_sdist(tmp_path))
-    assert client.publish(session).status_code == 201
+    done = client.publish(session)
+    assert (done.status_code, done.json()["_wharf_commit"]) == (201, repository.branch.tip())
     assert len(list(repository.branch.history())) == 1
+    assert "_wharf_commit" not in client.publish(session).json()
 
 
 def test_a_session_adds_to_a_release_that_is_there(client: SessionClient, repository: Repository, tmp_path: Path) -> None:

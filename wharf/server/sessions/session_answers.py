@@ -26,6 +26,8 @@ MEDIA_TYPE: Final = "application/vnd.pypi.upload.v2+json"
 """Of all requests and answers but the bytes of files and problems."""
 BATCH: Final = "_wharf_batch"
 """The link to which many files go in one request. It is our own: such keys begin with an underscore."""
+COMMIT: Final = "_wharf_commit"
+"""The commit of the index that a publish made, which is our own, too."""
 ASK_AGAIN: Final = "1"
 """Seconds after which a client asks again how far something is."""
 
@@ -92,6 +94,8 @@ def session_answer(
             notices.append(NO_STAGE_HERE)
     if notices:
         said["notices"] = notices
+    if session.commit is not None:
+        said[COMMIT] = session.commit
     more = (("retry-after", ASK_AGAIN),) if session.state == PROCESSING else ()
     return _document(status, said, (*headers, *more))
 
