@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from wharf.index.written_commit import WrittenCommit
+
 WHY = CommitMessage(verb="publish", actor="ada")
 
 
@@ -110,7 +112,7 @@ def test_a_refused_writer_applies_its_change_again_to_the_newer_tip(
     """Another process is quicker every time, three times."""
     write, rivals = Branch._write, [new(SDIST, B), new("rival-1.0.tar.gz", B, "1.0", "rival")]
 
-    def slow_write(self: Branch, *words: object) -> str:
+    def slow_write(self: Branch, *words: object) -> WrittenCommit:
         made = write(self, *words)  # type: ignore[arg-type]
         if rivals:
             with Branch(tmp_path / "index.git", "main") as rival:
@@ -279,6 +281,28 @@ def test_what_no_ref_leads_to_stays_when_packs_are_merged(
         pass
     assert len([*(branch.git_dir / "objects" / "pack").glob("*.pack")]) == 1
     assert git(tmp_path, "rev-list", "--count", str(lost)) == "3"
+
+
+@pytest.mark.parametrize("done", [True, False], ids=["is done", "still deletes"])
+def test_a_commit_that_waits_for_its_files_outlives_whoever_deletes_what_no_ref_leads_to(
+    branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, done: bool
+) -> None:
+    """`git repack -a -d` by hand: it lists the packs, makes one of all that refs lead to, and deletes those of its list."""
+    branch.commit(add(new()), WHY)
+    packs, listed = branch.git_dir / "objects" / "pack", set[str]()
+
+    def repack() -> None:
+        listed.update(() if done else os.listdir(packs))
+        git(tmp_path, "repack", "-a", *(["-d"] if done else []))
+
+    monkeypatch.setattr("wharf.index.written_commit._SLOW", 60.0 if done else 0.0)
+    commit = branch.commit(add(new(SDIST, B)), WHY, repack).commit
+    for name in listed:
+        (packs / name).unlink(missing_ok=True)
+    assert git(tmp_path, "rev-parse", "wharf/main") == commit
+    assert git(tmp_path, "fsck", "--full", "--no-dangling") == ""
+    with Branch(branch.git_dir, "main") as again:
+        assert again.snapshot().overview() == {"demo": ("1.0",)}
 
 
 def test_a_long_log_is_cut_to_its_last_moves(branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wharf.index.guarded_change import Check
+    from wharf.index.written_commit import WrittenCommit
     from wharf.repository.opening import Repository
 
 
@@ -212,7 +213,7 @@ def test_the_branch_does_not_move_before_the_bytes_lie_still(
         said.append("moves")
         return advance(branch, *words)  # type: ignore[arg-type]
 
-    def writes(branch: Branch, *words: object) -> str:
+    def writes(branch: Branch, *words: object) -> WrittenCommit:
         try:
             return write(branch, *words)  # type: ignore[arg-type]
         finally:

@@ -29,7 +29,8 @@ program that a configuration names.
   of the commit which took a file away. `past_changes`: which records each commit changed.
 - `changed_paths`: what differs between two commits, and `difference` the records in it. `newest_versions`: those of the
   projects in it.
-- `commit_objects`: what is new in a commit, and `small_pack` writes that. `pack_merging` merges many of them,
+- `commit_objects`: what is new in a commit, and `small_pack` writes that. `written_commit` keeps it until a ref leads
+  to it. `pack_merging` merges many of them,
   by `merged_pack` or by git.
   `store_clock`: the time that a commit gets. `revision`: words that can name a commit.
 - For a check of what somebody else may have written: `branch_contents` (all paths, within bounds), `branch_paths` (which of

@@ -22,7 +22,6 @@ from wharf.index import (
     index_states,
     ref_names,
     ref_stamps,
-    small_pack,
     store_clock,
 )
 from wharf.index.bare_repository import make_repository
@@ -38,6 +37,7 @@ from wharf.index.pack_merging import merge_if_many
 from wharf.index.ref_transaction import RefWriter, unmoved
 from wharf.index.revision import is_revision
 from wharf.index.snapshot import Snapshot, project_names
+from wharf.index.written_commit import WrittenCommit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -156,8 +156,7 @@ class Branch:
 
     def states(self) -> dict[str, IndexState]:
         """All indexes of the repository with their settings, by name, as they are now."""
-        names = filter(is_index_name, self.indexes())
-        return index_states.read(self._objects, {name: f"{BRANCHES}{name}" for name in names})
+        return index_states.read(self._objects, {name: f"{BRANCHES}{name}" for name in filter(is_index_name, self.indexes())})
 
     def stamp(self) -> object:
         """A value that changes whenever the tip may have moved. Costs a few system calls, no process."""
@@ -323,25 +322,26 @@ class Branch:
         """Make one commit on `tip` and move the branch to it; None if somebody was quicker."""
         commit = self._write(tip, outcome, message)
         stored()
-        if not self._advance(tip, commit, outcome.beside):
+        commit.stay()
+        if not self._advance(tip, commit.id, outcome.beside):
             return None
         if random.random() < _GC_SHARE and merge_if_many(self._git):  # noqa: S311 - spreads a cost, guards nothing
             self._refs.close()  # or it would keep the packs open that were merged
-        return commit
+        return commit.id
 
     def _fork(self, at: str, outcome: Outcome, message: CommitMessage) -> str | None:
         """Make the branch at a commit, or at one on it if there are edits; None if somebody was quicker."""
-        commit = self._write(at, outcome, message) if outcome.edits else at
+        commit = self._write(at, outcome, message).id if outcome.edits else at
         return commit if self._advance(None, commit, outcome.beside) else None
 
-    def _write(self, tip: str | None, outcome: Outcome, message: CommitMessage) -> str:
+    def _write(self, tip: str | None, outcome: Outcome, message: CommitMessage) -> WrittenCommit:
         """Write the commit's objects. No ref names them yet, so a crash from here on shows nothing to anyone."""
         moment = self.now() if message.moment is None else message.moment
         edits = commit_objects.edits_of(tip, outcome)
         made = commit_objects.make(self._objects, tip, edits, message, message.text(outcome.changed), moment)
-        small_pack.write(self._git.git_dir, made)
+        written = WrittenCommit(self._git.git_dir, made)
         self._objects.keep(made[-1].id, made[-2].id, made)
-        return made[-1].id
+        return written
 
     def _advance(self, tip: str | None, commit: str, beside: Mapping[str, str]) -> bool:
         """Compare and swap: move the branch from `tip` to `commit`. False: it is not at `tip` any more, or locked."""

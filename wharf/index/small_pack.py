@@ -49,9 +49,9 @@ def object_id(kind: str, data: bytes) -> str:
     return hashlib.sha1(b"%b %d\0%b" % (kind.encode(), len(data), data), usedforsecurity=False).hexdigest()
 
 
-def write(git_dir: Path, objects: Iterable[NewObject]) -> None:
-    """Write objects as one pack. Raises StorageError where that cannot be done."""
-    store(git_dir, {bytes.fromhex(each.id): _entry(each) for each in objects})
+def write(git_dir: Path, objects: Iterable[NewObject]) -> str:
+    """Write objects as one pack; its name without an ending. Raises StorageError where that cannot be done."""
+    return store(git_dir, {bytes.fromhex(each.id): _entry(each) for each in objects})
 
 
 def store(git_dir: Path, entries: Mapping[bytes, bytes]) -> str:
