@@ -14,7 +14,7 @@ from wharf.errors import DamagedError, StorageError
 from wharf.index import commit_objects, small_pack
 from wharf.index.commit_message import CommitMessage
 from wharf.index.git import Git
-from wharf.index.git_objects import GitObject, GitObjects
+from wharf.index.git_objects import GitObject, GitObjects, parse_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -84,6 +84,7 @@ def apart(edits: dict[str, bytes | None]) -> dict[str, bytes | None]:
 def made(git_dir: Path, objects: GitObjects, tip: str | None, edits: Mapping[str, bytes | None]) -> str:
     found = commit_objects.make(objects, tip, edits, WHY, TEXT, 1700000000)
     small_pack.write(git_dir, found)
+    objects.keep(found[-1].id, found[-2].id, found)
     return found[-1].id
 
 
@@ -98,6 +99,9 @@ def test_commits_are_those_of_git(
     for edits in rounds:
         mine, theirs = made(git_dir, objects, mine, edits), gits.commit(theirs, edits)
         assert mine == theirs
+        kept = objects.trees([f"{mine}^{{tree}}"])[0]
+        assert kept == parse_tree(objects.must([f"{mine}^{{tree}}"])[0]), "what is remembered of a folder"
+        assert [*kept.folders] == sorted(kept.folders, key=lambda name: f"{name}/".encode()), "in the order of git"
 
 
 def test_what_was_written_is_sound_and_as_readable_as_its_folder(git_dir: Path, objects: GitObjects) -> None:

@@ -11,9 +11,8 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from wharf.errors import DamagedError
 from wharf.index import wharf_toml
-from wharf.index.small_pack import NewObject, object_id
+from wharf.index.small_pack import NewObject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 ZERO: Final = "0" * 40
 """The id that stands for no commit."""
 
-_ENTRY = re.compile(rb"[0-7]{5,6} [^/\0]+\0[\s\S]{20}")  # of a folder: mode, name, id
 _FOLDER, _FILE = b"40000", b"100644"
 
 
@@ -81,10 +79,7 @@ def _read(objects: GitObjects, top: _Folder, tip: str | None) -> None:
         found = objects.must(name for _, name in level)
         below = []
         for (folder, _), each in zip(level, found, strict=True):
-            folder.entries = _ENTRY.findall(each.data)
-            whole = sum(map(len, folder.entries)) == len(each.data) and object_id("tree", each.data) == each.id
-            if each.kind != "tree" or not whole:
-                raise DamagedError(f"The git object {each.id} is not a whole tree.", "`git fsck` tells whether it is sound.")
+            folder.entries = [*objects.entries(each)]
             for name, inner in folder.folders.items():
                 at = _place(folder.entries, name + b"/")
                 if at is not None:
@@ -106,7 +101,7 @@ def _made(folder: _Folder, made: list[NewObject]) -> NewObject | None:
         if blob is not None:
             made.append(blob)
         _put(entries, name, _FILE, blob)
-    return NewObject.of("tree", b"".join(entries)) if entries else None
+    return NewObject.folder(entries) if entries else None
 
 
 def _put(entries: list[bytes], name: bytes, mode: bytes, new: NewObject | None) -> None:

@@ -5,6 +5,7 @@ One `git cat-file --batch` gives them all, which is several times quicker than a
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import threading
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from wharf.errors import DamagedError
 from wharf.index.git import Git, Process, watch_stderr
+from wharf.index.small_pack import object_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from wharf.index.small_pack import NewObject
 
 MOST_KEPT: Final = 1 << 20
-"""Bytes of folders that are kept; what is in them takes seven times as many."""
+"""Bytes of folders that are kept; what is in them takes some ten times as many."""
 LARGEST_KEPT: Final = 256 << 10
 """Bytes of one folder beyond which it is not kept."""
 
@@ -31,6 +33,7 @@ _FOR_EVER = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?(?:\^\{tree\})?")  # an id
 _FSCK = "`git fsck` there tells whether the repository is sound."
 _MAX_OBJECT = 64 << 20  # bytes of one object that are kept in memory; the rest is read and thrown away
 _ID = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_ENTRY = re.compile(rb"[0-7]{5,6} [^/\0]+\0[\s\S]{20}")  # mode, name, id
 _ENTRIES = {2 * width: re.compile(rb"([^ \0]+) ([^\0]+)\0([\s\S]{%d})" % width) for width in (20, 32)}
 _FEW = 50  # objects: who asks for more at once reads an index, of which nothing is worth keeping
 # Bytes of names that are asked for at once. They fit into a pipe, or each side could wait for the other for ever. Linux gives
@@ -123,9 +126,21 @@ class GitObjects:
     def _parsed(self, found: GitObject) -> Tree:
         tree = self._kept.parsed(found.id)
         if tree is None:
-            tree = parse_tree(found)
+            entries = self._kept.entries(found.id)
+            tree = parse_tree(found) if entries is None else _tree(entries)
             self._kept.put_parsed(found.id, tree)
         return tree
+
+    def entries(self, found: GitObject) -> Sequence[bytes]:
+        """The entries of a folder as git has them. Raises StorageError for what is no folder, or not the one of that id."""
+        entries = self._kept.entries(found.id)
+        if entries is None:
+            entries = _ENTRY.findall(found.data)
+            whole = sum(map(len, entries)) == len(found.data) and object_id("tree", found.data) == found.id
+            if found.kind != "tree" or not whole:
+                raise DamagedError(f"The git object {found.id} is not a whole tree.", _FSCK)
+            self._kept.put_entries(found.id, entries)
+        return entries
 
     def keep(self, commit: str, root: str, written: Iterable[NewObject]) -> None:
         """Have folders at hand that were just written: those of a commit, whose own one is `root`."""
@@ -133,6 +148,8 @@ class GitObjects:
             found = GitObject(id=each.id, kind=each.kind, data=each.data)
             for name in (each.id, f"{commit}^{{tree}}") if each.id == root else (each.id,):
                 self._kept.put(name, found)
+            if each.entries:
+                self._kept.put_entries(each.id, each.entries)
 
     def knows(self, commit: str) -> bool:
         """Whether the folder of a commit is at hand: the commit was read or written here, and is there."""
@@ -226,6 +243,24 @@ def parse_tree(found: GitObject) -> Tree:
     return tree
 
 
+def _tree(entries: Iterable[bytes]) -> Tree:
+    """The same of entries that were checked. All but a few of them were there before the last commit."""
+    tree = Tree()
+    for mode, name, id_ in map(_fields, entries):
+        if mode == b"40000":
+            tree.folders[name] = id_
+        elif mode.startswith(b"100"):
+            tree.files[name] = id_
+    return tree
+
+
+@functools.lru_cache(maxsize=1 << 13)
+def _fields(entry: bytes) -> tuple[bytes, str, str]:
+    """The mode, the name and the id of an entry."""
+    mode, _, name = entry[:-21].partition(b" ")
+    return mode, name.decode(errors="replace"), entry[-20:].hex()
+
+
 def joint_id(parts: Iterable[str]) -> str:
     """One id (40 hex digits) for several ids or names in their order: it changes when, and only when, one of them does."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:40]
@@ -241,6 +276,7 @@ class KeptTrees:
         self._lock = threading.Lock()
         self._found: OrderedDict[str, GitObject] = OrderedDict()
         self._parsed: dict[str, Tree] = {}  # by id, of those that are kept
+        self._entries: dict[str, Sequence[bytes]] = {}  # as well
         self._size = 0
 
     def get(self, name: str) -> GitObject | None:
@@ -264,6 +300,7 @@ class KeptTrees:
                 _, gone = self._found.popitem(last=False)
                 self._size -= len(gone.data)
                 self._parsed.pop(gone.id, None)
+                self._entries.pop(gone.id, None)
 
     def parsed(self, id_: str) -> Tree | None:
         """What is in a folder that is kept, if that was put here."""
@@ -274,3 +311,13 @@ class KeptTrees:
         with self._lock:
             if id_ in self._found:
                 self._parsed[id_] = tree
+
+    def entries(self, id_: str) -> Sequence[bytes] | None:
+        """The entries of a folder that is kept, if they were put here."""
+        return self._entries.get(id_)
+
+    def put_entries(self, id_: str, entries: Sequence[bytes]) -> None:
+        """Keep the entries of a folder for as long as the folder is kept."""
+        with self._lock:
+            if id_ in self._found:
+                self._entries[id_] = entries

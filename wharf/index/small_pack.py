@@ -32,16 +32,23 @@ _SYNCS: Final = futures.ThreadPoolExecutor(4, "pack-sync")  # starts no thread b
 
 @dataclass(frozen=True, slots=True)
 class NewObject:
-    """An object that is still to be written, and its id in hex."""
+    """An object that is still to be written, and its id in hex. `entries`: what the bytes of a folder consist of."""
 
     id: str
     kind: Literal["commit", "tree", "blob"]
     data: bytes
+    entries: Sequence[bytes] = ()
 
     @staticmethod
     def of(kind: Literal["commit", "tree", "blob"], data: bytes) -> NewObject:
         """The object of that kind with these bytes."""
         return NewObject(object_id(kind, data), kind, data)
+
+    @staticmethod
+    def folder(entries: Sequence[bytes]) -> NewObject:
+        """The folder with these entries."""
+        data = b"".join(entries)
+        return NewObject(object_id("tree", data), "tree", data, entries)
 
 
 def object_id(kind: str, data: bytes) -> str:
@@ -135,8 +142,8 @@ def _packed(entries: Mapping[bytes, bytes]) -> tuple[bytes, bytes, str]:
 
 
 def _entry(each: NewObject) -> bytes:
-    """An object as it lies in a pack. The ids in a folder cannot be made smaller."""
-    return _head(_KINDS[each.kind], len(each.data)) + zlib.compress(each.data, 1 if each.kind == "tree" else -1)
+    """An object as it lies in a pack. Little of a folder can be made smaller, as it has random ids: that is left to git."""
+    return _head(_KINDS[each.kind], len(each.data)) + zlib.compress(each.data, 0 if each.kind == "tree" else -1)
 
 
 def _head(kind: int, size: int) -> bytes:
