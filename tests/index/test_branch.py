@@ -310,7 +310,9 @@ def test_a_long_log_is_cut_to_its_last_moves(branch: Branch, tmp_path: Path, mon
     monkeypatch.setattr("wharf.index.lone_ref.move", lambda *_asked: None)  # git also writes the log of HEAD
     monkeypatch.setattr("wharf.index.ref_log.MOST", 2000)
     monkeypatch.setattr("wharf.index.ref_log.KEPT", 500)
+    branch.commit(add(new()), WHY)
     logs = [tmp_path / "index.git/logs" / name for name in ("HEAD", "refs/heads/wharf/main")]
+    logs[1].chmod(0o664)
     longest = 0
     for number in range(20):
         commit = branch.commit(add(new(f"p_{number}-1.0.tar.gz", A, "1.0", f"p-{number}")), WHY).commit
@@ -318,6 +320,7 @@ def test_a_long_log_is_cut_to_its_last_moves(branch: Branch, tmp_path: Path, mon
             longest = max(longest, log.stat().st_size)
             assert log.read_text().splitlines()[-1].split()[1] == commit
     assert 500 < longest < 2300
+    assert logs[1].stat().st_mode & 0o777 == 0o664, "who may write into it may go on"
     assert git(tmp_path, "rev-parse", "wharf/main@{1}") == git(tmp_path, "rev-parse", "wharf/main~1")
     assert [*(tmp_path / "index.git").rglob("*.lock")] == []
     lock = tmp_path / "index.git/refs/heads/wharf/main.lock"

@@ -13,12 +13,11 @@ import pytest
 from tests.index.test_branch import WHY, git
 from tests.index.test_ref_transaction import branch, of, release
 from wharf.index import lone_ref
+from wharf.index.branch import Branch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from wharf.index.branch import Branch
 
 __all__ = ["branch"]
 
@@ -169,3 +168,50 @@ def test_a_lock_that_another_writer_broke_meanwhile_is_no_lock(
     lock.unlink(missing_ok=True)
     assert branch.commit(release(1), WHY).commit == git(tmp_path, "rev-parse", "wharf/main")
     assert other[1] in git(tmp_path, "rev-list", "wharf/main").split()
+
+
+def test_an_old_lock_of_a_process_that_lives_is_not_broken(
+    branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its disk or its machine stood still between the last look at its lock and the rename."""
+    asked, lock, rename = step(tmp_path), place(tmp_path, f"{REF}.lock"), os.rename
+
+    def late(source: str, target: str) -> None:
+        os.utime(lock, (1, 1))
+        with Branch(branch.git_dir, "main") as other:
+            other_says.append(other._refs.transact({REF: asked}))
+        assert lock.exists()
+        rename(source, target)
+
+    other_says: list[bool] = []
+    with monkeypatch.context() as patch:
+        patch.setattr("wharf.index.lone_ref.os.rename", late)
+        assert lone_ref.move(branch.git_dir, asked) is True
+    assert other_says == [False]
+    assert git(tmp_path, "rev-parse", "wharf/main") == asked.split()[2]
+
+
+def test_of_two_who_break_a_lock_one_does(tmp_path: Path) -> None:
+    """The other would break the lock that the first one takes then."""
+    lock = tmp_path / "main.lock"
+    lock.touch()
+    looked: list[bool] = []
+
+    def slowly(_time: float) -> bool:
+        if not looked:
+            looked.append(True)
+            lone_ref.break_dead(str(lock), slowly)
+            assert lock.exists(), "the first one looks at it still"
+        return True
+
+    lone_ref.break_dead(str(lock), slowly)
+    assert not lock.exists()
+    lock.touch()
+
+    def taken(_time: float) -> bool:
+        lock.unlink()
+        lock.touch()
+        return True
+
+    lone_ref.break_dead(str(lock), taken)
+    assert lock.exists(), "that is a lock of another writer by now"

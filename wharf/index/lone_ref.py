@@ -7,12 +7,14 @@ done here, so that each sees the locks of the other. That is a dozen system call
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _STEP = re.compile(r"update (refs/[^ ]+) ([0-9a-f]{40}) ([0-9a-f]{40})")
@@ -39,6 +41,7 @@ def move(git_dir: Path, step: str) -> bool | None:
         return None
     moved = False
     try:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # whoever breaks old locks sees that this one is held, however old it is
         found, mode = _read(path)
         if _ID.fullmatch(found) is None:
             return None
@@ -70,6 +73,31 @@ def is_own(handle: int, path: str) -> bool:
     except OSError:
         return False
     return (there.st_ino, there.st_dev) == (own.st_ino, own.st_dev)
+
+
+def break_dead(path: str, is_old: Callable[[float], bool]) -> None:
+    """Delete a lock, if it is old by the time at which it was last written, and no process here holds it.
+
+    Of two who want to break it, one does: the other would delete the lock that the first one takes then. Git holds its locks by
+    their names alone, so of those nothing but the age tells.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | _PLAIN)
+    except OSError:  # it is gone
+        return
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # somebody holds it, or breaks it at this moment
+            return
+        except OSError:  # a share that wants a handle for writing for that: its age tells
+            pass
+        if is_old(os.fstat(handle).st_mtime) and is_own(handle, path):
+            os.unlink(path)  # noqa: PTH108 - see above
+    except FileNotFoundError:
+        pass
+    finally:
+        os.close(handle)
 
 
 def _read(path: str) -> tuple[bytes, int]:

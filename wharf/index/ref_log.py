@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 from typing import TYPE_CHECKING, Final
 
@@ -27,8 +28,9 @@ def shorten(git_dir: Path, ref: str) -> None:
         log, lock = git_dir / "logs" / each, git_dir / f"{each}.lock"
         with contextlib.suppress(OSError):
             if log.stat().st_size > MOST:
-                handle = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+                handle = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
                 try:
+                    fcntl.flock(handle, fcntl.LOCK_EX)  # see `lone_ref`
                     _cut(log)
                 finally:
                     if is_own(handle, str(lock)):
@@ -40,9 +42,10 @@ def _cut(log: Path) -> None:
     part = log.with_name(f"{log.name}.lock")  # as git calls it
     with log.open("rb") as file:
         file.seek(-KEPT, os.SEEK_END)
-        end = file.read(KEPT)
+        end, mode = file.read(KEPT), os.fstat(file.fileno()).st_mode & 0o777
     try:
         with part.open("wb") as file:
+            os.fchmod(file.fileno(), mode)  # several accounts may write into it
             file.write(end.partition(b"\n")[2])
             file.flush()
             os.fsync(file.fileno())

@@ -128,12 +128,8 @@ def _refused(program: Git, steps: Iterable[str], err: str) -> bool:
             f"{next(iter(steps))} cannot be written: {err[-300:]}",
             f"`git --git-dir={program.git_dir} fsck` tells whether the repository is sound.",
         )
-    for lock in (program.git_dir / f"{ref}.lock" for ref in (*steps, "HEAD")):
-        try:
-            if store_clock.now(program.git_dir) - lock.stat().st_mtime > STALE_LOCK:
-                lock.unlink()
-        except FileNotFoundError:
-            pass
+    for ref in (*steps, "HEAD"):
+        lone_ref.break_dead(f"{program.git_dir}/{ref}.lock", lambda time: store_clock.now(program.git_dir) - time > STALE_LOCK)
     return False
 
 
