@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +28,7 @@ from wharf.assets.upload_session import SessionFile
 from wharf.errors import InvalidDistributionError
 from wharf.operations.upload_session_batch import ComingFile
 from wharf.operations.upload_session_files import Digests
+from wharf.server.sessions import incoming_batch, incoming_bytes
 from wharf.server.sessions.incoming_batch import IncomingBatch
 from wharf.server.web import spooled_file, upload_slots
 
@@ -326,6 +328,42 @@ def test_bounds_of_the_session_and_of_the_disk_hold(
         assert client.batch(session, *paths).status_code == 403
     assert not kept(store)
     assert client.batch(session, *paths).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["a form", "one file", "a batch"])
+def test_room_on_the_disk_is_looked_at_while_bytes_come(
+    client: SessionClient, store: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+) -> None:
+    monkeypatch.setattr(spooled_file, "LOOK_EVERY", 1000)
+    session, (wheel,) = client.begin().json(), wheels(tmp_path, 1, 600_000)
+    head, body, url = b"", batch_of(wheel), session["links"]["_wharf_batch"]
+    if kind == "one file":
+        body, url = wheel.read_bytes(), client.announce(session, wheel).json()["mechanism"]["file_url"]
+    if kind == "a form":
+        head = b'--x\r\nContent-Disposition: form-data; name="content"; filename="a.whl"\r\n\r\n'
+        body, url = wheel.read_bytes() + b"\r\n--x--\r\n", "/legacy/"
+    begun, room = threading.Event(), spooled_file.check_room
+
+    def looked(*args: Any) -> None:
+        room(*args)
+        begun.set()
+        monkeypatch.setattr(spooled_file, "FLOOR", 1 << 60)  # others took all of it
+
+    monkeypatch.setattr(spooled_file, "check_room", looked)
+    for user in (incoming_bytes, incoming_batch):
+        monkeypatch.setattr(user, "check_room", looked)
+
+    def in_two_parts() -> Iterator[bytes]:
+        yield head + body[:300_000]
+        assert begun.wait(20)
+        yield body[300_000:]
+
+    types = {"a form": "multipart/form-data; boundary=x", "a batch": BATCH_TYPE}
+    headers = {"Content-Type": types.get(kind, "application/octet-stream")}
+    answer = client.http.post(url, content=in_two_parts(), headers=headers, auth=client.auth)
+    assert answer.status_code == 503, answer.text
+    assert not kept(store)
+    assert list((store / "staging").iterdir()) == []
 
 
 def test_any_server_over_the_folder_takes_a_part_and_any_publishes(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from wharf.errors import InvalidDistributionError, NotFoundError, StorageError, TooLargeError
 from wharf.operations.upload_session_files import Digests
 from wharf.server.http.request_body import check_length, pieces
-from wharf.server.web.spooled_file import check_room
+from wharf.server.web.spooled_file import check_growth, check_room
 from wharf.server.web.upload_slots import UploadSlots
 from wharf.system import disk_remedies
 
@@ -27,7 +27,6 @@ SMALL: Final = 256 << 10
 """Bytes of a file of which the first are taken before anything is done. Mostly those are all, and need one thread."""
 
 _BUFFER = 128 << 10  # bytes in memory before they are written
-_LOOK_EVERY = 16 << 20  # bytes between two looks at how much room is left
 
 
 class IncomingBytes:
@@ -102,7 +101,7 @@ def disk_told(path: Path) -> Iterator[None]:
 
 
 async def _written(first: bytes, body: AsyncIterator[bytes], file: SessionFile, path: Path) -> Digests:
-    digests, buffer, looked = Digests(file.hashes), bytearray(first), 0
+    digests, buffer = Digests(file.hashes), bytearray(first)
     await asyncio.to_thread(check_room, path.parent, file.size)
     with contextlib.closing(await asyncio.to_thread(path.open, "xb", 0)) as target:
         async for piece in body:
@@ -110,15 +109,13 @@ async def _written(first: bytes, body: AsyncIterator[bytes], file: SessionFile, 
             if len(buffer) >= _BUFFER:
                 full, buffer = buffer, bytearray()
                 await asyncio.to_thread(write_all, target, full, digests)
-                if digests.size >= looked + _LOOK_EVERY:
-                    looked = digests.size
-                    await asyncio.to_thread(check_room, path.parent)
         await asyncio.to_thread(write_all, target, buffer, digests)
     return digests
 
 
 def write_all(target: BinaryIO, data: bytes | bytearray | memoryview, digests: Digests) -> None:
-    """Write bytes, and have them digested."""
+    """Write bytes, and have them digested. Raises StorageError without room, and OSError."""
+    check_growth(target.fileno(), len(data))
     digests.update(data)
     view = memoryview(data)
     while view:

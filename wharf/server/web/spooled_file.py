@@ -6,6 +6,7 @@ import functools
 import hashlib
 import io
 import os
+import threading
 from concurrent import futures
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
@@ -20,9 +21,12 @@ DIGESTS: Final = {"md5_digest": ("md5", 32), "sha256_digest": ("sha256", 64), "b
 """The fields of a form that declare digests: the algorithm, and the hexadecimal digits of each."""
 FLOOR: Final = 64 << 20
 """Bytes that stay free on the disk, whoever uploads."""
+LOOK_EVERY: Final = 16 << 20
+"""Bytes of all uploads together between two looks at how much room is left."""
 
-_LOOK_EVERY = 16 << 20  # bytes between two looks at how much room is left
 _CHUNK = 1 << 20
+_counting = threading.Lock()
+_since: dict[int, int] = {}  # bytes that came to a disk, by its number, since the last look
 _SYNC_EVERY = 32 << 20  # bytes, and those of a file that is synced before its checks have ended
 _AT_ONCE = 8  # digests and syncs
 _LARGE = 128 << 10  # bytes from which on digests are computed side by side, and a file is checked as it lies on the disk
@@ -49,7 +53,7 @@ class SpooledFile:
         self._announced = announced
         self._file: BinaryIO | None = None
         self._small: bytes | bytearray | None = None
-        self._looked = self._synced = 0
+        self._synced = 0
         self._syncing: futures.Future[None] | None = None
         self._found = {field: _digest(field) for field in {"sha256_digest", *declared}}
 
@@ -69,6 +73,7 @@ class SpooledFile:
         beside, own = self._shares(len(data))
         begun = [_threads().submit(one.update, data) for one in beside]
         try:
+            check_growth(self.file.fileno(), len(data))
             self.file.write(data)
             for one in own:
                 one.update(data)
@@ -77,9 +82,6 @@ class SpooledFile:
         for each in begun:
             each.result()
         self.size += len(data)
-        if self.size >= self._looked + _LOOK_EVERY:
-            check_room(self.file.fileno())
-            self._looked = self.size
         if self.size >= self._synced + _SYNC_EVERY:
             self.begin_sync()
 
@@ -137,6 +139,20 @@ def check_room(folder: int | Path, more: int = 0) -> None:
         raise StorageError(
             "This server has no room for an upload.", "Free some, or set TMPDIR to a folder with room.", told=UNWRITABLE
         )
+
+
+def check_growth(handle: int, more: int) -> None:
+    """Look again, before `more` bytes are written to a file, if many came to its disk since the last look.
+
+    The bytes of all uploads count together: each by itself may be small. Where there is no room, everybody looks each time.
+    """
+    disk = os.fstat(handle).st_dev
+    with _counting:
+        since = _since[disk] = _since.get(disk, 0) + more
+    if since >= LOOK_EVERY:
+        check_room(handle, more)
+        with _counting:
+            _since[disk] = 0
 
 
 @functools.cache
