@@ -106,9 +106,12 @@ def test_a_token_is_known_by_its_looks(token: str) -> None:
         f"x {token} y",
         f"Authorization: Bearer {token}",
         f"https://{token}@x.example/",
+        f"a{token}",
+        f"%0A{token}",
     ):
         assert holds_token(text)
         assert token[10:] not in without_tokens(text)
+        assert token[10:] not in for_log(text)
 
 
 @pytest.mark.parametrize(
@@ -117,11 +120,13 @@ def test_a_token_is_known_by_its_looks(token: str) -> None:
         "wharf_index-0.1.0-py3-none-any.whl: not a wheel",
         "ghs_tools-1.0-cp313-cp313-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
         "gho_st-1.0.tar.gz", "https://github.com/acme/pkgs/releases", "actions/checkout@v4", "acme/pkgs",
+        "pywharf_client_tools-1.0-cp313-cp313-manylinux_2_17_x86_64.whl", "monkeyJungle-1.0-py3-none-any.whl",
         "Basic authentication", "ada@example.org", "a/b/c@d/e",
     ],
 )  # fmt: skip
 def test_nothing_else_is_hidden(text: str) -> None:
     assert without_tokens(text) == text
+    assert for_log(f"a{text}") == f"a{text}"
 
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJpYXQiOjE3MDAwMDAwMDB9.aGVsbG8td29ybGQtaGVsbG8td29ybGQ_"

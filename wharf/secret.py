@@ -14,10 +14,11 @@ _SHORTEST = 12  # characters of a secret: GitHub's tokens have 40 and more
 
 # GitHub's tokens: 36 letters and digits, or some 520 characters with dots and dashes; and wharf's own. A file can be named so.
 _TOKENS = re.compile(
-    r"\b(gh[oprsu]|github_pat)_(?![A-Za-z0-9_.+-]*\.(?:whl|tar\.gz|zip)\b)[A-Za-z0-9_.+/=-]{30,}"
-    r"|\b(wharf)_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_.-])|\b(Basic|Bearer) [A-Za-z0-9._~+/=:-]{20,}"
+    r"(\bgh[oprsu]|github_pat|gh[oprsu](?=_(?:eyJ|[A-Za-z0-9]{36})))_"
+    r"(?![A-Za-z0-9_.+-]{0,250}\.(?:whl|tar\.gz|zip)\b)[A-Za-z0-9_.+/=-]{30,}"
+    r"|(wharf)_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_.-])|\b(Basic|Bearer) [A-Za-z0-9._~+/=:-]{20,}"
     # A JWT, and a private key: of one that is cut off, all that follows.
-    r"|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}"
+    r"|(?:\beyJ[A-Za-z0-9_-]{10,}|eyJ[A-Za-z0-9_-]{10,300})\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}"
     r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:(?!-----END)[\s\S])*(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?",
     re.ASCII,
 )
@@ -27,7 +28,11 @@ _IN_ADDRESSES = (
     (re.compile(r"((?<![A-Za-z0-9_./-])[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+@)(?!v[0-9])[^\s'\"`)]+"), r"\1***"),  # owner/name@TOKEN
 )
 _STAGES = re.compile(r"(/-/+stage/+)[^/\s?]{4,}", re.IGNORECASE)  # mistyped ones show nothing, and have the token all the same
-_IN_LOGS = re.compile(r"(?<![A-Za-z0-9])(wharf_|github_pat_|gh[a-z]_|eyJ)[\w.-]{8,}|(?<=//)[^/@\s]+@")
+_IN_LOGS = re.compile(
+    r"(?<![A-Za-z0-9])(wharf_|github_pat_|gh[a-z]_|eyJ)[\w.-]{8,}|(?<=//)[^/@\s]+@"
+    # Behind a letter or a digit, as where a word or an escape ends, a whole one: a shorter one is the end of a file name.
+    r"|(wharf_|github_pat_|gh[a-z]_)(eyJ|[A-Za-z0-9_-]{30})[\w.-]*|eyJ[\w-]{10,}\.[\w-]{10,}[\w.-]*"
+)
 SECRET_NAMES = re.compile("TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|(?:API|APP|PRIVATE)_?KEY", re.IGNORECASE)
 """Names of environment variables that hold secrets."""
 

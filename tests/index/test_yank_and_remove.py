@@ -104,6 +104,9 @@ def test_what_is_not_there_is_told_with_what_is(project: str, version: str, file
 def test_a_reason_is_one_line() -> None:
     with pytest.raises(UsageError):
         SetYanked(project="demo", version="1.0", reason="a\nWharf-Actor: mallory")
+    for half in ("a\udcff", "a\ud800"):  # a byte that is no text, half a character
+        with pytest.raises(UsageError, match="no text"):
+            SetYanked(project="demo", version="1.0", reason=half)
 
 
 def test_the_longest_reason_on_a_thousand_files_is_read() -> None:

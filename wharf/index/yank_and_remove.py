@@ -22,6 +22,8 @@ LONGEST_REASON = 1000
 
 def check_reason(reason: str) -> None:
     """A reason is one line of text, so that no commit message and no page can be made to say something else."""
+    if any("\ud800" <= each <= "\udfff" for each in reason):
+        raise UsageError("The reason holds bytes or half characters that are no text.", "Give it in UTF-8.")
     if not reason.isprintable():
         raise UsageError("The reason holds a control character or a line break.", "Give it as one line of text.")
     if len(reason) > LONGEST_REASON:

@@ -466,10 +466,13 @@ def test_the_access_log_names_the_token_and_never_shows_it(
 
     with serving(repository, rules, make=make) as client:
         client.get(f"/simple/?token={token[1]}", auth=token)
-        client.get(f"/{token[1]}/simple/", headers={"User-Agent": f"pip {token[1]}"})
+        client.get(
+            f"/{token[1]}/simple/", headers={"User-Agent": f"pip {token[1]} a{token[1]}", "Referer": f"https://x/{token[1]}"}
+        )
+        client.get(f"/a{token[1]}/simple/")
     assert token[1] not in "".join(lines)
     assert all(line.isprintable() for line in lines)
-    one, two = lines
+    one, two, _ = lines
     if as_json:
         assert '"token": "ci", "method": "GET", "path": "/simple/", "status": 200, "bytes": ' in one
         assert '"token": null, "method": "GET", "path": "/***/simple/", "status": 400' in two

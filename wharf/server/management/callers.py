@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wharf.errors import NotAllowedError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _OF_INDEX = re.compile(r"/-/api/v1/indexes/([^/]+)(?:/.*)?", re.DOTALL)
 _OF_TOKENS = re.compile(r"/-/api/v1/tokens(?:/.*)?", re.DOTALL)
 _OF_ALL = "/-/api/v1/indexes"
+_MAKES = re.compile(rb"(`wharf token create NAME)(?: --scope (?:read|publish))?(?= --(?!scope)|`)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +91,26 @@ class Callers:
         return Caller(asking, indexes=found) if found else await self._reader(self._index, asking)
 
     async def _writer(self, index: str, asking: Asking) -> Caller | Answer:
+        """Whoever may do more than upload. A refusal names at once what makes a token for that."""
         found = await self._access.uploader(
             asking.authorization, index=index, host=asking.host, origin=asking.origin, fetch_site=asking.fetch_site
         )
         if isinstance(found, Answer):
-            return found
+            return _for_managing(found)
         return Caller(asking, uploader=found) if found.may_manage else _may_not_manage(f" --index {shlex.quote(index)}")
 
     def _owner(self, asking: Asking) -> Caller | Answer:
         token = self._access.own_token(asking.authorization)
         if isinstance(token, Answer):
-            return token
+            return _for_managing(token) if asking.writes else token
         if asking.writes and token.scope != "manage":
             return _may_not_manage("")
         return Caller(asking, token=token)
+
+
+def _for_managing(refused: Answer) -> Answer:
+    """A refusal by an access, which knows of readers and uploaders: a token that it says how to make would be refused, too."""
+    return replace(refused, body=_MAKES.sub(rb"\1 --scope manage", refused.body))
 
 
 def _may_not_manage(limit: str) -> Answer:
