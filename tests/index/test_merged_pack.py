@@ -13,6 +13,7 @@ from tests.index.test_ref_transaction import branch, release
 from wharf.errors import StorageError
 from wharf.index import merged_pack, small_pack
 from wharf.index.branch import Branch
+from wharf.index.written_commit import WrittenCommit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +64,23 @@ def test_a_pack_that_has_all_others_in_it_stays(filled: Branch, tmp_path: Path) 
     assert packs(tmp_path) == {whole}
     assert not merged_pack.merge(filled.git_dir), "there is one"
     assert git(tmp_path, "fsck", "--full", "--no-dangling") == ""
+
+
+def test_a_pack_whose_writer_died_is_merged_after_a_day(filled: Branch, tmp_path: Path) -> None:
+    written = WrittenCommit(filled.git_dir, [small_pack.NewObject.of("blob", b"x")])
+    (mark,) = (tmp_path / "index.git" / "objects" / "pack").glob("*.keep")
+    assert merged_pack.merge(filled.git_dir)
+    assert len(packs(tmp_path)) == 2, "its commit may still wait for its files"
+    os.utime(mark, (1, 1))
+    by_hand = next(each for each in packs(tmp_path) if each.stem != mark.stem).with_suffix(".keep")
+    by_hand.write_bytes(b"mine")
+    os.utime(by_hand, (1, 1))
+    assert not merged_pack.merge(filled.git_dir)
+    assert (mark.exists(), by_hand.exists()) == (False, True)
+    by_hand.unlink()
+    assert merged_pack.merge(filled.git_dir)
+    assert len(packs(tmp_path)) == 1
+    assert git(tmp_path, "cat-file", "-p", written.given()) == "x"
 
 
 def with_differences(tmp_path: Path, _pack: Path) -> None:

@@ -171,7 +171,7 @@ class RemoteBranch(Branch):
         """The id of a commit on `tip` that no ref names. It is the same one whenever the same person makes it."""
         moment = int(self._git.run("log", "-1", "--format=%ct", tip))
         with self._clone.locked():
-            return self._write(tip, outcome, replace(self._signed(message), moment=moment)).id
+            return self._write(tip, outcome, replace(self._signed(message), moment=moment)).given()
 
     def push_beside(self, commit: str, name: str) -> bool:
         """Push a commit to another branch, which is made. False: somebody made it with another commit meanwhile.
@@ -241,7 +241,7 @@ class RemoteBranch(Branch):
             )
 
     def _push(self, tip: str | None, outcome: Outcome, message: CommitMessage) -> str | None:
-        commit = self._write(tip, outcome, message).id
+        commit = self._write(tip, outcome, message).given()
         more = ", or set commit = 'api' to commit by the API" if self._way == "git" else ""
         began = time.monotonic()
         for _ in range(TRIES):
@@ -307,7 +307,7 @@ class RemoteBranch(Branch):
                     commit = commit_by_api(self.github, self.index, tip, edits, text)
             except (UncertainError, GraphQLError) as error:
                 stale = isinstance(error, GraphQLError) and "STALE_DATA" in error.types
-                landed = self._landed(tip, self._write(tip, outcome, message).id)
+                landed = self._landed(tip, self._write(tip, outcome, message).given())
                 if stale or self.tip() != tip:
                     return landed
                 if isinstance(error, GraphQLError):

@@ -320,18 +320,17 @@ class Branch:
 
     def _land(self, tip: str | None, outcome: Outcome, message: CommitMessage, stored: Stored = at_once) -> str | None:
         """Make one commit on `tip` and move the branch to it; None if somebody was quicker."""
-        commit = self._write(tip, outcome, message)
-        stored()
-        commit.stay()
-        if not self._advance(tip, commit.id, outcome.beside):
-            return None
+        with self._write(tip, outcome, message) as commit:
+            stored()
+            if not self._advance(tip, commit.id, outcome.beside):
+                return None
         if random.random() < _GC_SHARE and merge_if_many(self._git):  # noqa: S311 - spreads a cost, guards nothing
             self._refs.close()  # or it would keep the packs open that were merged
         return commit.id
 
     def _fork(self, at: str, outcome: Outcome, message: CommitMessage) -> str | None:
         """Make the branch at a commit, or at one on it if there are edits; None if somebody was quicker."""
-        commit = self._write(at, outcome, message).id if outcome.edits else at
+        commit = self._write(at, outcome, message).given() if outcome.edits else at
         return commit if self._advance(None, commit, outcome.beside) else None
 
     def _write(self, tip: str | None, outcome: Outcome, message: CommitMessage) -> WrittenCommit:

@@ -13,7 +13,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Final
 
-from wharf.index import small_pack
+from wharf.index import small_pack, store_clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,6 +28,7 @@ _HEAD = b"\377tOc\0\0\0\2"  # of an index of version 2
 _FANOUT = len(_HEAD) + 256 * 4
 _ENDS = 20 + 20  # the digest of the pack, and that of its index
 _WHOLE = frozenset({1, 2, 3, 4})  # kinds of entries: commit, tree, blob, tag; all others are differences
+_DEAD = 86400.0  # seconds after which no commit waits for its files any more
 _OWN = (".idx", ".pack", ".rev")  # in the order in which they go: a pack without an index is not looked at
 
 
@@ -40,6 +41,7 @@ def merge(git_dir: Path) -> bool:
     - Several processes may do so at once. Each deletes only what it has copied.
     """
     folder = f"{git_dir}/objects/pack"
+    _unmark(git_dir)
     entries: dict[bytes, bytes] = {}
     copied: list[str] = []
     size = 0
@@ -60,6 +62,16 @@ def merge(git_dir: Path) -> bool:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(f"{folder}/{stem}{kind}")  # noqa: PTH108 - a path costs as much as the call
     return True
+
+
+def _unmark(git_dir: Path) -> None:
+    """Let packs be merged whose writers died before a ref led to them, a day ago at least by the clock of the disk."""
+    for mark in [*(git_dir / "objects" / "pack").glob("pack-*.keep")]:
+        with contextlib.suppress(FileNotFoundError):  # the commit is there now
+            about = mark.stat()
+            is_own = about.st_size == len(small_pack.MARK) and mark.read_bytes() == small_pack.MARK
+            if is_own and store_clock.now(git_dir) - about.st_mtime > _DEAD:
+                mark.unlink()
 
 
 def _small(folder: str) -> Iterable[tuple[str, int]]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _KINDS: Final = {"commit": 1, "tree": 2, "blob": 3}
+MARK: Final = b"wharf: a commit that no ref leads to yet\n"
+"""What is in the file that marks a pack to be kept: others write other words, or none."""
 _FAR: Final = 1 << 31  # bytes that an index without a table of large offsets can point into
 _SYNCS: Final = futures.ThreadPoolExecutor(4, "pack-sync")  # starts no thread before the first commit
 
@@ -56,14 +58,15 @@ def object_id(kind: str, data: bytes) -> str:
     return hashlib.sha1(b"%b %d\0%b" % (kind.encode(), len(data), data), usedforsecurity=False).hexdigest()
 
 
-def write(git_dir: Path, objects: Iterable[NewObject]) -> str:
-    """Write objects as one pack; its name without an ending. Raises StorageError where that cannot be done."""
-    return store(git_dir, {bytes.fromhex(each.id): _entry(each) for each in objects})
+def write(git_dir: Path, objects: Iterable[NewObject], *, marked: bool = False) -> str:
+    """Write objects as one pack; its name without an ending. The rest is as for `store`."""
+    return store(git_dir, {bytes.fromhex(each.id): _entry(each) for each in objects}, marked=marked)
 
 
-def store(git_dir: Path, entries: Mapping[bytes, bytes]) -> str:
+def store(git_dir: Path, entries: Mapping[bytes, bytes], *, marked: bool = False) -> str:
     """Write one pack of entries, as they are to lie there, by the ids of their objects; its name without an ending.
 
+    `marked`: git neither deletes nor merges it, from its first moment on, as long as there is a file of its name and `.keep`.
     Raises StorageError where that cannot be done.
     """
     pack, index, name = _packed(entries)
@@ -75,12 +78,23 @@ def store(git_dir: Path, entries: Mapping[bytes, bytes]) -> str:
         folder.mkdir(exist_ok=True)
         with _swept(part for part, _, _ in parts):
             _write_files(folder, [(part, data) for part, _, data in parts])
+            if marked:
+                _mark(folder / f"{name}.keep")
             for part, target, _ in parts:  # the index last: a pack without one is not looked at
                 part.rename(target)
             sync(folder)
     except OSError as error:
         raise unwritable(error, git_dir) from error
     return name
+
+
+def _mark(path: Path) -> None:
+    with contextlib.suppress(FileExistsError):  # of one who writes the same
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            os.write(handle, MARK)
+        finally:
+            os.close(handle)
 
 
 def _write_files(folder: Path, files: Iterable[tuple[Path, bytes]]) -> None:
