@@ -29,6 +29,7 @@ from wharf.repository.server_client import NoRoutesError, ServerClient
 from wharf.repository.server_index import Notices, ServerIndex, open_server
 from wharf.repository.server_sessions import ServerSessions
 from wharf.repository.server_settings import ServerSettings
+from wharf.server.sessions.session_api import SessionApi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -271,6 +272,24 @@ def test_large_files_go_by_themselves_and_the_others_in_requests_of_bounded_size
     monkeypatch.setattr(batch_to_server, "MOST_FILES", 2)
     world.wharf("publish", *files, large)
     assert sorted(sent) == sorted([large.name, *(" ".join(each.name for each in files[at : at + 2]) for at in (0, 2, 4))])
+
+
+def test_over_an_older_server_a_session_is_canceled_all_the_same(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no way to find one."""
+    file, methods = make_wheel(tmp_path), SessionApi._methods
+    monkeypatch.setattr(
+        SessionApi,
+        "_methods",
+        lambda self, parts: {k: v for k, v in (methods(self, parts) or {}).items() if (parts, k) != ([""], "GET")},
+    )
+    for staged in (False, True):
+        if staged:
+            world.wharf("publish", "--stage", file)
+        said = world.wharf("publish", "--cancel", "--json", file).document
+        assert said["canceled"] == ([{"project": "demo", "version": "1.0"}] if staged else [])
+        assert not [each for each in sessions(world) if each.live]
 
 
 def test_a_session_with_files_of_somebody_else_is_not_published_by_the_way(world: World, tmp_path: Path) -> None:

@@ -142,3 +142,16 @@ def test_a_record_is_read_and_written_again_or_told(changed: tuple[str, object])
         return
     again = record.render(found)
     assert record.render(record.parse(again, project="demo", version="1.0")) == again
+
+
+@pytest.mark.parametrize(
+    ("read", "data"),
+    [
+        (toml_and_json.toml, f"a = {DIGITS}"),
+        (toml_and_json.json_value, DIGITS.encode()),
+        (toml_and_json.strict_json, DIGITS.encode()),
+    ],
+)
+def test_a_number_without_end_is_told_in_words_about_the_document(read: Callable[[object], object], data: object) -> None:
+    with pytest.raises(ValueError, match="^it has an integer of more than 64 bits$"):
+        read(data)

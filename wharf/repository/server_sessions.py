@@ -120,9 +120,14 @@ class ServerSessions:
         )
 
     def find(self, project: str, version: str) -> ServerSession | None:
-        """The session of a release; None if it has none. Nothing is begun for that."""
+        """The session of a release; None if it has none. Nothing is begun for that, but over an older server."""
         query = urlencode({"name": project, "version": version})
-        answer = self._call("GET", f"{self.index.uploads}?{query}", form=SessionAnswer, takes=(404,))
+        answer = self._call("GET", f"{self.index.uploads}?{query}", form=SessionAnswer, takes=(404, 405))
+        if answer.status == 405:  # it finds a session only for who begins one
+            session = self.begin(project, version)
+            if session.fresh:
+                self.cancel(session)
+            return None if session.fresh else session
         if answer.status == 404 and answer.document.get("code") != "not-found":
             raise error_of(404, answer.document, self.client.address.host)
         return None if answer.status == 404 else self._session(answer)

@@ -39,8 +39,8 @@ def toml(text: str) -> dict[str, Any]:
     try:
         found = tomllib.loads(text)
         _check(found)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+    except (RecursionError, ValueError) as error:
+        raise _plainly(error) from None
     return found
 
 
@@ -50,8 +50,8 @@ def json_value(data: bytes) -> Json:
         found: Json = json.loads(data)
         if b"\\u" in data:
             json.dumps(found, ensure_ascii=False).encode()  # half a character can be written as JSON, and nowhere else
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+    except (RecursionError, ValueError) as error:
+        raise _plainly(error) from None
     return found
 
 
@@ -64,9 +64,16 @@ def strict_json(data: bytes) -> Json:
         found: Json = json.loads(data.decode(), parse_constant=_no_number, object_pairs_hook=_once)
         json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
         _check(found)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+    except (RecursionError, ValueError) as error:
+        raise _plainly(error) from None
     return found
+
+
+def _plainly(error: RecursionError | ValueError) -> ValueError:
+    """The error in words for whoever wrote the document: Python's own are for programs, and name a setting of it."""
+    if isinstance(error, RecursionError):
+        return ValueError("it is nested too deeply")
+    return ValueError("it has an integer of more than 64 bits") if "set_int_max_str_digits" in str(error) else error
 
 
 def _no_number(text: str) -> float:

@@ -182,7 +182,7 @@ def test_who_takes_no_json_is_told_so(shared: httpx.Client, accept: str, status:
         (b'{"status": "active", "reason": "\\u0000"}', {"Content-Type": "application/json"}, 400, "usage"),
         (b'{"status": "\xff"}', {"Content-Type": "application/json"}, None, ""),
         (b"[" * 100_000, {"Content-Type": "application/json"}, None, ""),
-        (b'{"status": ' + b"9" * 5000 + b"}", {"Content-Type": "application/json"}, None, ""),
+        (b'{"status": ' + b"9" * 5000 + b"}", {"Content-Type": "application/json"}, 422, "invalid"),
         (b" " * (BODY_LIMIT + 1), {"Content-Type": "application/json"}, 413, "too-large"),
     ],
 )
@@ -194,6 +194,7 @@ def test_a_body_of_any_kind(shared: httpx.Client, body: bytes, headers: dict[str
         problem(answer, answer.status_code, answer.json()["code"])
     else:
         problem(answer, status, code)
+    assert ("too many digits" in answer.text) is (b"9999" in body)
     assert shared.get(MAIN).json()["commit"] == tip
 
 

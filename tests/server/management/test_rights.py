@@ -315,6 +315,18 @@ def test_a_token_with_limits_makes_names_of_its_own_and_learns_of_no_other(
     assert [each.name for each in filled.tokens.all()] == ["ada", "acme"]
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_a_name_that_is_taken_is_ended_only_by_whoever_may(api: httpx.Client, filled: Repository, own: bool) -> None:
+    auth = ("x", filled.tokens.create("t", "manage").reveal())
+    if own:
+        api.post(f"{BASE}/tokens", json={"name": "new", "scope": "read"}, auth=auth).raise_for_status()
+    else:
+        filled.tokens.create("new", "read")
+    refused = api.post(f"{BASE}/tokens", json={"name": "new", "scope": "read"}, auth=auth)
+    hint = problem(refused, 409, "conflict")["hint"]
+    assert hint == ("`DELETE /-/api/v1/tokens/new` ends it." if own else "Choose another name.")
+
+
 def test_nobody_fills_the_list_of_tokens_for_others(
     api: httpx.Client, filled: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from wharf.errors import MayNotWriteError, NotFoundError, RefusedError, StorageError, UsageError
+from wharf.errors import ConflictError, MayNotWriteError, NotFoundError, RefusedError, StorageError, UsageError
 from wharf.index import name_globs
 from wharf.operations.result_documents import new_token_document, token_document
 from wharf.repository.token_usage import TokenUsage
@@ -51,16 +51,17 @@ class OwnTokens:
         await self._refresh()
         return {"revoked": name}
 
-    def _own(self, caller: Token) -> Sequence[Token]:
+    def _own(self, digest: str) -> Sequence[Token]:
+        """The token with that digest, and those that it made."""
         there = self._tokens.all()
-        return [*(each for each in there if each.sha256 == caller.sha256), *made_by(there, {caller.sha256})]
+        return [*(each for each in there if each.sha256 == digest), *made_by(there, {digest})]
 
     def _list(self, caller: Token) -> dict[str, Json]:
         try:
             used = TokenUsage(self._tokens.path_of_usage).days()
         except StorageError:
             used = {}
-        return {"tokens": [token_document(each, used.get(each.sha256)) for each in self._own(caller)]}
+        return {"tokens": [token_document(each, used.get(each.sha256)) for each in self._own(caller.sha256)]}
 
     def _make(self, new: NewToken) -> dict[str, Json]:
         now = datetime.now(UTC)
@@ -69,11 +70,16 @@ class OwnTokens:
             raise RefusedError(f"This token and those that it made have made {MOST_OF_ONE} others.", "End some of them.")
         if sum(each.made_by is not None for each in good) >= MOST:
             raise RefusedError(f"Tokens made {MOST} others already.", "End some of them, or use `wharf token create`.")
-        secret = self._tokens.add(new)
+        try:
+            secret = self._tokens.add(new)
+        except ConflictError as error:
+            if not any(each.name == new.name for each in self._own(new.made_by or "")):
+                error.hint = "Choose another name."  # it may not end that one
+            raise
         return {"token": secret.reveal(), **new_token_document(new)}
 
     def _revoke(self, caller: Token, name: str) -> None:
-        if name not in {each.name for each in self._own(caller)}:
+        if name not in {each.name for each in self._own(caller.sha256)}:
             raise NotFoundError(
                 "The name is neither that of this token nor that of one that it made.",
                 "`wharf token list` shows the tokens that it may end.",

@@ -86,24 +86,25 @@ async def read_body(request: Request, *, wanted: bool) -> bytes | Answer:
         return problem(
             415, "The body has to be application/json, without a Content-Encoding.", headers=(("accept", "application/json"),)
         )
-    if _says_twice(body):
-        return problem(422, "The body has a key that is there twice.")
-    return body
+    odd = _oddity(body)
+    return body if odd is None else problem(422, f"The body has {odd}.")
 
 
 class _TwiceError(ValueError):
     """A key is there twice."""
 
 
-def _says_twice(body: bytes) -> bool:
-    """Whether a key is there twice. What is no JSON at all is told by its route."""
+def _oddity(body: bytes) -> str | None:
+    """What a JSON document has that not all read alike, or at all. What is no JSON is told by its route."""
     try:
         json.loads(body, object_pairs_hook=_once)
     except _TwiceError:
-        return True
-    except (ValueError, RecursionError):
-        return False
-    return False
+        return "a key that is there twice"
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    except ValueError:  # Python's own limit
+        return "a number of too many digits"
+    return None
 
 
 def _once(pairs: list[tuple[str, object]]) -> None:
