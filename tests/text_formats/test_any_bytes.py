@@ -153,5 +153,5 @@ def test_a_record_is_read_and_written_again_or_told(changed: tuple[str, object])
     ],
 )
 def test_a_number_without_end_is_told_in_words_about_the_document(read: Callable[[object], object], data: object) -> None:
-    with pytest.raises(ValueError, match="^it has an integer of more than 64 bits$"):
+    with pytest.raises(ValueError, match=r"^it has an integer of more than 64 bits$"):
         read(data)
