@@ -199,6 +199,17 @@ def test_a_lost_ref_is_not_an_empty_index(branch: Branch, tmp_path: Path, left: 
     assert branch.snapshot().names() == ("demo",)
 
 
+def test_a_log_without_a_line_is_of_no_commit(branch: Branch, tmp_path: Path) -> None:
+    """The disk was full when git made the log for the first commit, and so there was no first commit."""
+    log = tmp_path / "index.git/logs/refs/heads/wharf/main"
+    log.parent.mkdir(parents=True)
+    log.touch()
+    assert (branch.tip(), branch.indexes()) == (None, [])
+    assert branch.commit(add(new()), WHY).commit == branch.tip()
+    assert branch.indexes() == ["main"]
+    assert len(log.read_text().splitlines()) == 1
+
+
 def test_a_damaged_record_is_not_written_over_and_a_damaged_state_opens_nothing(branch: Branch, tmp_path: Path) -> None:
     branch.commit(add(new()), WHY)
     edit_by_hand(tmp_path, "projects/de/demo/project.json", b'{"project-status":{"status":"archived"}}')

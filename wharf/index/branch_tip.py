@@ -39,16 +39,24 @@ def _in_file(objects: GitObjects, git_dir: Path, ref: str) -> str | None:
 
 def _by_git(objects: GitObjects, git_dir: Path, ref: str) -> str | None:
     found = objects.one(ref)
-    traces = (git_dir / ref, git_dir / "logs" / ref)
+    log = git_dir / "logs" / ref
     end = time.monotonic() + _SETTLE
-    while found is None and any(trace.exists() for trace in traces):
+    while found is None and ((git_dir / ref).exists() or _is_written(log)):
         # It has or had a commit: the first one is being made at this moment, or its ref or commit is damaged.
         if time.monotonic() > end:
             raise StorageError(
                 f"{ref} in {git_dir} is lost or damaged.",
-                f"{traces[1]} has the commits that it was at: delete what is left of the ref, then "
+                f"{log} has the commits that it was at: delete what is left of the ref, then "
                 f"`git --git-dir={git_dir} update-ref {ref} COMMIT` sets it again.",
             )
         time.sleep(0.02)
         found = objects.one(ref)
     return None if found is None else found.id
+
+
+def _is_written(log: Path) -> bool:
+    """Whether a log says anything: git makes it first, and may find no room on the disk for its first line, nor for the ref."""
+    try:
+        return log.stat().st_size > 0
+    except (FileNotFoundError, NotADirectoryError):
+        return False

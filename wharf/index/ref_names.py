@@ -16,16 +16,25 @@ def below(git_dir: Path, prefix: str) -> list[str]:
         return []
     names: set[str] = set()
     # Before the packed ones, where a loose one may go meanwhile.
-    for top in (f"{git_dir}/{prefix}", f"{git_dir}/logs/{prefix}"):
+    loose, logs = f"{git_dir}/{prefix}", f"{git_dir}/logs/{prefix}"
+    for top in (loose, logs):
         for folder, _, files in os.walk(top):
             start = f"{folder.rstrip('/')}/"[len(top) :]
-            names.update(f"{start}{name}" for name in files if not name.endswith(".lock"))
+            found = {name for name in files if not name.endswith(".lock") and f"{start}{name}" not in names}
+            names.update(f"{start}{name}" for name in found if top is loose or _is_written(f"{folder}/{name}"))
     with contextlib.suppress(FileNotFoundError):
         for line in _packed(git_dir).split(b"\n"):
             _, _, name = line.partition(b" ")  # after its commit; a comment, or what a tag leads to, has no such name there
             if name.startswith(prefix.encode()):
                 names.add(os.fsdecode(name[len(prefix) :]))
     return sorted(names)
+
+
+def _is_written(log: str) -> bool:
+    """Whether a log says anything: git makes it before the ref, and may find no room on the disk for either."""
+    with contextlib.suppress(FileNotFoundError):  # it went this very moment
+        return os.stat(log).st_size > 0  # noqa: PTH116 - see above
+    return False
 
 
 def _packed(git_dir: Path) -> bytes:

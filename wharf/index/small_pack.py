@@ -76,7 +76,7 @@ def store(git_dir: Path, entries: Mapping[bytes, bytes], *, marked: bool = False
     ]
     try:
         folder.mkdir(exist_ok=True)
-        with _swept(part for part, _, _ in parts):
+        with _swept([*(part for part, _, _ in parts), *([folder / f"{name}.keep"] if marked else [])]):
             _write_files(folder, [(part, data) for part, _, data in parts])
             if marked:
                 _mark(folder / f"{name}.keep")
