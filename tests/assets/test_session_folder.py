@@ -45,7 +45,7 @@ def store(tmp_path: Path) -> FolderSessions:
 def _keep(store: SessionStore, session: UploadSession, file: SessionFile, data: bytes) -> None:
     path = store.scratch(session.id)
     path.write_bytes(data)
-    store.keep(session.id, file, path, "0" * 64)
+    store.keep(session.id, [(file, path, "0" * 64)])
     assert not path.exists()
 
 
@@ -324,7 +324,7 @@ def test_bytes_for_a_session_that_is_gone_are_refused(store: FolderSessions, tmp
     path.write_bytes(b"abc")
     store.purge(session.id)
     with pytest.raises(NotFoundError):
-        store.keep(session.id, _file(), path, "0" * 64)
+        store.keep(session.id, [(_file(), path, "0" * 64)])
     with pytest.raises(NotFoundError), store.publishing(session.id):
         pass
 

@@ -237,7 +237,7 @@ def test_an_upload_session_is_a_draft_until_it_is_published(repository: Reposito
     store.update(session.id, lambda each: each.with_file(file))
     scratch = store.scratch(session.id)
     scratch.write_bytes(wheel.read_bytes())
-    store.keep(session.id, file, scratch, sha256)
+    store.keep(session.id, [(file, scratch, sha256)])
     found = store.get(session.id, newest=True)
     assert found is not None
     assert (found.files[wheel.name].state, found.token) == (COMPLETED, session.token)

@@ -71,7 +71,7 @@ def put(sessions: SessionDrafts, session: UploadSession, path: Path, number: int
     sessions.update(session.id, lambda each: each.with_file(file))
     scratch = sessions.scratch(session.id)
     scratch.write_bytes(path.read_bytes())
-    sessions.keep(session.id, file, scratch, file.hashes["sha256"])
+    sessions.keep(session.id, [(file, scratch, file.hashes["sha256"])])
     scratch.unlink(missing_ok=True)
     return file
 

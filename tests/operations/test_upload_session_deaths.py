@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.makers import make_sdist, make_wheel
+from wharf.assets import session_folder
 from wharf.assets.session_folder import FolderSessions
 from wharf.assets.session_requests import FileAsked, ReleaseAsked
 from wharf.errors import ConflictError, NotFoundError, StorageError
@@ -28,7 +29,7 @@ from wharf.operations.upload_session_files import (
 )
 from wharf.operations.upload_session_publish import SessionPublish, publish_session
 from wharf.operations.upload_session_verbs import begin_session, cancel_session, find_session, sweep_sessions, utc_second
-from wharf.system import unnamed_file
+from wharf.system import regular_file, unnamed_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,11 +116,11 @@ def test_a_batch_that_dies_is_there_as_a_whole_or_not_at_all(
 ) -> None:
     paths, session = [make_wheel(tmp_path), make_sdist(tmp_path)], staged(repository)
     with monkeypatch.context() as patch:
-        kept = FolderSessions.keep
+        put = regular_file.put_all
         if step == "reserved":
-            patch.setattr(upload_session_batch, "sync_together", _dies)
+            patch.setattr(session_folder, "sync_together", _dies)
         elif step == "first":
-            patch.setattr(FolderSessions, "keep", _dies_after(kept))
+            patch.setattr(regular_file, "put_all", _dies_after(lambda some, *where: put(some[:1], *where)))
         elif step == "last":
             patch.setattr(upload_session_batch, "_completed", _dies)
         else:

@@ -22,7 +22,7 @@ from wharf.assets.upload_session import MOST_ENDED, MOST_OF_ALL, MOST_SESSIONS, 
 from wharf.assets.upload_session_states import OPEN, PENDING, PROCESSING
 from wharf.errors import NotFoundError, StorageError
 from wharf.system import owner_only_folder, regular_file
-from wharf.system.disk_sync import sync
+from wharf.system.disk_sync import sync_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -164,14 +164,13 @@ class FolderSessions:
         """A path in the session's own folder, so that the bytes are renamed into their place."""
         return self._root / session_id / _FILES / f"{secrets.token_hex(16)}.new"
 
-    def keep(self, session_id: str, file: SessionFile, path: Path, sha256: str, *, synced: bool = False) -> None:
-        """Give the bytes their place, when they are on the disk. Raises NotFoundError for a session that is gone."""
-        del sha256
+    def keep(self, session_id: str, files: Sequence[tuple[SessionFile, Path, str]]) -> None:
+        """Give bytes their places, when they are on the disk. Raises NotFoundError for a session that is gone."""
         try:
             with told(self._root):
-                if not synced:
-                    sync(path)
-                regular_file.put(path, self._place(session_id, file), DEPTH + 1, synced=False)
+                sync_together([path for _, path, _ in files])
+                named = [(path, str(file.number)) for file, path, _ in files]
+                regular_file.put_all(named, self._root / session_id / _FILES, DEPTH + 1)
         except FileNotFoundError as error:
             raise _gone() from error
 

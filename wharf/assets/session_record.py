@@ -149,7 +149,7 @@ def _write(path: Path, data: bytes, first: Sequence[Path] | None = None, then: S
         stamp = _stamp(os.fstat(handle))
     if first is not None:
         sync_together([fresh, *first])
-    regular_file.put(fresh, path, DEPTH, synced=False)
+    regular_file.put(fresh, path, DEPTH)
     if first is not None:
         sync_together([path.parent, *then])
     return stamp

@@ -105,11 +105,11 @@ class SessionStore(Protocol):
         """
         ...
 
-    def keep(self, session_id: str, file: SessionFile, path: Path, sha256: str, *, synced: bool = False) -> None:
-        """Take the bytes of a file from `path`: `file.size` bytes with that digest, checked. Bytes it had before are replaced.
-        `synced`: they are on the disk.
+    def keep(self, session_id: str, files: Sequence[tuple[SessionFile, Path, str]]) -> None:
+        """Take the bytes of files, each from a path: `size` bytes with that digest, checked. Bytes it had before are replaced.
+        Where one cannot be taken, others may be.
 
-        `path` is from `scratch`. The store renames it or reads it, and the caller deletes what is left there. The session
+        Paths are from `scratch`. The store renames or reads them, and the caller deletes what is left there. The session
         value is not changed: the caller does that next, by `update`; bytes that no file of the session has by then are
         nobody's. On GitHub this uploads the asset into the draft.
         """

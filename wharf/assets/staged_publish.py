@@ -34,6 +34,8 @@ class StagedPublish:
         self._progress = progress
         self._paths: dict[Opener, Path] = {}
         self._durable: set[Path] = set()
+        self._put_paths: set[Path] = set()
+        self._settled: set[Path] = set()
 
     @contextlib.contextmanager
     def take(self, opener: Opener, limit: int, *, sealed: bool = False) -> Iterator[tuple[BinaryIO, Opener]]:
@@ -80,11 +82,12 @@ class StagedPublish:
         del recorded, tip, refuse
         staged = [(self._paths[each.open], each.named.file) for each in (*new, *known)]
         files = [(path, file, path in self._durable) for path, file in staged]
+        self._put_paths = {path for path, _ in staged}
         return [each.named for each in new], self._put(files)
 
     def end(self) -> None:
         """Delete what was not put."""
-        for path in self._paths.values():
+        for path in {*self._paths.values()} - self._settled:
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
 
@@ -93,4 +96,5 @@ class StagedPublish:
         return None
 
     def settle(self, committed: Sequence[Named]) -> None:
-        """Nobody deletes anything while publishers share the lock."""
+        """Nobody deletes anything while publishers share the lock. What was put has another name by now."""
+        self._settled = self._put_paths

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from wharf.errors import ConflictError, StorageError
 from wharf.github import release_listing
+from wharf.github.session_text import declared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from _typeshed import WriteableBuffer
 
-    from wharf.assets.upload_session import UploadSession
+    from wharf.assets.upload_session import SessionFile, UploadSession
     from wharf.github.api import GitHub
-    from wharf.github.release_listing import Stored
+    from wharf.github.release_listing import Listed, Stored
     from wharf.transport.http_client import Download
 
 _MOST_NAMED = 10
@@ -26,6 +27,13 @@ _MOST_NAMED = 10
 def opened(github: GitHub, stored: Stored) -> BinaryIO:
     """The bytes of an asset at their beginning. Nothing is asked for before the first of them is read."""
     return cast("BinaryIO", io.BufferedReader(_LaterFile(github, stored)))
+
+
+def asset_of(listed: Listed, file: SessionFile) -> Stored | None:
+    """The asset with the bytes of a file, if a draft has it."""
+    sha256 = declared(file)
+    named = (each for each in listed.assets if release_listing.same_name(each.name, file.filename))
+    return next((each for each in named if each.state == "uploaded" and each.sha256 == sha256), None)
 
 
 def refuse_unnamed(assets: Sequence[Stored], session: UploadSession) -> None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wharf.github.api import GitHub
-    from wharf.github.release_listing import Listed, Stored
+    from wharf.github.release_listing import Listed
     from wharf.github.session_text import DraftedSession
     from wharf.index.branch import Branch
     from wharf.secret import Secret
@@ -166,8 +166,12 @@ class SessionDrafts:
         del session_id
         return self._memory.scratch()
 
-    def keep(self, session_id: str, file: SessionFile, path: Path, sha256: str, *, synced: bool = False) -> None:
-        """Upload the asset. GitHub's digest of it has to be that one."""
+    def keep(self, session_id: str, files: Sequence[tuple[SessionFile, Path, str]]) -> None:
+        """Upload the assets. GitHub's digest of each has to be that one."""
+        for file, path, sha256 in files:
+            self._keep(session_id, file, path, sha256)
+
+    def _keep(self, session_id: str, file: SessionFile, path: Path, sha256: str) -> None:
         session, listed = self._session(session_id)
         stored = File(filename=file.filename, sha256=sha256, size=file.size, upload_time=session.created)
         named = Named(project=session.project, version=session.version, file=stored)
@@ -190,7 +194,7 @@ class SessionDrafts:
         listed = self._memory.draft(self._token, number) or self._github.rest.release(number)
         if listed is None or (listed.draft and session_in(listed) is None):
             raise NotFoundError("There is no such upload session.", "Begin another one.")
-        stored = _asset_of(listed, file)
+        stored = session_asset.asset_of(listed, file)
         if stored is None:
             raise NotFoundError(f"The bytes of {file.filename} are not there.", "Upload the file again.")
         return session_asset.opened(self._github, stored)
@@ -340,9 +344,3 @@ class SessionDrafts:
 
 def _key(file: SessionFile) -> tuple[int, str, str | None, bool]:
     return file.number, file.filename, declared(file), file.state == COMPLETED
-
-
-def _asset_of(listed: Listed, file: SessionFile) -> Stored | None:
-    sha256 = declared(file)
-    named = (each for each in listed.assets if release_listing.same_name(each.name, file.filename))
-    return next((each for each in named if each.state == "uploaded" and each.sha256 == sha256), None)

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wharf.assets.session_requests import FileAsked
-from wharf.assets.store_folders import told
 from wharf.assets.upload_session import SessionFile
 from wharf.assets.upload_session_states import COMPLETED, PENDING, after_file_event, after_session_event
 from wharf.distribution.file_names import Name
-from wharf.errors import ConflictError, InvalidDistributionError, NotFoundError, WharfError
+from wharf.errors import ConflictError, InvalidDistributionError, WharfError
 from wharf.operations.upload_session_files import check_asked, check_bytes, check_room_for, refuse_replacing
-from wharf.system.disk_sync import sync_together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,11 +43,15 @@ class RefusedFilesError(WharfError):
 
 @dataclass(frozen=True, slots=True)
 class ComingFile:
-    """A file of a batch: its announcement, with the number that it is going to have, and its bytes, once they are there."""
+    """A file of a batch: its announcement, with the number that it is going to have, and its bytes, once they are there.
+
+    `data`: the bytes, where they are in memory anyway. Each look at the disk would give the interpreter away.
+    """
 
     file: SessionFile
     path: Path
     digests: Digests
+    data: bytes | None = None
 
 
 def announce_batch(
@@ -100,19 +102,14 @@ def keep_batch(
     refused: dict[str, WharfError] = {}
     for each in come:
         try:
-            found[each.file.number] = check_bytes(each.path, each.file, each.digests, limit=limit, strict=strict)
+            checked = check_bytes(each.path, each.file, each.digests, limit=limit, strict=strict, data=each.data)
+            found[each.file.number] = checked
         except InvalidDistributionError as error:
             refused[each.file.filename] = error
     _refuse(refused)
-    try:  # after the checks: threads would only wait for the interpreter meanwhile
-        with told(come[0].path.parent):
-            sync_together([each.path for each in come])
-    except FileNotFoundError as error:  # they are deleted with the rest of a session that ends
-        raise NotFoundError("The upload session ended while the bytes came.", "Ask for its status.") from error
     unneeded = [each.file for each in come]
-    try:
-        for each in come:
-            store.keep(session_id, each.file, each.path, found[each.file.number].sha256, synced=True)
+    try:  # synced after the checks: threads would only wait for the interpreter meanwhile
+        store.keep(session_id, [(each.file, each.path, found[each.file.number].sha256) for each in come])
         session, unneeded = _completed(store, session_id, [_whole(each.file, found[each.file.number]) for each in come])
     finally:
         for file in unneeded:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from wharf.assets.upload_session import MOST_FILES, MOST_UPLOADS, SessionFile
 from wharf.assets.upload_session_states import COMPLETED, ERROR, after_file_event, after_session_event
@@ -157,8 +158,10 @@ def check_receiving(session: UploadSession, number: int) -> SessionFile:
     return _changed(session, number, "receive")[1]
 
 
-def check_bytes(path: Path, file: SessionFile, digests: Digests, *, limit: int, strict: bool) -> Distribution:
-    """The distribution whose bytes came for a file.
+def check_bytes(
+    path: Path, file: SessionFile, digests: Digests, *, limit: int, strict: bool, data: bytes | None = None
+) -> Distribution:
+    """The distribution whose bytes came for a file. `data`: all of them, where they are in memory.
 
     Raises InvalidDistributionError for another size or digest, too, and NotFoundError if the session ended meanwhile.
     """
@@ -172,11 +175,11 @@ def check_bytes(path: Path, file: SessionFile, digests: Digests, *, limit: int, 
             "Send it again: it was damaged on the way, or is another file.",
         )
     try:
-        data = path.open("rb")
+        source: BinaryIO = path.open("rb") if data is None else io.BytesIO(data)
     except FileNotFoundError as error:  # it is deleted with the rest of a session that ends
         raise NotFoundError("The upload session ended while the bytes came.", "Ask for its status.") from error
-    with data:
-        found = read_distribution.read(data, file.filename, limit=limit)
+    with source:
+        found = read_distribution.read(source, file.filename, limit=limit, digest=(digests.sha256, digests.size))
     if strict and found.warnings:
         raise InvalidDistributionError(
             f"{plain(file.filename)}: {' '.join(found.warnings)}",
@@ -187,7 +190,7 @@ def check_bytes(path: Path, file: SessionFile, digests: Digests, *, limit: int, 
 
 def keep_bytes(store: SessionStore, session_id: str, file: SessionFile, path: Path, found: Distribution) -> UploadSession:
     """Give checked bytes to the store; the session after that. Raises ConflictError if the file was deleted meanwhile."""
-    store.keep(session_id, file, path, found.sha256)
+    store.keep(session_id, [(file, path, found.sha256)])
 
     def received(session: UploadSession) -> UploadSession:
         there = session.numbered(file.number)

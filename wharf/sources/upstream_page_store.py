@@ -145,7 +145,7 @@ class PageStore:
                 handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
                 with os.fdopen(handle, "wb") as file:
                     file.write(data)
-                regular_file.put(new, self._folder / name, synced=False)
+                regular_file.put(new, self._folder / name)
             except BaseException:
                 with contextlib.suppress(OSError):
                     new.unlink()

@@ -79,12 +79,16 @@ def is_regular(path: Path, depth: int = DEPTH) -> bool:
     return True
 
 
-def put(source: Path, target: Path, depth: int = DEPTH, *, synced: bool = True) -> None:
-    """Rename a file to its place, and, if `synced`, have the system keep its new name for good. The folder must be there."""
-    with folder_of(target, depth) as folder:
-        os.replace(source, target.name, dst_dir_fd=folder)
-        if synced:
-            os.fsync(folder)
+def put(source: Path, target: Path, depth: int = DEPTH) -> None:
+    """Rename a file to its place. The folder must be there. Its name is not synced."""
+    put_all([(source, target.name)], target.parent, depth)
+
+
+def put_all(sources: Sequence[tuple[Path, str]], folder: Path, depth: int = DEPTH) -> None:
+    """Rename files to names in one folder, which must be there. Their names are not synced."""
+    with folder_of(folder / "name", depth) as handle:
+        for source, name in sources:
+            os.replace(source, name, dst_dir_fd=handle)
 
 
 def delete(path: Path, depth: int = DEPTH) -> None:

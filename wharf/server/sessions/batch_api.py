@@ -55,17 +55,19 @@ class BatchApi:
             await written(batch, body)
             finish = partial(self._finish, id_, batch)
             return await self._checks.run(partial(call.work.carry_out, call.index, call.uploader, finish))
-        finally:
+        except BaseException:
             await asyncio.to_thread(batch.delete)
+            raise
 
     def _take_whole(self, id_: str, body: bytes, work: Work) -> tuple[UploadSession, bool]:
         """In a thread: all that there is to do for files of which the bytes are there."""
         batch = self._begin(id_, body, work)
         try:
-            batch.write(batch.first)
+            batch.write_all()
             return self._finish(id_, batch, work)
-        finally:
+        except BaseException:
             batch.delete()
+            raise
 
     def _begin(self, id_: str, head: bytes, work: Work) -> IncomingBatch:
         return IncomingBatch.begin(work, work.session(id_), head, self._limit)

@@ -7,6 +7,7 @@ what is refused by its name or size is refused before its bytes are read, and no
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from wharf.assets.session_requests import MOST_BYTES, read_files
@@ -44,11 +45,12 @@ class IncomingBatch:
     """The files of one batch. `first` is what has come of their bytes. For one thread at a time, and not for the event loop."""
 
     def __init__(self, come: Sequence[ComingFile], first: bytes) -> None:
-        self.come = come
+        self.come = [*come]
         self.first = first
         self._left = [each.file.size for each in come]
         self._at = 0
         self._target: BinaryIO | None = None
+        self._keeps = False
 
     @classmethod
     def begin(cls, work: Work, session: UploadSession, head: bytes, limit: int) -> IncomingBatch:
@@ -61,6 +63,11 @@ class IncomingBatch:
         with disk_told(come[0].path):
             check_room(come[0].path.parent, sum(each.size for each in files))
         return cls(come, first)
+
+    def write_all(self) -> None:
+        """Write `first`, which is all that comes. The checks read the bytes where they are."""
+        self._keeps = True
+        self.write(self.first)
 
     def write(self, data: bytes | bytearray) -> None:
         """Write more of the bytes. Raises InvalidDistributionError for more than were announced, and StorageError."""
@@ -78,6 +85,8 @@ class IncomingBatch:
             if self._target is None:
                 self._target = one.path.open("xb", 0)
             write_all(self._target, piece, one.digests)
+        if self._keeps and len(piece) == one.file.size:
+            self.come[self._at] = dataclasses.replace(one, data=bytes(piece))
         self._left[self._at] -= len(piece)
         if not self._left[self._at]:
             self._target.close()
