@@ -66,7 +66,11 @@ def test_a_pack_that_has_all_others_in_it_stays(filled: Branch, tmp_path: Path) 
     assert git(tmp_path, "fsck", "--full", "--no-dangling") == ""
 
 
-def test_a_pack_whose_writer_died_is_merged_after_a_day(filled: Branch, tmp_path: Path) -> None:
+def test_what_writers_left_that_died_goes_after_a_day(filled: Branch, tmp_path: Path) -> None:
+    left, young = (tmp_path / "index.git" / "objects" / "pack" / name for name in ("tmp_pack_x", "tmp_idx_y"))
+    for each in (left, young):
+        each.write_bytes(b"PACK")
+    os.utime(left, (1, 1))
     written = WrittenCommit(filled.git_dir, [small_pack.NewObject.of("blob", b"x")])
     (mark,) = (tmp_path / "index.git" / "objects" / "pack").glob("*.keep")
     assert merged_pack.merge(filled.git_dir)
@@ -76,7 +80,7 @@ def test_a_pack_whose_writer_died_is_merged_after_a_day(filled: Branch, tmp_path
     by_hand.write_bytes(b"mine")
     os.utime(by_hand, (1, 1))
     assert not merged_pack.merge(filled.git_dir)
-    assert (mark.exists(), by_hand.exists()) == (False, True)
+    assert [each.exists() for each in (mark, by_hand, left, young)] == [False, True, False, True]
     by_hand.unlink()
     assert merged_pack.merge(filled.git_dir)
     assert len(packs(tmp_path)) == 1

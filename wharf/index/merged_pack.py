@@ -41,7 +41,7 @@ def merge(git_dir: Path) -> bool:
     - Several processes may do so at once. Each deletes only what it has copied.
     """
     folder = f"{git_dir}/objects/pack"
-    _unmark(git_dir)
+    _tidy(git_dir)
     entries: dict[bytes, bytes] = {}
     copied: list[str] = []
     size = 0
@@ -64,14 +64,18 @@ def merge(git_dir: Path) -> bool:
     return True
 
 
-def _unmark(git_dir: Path) -> None:
-    """Let packs be merged whose writers died before a ref led to them, a day ago at least by the clock of the disk."""
-    for mark in [*(git_dir / "objects" / "pack").glob("pack-*.keep")]:
+def _tidy(git_dir: Path) -> None:
+    """Delete what writers left that died a day ago, by the clock of the disk: temporary files, and marks of packs.
+
+    A `git repack` on a full disk leaves one as large as there was room, each time, and `git gc` is never started.
+    """
+    folder = git_dir / "objects" / "pack"
+    for left in [*folder.glob("tmp_*"), *folder.glob("pack-*.keep")]:
         with contextlib.suppress(OSError):  # the commit is there now, or the mark is not for this account
-            about = mark.stat()
-            is_own = about.st_size == len(small_pack.MARK) and mark.read_bytes() == small_pack.MARK
-            if is_own and store_clock.now(git_dir) - about.st_mtime > _DEAD:
-                mark.unlink()
+            about = left.stat()
+            is_mark = about.st_size == len(small_pack.MARK) and left.read_bytes() == small_pack.MARK
+            if (is_mark or left.suffix != ".keep") and store_clock.now(git_dir) - about.st_mtime > _DEAD:
+                left.unlink()
 
 
 def _small(folder: str) -> Iterable[tuple[str, int]]:
