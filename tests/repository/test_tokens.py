@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,22 @@ def test_a_scope_that_an_older_wharf_does_not_know_makes_version_3(tmp_path: Pat
     tokens.path.write_text(tokens.path.read_text().replace('"version": 2', '"version": 3'))
     tokens.revoke("boss")
     assert written(tokens)["version"] == 2
+
+
+def test_each_change_has_a_later_time_than_the_one_before_whatever_the_clock_says(tmp_path: Path) -> None:
+    tokens = Tokens(tmp_path / "tokens.json")
+    tokens.create("aa", "publish")
+    later = time.time_ns() + 3600 * 10**9
+    os.utime(tokens.path, ns=(later, later))
+    seen = [tokens.stamp()]
+    for name, other in (("aa", "bb"), ("bb", "cc")):  # the file has as many bytes as before, and often the same number
+        tokens.revoke(name)
+        seen.append(tokens.stamp())
+        tokens.create(other, "publish")
+        seen.append(tokens.stamp())
+    times = [each[0] for each in seen if each is not None]
+    assert times == sorted(set(times))
+    assert len(times) == 5
 
 
 def test_a_token_ends_with_the_one_that_made_it(tmp_path: Path) -> None:

@@ -608,9 +608,12 @@ def test_a_token_is_not_called_unknown_while_nobody_can_know(
     wheel = form(tmp_path / "demo-1.0-py3-none-any.whl")
     with serving(repository, Rules(open_reading=False, upload_limit=LIMIT)) as client:
         assert client.get("/simple/", auth=("x", secret)).status_code == 200
-        path.rename(away)
-        if how == "broken":
-            path.write_text("oops")
+        if how == "broken":  # in one step, as whoever writes it does: a server may look at any moment
+            away.hardlink_to(path)
+            (tmp_path / "odd").write_text("oops")
+            (tmp_path / "odd").replace(path)
+        else:
+            path.rename(away)
         for _ in range(2):
             refused = [client.get("/simple/", auth=("x", secret)), client.post("/legacy/", auth=("x", secret), **wheel)]
             assert [answer.status_code for answer in refused] == [503, 503]
@@ -618,8 +621,7 @@ def test_a_token_is_not_called_unknown_while_nobody_can_know(
         assert client.get("/simple/").status_code == 401
         assert client.get("/healthz").json() == {"status": "stale"}
         soon(lambda: how != "moved" or "There is no index" in caplog.text)
-        path.unlink(missing_ok=True)
-        away.rename(path)
+        away.replace(path)
         assert client.get("/simple/", auth=("x", secret)).status_code == 200
         soon(lambda: client.get("/healthz").json() == {"status": "ok"})
         soon(lambda: how != "moved" or "The index is here again" in caplog.text)

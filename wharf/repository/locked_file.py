@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import time
 from typing import TYPE_CHECKING
 
 from wharf.system import owner_only_folder, regular_file
@@ -36,13 +38,20 @@ class LockedFile:
         os.close(self._lock)
 
     def write(self, text: str, *, durable: bool = True) -> None:
-        """Replace the file, readable for its owner alone. `durable`: it survives a power cut from here on. Raises OSError."""
+        """Replace the file, readable for its owner alone. `durable`: it survives a power cut from here on. Raises OSError.
+
+        Its time is later than that of the file before, though clocks may go in steps of milliseconds, and the number of a file
+        is soon that of the next one: whoever compares both sees each change.
+        """
         temporary = self._path.with_name(f"{self._path.name}.new")  # one writer at a time, so one name is enough
         temporary.unlink(missing_ok=True)
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
+            with contextlib.suppress(FileNotFoundError):
+                now = max(time.time_ns(), self._path.stat().st_mtime_ns + 1)
+                os.utime(file.fileno(), ns=(now, now))
             if durable:
                 os.fsync(file.fileno())
         temporary.replace(self._path)
