@@ -199,6 +199,17 @@ def test_a_lost_ref_is_not_an_empty_index(branch: Branch, tmp_path: Path, left: 
     assert branch.snapshot().names() == ("demo",)
 
 
+def test_refs_that_are_no_files_are_not_taken_for_none(branch: Branch, tmp_path: Path) -> None:
+    """As `git refs migrate --ref-format=reftable` leaves the folder."""
+    (tmp_path / "index.git/refs/heads").rmdir()
+    (tmp_path / "index.git/refs/heads").write_text("this repository uses the reftable format\n")
+    (tmp_path / "index.git/reftable").mkdir()
+    for act in (branch.indexes, branch.all_names):
+        with pytest.raises(StorageError, match="reftable") as caught:
+            act()
+    assert "--ref-format=files" in caught.value.hint
+
+
 def test_a_log_without_a_line_is_of_no_commit(branch: Branch, tmp_path: Path) -> None:
     """The disk was full when git made the log for the first commit, and so there was no first commit."""
     log = tmp_path / "index.git/logs/refs/heads/wharf/main"

@@ -6,12 +6,17 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
+from wharf.errors import StorageError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def below(git_dir: Path, prefix: str) -> list[str]:
-    """What follows the prefix in the names of all refs that begin with it, sorted."""
+    """What follows the prefix in the names of all refs that begin with it, sorted.
+
+    Raises StorageError where they are no files: no index there may be taken for one that is not.
+    """
     if not os.path.isfile(f"{git_dir}/HEAD"):  # noqa: PTH113 - a path costs as much as the rest; this is done at each refresh
         return []
     names: set[str] = set()
@@ -27,6 +32,11 @@ def below(git_dir: Path, prefix: str) -> list[str]:
             _, _, name = line.partition(b" ")  # after its commit; a comment, or what a tag leads to, has no such name there
             if name.startswith(prefix.encode()):
                 names.add(os.fsdecode(name[len(prefix) :]))
+    if not names and os.path.isdir(f"{git_dir}/reftable"):  # noqa: PTH112 - see above
+        raise StorageError(
+            f"{git_dir} keeps its refs as a reftable, and wharf reads them as files.",
+            f"`git --git-dir={git_dir} refs migrate --ref-format=files` makes files of them.",
+        )
     return sorted(names)
 
 
