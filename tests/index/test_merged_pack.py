@@ -66,6 +66,23 @@ def test_a_pack_that_has_all_others_in_it_stays(filled: Branch, tmp_path: Path) 
     assert git(tmp_path, "fsck", "--full", "--no-dangling") == ""
 
 
+def test_a_commit_survives_whoever_deletes_temporary_files(
+    filled: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`git gc --prune=now` takes them for those of dead writers."""
+    write, runs = small_pack._write_files, ["gc"]
+
+    def slowly(*words: object) -> None:
+        write(*words)  # type: ignore[arg-type]
+        if runs:
+            git(tmp_path, runs.pop(), "--prune=now", "-q")
+
+    monkeypatch.setattr("wharf.index.small_pack._write_files", slowly)
+    assert filled.commit(release(COMMITS), WHY).commit == git(tmp_path, "rev-parse", "wharf/main")
+    assert git(tmp_path, "fsck", "--full", "--no-dangling") == ""
+    assert [*(tmp_path / "index.git" / "objects" / "pack").glob("tmp_*")] == []
+
+
 def test_what_writers_left_that_died_goes_after_a_day(filled: Branch, tmp_path: Path) -> None:
     left, young = (tmp_path / "index.git" / "objects" / "pack" / name for name in ("tmp_pack_x", "tmp_idx_y"))
     for each in (left, young):

@@ -70,22 +70,34 @@ def store(git_dir: Path, entries: Mapping[bytes, bytes], *, marked: bool = False
     Raises StorageError where that cannot be done.
     """
     pack, index, name = _packed(entries)
-    folder, mark = git_dir / "objects" / "pack", secrets.token_hex(8)
-    parts = [
-        (folder / f"tmp_{kind}_{mark}", folder / f"{name}.{kind}", data) for kind, data in (("pack", pack), ("idx", index))
-    ]
+    folder = git_dir / "objects" / "pack"
+    files = {
+        folder / f"{name}.pack": pack,
+        folder / f"{name}.idx": index,
+    }  # the index last: a pack without one is not looked at
+    keep = folder / f"{name}.keep" if marked else None
     try:
         folder.mkdir(exist_ok=True)
-        with _swept([*(part for part, _, _ in parts), *([folder / f"{name}.keep"] if marked else [])]):
-            _write_files(folder, [(part, data) for part, _, data in parts])
-            if marked:
-                _mark(folder / f"{name}.keep")
-            for part, target, _ in parts:  # the index last: a pack without one is not looked at
-                part.rename(target)
-            sync(folder)
+        try:
+            _place(folder, files, keep)
+        except FileNotFoundError:  # `git gc --prune=now` by hand deletes temporary files, also those of who lives
+            _place(folder, files, keep)
     except OSError as error:
         raise unwritable(error, git_dir) from error
     return name
+
+
+def _place(folder: Path, files: Mapping[Path, bytes], keep: Path | None) -> None:
+    """Write files under other names, and rename them when they are on the disk. Raises OSError."""
+    mark = secrets.token_hex(8)
+    parts = {path: folder / f"tmp_{path.suffix[1:]}_{mark}" for path in files}
+    with _swept([*parts.values(), *([] if keep is None else [keep])]):
+        _write_files(folder, [(parts[path], data) for path, data in files.items()])
+        if keep is not None:
+            _mark(keep)
+        for path, part in parts.items():
+            part.rename(path)
+        sync(folder)
 
 
 def _mark(path: Path) -> None:
