@@ -28,7 +28,7 @@ MOST_PARTS: Final = 10_000
 """Fields and files that a form may have: metadata repeats some of them for each requirement and classifier."""
 
 _HEADERS = 16 << 10  # bytes of the headers of one part
-_BUFFER = 128 << 10  # bytes of a file in memory before they are written
+_BUFFER = 256 << 10  # bytes of a file in memory before they are written
 
 
 async def parse(content_type: str | None, body: AsyncIterator[bytes], limits: UploadLimits) -> UploadForm:
