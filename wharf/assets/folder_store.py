@@ -40,7 +40,7 @@ PATIENCE = 10.0
 
 _CHUNK = 1 << 20
 _DEPTH = 3  # parts of an asset's path below the store's folder, which is the person's: assets, digest, file name
-_SYNCS_AT_ONCE = 8
+_SYNCS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +148,19 @@ class FolderStore:
         """
         alone = len(staged) == 1  # then one thread does it all: to wake another one takes as long as a sync
         with ExitStack() as stack:
+            with told(self._assets):
+                assets = stack.enter_context(regular_file.folder_of(self._assets / "digest", _DEPTH - 1))
             # A thread waits for the interpreter after each call of the system: so of a few files it gets what is open already.
-            ready = [self._ready(each, stack) for each in staged] if len(staged) <= _SYNCS_AT_ONCE else []
+            ready = [self._ready(each, assets, stack) for each in staged] if len(staged) <= _SYNCS_AT_ONCE else []
             shares = [staged[number::_SYNCS_AT_ONCE] for number in range(_SYNCS_AT_ONCE)] if not ready else []
-            begun = [self._syncing().submit(self._put_one, each, alone) for each in ready]
-            begun += [self._syncing().submit(self._put_some, share) for share in shares if share]
+            begun: list[futures.Future[None]] = []
+            stack.callback(futures.wait, begun)  # before what they use is closed
+            begun.extend(self._syncing().submit(self._put_one, each, alone) for each in ready)
+            begun.extend(self._syncing().submit(self._put_some, share, assets) for share in shares if share)
             handles = stack.pop_all()
         named = [alone or not staged]
 
         def wait() -> None:
-            futures.wait(begun)
             handles.close()
             for each in begun:
                 each.result()
@@ -177,27 +180,29 @@ class FolderStore:
             self._pool = futures.ThreadPoolExecutor(_SYNCS_AT_ONCE, "sync")
         return self._pool
 
-    def _put_some(self, share: Sequence[tuple[Path, File, bool]]) -> None:
+    def _put_some(self, share: Sequence[tuple[Path, File, bool]], assets: int) -> None:
         for each in share:
             with ExitStack() as stack:
-                self._put_one(self._ready(each, stack))
+                self._put_one(self._ready(each, assets, stack))
 
-    def _ready(self, each: tuple[Path, File, bool], stack: ExitStack) -> _Ready:
-        """Open what it takes to keep a file, and check its size."""
+    def _ready(self, each: tuple[Path, File, bool], assets: int, stack: ExitStack) -> _Ready:
+        """Open what it takes to keep a file, and check its size. `assets` is the handle of that folder."""
         staged, file, is_durable = each
         target = self.path(file.sha256, file.filename)
         with told(target.parent):
-            handle = os.open(staged, os.O_RDONLY | os.O_CLOEXEC)
-            stack.callback(os.close, handle)
-            size = os.fstat(handle).st_size
+            handle = None
+            if not is_durable:
+                handle = os.open(staged, os.O_RDONLY | os.O_CLOEXEC)
+                stack.callback(os.close, handle)
+            size = (staged.stat() if handle is None else os.fstat(handle)).st_size
             if size != file.size:
                 raise StorageError(
                     f"{file.filename} was stored with {size} bytes instead of {file.size}.", "Run the same command again."
                 )
             with contextlib.suppress(FileExistsError):  # if it is not a folder, the next call says so
-                target.parent.mkdir()
-            folder = stack.enter_context(regular_file.folder_of(target, _DEPTH))
-        return _Ready(staged, None if is_durable else handle, target, folder)
+                os.mkdir(file.sha256, dir_fd=assets)
+            folder = stack.enter_context(regular_file.inner_folder_of(target, assets, _DEPTH))
+        return _Ready(staged, handle, target, folder)
 
     def _put_one(self, ready: _Ready, alone: bool = False) -> None:
         with told(ready.target.parent):

@@ -123,6 +123,17 @@ def folder_of(path: Path, depth: int) -> Iterator[int]:
 
 
 @contextmanager
+def inner_folder_of(path: Path, outer: int, depth: int) -> Iterator[int]:
+    """The same from a handle of the folder above that folder, which is no link by then. `depth` is that of `path`."""
+    with _odd(path, depth):
+        handle = os.open(path.parent.name, _FOLDER, dir_fd=outer)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+@contextmanager
 def _odd(path: Path, depth: int) -> Iterator[None]:
     """Say which part of a path is what it should not be."""
     try:
