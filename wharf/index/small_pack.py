@@ -1,7 +1,8 @@
 """Objects written as one small pack, in this process ("gitformat-pack": a pack of version 2, and its index of version 2).
 
 A pack is whole and on the disk before it gets its name, and its name is before this returns. Until a ref leads to one of the
-objects no reader sees any of them. Temporary files are called as git calls its own: `git gc` deletes what a dead writer left.
+objects no reader sees any of them. Temporary files have names such as those of git: `merged_pack` deletes what a dead writer
+left, and so does `git gc`.
 """
 
 from __future__ import annotations
