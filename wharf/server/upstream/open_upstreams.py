@@ -73,15 +73,21 @@ class OpenUpstreams:
         found = self._indexes.pop(address, None)
         if found is not None:
             self._indexes[address] = found  # the one that was used least lately is dropped first
-        else:
-            task = self._being_opened.get(address)
-            if task is None:
-                task = self._being_opened[address] = asyncio.create_task(self._opening.run(partial(self._open, address)))
-                task.add_done_callback(lambda _task: self._being_opened.pop(address))
-            found = self._indexes[address] = await asyncio.shield(task)
-            while len(self._indexes) > _MOST:
-                dropped = self._indexes.pop(next(iter(self._indexes)))
-                self._threads.pop(dropped.address.url, None)
+            return found
+        task = self._being_opened.get(address)
+        if task is None:
+            task = self._being_opened[address] = asyncio.create_task(self._opened(address))
+        return await asyncio.shield(task)
+
+    async def _opened(self, address: str) -> UpstreamIndex:
+        """Open an upstream, and have it at hand before the opening is over: whoever asks at that moment opens no other one."""
+        try:
+            found = self._indexes[address] = await self._opening.run(partial(self._open, address))
+        finally:
+            del self._being_opened[address]
+        while len(self._indexes) > _MOST:
+            dropped = self._indexes.pop(next(iter(self._indexes)))
+            self._threads.pop(dropped.address.url, None)
         return found
 
     async def project(self, index: UpstreamIndex, name: str, *, may_ask: Callable[[], bool]) -> SeenProject | None:
