@@ -30,8 +30,7 @@ program that a configuration names.
 - `changed_paths`: what differs between two commits, and `difference` the records in it. `newest_versions`: those of the
   projects in it.
 - `commit_objects`: what is new in a commit, and `small_pack` writes that. `written_commit` keeps it until a ref leads
-  to it. `pack_merging` merges many of them,
-  by `merged_pack` or by git.
+  to it. `pack_merging` merges many small packs, by `merged_pack` or by git.
   `store_clock`: the time that a commit gets. `revision`: words that can name a commit.
 - For a check of what somebody else may have written: `branch_contents` (all paths, within bounds), `branch_paths` (which of
   them readers look at), `project_check`, `record_changes` (what must not change) and `wharf_toml_check`; `check_findings`

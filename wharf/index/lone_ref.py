@@ -25,9 +25,9 @@ _MOST = 4096  # bytes of a ref
 
 
 def move(git_dir: Path, step: str) -> bool | None:
-    """Carry out an `update` from one commit to another; False: the ref is at another commit. None: it is for git, as it was.
+    """Carry out an `update` from one commit to another; False: the ref is at another commit. None: nothing was done, ask git.
 
-    That goes for a ref that is new, packed, kept in any other way, locked, or without a log, and for whatever fails here: git
+    None is for a ref that is new, packed, kept in any other way, locked, or without a log, and for whatever fails here: git
     says then what is wrong. When this is True, the bytes are on the disk. The name is when its folder is synced.
     """
     asked = _STEP.fullmatch(step)
@@ -67,7 +67,7 @@ def move(git_dir: Path, step: str) -> bool | None:
 
 
 def is_own(handle: int, path: str) -> bool:
-    """Whether a lock is the file that was made for it still: one that is held for long is broken, and made by others."""
+    """Whether a lock is still the file that was made for it: others break one that is held for long, and make their own."""
     try:
         there, own = os.lstat(path), os.fstat(handle)
     except OSError:

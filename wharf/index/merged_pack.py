@@ -1,4 +1,4 @@
-"""Small packs of a repository copied into one, in this process: objects as they lie there, which stand on no others.
+"""Small packs of a repository copied into one, in this process: objects as they lie there, which are no differences to others.
 
 A pack of one commit has no differences between objects, so each of them can be copied without being unpacked. That costs some
 milliseconds for fifty packs, where git needs as many for each of the five processes that it starts.

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST: Final = 1 << 20
-"""Bytes beyond which a log is cut: some 5,000 moves."""
+"""Bytes beyond which a log is cut: some 10,000 moves."""
 KEPT: Final = 256 << 10
-"""Bytes of its end that stay. It never becomes empty, however old it is: a ref that is lost is set again from the last line."""
+"""Bytes of its end that stay. It never becomes empty, however old it is: whoever sets a lost ref again needs the last line."""
 
 
 def shorten(git_dir: Path, ref: str) -> None:

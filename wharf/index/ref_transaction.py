@@ -134,7 +134,7 @@ def _refused(program: Git, steps: Iterable[str], err: str) -> bool:
 
 
 def _sync(git_dir: Path, steps: Mapping[str, str]) -> None:
-    """Git syncs what it writes into a ref. Its name is synced here, and those of the folders above that may be new with it."""
+    """Whoever writes a ref syncs its bytes. Its name is synced here, and those of the folders above that may be new with it."""
     new = any(line.startswith("create ") or line.endswith(f" {_ZERO}") for line in steps.values())
     folders = {ref.rpartition("/")[0] for ref, line in steps.items() if not line.startswith("verify ")}
     if new:

@@ -1,7 +1,7 @@
 """The objects of a commit that no ref leads to yet, kept until one does.
 
-Whoever tidies up by hand (`git repack -a -d`, `git gc --prune=now`) deletes what no ref leads to. What git was sent it
-keeps in the same way until its refs have moved: by a file with the name of the pack and `.keep`.
+Whoever tidies up by hand (`git repack -a -d`, `git gc --prune=now`) deletes what no ref leads to. A file with the
+name of the pack and `.keep` prevents that. Git does the same for what it was sent, until its refs have moved.
 """
 
 from __future__ import annotations

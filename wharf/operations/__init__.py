@@ -7,8 +7,8 @@ after it names them no more. Each can be run again. Nothing here prints or reads
   one. `publish_inputs` checks the files, `index_beginning` whether a missing index may be made; `file_selection` finds files
   in folders.
 - `publish_to_server`: files into a server, by upload sessions; `file_to_server` sends one of them, and `batch_to_server`
-  many. `server_project` reads what the server shows of a project,
-  and `removal_over_server` chooses by that which files are removed.
+  many. `server_project` reads what the server shows of a project, and `removal_over_server` chooses by that which files are
+  removed.
 - `promote`: releases of one index into another one. `dependency_search` finds what comes along. `propose` makes a pull request
   of it, and `proposal_text` says in it what changes for installers.
 - `yank`, `remove`: releases or files marked, or taken out. `removal_choice` says which ones are meant, and `stored_bytes`
