@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,20 +26,26 @@ def test_the_upstream_that_was_used_least_lately_is_closed_first() -> None:
     assert opened == [f"https://{number}.example/simple/" for number in (*range(65), 1)]
 
 
-def test_whoever_asks_while_one_is_opened_opens_no_other_one() -> None:
+def test_an_opening_is_not_lost_with_the_client_that_asked_for_it() -> None:
     opened: list[str] = []
+    may_open = threading.Event()
 
     def open_index(address: str) -> Any:
         opened.append(address)
+        assert may_open.wait(20)
         return SimpleNamespace(address=SimpleNamespace(url=address))
 
-    async def ask_all_the_time() -> None:
+    async def ask_again() -> None:
         upstreams = OpenUpstreams(open_index, None)
-        asked = [asyncio.create_task(upstreams.index("https://one.example/simple/"))]
-        while not asked[0].done():  # at each step of the event loop
-            asked.append(asyncio.create_task(upstreams.index("https://one.example/simple/")))
+        first = asyncio.create_task(upstreams.index("https://one.example/simple/"))
+        while not opened:
             await asyncio.sleep(0)
-        assert len({id(each) for each in await asyncio.gather(*asked)}) == 1
+        first.cancel()
+        await asyncio.wait({first})
+        may_open.set()
+        while upstreams._being_opened:
+            await asyncio.sleep(0)
+        await upstreams.index("https://one.example/simple/")
 
-    asyncio.run(ask_all_the_time())
+    asyncio.run(ask_again())
     assert opened == ["https://one.example/simple/"]
