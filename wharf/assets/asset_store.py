@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Opener: TypeAlias = "Callable[[], BinaryIO]"
 """Opens a file for reading, at its beginning."""
 Refuse: TypeAlias = "Callable[[Sequence[Named], OneReleaseError], object]"
-"""Is told which files are not stored, for a reason of their own."""
+"""Is told which files are not stored, each for its own reason."""
 Recorded: TypeAlias = "Callable[[str, str], Release | None]"
 """The record of a project's version as the index has it now."""
 

@@ -26,7 +26,7 @@ def read(objects: GitObjects, git_dir: Path, ref: str) -> str | None:
 def _in_file(objects: GitObjects, git_dir: Path, ref: str) -> str | None:
     """The commit that the file of the ref holds, if it was read or written here before: then nothing is left to ask of it.
 
-    A ref with a file of its own is at what that holds, whatever `packed-refs` says. Of a ref that is packed, leads to another
+    A ref with its own file is at what that holds, whatever `packed-refs` says. Of a ref that is packed, leads to another
     one, or is kept in another way, git knows more.
     """
     try:

@@ -27,10 +27,10 @@ _lock = threading.Lock()
 def merge_if_many(program: Git) -> bool:
     """Merge the packs of a repository, if there are many, and nobody in this process does it already; False: it did nothing.
 
-    The small ones are copied here (`merged_pack`), which takes some milliseconds. What git does goes on if this process ends
-    meanwhile. It makes objects small by what they have in common, of packs of about the same size (`git repack --geometric`),
-    so that a large one is not written again for small ones. Nothing is deleted that is not in another pack by then, also of
-    what no ref leads to: a ref may be lost. Whether it works says nothing of the commit, which stands.
+    The small ones are copied here (`merged_pack`), which takes some milliseconds. Git continues if this process ends meanwhile.
+    It makes objects small by what they have in common, of packs of about the same size (`git repack --geometric`), so that a
+    large one is not written again for small ones. Nothing is deleted that is not in another pack by then, also of what no ref
+    leads to: a ref may be lost. If merging fails, the commit stands all the same.
     """
     if _count(program) <= MOST_PACKS:
         return False

@@ -80,7 +80,7 @@ class FileSending:
                 return
 
     def again(self, session: ServerSession | None) -> None:
-        """Send the file into the session as it is now, after it went in vain with others. Raises WharfError."""
+        """Send the file into the session as it is now, after the batch with it was not taken. Raises WharfError."""
         if session is not None:
             self._session = replace(self._session, files=session.files)
         self.tell(0)
@@ -88,7 +88,7 @@ class FileSending:
         self.tell(self.file.size)
 
     def check_stop(self) -> None:
-        """Raise StoppedError if nothing more is to be sent."""
+        """Raise StoppedError if nothing more must be sent."""
         if self._stop.is_set():
             raise StoppedError("The upload was stopped.", "Run the same command again.")
 

@@ -32,7 +32,7 @@ Digests = Annotated[dict[str, dict[str, str]], BeforeValidator(bounded)]
 
 
 class _Answer(BaseModel):
-    """A server gives no other keys. A client passes over those of a newer server."""
+    """A server gives no other keys. A client ignores those of a newer server."""
 
     model_config = ConfigDict(extra="ignore", json_schema_extra={"additionalProperties": False})
 

@@ -111,7 +111,7 @@ class SessionWork:
         self.reserved = ReservedNames()
         """The names of files that are being published by sessions."""
         self.takes_batches = repository.github is None
-        """Whether many files may come in one request: on GitHub each file is an upload of its own."""
+        """Whether many files may come in one request: on GitHub each file is an upload by itself."""
         self._own = repository
         self._cache = cache
         self.now = StoreTime(repository, now)

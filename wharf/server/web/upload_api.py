@@ -107,7 +107,7 @@ class UploadApi:
     - An upload is published whole or not at all, and is answered only when that is known.
     - Nothing of a form is believed: name, version and digests must be those of the file.
     - At most `CHECKS` uploads are checked at the same time. One group of them is published at a time, as they would only meet
-      again at the branch; who waits for GitHub's limits keeps nobody else waiting. One that is alone goes on in its thread.
+      again at the branch; who waits for GitHub's limits keeps nobody else waiting. One that is alone continues in its thread.
     - The file lies in `folder` meanwhile, under no name, and the disk keeps a floor of free room. On the disk of the store it
       gets its name there, and is not copied.
     - So many forms are read at the same time as there are `UploadSlots`, which bounds the memory that they hold.
