@@ -251,6 +251,7 @@ def test_no_file_is_long(name: str) -> None:
     assert lines <= MOST_LINES, f"{name} has {lines} lines: what idea hides in it? Give it a file."
 
 
+@pytest.mark.slow
 def test_no_function_is_long() -> None:
     found = []
     for name, path in MODULES.items():

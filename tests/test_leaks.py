@@ -47,6 +47,7 @@ ADDRESSES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TOKENS)
 @pytest.mark.parametrize("form", ADDRESSES)
 def test_no_address_repeats_a_token(form: str, kind: str) -> None:
@@ -75,6 +76,7 @@ WORDS: list[list[str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", WORDS, ids=lambda words: " ".join(words))
 def test_no_message_repeats_a_token_wherever_it_was_typed(
     words: list[str], run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -143,6 +145,7 @@ def test_a_jwt_and_a_private_key_are_known_by_their_looks() -> None:
         assert JWT[30:] not in show(f"Authorization: Bearer {JWT} {JWT}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", first(1, ["installation", "fine-grained"]))
 def test_no_verb_shows_or_keeps_a_token(
     kind: str, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -203,6 +206,7 @@ def started(log: Path) -> list[tuple[list[str], dict[str, str]]]:
     return [(words, environ) for words, environ in found if environ.get("GIT_TERMINAL_PROMPT") == "0"]
 
 
+@pytest.mark.slow
 def test_git_sees_no_secret_that_it_does_not_need(
     run: Run, tmp_path: Path, seen: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,6 +251,7 @@ PROGRAMS = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config",
     first(
@@ -308,6 +313,7 @@ def test_nobody_else_can_write_above_a_private_folder(umask: int, tmp_path: Path
     assert {stat.S_IMODE((tmp_path / each).stat().st_mode) for each in ("a", "a/b", "a/b/c")} == {0o700}
 
 
+@pytest.mark.slow
 def test_a_clone_and_all_above_it_is_the_person_s_alone(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home" / "cache"))
     with Hub(tmp_path / "hub") as hub:

@@ -86,6 +86,7 @@ def test_it_is_down_and_comes_back_at_the_same_address(upstream: Upstream, clien
     assert client.get(f"{upstream.simple}demo-lib/").status_code == 200
 
 
+@pytest.mark.slow
 def test_what_hangs_ends_with_the_upstream() -> None:
     with Upstream() as upstream:
         upstream.faults["*"] = Fault(hang=True)

@@ -87,6 +87,7 @@ def test_the_help_keeps_to_the_words(name: str) -> None:
     assert not _complaints(HELPS[name])
 
 
+@pytest.mark.slow
 def test_the_messages_keep_to_the_words() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line}: {complaint}"

@@ -376,6 +376,7 @@ jobs:
     assert run.jobs == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "title", "words"),
     first(
@@ -409,6 +410,7 @@ def test_several_globs_name_each_file_once(place: Place, files: dict[str, str | 
     assert sorted(json.loads(run["publish"].outputs["files"])) == NAMES
 
 
+@pytest.mark.slow
 def test_an_input_is_no_part_of_a_shell_script(place: Place, files: dict[str, str | Path]) -> None:
     hostile = 'dist/*$(touch pwned)`touch pwned`"; touch pwned; "'
     place.project("acme/demo", {**files, FLOW: caller(files=f"'{hostile}'", index=f"'{hostile}'")})

@@ -217,6 +217,7 @@ jobs:
     assert run["one"].token not in actions.hub.tokens
 
 
+@pytest.mark.slow
 def test_a_called_workflow_has_its_own_inputs_secrets_and_outputs(actions: Actions) -> None:
     called = """\
 on:

@@ -51,6 +51,7 @@ def pinned(name: str, python: str) -> list[Version]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("python", first(1, PYTHONS))
 def test_every_need_of_wharf_is_pinned(python: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

@@ -342,6 +342,7 @@ def test_one_at_a_time_publishes_and_nobody_deletes_it_meanwhile(store: FolderSe
         assert mine
 
 
+@pytest.mark.slow
 def test_a_dead_process_publishes_no_more(store: FolderSessions, tmp_path: Path) -> None:
     session = _session()
     store.create(session)

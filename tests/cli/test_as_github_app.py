@@ -90,6 +90,7 @@ def log_of(repo: Repo, form: str) -> str:
     return git(repo.git_dir, "log", "-1", f"--format={form}", "wharf/main").strip()
 
 
+@pytest.mark.slow
 def test_a_release_costs_two_requests_more_and_names_the_bot(world: World, run: Run) -> None:
     run("publish", make_wheel(world.root / "dist"), make_sdist(world.root / "dist"))
     assert world.issued == 1
@@ -103,6 +104,7 @@ UPLOAD, PATCH, DRAFT = "POST /api/uploads", "PATCH /api/v3/repos/acme/pkgs/relea
 FETCH, PUSH = r"GET /acme/pkgs\.git/.*", r"POST /acme/pkgs\.git/git-receive-pack"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", first(1, [UPLOAD, DRAFT, PATCH, FETCH, PUSH]))
 def test_a_token_that_ends_in_the_middle_of_a_publish_is_renewed(where: str, world: World, run: Run) -> None:
     wheels = [make_wheel(world.root / "dist", version=f"1.{number}") for number in range(4)]
@@ -123,6 +125,7 @@ def test_every_step_of_a_publish_survives_the_end_of_the_token(world: World, run
     assert json.loads(run("show", "demo", "--json"))["files"]
 
 
+@pytest.mark.slow
 def test_a_commit_by_the_api_survives_it_too(world: World, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pyproject.toml").write_text('[tool.wharf]\ncommit = "api"\n')
@@ -132,6 +135,7 @@ def test_a_commit_by_the_api_survives_it_too(world: World, run: Run, tmp_path: P
     assert run("list").split()[0] == "demo"
 
 
+@pytest.mark.slow
 def test_an_app_in_the_person_s_own_file(world: World, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "config"
     (folder / "wharf").mkdir(parents=True)
@@ -145,12 +149,14 @@ def test_an_app_in_the_person_s_own_file(world: World, run: Run, tmp_path: Path,
     assert world.issued == 1
 
 
+@pytest.mark.slow
 def test_wharf_token_wins_and_the_app_is_not_asked(world: World, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHARF_TOKEN", world.hub.token("ann", {"acme/pkgs": "read"}))
     run("list")
     assert world.issued == 0
 
 
+@pytest.mark.slow
 def test_the_files_of_another_repository_are_read_with_the_same_token(world: World, run: Run) -> None:
     """A record may name one that the person's own file lists."""
     world.hub.create("acme/other")
@@ -172,6 +178,7 @@ def findings(run: Run, code: int = 0) -> dict[str, dict[str, str]]:
     return {each["what"]: each for each in json.loads(run("doctor", "--json", code=code))["findings"]}
 
 
+@pytest.mark.slow
 def test_doctor_tells_which_app_which_installation_which_rights_and_when_the_token_ends(world: World, run: Run) -> None:
     found = findings(run)
     assert found["token"]["detail"] == f"a GitHub App's, from the app {world.app.id} (WHARF_APP_ID)"
@@ -186,6 +193,7 @@ def test_doctor_tells_which_app_which_installation_which_rights_and_when_the_tok
     assert findings(run)["writing"]["state"] == "warning"
 
 
+@pytest.mark.slow
 def test_doctor_tells_what_is_wrong(world: World, run: Run) -> None:
     world.installed.suspend()
     found = findings(run, code=8)
@@ -312,6 +320,7 @@ def test_an_app_that_is_removed_while_serving_leaves_the_index_as_it_was(
 # The key
 
 
+@pytest.mark.slow
 def test_the_key_and_the_jwt_reach_no_other_program(
     world: World, run: Run, seen: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -328,6 +337,7 @@ def test_the_key_and_the_jwt_reach_no_other_program(
         assert not [token for token in tokens if token in text], "the token is there in another form, for that git alone"
 
 
+@pytest.mark.slow
 def test_a_command_of_run_gets_neither_the_app_nor_its_key(world: World) -> None:
     found = environment({**os.environ, "WHARF_TOKEN": "x"}, 1, Secret("x" * 20))
     assert not [name for name in found if name.startswith("WHARF_APP")]

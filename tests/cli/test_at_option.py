@@ -43,6 +43,7 @@ def _fill(index: DatedIndex) -> None:
     index("yank", "demo==1.0", "--reason", "loses data", on="03-14")
 
 
+@pytest.mark.slow
 def test_list_and_show_have_what_was_there(index: DatedIndex) -> None:
     first, second, third = commits(index)
     assert index("list", "--at", "2024-03-11") == {
@@ -69,6 +70,7 @@ def commits(index: DatedIndex) -> list[str]:
     return list(dict.fromkeys(each["commit"] for each in index("log")["entries"]))[:3][::-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("when", "code", "said"),
     [
@@ -84,6 +86,7 @@ def test_a_moment_that_cannot_be_is_told(index: DatedIndex, when: str, code: int
     assert not (index.root / "site").exists()
 
 
+@pytest.mark.slow
 def test_a_project_that_came_later_is_not_found_and_an_index_that_was_not_there_is_named(index: DatedIndex) -> None:
     error = index("show", "other", "--at", "2024-03-11", code=4)["error"]
     assert "--at 2024-03-11" in error["hint"]
@@ -95,6 +98,7 @@ def test_a_project_that_came_later_is_not_found_and_an_index_that_was_not_there_
     assert "Did you mean staging?" in index("list", "--index", "stagin", "--at", "2024-03-13", code=4)["error"]["hint"]
 
 
+@pytest.mark.slow
 def test_log_shows_a_line_a_commit_of_a_version_of_a_file_and_since_a_moment(index: DatedIndex) -> None:
     wheel, sdist = "demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz"
     lines = index.said("log")[0].splitlines()
@@ -120,6 +124,7 @@ def test_log_shows_a_line_a_commit_of_a_version_of_a_file_and_since_a_moment(ind
     assert index("log", "-n", "0", code=2)
 
 
+@pytest.mark.slow
 def test_a_hostile_commit_is_one_line_and_moves_no_cursor(index: DatedIndex) -> None:
     if index.hub is not None:
         pytest.skip("a commit is the same wherever it came from")
@@ -142,6 +147,7 @@ def pages(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_verify_names_what_was_taken_away_and_has_no_problem_with_it(index: DatedIndex) -> None:
     assert index("verify", "--at", "2024-03-13")["gone"] == []
     index("remove", "demo==1.0", "demo-1.0.tar.gz", "--yes", "--reason", "a secret inside", on="03-16")
@@ -158,6 +164,7 @@ def test_verify_names_what_was_taken_away_and_has_no_problem_with_it(index: Date
     assert "1 file(s) gone" in out
 
 
+@pytest.mark.slow
 def test_bytes_that_nobody_took_away_are_a_problem_of_the_past_too(index: DatedIndex) -> None:
     if index.hub is None:
         (path,) = (index.root / "store" / "assets").rglob("demo-1.0.tar.gz")
@@ -171,6 +178,7 @@ def test_bytes_that_nobody_took_away_are_a_problem_of_the_past_too(index: DatedI
     assert "--at" in index("verify", "--at", "2024-03-13", "--repair", code=2)["error"]["message"]
 
 
+@pytest.mark.slow
 def test_a_site_of_the_past_is_that_of_then_and_the_next_build_brings_it_to_now(index: DatedIndex) -> None:
     now, site = index.root / "now", index.root / "site"
     index("build", "--with-files", now)
@@ -186,6 +194,7 @@ def test_a_site_of_the_past_is_that_of_then_and_the_next_build_brings_it_to_now(
     assert pages(site) == pages(now)
 
 
+@pytest.mark.slow
 def test_all_indexes_of_a_moment_are_those_that_were_there(index: DatedIndex) -> None:
     index("index", "create", "old", "--base", "main", on="03-13")
     index("index", "create", "new", "--base", "main", on="03-20")

@@ -144,6 +144,7 @@ def skipping(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_turns.Turns, "__init__", make)
 
 
+@pytest.mark.slow
 def test_all_verbs_of_a_release_s_life(place: Place) -> None:
     shown = place.said("show", "demo")
     assert shown["versions"] == ["1.0"]
@@ -160,6 +161,7 @@ def test_all_verbs_of_a_release_s_life(place: Place) -> None:
     assert place.said("verify") == {"ok": True, "files": 1, "problems": [], "leftovers": []}
 
 
+@pytest.mark.slow
 def test_what_an_immutable_release_keeps_is_told(place: Place) -> None:
     place.repo.immutable = True
     place.said("publish", place.second)
@@ -173,6 +175,7 @@ def test_what_an_immutable_release_keeps_is_told(place: Place) -> None:
     assert "immutable" in err
 
 
+@pytest.mark.slow
 def test_a_file_that_github_takes_from_nobody_is_refused_before_anything_is_sent(place: Place) -> None:
     huge = place.root / "huge-1.0-py3-none-any.whl"
     with huge.open("wb") as file:
@@ -189,6 +192,7 @@ def test_a_file_that_github_takes_from_nobody_is_refused_before_anything_is_sent
 # Tokens
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hurried")
 def test_a_wrong_token_is_told_by_every_verb(place: Place) -> None:
     before = place.state()
@@ -201,6 +205,7 @@ def test_a_wrong_token_is_told_by_every_verb(place: Place) -> None:
     assert place.state() == before
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hurried")
 def test_a_token_without_the_right_to_write_reads_and_is_told_what_it_needs(place: Place) -> None:
     before = place.state()
@@ -214,6 +219,7 @@ def test_a_token_without_the_right_to_write_reads_and_is_told_what_it_needs(plac
     assert place.state() == before
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("moment", first(1, MOMENTS))
 def test_a_token_that_expires_in_mid_publish_leaves_nothing_half_visible(place: Place, moment: str) -> None:
@@ -245,6 +251,7 @@ def test_a_repository_that_was_renamed_is_worked_on_and_its_new_name_told(place:
     assert place.said("verify")["ok"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hurried")
 def test_a_repository_that_is_gone_is_told_by_every_verb_and_can_be_made_again(place: Place) -> None:
     place.repo.delete()
@@ -259,6 +266,7 @@ def test_a_repository_that_is_gone_is_told_by_every_verb_and_can_be_made_again(p
     assert place.said("list", token=owner) == {"projects": []}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hurried")
 def test_an_archived_repository_is_read_and_takes_no_changes(place: Place) -> None:
     before = place.state()
@@ -273,6 +281,7 @@ def test_an_archived_repository_is_read_and_takes_no_changes(place: Place) -> No
     assert place.state() == before
 
 
+@pytest.mark.slow
 def test_an_empty_repository_is_told_and_what_the_hint_says_helps(hub: Hub, run: Run, tmp_path: Path) -> None:
     repo, token = hub.create("acme/empty", auto_init=False), hub.token("ann", {"acme/empty": "write"})
     address, wheel = f"{hub.url}/acme/empty", make_wheel(tmp_path)
@@ -430,6 +439,7 @@ def test_a_server_whose_disk_is_full_serves_what_it_has(
         soon(lambda: client.get("/healthz").json()["status"] == "ok", 20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ahead", [-50 * HOUR, 50 * HOUR])
 def test_a_clock_that_is_wrong_is_told_and_deletes_and_delays_nothing(place: Place, ahead: float) -> None:
     place.hub.clock.ahead = ahead
@@ -449,6 +459,7 @@ def test_a_clock_that_is_wrong_is_told_and_deletes_and_delays_nothing(place: Pla
 # GitHub
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hurried")
 def test_github_that_is_down_is_told_and_what_was_fetched_is_read_on(place: Place) -> None:
     for verb in ("list", "show", "log"):
@@ -469,6 +480,7 @@ def test_github_that_is_down_is_told_and_what_was_fetched_is_read_on(place: Plac
     assert len(place.said("publish", place.second)["published"]) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("moment", first(1, MOMENTS))
 def test_github_that_goes_down_in_mid_publish_leaves_nothing_half_visible(place: Place, moment: str) -> None:
@@ -482,6 +494,7 @@ def test_github_that_goes_down_in_mid_publish_leaves_nothing_half_visible(place:
     assert place.said("verify") == {"ok": True, "files": 2, "problems": [], "leftovers": []}
 
 
+@pytest.mark.slow
 def test_installs_go_on_for_an_hour_without_github(tmp_path: Path) -> None:
     with Hub(tmp_path / "hub") as hub:
         world = World(hub, hub.create("acme/pkgs"), tmp_path)
@@ -509,6 +522,7 @@ def test_installs_go_on_for_an_hour_without_github(tmp_path: Path) -> None:
                 soon(comes)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hurried")
 def test_a_signed_host_that_is_down_leaves_no_half_of_a_site(place: Place) -> None:
     site = place.root / "site"
@@ -527,6 +541,7 @@ def test_a_signed_host_that_is_down_leaves_no_half_of_a_site(place: Place) -> No
 # Waits
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("skipping")
 @pytest.mark.parametrize("json", [False, True])
 def test_a_wait_is_told_with_its_reason_and_its_end(place: Place, json: bool) -> None:
@@ -542,6 +557,7 @@ def test_a_wait_is_told_with_its_reason_and_its_end(place: Place, json: bool) ->
     assert told[2] in ends
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("skipping")
 def test_a_wait_beyond_the_allowed_one_ends_the_command_which_goes_on_later(place: Place) -> None:
     place.hub.fault("POST .*/assets", "secondary:90", times=2)
@@ -555,6 +571,7 @@ def test_a_wait_beyond_the_allowed_one_ends_the_command_which_goes_on_later(plac
     assert place.state()[1] == [("demo-1.0", False, 1), ("demo-2.0", False, 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("--dry-run",), ("--dry-run", "--json")])
 def test_a_plan_that_github_s_limits_make_long_says_so_before_it_begins(
     place: Place, tmp_path: Path, words: tuple[str, ...]

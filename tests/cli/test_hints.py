@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["at_store", "hub", "run"]  # fixtures
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "said", "remedy"),
     [
@@ -94,6 +95,7 @@ def test_a_hint_about_a_disk_is_one_sentence(number: int) -> None:
         assert elsewhere[1:] in hint
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_used_says_how_it_gets_another_place(
     hub: Hub, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,6 +59,7 @@ def test_a_sound_index_is_checked_in_a_line(at_store: AtStore, filled: Path, sto
     }
 
 
+@pytest.mark.slow
 def test_errors_are_exit_code_8_and_rights_alone_are_not(at_store: AtStore, filled: Path) -> None:
     rights = tree(filled, {TOML: b'format = 1\nreserved = ["acme-*"]\n'})
     out = at_store("index", "check", f"wharf/main..{rights}")
@@ -71,6 +72,7 @@ def test_errors_are_exit_code_8_and_rights_alone_are_not(at_store: AtStore, fill
     assert document(at_store("index", "check", "nowhere", "--json", code=2))["error"]["code"] == "usage"
 
 
+@pytest.mark.slow
 def test_a_range_tells_the_index_that_is_checked(
     at_store: AtStore, filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +109,7 @@ def test_the_summary_shows_hostile_text_as_text(at_store: AtStore, filled: Path,
     assert "#### Warnings" in text
 
 
+@pytest.mark.slow
 def test_many_findings_are_counted_and_the_summary_stays_small(at_store: AtStore, filled: Path, tmp_path: Path) -> None:
     commit = tree(filled, {f"projects/{number:04}{'~' * 240}": b"" for number in range(1100)})
     summary = tmp_path / "summary.md"
@@ -174,6 +177,7 @@ def test_a_list_without_an_end_is_not_read(
     assert document(at_store(*words, code=8))["error"]["code"] == "answer-too-large"
 
 
+@pytest.mark.slow
 def test_a_pull_request_on_github_is_fetched_and_checked_with_read_rights(hub: Hub, run: Run, tmp_path: Path) -> None:
     writer, address = hub.token("ann", {"acme/pkgs": "write"}), f"{hub.url}/acme/pkgs"
     repo = hub.create("acme/pkgs")

@@ -78,6 +78,7 @@ def asked(run: Run, *words: object, code: int = 0) -> Any:
     return document(run("index", *words, "--json", code=code)[0])
 
 
+@pytest.mark.slow
 def test_indexes_are_made_listed_and_shown(run: Run, git_dir: Path) -> None:
     made = asked(run, "create", "main")
     assert set(made) == {"repository", "index", "commit", "bases"}
@@ -97,6 +98,7 @@ def test_indexes_are_made_listed_and_shown(run: Run, git_dir: Path) -> None:
     assert "staging, with the base main" in run("index", "list")[0]
 
 
+@pytest.mark.slow
 def test_an_index_that_is_removed_is_kept_and_comes_back(run: Run, git_dir: Path, tmp_path: Path) -> None:
     run("index", "create", "main")
     run("index", "create", "staging")
@@ -121,6 +123,7 @@ def test_an_index_that_is_removed_is_kept_and_comes_back(run: Run, git_dir: Path
     assert "Did you mean" not in run("index", "restore", "never", code=4)[1]
 
 
+@pytest.mark.slow
 def test_list_and_show_have_what_installers_see(run: Run, tmp_path: Path) -> None:
     run("index", "create", "main")
     run("index", "create", "staging", "--base", "main")
@@ -139,6 +142,7 @@ def test_list_and_show_have_what_installers_see(run: Run, tmp_path: Path) -> Non
     assert ["show", *staging, "demo", "--bases"] in commands(run("show", "demo==9", "--bases", *staging, code=4)[1])
 
 
+@pytest.mark.slow
 def test_a_removed_index_names_its_files(run: Run, git_dir: Path, tmp_path: Path) -> None:
     run("index", "create", "staging")
     run("index", "create", "main")
@@ -150,6 +154,7 @@ def test_a_removed_index_names_its_files(run: Run, git_dir: Path, tmp_path: Path
     assert document(run("verify", "--index", "staging", "--json")[0])["ok"]
 
 
+@pytest.mark.slow
 def test_a_base_of_another_index_stays(run: Run, git_dir: Path) -> None:
     run("index", "create", "main")
     run("index", "create", "staging", "--base", "main")
@@ -163,6 +168,7 @@ def test_a_base_of_another_index_stays(run: Run, git_dir: Path) -> None:
     run("index", "settings", "staging", "--set", "bases=main")
 
 
+@pytest.mark.slow
 def test_a_removed_index_waits_for_its_bases(run: Run, git_dir: Path) -> None:
     run("index", "create", "main")
     run("index", "create", "staging", "--base", "main")
@@ -176,6 +182,7 @@ def test_a_removed_index_waits_for_its_bases(run: Run, git_dir: Path) -> None:
     run("index", "restore", "staging")
 
 
+@pytest.mark.slow
 def test_settings_are_changed_shown_and_explained(run: Run, git_dir: Path) -> None:
     run("index", "create", "main")
     run("index", "create", "dev")
@@ -233,6 +240,7 @@ def test_a_name_that_no_index_can_have_makes_nothing(
     assert not list(store.glob("index.git/refs/heads/wharf/*"))
 
 
+@pytest.mark.slow
 def test_unknown_bases_and_circles_are_named_at_the_change(run: Run, git_dir: Path) -> None:
     run("index", "create", "main")
     run("index", "create", "staging", "--base", "main")
@@ -261,6 +269,7 @@ def test_unknown_bases_and_circles_are_named_at_the_change(run: Run, git_dir: Pa
     assert refs(git_dir) == before
 
 
+@pytest.mark.slow
 def test_an_index_that_is_there_gets_bases_by_its_settings(run: Run) -> None:
     run("index", "create", "main")
     run("index", "create", "staging")
@@ -392,6 +401,7 @@ def test_what_is_broken_is_named_and_keeps_nothing_else_from_being_listed(run: R
     assert "bases" in run("index", "show", "broken", code=8)[1]
 
 
+@pytest.mark.slow
 def test_doctor_names_the_indexes_and_what_is_wrong_with_each(run: Run, git_dir: Path) -> None:
     run("index", "create", "main")
     run("index", "create", "staging", "--base", "main")
@@ -417,6 +427,7 @@ def test_doctor_names_the_indexes_and_what_is_wrong_with_each(run: Run, git_dir:
     ]
 
 
+@pytest.mark.slow
 def test_whoever_may_only_write_does_not_change_rules_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Hub(tmp_path / "hub") as hub:
         hub.create("acme/pkgs")

@@ -20,6 +20,7 @@ def git(index: DatedIndex, *words: str) -> str:  # noqa: F811
     ).stdout.strip()
 
 
+@pytest.mark.slow
 def test_the_new_index_is_that_moment_and_shares_its_history(index: DatedIndex) -> None:  # noqa: F811
     then = index("list", "--at", "2024-03-13")
     before = git(index, "rev-parse", "wharf/main")
@@ -40,6 +41,7 @@ def test_the_new_index_is_that_moment_and_shares_its_history(index: DatedIndex) 
     assert index("verify", "--index", "spring")["ok"]
 
 
+@pytest.mark.slow
 def test_what_was_removed_for_ever_is_named_and_its_name_stays_taken(index: DatedIndex) -> None:  # noqa: F811
     name = "demo-1.0.tar.gz"
     index("remove", "demo==1.0", name, "--yes", "--reason", "a secret inside", on="03-16")
@@ -58,6 +60,7 @@ def test_what_was_removed_for_ever_is_named_and_its_name_stays_taken(index: Date
     assert f"left out {name}: " in out
 
 
+@pytest.mark.slow
 def test_what_was_left_out_comes_back_by_no_detour_although_its_bytes_are_stored(index: DatedIndex) -> None:  # noqa: F811
     name = "demo-1.0.tar.gz"
     index("index", "create", "keeper", "--at", "2024-03-13", on="03-15")
@@ -69,6 +72,7 @@ def test_what_was_left_out_comes_back_by_no_detour_although_its_bytes_are_stored
     assert ([*restored["back"]], [each["filename"] for each in restored["lost"]]) == ([], [name])
 
 
+@pytest.mark.slow
 def test_going_back_takes_no_right_away_and_gives_none(index: DatedIndex) -> None:  # noqa: F811
     index("index", "settings", "main", "--set", 'reserved=["acme-*"]', "--set", "metadata-assets=true", on="03-20")
     made = index("index", "create", "spring", "--at", "2024-03-13", on="04-01")
@@ -79,6 +83,7 @@ def test_going_back_takes_no_right_away_and_gives_none(index: DatedIndex) -> Non
     assert "as in 'main' today: reserved" in out
 
 
+@pytest.mark.slow
 def test_a_project_that_is_quarantined_today_is_so_in_the_new_index(index: DatedIndex) -> None:  # noqa: F811
     index("status", "demo", "quarantined", "--reason", "looks compromised", on="03-20")
     index("status", "other", "deprecated", on="03-20")
@@ -93,6 +98,7 @@ def test_a_project_that_is_quarantined_today_is_so_in_the_new_index(index: Dated
     assert index("show", "demo", "--index", "summer").get("project-status", {"status": "active"})["status"] == "active"
 
 
+@pytest.mark.slow
 def test_a_moment_of_a_stage_has_its_bases(index: DatedIndex) -> None:  # noqa: F811
     index("index", "create", "staging", "--base", "main", on="03-13")
     index("publish", make_wheel(index.root, name="fresh"), "--index", "staging", on="03-14")
@@ -104,6 +110,7 @@ def test_a_moment_of_a_stage_has_its_bases(index: DatedIndex) -> None:  # noqa: 
     assert made["from"] == "staging"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -126,6 +133,7 @@ def test_what_cannot_be_made_is_told(index: DatedIndex, words: list[str], code: 
     assert "wharf/spring" not in git(index, "for-each-ref", "--format=%(refname:short)")
 
 
+@pytest.mark.slow
 def test_a_name_that_is_taken_stays_what_it_is(index: DatedIndex) -> None:  # noqa: F811
     index("index", "create", "spring", on="03-20")
     assert "There is an index 'spring'" in index("index", "create", "spring", "--at", "2024-03-13", code=5)["error"]["message"]
@@ -133,6 +141,7 @@ def test_a_name_that_is_taken_stays_what_it_is(index: DatedIndex) -> None:  # no
     assert "nothing else gets its name" in index("index", "create", "spring", "--at", "2024-03-13", code=5)["error"]["message"]
 
 
+@pytest.mark.slow
 def test_whoever_is_quicker_has_the_name(index: DatedIndex) -> None:  # noqa: F811
     """On GitHub, between the look at the names and the call that makes the branch."""
     if index.hub is None:

@@ -53,6 +53,7 @@ def remove(git_dir: Path, index: str) -> None:
     git(git_dir, "update-ref", "-d", f"refs/heads/wharf/{index}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     first(1, [each.split() for each in ("create dev --base staging", "settings main --set bases=staging", "restore old")]),
@@ -77,6 +78,7 @@ def test_whoever_gives_an_index_a_base_that_is_removed_at_that_moment_is_told(
     run("index", "check", "--index", words[1])
 
 
+@pytest.mark.slow
 def test_an_index_that_was_removed_elsewhere_is_listed_and_restored(run: Run, git_dir: Path) -> None:
     run("index", "create", "old")
     remove(git_dir, "old")
@@ -85,6 +87,7 @@ def test_an_index_that_was_removed_elsewhere_is_listed_and_restored(run: Run, gi
     assert "refs/heads/wharf/old" in refs(git_dir)
 
 
+@pytest.mark.slow
 def test_an_index_that_becomes_a_base_in_the_moment_of_its_removal_comes_back(
     run: Run, git_dir: Path, meanwhile: Callable[[Callable[[], object]], None]
 ) -> None:

@@ -79,6 +79,7 @@ def test_publish_tells_commit_and_files(run: Run, store: Path, tmp_path: Path) -
     assert run("publish", wheel).splitlines()[-1] == f"index 'main' of {store}: commit {said['commit']}"
 
 
+@pytest.mark.slow
 def test_every_verb_that_writes_ends_with_where(run: Run, store: Path, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
     tried = document(run("publish", "--dry-run", "--json", wheel))
@@ -111,6 +112,7 @@ def test_a_word_too_few_is_told_as_what_it_should_be(run: Run, words: tuple[str,
     assert told in run(*words, code=2)
 
 
+@pytest.mark.slow
 def test_what_is_made_by_the_way_is_announced(run: Run, store: Path, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
     assert run("publish", wheel).splitlines()[:2] == [f"made a new store in {store}", "made the index 'main'"]
@@ -217,6 +219,7 @@ def test_strict_is_an_option_and_a_setting(run: Run, tmp_path: Path, monkeypatch
     assert "must be true or false" in run("publish", odd, code=2)
 
 
+@pytest.mark.slow
 def test_every_failure_has_its_exit_code_and_its_document(run: Run, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
     run("publish", wheel)
@@ -268,6 +271,7 @@ def test_every_failure_has_its_exit_code_and_its_document(run: Run, tmp_path: Pa
         assert people.startswith("error: ")
 
 
+@pytest.mark.slow
 def test_common_options_stand_before_or_after_the_verb(run: Run, tmp_path: Path) -> None:
     other = tmp_path / "other"
     wheel = make_wheel(tmp_path)
@@ -334,6 +338,7 @@ def test_what_is_said_to_fill_an_empty_index_fills_that_one(
     assert document(run("list", "--repo", where[1], "--json")) == {"projects": []}
 
 
+@pytest.mark.slow
 def test_list_and_show(run: Run, tmp_path: Path) -> None:
     run("publish", make_wheel(tmp_path, version="1.10"), make_sdist(tmp_path, version="1.9"), make_wheel(tmp_path, "abc"))
     said = document(run("list", "--json"))
@@ -345,6 +350,7 @@ def test_list_and_show(run: Run, tmp_path: Path) -> None:
     assert "demo-1.10-py3-none-any.whl" in run("show", "demo")
 
 
+@pytest.mark.slow
 def test_log_says_who_when_what_and_why(run: Run, tmp_path: Path) -> None:
     run("publish", make_wheel(tmp_path), make_wheel(tmp_path, "other"))
     run("yank", "demo==1.0", "--reason", "loses data")
@@ -372,6 +378,7 @@ def test_who_did_it_is_one_line_whatever_the_account_is_called(
     assert document(run("log", "--json"))["entries"][0]["actor"] == "unknown"
 
 
+@pytest.mark.slow
 def test_yank_and_unyank(run: Run, tmp_path: Path) -> None:
     sdist = make_sdist(tmp_path)
     run("publish", make_wheel(tmp_path), sdist)
@@ -383,6 +390,7 @@ def test_yank_and_unyank(run: Run, tmp_path: Path) -> None:
     assert "yanked" not in run("show", "demo")
 
 
+@pytest.mark.slow
 def test_a_project_that_is_archived_takes_no_files_until_it_is_active_again(run: Run, tmp_path: Path) -> None:
     run("publish", make_wheel(tmp_path))
     assert "demo is archived" in run("status", "Demo", "archived", "--reason", "use demo2")
@@ -399,6 +407,7 @@ def test_a_project_that_is_archived_takes_no_files_until_it_is_active_again(run:
     assert "'gone' is not one of" in run("status", "demo", "gone", code=2)
 
 
+@pytest.mark.slow
 def test_remove_asks_and_does_not_guess(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheel = make_wheel(tmp_path)
     run("publish", wheel)
@@ -413,6 +422,7 @@ def test_remove_asks_and_does_not_guess(run: Run, tmp_path: Path, monkeypatch: p
     assert document(run("verify", "--json"))["ok"] is True
 
 
+@pytest.mark.slow
 def test_verify_has_an_exit_code_and_a_repair(run: Run, tmp_path: Path, store: Path) -> None:
     run("publish", make_wheel(tmp_path))
     assert document(run("verify", "--json")) == {"ok": True, "files": 1, "problems": [], "leftovers": []}
@@ -451,6 +461,7 @@ def test_the_embedded_store_lies_in_the_users_data_folder(run: Run, tmp_path: Pa
     assert sorted(path.name for path in (tmp_path / "data/wharf").iterdir()) == ["assets", "index.git", "lock", "staging"]
 
 
+@pytest.mark.slow
 def test_a_hostile_reason_does_not_reach_the_terminal_as_it_is(run: Run, tmp_path: Path, store: Path) -> None:
     wheel = make_wheel(tmp_path)
     run("publish", wheel)

@@ -26,6 +26,7 @@ def staged(run: Run, tmp_path: Path) -> Run:
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     first(6, [
@@ -60,6 +61,7 @@ def test_every_command_names_the_near_index_and_how_to_make_one(
     assert Branch(store / "index.git", "main").local_indexes() == ["main", "staging"]
 
 
+@pytest.mark.slow
 def test_create_makes_the_index(staged: Run, store: Path, tmp_path: Path) -> None:
     error = document(staged("publish", "--index", "nightly", "--json", make_wheel(tmp_path), code=4))["error"]
     assert error["hint"].startswith("There are: main, staging. ")
@@ -68,6 +70,7 @@ def test_create_makes_the_index(staged: Run, store: Path, tmp_path: Path) -> Non
     assert staged("publish", "--index", "nightly", make_wheel(tmp_path, "other"))
 
 
+@pytest.mark.slow
 def test_the_first_index_and_the_default_one_of_a_folder_are_made_without_a_question(run: Run, tmp_path: Path) -> None:
     assert "made the index 'staging'\n" in run("publish", "--index", "staging", make_wheel(tmp_path))
     assert "made the index 'main'\n" in run("publish", make_wheel(tmp_path))

@@ -164,6 +164,7 @@ def _serving(said: dict[str, Any]) -> Any:
     return talk
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ANSWERS)
 def test_an_answer_in_another_form_is_an_error_that_names_the_server(
     verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -194,6 +195,7 @@ def test_an_answer_in_another_form_is_an_error_that_names_the_server(
         try_one()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", [each for each in ANSWERS if each not in {"indexes", "publish"}])
 def test_each_key_that_is_missing_is_named(
     verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

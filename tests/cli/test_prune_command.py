@@ -26,6 +26,7 @@ def published(run: Run, tmp_path: Path) -> Run:
     return run
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_what_would_leave_and_writes_nothing(published: Run) -> None:
     before = published("log")
     out, _ = published("prune", "--dry-run")
@@ -34,6 +35,7 @@ def test_a_dry_run_says_what_would_leave_and_writes_nothing(published: Run) -> N
     assert published("log") == before
 
 
+@pytest.mark.slow
 def test_a_job_prunes_without_a_question_and_gets_a_document(published: Run) -> None:
     done = json.loads(published("prune", "--yes", "--json")[0])
     assert [(each["project"], each["version"], each["rule"]) for each in done["pruned"]] == [("demo", "1.0", 1)]
@@ -44,11 +46,13 @@ def test_a_job_prunes_without_a_question_and_gets_a_document(published: Run) -> 
     assert "prune" in published("log")[0]
 
 
+@pytest.mark.slow
 def test_nobody_who_could_answer_is_an_error_that_changes_nothing(published: Run) -> None:
     assert "--yes" in published("prune", code=2)[1]
     assert "demo 1.0" in published("prune", "--dry-run")[0]
 
 
+@pytest.mark.slow
 def test_bytes_go_at_once_where_the_past_is_not_kept(published: Run) -> None:
     published("index", "settings", "main", "--set", "keep-past=0d")
     out, _ = published("prune", "--yes")
@@ -56,6 +60,7 @@ def test_bytes_go_at_once_where_the_past_is_not_kept(published: Run) -> None:
     assert json.loads(published("verify", "--json")[0])["leftovers"] == []
 
 
+@pytest.mark.slow
 def test_without_rules_it_says_how_to_set_some(run: Run) -> None:
     run("index", "create", "main")
     for words in ((), ("--yes",), ("--dry-run",)):

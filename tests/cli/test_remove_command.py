@@ -49,6 +49,7 @@ def stored(store: Path) -> list[str]:
     return sorted(path.name for path in (store / "assets").rglob("*") if path.is_file())
 
 
+@pytest.mark.slow
 def test_a_glob_is_over_versions_in_their_normal_form(run: Run, nightly: Path, tmp_path: Path) -> None:
     run("publish", make_sdist(tmp_path, "nightly", "3.0DEV4"))
     said = document(run("remove", "Nightly==*.dev*", "--yes", "--json"))
@@ -58,6 +59,7 @@ def test_a_glob_is_over_versions_in_their_normal_form(run: Run, nightly: Path, t
     assert git(nightly, "log", "-1", "--format=%s", "wharf/main").strip() == "remove 4 releases of 1 project"
 
 
+@pytest.mark.slow
 def test_only_releases_whose_newest_file_is_old_enough_leave(run: Run, nightly: Path, tmp_path: Path) -> None:
     run("publish", make_sdist(tmp_path, "nightly", "2.0.dev1"))
     said = document(run("remove", "nightly==*.dev*", "--older-than", "30d", "--yes", "--json"))
@@ -68,6 +70,7 @@ def test_only_releases_whose_newest_file_is_old_enough_leave(run: Run, nightly: 
     assert "younger than 4w" in run("remove", "nightly==1.0", "--older-than", "4w", "--yes")
 
 
+@pytest.mark.slow
 def test_a_glob_that_matches_nothing_is_an_error_but_with_an_age(run: Run, nightly: Path) -> None:
     told = run("remove", "nightly==9.*", "--yes", code=4)
     assert "No version of nightly matches '9.*'" in told
@@ -78,6 +81,7 @@ def test_a_glob_that_matches_nothing_is_an_error_but_with_an_age(run: Run, night
     assert git(nightly, "rev-parse", "wharf/main") == before
 
 
+@pytest.mark.slow
 def test_the_same_glob_again_finds_nothing_and_says_so(run: Run, nightly: Path) -> None:
     run("remove", "nightly==*.dev*", "--yes")
     before = git(nightly, "rev-parse", "wharf/main")
@@ -85,6 +89,7 @@ def test_the_same_glob_again_finds_nothing_and_says_so(run: Run, nightly: Path) 
     assert git(nightly, "rev-parse", "wharf/main") == before
 
 
+@pytest.mark.slow
 def test_several_releases_leave_with_one_commit_or_none_does(run: Run, nightly: Path, tmp_path: Path) -> None:
     run("publish", make_wheel(tmp_path, "other", "2.1"))
     before = git(nightly, "rev-parse", "wharf/main").strip()
@@ -95,6 +100,7 @@ def test_several_releases_leave_with_one_commit_or_none_does(run: Run, nightly: 
     assert "wrong branch" in git(nightly, "log", "-1", "--format=%B", "wharf/main")
 
 
+@pytest.mark.slow
 def test_what_is_gone_already_is_no_error_beside_what_leaves(run: Run, nightly: Path) -> None:
     run("remove", "nightly==1.0", "--yes")
     told = run("remove", "nightly==1.0", "nightly==1.1", "--yes").splitlines()
@@ -104,6 +110,7 @@ def test_what_is_gone_already_is_no_error_beside_what_leaves(run: Run, nightly: 
     assert [each["filename"] for each in said["gone"]] == ["nightly-1.0-py3-none-any.whl", "nightly-1.1-py3-none-any.whl"]
 
 
+@pytest.mark.slow
 def test_one_question_lists_some_of_what_leaves_and_counts_all(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Path
 ) -> None:
@@ -147,12 +154,14 @@ def test_what_is_published_after_the_choice_stays(repository: Repository, tmp_pa
     assert [file.filename for file in project.files] == ["demo-1.0.dev1.tar.gz", "demo-1.0.dev2-py3-none-any.whl"]
 
 
+@pytest.mark.slow
 def test_a_record_that_cannot_be_read_stops_a_glob_and_is_named(run: Run, nightly: Path) -> None:
     edit_by_hand(nightly, "projects/ni/nightly/1.1.dev1/release.json", json.dumps({"oops": 1}).encode())
     assert "projects/ni/nightly/1.1.dev1/release.json" in run("remove", "nightly==*.dev*", "--yes", code=8)
     run("remove", "nightly==1.0", "--yes")
 
 
+@pytest.mark.slow
 def test_what_a_prune_left_stored_is_told_of_once(run: Run, nightly: Path) -> None:
     run("index", "settings", "main", "--set", 'retention=[{names=["nightly"],keep-newest=1}]')
     run("prune", "--yes")

@@ -152,6 +152,7 @@ def far(world: World) -> Desk:
 # The command
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "code"),
     first(2, [("exit 7", 7), ("kill -TERM $$", -signal.SIGTERM), ("exit 0", 0), ("kill -KILL $$", -signal.SIGKILL)]),
@@ -213,6 +214,7 @@ def test_a_command_that_cannot_be_started_ends_as_in_a_shell(desk: Desk) -> None
     assert json.loads(out)["error"]["code"] == "command"
 
 
+@pytest.mark.slow
 def test_it_wants_a_command_or_a_shell(desk: Desk) -> None:
     for words in ([], ["--shell", "--", "true"]):
         out, err = desk.run(*words, code=2)
@@ -220,6 +222,7 @@ def test_it_wants_a_command_or_a_shell(desk: Desk) -> None:
     assert "wharf run -- uv sync" in desk.run(code=2)[1]
 
 
+@pytest.mark.slow
 def test_the_command_has_the_index_as_it_was(desk: Desk, tmp_path: Path) -> None:
     assert isinstance(desk.settings.place, Path)
     before = git(desk.settings.place, "rev-parse", "refs/heads/wharf/main")
@@ -233,6 +236,7 @@ def test_the_command_has_the_index_as_it_was(desk: Desk, tmp_path: Path) -> None
     assert desk.python(f"{inner} + ['-c', {VERSIONS!r}], check=True)")[0] == "['1.0']\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("when", "code", "said"),
     [
@@ -248,17 +252,20 @@ def test_a_moment_that_is_none_is_told_before_the_command_starts(desk: Desk, whe
     assert "started" not in out
 
 
+@pytest.mark.slow
 def test_a_command_over_github_has_the_history_when_it_starts(far: Desk, world: World) -> None:
     before = git(world.root, "rev-parse", "refs/heads/wharf/main")
     world.put(world.wheel(version="2.0"))
     assert far.python(VERSIONS, "--at", before[:8])[0] == "['1.0']\n"
 
 
+@pytest.mark.slow
 def test_words_reach_the_command_as_they_are(desk: Desk) -> None:
     out, _ = desk.run("-v", "--", sys.executable, "-c", "import sys; print(sys.argv[1:])", "--", "--json", "-v", "a b", "", "*")
     assert out == "['--', '--json', '-v', 'a b', '', '*']\n"
 
 
+@pytest.mark.slow
 def test_files_that_are_open_stay_open_for_the_command(desk: Desk) -> None:
     """As of `wharf run -- pip install -r <(...)`; what wharf opens is not among them."""
     reading, writing = os.pipe()
@@ -276,6 +283,7 @@ def test_files_that_are_open_stay_open_for_the_command(desk: Desk) -> None:
     assert listed.count(",") <= 1  # and the folder that is being listed
 
 
+@pytest.mark.slow
 def test_verbose_says_what_is_served_and_where(desk: Desk) -> None:
     out, err = desk.run("-v", "--", "sh", "-c", "echo $WHARF_INDEX_URL")
     assert out.strip() in err
@@ -286,6 +294,7 @@ def test_verbose_says_what_is_served_and_where(desk: Desk) -> None:
 WAKES = "woken, wakes = os.pipe()\nos.set_blocking(wakes, False)\nsignal.set_wakeup_fd(wakes)"
 
 
+@pytest.mark.slow
 def test_signals_reach_the_command_once(desk: Desk) -> None:
     code = """
 import os, signal, sys
@@ -310,6 +319,7 @@ while True:
         assert (process.returncode, out, err) == (3, "", "")
 
 
+@pytest.mark.slow
 def test_a_signal_that_ends_the_command_ends_wharf(desk: Desk) -> None:
     with desk.started("--", "sh", "-c", "echo ready; exec sleep 60") as process:
         assert process.stdout is not None
@@ -318,6 +328,7 @@ def test_a_signal_that_ends_the_command_ends_wharf(desk: Desk) -> None:
         assert process.wait(20) == -signal.SIGTERM
 
 
+@pytest.mark.slow
 def test_ctrl_c_reaches_the_command_once_and_it_decides(desk: Desk) -> None:
     code = """
 import os, signal, sys
@@ -352,6 +363,7 @@ while True:
     os.close(terminal)
 
 
+@pytest.mark.slow
 def test_what_was_ignored_stays_ignored(desk: Desk) -> None:
     code = "import signal; print(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, signal.getsignal(signal.SIGPIPE))"
     command = desk.words("run", "--", sys.executable, "-c", code)
@@ -372,6 +384,7 @@ def test_a_shell_has_the_index_at_its_side(desk: Desk) -> None:
     assert "`exit`" in err
 
 
+@pytest.mark.slow
 def test_pipenv_is_not_left_to_write_the_password_down_without_a_word(desk: Desk) -> None:
     pipenv = desk.home / "pipenv"
     pipenv.write_text("#!/bin/sh\n")
@@ -393,6 +406,7 @@ def test_pipenv_is_not_left_to_write_the_password_down_without_a_word(desk: Desk
 # The environment
 
 
+@pytest.mark.slow
 def test_every_tool_finds_the_index_in_its_environment(desk: Desk) -> None:
     before = {
         "WHARF_TOKEN": "ghp_of_the_person",
@@ -446,6 +460,7 @@ def test_no_proxy_comes_between(before: dict[str, str], upper: str, lower: str) 
     assert (found["NO_PROXY"], found["no_proxy"]) == (upper, lower)
 
 
+@pytest.mark.slow
 def test_only_the_password_lets_in_and_nobody_uploads(desk: Desk) -> None:
     code = (
         ASK
@@ -466,6 +481,7 @@ print(*ask("../legacy/", **empty))
 # The port
 
 
+@pytest.mark.slow
 def test_the_port_is_the_same_every_time(desk: Desk) -> None:
     for _ in range(2):
         out, err = desk.run("--", "sh", "-c", "echo $WHARF_INDEX_URL")
@@ -527,6 +543,7 @@ def test_an_empty_default_store_is_an_empty_index(tmp_path: Path) -> None:
     assert desk.python(ASK + "print(ask('')[0], ask('demo/')[0])") == ("200 404\n", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trouble", "code", "told"),
     first(
@@ -666,6 +683,7 @@ def beside(world: World, warnings: list[str], **rules: Any) -> Iterator[tuple[ht
         assert not thread.is_alive()
 
 
+@pytest.mark.slow
 def test_github_is_waited_for_a_moment_and_no_longer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run_password_access.PATIENCE == 2.0
     monkeypatch.setattr(run_password_access, "PATIENCE", 0.2)
@@ -686,6 +704,7 @@ def test_github_is_waited_for_a_moment_and_no_longer(world: World, monkeypatch: 
         go_on.set()
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_later_is_told_once_too(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -708,6 +727,7 @@ def test_what_goes_wrong_later_is_told_once_too(
     assert (len(warnings), caplog.text) == (1, "")
 
 
+@pytest.mark.slow
 def test_what_is_under_way_does_not_hold_up_the_end(world: World) -> None:
     with beside(world, []) as (client, server, thread):
         assert client.get("/simple/").status_code == 200

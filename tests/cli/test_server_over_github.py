@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pytest
 
 from tests.cli.server_world import run_wharf
 from tests.server.over_github import World, _quick, world
 
-if TYPE_CHECKING:
-    import pytest
-
 __all__ = ["_quick", "world"]
 
 
+@pytest.mark.slow
 def test_a_publish_and_a_yank_over_a_server_over_github(
     world: World,
     monkeypatch: pytest.MonkeyPatch,

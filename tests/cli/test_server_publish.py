@@ -74,6 +74,7 @@ def log_of(world: World) -> list[Any]:
     return entries
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("way")
 def test_releases_are_published_and_told_as_by_the_local_command(world: World, tmp_path: Path) -> None:
     files = [make_wheel(tmp_path), make_sdist(tmp_path), make_wheel(tmp_path, "other", "2.0")]
@@ -95,6 +96,7 @@ def test_releases_are_published_and_told_as_by_the_local_command(world: World, t
     assert lines[-1] == lines_here[-1].replace(str(world.store), f"{world.url}/")
 
 
+@pytest.mark.slow
 def test_the_commit_of_a_publish_is_told_without_another_question(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +106,7 @@ def test_the_commit_of_a_publish_is_told_without_another_question(
         assert world.wharf("publish", "--json", *files).document["commit"] == world.repository.branch.tip()
 
 
+@pytest.mark.slow
 def test_another_index_is_chosen_by_its_name_or_its_address(world: World, tmp_path: Path) -> None:
     world.here("index", "create", "staging")
     soon(lambda: not world.wharf("list", "--index", "staging", "--json", code=None).code)
@@ -116,6 +119,7 @@ def test_another_index_is_chosen_by_its_name_or_its_address(world: World, tmp_pa
     assert "Did you mean staging?" in said["hint"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "then", "words", "code"),
     [
@@ -161,6 +165,7 @@ def test_what_is_refused_is_refused_before_a_byte_is_sent_as_by_the_local_comman
         assert [each["filename"] for each in far["published"]] == [file.name]
 
 
+@pytest.mark.slow
 def test_all_releases_are_staged_before_the_first_is_published(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,6 +186,7 @@ def sessions(world: World) -> Any:
     return world.repository.sessions.all()
 
 
+@pytest.mark.slow
 def test_a_publish_that_broke_off_continues_and_sends_nothing_twice(
     world: World, tmp_path: Path, sent: list[str], monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
@@ -206,6 +212,7 @@ def test_a_publish_that_broke_off_continues_and_sends_nothing_twice(
     assert world.wharf("publish", "--json", *files).document["published"] == []
 
 
+@pytest.mark.slow
 def test_a_publish_that_ends_when_all_is_staged_continues_and_sends_nothing(
     world: World, tmp_path: Path, sent: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +231,7 @@ def test_a_publish_that_ends_when_all_is_staged_continues_and_sends_nothing(
     assert len(log_of(world)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["answer is lost", "proxy takes no such request", "another one is quicker"])
 def test_files_that_cannot_go_together_go_by_themselves(
     world: World, tmp_path: Path, sent: list[str], monkeypatch: pytest.MonkeyPatch, fault: str
@@ -250,6 +258,7 @@ def test_files_that_cannot_go_together_go_by_themselves(
     assert sent == ([] if fault == "answer is lost" else [each.name for each in files])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("way")
 def test_a_file_that_the_server_refuses_is_named(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -263,6 +272,7 @@ def test_a_file_that_the_server_refuses_is_named(
         assert log_of(world) == []
 
 
+@pytest.mark.slow
 def test_large_files_go_by_themselves_and_the_others_in_requests_of_bounded_size(
     world: World, tmp_path: Path, sent: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,6 +284,7 @@ def test_large_files_go_by_themselves_and_the_others_in_requests_of_bounded_size
     assert sorted(sent) == sorted([large.name, *(" ".join(each.name for each in files[at : at + 2]) for at in (0, 2, 4))])
 
 
+@pytest.mark.slow
 def test_over_an_older_server_a_session_is_canceled_all_the_same(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,6 +303,7 @@ def test_over_an_older_server_a_session_is_canceled_all_the_same(
         assert not [each for each in sessions(world) if each.live]
 
 
+@pytest.mark.slow
 def test_a_session_with_files_of_somebody_else_is_not_published_by_the_way(world: World, tmp_path: Path) -> None:
     mine, other = make_wheel(tmp_path), make_sdist(tmp_path)
     world.wharf("publish", "--stage", other)
@@ -301,6 +313,7 @@ def test_a_session_with_files_of_somebody_else_is_not_published_by_the_way(world
     assert len(world.wharf("publish", "--json", mine, other).document["published"]) == 2
 
 
+@pytest.mark.slow
 def test_a_release_can_be_tried_at_its_stage_before_it_is_published(world: World, tmp_path: Path) -> None:
     files = [make_wheel(tmp_path), make_wheel(tmp_path, "other")]
     said = world.wharf("publish", "--stage", "--json", *files).document
@@ -324,6 +337,7 @@ def test_a_release_can_be_tried_at_its_stage_before_it_is_published(world: World
     assert world.here("publish", "--stage", files[0], code=2).err.count("works over a server only") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("way")
 def test_two_publish_one_release_at_once_and_it_is_published_once(world: World, tmp_path: Path) -> None:
     files = [make_wheel(tmp_path, content=f"{'x' * 100_000}"), make_sdist(tmp_path)]
@@ -349,6 +363,7 @@ def test_two_publish_one_release_at_once_and_it_is_published_once(world: World, 
     assert entry == {"name": "demo", "versions": ["1.0"]}
 
 
+@pytest.mark.slow
 def test_a_file_that_another_publisher_is_sending_is_not_taken_from_it(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -373,6 +388,7 @@ def test_a_file_that_another_publisher_is_sending_is_not_taken_from_it(
     assert [each["filename"] for each in said["published"]] == [file.name]
 
 
+@pytest.mark.slow
 def test_more_releases_than_a_server_stages_are_told_before_the_first(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -382,6 +398,7 @@ def test_more_releases_than_a_server_stages_are_told_before_the_first(
     assert not sessions(world)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("way")
 def test_a_file_that_changes_while_it_is_sent_is_not_published(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

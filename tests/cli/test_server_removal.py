@@ -83,6 +83,7 @@ def test_without_the_time_of_the_server_no_age_is_known(
     assert sent == []
 
 
+@pytest.mark.slow
 def test_more_than_a_server_removes_at_once_is_said_before_it_is_asked(remove: Callable[..., tuple[Said, list[Any]]]) -> None:
     (file,) = PAGE["files"]
     files = [{**file, "filename": f"demo-1.0.dev{number}-py3-none-any.whl"} for number in range(1001)]

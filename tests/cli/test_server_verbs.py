@@ -91,6 +91,7 @@ VERBS_IN_ORDER = (
 )
 
 
+@pytest.mark.slow
 def test_each_verb_tells_over_a_server_what_it_tells_over_a_repository(world: World, tmp_path: Path) -> None:
     twin = tmp_path / "twin"
     new = [make_wheel(tmp_path), make_sdist(tmp_path)]
@@ -140,6 +141,7 @@ def _masked(text: str) -> str:
     return re.sub(r"\bada\b|Ada Example( <ada@example.org>)?", "SOMEBODY", text)
 
 
+@pytest.mark.slow
 def test_a_project_that_left_is_asked_about_before_it_is_removed(world: World, tmp_path: Path) -> None:
     world.wharf("publish", make_wheel(tmp_path))
     assert "Say --yes" in world.wharf("remove", "demo==1.0", code=2).err
@@ -238,6 +240,7 @@ def test_a_server_that_only_a_working_tree_names_gets_nothing(
         assert all("authorization: Basic" in head for head in server.heads)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scope", "more", "words", "code", "says"),
     [
@@ -280,6 +283,7 @@ def test_a_token_does_what_its_scope_says(
         assert says in said.out
 
 
+@pytest.mark.slow
 def test_the_netrc_lets_a_person_in_and_a_verbose_command_says_so(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -295,6 +299,7 @@ def test_the_netrc_lets_a_person_in_and_a_verbose_command_says_so(
     assert f"server: {world.url}/ (from the option --server)" in said.err
 
 
+@pytest.mark.slow
 def test_tokens_are_made_listed_and_ended_over_the_server(world: World) -> None:
     words = ("--scope", "publish", "--project", "acme-*", "--owner", "alice", "--expires", "90d")
     made = world.wharf("token", "create", "ci", *words, "--json").document

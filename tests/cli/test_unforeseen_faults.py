@@ -99,6 +99,7 @@ class TestWithoutAHome:
         with pytest.raises((KeyError, OSError)):
             getpass.getuser()
 
+    @pytest.mark.slow
     def test_a_store_that_is_named_needs_none(self, run: Run, tmp_path: Path) -> None:
         run("publish", make_wheel(tmp_path))
         run("yank", "demo==1.0")

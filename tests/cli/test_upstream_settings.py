@@ -35,6 +35,7 @@ def written(git_dir: Path) -> str:
     return subprocess.run(command, capture_output=True, check=True, text=True).stdout
 
 
+@pytest.mark.slow
 def test_upstreams_are_turned_on_and_routed_by_single_settings(run: Run, git_dir: Path) -> None:
     run("index", "create", "main")
     before = run("index", "settings", "main", "--explain")[0]
@@ -111,6 +112,7 @@ names = ["acme-*"]
     assert "These rules are for files of upstreams, and not for those of this repository." in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("git_dir", first(1, ["github", "folder"]), indirect=True)
 def test_an_address_that_does_not_count_is_refused_on_github_unless_the_person_lists_it(run: Run, git_dir: Path) -> None:
     run("index", "create", "main")
@@ -136,6 +138,7 @@ def test_an_address_that_does_not_count_is_refused_on_github_unless_the_person_l
     run("index", "settings", "main", "--set", "upstream.mode=proxy")  # what others put there does not stop other changes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("git_dir", first(1, ["github", "folder"]), indirect=True)
 def test_a_check_tells_addresses_that_do_not_count(run: Run, git_dir: Path) -> None:
     run("index", "create", "main")

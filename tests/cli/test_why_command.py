@@ -128,6 +128,7 @@ def test_the_way_of_a_name_to_an_upstream_and_what_is_hidden_there(run: Run, set
     ]
 
 
+@pytest.mark.slow
 def test_one_version(run: Run, settled: Repository) -> None:
     assert why(run, "other==1.0.0")[-2:] == [
         "- exception: policy.cooldown not for other==3.*, until 2999-01-01 00:00 UTC (a fix)",
@@ -147,6 +148,7 @@ def test_a_hidden_file_is_of_its_version_whatever_kind_of_sdist_it_is(
     assert why_json(run, "old_name==2")["places"][-1]["hidden"] == []
 
 
+@pytest.mark.slow
 def test_of_many_files_that_a_rule_hides_some_are_named(
     run: Run, settled: Repository, store: Path, upstream: Upstream, tmp_path: Path
 ) -> None:
@@ -160,6 +162,7 @@ def test_of_many_files_that_a_rule_hides_some_are_named(
     assert "many-1.8-py3-none-any.whl" in "".join(why(run, "many==1.8"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "said", "gets"),
     [
@@ -202,6 +205,7 @@ def test_without_a_mode_and_with_redirects(run: Run, settled: Repository, store:
     assert upstream.asked == []
 
 
+@pytest.mark.slow
 def test_an_index_that_cannot_be_read_and_an_upstream_that_is_away(
     run: Run, settled: Repository, store: Path, upstream: Upstream
 ) -> None:
@@ -215,6 +219,7 @@ def test_an_index_that_cannot_be_read_and_an_upstream_that_is_away(
     assert lines[-1] == "An installer gets: an error (503), until every index can be read"
 
 
+@pytest.mark.slow
 def test_what_is_kept_is_shown_while_the_upstream_is_away(
     run: Run, settled: Repository, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,6 +251,7 @@ def fill(cache: Path, folder: Path) -> None:
     (folder / "notes" / "other").write_text("mine")
 
 
+@pytest.mark.slow
 def test_all_of_the_cache_is_deleted_and_nothing_else(run: Run, settled: Repository, cache: Path) -> None:
     assert json.loads(run("cache", "clear", "--json"))["pages"] == 0
     why(run, "other")

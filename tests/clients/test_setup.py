@@ -617,6 +617,7 @@ def tomls(draw: st.DrawFn) -> str:
     return "\n".join(["# top", *lines, draw(st.sampled_from(["", "# end", "\n\n"]))])
 
 
+@pytest.mark.slow
 @given(tomls(), st.sampled_from(["uv", "poetry", "pdm"]))
 def test_whatever_stands_around_in_a_toml_file_stays(text: str, client: Client) -> None:
     before: Any = tomllib.loads(text)
@@ -659,6 +660,7 @@ def inis(draw: st.DrawFn) -> str:
     return "\n".join(lines) + draw(st.sampled_from(["", "\n", "\n\n"]))
 
 
+@pytest.mark.slow
 @given(inis(), st.sampled_from(["pip", "twine"]))
 def test_whatever_stands_around_in_an_ini_file_stays(text: str, client: Client) -> None:
     before = ini_editing.read_ini(text, "f")

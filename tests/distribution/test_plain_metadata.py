@@ -35,6 +35,7 @@ _LINES = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(_LINES, st.sampled_from(["\n", "\r\n", "\r"]), st.sampled_from(["", "text\n", "Requires-Dist: in-the-text\n"]))
 def test_requirements_are_read_the_same_with_a_parser_and_without(lines: list[str], end: str, text: str) -> None:
     data = (end.join(["Metadata-Version: 2.1", *lines, "", text])).encode(errors="surrogateescape")
@@ -44,6 +45,7 @@ def test_requirements_are_read_the_same_with_a_parser_and_without(lines: list[st
     assert plainly is None or plainly == list(dict.fromkeys(raw.get("requires_dist", [])))
 
 
+@pytest.mark.slow
 @given(_LINES, st.sampled_from(["\n", "\r\n", "\r"]))
 def test_fields_are_the_same_where_the_parser_is_spared_most_lines(lines: list[str], end: str) -> None:
     data = (end.join(["Metadata-Version: 2.1", *lines, "", ""])).encode(errors="surrogateescape")

@@ -334,6 +334,7 @@ words = st.from_regex(r"[a-z0-9]{1,5}", fullmatch=True)
 releases = st.lists(st.integers(0, 30), min_size=1, max_size=3).map(lambda parts: ".".join(map(str, parts)))
 
 
+@pytest.mark.slow
 @given(st.lists(words, min_size=1, max_size=3), releases, st.lists(words, min_size=1, max_size=3, unique=True), st.randoms())
 def test_respelled_names_are_the_same_file(parts: list[str], release: str, tags: list[str], random: object) -> None:
     interpreters = [f"py{tag}" for tag in tags]
@@ -719,6 +720,7 @@ def test_metadata_that_declares_less_than_it_unpacks_to_is_refused(tmp_path: Pat
     assert "has other sizes" in refused(patched(data, "demo-1.0.dist-info/METADATA", 24, struct.pack("<L", 500)), WHEEL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     ["".join(f"X{number}: y\n" for number in range(80_000)), "Classifier: x\n" * 70_000, "Keywords: x\n" + " y\n" * 200_000],
@@ -735,6 +737,7 @@ def test_parts_inside_the_description_are_not_looked_for(tmp_path: Path) -> None
     assert found.warnings == ("METADATA has a field 'content-type', which is not a field of metadata.",)
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb_is_left_early() -> None:
     inflated = 4 << 30
     data = sdist_of(pkg_info=core_metadata())
@@ -760,6 +763,7 @@ def test_huge_headers_in_a_tar_are_refused_unread(blocks: bytes, words: str) -> 
     assert words in too_large(behind_pkg_info(blocks), SDIST, peak=4 << 20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "records",
     [
@@ -831,6 +835,7 @@ def reads_or_refuses(data: bytes, filename: str) -> None:
         assert isinstance(read_bytes(data, filename), Distribution)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [WHEEL, "64", SDIST, "tar", "demo-1.0.zip"])
 @FUZZ
 @given(edits=edits, cut=st.floats(0.3, 1.6))
@@ -851,6 +856,7 @@ def test_random_bytes_are_refused(filename: str, data: bytes) -> None:
     refused(gzipped(data), filename)
 
 
+@pytest.mark.slow
 @FUZZ
 @given(text=st.binary(max_size=400), keep=st.booleans())
 def test_any_metadata_is_read_or_refused(text: bytes, keep: bool) -> None:
@@ -858,6 +864,7 @@ def test_any_metadata_is_read_or_refused(text: bytes, keep: bool) -> None:
     reads_or_refuses(sdist_of(pkg_info=head + text), SDIST)
 
 
+@pytest.mark.slow
 @FUZZ
 @given(
     field=st.sampled_from(
@@ -878,12 +885,14 @@ lines = st.lists(
 )
 
 
+@pytest.mark.slow
 @FUZZ
 @given(lines=lines)
 def test_any_entry_points_are_read_or_refused(lines: list[str]) -> None:
     reads_or_refuses(wheel_of({"entry_points.txt": "\n".join(lines).encode("utf-8", "surrogatepass")}), WHEEL)
 
 
+@pytest.mark.slow
 @FUZZ
 @given(tags=st.lists(st.text(max_size=20) | st.from_regex(r"[a-z0-9_.]{0,5}-[a-z0-9_.]{0,5}-[a-z0-9_.]{0,5}"), max_size=3))
 def test_any_tags_are_read_or_refused(tags: list[str]) -> None:
@@ -894,12 +903,14 @@ def test_any_tags_are_read_or_refused(tags: list[str]) -> None:
 pieces = st.lists(st.sampled_from([*"<>=!~^,;.*'\"() 0123", ".*", ">=", "dev", "a1", "3.6", "demo", "extra"]), max_size=12)
 
 
+@pytest.mark.slow
 @FUZZ
 @given(field=st.sampled_from(["Requires-Dist", "Requires-Python", "Provides-Extra", "Metadata-Version"]), pieces=pieces)
 def test_values_that_are_nearly_right_are_read_or_refused(field: str, pieces: list[str]) -> None:
     reads_or_refuses(wheel_of({"METADATA": core_metadata(fields=[f"{field}: {''.join(pieces)}"]).encode()}), WHEEL)
 
 
+@pytest.mark.slow
 @FUZZ
 @given(data=st.data())
 def test_headers_of_a_zip_in_any_combination_are_read_or_refused(data: st.DataObject) -> None:

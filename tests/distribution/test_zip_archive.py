@@ -202,6 +202,7 @@ def test_unpacked_bytes_have_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
         checked(raw_wheel(Member("zeros", bytes(2 << 20))))
 
 
+@pytest.mark.slow
 def test_the_check_of_all_data_is_linear() -> None:
     """Ten times the members take about ten times the time: nothing is read twice."""
 

@@ -53,6 +53,7 @@ class Place:
         return sum(self.hub.count(kind) for kind in ("api", "upload", "graphql"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", first(1, KINDS))
 def test_every_verb_names_the_account_of_the_token(hub: Hub, run: Run, tmp_path: Path, kind: str) -> None:  # noqa: F811
     place = Place(hub, run, kind)
@@ -70,6 +71,7 @@ def test_every_verb_names_the_account_of_the_token(hub: Hub, run: Run, tmp_path:
     assert place.err == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", first(1, KINDS))
 def test_files_for_a_release_that_is_there_cost_no_question_more(hub: Hub, run: Run, tmp_path: Path, kind: str) -> None:  # noqa: F811
     place = Place(hub, run, kind)
@@ -80,6 +82,7 @@ def test_files_for_a_release_that_is_there_cost_no_question_more(hub: Hub, run: 
     assert place.committers[0].endswith("|".join(KINDS[kind]))
 
 
+@pytest.mark.slow
 def test_a_publish_that_takes_up_what_lies_there_is_its_own(hub: Hub, run: Run, tmp_path: Path) -> None:  # noqa: F811
     place = Place(hub, run, "classic")
     place("publish", make_wheel(tmp_path))
@@ -90,6 +93,7 @@ def test_a_publish_that_takes_up_what_lies_there_is_its_own(hub: Hub, run: Run, 
     assert place.committers[0].split("|")[1] == "bob"
 
 
+@pytest.mark.slow
 def test_a_commit_by_the_api_names_it_in_its_message(hub: Hub, run: Run, tmp_path: Path) -> None:  # noqa: F811
     place = Place(hub, run, "installation")
     place("publish", make_wheel(tmp_path))
@@ -98,6 +102,7 @@ def test_a_commit_by_the_api_names_it_in_its_message(hub: Hub, run: Run, tmp_pat
     assert place("log")["entries"][0]["actor"] == "robot[bot]"
 
 
+@pytest.mark.slow
 def test_who_github_does_not_name_is_who_git_knows(hub: Hub, run: Run, tmp_path: Path) -> None:  # noqa: F811
     place = Place(hub, run, "classic")
     place("publish", make_wheel(tmp_path))
@@ -107,6 +112,7 @@ def test_who_github_does_not_name_is_who_git_knows(hub: Hub, run: Run, tmp_path:
     assert "does not tell" in place.err
 
 
+@pytest.mark.slow
 def test_a_job_is_who_set_it_off_and_its_run(
     hub: Hub,  # noqa: F811
     run: Run,  # noqa: F811

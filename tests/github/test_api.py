@@ -493,6 +493,7 @@ def test_a_token_that_is_revoked_or_may_not_write_is_told(ada: Person) -> None:
 # The token.
 
 
+@pytest.mark.slow
 def test_the_token_is_in_no_text_whatever_goes_wrong(ada: Person, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     url = ada.draft()["upload_url"]

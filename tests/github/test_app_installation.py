@@ -170,6 +170,7 @@ def test_the_jwt_goes_to_the_api_of_the_repository_s_own_host(host: str, api: st
     assert [(each.method, each.url, each.tokens) for each in seen] == [("GET", f"{api}/repos/acme/pkgs/installation", app)]
 
 
+@pytest.mark.slow
 def test_pygithub_and_cryptography_are_loaded_when_an_app_signs_and_not_before() -> None:
     code = (
         "import sys\n"
@@ -308,6 +309,7 @@ def test_an_upload_that_is_done_stays_done_where_the_token_ends_and_cannot_be_re
         assert opened.rest.upload(draft, "a.whl", io.BytesIO(b"x"), 1).size == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0, SOONEST])
 def test_git_is_started_again_where_github_does_not_know_the_token(world: World, tmp_path: Path, seconds: float) -> None:
     """It does not know it yet, or it does not any more."""
@@ -319,6 +321,7 @@ def test_git_is_started_again_where_github_does_not_know_the_token(world: World,
     assert world.issued == (2 if seconds else 1)
 
 
+@pytest.mark.slow
 def test_git_is_not_started_without_end(world: World, tmp_path: Path) -> None:
     with world.open() as opened, RemoteBranch(tmp_path / "cache", "main", opened) as branch:
         world.hub.fault(r"GET /acme/pkgs\.git", "401", times=99)
@@ -414,6 +417,7 @@ def test_an_id_that_is_no_app_s(world: World) -> None:
     assert "App ID" in error.hint
 
 
+@pytest.mark.slow
 def test_a_key_of_another_app(world: World) -> None:
     error = world.refusal(key=world.hub.app("another").pem)
     assert error.message.startswith(f"{world.hub.host} does not accept the key of the app {world.app.id} (WHARF_APP_ID)")
@@ -565,6 +569,7 @@ def odd(sound: dict[str, Json]) -> st.SearchStrategy[Json]:
     return ANY_JSON | parts.map(lambda some: {**sound, **some})
 
 
+@pytest.mark.slow
 @given(found=odd(SOUND), made=odd(GOOD), date=st.text(max_size=40) | st.just("Sun, 29 Nov 2026 21:00:00 GMT"))
 def test_whatever_is_answered_is_a_token_or_an_error_of_ours(found: Json, made: Json, date: str) -> None:
     try:

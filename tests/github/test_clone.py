@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 # Bad weather.
 
 
+@pytest.mark.slow
 def test_a_clone_is_kept_when_github_is_down(hub: Hub, repo: Repo, token: str, tmp_path: Path) -> None:
     with clone(hub, tmp_path / "a", token, depth="whole") as branch:
         branch.fetch()
@@ -52,6 +53,7 @@ def test_a_clone_is_kept_when_github_is_down(hub: Hub, repo: Repo, token: str, t
     assert len(git(repo.git_dir, "rev-list", "wharf/main").split()) == 2
 
 
+@pytest.mark.slow
 def test_the_history_is_kept_when_github_is_down(hub: Hub, token: str, tmp_path: Path) -> None:
     with clone(hub, tmp_path / "a", token) as branch:
         branch.fetch()
@@ -66,6 +68,7 @@ def test_the_history_is_kept_when_github_is_down(hub: Hub, token: str, tmp_path:
             list(branch.history())  # an older one than the index that is shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", first(2, ["drop", "503", "500", "short"]))
 def test_a_passing_failure_of_git_passes(hub: Hub, repo: Repo, token: str, tmp_path: Path, fault: str) -> None:
     with clone(hub, tmp_path / "a", token) as branch:
@@ -94,6 +97,7 @@ def test_who_waited_long_for_a_failure_does_not_try_again(
         branch.fetch()
 
 
+@pytest.mark.slow
 def test_a_commit_that_github_stumbled_over_is_known_for_ours(hub: Hub, repo: Repo, token: str, tmp_path: Path) -> None:
     with clone(hub, tmp_path / "a", token, way="api") as branch:
         branch.fetch()
@@ -107,6 +111,7 @@ def test_a_commit_that_github_stumbled_over_is_known_for_ours(hub: Hub, repo: Re
     assert len(git(repo.git_dir, "rev-list", "wharf/main").split()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["git", "api"])
 @pytest.mark.parametrize("first", [True, False])
 def test_a_commit_whose_answer_was_lost_is_known_for_ours(
@@ -123,6 +128,7 @@ def test_a_commit_whose_answer_was_lost_is_known_for_ours(
     assert len(git(repo.git_dir, "rev-list", "wharf/main").split()) == 2 - first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["git", "api"])
 def test_a_lost_answer_and_a_rival_are_told_apart(hub: Hub, repo: Repo, token: str, tmp_path: Path, way: CommitWay) -> None:
     with clone(hub, tmp_path / "a", token, way=way) as branch, clone(hub, tmp_path / "b", token) as rival:
@@ -164,6 +170,7 @@ def _halve(folder: Path, suffix: str) -> None:
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "depth"),
     first(2, [
@@ -209,6 +216,7 @@ def _lose(git_dir: Path, scratch: Path, name: str) -> None:
     (git_dir / "objects" / lost[:2] / lost[2:]).unlink()
 
 
+@pytest.mark.slow
 def test_a_folder_that_a_clone_lost_is_brought_when_it_is_read(hub: Hub, repo: Repo, token: str, tmp_path: Path) -> None:
     with clone(hub, tmp_path / "a", token) as branch:
         branch.fetch()
@@ -218,6 +226,7 @@ def test_a_folder_that_a_clone_lost_is_brought_when_it_is_read(hub: Hub, repo: R
         assert branch.snapshot().project("demo").files  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_a_damaged_clone_is_not_thrown_away_while_github_is_down(hub: Hub, repo: Repo, token: str, tmp_path: Path) -> None:
     with clone(hub, tmp_path / "a", token, depth="whole") as branch:
         branch.fetch()
@@ -255,6 +264,7 @@ def _refuse(monkeypatch: pytest.MonkeyPatch, said: str, times: int) -> list[None
     return left
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", [NOT_OUR_REF, NO_REF])
 def test_a_fetch_of_all_that_brings_nothing_is_an_error_and_marks_nothing(
     hub: Hub, repo: Repo, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
@@ -285,6 +295,7 @@ def test_a_fetch_of_all_that_brings_nothing_is_an_error_and_marks_nothing(
         assert (branch.has_every_index, branch.tip()) == (False, tip)
 
 
+@pytest.mark.slow
 def test_a_branch_that_moves_during_a_fetch_is_not_taken_for_deleted(
     hub: Hub, repo: Repo, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,6 +309,7 @@ def test_a_branch_that_moves_during_a_fetch_is_not_taken_for_deleted(
         assert branch.commit_of("1" * 40) is None, "of a commit it says that there is none"
 
 
+@pytest.mark.slow
 def test_what_happens_to_the_branch_itself_is_followed(hub: Hub, repo: Repo, token: str, tmp_path: Path) -> None:
     with clone(hub, tmp_path / "a", token) as branch, clone(hub, tmp_path / "b", token) as other:
         branch.fetch()
@@ -319,6 +331,7 @@ def test_what_happens_to_the_branch_itself_is_followed(hub: Hub, repo: Repo, tok
         assert branch.snapshot().names() == ("p3",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["git", "api"])
 def test_a_branch_that_somebody_takes_back_meanwhile(hub: Hub, repo: Repo, token: str, tmp_path: Path, way: CommitWay) -> None:
     with clone(hub, tmp_path / "a", token, way=way) as branch:
@@ -380,6 +393,7 @@ def test_a_clone_is_tidied_up_while_it_is_read(
 # What leaves the process, and what does not.
 
 
+@pytest.mark.slow
 def test_a_token_is_in_no_file_and_in_no_argument(
     hub: Hub, repo: Repo, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -443,6 +457,7 @@ def elsewhere() -> Iterator[tuple[str, list[str]]]:
             thread.join()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config",
     first(4, [
@@ -503,6 +518,7 @@ def test_a_helper_for_the_host_is_not_asked_where_the_token_is_refused(
     assert not (tmp_path / "asked").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "environ",
     [
@@ -526,6 +542,7 @@ def test_no_trace_of_git_s_has_the_token(
     assert base64.b64encode(f"x-access-token:{token}".encode()).decode() not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["{token}", "Basic {pair}"])
 def test_what_git_repeats_of_a_server_has_no_token_and_moves_no_cursor(
     hub: Hub, repo: Repo, token: str, tmp_path: Path, form: str
@@ -596,6 +613,7 @@ def _away(store: Path) -> list[Path]:
     return [path.rename(store.parent / path.name) for path in found]
 
 
+@pytest.mark.slow
 def test_what_a_clone_without_files_lacks_comes_at_once(hub: Hub, repo: Repo, token: str, tmp_path: Path) -> None:
     count = 30
     with clone(hub, tmp_path / "a", token) as branch:
@@ -619,6 +637,7 @@ def test_what_a_clone_without_files_lacks_comes_at_once(hub: Hub, repo: Repo, to
         assert all(len(snapshot.project(name).files) == 2 for name in snapshot.names())  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_a_fetch_of_what_is_there_costs_little(hub: Hub, repo: Repo, token: str, tmp_path: Path) -> None:
     with clone(hub, tmp_path / "a", token) as branch:
         branch.fetch()

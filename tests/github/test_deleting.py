@@ -72,6 +72,7 @@ def theirs(world: World) -> Release:
     return release
 
 
+@pytest.mark.slow
 def test_the_same_bytes_under_two_names_are_two_assets(world: World, two: tuple[Path, Path]) -> None:
     """A build number is given to a wheel by renaming it: one of the two can be removed without the other."""
     renamed = two[0].with_name("demo-1.0-1-py3-none-any.whl")
@@ -84,6 +85,7 @@ def test_the_same_bytes_under_two_names_are_two_assets(world: World, two: tuple[
     world.check(two[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", first(1, ["asset", "metadata"]))
 @pytest.mark.parametrize("whose", first(1, ["a person's file in ours", "another project", "a person's release"]))
 def test_remove_deletes_nothing_else_whatever_the_record_says(
@@ -112,6 +114,7 @@ def test_remove_deletes_nothing_else_whatever_the_record_says(
     assert kept <= {asset.id for each in world.published for asset in each.assets}
 
 
+@pytest.mark.slow
 def test_publish_puts_nothing_into_a_release_that_is_not_ours(world: World, two: tuple[Path, Path]) -> None:
     world.had(two[0])
     mine = theirs(world)
@@ -123,6 +126,7 @@ def test_publish_puts_nothing_into_a_release_that_is_not_ours(world: World, two:
     assert {file.location["tag"] for file in world.record().files} == {"demo-1.0", "demo-1.0_2"}
 
 
+@pytest.mark.slow
 def test_repair_deletes_no_draft_that_the_index_names(world: World, two: tuple[Path, Path]) -> None:
     """A person can make a release a draft again, by hand."""
     world.had(*two)
@@ -135,6 +139,7 @@ def test_repair_deletes_no_draft_that_the_index_names(world: World, two: tuple[P
     assert look(world).ok
 
 
+@pytest.mark.slow
 def test_repair_deletes_no_draft_while_a_record_cannot_be_read(world: World, two: tuple[Path, Path]) -> None:
     world.had(*two)
     world.published[0].draft = True
@@ -144,6 +149,7 @@ def test_repair_deletes_no_draft_while_a_record_cannot_be_read(world: World, two
     assert [len(draft.assets) for draft in world.drafts] == [2]
 
 
+@pytest.mark.slow
 def test_repair_leaves_what_a_record_places_in_this_very_repository(
     world: World,
     two: tuple[Path, Path],
@@ -155,6 +161,7 @@ def test_repair_leaves_what_a_record_places_in_this_very_repository(
     assert len(world.published[0].assets) == 2
 
 
+@pytest.mark.slow
 def test_repair_leaves_what_a_person_put_beside_the_files(world: World, two: tuple[Path, Path]) -> None:
     world.had(*two)
     world.published[0].assets.append(precious(world, "manual.pdf"))
@@ -163,6 +170,7 @@ def test_repair_leaves_what_a_person_put_beside_the_files(world: World, two: tup
     assert len(world.published[0].assets) == 3
 
 
+@pytest.mark.slow
 def test_repair_deletes_nothing_of_an_index_whose_branch_is_gone(
     world: World,
     two: tuple[Path, Path],
@@ -179,6 +187,7 @@ def test_repair_deletes_nothing_of_an_index_whose_branch_is_gone(
     assert look(world, index="staging").ok
 
 
+@pytest.mark.slow
 def test_a_release_that_a_shifting_list_passes_over_is_not_told_as_gone(
     world: World,
     two: tuple[Path, Path],
@@ -199,6 +208,7 @@ def test_a_release_that_a_shifting_list_passes_over_is_not_told_as_gone(
     assert look(world).problems == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["release", "asset"])
 def test_what_a_person_renamed_is_told(world: World, two: tuple[Path, Path], what: str) -> None:
     """The public address has the tag and the asset's name in it."""
@@ -216,6 +226,7 @@ def test_what_a_person_renamed_is_told(world: World, two: tuple[Path, Path], wha
 # Removals that die.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("filename", first(1, [False, True]), ids=["a release", "a file"])
 def test_a_removal_that_died_is_finished_by_the_same_command(
     world: World,
@@ -239,6 +250,7 @@ def test_a_removal_that_died_is_finished_by_the_same_command(
     assert (again.commit, again.removed, again.kept, len(again.gone)) == (None, (), (), 1)
 
 
+@pytest.mark.slow
 def test_a_removal_after_which_the_indexes_cannot_be_asked_says_that_it_is_done(
     world: World,
     two: tuple[Path, Path],
@@ -254,6 +266,7 @@ def test_a_removal_after_which_the_indexes_cannot_be_asked_says_that_it_is_done(
     assert world.published[0].assets == []
 
 
+@pytest.mark.slow
 def test_what_another_index_names_is_not_found_left_over(world: World, two: tuple[Path, Path]) -> None:
     world.had(*two)
     world.put(*two, index="staging")
@@ -265,6 +278,7 @@ def test_what_another_index_names_is_not_found_left_over(world: World, two: tupl
 # Races: nobody shares a lock. One of the two that meet always tells, and what it tells to do helps.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index", first(1, ["main", "staging"]))
 def test_what_is_published_again_in_the_moment_of_its_deletion(world: World, two: tuple[Path, Path], index: str) -> None:
     world.had(*two)
@@ -323,6 +337,7 @@ def test_what_is_taken_up_again_in_the_moment_of_its_repair(
     assert look(world).ok
 
 
+@pytest.mark.slow
 def test_an_asset_that_is_deleted_from_the_draft_before_it_is_published(
     world: World,
     two: tuple[Path, Path],
@@ -335,6 +350,7 @@ def test_an_asset_that_is_deleted_from_the_draft_before_it_is_published(
     world.check(*two)
 
 
+@pytest.mark.slow
 def test_an_index_that_is_deleted_under_a_publish_is_not_begun_anew(world: World, two: tuple[Path, Path]) -> None:
     """A new branch would name these files and none of those before."""
     done = world.put(two[0])
@@ -348,6 +364,7 @@ def test_an_index_that_is_deleted_under_a_publish_is_not_begun_anew(world: World
     world.check(*two)
 
 
+@pytest.mark.slow
 def test_an_index_that_was_deleted_is_begun_anew_only_on_demand(world: World, two: tuple[Path, Path]) -> None:
     """Else a repair would take all that the old one named for left over."""
     done = world.put(two[0])
@@ -365,6 +382,7 @@ def test_an_index_that_was_deleted_is_begun_anew_only_on_demand(world: World, tw
     assert look(world).ok
 
 
+@pytest.mark.slow
 def test_a_draft_that_is_deleted_while_it_is_filled_is_told_as_that(world: World, two: tuple[Path, Path]) -> None:
     world.hub.before(r"POST .*/assets$", lambda: world.repo.releases.clear())
     with pytest.raises(StorageError, match="was deleted while it was filled"):
@@ -373,6 +391,7 @@ def test_a_draft_that_is_deleted_while_it_is_filled_is_told_as_that(world: World
     world.check(*two)
 
 
+@pytest.mark.slow
 def test_a_publish_that_is_stopped_makes_nothing_visible_any_more(
     world: World, two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

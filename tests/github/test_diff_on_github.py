@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.github.test_release_publishing import two, world  # noqa: F401
 from tests.github.test_remote_branch import git
 from tests.makers import make_wheel
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from tests.github.test_release_publishing import World
 
 
+@pytest.mark.slow
 def test_two_moments_and_two_indexes(world: World, two: tuple[Path, Path]) -> None:
     world.put(*two)
     then = git(world.repo.git_dir, "rev-parse", "wharf/main").strip()

@@ -60,6 +60,7 @@ def refused(branch: RemoteBranch, hub: Hub, commit: str) -> None:
             PastBranch(branch, Moment(written, commit=written), hub.clock.now())
 
 
+@pytest.mark.slow
 def test_a_commit_of_a_fork_is_none_of_the_past_also_where_it_was_brought_here(hub: Hub, branch: RemoteBranch) -> None:
     commit = forked(hub)
     refused(branch, hub, commit)
@@ -73,6 +74,7 @@ def test_a_commit_of_a_fork_is_none_of_the_past_also_where_it_was_brought_here(h
     assert past.snapshot().names() == ("p1",)
 
 
+@pytest.mark.slow
 def test_a_merged_commit_of_a_fork_was_never_the_tip_but_what_it_brought_is_there_from_the_merge_on(
     hub: Hub, branch: RemoteBranch
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.github.test_deleting import look
 from tests.github.test_release_publishing import DAY, World, two, world  # noqa: F401
 from wharf.index.commit_message import CommitMessage
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 def test_repair_leaves_assets_that_the_past_names(world: World, two: tuple[Path, Path]) -> None:
     world.had(*two)
     assets = {file.location["asset"] for file in world.record().files}

@@ -109,6 +109,7 @@ def _status(address: str, **headers: str) -> int:
             return error.code
 
 
+@pytest.mark.slow
 def test_publish_yank_verify_download_and_remove(repository: Repository, tmp_path: Path) -> None:
     name = f"wharf-live-{secrets.token_hex(4)}"
     files = [make_wheel(tmp_path, name, "1.0"), make_wheel(tmp_path, name, "1!2.0+local.1")]
@@ -186,6 +187,7 @@ def test_asking_again_for_what_did_not_change_is_free(repository: Repository) ->
     assert again.headers["x-ratelimit-used"] == first.headers["x-ratelimit-used"]
 
 
+@pytest.mark.slow
 def test_a_commit_by_the_api_is_signed_and_only_on_the_tip_that_was_meant(repository: Repository, tmp_path: Path) -> None:
     github, name = _github(repository), f"wharf-live-{secrets.token_hex(4)}"
     done = publish(repository, [Input.of(make_wheel(tmp_path, name, "1.0"))], actor="live")
@@ -224,6 +226,7 @@ def test_two_who_publish_at_once_lose_nothing(repository: Repository, tmp_path: 
     assert verify(repository).files == 2
 
 
+@pytest.mark.slow
 def test_an_upload_session_is_a_draft_until_it_is_published(repository: Repository, tmp_path: Path) -> None:
     """What GitHub does with the text of a draft, and where it lists one."""
     name, store = f"wharf-live-{secrets.token_hex(4)}", repository.sessions

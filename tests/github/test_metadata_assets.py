@@ -58,6 +58,7 @@ def announced(world: World) -> dict[str, str]:
     return {file.filename: file.core_metadata for file in world.record().files if file.core_metadata}
 
 
+@pytest.mark.slow
 def test_metadata_lies_beside_each_file_that_announces_it(world: World, tmp_path: Path) -> None:
     turn_on(world)
     paths = [
@@ -74,12 +75,14 @@ def test_metadata_lies_beside_each_file_that_announces_it(world: World, tmp_path
         assert verify(repository).problems == (), "what lies beside a file is named with it"
 
 
+@pytest.mark.slow
 def test_without_the_setting_nothing_lies_beside(world: World, two: tuple[Path, Path]) -> None:
     world.had(*two)
     assert beside(world) == {}
     assert all("metadata" not in file.location for file in world.record().files)
 
 
+@pytest.mark.slow
 def test_a_renamed_file_has_its_metadata_beside_its_stored_name(
     world: World,
     tmp_path: Path,
@@ -95,6 +98,7 @@ def test_a_renamed_file_has_its_metadata_beside_its_stored_name(
     assert any(asset.name == f"{file.location['name']}.metadata" for asset in release.assets)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("immutable", first(1, [True, False]))
 def test_a_publish_that_died_before_its_commit_is_finished_with_its_metadata(
     world: World,
@@ -116,6 +120,7 @@ def test_a_publish_that_died_before_its_commit_is_finished_with_its_metadata(
     assert beside(world) == announced(world) != {}
 
 
+@pytest.mark.slow
 def test_metadata_that_is_missing_in_an_open_release_is_added_there(world: World, two: tuple[Path, Path]) -> None:
     turn_on(world)
     wheel, sdist = two
@@ -132,6 +137,7 @@ def test_metadata_that_is_missing_in_an_open_release_is_added_there(world: World
     assert beside(world) == announced(world) != {}
 
 
+@pytest.mark.slow
 def test_where_github_tells_no_digests_metadata_is_recorded_all_the_same(world: World, two: tuple[Path, Path]) -> None:
     world.repo.digests = False
     turn_on(world)
@@ -141,6 +147,7 @@ def test_where_github_tells_no_digests_metadata_is_recorded_all_the_same(world: 
         assert verify(repository).problems == ()
 
 
+@pytest.mark.slow
 def test_verify_knows_metadata_of_another_file(world: World, tmp_path: Path) -> None:
     turn_on(world)
     world.put(make_wheel(tmp_path))
@@ -152,6 +159,7 @@ def test_verify_knows_metadata_of_another_file(world: World, tmp_path: Path) -> 
     assert "another file" in found.detail
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", first(1, [b"metadata", b"asset"]))
 def test_a_record_with_any_value_for_an_asset_stops_no_verify(world: World, tmp_path: Path, key: bytes) -> None:
     turn_on(world)
@@ -164,6 +172,7 @@ def test_a_record_with_any_value_for_an_asset_stops_no_verify(world: World, tmp_
         assert verify(repository).files == 1
 
 
+@pytest.mark.slow
 def test_remove_takes_the_metadata_too_and_verify_misses_it(world: World, two: tuple[Path, Path]) -> None:
     turn_on(world)
     world.put(*two)
@@ -210,6 +219,7 @@ def place(request: pytest.FixtureRequest, world: World, repository: Repository) 
         yield opened
 
 
+@pytest.mark.slow
 def test_skip_existing_leaves_out_what_is_taken_and_publishes_the_rest(place: Repository, tmp_path: Path) -> None:
     first = make_wheel(tmp_path)
     publish(place, [Input.of(first)], actor="ada")
@@ -225,12 +235,14 @@ def test_skip_existing_leaves_out_what_is_taken_and_publishes_the_rest(place: Re
     assert kept.sha256 == hashlib.sha256(first.read_bytes()).hexdigest(), "what was published stays"
 
 
+@pytest.mark.slow
 def test_skip_existing_has_nothing_to_do_where_all_is_taken(place: Repository, tmp_path: Path) -> None:
     publish(place, [Input.of(make_wheel(tmp_path))], actor="ada")
     done = publish(place, [Input.of(rebuilt(tmp_path))], actor="ada", skip_existing=True)
     assert (done.commit, done.published, len(done.skipped)) == (None, (), 1)
 
 
+@pytest.mark.slow
 def test_a_removed_name_is_not_there_and_stays_a_conflict(place: Repository, tmp_path: Path) -> None:
     from wharf.errors import ConflictError
 
@@ -251,6 +263,7 @@ def run(world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
     return int(ended.value.code or 0), json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_an_event_tells_of_a_publish_also_where_nothing_was_new(
     world: World,
     two: tuple[Path, Path],
@@ -269,6 +282,7 @@ def test_an_event_tells_of_a_publish_also_where_nothing_was_new(
     assert world.repo.dispatches[1][1]["commit"] == tip, "a job that died before it sent the event is made good"
 
 
+@pytest.mark.slow
 def test_an_event_that_is_not_sent_is_told_and_the_files_are_published(
     world: World,
     two: tuple[Path, Path],

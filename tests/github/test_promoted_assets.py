@@ -44,6 +44,7 @@ def staged(world: World, two: tuple[Path, Path], tmp_path: Path) -> World:
     return world
 
 
+@pytest.mark.slow
 def test_a_promotion_is_one_commit_and_sends_nothing(staged: World, two: tuple[Path, Path]) -> None:
     before = staged.commits
     done = go(staged, "demo")
@@ -57,6 +58,7 @@ def test_a_promotion_is_one_commit_and_sends_nothing(staged: World, two: tuple[P
         assert verify(repository).problems == ()
 
 
+@pytest.mark.slow
 def test_an_index_that_is_not_there_is_not_made(staged: World) -> None:
     with pytest.raises(NoIndexError), staged.open(index="nothing") as repository:
         promote(repository, [Wanted(project="demo", version="1.0")], "gone")
@@ -64,6 +66,7 @@ def test_an_index_that_is_not_there_is_not_made(staged: World) -> None:
     assert staged.repo.git_dir.joinpath("refs/heads/wharf/nothing").exists() is False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("immutable", first(1, [False, True]))
 def test_missing_core_metadata_comes_beside_the_files_where_the_release_takes_it(
     staged: World, two: tuple[Path, Path], immutable: bool
@@ -92,6 +95,7 @@ def test_missing_core_metadata_comes_beside_the_files_where_the_release_takes_it
     assert release.assets == []
 
 
+@pytest.mark.slow
 def test_core_metadata_goes_into_no_release_of_a_person(staged: World) -> None:
     """Whoever may push to staging could name a person's own release in a record."""
     with staged.open() as repository:
@@ -104,6 +108,7 @@ def test_core_metadata_goes_into_no_release_of_a_person(staged: World) -> None:
     assert len(release.assets) == count
 
 
+@pytest.mark.slow
 def test_what_is_gone_or_another_file_is_not_promoted(staged: World) -> None:
     (release,) = [each for each in staged.published if each.tag_name == "demo-1.0"]
     before = staged.commits
@@ -121,6 +126,7 @@ def test_what_is_gone_or_another_file_is_not_promoted(staged: World) -> None:
     assert staged.commits == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", first(1, ["before the commit", "after the commit"]))
 def test_a_removal_at_the_same_moment_is_noticed_by_one_of_the_two(staged: World, when: str) -> None:
     """It has looked at the indexes, then the promotion commits, then it deletes; or the other way round."""
@@ -147,6 +153,7 @@ def test_a_removal_at_the_same_moment_is_noticed_by_one_of_the_two(staged: World
         assert verify(repository).problems == ()
 
 
+@pytest.mark.slow
 def test_immutable_releases_are_looked_at_once(staged: World) -> None:
     (release,) = [each for each in staged.published if each.tag_name == "demo-1.0"]
 

@@ -43,12 +43,14 @@ def _die(*_words: object, **_named: object) -> None:
     raise Killed
 
 
+@pytest.mark.slow
 def test_only_versions_that_are_for_everybody_are_no_prereleases(world: World, tmp_path: Path) -> None:
     versions = {"1.0": False, "1.1.dev1": True, "1.1rc1": True, "1.0.post1": False}
     world.put(*(make_wheel(tmp_path, version=version) for version in versions))
     assert {release.tag_name.removeprefix("demo-"): release.prerelease for release in world.published} == versions
 
 
+@pytest.mark.slow
 def test_a_draft_from_before_is_taken_up_and_marked(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheel = make_wheel(tmp_path, version="1.0.dev1")
     with monkeypatch.context() as patch:
@@ -61,6 +63,7 @@ def test_a_draft_from_before_is_taken_up_and_marked(world: World, tmp_path: Path
     assert [(release.id, release.prerelease) for release in world.published] == [(draft.id, True)]
 
 
+@pytest.mark.slow
 def test_assets_stay_for_the_past_and_go_when_it_is_over(nightly: World) -> None:
     done = pruned(nightly, "keep-past=30d")
     assert [each.release.version for each in done.decision.dropped] == [*VERSIONS[:2]]
@@ -73,6 +76,7 @@ def test_assets_stay_for_the_past_and_go_when_it_is_over(nightly: World) -> None
     assert look(nightly).problems == ()
 
 
+@pytest.mark.slow
 def test_a_prune_that_dies_while_it_deletes_is_finished_by_the_next(nightly: World, monkeypatch: pytest.MonkeyPatch) -> None:
     with nightly.open() as repository:
         set_settings(repository, (parse_setting('retention=[{names = ["*"], dev = {keep-newest = 1}}]'),))
@@ -105,6 +109,7 @@ def test_a_prune_of_more_files_than_github_lets_anybody_delete_in_a_minute_waits
     assert 0 < sum(seconds for _, seconds in world.waits) <= 120
 
 
+@pytest.mark.slow
 def test_two_prunes_that_delete_the_same_assets_both_succeed(nightly: World, monkeypatch: pytest.MonkeyPatch) -> None:
     real = Rest.delete_asset
 
@@ -118,6 +123,7 @@ def test_two_prunes_that_delete_the_same_assets_both_succeed(nightly: World, mon
     assert assets(nightly) == ["demo-1.0.dev3-py3-none-any.whl"]
 
 
+@pytest.mark.slow
 def test_assets_of_immutable_releases_are_counted_and_not_asked_for(nightly: World) -> None:
     for release in nightly.published:
         release.immutable = True

@@ -55,6 +55,7 @@ def staged(world: World, two: tuple[Path, Path], tmp_path: Path) -> World:
     return world
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", first(1, ["merge", "squash"]))
 def test_proposed_merged_and_seen(staged: World, two: tuple[Path, Path], method: str) -> None:
     before = staged.commits
@@ -81,6 +82,7 @@ def test_proposed_merged_and_seen(staged: World, two: tuple[Path, Path], method:
     staged.put(make_wheel(staged.root / "next", "next"))  # the index after a merge commit takes the next change
 
 
+@pytest.mark.slow
 def test_what_is_proposed_passes_the_check_of_the_index(staged: World) -> None:
     proposal = ask(staged, "demo").proposal
     assert proposal is not None
@@ -91,6 +93,7 @@ def test_what_is_proposed_passes_the_check_of_the_index(staged: World) -> None:
     assert (both.level, both.path) == ("warning", "projects/de/demo"), "staging has the name, too, and is no base of main"
 
 
+@pytest.mark.slow
 def test_the_same_proposal_is_found_again(staged: World, tmp_path: Path) -> None:
     first = ask(staged, "demo").proposal
     second = ask(staged, "demo", machine="another").proposal
@@ -108,6 +111,7 @@ def test_the_same_proposal_is_found_again(staged: World, tmp_path: Path) -> None
     assert (fourth.fresh, fourth.number) == (True, 2)
 
 
+@pytest.mark.slow
 def test_a_pull_request_of_another_content_under_the_name_is_not_taken_for_it(staged: World) -> None:
     """Whoever may push could open it first, and have people merge something else."""
     first = ask(staged, "demo").proposal
@@ -123,6 +127,7 @@ def test_a_pull_request_of_another_content_under_the_name_is_not_taken_for_it(st
     assert (third.fresh, third.number) == (False, second.number)
 
 
+@pytest.mark.slow
 def test_a_proposal_that_died_before_its_pull_request_is_taken_up(staged: World) -> None:
     staged.hub.fault("POST /api/v3/repos/acme/pkgs/pulls", "500")
     with pytest.raises(UncertainError, match="500"):
@@ -133,6 +138,7 @@ def test_a_proposal_that_died_before_its_pull_request_is_taken_up(staged: World)
     assert len(heads(staged)) == 1
 
 
+@pytest.mark.slow
 def test_a_lost_answer_opens_no_second_one(staged: World) -> None:
     staged.hub.fault("POST /api/v3/repos/acme/pkgs/pulls", "lose")
     found = ask(staged, "demo").proposal
@@ -140,6 +146,7 @@ def test_a_lost_answer_opens_no_second_one(staged: World) -> None:
     assert [each.number for each in staged.repo.pulls] == [found.number]
 
 
+@pytest.mark.slow
 def test_a_conflict_with_what_came_meanwhile_is_not_merged(staged: World, tmp_path: Path) -> None:
     ask(staged, "demo")
     staged.repo.protected.clear()
@@ -147,6 +154,7 @@ def test_a_conflict_with_what_came_meanwhile_is_not_merged(staged: World, tmp_pa
     assert api(staged, "GET", "/pulls/1")["mergeable"] is False
 
 
+@pytest.mark.slow
 def test_who_may_not_push_cannot_propose(staged: World) -> None:
     reader = staged.hub.token("bob", {"acme/pkgs": "read"})
     with pytest.raises(NotAllowedError):
@@ -154,6 +162,7 @@ def test_who_may_not_push_cannot_propose(staged: World) -> None:
     assert (heads(staged), staged.repo.pulls) == ([], [])
 
 
+@pytest.mark.slow
 def test_too_many_files_are_refused(staged: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pull_request_proposal, "MOST_FILES", 2)
     with pytest.raises(RefusedError, match="3 files"):
@@ -165,6 +174,7 @@ def test_a_folder_has_no_pull_requests(store: Path) -> None:
         propose(repository, [Wanted(project="demo", version="1.0")], "staging")
 
 
+@pytest.mark.slow
 def test_hostile_reasons_are_no_markdown(staged: World) -> None:
     """A reason is printable when a command sets it; who may push writes what he likes."""
     with staged.open(index="staging") as repository:
@@ -192,6 +202,7 @@ def test_hostile_reasons_are_no_markdown(staged: World) -> None:
         assert not {"@", "<", "["} & set(part)
 
 
+@pytest.mark.slow
 def test_the_command(staged: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     from wharf.cli.main import main
 

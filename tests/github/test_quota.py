@@ -132,6 +132,7 @@ def test_a_retry_after_that_is_no_number_counts_as_none(value: str) -> None:
     assert found.seconds == FIRST_WAIT
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.sampled_from(list(headers(retry_after=""))),
@@ -204,6 +205,7 @@ REQUESTS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(REQUESTS, st.sampled_from([0.0, 5.0, 70.0, 10_000.0]))
 def test_no_limit_of_github_s_is_exceeded_whatever_is_asked(
     groups: list[tuple[float, int, bool, int]], patience: float

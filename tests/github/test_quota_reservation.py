@@ -29,6 +29,7 @@ def publish(turns: Turns, time: Time) -> float:
     return room.seconds
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(st.floats(0, 4))
 @example(0.05)

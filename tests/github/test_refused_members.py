@@ -39,6 +39,7 @@ def recorded(world: World) -> set[str]:
         return {file.filename for project, _ in snapshot.projects(snapshot.names()) for file in project.files}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "where", [pytest.param("", id="its tag"), pytest.param(CREATE, id="its draft"), pytest.param(ASSET, id="its file")]
 )
@@ -62,6 +63,7 @@ def test_one_that_github_refuses_stops_no_other(world: World, tmp_path: Path, wh
     assert world.drafts == []
 
 
+@pytest.mark.slow
 def test_a_file_that_is_refused_stops_no_other_of_its_release(world: World, tmp_path: Path) -> None:
     files = [make_wheel(tmp_path, "demo"), make_sdist(tmp_path, "demo")]
     world.hub.fault(ASSET, "422")
@@ -74,6 +76,7 @@ def test_a_file_that_is_refused_stops_no_other_of_its_release(world: World, tmp_
     assert world.uploads() == 2
 
 
+@pytest.mark.slow
 def test_a_member_is_refused_whole_and_so_is_who_brings_the_same_file(world: World, tmp_path: Path) -> None:
     world.repo.closed_tags.add("bad-1.0")
     bad, good, better = (make_wheel(tmp_path, name) for name in ("bad", "good", "better"))
@@ -86,6 +89,7 @@ def test_a_member_is_refused_whole_and_so_is_who_brings_the_same_file(world: Wor
     assert recorded(world) == {good.name, better.name}
 
 
+@pytest.mark.slow
 def test_a_group_of_which_all_are_refused_makes_no_commit(world: World, tmp_path: Path) -> None:
     world.repo.closed_tags |= {"bad-1.0", "worse-1.0"}
     group(world, [make_wheel(tmp_path, "good")])
@@ -95,6 +99,7 @@ def test_a_group_of_which_all_are_refused_makes_no_commit(world: World, tmp_path
     assert world.commits == before
 
 
+@pytest.mark.slow
 def test_a_command_publishes_all_or_nothing_and_says_which_is_refused(world: World, tmp_path: Path) -> None:
     files = [make_wheel(tmp_path, name) for name in ("good", "bad")]
     world.repo.closed_tags.add("bad-1.0")
@@ -107,6 +112,7 @@ def test_a_command_publishes_all_or_nothing_and_says_which_is_refused(world: Wor
     assert world.drafts == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", first(1, ["401", "403", "500"]))
 @pytest.mark.parametrize("where", [CREATE, ASSET, "PATCH "])
 def test_what_is_no_fault_of_one_release_is_an_error_of_all(world: World, tmp_path: Path, where: str, fault: str) -> None:

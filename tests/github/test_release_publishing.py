@@ -170,6 +170,7 @@ def two(tmp_path: Path) -> tuple[Path, Path]:
 # The plain way.
 
 
+@pytest.mark.slow
 def test_a_release_is_drafted_filled_published_and_recorded(world: World, two: tuple[Path, Path]) -> None:
     done = world.put(*two)
     assert sorted(named.file.filename for named in done.published) == sorted(path.name for path in two)
@@ -185,6 +186,7 @@ def test_a_release_is_drafted_filled_published_and_recorded(world: World, two: t
     assert [sorted(file.location) for file in record.files] == [["asset", "name", "release", "tag"]] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sparse", [False, True])
 def test_a_release_of_two_files_is_cheap(world: World, two: tuple[Path, Path], tmp_path: Path, *, sparse: bool) -> None:
     """Also where GitHub leaves out what it may leave out: PyGithub would ask for it, with a call for each object."""
@@ -202,6 +204,7 @@ def test_a_release_of_two_files_is_cheap(world: World, two: tuple[Path, Path], t
     assert world.hub.count("git") - before <= 4  # one fetch and one push
 
 
+@pytest.mark.slow
 def test_many_releases_are_one_commit(world: World, tmp_path: Path) -> None:
     world.had(make_wheel(tmp_path))
     world.hub.calls.clear()
@@ -232,6 +235,7 @@ def test_a_conflict_is_known_before_any_byte_is_sent(world: World, two: tuple[Pa
     assert (world.commits, len(world.repo.releases)) == (2, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", first(1, ["1!2.0+cpu.x86", "1.0+cpu.x86", "1!2.0", "1.0rc1.post2.dev3"]))
 @pytest.mark.parametrize("strict", first(1, [False, True]), ids=["as today", "if GitHub changed more"])
 def test_names_are_recorded_as_github_answers_them(
@@ -257,6 +261,7 @@ def test_names_are_recorded_as_github_answers_them(
     assert all("!" not in link and "+" not in link for link in links) or "+" not in version
 
 
+@pytest.mark.slow
 def test_a_name_that_github_makes_shorter_is_found_again(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not documented what becomes of several odd characters in a row."""
     monkeypatch.setattr(rest_releases, "mangled", lambda name: re.sub(r"[^A-Za-z0-9-]+", ".", name).strip("."))
@@ -272,6 +277,7 @@ def test_a_name_that_github_makes_shorter_is_found_again(world: World, tmp_path:
     assert world.published[0].assets == []
 
 
+@pytest.mark.slow
 def test_progress_tells_every_byte_once(world: World, two: tuple[Path, Path]) -> None:
     sent: dict[str, int] = {}
 
@@ -284,6 +290,7 @@ def test_progress_tells_every_byte_once(world: World, two: tuple[Path, Path]) ->
     assert sent == {path.name: path.stat().st_size for path in two}
 
 
+@pytest.mark.slow
 def test_another_index_of_the_repository_uses_the_same_assets(world: World, two: tuple[Path, Path]) -> None:
     world.had(*two)
     world.put(*two, index="staging", machine="another")
@@ -294,6 +301,7 @@ def test_another_index_of_the_repository_uses_the_same_assets(world: World, two:
 # A second file for a release that is out, and tags that are taken.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("immutable", first(1, [True, False]))
 def test_a_file_that_comes_later(world: World, two: tuple[Path, Path], *, immutable: bool) -> None:
     world.repo.immutable = immutable
@@ -307,6 +315,7 @@ def test_a_file_that_comes_later(world: World, two: tuple[Path, Path], *, immuta
     assert world.tags == list(tags)
 
 
+@pytest.mark.slow
 def test_a_release_that_is_older_than_the_list_is_found_by_its_record(world: World, two: tuple[Path, Path]) -> None:
     world.had(two[0])
     number = world.repo.releases[0].id
@@ -329,6 +338,7 @@ def foreign(world: World, tag: str, *, draft: bool = False) -> Release:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("released", [False, True])
 def test_a_tag_that_is_not_ours_is_left_alone(world: World, two: tuple[Path, Path], *, released: bool) -> None:
     main = git(world.repo.git_dir, "rev-parse", "main").strip()
@@ -344,6 +354,7 @@ def test_a_tag_that_is_not_ours_is_left_alone(world: World, two: tuple[Path, Pat
     assert all(not release.assets for release in world.published if release.author == "bob")
 
 
+@pytest.mark.slow
 def test_a_tag_that_is_taken_in_the_last_moment(world: World, two: tuple[Path, Path]) -> None:
     world.hub.before(r"PATCH .*/releases/", lambda: world.repo.releases.append(foreign(world, "demo-1.0")))
     world.put(*two)
@@ -351,6 +362,7 @@ def test_a_tag_that_is_taken_in_the_last_moment(world: World, two: tuple[Path, P
     assert (world.uploads(), world.drafts) == (2, [])
 
 
+@pytest.mark.slow
 def test_a_tag_that_was_burned_with_an_immutable_release(world: World, two: tuple[Path, Path]) -> None:
     world.repo.burned |= {"demo-1.0", "demo-1.0_2"}
     world.put(*two)
@@ -455,6 +467,7 @@ class Reaper:
 STEPS = 10  # list, was the index removed, begin's look, begin, tags, create, two uploads, publish, commit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", first(1, [True, False]), ids=["after", "before"])
 @pytest.mark.parametrize("step", first(3, range(STEPS, 0, -1)))
 def test_a_publish_that_was_killed_is_finished_by_the_same_command(
@@ -473,6 +486,7 @@ def test_a_publish_that_was_killed_is_finished_by_the_same_command(
     assert len(done.published) == (0 if step == STEPS and after else 2)
 
 
+@pytest.mark.slow
 def test_no_step_is_missed(world: World, two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         reaper = Reaper(patch, 0, after=False)
@@ -536,6 +550,7 @@ def test_what_a_killed_publish_left_is_swept_a_day_later(
         assert verify(repository).files == 3
 
 
+@pytest.mark.slow
 def test_a_draft_at_work_is_never_swept(world: World, two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """GitHub may tell the age of the tagged commit for that of the draft: the assets in it are young."""
     with monkeypatch.context() as patch:
@@ -558,6 +573,7 @@ def test_a_draft_at_work_is_never_swept(world: World, two: tuple[Path, Path], mo
 # The other verbs.
 
 
+@pytest.mark.slow
 def test_yank_and_unyank(world: World, two: tuple[Path, Path]) -> None:
     world.had(*two)
     world.hub.calls.clear()
@@ -572,6 +588,7 @@ def test_yank_and_unyank(world: World, two: tuple[Path, Path]) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("immutable", first(1, [True, False]))
 def test_remove_takes_the_record_first_and_then_what_can_go(world: World, two: tuple[Path, Path], *, immutable: bool) -> None:
     world.repo.immutable = immutable
@@ -599,6 +616,7 @@ def test_remove_takes_the_record_first_and_then_what_can_go(world: World, two: t
     assert world.uploads() - uploads == (0 if immutable else 1)
 
 
+@pytest.mark.slow
 def test_remove_leaves_what_another_index_names(world: World, two: tuple[Path, Path]) -> None:
     world.had(*two)
     world.put(two[0], index="staging")
@@ -610,6 +628,7 @@ def test_remove_leaves_what_another_index_names(world: World, two: tuple[Path, P
         assert verify(repository).ok
 
 
+@pytest.mark.slow
 def test_remove_with_a_token_that_lost_its_right_to_delete_says_so(world: World, two: tuple[Path, Path]) -> None:
     world.had(*two)
     world.hub.fault(r"DELETE ", "403", times=9)
@@ -628,6 +647,7 @@ def test_verify_downloads_nothing(world: World, two: tuple[Path, Path]) -> None:
     assert (world.hub.count("storage"), world.hub.count("web"), world.hub.count("api")) == (0, 0, 1)
 
 
+@pytest.mark.slow
 def test_verify_finds_what_is_gone_and_what_is_other(world: World, two: tuple[Path, Path]) -> None:
     third = make_wheel(two[0].parent, tag="cp311-cp311-linux_x86_64")
     world.put(*two, third)
@@ -655,6 +675,7 @@ def edit_by_hand(world: World, path: str, data: bytes) -> None:
     plumbing.commit_files(world.repo.git_dir, "wharf/main", tip, "by hand", "bob", 1.8e9, additions=[(path, data)])
 
 
+@pytest.mark.slow
 def test_a_broken_record_is_named_and_left_out_and_nothing_is_swept(world: World, tmp_path: Path) -> None:
     world.put(make_wheel(tmp_path), make_wheel(tmp_path, "demo", "2.0"), make_wheel(tmp_path, "other"))
     edit_by_hand(world, "projects/de/demo/2.0/release.json", b"{oops")
@@ -671,6 +692,7 @@ def test_a_broken_record_is_named_and_left_out_and_nothing_is_swept(world: World
     assert sum(len(release.assets) for release in world.published) == 3
 
 
+@pytest.mark.slow
 def test_an_index_that_cannot_be_read_keeps_its_bytes(world: World, two: tuple[Path, Path]) -> None:
     world.had(two[0])
     world.put(two[1], index="staging")
@@ -698,6 +720,7 @@ def test_what_is_not_wharfs_is_never_touched(world: World, two: tuple[Path, Path
     assert len(world.repo.releases) == 3
 
 
+@pytest.mark.slow
 def test_a_record_that_places_a_file_elsewhere_is_not_followed(world: World, two: tuple[Path, Path]) -> None:
     """Whoever can push to the branch must not make another's token read for them."""
     world.hub.create("acme/secrets")
@@ -715,6 +738,7 @@ def test_a_record_that_places_a_file_elsewhere_is_not_followed(world: World, two
     assert not [call for call in world.hub.calls if "secrets" in call.path]
 
 
+@pytest.mark.slow
 def test_the_bytes_at_github_are_the_bytes_that_were_given(world: World, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, files={"big.bin": os.urandom(3 << 20)})
     world.put(wheel)
@@ -751,6 +775,7 @@ def test_a_release_on_an_old_tip_is_found_though_a_hundred_are_newer(
     assert world.uploads() == sent
 
 
+@pytest.mark.slow
 def test_a_release_that_github_left_a_draft_is_published_again(world: World, two: tuple[Path, Path]) -> None:
     """People have seen it: 200, and the answer itself says that it is a draft still."""
     world.hub.fault("PATCH .*/releases", "draft", times=99)
@@ -764,12 +789,14 @@ def test_a_release_that_github_left_a_draft_is_published_again(world: World, two
     world.check(*two)
 
 
+@pytest.mark.slow
 def test_a_draft_that_is_not_known_everywhere_yet_is_filled_a_moment_later(world: World, two: tuple[Path, Path]) -> None:
     world.hub.fault("POST .*/assets", "404", times=2)
     world.put(*two)
     world.check(*two)
 
 
+@pytest.mark.slow
 def test_the_same_bytes_under_another_spelling_are_not_sent_again(world: World, tmp_path: Path) -> None:
     sdist = make_sdist(tmp_path, "my-proj")
     other = sdist.with_name("my-proj-1.0.tar.gz")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # Bad weather.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", first(3, ["starter", "502", "lose", "drop", "short"]))
 @pytest.mark.parametrize("immutable", first(1, [True, False]))
 def test_an_upload_that_failed_is_sent_again_or_found(
@@ -53,6 +54,7 @@ def test_a_call_that_failed_is_made_again_or_found_done(world: World, two: tuple
     assert world.uploads() == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "where", first(1, [r"POST .*receive-pack$", r"POST .*/releases$", r"POST .*/assets$", r"PATCH .*/releases/\d+$"])
 )
@@ -68,6 +70,7 @@ def test_a_failure_that_lasts_is_told_and_the_same_command_goes_on(world: World,
     assert world.drafts == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("old", [False, True])
 def test_an_upload_that_somebody_else_has_begun(
     world: World, two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, *, old: bool
@@ -88,6 +91,7 @@ def test_an_upload_that_somebody_else_has_begun(
     assert (left in draft.assets) is not old
 
 
+@pytest.mark.slow
 def test_a_file_that_changes_while_it_is_sent_is_not_published(world: World, two: tuple[Path, Path]) -> None:
     data = two[0].read_bytes()
     opened: list[bytes] = []
@@ -106,6 +110,7 @@ def test_a_file_that_changes_while_it_is_sent_is_not_published(world: World, two
     world.check(*two)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", first(1, [-1, 1]))
 def test_a_file_that_grows_or_shrinks_while_it_is_sent_is_not_published(
     world: World, two: tuple[Path, Path], change: int
@@ -125,6 +130,7 @@ def test_a_file_that_grows_or_shrinks_while_it_is_sent_is_not_published(
         assert verify(repository).ok
 
 
+@pytest.mark.slow
 def test_where_github_tells_no_digests(world: World, two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """What was sent counts, as hashed on its way; and what cannot be known for ours is sent again."""
     world.repo.digests = False
@@ -144,6 +150,7 @@ def test_where_github_tells_no_digests(world: World, two: tuple[Path, Path], mon
         assert [each.kind for each in verify(repository).problems] == ["other-bytes"]
 
 
+@pytest.mark.slow
 def test_a_token_that_is_revoked_on_the_way(world: World, two: tuple[Path, Path]) -> None:
     world.hub.before(r"PATCH .*/releases/", lambda: world.hub.revoke(world.token))
     with pytest.raises(NotAllowedError, match="does not know the token") as caught:
@@ -157,6 +164,7 @@ def test_a_token_that_is_revoked_on_the_way(world: World, two: tuple[Path, Path]
     assert (world.uploads(), world.drafts) == (2, [])
 
 
+@pytest.mark.slow
 def test_a_token_that_may_only_read_leaves_nothing_behind(world: World, two: tuple[Path, Path]) -> None:
     world.had(make_wheel(two[0].parent, "other"))
     reader = world.hub.token("bob", {world.repo.slug: "read"})
@@ -166,6 +174,7 @@ def test_a_token_that_may_only_read_leaves_nothing_behind(world: World, two: tup
     assert len(world.repo.releases) == 1
 
 
+@pytest.mark.slow
 def test_a_repository_that_was_renamed_takes_a_publish(world: World, two: tuple[Path, Path]) -> None:
     world.had(two[0])
     world.repo.rename("acme/renamed")
@@ -177,6 +186,7 @@ def test_a_repository_that_was_renamed_takes_a_publish(world: World, two: tuple[
 # GitHub's limits.
 
 
+@pytest.mark.slow
 def test_secondary_limits_are_waited_for_and_told(world: World, two: tuple[Path, Path]) -> None:
     for where in (r"GET .*/releases$", r"POST .*/graphql$", r"POST .*/releases$", r"POST .*/assets$", r"PATCH "):
         world.hub.fault(where, "secondary:30")
@@ -187,6 +197,7 @@ def test_secondary_limits_are_waited_for_and_told(world: World, two: tuple[Path,
     assert all(seconds <= 31 and "secondary" in reason for reason, seconds in world.waits)
 
 
+@pytest.mark.slow
 def test_a_wait_that_is_too_long_is_an_error_and_the_same_command_goes_on_later(world: World, two: tuple[Path, Path]) -> None:
     world.hub.fault(r"PATCH ", "secondary:600")
     with pytest.raises(QuotaError) as caught:
@@ -198,6 +209,7 @@ def test_a_wait_that_is_too_long_is_an_error_and_the_same_command_goes_on_later(
     assert world.uploads() == 2
 
 
+@pytest.mark.slow
 def test_an_actions_token_whose_hour_is_used_up_waits_for_the_next(world: World, two: tuple[Path, Path]) -> None:
     world.had(make_wheel(two[0].parent, "other"))
     token = world.hub.token("github-actions[bot]", {world.repo.slug: "write"}, kind="actions")
@@ -208,6 +220,7 @@ def test_an_actions_token_whose_hour_is_used_up_waits_for_the_next(world: World,
     assert all("this hour" in reason and seconds <= 3601 for reason, seconds in world.waits)
 
 
+@pytest.mark.slow
 def test_content_creation_stays_within_the_limits(world: World, tmp_path: Path) -> None:
     """Ninety files are more than GitHub takes in a minute: the last ones wait."""
     world.put(*(make_wheel(tmp_path, "demo", "1.0", build=str(number)) for number in range(90)))
@@ -258,6 +271,7 @@ def test_a_rival_that_publishes_another_file_of_the_version_meanwhile(
         assert verify(repository).ok
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("immutable", first(1, [True, False]))
 def test_publishers_of_the_same_files_at_once(
     world: World, two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, *, immutable: bool

@@ -269,6 +269,7 @@ def _one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(release_publishing, "UPLOADS", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("state", "fault"), CASES)
 def test_a_fault_leaves_the_state_that_the_table_names_and_its_first_remedy_repairs_it(
     world: World, two: tuple[Path, Path], state: ReleaseState, fault: str

@@ -171,6 +171,7 @@ def test_a_change_is_one_commit_that_says_who_and_what(place: Place) -> None:
     assert branch.snapshot().project("demo").files[0].filename == WHEEL  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_a_later_commit_stands_on_the_first(place: Place) -> None:
     branch = place.open()
     first = branch.commit(add(new()), WHY).commit
@@ -186,6 +187,7 @@ def test_a_later_commit_stands_on_the_first(place: Place) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_path_goes_where_a_change_takes_it_away(place: Place) -> None:
     branch = place.open()
     branch.commit(add(new(), new(SDIST, B)), WHY)
@@ -198,6 +200,7 @@ def test_a_path_goes_where_a_change_takes_it_away(place: Place) -> None:
     assert release.removed == {SDIST: B}
 
 
+@pytest.mark.slow
 def test_bytes_arrive_as_they_are(place: Place) -> None:
     data = bytes(range(256)) * 3000 + b"\r\n\n"
     file = add(new()).files[0]
@@ -205,6 +208,7 @@ def test_bytes_arrive_as_they_are(place: Place) -> None:
     assert place.open("another").snapshot().metadata("demo", "1.0", WHEEL) == data
 
 
+@pytest.mark.slow
 def test_who_finds_a_newer_tip_applies_the_change_again(place: Place) -> None:
     branch, rival = place.open(), place.open("rival")
     rival.commit(add(new("first-1.0.tar.gz", A, "1.0", "first")), WHY)  # which this clone does not know of yet
@@ -218,6 +222,7 @@ def test_who_finds_a_newer_tip_applies_the_change_again(place: Place) -> None:
     assert len(place.log("%H")) == 4
 
 
+@pytest.mark.slow
 def test_of_two_first_commits_one_stands_on_the_other(place: Place) -> None:
     branch, rival = place.open(), place.open("rival")
     branch.commit(Raced(number(1), lambda: rival.commit(number(2), WHY)), WHY)
@@ -225,6 +230,7 @@ def test_of_two_first_commits_one_stands_on_the_other(place: Place) -> None:
     assert len(place.log("%H")) == 2
 
 
+@pytest.mark.slow
 def test_a_conflict_that_a_rival_made_is_found_on_the_newer_tip(place: Place) -> None:
     branch, rival = place.open(), place.open("rival")
     with pytest.raises(ConflictError):
@@ -232,6 +238,7 @@ def test_a_conflict_that_a_rival_made_is_found_on_the_newer_tip(place: Place) ->
     assert len(place.log("%H")) == 1
 
 
+@pytest.mark.slow
 def test_an_outcome_without_edits_makes_no_commit(place: Place) -> None:
     branch, rival = place.open(), place.open("rival")
     tip = branch.commit(add(new()), WHY).commit
@@ -243,6 +250,7 @@ def test_an_outcome_without_edits_makes_no_commit(place: Place) -> None:
     assert len(place.log("%H")) == 2
 
 
+@pytest.mark.slow
 def test_indexes_do_not_touch_each_other(place: Place) -> None:
     main, staging = place.open(), place.open(index="staging")
     main.commit(add(new()), WHY)
@@ -255,6 +263,7 @@ def test_indexes_do_not_touch_each_other(place: Place) -> None:
     assert main.snapshot().project("demo").files[0].sha256 == A  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_an_index_begins_once(place: Place) -> None:
     branch, rival = place.open(), place.open("rival")
     assert branch.begin("ada") == branch.tip()
@@ -283,6 +292,7 @@ def test_writers_at_the_same_time_lose_nothing(place: Place) -> None:
 # Where a push is not allowed.
 
 
+@pytest.mark.slow
 def test_what_git_may_not_push_goes_by_the_api(hub: Hub, repo: Repo, token: str, tmp_path: Path) -> None:
     with clone(hub, tmp_path / "a", token) as branch:
         branch.fetch()
@@ -299,6 +309,7 @@ def test_what_git_may_not_push_goes_by_the_api(hub: Hub, repo: Repo, token: str,
     assert len(git(repo.git_dir, "rev-list", "wharf/main").split()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["git", "auto", "api"])
 def test_a_branch_that_takes_nothing_from_anybody_is_told(
     hub: Hub, repo: Repo, token: str, tmp_path: Path, way: CommitWay
@@ -312,6 +323,7 @@ def test_a_branch_that_takes_nothing_from_anybody_is_told(
         assert branch.snapshot().names() == ("demo",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["git", "auto", "api"])
 def test_a_first_commit_that_the_rules_forbid_is_told_at_once(
     hub: Hub, repo: Repo, token: str, tmp_path: Path, way: CommitWay
@@ -324,6 +336,7 @@ def test_a_first_commit_that_the_rules_forbid_is_told_at_once(
     assert hub.count("git") + hub.count("api") < 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["git", "auto", "api"])
 def test_a_token_that_may_only_read_is_told(hub: Hub, repo: Repo, token: str, tmp_path: Path, way: CommitWay) -> None:
     with clone(hub, tmp_path / "a", token) as branch:
@@ -340,6 +353,7 @@ def test_a_token_that_may_only_read_is_told(hub: Hub, repo: Repo, token: str, tm
             fresh.begin("bob")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["git", "auto", "api"])
 def test_an_archived_repository_is_told(hub: Hub, repo: Repo, token: str, tmp_path: Path, way: CommitWay) -> None:
     with clone(hub, tmp_path / "a", token, way=way) as branch:
@@ -369,6 +383,7 @@ def test_an_empty_repository_is_not_given_an_index_for_a_default_branch(hub: Hub
     assert git(repo.git_dir, "for-each-ref") == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["git", "api"])
 def test_a_branch_that_stands_in_the_way_is_told(hub: Hub, repo: Repo, token: str, tmp_path: Path, way: CommitWay) -> None:
     git(repo.git_dir, "update-ref", "refs/heads/wharf", "main")
@@ -384,6 +399,7 @@ def test_a_branch_that_stands_in_the_way_is_told(hub: Hub, repo: Repo, token: st
         assert branch.begin("ada")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["git", "api"])
 def test_a_renamed_repository_is_followed_and_told(hub: Hub, repo: Repo, token: str, tmp_path: Path, way: CommitWay) -> None:
     told: list[str] = []
@@ -404,6 +420,7 @@ def test_a_renamed_repository_is_followed_and_told(hub: Hub, repo: Repo, token: 
     assert all(call.path.startswith(("/acme/pkgs", "/api/v3/repos/acme/pkgs")) for call in moved)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["git", "api"])
 def test_a_repository_that_is_gone_is_told_and_its_clone_stays(
     hub: Hub, repo: Repo, token: str, tmp_path: Path, way: CommitWay
@@ -419,6 +436,7 @@ def test_a_repository_that_is_gone_is_told_and_its_clone_stays(
         assert branch.snapshot().names() == ("demo",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "error", "hint"),
     [("wrong", NotAllowedError, "make a new one"), ("none", NotFoundError, "WHARF_TOKEN"),
@@ -444,6 +462,7 @@ def test_a_token_that_does_not_do_is_told(
         assert branch.snapshot().names() == ()
 
 
+@pytest.mark.slow
 def test_a_public_repository_is_read_without_a_token(hub: Hub, tmp_path: Path) -> None:
     repo = hub.create("acme/open", private=False)
     token = hub.token("alice", {repo.slug: "write"})
@@ -467,6 +486,7 @@ def test_no_proxy_comes_between_git_and_a_loopback_address(
         assert branch.commit(add(new()), WHY).commit is not None
 
 
+@pytest.mark.slow
 def test_all_indexes_are_read_in_the_clone_that_was_made_again(hub: Hub, repo: Repo, token: str, tmp_path: Path) -> None:
     with clone(hub, tmp_path / "a", token, depth="whole") as branch:
         branch.fetch()

@@ -57,6 +57,7 @@ class Beside:
         return dataclasses.replace(self.change.apply(records), beside=self.commits())
 
 
+@pytest.mark.slow
 def test_a_removed_index_comes_back_as_it_was(place: Place) -> None:
     branch = filled(place)
     before, commit = refs(place), tip(branch)
@@ -76,6 +77,7 @@ def test_a_removed_index_comes_back_as_it_was(place: Place) -> None:
     assert branch.snapshot().names() == ("demo", "p1")
 
 
+@pytest.mark.slow
 def test_the_name_of_a_removed_index_is_nobody_elses(place: Place) -> None:
     branch, other = filled(place), place.open("another", index="staging")
     commit = tip(branch)
@@ -88,6 +90,7 @@ def test_the_name_of_a_removed_index_is_nobody_elses(place: Place) -> None:
     assert refs(place) == {f"{REMOVED}staging": commit}
 
 
+@pytest.mark.slow
 def test_a_publish_that_meets_a_removal_fails_and_makes_nothing(place: Place) -> None:
     branch, rival = filled(place), place.open("rival", index="staging")
     commit = tip(branch)
@@ -96,6 +99,7 @@ def test_a_publish_that_meets_a_removal_fails_and_makes_nothing(place: Place) ->
     assert refs(place) == {f"{REMOVED}staging": commit}
 
 
+@pytest.mark.slow
 def test_a_removal_that_meets_a_publish_does_nothing(place: Place) -> None:
     branch, rival = filled(place), place.open("rival", index="staging")
     commit = tip(branch)
@@ -107,6 +111,7 @@ def test_a_removal_that_meets_a_publish_does_nothing(place: Place) -> None:
     assert refs(place) == {f"{REMOVED}staging": later}
 
 
+@pytest.mark.slow
 def test_of_two_who_remove_or_restore_one_does(place: Place) -> None:
     branch, rival = filled(place), place.open("rival", index="staging")
     commit = tip(branch)
@@ -119,6 +124,7 @@ def test_of_two_who_remove_or_restore_one_does(place: Place) -> None:
     assert refs(place) == {f"{BRANCHES}staging": commit}
 
 
+@pytest.mark.slow
 def test_another_removed_index_of_the_same_name_is_not_overwritten(place: Place) -> None:
     branch, main = filled(place), filled(place, "main")
     main.commit(number(1), WHY)
@@ -128,6 +134,7 @@ def test_another_removed_index_of_the_same_name_is_not_overwritten(place: Place)
     assert refs(place) == before
 
 
+@pytest.mark.slow
 def test_what_was_decided_from_another_index_is_decided_again_if_that_moved(place: Place) -> None:
     branch, main = filled(place), filled(place, "main")
     old, commit = tip(main), tip(branch)
@@ -148,6 +155,7 @@ def test_what_was_decided_from_another_index_is_decided_again_if_that_moved(plac
     assert refs(place) == {f"{BRANCHES}main": new_tip, f"{REMOVED}staging": branch.sibling("staging", removed=True).tip()}
 
 
+@pytest.mark.slow
 def test_a_change_that_was_decided_from_a_removed_index_is_decided_again(place: Place) -> None:
     filled(place, "main")
     branch, base = filled(place), place.open("rival")
@@ -164,6 +172,7 @@ def test_a_change_that_was_decided_from_a_removed_index_is_decided_again(place: 
     assert change.tries == 2
 
 
+@pytest.mark.slow
 def test_siblings_are_read_by_one_git(place: Place) -> None:
     branch = filled(place)
     filled(place, "main")
@@ -177,6 +186,7 @@ def test_siblings_are_read_by_one_git(place: Place) -> None:
     assert branch._objects._process is None
 
 
+@pytest.mark.slow
 def test_the_settings_of_all_indexes_are_read_at_once_and_a_broken_one_is_named(place: Place) -> None:
     branch = filled(place)
     filled(place, "main")
@@ -198,6 +208,7 @@ def test_the_settings_of_all_indexes_are_read_at_once_and_a_broken_one_is_named(
 # On GitHub alone.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", first(1, ["lose", "drop", "503"]))
 def test_a_removal_whose_answer_is_lost_is_looked_up(hub: Hub, repo: Repo, token: str, tmp_path: Path, fault: str) -> None:
     with clone(hub, tmp_path / "a", token, index="staging") as branch:
@@ -211,6 +222,7 @@ def test_a_removal_whose_answer_is_lost_is_looked_up(hub: Hub, repo: Repo, token
     assert git(repo.git_dir, "rev-parse", "wharf/staging").strip() == commit
 
 
+@pytest.mark.slow
 def test_another_clone_learns_of_a_removal(hub: Hub, repo: Repo, token: str, tmp_path: Path) -> None:
     with clone(hub, tmp_path / "a", token) as main, clone(hub, tmp_path / "b", token, index="staging") as staging:
         main.fetch()

@@ -183,6 +183,7 @@ def test_a_token_of_a_person_stays_what_it_is() -> None:
     assert not source.refused(source.token())
 
 
+@pytest.mark.slow
 @given(
     life=st.floats(1, 7200),
     steps=st.lists(st.tuples(st.floats(0, 4000), st.sampled_from(["ask", "refuse", "fail", "mend"])), max_size=40),

@@ -235,6 +235,7 @@ def _replaced(value: Any, path: tuple[Any, ...], new: object, *, gone: bool) -> 
     return copy
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_an_odd_answer_is_an_error_of_ours_or_none(data: st.DataObject) -> None:
@@ -363,6 +364,7 @@ def test_a_list_is_read_page_by_page_and_no_further_than_allowed(ada: Person) ->
     assert ada.hub.calls[1].path == f"/api/v3/repositories/{ada.repo.id}/releases"
 
 
+@pytest.mark.slow
 def test_a_list_of_large_items_is_read_in_smaller_pages(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     sizes = [10] * 100 + [3000] * 60 + [10] * 20
     _fill(ada, ["x" * size for size in sizes])
@@ -460,6 +462,7 @@ def test_a_renamed_repository_is_followed_by_named_calls(ada: Person) -> None:  
     assert [call.path for call in ada.hub.calls] == [f"/api/v3/repos/acme/other/releases/{found.id}"]
 
 
+@pytest.mark.slow
 def test_many_threads_share_one_requester(ada: Person) -> None:  # noqa: F811
     """Each gets its own answer."""
     rest = ada.github.rest

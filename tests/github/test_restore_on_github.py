@@ -37,6 +37,7 @@ def back_to(world: World, commit: str, *projects: str, token: str | None = None,
         return restore(repository, parse_moment(commit), projects, dry_run=dry_run)
 
 
+@pytest.mark.slow
 def test_files_come_back_with_the_assets_that_they_had(world: World, two: tuple[Path, Path]) -> None:
     world.put(*two)
     then, was = tip(world), world.record()
@@ -55,6 +56,7 @@ def test_files_come_back_with_the_assets_that_they_had(world: World, two: tuple[
     assert back_to(world, then).commit is None
 
 
+@pytest.mark.slow
 def test_assets_that_are_gone_or_others_are_named_and_left_out(world: World, two: tuple[Path, Path]) -> None:
     world.put(*two, make_wheel(world.root, "other"))
     then = tip(world)
@@ -67,6 +69,7 @@ def test_assets_that_are_gone_or_others_are_named_and_left_out(world: World, two
     assert [file.filename for file in world.record().files] == [two[1].name]
 
 
+@pytest.mark.slow
 def test_what_was_removed_for_ever_stays_away_though_an_immutable_release_keeps_it(
     world: World, two: tuple[Path, Path]
 ) -> None:
@@ -80,6 +83,7 @@ def test_what_was_removed_for_ever_stays_away_though_an_immutable_release_keeps_
     assert done.commit is None
 
 
+@pytest.mark.slow
 def test_a_file_that_was_published_again_keeps_the_asset_of_today(world: World, two: tuple[Path, Path]) -> None:
     world.put(two[0])
     then, old = tip(world), world.record().files[0]
@@ -93,6 +97,7 @@ def test_a_file_that_was_published_again_keeps_the_asset_of_today(world: World, 
     assert (file.location, file.upload_time) == (now.location, old.upload_time)
 
 
+@pytest.mark.slow
 def test_whoever_may_not_write_all_projects_restores_none(world: World, two: tuple[Path, Path]) -> None:
     world.put(*two, make_wheel(world.root, "other"))
     then = tip(world)
@@ -107,6 +112,7 @@ def test_whoever_may_not_write_all_projects_restores_none(world: World, two: tup
     assert tip(world) == before
 
 
+@pytest.mark.slow
 def test_a_publisher_that_is_quicker_is_met_by_the_same_restoration(world: World, two: tuple[Path, Path]) -> None:
     world.put(two[0])
     then = tip(world)
@@ -119,6 +125,7 @@ def test_a_publisher_that_is_quicker_is_met_by_the_same_restoration(world: World
     assert world.record(project="late").files == ()
 
 
+@pytest.mark.slow
 def test_an_asset_that_is_deleted_at_this_moment_is_told(world: World, two: tuple[Path, Path]) -> None:
     world.put(*two)
     then = tip(world)
@@ -133,6 +140,7 @@ def test_an_asset_that_is_deleted_at_this_moment_is_told(world: World, two: tupl
         back_to(world, then)
 
 
+@pytest.mark.slow
 def test_few_fetches_bring_all_that_is_read(world: World, two: tuple[Path, Path]) -> None:
     world.put(*two, *(make_wheel(world.root, f"p{number}") for number in range(12)))
     then = tip(world)

@@ -76,6 +76,7 @@ def put(sessions: SessionDrafts, session: UploadSession, path: Path, number: int
     return file
 
 
+@pytest.mark.slow
 def test_a_session_is_a_draft_which_another_server_finds(begun: World, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path / "dist")
     with replica(begun) as one, replica(begun, "two") as two:
@@ -283,6 +284,7 @@ def test_a_change_that_refuses_leaves_the_others(begun: World) -> None:
         assert not [call for call in begun.hub.calls if call.method == "PATCH"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("published_before", [False, True])
 @pytest.mark.parametrize("immutable", [False, True])
 def test_a_session_is_published_without_sending_its_files_again(
@@ -333,6 +335,7 @@ def test_a_session_is_published_without_sending_its_files_again(
         other.create(wanted())
 
 
+@pytest.mark.slow
 def test_a_publish_that_is_refused_leaves_a_session_that_can_be_changed(begun: World, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path / "dist")
     with replica(begun) as sessions:
@@ -365,6 +368,7 @@ def test_who_died_publishing_is_followed_by_another_server(begun: World) -> None
         assert begun.drafts == []
 
 
+@pytest.mark.slow
 def test_a_write_that_comes_after_the_publish_does_not_take_the_mark(begun: World, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path / "dist")
     with begun.open(machine="one") as repository, replica(begun, "two") as other:
@@ -408,6 +412,7 @@ def test_a_draft_that_a_person_deletes_is_the_end_of_the_session(begun: World, t
         assert sessions.get(session.id) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("digested", [True, False])
 def test_an_upload_that_left_a_name_without_bytes_is_made_again(begun: World, tmp_path: Path, *, digested: bool) -> None:
     wheel = make_wheel(tmp_path / "dist", version="1!2.0+cpu")
@@ -449,6 +454,7 @@ def test_a_text_that_is_copied_into_another_draft_is_another_session(begun: Worl
         assert own.id == session.id
 
 
+@pytest.mark.slow
 def test_a_file_is_as_github_says(begun: World, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path / "dist")
     with replica(begun) as sessions:
@@ -469,6 +475,7 @@ def test_a_file_is_as_github_says(begun: World, tmp_path: Path) -> None:
         assert found.files[wheel.name].state == PENDING
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("completed", [True, False])
 def test_a_thousand_files_fit_into_the_text(begun: World, *, completed: bool) -> None:
     def digest(kind: str, number: int) -> str:
@@ -496,6 +503,7 @@ def test_more_than_the_text_of_a_release_takes_is_said() -> None:
         session_text(session, [])
 
 
+@pytest.mark.slow
 def test_no_text_is_unpacked_without_a_bound(begun: World) -> None:
     bomb = base64.b64encode(zlib.compress(b" " * (64 << 20), 9)).decode()
     draft = foreign(begun, "demo-1.0", draft=True)

@@ -104,6 +104,7 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
     return make_wheel(tmp_path / "dist"), make_sdist(tmp_path / "dist")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["by git", "immutable, by the API, with metadata"])
 def test_a_session_ends_as_a_publish_does(world: World, pair: tuple[Path, Path], kind: str) -> None:
     mine, other = prepared(world, kind), prepared(world, [*KINDS][1 if kind == "by git" else 2])
@@ -143,6 +144,7 @@ def killed_and_taken_up(
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "after"), [(4, True), (11, False), (18, True), (21, True), (22, False)])
 def test_another_server_takes_up_what_a_killed_one_left(
     world: World, pair: tuple[Path, Path], step: int, monkeypatch: pytest.MonkeyPatch, *, after: bool
@@ -168,6 +170,7 @@ def test_another_server_takes_up_whatever_a_killed_one_left(
     pytest.fail("a release took more requests than are killed here")
 
 
+@pytest.mark.slow
 def test_a_release_that_no_index_names_is_not_published(
     world: World, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +210,7 @@ def test_a_release_that_no_index_names_is_not_published(
 PUBLISHING = (r"GET .*/assets", r"PATCH .*", r"POST .*graphql", r"POST .*git-receive-pack")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", PUBLISHING)
 def test_two_servers_that_publish_one_session_at_once(world: World, pair: tuple[Path, Path], where: str) -> None:
     """Whoever comes second, at whichever moment, finds the work done, or does it once more."""
@@ -232,6 +236,7 @@ def test_two_servers_that_publish_one_session_at_once(world: World, pair: tuple[
         assert verify(repository).ok
 
 
+@pytest.mark.slow
 def test_an_ordinary_publish_leaves_a_session_alone(world: World, pair: tuple[Path, Path]) -> None:
     mine = prepared(world, "by git")
     with mine.open(machine="one") as repository:

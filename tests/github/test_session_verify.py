@@ -29,6 +29,7 @@ def leftovers(world: World, *, repair: bool = False) -> list[Finding]:
     return [*found.leftovers]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("publishing", [False, True], ids=["open", "with the mark of a publish"])
 def test_a_live_session_is_no_draft_that_a_publish_left(begun: World, tmp_path: Path, *, publishing: bool) -> None:
     with replica(begun) as sessions:
@@ -49,6 +50,7 @@ def test_a_live_session_is_no_draft_that_a_publish_left(begun: World, tmp_path: 
     assert (begun.drafts, leftovers(begun)) == ([], [])
 
 
+@pytest.mark.slow
 def test_one_that_another_server_publishes_stays(begun: World) -> None:
     with replica(begun) as sessions:
         session = sessions.create(wanted(now=datetime.fromtimestamp(begun.hub.clock.now(), UTC)))
@@ -59,6 +61,7 @@ def test_one_that_another_server_publishes_stays(begun: World) -> None:
         assert [each.repaired for each in leftovers(begun, repair=True)] == [True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("said", "goes"), [("1 nonsense", True), ("2 of a later version", False)])
 def test_a_text_that_cannot_be_read_is_told(begun: World, said: str, *, goes: bool) -> None:
     draft = foreign(begun, "demo-1.0", draft=True)

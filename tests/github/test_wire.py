@@ -361,6 +361,7 @@ def test_a_limit_that_never_ends_is_not_waited_for_without_end() -> None:
     assert len(again.seen) < 10
 
 
+@pytest.mark.slow
 def test_many_changes_are_paced_so_that_github_never_has_to_refuse(ada: Person) -> None:
     for number in range(85):
         ada.github.call("POST", "{repo}/git/blobs", body={"content": str(number), "encoding": "utf-8"})

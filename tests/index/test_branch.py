@@ -139,6 +139,7 @@ def test_many_threads_lose_nothing(branch: Branch, tmp_path: Path) -> None:
     assert git(tmp_path, "rev-list", "--count", "--no-merges", "wharf/main") == "12"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["refs/heads/wharf/main.lock", "HEAD.lock", "logs/HEAD.lock", "packed-refs.lock"])
 def test_a_lock_that_a_dead_process_left_is_broken_once_it_is_old(branch: Branch, tmp_path: Path, name: str) -> None:
     branch.commit(add(new()), WHY)
@@ -161,6 +162,7 @@ def damage(tmp_path: Path, name: str) -> None:
     loose.write_bytes(b"")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize(
     "name", ["wharf/main", "wharf/main^{tree}", "wharf/main:projects", "wharf/main:projects/de", "wharf/main:wharf.toml"]
@@ -178,6 +180,7 @@ def test_damage_is_never_taken_for_absence(tmp_path: Path, name: str) -> None:
             branch.commit(add(new(SDIST, B)), WHY)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("left", [b"", b"garbage\n", b"0" * 40 + b"\n", b"1" * 40 + b"\n", None])
 def test_a_lost_ref_is_not_an_empty_index(branch: Branch, tmp_path: Path, left: bytes | None) -> None:
@@ -358,6 +361,7 @@ def test_a_long_log_is_cut_to_its_last_moves(branch: Branch, tmp_path: Path, mon
     assert lock.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("merged", "left"), [(20, [2]), (0, [2, 3, 4])], ids=["here", "here and by git"])
 def test_many_packs_become_few_and_a_large_one_is_left_alone(
     branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, merged: int, left: list[int]

@@ -97,6 +97,7 @@ _moves = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(_moves)
 def test_no_order_of_changes_ever_gives_a_name_other_bytes(moves: list[tuple[str, str, str]]) -> None:
     tip = Tip()

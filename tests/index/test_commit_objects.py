@@ -88,6 +88,7 @@ def made(git_dir: Path, objects: GitObjects, tip: str | None, edits: Mapping[str
     return found[-1].id
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rounds=st.lists(EDITS.map(apart), min_size=1, max_size=4))
 def test_commits_are_those_of_git(

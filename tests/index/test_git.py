@@ -47,6 +47,7 @@ def test_a_missing_git_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         branch.create(tmp_path / "scratch")
 
 
+@pytest.mark.slow
 def test_the_beginning_of_what_git_prints_takes_no_more_memory_than_that(branch: Branch, tmp_path: Path) -> None:
     large = git(tmp_path, "hash-object", "-w", "--stdin", data=bytes(20 << 20))
     program = Git(branch.git_dir)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 def test_a_large_object_does_not_fill_the_memory(branch: Branch, tmp_path: Path) -> None:
     branch.commit(add(new()), WHY)
     edit_by_hand(tmp_path, "projects/de/demo/1.0/release.json", b" " * (9 << 20))

@@ -170,6 +170,7 @@ def test_a_lock_that_another_writer_broke_meanwhile_is_no_lock(
     assert other[1] in git(tmp_path, "rev-list", "wharf/main").split()
 
 
+@pytest.mark.slow
 def test_an_old_lock_of_a_process_that_lives_is_not_broken(
     branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

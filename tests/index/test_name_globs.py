@@ -32,6 +32,7 @@ def test_a_glob_is_within_others_if_that_is_sure(glob: str, globs: tuple[str, ..
     assert name_globs.is_within(glob, globs) is within
 
 
+@pytest.mark.slow
 @given(PIECES, st.lists(PIECES, min_size=1, max_size=3).map(tuple), st.text("ab-", min_size=1, max_size=6))
 def test_what_matches_a_glob_that_is_within_others_matches_them(glob: str, globs: tuple[str, ...], name: str) -> None:
     if name_globs.is_within(glob, globs) and name_globs.matches((glob,), name):

@@ -31,6 +31,7 @@ def leaving(branch: Branch) -> tuple[str, str]:
     return str(first), str(last)
 
 
+@pytest.mark.slow
 def test_a_message_and_lines_of_any_length_take_little_memory(branch: Branch, tmp_path: Path) -> None:
     first, last = leaving(branch)
     message = b"remove demo 1.0\n" + b"a" * (10 << 20) + b"\nb" * (1 << 17) + b"\n\nWharf-Actor: eve\n"

@@ -338,6 +338,7 @@ def _walk(rules: Policy, files: list[Some]) -> Iterator[datetime]:
     yield from sorted({each + step * timedelta.resolution for each, step in itertools.product(moments, (-1, 0, 1))})
 
 
+@pytest.mark.slow
 @given(POLICIES, STATUSES, FILES)
 def test_a_verdict_is_that_of_the_plain_model_until_the_moment_that_it_tells(
     rules: Policy, status: Status, files: list[Some]
@@ -363,6 +364,7 @@ def test_a_verdict_is_that_of_the_plain_model_until_the_moment_that_it_tells(
         assert [(each.filename, each.rule) for each in after.hidden] != [(each.filename, each.rule) for each in verdict.hidden]
 
 
+@pytest.mark.slow
 @given(POLICIES, STATUSES, FILES, st.data())
 def test_another_rule_never_shows_more_and_another_exception_never_less(
     rules: Policy, status: Status, files: list[Some], data: st.DataObject

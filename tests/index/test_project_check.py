@@ -7,6 +7,7 @@ import hashlib
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,6 +79,7 @@ def checked(before: Files | None, after: Files) -> CheckFindings:
     return findings
 
 
+@pytest.mark.slow
 @given(changes, changes)
 def test_whatever_changes_write_passes_alone_and_compared_with_any_state_before(first: list[Any], then: list[Any]) -> None:
     tip = Tip()
@@ -120,6 +122,7 @@ def tampered(files: Files, draw: st.DataObject) -> Files:
     return {path: data for path, data in {**files, RECORD: record.canonical(document)}.items() if path != gone}
 
 
+@pytest.mark.slow
 @given(changes, st.data())
 def test_each_way_to_take_a_name_away_is_an_error(some: list[Any], draw: st.DataObject) -> None:
     tip = Tip()
@@ -137,6 +140,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_a_record_of_any_shape_ends_in_findings_and_never_in_a_fault(draw: st.DataObject) -> None:
     tip = Tip()

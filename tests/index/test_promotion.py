@@ -107,6 +107,7 @@ _any_files = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(_any_files, _any_files, st.sets(st.sampled_from([WHEEL, SDIST, OTHER_WHEEL])))
 def test_a_promotion_is_idempotent_and_leaves_everything_else(there: list[File], come: list[File], gone: set[str]) -> None:
     tip = Tip()

@@ -88,6 +88,7 @@ _releases = st.builds(
 ).map(_apart)
 
 
+@pytest.mark.slow
 @given(_releases)
 def test_a_release_survives_its_record_with_every_key_it_came_with(release: Release) -> None:
     data = record.render(release)

@@ -125,6 +125,7 @@ def test_a_git_that_dies_while_it_moves_a_ref_leaves_one_commit_and_takes_the_ne
     assert git(tmp_path, "fsck", "--full", "--no-dangling") == ""
 
 
+@pytest.mark.slow
 def test_two_writers_by_turns_while_git_tidies_up(branch: Branch, tmp_path: Path) -> None:
     """Each has its own git; each reads what the other one wrote into packs that are merged meanwhile."""
     with Branch(tmp_path / "index.git", "main") as other:
@@ -152,6 +153,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.slow
 def test_they_end_when_whoever_started_them_is_killed(branch: Branch) -> None:
     command = [sys.executable, "-c", SERVER, str(branch.git_dir)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as server:

@@ -227,6 +227,7 @@ _moves = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(before=_moves, after=_moves)
 def test_whatever_happened_the_past_comes_back_and_a_name_keeps_its_bytes(
     before: list[tuple[str, tuple[str, str]]], after: list[tuple[str, tuple[str, str]]]

@@ -125,6 +125,7 @@ def test_the_rules_are_said_in_words() -> None:
 _VERSIONS = st.from_regex(r"[0-9](\.[0-9])?(a[0-9])?(\.dev[0-9])?", fullmatch=True)
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(_VERSIONS, st.floats(0, 20), max_size=9),
     st.one_of(st.none(), st.integers(1, 5)),

@@ -44,6 +44,7 @@ def test_the_folder_of_a_large_project_that_was_read_last_has_weight(branch: Bra
     assert weights[2] < weights[1]
 
 
+@pytest.mark.slow
 def test_a_record_that_does_not_parse_is_reported_by_name_and_left_out(
     branch: Branch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -76,6 +76,7 @@ def test_what_is_not_understood_is_named_and_never_guessed(text: str, named: str
     assert caught.value.hint
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.from_regex(r"[a-z*?]{1,4}", fullmatch=True), min_size=1, max_size=3), max_size=4), st.data())
 def test_any_routes_are_the_first_of_their_globs(names: list[list[str]], data: st.DataObject) -> None:
     settings = UpstreamSettings(routes=tuple(Route(tuple(globs), (str(at),)) for at, globs in enumerate(names)))

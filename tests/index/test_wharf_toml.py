@@ -71,6 +71,7 @@ def test_reserved_names(globs: list[str], name: str, is_reserved: bool) -> None:
     assert found.reserves(name) is is_reserved
 
 
+@pytest.mark.slow
 @given(st.lists(st.from_regex(r"[A-Za-z0-9._*?\[\]!-]{1,20}", fullmatch=True), max_size=5), st.from_regex(r"[a-z0-9-]{1,20}"))
 def test_no_glob_breaks_the_question(globs: list[str], name: str) -> None:
     settings = IndexSettings(reserved=tuple(globs))

@@ -203,6 +203,7 @@ def test_addresses_are_checked_when_they_become_new() -> None:
     assert tip.addresses == [{"upstream.url": "https://b.example/"}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -248,6 +249,7 @@ def test_a_file_in_any_style_is_edited_or_left_alone(mine: bytes) -> None:
 _GLOBS = st.from_regex(r"[A-Za-z0-9._*?\[\]!-]{1,12}", fullmatch=True)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(_GLOBS, st.sampled_from(["alice", "@a/b", "repo:a/b"])), max_size=6))
 def test_any_rules_are_written_as_they_were_meant(rules: list[tuple[str, str]]) -> None:
     data, wanted = NEW, dict[str, tuple[str, ...]]()
@@ -258,6 +260,7 @@ def test_any_rules_are_written_as_they_were_meant(rules: list[tuple[str, str]]) 
     assert [rule.glob for rule in parse(data).upload] == list(wanted)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60))
 def test_no_text_is_more_than_a_setting(text: str) -> None:
     for head in ("bases=", "upload.a=", "reserved="):

@@ -109,6 +109,7 @@ def test_a_reason_is_one_line() -> None:
             SetYanked(project="demo", version="1.0", reason=half)
 
 
+@pytest.mark.slow
 def test_the_longest_reason_on_a_thousand_files_is_read() -> None:
     tip, reason = Tip(), "\U0001f600" * 1000  # four bytes each
     tip.apply(add(*(new(f"demo-1.0-{number}-py3-none-any.whl") for number in range(1000))))

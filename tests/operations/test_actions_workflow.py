@@ -68,6 +68,7 @@ def settings_of(hub: Hub, slug: str, index: str = "main") -> wharf_toml.IndexSet
     return wharf_toml.parse(out.stdout)
 
 
+@pytest.mark.slow
 def test_a_public_repository_gets_publish_and_site(hub: Hub, run: Run, tree: Path) -> None:
     token, address = hub.token("acme", {}), f"{hub.url}/acme/demo"
     said = document(run("init", "--workflow", "--public", address, "--json", token=token)[0])
@@ -97,6 +98,7 @@ def test_a_private_one_gets_publish_only_and_the_reason(hub: Hub, run: Run, tree
     assert not settings_of(hub, "acme/demo").metadata_assets
 
 
+@pytest.mark.slow
 def test_again_changes_nothing(hub: Hub, run: Run, tree: Path) -> None:
     token, address = hub.token("acme", {}), f"{hub.url}/acme/demo"
     run("init", "--workflow", "--public", address, token=token)
@@ -107,6 +109,7 @@ def test_again_changes_nothing(hub: Hub, run: Run, tree: Path) -> None:
     assert all(call.method == "GET" or "upload-pack" in call.path for call in hub.calls)
 
 
+@pytest.mark.slow
 def test_another_file_of_that_name_stays(hub: Hub, run: Run, tree: Path) -> None:
     token, address = hub.token("acme", {}), f"{hub.url}/acme/demo"
     path = tree / actions_workflow.FILE
@@ -121,6 +124,7 @@ def test_another_file_of_that_name_stays(hub: Hub, run: Run, tree: Path) -> None
     assert wrong(run("init", "--workflow", address, "--json", token=token, code=5))["code"] == "conflict"
 
 
+@pytest.mark.slow
 def test_a_site_can_be_refused_and_asked_for(hub: Hub, run: Run, tree: Path) -> None:
     token, address = hub.token("acme", {}), f"{hub.url}/acme/demo"
     error = wrong(run("init", "--workflow", "--site", address, "--json", token=token, code=2))
@@ -139,6 +143,7 @@ def test_a_site_can_be_refused_and_asked_for(hub: Hub, run: Run, tree: Path) -> 
     assert "--workflow" in wrong(run("init", "--site", address, "--json", token=token, code=2))["message"]
 
 
+@pytest.mark.slow
 def test_from_another_repository_it_is_a_token_that_publishes(hub: Hub, run: Run, tree: Path) -> None:
     hub.create("acme/packages", private=False)
     token, address = hub.token("acme", {"acme/packages": "admin"}), f"{hub.url}/acme/packages"
@@ -184,6 +189,7 @@ def test_a_server_of_ones_own_is_told_what_it_needs(hub: Hub, run: Run, tree: Pa
     assert "does not run on" in run("init", "--workflow", f"{hub.url}/acme/demo", token=hub.token("acme", {}))[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", first(1, FLAVOURS))
 def test_what_is_written_is_short_and_fits_schema_and_auditor(name: str, tmp_path: Path) -> None:
     path = tmp_path / actions_workflow.FILE

@@ -155,6 +155,7 @@ def test_two_indexes_of_one_repository(repository: Repository, store: Path, tmp_
     assert len(diff(repository, f"@{then}..staging").projects) == 1
 
 
+@pytest.mark.slow
 def test_equal_states_and_records_that_differ_otherwise(repository: Repository, store: Path, tmp_path: Path) -> None:
     put(repository, make_wheel(tmp_path))
     before = str(repository.branch.tip())
@@ -294,6 +295,7 @@ def test_a_project_of_which_only_removed_names_differ_is_not_told(repository: Re
     assert told(diff(repository, f"{before}..")) == {"demo": ("changed", [("1.0", "changed", [], ["demo-1.0.tar.gz"], [])])}
 
 
+@pytest.mark.slow
 def test_any_two_moments_differ_as_their_whole_contents_do(repository: Repository, tmp_path: Path) -> None:
     """Each pair of commits of a random history, compared by reading all of both."""
     source = random.Random(7)

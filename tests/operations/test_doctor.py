@@ -73,6 +73,7 @@ def one(found: Findings, what: str) -> dict[str, str]:
     return only
 
 
+@pytest.mark.slow
 def test_a_sound_repository(hub: Hub, run: Run, repo: Repo, tmp_path: Path) -> None:
     token = hub.token("ann", {"acme/pkgs": "write"})
     run("publish", make_wheel(tmp_path), "--repo", address(hub), token=token)
@@ -110,6 +111,7 @@ def test_people_read_a_line_a_fact_and_what_to_do(hub: Hub, run: Run, repo: Repo
     assert out.splitlines()[-1] == "1 problem(s), no warning(s)"
 
 
+@pytest.mark.slow
 def test_no_token(hub: Hub, run: Run, repo: Repo) -> None:
     found = examined(run, hub, ok=False)
     assert not_ok(found) == {"token": "warning", "repository": "problem"}
@@ -122,6 +124,7 @@ def test_no_token(hub: Hub, run: Run, repo: Repo) -> None:
     assert "of 60 requests" in one(found, "quota")["detail"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("token", ["ghp_wrong", "no-token-of-any-kind"])
 def test_a_wrong_token(hub: Hub, run: Run, repo: Repo, token: str) -> None:
     found = examined(run, hub, token=token, ok=False)
@@ -144,6 +147,7 @@ def test_a_missing_repository_and_one_that_the_token_does_not_reach(hub: Hub, ru
     assert "give the token access" in one(found, "repository")["hint"]
 
 
+@pytest.mark.slow
 def test_what_a_token_may_do(hub: Hub, run: Run, repo: Repo) -> None:
     reader = examined(run, hub, token=hub.token("ann", {"acme/pkgs": "read"}))
     assert not_ok(reader) == {"writing": "warning"}
@@ -164,6 +168,7 @@ def test_what_a_token_may_do(hub: Hub, run: Run, repo: Repo) -> None:
     assert not {"fetch", "releases"} & found.keys()
 
 
+@pytest.mark.slow
 def test_scopes_that_do_not_suffice(hub: Hub, run: Run, repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.simulator import rest
 
@@ -204,6 +209,7 @@ def test_the_index(hub: Hub, run: Run) -> None:
     assert "delete" not in one(found, "index")["hint"], "nobody can delete the default branch"
 
 
+@pytest.mark.slow
 def test_an_index_whose_settings_cannot_be_read(hub: Hub, run: Run, repo: Repo, tmp_path: Path) -> None:
     token = hub.token("ann", {"acme/pkgs": "write"})
     run("publish", make_wheel(tmp_path), "--repo", address(hub), token=token)
@@ -220,6 +226,7 @@ def test_an_index_whose_settings_cannot_be_read(hub: Hub, run: Run, repo: Repo, 
     assert not_ok(found) == {"index": "problem"}
 
 
+@pytest.mark.slow
 def test_who_walks_past_the_rights_of_an_index(hub: Hub, run: Run, repo: Repo, tmp_path: Path) -> None:
     token = hub.token("ann", {"acme/pkgs": "write"})
     run("publish", make_wheel(tmp_path), "--repo", address(hub), token=token)
@@ -242,6 +249,7 @@ def test_who_walks_past_the_rights_of_an_index(hub: Hub, run: Run, repo: Repo, t
     assert "which is about GitHub tokens" in one(examined(run, None, "--repo", folder), "rights")["detail"]
 
 
+@pytest.mark.slow
 def test_what_is_said_to_make_an_index_makes_that_one(hub: Hub, run: Run, tmp_path: Path) -> None:
     token = hub.token("ann", {"acme/pkgs": "write"})
     hub.create("acme/pkgs", auto_init=False)
@@ -258,6 +266,7 @@ def test_what_is_said_to_make_an_index_makes_that_one(hub: Hub, run: Run, tmp_pa
         assert "commit " in one(examined(run, None, "--repo", where, *words, token=token), "index")["detail"]
 
 
+@pytest.mark.slow
 def test_the_repository_itself(hub: Hub, run: Run, repo: Repo) -> None:
     token = hub.token("ann", {"acme/pkgs": "admin"})
     repo.archived = repo.immutable = True
@@ -296,6 +305,7 @@ def test_the_repository_itself(hub: Hub, run: Run, repo: Repo) -> None:
     assert "9.00 GB of at most 10 GB" in one(found, "size")["detail"]
 
 
+@pytest.mark.slow
 def test_a_renamed_repository(hub: Hub, run: Run, repo: Repo) -> None:
     repo.rename("acme/packages")
     found = examined(run, hub, token=hub.token("ann", {"acme/packages": "write"}))
@@ -303,6 +313,7 @@ def test_a_renamed_repository(hub: Hub, run: Run, repo: Repo) -> None:
     assert f"called {hub.url}/acme/packages now" in one(found, "name")["detail"]
 
 
+@pytest.mark.slow
 def test_the_quota(hub: Hub, run: Run, repo: Repo) -> None:
     token = hub.token("ann", {"acme/pkgs": "write"})
     hub.limits.primary = 100
@@ -323,6 +334,7 @@ def test_a_limit_that_asks_for_a_pause_is_told_and_not_waited_for(hub: Hub, run:
     assert "secondary limit" in one(found, "github")["detail"]
 
 
+@pytest.mark.slow
 def test_a_server_without_limits(hub: Hub, run: Run, repo: Repo) -> None:
     hub.fault("GET .*/rate_limit", "404")
     assert "reports no limit" in one(examined(run, hub, token=hub.token("ann", {"acme/pkgs": "write"})), "quota")["detail"]
@@ -345,6 +357,7 @@ def test_github_that_is_down(hub: Hub, repo: Repo, tmp_path: Path) -> None:
     assert slept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", ["500", "503"])
 def test_github_that_fails_half_way(hub: Hub, repo: Repo, tmp_path: Path, status: str) -> None:
     place = parse(address(hub))
@@ -376,6 +389,7 @@ def test_a_host_that_only_a_file_here_names(
     assert not hub.calls
 
 
+@pytest.mark.slow
 def test_a_clock_that_is_wrong(hub: Hub, run: Run, repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.simulator import server
 

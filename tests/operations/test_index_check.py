@@ -282,6 +282,7 @@ def branch_of(repository: Repository, index: str, *files: NewFile, settings: byt
         move(branch.git_dir, commit, branch.ref)
 
 
+@pytest.mark.slow
 def test_names_that_two_indexes_have_are_named_unless_one_shows_the_other(filled: Repository, git_dir: Path) -> None:
     branch_of(filled, "based", new(), settings=b'format = 1\nbases = ["main"]\n')
     assert check_index_branch(filled).findings == ()
@@ -412,6 +413,7 @@ def test_more_paths_than_are_read_are_an_error(filled: Repository, git_dir: Path
     assert "more than 5 paths" in told
 
 
+@pytest.mark.slow
 def test_folders_that_hold_each_other_many_times_end_the_check(
     filled: Repository, git_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,6 +73,7 @@ def wrong(said: tuple[str, str]) -> Any:
     return document(said[0])["error"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("login", "path"), [("acme", "/user/repos"), ("ann", "/orgs/acme/repos")])
 def test_a_missing_repository_is_made_with_a_first_commit_and_an_index(hub: Hub, run: Run, login: str, path: str) -> None:
     token = hub.token(login, {})
@@ -90,6 +91,7 @@ def test_a_missing_repository_is_made_with_a_first_commit_and_an_index(hub: Hub,
     assert [call.path for call in hub.calls if call.method == "POST" and call.kind == "api"] == [f"/api/v3{path}"]
 
 
+@pytest.mark.slow
 def test_again_changes_nothing_and_says_so(hub: Hub, run: Run, tmp_path: Path) -> None:
     token, address = hub.token("acme", {}), f"{hub.url}/acme/pkgs"
     out, _ = run("init", "--public", address, token=token)
@@ -112,6 +114,7 @@ def test_again_changes_nothing_and_says_so(hub: Hub, run: Run, tmp_path: Path) -
     assert branches(made(hub)) == ["main", "wharf/main", "wharf/staging", "demo-1.0"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index", ["main", "staging"])
 def test_the_two_lines_to_type_next_can_be_typed(
     hub: Hub, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, index: str
@@ -137,6 +140,7 @@ def test_an_empty_repository_gets_a_first_commit_before_the_index(hub: Hub, run:
     assert branches(repo) == ["main", "wharf/main"]
 
 
+@pytest.mark.slow
 def test_somebody_else_makes_the_first_commit_at_the_same_moment(hub: Hub, run: Run) -> None:
     repo = hub.create("acme/pkgs", auto_init=False)
     token, address = hub.token("ann", {"acme/pkgs": "write"}), f"{hub.url}/acme/pkgs"
@@ -153,12 +157,14 @@ def initialise_as(address: str, token: str) -> None:
         assert initialise(repository, private=None, actor="Bo").made[-1] == "index"
 
 
+@pytest.mark.slow
 def test_somebody_else_makes_the_repository_at_the_same_moment(hub: Hub, run: Run) -> None:
     token, address = hub.token("acme", {}), f"{hub.url}/acme/pkgs"
     hub.before("POST .*/user/repos", lambda: initialise_as(address, token))
     assert document(run("init", address, "--json", token=token)[0])["made"] == []
 
 
+@pytest.mark.slow
 def test_somebody_else_makes_the_index_at_the_same_moment(hub: Hub, run: Run) -> None:
     repo = hub.create("acme/pkgs")
     token, address = hub.token("ann", {"acme/pkgs": "write"}), f"{hub.url}/acme/pkgs"
@@ -199,6 +205,7 @@ def test_a_new_repository_that_shows_its_first_commit_late(hub: Hub, run: Run, t
     assert not made(hub).private
 
 
+@pytest.mark.slow
 def test_visibility_is_not_changed_but_told(hub: Hub, run: Run) -> None:
     repo = hub.create("acme/pkgs", private=False)
     token = hub.token("acme", {"acme/pkgs": "admin"})
@@ -223,6 +230,7 @@ def test_a_branch_named_wharf_is_in_the_way(hub: Hub, run: Run, default: bool) -
     assert branches(repo) == ["main", "wharf"]
 
 
+@pytest.mark.slow
 def test_an_index_as_default_branch_is_told(hub: Hub, run: Run) -> None:
     repo = hub.create("acme/pkgs")
     token, address = hub.token("acme", {"acme/pkgs": "admin"}), f"{hub.url}/acme/pkgs"
@@ -231,6 +239,7 @@ def test_an_index_as_default_branch_is_told(hub: Hub, run: Run) -> None:
     assert "wharf/main is the default branch" in run("init", address, token=token)[1]
 
 
+@pytest.mark.slow
 def test_without_a_token_nothing_is_made(hub: Hub, run: Run) -> None:
     hub.create("acme/public", private=False)
     hub.create("acme/empty", private=False, auto_init=False)
@@ -242,6 +251,7 @@ def test_without_a_token_nothing_is_made(hub: Hub, run: Run) -> None:
     assert all(call.method == "GET" or "upload-pack" in call.path for call in hub.calls)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["actions", "installation"])
 def test_a_token_without_a_user_makes_an_index_but_no_repository(hub: Hub, run: Run, kind: str) -> None:
     repo = hub.create("acme/pkgs")
@@ -253,6 +263,7 @@ def test_a_token_without_a_user_makes_an_index_but_no_repository(hub: Hub, run: 
     assert branches(repo) == ["main", "wharf/main"]
 
 
+@pytest.mark.slow
 def test_rights_that_are_missing_are_told(hub: Hub, run: Run) -> None:
     repo, address = hub.create("acme/pkgs"), f"{hub.url}/acme/pkgs"
     assert "wrong, expired or revoked" in wrong(run("init", address, "--json", token="ghp_wrong", code=6))["hint"]
@@ -273,6 +284,7 @@ def test_rights_that_are_missing_are_told(hub: Hub, run: Run) -> None:
     assert branches(repo) == ["main"]
 
 
+@pytest.mark.slow
 def test_a_rule_that_protects_the_index_branch_is_told(hub: Hub, run: Run) -> None:
     repo = hub.create("acme/pkgs")
     repo.protected.add("wharf/main")
@@ -295,6 +307,7 @@ def test_a_folder_gets_store_and_index(run: Run, tmp_path: Path) -> None:
     assert document(run("list", "--repo", folder, "--index", "staging", "--json")[0]) == {"projects": []}
 
 
+@pytest.mark.slow
 def test_without_an_address_it_is_the_configured_repository(
     hub: Hub, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -321,6 +334,7 @@ def test_what_a_token_of_wharfs_is_for_is_said_over_github(hub: Hub, run: Run, t
     assert "--auth tokens" not in run("token", "create", "ci", "--repo", tmp_path / "store")[1]
 
 
+@pytest.mark.slow
 def test_a_variable_that_is_for_other_hosts_is_mentioned(hub: Hub, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     run("init", "--public", f"{hub.url}/acme/pkgs", token=hub.token("acme", {}))
     monkeypatch.setenv("GH_TOKEN", "ghp_of_another_host")
@@ -332,6 +346,7 @@ def test_a_variable_that_is_for_other_hosts_is_mentioned(hub: Hub, run: Run, mon
     assert "GH_TOKEN" not in "".join(run("list", "--repo", f"{hub.url}/acme/pkgs"))
 
 
+@pytest.mark.slow
 def test_a_publish_makes_no_index_on_github_unless_it_is_told_to(hub: Hub, run: Run, tmp_path: Path) -> None:
     repo, token = hub.create("acme/pkgs"), hub.token("acme", {"acme/pkgs": "write"})
     address, wheel = f"{hub.url}/acme/pkgs", make_wheel(tmp_path)
@@ -354,6 +369,7 @@ def test_a_publish_makes_no_index_on_github_unless_it_is_told_to(hub: Hub, run: 
     assert (again["commit"], again["made"]) == (said["commit"], [])
 
 
+@pytest.mark.slow
 def test_an_index_that_was_there_is_not_made_anew(hub: Hub, run: Run, tmp_path: Path) -> None:
     repo, token = hub.create("acme/pkgs"), hub.token("acme", {"acme/pkgs": "write"})
     address = f"{hub.url}/acme/pkgs"

@@ -96,6 +96,7 @@ def test_what_left_by_remove_is_not_kept_also_where_its_bytes_are_still_there(
     assert stored(store) == []
 
 
+@pytest.mark.slow
 def test_the_last_removal_counts(repository: Repository, tmp_path: Path, clock: Clock) -> None:
     wheel = make_wheel(tmp_path)
     for verb in ("remove", "prune", "remove", "prune"):
@@ -106,6 +107,7 @@ def test_the_last_removal_counts(repository: Repository, tmp_path: Path, clock: 
         assert bool(kept(repository)) is (verb == "prune")
 
 
+@pytest.mark.slow
 def test_a_removal_in_one_index_takes_nothing_from_the_past_of_another(
     repository: Repository, tmp_path: Path, store: Path, clock: Clock
 ) -> None:

@@ -198,6 +198,7 @@ def test_verify_sees_damage_of_the_same_size(repository: Repository, tmp_path: P
     assert [each.kind for each in verify(repository).problems] == ["other-bytes"]
 
 
+@pytest.mark.slow
 def test_verify_repairs_what_nobody_names_and_keeps_what_another_index_names(
     repository: Repository, tmp_path: Path, store: Path
 ) -> None:
@@ -253,6 +254,7 @@ def test_nothing_is_swept_while_a_record_cannot_be_read(repository: Repository, 
     assert stored(store) == [wheel.name]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("name", ["wharf/main", "wharf/main:projects", "wharf/main:projects/de/demo"])
 def test_nothing_is_swept_while_git_is_damaged(repository: Repository, tmp_path: Path, store: Path, name: str) -> None:
@@ -266,6 +268,7 @@ def test_nothing_is_swept_while_git_is_damaged(repository: Repository, tmp_path:
     assert stored(store) == [wheel.name]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("index", ["main", "staging"])
 @pytest.mark.parametrize("lost", ["emptied", "deleted"])

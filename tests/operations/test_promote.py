@@ -79,6 +79,7 @@ def commits(store: Path, index: str = "main") -> int:
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
+@pytest.mark.slow
 def test_a_promotion_is_one_commit_and_moves_no_bytes(store: Path, tmp_path: Path) -> None:
     wheel, sdist, other = make_wheel(tmp_path), make_sdist(tmp_path), make_wheel(tmp_path, "other", "2.0")
     put(store, make_wheel(tmp_path, "old"), index="main")
@@ -205,6 +206,7 @@ def test_rights_are_those_of_the_target(store: Path, tmp_path: Path) -> None:
 # Dependencies
 
 
+@pytest.mark.slow
 def test_dependencies_come_along_and_the_rest_is_named(store: Path, tmp_path: Path) -> None:
     app = make_wheel(
         tmp_path,
@@ -237,6 +239,7 @@ def test_dependencies_come_along_and_the_rest_is_named(store: Path, tmp_path: Pa
     assert go(store, "app[t]==1.0", with_dependencies=True).followed[0].release.project == "test"
 
 
+@pytest.mark.slow
 def test_what_a_base_of_the_target_has_stays_there(store: Path, tmp_path: Path) -> None:
     put(store, make_wheel(tmp_path, "app", requires=["lib", "new"]), make_wheel(tmp_path, "lib"), make_wheel(tmp_path, "new"))
     put(store, make_wheel(tmp_path / "base", "lib", "0.5"), index="main")

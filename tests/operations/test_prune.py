@@ -102,6 +102,7 @@ def test_a_name_that_left_takes_the_same_bytes_only_and_they_are_there_again(thr
     assert three.branch.snapshot().overview()["demo"] == ("1.0", "3.0")
 
 
+@pytest.mark.slow
 def test_what_another_index_names_stays_in_this_one_too(three: Repository, tmp_path: Path, store: Path) -> None:
     rules(three, "keep-past=0d")
     manage_indexes.create(three.of_index("staging"), ())

@@ -53,6 +53,7 @@ def shown(repository: Repository) -> dict[str, str]:
     return {file.filename: file.sha256 for project, _ in projects for file in project.files}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", range(4))
 @pytest.mark.parametrize("kind", ["conflict", "closed", "no right", "no distribution"])
 def test_one_that_is_refused_in_any_place_stops_no_other(place: int, kind: str, repository: Repository, tmp_path: Path) -> None:

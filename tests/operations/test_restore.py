@@ -53,6 +53,7 @@ def names(done: Restored) -> tuple[list[str], list[str], list[str], list[str]]:
     return back, left, changed, lost
 
 
+@pytest.mark.slow
 def test_the_index_is_as_it_was_and_the_history_goes_on(repository: Repository, tmp_path: Path, store: Path) -> None:
     wheel, sdist = make_wheel(tmp_path), make_sdist(tmp_path)
     put(repository, wheel, sdist)
@@ -215,6 +216,7 @@ def test_moments_that_nobody_can_restore_to(repository: Repository, tmp_path: Pa
 # The command.
 
 
+@pytest.mark.slow
 def test_the_command_shows_what_it_will_do_and_asks_once(
     run: Run, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -226,6 +226,7 @@ def test_another_order_of_the_rules_is_another_right(world: World) -> None:
         set_settings(hers, (parse_setting('upload={"*"=["alice"], "demo*"=[]}'),))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", first(1, ['[upload]\n"*" = "nobody"\n', "policy = 1\n", "[["]))
 def test_an_index_with_settings_that_cannot_be_read_is_removed_by_maintainers_only(world: World, text: str) -> None:
     settle(world, text)
@@ -258,6 +259,7 @@ VERBS: Final[dict[str, Callable[[Repository, World], object]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("verb", "kind", "may"),
     first(
@@ -289,6 +291,7 @@ def test_each_verb_with_each_kind_of_token(world: World, verb: str, kind: str, m
             assert [each.tag_name for each in world.repo.releases] == ["demo-1.0"]
 
 
+@pytest.mark.slow
 def test_bytes_that_a_dead_removal_left_are_not_deleted_by_somebody_without_the_right(world: World) -> None:
     with world.open(world.alice, "hers") as opened:
         remove(opened, "demo", "1.0", None, reason="x")
@@ -300,6 +303,7 @@ def test_bytes_that_a_dead_removal_left_are_not_deleted_by_somebody_without_the_
     assert (again.commit, again.removed, len(again.gone)) == (None, (), 1)
 
 
+@pytest.mark.slow
 def test_a_right_that_ends_between_the_plan_and_the_commit_is_gone(world: World) -> None:
     settle(world, '[upload]\n"demo" = ["carol"]\n')
     token = made(world, "classic")
@@ -318,6 +322,7 @@ def test_a_right_that_ends_between_the_plan_and_the_commit_is_gone(world: World)
         assert opened.branch.snapshot().overview() == {"demo": ("1.0",)}
 
 
+@pytest.mark.slow
 def test_without_upload_a_publish_asks_no_more_than_before(world: World) -> None:
     with world.open(world.alice, "hers") as opened:
         world.hub.calls.clear()
@@ -333,6 +338,7 @@ def upload(world: World, served: httpx.Client, token: str, name: str = "demo", v
     return served.post("/legacy/", auth=("x", token), **form(world.wheel(name, version)))
 
 
+@pytest.mark.slow
 def test_a_server_lets_upload_whom_the_index_names(world: World) -> None:
     settle(world, '[upload]\n"demo" = ["alice", "repo:acme/pkgs"]\n')
     with world.serving() as served:
@@ -347,6 +353,7 @@ def test_a_server_lets_upload_whom_the_index_names(world: World) -> None:
         assert known.status_code == 403  # the same bytes are there now, and that is not the reason to say yes
 
 
+@pytest.mark.slow
 def test_who_left_a_team_uploads_for_a_minute_at_most(world: World) -> None:
     settle(world, '[upload]\n"*" = ["@acme/platform"]\n')
     dave = made(world, "member")
@@ -364,6 +371,7 @@ def test_who_left_a_team_uploads_for_a_minute_at_most(world: World) -> None:
         assert "2.9" not in opened.branch.snapshot().overview()["demo"]
 
 
+@pytest.mark.slow
 def test_a_wharf_token_over_github_has_its_limits_and_the_rights_of_the_server(world: World) -> None:
     from wharf.repository.tokens import NewToken
 

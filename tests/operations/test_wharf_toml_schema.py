@@ -167,6 +167,7 @@ POLICIES: list[Any] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "table",
     [
@@ -225,6 +226,7 @@ def test_at_the_edges_both_say_the_same(table: dict[str, Any]) -> None:
     assert is_valid({"format": 1, **table}) == is_taken({"format": 1, **table})
 
 
+@pytest.mark.slow
 def test_what_a_schema_cannot_say_is_refused_as_well() -> None:
     table = {"format": 1, "route": [{"names": ["torch"], "from": ["this", "gpu"]}]}
     assert is_valid(table)
@@ -306,6 +308,7 @@ def _names_known_upstreams(table: dict[str, Any]) -> bool:
     return all(known.issuperset(route["from"]) for route in table.get("route", []))
 
 
+@pytest.mark.slow
 @given(_TABLES)
 def test_any_table_is_valid_exactly_when_it_is_taken(table: dict[str, Any]) -> None:
     assert (is_valid(table) and _names_known_upstreams(table)) == is_taken(table)

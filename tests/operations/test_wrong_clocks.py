@@ -46,6 +46,7 @@ def begun(repository: Repository, project: str, *, ended: timedelta | None = Non
     return repository.sessions.update(session.id, lambda each: dataclasses.replace(each, created=end, expires=end))
 
 
+@pytest.mark.slow
 @wrong
 def test_a_server_sweeps_and_dates_sessions_by_the_clock_of_the_store(repository: Repository, years: int) -> None:
     live, over = begun(repository, "live"), begun(repository, "over", ended=timedelta(hours=1))
@@ -81,6 +82,7 @@ def test_verify_repairs_by_the_clock_of_the_store(repository: Repository, monkey
     assert repository.sessions.all() == [live]
 
 
+@pytest.mark.slow
 def test_a_lock_is_old_by_the_clock_of_the_disk(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     branch = repository.branch
     branch.commit(add(new()), WHY)

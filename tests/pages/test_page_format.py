@@ -97,6 +97,7 @@ def test_a_status_is_shown_and_quarantine_offers_nothing() -> None:
     assert closed["project-status"] == {"status": "quarantined"}
 
 
+@pytest.mark.slow
 @given(reason=st.text(), python=st.text())
 def test_nothing_hostile_leaves_its_attribute(reason: str, python: str) -> None:
     file = dataclasses.replace(FILE, yanked=reason, requires_python=python)
@@ -133,6 +134,7 @@ def test_the_format_that_an_address_names(name: str, form: Format | None) -> Non
     assert content_negotiation.format_named(name) is form
 
 
+@pytest.mark.slow
 @given(st.text(max_size=80))
 def test_any_accept_header_has_an_answer(accept: str) -> None:
     assert content_negotiation.format_of(accept) in {JSON, HTML, PLAIN, None}

@@ -267,6 +267,7 @@ def test_a_helper_that_knows_nothing_is_no_error(programs: Programs, answer: byt
     assert found(at("a/b"), programs.environ) is None
 
 
+@pytest.mark.slow
 def test_a_program_that_is_missing_broken_or_too_slow_is_passed_over(
     programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -286,6 +287,7 @@ def test_a_program_that_is_missing_broken_or_too_slow_is_passed_over(
     assert found(at("a/b"), {"PATH": "/nonexistent"}) is None
 
 
+@pytest.mark.slow
 def test_a_helper_that_hangs_is_ended_with_git(programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -332,6 +334,7 @@ def test_blanks_around_a_token_are_not_of_it(programs: Programs) -> None:
     assert found(at("a/b"), {**programs.environ, "WHARF_TOKEN": " ghp_x\r\n"}) == ("ghp_x", "WHARF_TOKEN")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [b"hunter2 x\n", b"hunter2\xff\n", b"hunter2\x0cx\n"])
 def test_what_a_program_gives_is_looked_at_as_closely(programs: Programs, answer: bytes) -> None:
     programs.add("gh", answer)
@@ -350,6 +353,7 @@ def test_a_credential_does_not_show_its_token() -> None:
     assert os.environ.get("WHARF_TOKEN") is None
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("gh") is None, reason="there is no gh here")
 def test_the_real_gh_and_git_s_real_store_give_what_they_have_for_that_host_only(tmp_path: Path) -> None:
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GH_TOKEN": "wrong", "GITHUB_TOKEN": "wrong"}

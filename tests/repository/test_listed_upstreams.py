@@ -132,6 +132,7 @@ def test_what_docs_upstream_md_says_to_write() -> None:
     assert second == ListedUpstream(url="http://10.0.0.8:3141/root/pypi/", source=str(PATH))
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(["username", "password-env", "ca-file", "proxy", "x"]), st.text(max_size=8), max_size=3))
 def test_any_table_is_taken_or_told(table: dict[str, str]) -> None:
     import tomlkit

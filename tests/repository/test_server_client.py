@@ -88,6 +88,7 @@ def _hang(line: Line) -> None:
     line.wait_for_end()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("talk", "says"),
     [
@@ -366,6 +367,7 @@ def test_a_netrc_that_others_can_read_or_nobody_is_told(tmp_path: Path, monkeypa
     assert find_for_server(ADDRESS, {"NETRC": str(tmp_path / "none"), "PATH": ""}) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "token"),
     [
@@ -399,6 +401,7 @@ def test_the_variable_comes_first_and_has_to_be_a_token(tmp_path: Path) -> None:
 MILLION = 110_000  # as good as
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "body"),
     [

@@ -126,6 +126,7 @@ def test_runs_that_begin_at_once_all_have_the_port(folder: Path) -> None:
         assert len(inodes) == 1, "one socket, however they met"
 
 
+@pytest.mark.slow
 def test_runs_that_begin_while_a_stranger_has_the_port_do_not_wait_for_each_other(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +141,7 @@ def test_runs_that_begin_while_a_stranger_has_the_port_do_not_wait_for_each_othe
         assert time.monotonic() - begin < 30
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_is_told_of_and_hinders_only_who_finds_no_other(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

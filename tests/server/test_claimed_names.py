@@ -142,6 +142,7 @@ def test_a_404_speaks_of_no_option_that_is_on(client: httpx.Client) -> None:
     assert "--fall-through" not in client.get("/simple/-/").text
 
 
+@pytest.mark.slow
 def test_before_the_index_was_seen_nothing_is(world: World) -> None:
     world.forget()
     world.hub.down = True
@@ -263,6 +264,7 @@ def test_installers_follow_with_no_credentials(
         assert token not in str(asked.headers)
 
 
+@pytest.mark.slow
 def test_serve_refuses_an_address_without_the_option(store: Path) -> None:
     command = [sys.executable, "-m", "wharf", "--repo", str(store), "serve", "--public-index", "https://mirror.example/"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)

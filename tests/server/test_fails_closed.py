@@ -102,6 +102,7 @@ def stale(client: httpx.Client) -> bool:
     return (answer.status_code, answer.json()["status"]) == (200, "stale")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("passes_on", first(1, [True, False]), ids=["passes on", "passes nothing on"])
 @pytest.mark.parametrize("way", first(5, WAYS))
 def test_what_a_commit_owned_that_was_shown_stays_owned(owning: Repository, store: Path, way: str, passes_on: bool) -> None:
@@ -172,6 +173,7 @@ def test_without_a_commit_nothing_is_passed_on_until_there_is_one(repository: Re
         assert statuses(client, "demo", "six") == [200, 302]
 
 
+@pytest.mark.slow
 def test_files_without_an_index_are_no_empty_index(owning: Repository, store: Path) -> None:
     """As after a restart. A new store has no files, and another index of a store may be empty."""
     tip = git(store, "rev-parse", REF)
@@ -198,6 +200,7 @@ def test_a_site_is_not_emptied_because_its_index_is_gone(owning: Repository, sto
 # At the start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", first(1, [["run"], ["serve", "--port", "0"]]), ids=["run", "serve"])
 def test_where_there_is_no_index_it_does_not_begin_to_pass_names_on(tmp_path: Path, verb: list[str]) -> None:
     command = ["--", "echo", "run"] if verb == ["run"] else []
@@ -220,6 +223,7 @@ def test_where_there_is_no_index_it_does_not_begin_to_pass_names_on(tmp_path: Pa
 # GitHub
 
 
+@pytest.mark.slow
 def test_a_branch_that_is_gone_at_github_is_shown_as_it_was_to_all_who_may_read(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +248,7 @@ def test_a_branch_that_is_gone_at_github_is_shown_as_it_was_to_all_who_may_read(
         soon(lambda: client.get("/healthz").json()["status"] == "ok")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("token", ["", None], ids=["with a token", "borrowing one"])
 @pytest.mark.parametrize("passes_on", first(1, [True, False]), ids=["passes on", "passes nothing on"])
 def test_a_server_that_saw_no_index_at_github_is_out_of_order_for_all_who_may_read(
@@ -320,6 +325,7 @@ def test_uv_never_goes_on_to_the_next_index(world: World, public: Upstream, trou
     assert public.paths == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("passes_on", [True, False], ids=["passes on", "passes nothing on"])
 def test_a_server_over_github_says_at_its_start_that_there_is_no_index(world: World, passes_on: bool) -> None:
     world.forget()

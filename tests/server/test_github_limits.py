@@ -124,6 +124,7 @@ def calls(world: World) -> int:
     return sum(call.kind in {"upload", "graphql"} or "/releases" in call.path for call in world.hub.calls)
 
 
+@pytest.mark.slow
 def test_versions_one_by_one_take_one_call_more_each_than_together(world: World) -> None:
     count = 6
     together = [world.wheel("demo", f"2.{number}") for number in range(count)]
@@ -139,6 +140,7 @@ def test_versions_one_by_one_take_one_call_more_each_than_together(world: World)
     check(world, *(f"{part}.{number}" for number in range(count) for part in (2, 3)))
 
 
+@pytest.mark.slow
 def test_what_gathers_while_a_push_is_under_way_shares_the_next_one(world: World) -> None:
     paths = [world.wheel("demo", f"2.{number}") for number in range(8)]
     with world.serving() as client:
@@ -152,6 +154,7 @@ def test_what_gathers_while_a_push_is_under_way_shares_the_next_one(world: World
     assert len([release for release in world.repo.releases if release.tag_name.startswith("demo-2.")]) == len(paths)
 
 
+@pytest.mark.slow
 def test_a_release_that_github_refuses_stops_no_other_upload_and_is_named(world: World) -> None:
     world.repo.closed_tags.add("demo-2.0")
     paths = [world.wheel("demo", f"2.{number}") for number in range(4)]
@@ -170,6 +173,7 @@ def test_a_release_that_github_refuses_stops_no_other_upload_and_is_named(world:
         assert {each.version for each in found.releases} == {"1.0", "2.1", "2.2", "2.3"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("then", ["again", "by another token", "another file", "the other index"])
 def test_a_kept_list_hides_nothing_that_is_there(world: World, then: str) -> None:
     """What is published, or left by a publish that failed, is found; nothing is stored twice."""
@@ -201,6 +205,7 @@ def test_a_short_pause_is_waited_out(world: World, step: str) -> None:
     check(world, "2.0")
 
 
+@pytest.mark.slow
 def test_short_pauses_without_an_end_are_not_waited_out(world: World) -> None:
     with world.serving() as client:
         world.hub.fault(DRAFT, "secondary:15", times=9)
@@ -228,6 +233,7 @@ def test_a_long_pause_is_told_and_nothing_is_sent_meanwhile(world: World, step: 
     check(world, "2.0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("said", "least", "most"),
     first(1, [("31536000", 3600, 3600), ("soon", 60, 60), ("-5", 60, 60), ("0", 0, 0), ("9" * 400, 3600, 3600)]),
@@ -245,6 +251,7 @@ def test_whatever_github_says_of_a_pause_it_is_asked_again(world: World, said: s
     check(world, "2.0")
 
 
+@pytest.mark.slow
 def test_a_pause_that_github_makes_longer(world: World) -> None:
     path = world.wheel("demo", "2.0")
     with world.serving() as client:
@@ -259,6 +266,7 @@ def test_a_pause_that_github_makes_longer(world: World) -> None:
     check(world, "2.0")
 
 
+@pytest.mark.slow
 def test_a_pause_is_the_users_whichever_token_is_sent_and_nobody_elses(world: World) -> None:
     path, other = world.wheel("demo", "2.0"), world.wheel("demo", "3.0")
     second = world.hub.token("alice", {"acme/pkgs": "write"})
@@ -278,6 +286,7 @@ def test_a_pause_is_the_users_whichever_token_is_sent_and_nobody_elses(world: Wo
     check(world, "2.0", "3.0")
 
 
+@pytest.mark.slow
 def test_who_waits_for_a_limit_holds_up_nobody_else(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     carol = world.hub.token("carol", {"acme/pkgs": "write"})
     answers: list[httpx.Response] = []
@@ -295,6 +304,7 @@ def test_who_waits_for_a_limit_holds_up_nobody_else(world: World, monkeypatch: p
     check(world, "2.0", "3.0")
 
 
+@pytest.mark.slow
 def test_a_server_that_starts_in_a_pause_learns_of_it_once(world: World) -> None:
     path = world.wheel("demo", "2.0")
     world.hub.limits.contents_minute = 1
@@ -312,6 +322,7 @@ def test_a_server_that_starts_in_a_pause_learns_of_it_once(world: World) -> None
     check(world, "2.0")
 
 
+@pytest.mark.slow
 def test_what_is_in_the_index_already_needs_no_room(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quota_reservation, "DENSE", 0.0)
     with world.serving() as client:
@@ -321,6 +332,7 @@ def test_what_is_in_the_index_already_needs_no_room(world: World, monkeypatch: p
             assert bool(world.slept) is waits
 
 
+@pytest.mark.slow
 def test_an_hour_that_is_full_is_told(world: World) -> None:
     world.hub.limits.contents_hour = 4
     with world.serving() as client:
@@ -335,6 +347,7 @@ def test_an_hour_that_is_full_is_told(world: World) -> None:
     check(world, "2.0", "3.0")
 
 
+@pytest.mark.slow
 def test_what_is_wrong_with_a_file_is_said_at_once(world: World) -> None:
     wrong = form(world.wheel("demo", "2.0"))
     wrong["data"]["sha256_digest"] = "0" * 64

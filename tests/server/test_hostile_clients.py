@@ -56,6 +56,7 @@ def spoil(path: Path, how: str) -> None:
 # A clone that is damaged
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", first(2, ["release.json", "project", "version"]))
 @pytest.mark.parametrize("how", first(1, ["cut off", "gone", "empty"]))
 def test_what_is_damaged_in_the_clone_is_never_left_out_and_comes_again(
@@ -83,6 +84,7 @@ def test_what_is_damaged_in_the_clone_is_never_left_out_and_comes_again(
         assert client.get(address(world.wheel())).status_code == 302
 
 
+@pytest.mark.slow
 def test_a_server_begins_with_a_damaged_clone_also_while_github_is_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresher, "ASK_EVERY", 0.02)
     monkeypatch.setattr(refresher, "SOONEST", 0.0)
@@ -98,6 +100,7 @@ def test_a_server_begins_with_a_damaged_clone_also_while_github_is_away(world: W
         soon(lambda: client.get("/healthz").json()["status"] == "ok")
 
 
+@pytest.mark.slow
 def test_a_server_begins_with_a_broken_index_and_shows_it_when_it_is_mended(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,6 +134,7 @@ def test_a_clone_that_cannot_be_mended_is_not_fetched_over_and_over(world: World
 # Repositories that change
 
 
+@pytest.mark.slow
 def test_reading_that_is_open_because_the_repository_is_public_ends_with_that(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +156,7 @@ def test_reading_that_is_open_because_the_repository_is_public_ends_with_that(
         soon(lambda: client.get(PAGE, auth=None).status_code == 200)
 
 
+@pytest.mark.slow
 def test_a_server_without_a_token_closes_when_its_public_repository_is_not_shown_any_more(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +216,7 @@ def test_an_address_that_lives_for_less_is_given_out_for_less(world: World, monk
         assert (second != first, httpx.get(second).status_code) == (True, 200)
 
 
+@pytest.mark.slow
 def test_messages_that_come_in_a_storm_are_one_question_now_and_then(world: World) -> None:
     body = b"{}"
     digest = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
@@ -224,6 +230,7 @@ def test_messages_that_come_in_a_storm_are_one_question_now_and_then(world: Worl
         assert world.asked("/git/matching-refs/") <= 1 + (time.monotonic() - begun) / refresher.SOONEST
 
 
+@pytest.mark.slow
 def test_files_that_wait_for_github_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download_cache, "WAITING", 3)
     wheels = [world.wheel(f"p{number}") for number in range(5)]
@@ -249,6 +256,7 @@ def test_files_that_wait_for_github_are_bounded(world: World, monkeypatch: pytes
         assert folder.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
 def test_a_file_that_came_and_is_not_on_the_disk_yet_takes_no_place(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download_cache, "WAITING", 1)
     wheels = [world.wheel(f"p{number}") for number in range(3)]
@@ -282,6 +290,7 @@ def test_a_file_too_large_for_the_cache_is_on_the_disk_once_however_many_read_it
 # Uploads
 
 
+@pytest.mark.slow
 def test_a_full_disk_refuses_an_upload_for_the_time_being(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_folder: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -423,6 +432,7 @@ def test_heads_and_queues_of_requests_are_bounded(world: World) -> None:
 # What GitHub says of the repository itself
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_form", [False, True])
 def test_a_repository_that_is_made_private_closes_at_once_by_webhook(world: World, as_form: bool) -> None:
     world.repo.private = False
@@ -449,6 +459,7 @@ def test_a_repository_that_is_made_private_closes_at_once_by_webhook(world: Worl
         soon(lambda: client.get(PAGE, auth=None).status_code == 200)
 
 
+@pytest.mark.slow
 def test_the_return_of_github_is_told(world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(refresher, "ASK_EVERY", 0.02)
     with world.serving(by_github=False, open_reading=True) as client:

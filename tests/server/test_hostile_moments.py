@@ -105,6 +105,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return started
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("examples", first(1, [60, 4000]))
 def test_no_address_of_the_past_is_a_fault_or_costs_git(
     repository: Repository, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, examples: int

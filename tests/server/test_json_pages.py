@@ -64,6 +64,7 @@ def wait_for(client: httpx.Client, path: str, version: str) -> dict[str, Any]:
     return document(client, path)
 
 
+@pytest.mark.slow
 def test_a_project_with_its_files_and_what_its_newest_release_says(
     client: httpx.Client, staged: Repository, tmp_path: Path
 ) -> None:
@@ -133,6 +134,7 @@ def test_where_the_pages_are(client: httpx.Client) -> None:
         assert client.post(path).status_code == client.delete(path).status_code == 405, path
 
 
+@pytest.mark.slow
 def test_no_word_of_addresses_is_a_project_at_the_short_address(
     client: httpx.Client, staged: Repository, tmp_path: Path
 ) -> None:
@@ -169,6 +171,7 @@ def test_links_and_validators_are_those_of_the_host_that_was_asked(client: httpx
     assert client.get("/pypi/demo/json", headers={"Host": "evil.example"}).status_code == 421
 
 
+@pytest.mark.slow
 def test_what_is_hidden_on_pages_is_hidden_here(client: httpx.Client, staged: Repository, store: Path, tmp_path: Path) -> None:
     put(staged, "main", make_wheel(tmp_path, "demo", "1.1"), make_wheel(tmp_path, "bad", fields=["License: MIT"]))
     wait_for(client, "/pypi/bad/json", "1.0")
@@ -208,6 +211,7 @@ def test_an_upstream_hears_of_no_name(staged: Repository, public: Upstream) -> N
     assert public.paths == []
 
 
+@pytest.mark.slow
 def test_over_github_who_may_read_the_repository_reads_its_pages(world: World, tmp_path: Path) -> None:
     world.put(world.wheel(), make_sdist(tmp_path, "older", metadata_version="2.1", fields=["License: BSD"]))
     stranger = world.hub.token("eve", {})
@@ -244,6 +248,7 @@ def test_a_page_is_made_once_and_a_version_that_is_not_there_reads_nothing(
 FIELDS = ("Name", "License", "Keywords", "Project-URL", "Classifier", "Description", "X")
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=300), st.lists(st.tuples(st.sampled_from(FIELDS), st.binary(max_size=30)), max_size=9))
 def test_any_bytes_of_metadata_give_a_page(text: bytes, fields: list[tuple[str, bytes]]) -> None:
     data = b"".join(name.encode() + b": " + value + b"\n" for name, value in fields) + text

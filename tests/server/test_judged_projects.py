@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from wharf.index.policy import Policy
 from wharf.pages.page_format import Format
 from wharf.server.upstream.judged_projects import JudgedProjects
@@ -98,6 +100,7 @@ def test_pages_of_several_moments_have_validators_of_their_own_and_the_same_one_
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_many_moments_of_many_projects_take_no_more_memory_than_the_budget() -> None:
     async def main() -> None:
         projects = judging(200_000, [])
@@ -137,6 +140,7 @@ def test_moments_between_which_nothing_changed_share_what_is_made() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_thousands_of_moments_leave_nothing_behind_that_is_not_counted() -> None:
     async def main() -> None:
         projects = judging(100_000, [])

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 # Files
 
 
+@pytest.mark.slow
 def test_many_downloads_cost_one_question(world: World) -> None:
     wheel = world.wheel()
     with world.serving() as client:
@@ -109,6 +110,7 @@ def test_bytes_that_github_gives_itself_are_passed_through_and_kept(world: World
     assert world.hub.count("storage") == 0
 
 
+@pytest.mark.slow
 def test_files_of_a_public_repository_are_fetched_from_its_public_address(world: World) -> None:
     wheel = world.wheel()
     world.repo.private = False
@@ -133,6 +135,7 @@ def test_a_repository_that_is_made_private_has_no_public_addresses_any_more(
         soon(lambda: "sig=" in client.get(link).headers.get("location", ""))
 
 
+@pytest.mark.slow
 def test_github_that_fails_is_let_alone_for_a_moment(world: World) -> None:
     other = world.wheel("other")
     world.put(other)
@@ -147,6 +150,7 @@ def test_github_that_fails_is_let_alone_for_a_moment(world: World) -> None:
         assert client.get(address(other)).status_code == 302
 
 
+@pytest.mark.slow
 def test_an_asset_that_is_gone_holds_up_no_other_file(world: World) -> None:
     other = world.wheel("other")
     world.put(other)
@@ -177,6 +181,7 @@ def test_a_quota_that_is_used_up_is_told_with_its_end(world: World) -> None:
 # Passing through
 
 
+@pytest.mark.slow
 def test_a_streamed_file_is_whole_in_parts_and_from_the_cache_after_a_restart(world: World) -> None:
     made = world.wheel("big", content=os.urandom(300_000).hex())
     world.put(made)
@@ -205,6 +210,7 @@ def test_a_streamed_file_is_whole_in_parts_and_from_the_cache_after_a_restart(wo
     assert {call.headers.get("authorization") for call in world.hub.calls if call.kind == "storage"} == {None}
 
 
+@pytest.mark.slow
 def test_readers_of_a_slow_download_share_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     made = world.wheel("big", content=os.urandom(800_000).hex())
     world.put(made)
@@ -227,6 +233,7 @@ def test_readers_of_a_slow_download_share_it(world: World, monkeypatch: pytest.M
     assert world.asked() == world.hub.count("storage") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", first(2, ["other bytes", "cut off", "shorter", "longer"]))
 def test_nobody_gets_the_last_byte_of_a_wrong_file(world: World, change: str) -> None:
     made = world.wheel("big", content=os.urandom(200_000).hex())
@@ -253,6 +260,7 @@ def test_nobody_gets_the_last_byte_of_a_wrong_file(world: World, change: str) ->
         assert client.get(address(made)).content == data
 
 
+@pytest.mark.slow
 def test_the_cache_is_bounded_and_what_is_used_stays(world: World) -> None:
     made = [world.wheel(f"p{number}", content=os.urandom(20_000).hex()) for number in range(4)]
     large = world.wheel("large", content=os.urandom(90_000).hex())
@@ -333,6 +341,7 @@ def test_storage_that_is_down_is_told(world: World) -> None:
 # The index
 
 
+@pytest.mark.slow
 def test_what_others_push_appears_by_itself_and_looking_is_free(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresher, "ASK_EVERY", 0.02)
     with world.serving() as client:
@@ -346,6 +355,7 @@ def test_what_others_push_appears_by_itself_and_looking_is_free(world: World, mo
         assert client.get(address(world.wheel("late"))).status_code == 302
 
 
+@pytest.mark.slow
 def test_a_webhook_brings_it_at_once_and_only_a_signed_one_counts(world: World) -> None:
     def sign(body: bytes, secret: str = SECRET) -> dict[str, str]:
         digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
@@ -388,6 +398,7 @@ def test_an_unsigned_message_is_told_to_the_operator(world: World) -> None:
     assert said == ["refused: POST /-/webhook/github from 127.0.0.1: 403 The signature is not that of the configured secret."]
 
 
+@pytest.mark.slow
 def test_a_server_starts_from_its_clone_when_github_is_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresher, "ASK_EVERY", 0.02)
     with world.serving(by_github=False, open_reading=True) as client:
@@ -408,6 +419,7 @@ def test_a_server_starts_from_its_clone_when_github_is_away(world: World, monkey
         assert client.get("/healthz").json()["seconds_since_github"] >= 3600
 
 
+@pytest.mark.slow
 def test_without_a_clone_nothing_is_said_to_be_missing(world: World) -> None:
     world.forget()
     world.hub.down = True
@@ -417,6 +429,7 @@ def test_without_a_clone_nothing_is_said_to_be_missing(world: World) -> None:
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
 
 
+@pytest.mark.slow
 def test_a_clone_that_is_thrown_away_comes_again_and_is_no_empty_index(world: World) -> None:
     with world.serving() as client:
         cache = world.root / "server" / "cache"
@@ -445,6 +458,7 @@ def record_of(world: World, name: str) -> tuple[str, dict[str, Any]]:
     return path, found
 
 
+@pytest.mark.slow
 def test_a_record_that_does_not_parse_is_left_out_and_named(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.put(world.wheel("demo", "2.0"), world.wheel("other"))
     path, _ = record_of(world, "demo")
@@ -456,6 +470,7 @@ def test_a_record_that_does_not_parse_is_left_out_and_named(world: World, caplog
     assert path in caplog.text
 
 
+@pytest.mark.slow
 def test_a_broken_index_leaves_the_last_whole_one_in_its_place(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -473,6 +488,7 @@ def test_a_broken_index_leaves_the_last_whole_one_in_its_place(
         soon(lambda: client.get("/healthz").json()["status"] == "ok")
 
 
+@pytest.mark.slow
 def test_a_record_cannot_place_a_file_in_a_repository_that_the_settings_do_not_name(world: World) -> None:
     other = world.hub.create("acme/secrets")
     assert other.private
@@ -492,6 +508,7 @@ def test_a_record_cannot_place_a_file_in_a_repository_that_the_settings_do_not_n
         assert world.asked("/repos/acme/secrets/releases/assets/") >= 1
 
 
+@pytest.mark.slow
 def test_a_repository_that_is_renamed_is_served_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresher, "ASK_EVERY", 0.02)
     with world.serving() as client:
@@ -509,6 +526,7 @@ def test_a_repository_that_is_renamed_is_served_on(world: World, monkeypatch: py
         assert client.get(address(fresh), follow_redirects=True).content == fresh.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["revoked", "no right", "deleted"])
 def test_the_servers_own_troubles_are_no_clients_fault(world: World, change: str) -> None:
     with world.serving(by_github=False) as client:
@@ -539,6 +557,7 @@ def test_the_servers_own_troubles_are_no_clients_fault(world: World, change: str
 # Real processes
 
 
+@pytest.mark.slow
 def test_what_hangs_does_not_hold_up_the_end() -> None:
     code = """
 import asyncio, time

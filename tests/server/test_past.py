@@ -62,6 +62,7 @@ def test_each_moment_shows_what_the_index_was(client: httpx.Client, store: Path)
     assert page(client, "/@2025-01-01/simple/")["projects"] == []
 
 
+@pytest.mark.slow
 def test_files_are_found_below_the_address_of_the_moment(client: httpx.Client) -> None:
     [path] = links(client, "/main@2026-01-10/simple/demo/")
     assert path.startswith("/main@2026-01-10/files/")
@@ -77,6 +78,7 @@ def test_files_are_found_below_the_address_of_the_moment(client: httpx.Client) -
     assert client.get(late.replace("2026-03-01", "2026-01-10")).status_code == 404  # it was not there yet
 
 
+@pytest.mark.slow
 def test_a_page_that_cannot_change_any_more_may_be_kept_forever(
     client: httpx.Client, repository: Repository, store: Path
 ) -> None:
@@ -93,6 +95,7 @@ def test_a_page_that_cannot_change_any_more_may_be_kept_forever(
         soon(lambda: later.get(path).headers["cache-control"] == FOREVER)
 
 
+@pytest.mark.slow
 def test_a_commit_of_the_last_hour_may_change_with_its_bases(
     client: httpx.Client, repository: Repository, store: Path, tmp_path: Path
 ) -> None:
@@ -107,6 +110,7 @@ def test_a_commit_of_the_last_hour_may_change_with_its_bases(
     soon(lambda: "3.0" in versions(client, f"/staging@{young}/simple/demo/"))
 
 
+@pytest.mark.slow
 def test_a_young_moment_shows_a_commit_that_still_comes(client: httpx.Client, repository: Repository, tmp_path: Path) -> None:
     when = f"{NOW - timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"
     old = NOW - timedelta(days=1)
@@ -116,6 +120,7 @@ def test_a_young_moment_shows_a_commit_that_still_comes(client: httpx.Client, re
     assert versions(client, f"/@{old:%Y-%m-%d}/simple/demo/") == ["1.0", "2.0"]
 
 
+@pytest.mark.slow
 def test_what_is_no_moment_is_refused_and_says_how_one_is_written(client: httpx.Client) -> None:
     ahead = f"{NOW + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
     forms = ["", "now", "2026-1-1", "2026-02-30", "0000-01-01", "9999-12-31", "2026-01-10T00:00:00", "2026-01-10T24:00:00Z"]
@@ -148,6 +153,7 @@ def test_a_commit_that_was_never_the_tip_is_not_there_and_its_names_stay_here(cl
     assert "never the tip" in refused.reason_phrase
 
 
+@pytest.mark.slow
 def test_the_beginning_of_an_id_leads_to_the_whole_id_behind_any_prefix(client: httpx.Client, store: Path) -> None:
     whole = tip(store)
     for prefix in ("", "main"):
@@ -227,6 +233,7 @@ def test_the_past_takes_no_uploads(client: httpx.Client, tmp_path: Path) -> None
             assert refused.headers["allow"] == "GET, HEAD"
 
 
+@pytest.mark.slow
 def test_names_of_now_and_of_then_never_leave(client: httpx.Client, repository: Repository, store: Path) -> None:
     assert versions(client, "/@2026-01-10/simple/late/") == []  # it is owned now, and was not then
     assert client.get("/@2026-01-10/simple/nobodys/").status_code == 404
@@ -240,6 +247,7 @@ def test_names_of_now_and_of_then_never_leave(client: httpx.Client, repository: 
         assert again.get("/@2026-04-15/simple/acme-x/").status_code == 404
 
 
+@pytest.mark.slow
 def test_an_index_shows_its_bases_as_they_were(
     client: httpx.Client, repository: Repository, store: Path, tmp_path: Path
 ) -> None:
@@ -254,6 +262,7 @@ def test_an_index_shows_its_bases_as_they_were(
             assert again.get(path).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_token_reads_the_past_of_the_indexes_that_it_reads_now(
     client: httpx.Client, repository: Repository, store: Path
 ) -> None:
@@ -274,6 +283,7 @@ def test_a_token_reads_the_past_of_the_indexes_that_it_reads_now(
         assert guarded.get("/nobody@2026-01-20/simple/", auth=every).status_code == 400
 
 
+@pytest.mark.slow
 def test_a_name_of_an_index_that_was_removed_stays(client: httpx.Client, repository: Repository, tmp_path: Path) -> None:
     put(repository, "2026-01-12T00:00:00Z", wheel(tmp_path, "gone"), index="old")
     remove_index(repository.of_index("old"))
@@ -283,6 +293,7 @@ def test_a_name_of_an_index_that_was_removed_stays(client: httpx.Client, reposit
             assert versions(again, f"/@{when}/simple/gone/") == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("client")
 def test_a_clock_far_ahead_is_no_fault(repository: Repository, tmp_path: Path) -> None:
     commit = put(repository, "@4000000000000 +0000", wheel(tmp_path, version="3.0"))
@@ -299,6 +310,7 @@ def _counted(started: list[str], method: Callable[..., Any]) -> Callable[..., An
     return call
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("client")
 def test_thousands_of_moments_cost_no_more_than_those_that_are_held(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
@@ -319,6 +331,7 @@ def test_thousands_of_moments_cost_no_more_than_those_that_are_held(
         assert len(started) < 4, started
 
 
+@pytest.mark.slow
 def test_a_moment_that_is_asked_for_stays_while_others_take_its_place(
     client: httpx.Client, repository: Repository, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -334,6 +347,7 @@ def test_a_moment_that_is_asked_for_stays_while_others_take_its_place(
         assert client.get(links(client, path)[count - 1]).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_rewritten_branch_has_no_past_and_pages_of_now_go_on(client: httpx.Client, store: Path) -> None:
     before = tip(store)
     assert versions(client, "/@2026-03-01/simple/demo/") == ["1.0", "2.0"]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 
 from tests.index.test_branch import git
 from tests.server.dated_commits import date_tip, days_ago, written
@@ -23,12 +24,11 @@ from wharf.server.past import todays_rule, view_maker
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
     from tests.server.over_github import World
     from wharf.repository.opening import Repository
 
 
+@pytest.mark.slow
 def test_a_copy_that_is_behind_promises_nothing_of_what_it_may_lack(world: World) -> None:
     _as_if_made(world.root, days_ago(40))
     world.forget()
@@ -47,6 +47,7 @@ def test_a_copy_that_is_behind_promises_nothing_of_what_it_may_lack(world: World
         assert answer.headers["cache-control"] == "public, no-cache", "nobody asked GitHub yet"
 
 
+@pytest.mark.slow
 def test_a_file_that_is_gone_is_looked_for_once_however_many_moments_had_it(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +88,7 @@ def test_a_removal_that_nobody_remembers_and_a_reason_without_end_are_told_all_t
     assert (len(removal.actor), len(removal.reason)) == (file_removal.LONGEST, file_removal.LONGEST)
 
 
+@pytest.mark.slow
 def test_names_that_clients_make_up_are_counted_with_the_moment(repository: Repository, tmp_path: Path) -> None:
     put(repository, "2026-01-10T00:00:00Z", wheel(tmp_path))
     app = make_app(repository, OPEN)

@@ -48,6 +48,7 @@ def take_away(repository: Repository, verb: str, version: str = "1.0", reason: s
     repository.branch.commit(RemoveFiles.of("demo", version), CommitMessage(verb=verb, actor="robot", reason=reason))
 
 
+@pytest.mark.slow
 def test_a_file_that_was_removed_is_gone_with_commit_actor_and_reason(
     client: httpx.Client, repository: Repository, store: Path, tmp_path: Path
 ) -> None:
@@ -69,6 +70,7 @@ def test_a_file_that_was_removed_is_gone_with_commit_actor_and_reason(
     soon(lambda: client.get(old).status_code == 200)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["prune", "restore"])
 def test_a_file_that_left_otherwise_is_sent_while_its_bytes_are_there(
     client: httpx.Client, repository: Repository, store: Path, verb: str
@@ -97,6 +99,7 @@ def test_the_last_removal_counts(client: httpx.Client, repository: Repository, t
     assert client.get(old).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_project_that_is_quarantined_today_sends_nothing(client: httpx.Client, store: Path) -> None:
     old, _ = links(client, AT)
     status = json.dumps({"project-status": {"status": "quarantined", "reason": "malware"}}).encode()
@@ -112,6 +115,7 @@ def test_a_project_that_is_quarantined_today_sends_nothing(client: httpx.Client,
     soon(lambda: client.get(old).status_code == 200)
 
 
+@pytest.mark.slow
 def test_a_policy_of_today_hides_a_file_of_then(client: httpx.Client, repository: Repository, store: Path) -> None:
     old, _ = links(client, AT)
     edit(store, "main", "format = 1\n[policy]\ndeny = ['demo==1.0']\nown = ['deny']\n")
@@ -125,6 +129,7 @@ def test_a_policy_of_today_hides_a_file_of_then(client: httpx.Client, repository
     assert client.get(old).status_code == 403
 
 
+@pytest.mark.slow
 def test_a_policy_of_then_hides_on_the_page_of_then(repository: Repository, store: Path, tmp_path: Path) -> None:
     put(repository, "2026-01-10T00:00:00Z", wheel(tmp_path))
     with serving(repository) as client:
@@ -164,6 +169,7 @@ def test_a_yank_of_today_changes_nothing_of_then(client: httpx.Client, repositor
     assert client.get(old).status_code == 200
 
 
+@pytest.mark.slow
 def test_pip_and_uv_install_what_was_and_name_a_file_that_is_gone(
     client: httpx.Client, repository: Repository, tmp_path: Path
 ) -> None:

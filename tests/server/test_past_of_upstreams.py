@@ -105,6 +105,7 @@ def ways(past: Past, days: int) -> list[str]:
 # Names
 
 
+@pytest.mark.slow
 def test_a_name_that_is_ours_now_never_leaves_at_any_moment(past: Past) -> None:
     with serving(past.repository) as client:
         for days in MOMENTS:
@@ -120,6 +121,7 @@ def test_a_name_that_is_ours_now_never_leaves_at_any_moment(past: Past) -> None:
     assert past.upstream.paths == []
 
 
+@pytest.mark.slow
 def test_a_name_that_was_reserved_then_and_is_free_now_leaves_at_other_moments_only(past: Past) -> None:
     with serving(past.repository) as client:
         for days in MOMENTS:
@@ -138,6 +140,7 @@ def test_a_name_that_was_reserved_then_and_is_free_now_leaves_at_other_moments_o
         assert client.get(f"/@{written(days_ago(130))}{link}").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_name_becomes_ours_while_the_past_is_served(past: Past) -> None:
     where = f"{ways(past, 10)[0]}/simple/lib/"
     with serving(past.repository) as client:
@@ -148,6 +151,7 @@ def test_a_name_becomes_ours_while_the_past_is_served(past: Past) -> None:
         assert client.get(link).status_code == client.get(f"{link}.metadata").status_code == 403
 
 
+@pytest.mark.slow
 def test_a_name_becomes_ours_while_the_upstream_is_asked_for_the_past(past: Past) -> None:
     past.upstream.faults["*/simple/lib/"] = Fault(hold=10)
     where = f"{ways(past, 10)[0]}/simple/lib/"
@@ -161,6 +165,7 @@ def test_a_name_becomes_ours_while_the_upstream_is_asked_for_the_past(past: Past
         assert asked.result(20).json()["files"] == []
 
 
+@pytest.mark.slow
 def test_an_index_that_is_removed_now_asks_nobody(past: Past) -> None:
     with serving(past.repository) as client:
         for days in (299, 130, 1):
@@ -170,6 +175,7 @@ def test_an_index_that_is_removed_now_asks_nobody(past: Past) -> None:
     assert past.upstream.paths == []
 
 
+@pytest.mark.slow
 def test_what_is_no_moment_asks_nobody(past: Past) -> None:
     with serving(past.repository) as client:
         for when in WRONG:
@@ -181,6 +187,7 @@ def test_what_is_no_moment_asks_nobody(past: Past) -> None:
     assert past.upstream.paths == []
 
 
+@pytest.mark.slow
 def test_a_commit_that_was_never_the_tip_asks_nobody_and_keeps_our_names(past: Past) -> None:
     tree = git(past.store, "rev-parse", "wharf/main^{tree}")
     fork = git(past.store, "-c", "user.name=x", "-c", "user.email=x@x", "commit-tree", tree, "-p", "wharf/main", "-m", "x")
@@ -195,6 +202,7 @@ def test_a_commit_that_was_never_the_tip_asks_nobody_and_keeps_our_names(past: P
     assert past.upstream.paths == []
 
 
+@pytest.mark.slow
 def test_a_branch_that_was_rewritten_passes_no_name_on_in_the_past(past: Past) -> None:
     with serving(past.repository) as client:
         assert len(page(client, f"{ways(past, 10)[0]}/simple/lib/")["files"]) == 3
@@ -208,6 +216,7 @@ def test_a_branch_that_was_rewritten_passes_no_name_on_in_the_past(past: Past) -
     assert past.upstream.paths == []
 
 
+@pytest.mark.slow
 def test_an_index_that_could_not_be_read_then_lets_no_name_leave(past: Past) -> None:
     put(past.repository, "team", make_wheel(past.folder, "ours"))
     date_tip(past.store, "team", days_ago(90))
@@ -227,6 +236,7 @@ def test_an_index_that_could_not_be_read_then_lets_no_name_leave(past: Past) -> 
 # Modes and routes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["proxy", "redirect"])
 def test_nobody_is_sent_elsewhere_for_the_past(past: Past, mode: str) -> None:
     past.settle(None, mode=f'mode = "{mode}"')
@@ -234,6 +244,7 @@ def test_nobody_is_sent_elsewhere_for_the_past(past: Past, mode: str) -> None:
         assert files(client, f"{ways(past, 100)[0]}/simple/lib/") == ["lib-1.0-py3-none-any.whl", "lib-2.0-py3-none-any.whl"]
 
 
+@pytest.mark.slow
 def test_the_public_index_that_clients_are_sent_to_is_cut_too(past: Past) -> None:
     past.settle(None, mode="")
     where = f"{ways(past, 100)[0]}/simple/lib/"
@@ -245,6 +256,7 @@ def test_the_public_index_that_clients_are_sent_to_is_cut_too(past: Past) -> Non
         assert len(files(client, where)) == 2
 
 
+@pytest.mark.slow
 def test_a_route_of_today_decides(past: Past) -> None:
     past.settle(None, '[[route]]\nnames = ["lib"]\nfrom = []\n')
     with serving(past.repository) as client:
@@ -255,6 +267,7 @@ def test_a_route_of_today_decides(past: Past) -> None:
 # Pages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("days", "versions"),
     [(500, []), (299, ["1.0"]), (181, ["1.0"]), (179, ["1.0", "2.0"]), (1, ["1.0", "2.0", "3.0"])],
@@ -279,6 +292,7 @@ def test_a_page_has_the_files_of_its_moment_and_its_links_work_below_it(past: Pa
         assert html.count("<a ") == len(versions)
 
 
+@pytest.mark.slow
 def test_before_anything_was_there_a_page_is_empty(past: Past) -> None:
     with serving(past.repository) as client:
         for when in ("0001-01-01", "1969-12-31T23:59:59Z", "1970-01-01"):
@@ -287,6 +301,7 @@ def test_before_anything_was_there_a_page_is_empty(past: Past) -> None:
     assert past.upstream.names == {"lib"}
 
 
+@pytest.mark.slow
 def test_a_page_is_asked_for_again_each_time_and_each_moment_has_its_validator(past: Past) -> None:
     clock = Clock()
     with serving(past.repository, clock) as client:
@@ -307,6 +322,7 @@ def test_a_page_is_asked_for_again_each_time_and_each_moment_has_its_validator(p
         assert len(past.upstream.asked) == 2
 
 
+@pytest.mark.slow
 def test_thousands_of_moments_ask_an_upstream_once(past: Past) -> None:
     with serving(past.repository) as client:
         begin = days_ago(299)
@@ -316,6 +332,7 @@ def test_thousands_of_moments_ask_an_upstream_once(past: Past) -> None:
     assert len(past.upstream.asked) == 1
 
 
+@pytest.mark.slow
 def test_an_upstream_that_is_away_is_503_and_what_was_seen_is_cut_all_the_same(past: Past) -> None:
     way, clock = f"/@{written(days_ago(100))}", Clock()
     past.upstream.down()
@@ -332,6 +349,7 @@ def test_an_upstream_that_is_away_is_503_and_what_was_seen_is_cut_all_the_same(p
         past.upstream.up()
 
 
+@pytest.mark.slow
 def test_many_moments_at_the_same_time_are_cut_a_few_at_a_time(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
     alive, most = 0, 0
     judged, page_of = JudgedProjects.judged, JudgedProjects.page
@@ -357,6 +375,7 @@ def test_many_moments_at_the_same_time_are_cut_a_few_at_a_time(past: Past, monke
     assert 0 < most <= PAST_TURNS
 
 
+@pytest.mark.slow
 def test_a_slow_upstream_lets_no_own_page_of_the_past_wait(past: Past) -> None:
     past.upstream.faults["*/simple/slow*"] = Fault(body=b"{}" * 99, kind="text/html", hold=1)
     way = ways(past, 10)[0]
@@ -372,6 +391,7 @@ def test_a_slow_upstream_lets_no_own_page_of_the_past_wait(past: Past) -> None:
 # Policies
 
 
+@pytest.mark.slow
 def test_the_page_obeys_the_policy_of_its_moment_by_the_clock_of_its_moment(past: Past) -> None:
     past.settle(49, '[policy]\ncooldown = "7d"\n')
     past.offer("lib", "2.1", 48)
@@ -392,6 +412,7 @@ def test_the_page_obeys_the_policy_of_its_moment_by_the_clock_of_its_moment(past
             ]
 
 
+@pytest.mark.slow
 def test_what_the_policy_of_then_hid_is_refused_at_its_address_and_so_is_what_the_policy_of_now_hides(past: Past) -> None:
     past.settle(49, '[policy]\ncooldown = "140d"\n')
     past.settle(40, "")

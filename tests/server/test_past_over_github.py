@@ -6,6 +6,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.github.test_remote_branch import WHY, clone, number
 from tests.index.test_branch import edit_by_hand, git
 from tests.server.over_github import World, at_once
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx
-    import pytest
 
 FETCH = "POST .*/git-upload-pack"
 
@@ -36,6 +37,7 @@ def comes(client: httpx.Client, path: str) -> None:
     soon(lambda: client.get(path).status_code != 503)
 
 
+@pytest.mark.slow
 def test_the_first_who_asks_has_the_history_fetched_once_for_all(world: World) -> None:
     first = tip(world.root)
     world.put(world.wheel(version="2.0"))
@@ -66,6 +68,7 @@ def test_the_first_who_asks_has_the_history_fetched_once_for_all(world: World) -
         assert not fetches(world)
 
 
+@pytest.mark.slow
 def test_all_records_of_a_page_are_fetched_in_one_go(world: World) -> None:
     world.put(*(world.wheel(version=f"1.{each}") for each in range(1, 9)))
     with world.serving() as client:
@@ -76,6 +79,7 @@ def test_all_records_of_a_page_are_fetched_in_one_go(world: World) -> None:
         assert fetches(world) <= 2
 
 
+@pytest.mark.slow
 def test_the_history_is_fetched_again_only_for_what_it_lacks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresher, "ASK_EVERY", 0.05)
     first = tip(world.root)
@@ -99,6 +103,7 @@ def test_the_history_is_fetched_again_only_for_what_it_lacks(world: World, monke
         assert fetches(world) <= 3
 
 
+@pytest.mark.slow
 def test_a_fetch_that_fails_is_told_and_not_repeated_without_a_pause(world: World) -> None:
     first = tip(world.root)
     path = f"/@{first}/simple/demo/"
@@ -117,6 +122,7 @@ def test_a_fetch_that_fails_is_told_and_not_repeated_without_a_pause(world: Worl
         soon(lambda: client.get("/healthz").json()["past"] == "ok")  # which it tells when the fetch has come to its end
 
 
+@pytest.mark.slow
 def test_the_past_of_a_private_index_is_as_private(world: World) -> None:
     path = f"/@{tip(world.root)}/simple/demo/"
     mallory = world.hub.token("mallory", {})
@@ -129,6 +135,7 @@ def test_the_past_of_a_private_index_is_as_private(world: World) -> None:
         assert versions(client, path) == ["1.0"]
 
 
+@pytest.mark.slow
 def test_a_server_without_a_token_fetches_the_history_with_one_that_it_is_lent(world: World) -> None:
     path = f"/@{tip(world.root)}/simple/demo/"
     with world.serving(None, wait=False) as client:
@@ -141,6 +148,7 @@ def test_a_server_without_a_token_fetches_the_history_with_one_that_it_is_lent(w
         assert client.get(f"{file}.metadata", auth=("x", world.alice)).text.startswith("Metadata-Version")
 
 
+@pytest.mark.slow
 def test_a_removed_file_is_gone_and_one_that_was_pruned_is_there_as_long_as_github_has_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +182,7 @@ def test_a_removed_file_is_gone_and_one_that_was_pruned_is_there_as_long_as_gith
             assert "was pruned by robot" in gone.text
 
 
+@pytest.mark.slow
 def test_a_file_that_was_pruned_is_streamed_as_long_as_github_has_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresher, "ASK_EVERY", 0.05)
     world.put(world.wheel(version="2.0"))
@@ -195,6 +204,7 @@ def test_a_file_that_was_pruned_is_streamed_as_long_as_github_has_it(world: Worl
         assert client.get(other).status_code == client.head(other).status_code == 410
 
 
+@pytest.mark.slow
 def test_a_rewritten_branch_on_github_has_no_past(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresher, "ASK_EVERY", 0.05)
     world.put(world.wheel(version="2.0"))
@@ -210,6 +220,7 @@ def test_a_rewritten_branch_on_github_has_no_past(world: World, monkeypatch: pyt
         assert versions(client, "/simple/demo/") == ["1.0", "3.0"]
 
 
+@pytest.mark.slow
 def test_a_commit_of_a_fork_that_github_hands_out_is_never_shown(world: World, tmp_path: Path) -> None:
     """It stands on the index, as its next commit would."""
     world.hub.fork(world.repo.slug, "mallory/pkgs")
@@ -227,6 +238,7 @@ def test_a_commit_of_a_fork_that_github_hands_out_is_never_shown(world: World, t
             assert "never the tip" in client.get(f"/main@{written}/simple/").reason_phrase
 
 
+@pytest.mark.slow
 def test_a_moment_whose_settings_are_still_fetched_keeps_no_other_moment_waiting(world: World) -> None:
     commits = []
     for reserved in ("acme-*", "other-*", "third-*"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 import httpx
+import pytest
 
 from tests.makers import make_wheel
 from tests.server.over_github import JSON
@@ -19,8 +20,6 @@ from wharf.server.app import make_app
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    import pytest
 
     from wharf.repository.opening import Repository
 
@@ -49,6 +48,7 @@ def address(client: httpx.Client, index: str) -> str:
     return urljoin(path, next(str(each["url"]) for each in page(client, index)["files"] if each["filename"] == WHEEL))
 
 
+@pytest.mark.slow
 def test_a_hidden_file_is_on_no_page_and_at_no_address_of_its_index(staged: Repository, store: Path) -> None:
     with serving(staged, [END]) as client:
         there, of_base = address(client, "staging"), address(client, "main")

@@ -34,6 +34,7 @@ KINDS: Final = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("new", "reads", "own", "other"), first(2, KINDS))
 def test_each_address_with_each_kind_of_token(
     staged: Repository, tmp_path: Path, new: NewToken, reads: set[str], own: set[str], other: set[str]

@@ -254,6 +254,7 @@ def test_core_metadata_of_an_sdist_only_where_no_build_changes_it(
         assert client.get(address).status_code == (200 if announced else 404)
 
 
+@pytest.mark.slow
 def test_a_removed_file_and_a_quarantined_project_are_offered_no_more(
     client: httpx.Client, repository: Repository, put: Callable[..., None], tmp_path: Path
 ) -> None:
@@ -285,6 +286,7 @@ def test_bytes_that_are_gone_are_a_clean_answer(
     assert client.get(address).status_code == 503
 
 
+@pytest.mark.slow
 def test_a_branch_that_breaks_leaves_the_last_whole_index_and_is_told(
     client: httpx.Client, put: Callable[..., None], tmp_path: Path, store: Path
 ) -> None:
@@ -333,6 +335,7 @@ def test_odd_requests_have_clean_answers(client: httpx.Client, put: Callable[...
         assert client.get(address, headers={"If-None-Match": validator}).status_code == 304
 
 
+@pytest.mark.slow
 def test_what_strangers_make_up_is_not_remembered(repository: Repository, put: Callable[..., None], tmp_path: Path) -> None:
     put(make_wheel(tmp_path))
     app = make_app(repository, Rules(open_reading=True, upload_limit=LIMIT))
@@ -547,6 +550,7 @@ def test_an_unannounced_body_is_counted_while_it_comes(
         assert client.post("/legacy/", auth=token, content=body(), headers=headers).status_code == 413
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=400), boundary=st.text("abc", min_size=1, max_size=5))
 def test_multipart_garbage_never_breaks_the_server(
@@ -659,6 +663,7 @@ def test_the_first_page_tells_people_how_to_use_it(repository: Repository) -> No
 # What lies ready
 
 
+@pytest.mark.slow
 def test_many_first_askers_are_one_reading(
     repository: Repository, put: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

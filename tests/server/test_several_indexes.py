@@ -208,6 +208,7 @@ def test_a_commit_to_a_base_is_shown_above_it_and_makes_no_page_of_another_index
         assert made == []
 
 
+@pytest.mark.slow
 def test_yanks_and_removals_in_a_base_are_shown_above_it(staged: Repository) -> None:
     with serving(staged, OPEN) as client:
         set_yanked(staged, "demo", "1.0", None, reason="bad", actor="ada")
@@ -216,6 +217,7 @@ def test_yanks_and_removals_in_a_base_are_shown_above_it(staged: Repository) -> 
         soon(lambda: files(client, "/staging/simple/demo/") == ["demo-2.0-py3-none-any.whl"])
 
 
+@pytest.mark.slow
 def test_names_that_an_index_shadows_are_not_looked_for_in_its_bases(staged: Repository, store: Path) -> None:
     with serving(staged, PASSES_ON) as client:
         edit(store, "staging", 'format = 1\nbases = ["main"]\nshadow = ["de*"]\n')
@@ -225,6 +227,7 @@ def test_names_that_an_index_shadows_are_not_looked_for_in_its_bases(staged: Rep
         assert files(client, "/staging/simple/single/") == [], "it is hidden, and is asked for nowhere else"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     first(
@@ -252,6 +255,7 @@ def test_settings_that_cannot_be_keep_the_last_whole_state(staged: Repository, s
         soon(lambda: client.get("/healthz").json() == {"status": "ok"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rules", "status"), [(PASSES_ON, 302), (OPEN, 404)], ids=["passes on", "passes nothing on"])
 def test_a_server_that_begins_with_a_broken_index_calls_no_name_free(
     staged: Repository, store: Path, rules: Rules, status: int
@@ -286,6 +290,7 @@ def test_a_promoted_release_is_shown_by_a_running_server(staged: Repository) -> 
         assert client.get(page.url.join(page.json()["files"][0]["url"])).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_proposed_release_is_shown_once_its_pull_request_is_merged(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresher, "ASK_EVERY", 0.02)
     edit(world.root, "staging", 'format = 1\nbases = ["main"]\n')
@@ -339,6 +344,7 @@ def take_away(store: Path, index: str, *, again: str = "") -> None:
         edit(store, index, again)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("again", first(1, ["", "format = 1\n"]), ids=["removed", "made again by hand"])
 @pytest.mark.parametrize("index", ["main", "lone"])
 def test_names_of_a_removed_index_are_claimed_at_the_start_of_a_server(
@@ -355,6 +361,7 @@ def test_names_of_a_removed_index_are_claimed_at_the_start_of_a_server(
             assert answer.status_code == (503 if index == "main" and not again and path.startswith("/simple") else 200), path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["ref", "commit", "tree"])
 def test_a_damaged_removed_index_is_not_absent_and_keeps_no_other_from_being_shown(
     staged: Repository, store: Path, tmp_path: Path, damage: str
@@ -378,6 +385,7 @@ def test_a_damaged_removed_index_is_not_absent_and_keeps_no_other_from_being_sho
         soon(lambda: client.get("/simple/fresh/").status_code == 200)
 
 
+@pytest.mark.slow
 def test_names_in_a_commit_whose_settings_cannot_be_read_are_claimed(staged: Repository, store: Path, tmp_path: Path) -> None:
     with serving(staged, PASSES_ON) as client:
         assert client.get("/simple/third/").status_code == 302
@@ -444,6 +452,7 @@ def test_installers_take_from_an_inherited_index_and_ask_for_no_name_of_ours_els
 # GitHub
 
 
+@pytest.mark.slow
 def test_a_server_over_github_shows_all_indexes_and_sees_a_new_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresher, "ASK_EVERY", 0.02)
     with world.serving(public_index=ELSEWHERE) as client:
@@ -463,6 +472,7 @@ def test_a_server_over_github_shows_all_indexes_and_sees_a_new_one(world: World,
 # The terminal
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_json", first(1, [True, False]), ids=["JSON", "words"])
 def test_serve_says_where_the_other_indexes_are(staged: Repository, store: Path, *, as_json: bool) -> None:
     words = [sys.executable, "-m", "wharf", "--repo", str(store), "serve", "--port", "0", *(["--json"] if as_json else [])]
@@ -481,6 +491,7 @@ def test_serve_says_where_the_other_indexes_are(staged: Repository, store: Path,
     assert staged.branch.tip() is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "warned"), first(1, [("/staging/", True), ("/main", False)]))
 def test_serve_warns_of_a_root_path_that_is_the_name_of_another_index(
     staged: Repository, store: Path, path: str, *, warned: bool

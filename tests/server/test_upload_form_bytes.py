@@ -78,6 +78,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 NAMES = st.sampled_from(sorted(FIELDS)) | st.text("abc_", min_size=1, max_size=9)
 
 
+@pytest.mark.slow
 @given(fields=st.dictionaries(NAMES, st.text("a1.\n é", max_size=9)), content=contents, at=cuts)
 def test_pieces_change_nothing(folder: Path, fields: dict[str, str], content: bytes, at: list[int]) -> None:
     found = parsed(encoded([*fields.items()], content), at, folder)
@@ -94,6 +95,7 @@ def test_pieces_change_nothing(folder: Path, fields: dict[str, str], content: by
         assert found.content.digest("md5_digest") == hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "part",
     [
@@ -113,6 +115,7 @@ def test_parts_are_found_however_clients_write_them(folder: Path, part: bytes, a
             assert file.read() == content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [
@@ -151,6 +154,7 @@ def read_or_refused(body: bytes, at: Sequence[int], folder: Path) -> UploadForm 
         return None
 
 
+@pytest.mark.slow
 @given(damage=damages, at=cuts)
 def test_a_damaged_form_is_read_or_refused(folder: Path, damage: list[tuple[int, int, bytes]], at: list[int]) -> None:
     body = damaged(encoded([("name", "demo"), ("version", "1.0"), ("attestations", "[]")], b"PK" * 300), damage)
@@ -167,6 +171,7 @@ def test_a_damaged_form_is_read_or_refused(folder: Path, damage: list[tuple[int,
     assert not [*folder.iterdir()]
 
 
+@pytest.mark.slow
 def test_a_damaged_upload_is_published_whole_or_refused(
     client: httpx.Client,
     repository: Repository, tmp_path: Path,

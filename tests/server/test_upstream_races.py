@@ -57,6 +57,7 @@ def begin(repository: Repository, when: str) -> str:
     return "" if when == "now" else f"/main@{repository.branch.snapshot().commit}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["now", "then"])
 def test_a_name_that_is_claimed_while_its_question_waits_is_never_asked_for(
     settled: Repository, upstream: Upstream, many: list[str], queued: str, tmp_path: Path, when: str
@@ -75,6 +76,7 @@ def test_a_name_that_is_claimed_while_its_question_waits_is_never_asked_for(
     assert queued not in upstream.names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["now", "then"])
 @pytest.mark.parametrize("change", ["claim", "policy"])
 def test_a_file_that_may_not_be_sent_any_more_when_its_turn_comes_is_not_asked_for(
@@ -101,6 +103,7 @@ def test_a_file_that_may_not_be_sent_any_more_when_its_turn_comes_is_not_asked_f
     assert not any("later-1.0" in path for path in upstream.paths)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["now", "then"])
 @pytest.mark.parametrize("change", ["claim", "policy"])
 def test_core_metadata_that_come_too_late_are_not_sent(
@@ -122,6 +125,7 @@ def test_core_metadata_that_come_too_late_are_not_sent(
         assert waiting.result().status_code == 403
 
 
+@pytest.mark.slow
 def test_a_page_that_comes_after_a_change_of_the_settings_is_shown_by_the_new_ones(
     settled: Repository, store: Path, upstream: Upstream
 ) -> None:
@@ -135,6 +139,7 @@ def test_a_page_that_comes_after_a_change_of_the_settings_is_shown_by_the_new_on
         assert waiting.result().json()["files"] == []
 
 
+@pytest.mark.slow
 def test_a_slow_upstream_keeps_no_other_waiting(
     settled: Repository, upstream: Upstream, two: Upstream, many: list[str]
 ) -> None:
@@ -147,6 +152,7 @@ def test_a_slow_upstream_keeps_no_other_waiting(
         assert {each.result().status_code for each in slow} == {200}
 
 
+@pytest.mark.slow
 def test_many_downloads_from_an_upstream_keep_its_pages_from_nobody(
     settled: Repository, upstream: Upstream, many: list[str]
 ) -> None:
@@ -195,6 +201,7 @@ def test_a_file_that_one_upstream_gives_wrong_is_got_from_another(
         assert client.get(wrong).content == right.read_bytes()  # it is here now, whoever gave it
 
 
+@pytest.mark.slow
 def test_a_file_that_is_whole_and_not_yet_on_the_disk_is_here_for_those_who_ask_another_upstream(
     settled: Repository, upstream: Upstream, two: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +228,7 @@ def test_a_file_that_is_whole_and_not_yet_on_the_disk_is_here_for_those_who_ask_
         assert (part.status_code, part.content) == (206, right.read_bytes()[1:3])
 
 
+@pytest.mark.slow
 def test_downloads_from_a_slow_upstream_keep_no_file_of_another_waiting_and_none_that_is_here(
     settled: Repository, upstream: Upstream, two: Upstream, many: list[str]
 ) -> None:
@@ -239,6 +247,7 @@ def test_downloads_from_a_slow_upstream_keep_no_file_of_another_waiting_and_none
         assert {each.result().status_code for each in slow} == {200}
 
 
+@pytest.mark.slow
 def test_a_download_leaves_some_of_the_disk_to_others(
     settled: Repository, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,6 +263,7 @@ def test_a_download_leaves_some_of_the_disk_to_others(
         assert client.get(big).status_code == 503
 
 
+@pytest.mark.slow
 def test_own_pages_do_not_wait_while_pages_of_upstreams_are_made(
     settled: Repository, many: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -149,6 +149,7 @@ def test_an_upstream_of_html_without_sizes_and_times_comes_through_too(settled: 
                 assert (answer.content, answer.headers["content-length"]) == (given.path.read_bytes(), str(given.size))
 
 
+@pytest.mark.slow
 def test_a_page_that_did_not_change_is_304_here_and_there(settled: Repository, upstream: Upstream) -> None:
     clock = Clock()
     with serving(settled, clock) as client:
@@ -409,6 +410,7 @@ def test_a_cooldown_ends_at_its_moment(settled: Repository, store: Path, upstrea
 # The upstream is away, or lies
 
 
+@pytest.mark.slow
 def test_pages_are_served_stale_while_the_upstream_is_away(settled: Repository, upstream: Upstream) -> None:
     clock = Clock()
     for restarted in (False, True):
@@ -453,6 +455,7 @@ def test_wrong_bytes_are_never_whole_and_never_kept(
         assert client.get(link).content == body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["other bytes", "a link", "cut off", "a pipe"])
 def test_a_file_of_the_cache_that_somebody_else_wrote_is_not_sent(
     settled: Repository, store: Path, upstream: Upstream, tmp_path: Path, what: str

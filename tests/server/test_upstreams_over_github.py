@@ -36,6 +36,7 @@ def settle(world: World, url: str) -> None:
         set_settings(hers, settings, "alice", listed=[url])
 
 
+@pytest.mark.slow
 def test_an_address_in_the_operators_network_is_not_asked_because_a_branch_names_it(world: World, upstream: Upstream) -> None:
     world.put(world.wheel())
     settle(world, upstream.simple)
@@ -46,6 +47,7 @@ def test_an_address_in_the_operators_network_is_not_asked_because_a_branch_names
     assert upstream.asked == []
 
 
+@pytest.mark.slow
 def test_the_operator_lists_it_with_credentials_that_go_nowhere_else(
     world: World, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,6 +70,7 @@ def test_the_operator_lists_it_with_credentials_that_go_nowhere_else(
         assert elsewhere.asked == []
 
 
+@pytest.mark.slow
 def test_a_password_that_is_missing_is_told_to_the_operator_alone(
     world: World, upstream: Upstream, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -81,6 +84,7 @@ def test_a_password_that_is_missing_is_told_to_the_operator_alone(
     assert upstream.asked == []
 
 
+@pytest.mark.slow
 def test_a_name_that_an_index_reserved_which_was_removed_since_stays_at_that_moment(
     world: World, upstream: Upstream, tmp_path: Path
 ) -> None:

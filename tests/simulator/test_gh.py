@@ -201,6 +201,7 @@ def test_gh_releases_by_hand(person: Person) -> None:
     person.gh("api", "repos/{owner}/{repo}/git/ref/tags/v1", code=1)
 
 
+@pytest.mark.slow
 def test_gh_makes_repositories(person: Person) -> None:
     assert person.gh("repo", "create", "own", "--private").strip() == f"{person.hub.url}/ada/own"
     assert "already exists" in person.gh("repo", "create", "own", "--private", code=1)
@@ -215,6 +216,7 @@ def test_gh_makes_repositories(person: Person) -> None:
     assert person.json("api", "repos/ada/begun/contents/README.md")["size"] == len("# begun\n")
 
 
+@pytest.mark.slow
 def test_what_wharf_published_gh_lists_shows_and_downloads(person: Person, tmp_path: Path) -> None:
     files = [make_wheel(tmp_path, "demo", "1.0"), make_wheel(tmp_path, "demo", "1.0+local.1")]
     with person.wharf() as repository:
@@ -281,6 +283,7 @@ def test_a_tag_that_was_deleted_is_told_and_put_back_by_hand(person: Person, tmp
         assert verify(repository).ok
 
 
+@pytest.mark.slow
 def test_the_token_comes_from_gh_for_its_own_host_alone(person: Person) -> None:
     def find(repo: str) -> tuple[str, str] | None:
         settings = resolve({"repo": repo}, {}, (), data=person.folder, cache=person.folder)

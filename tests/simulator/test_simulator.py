@@ -391,6 +391,7 @@ def test_pygithub_publishes_a_release(hub: Hub, tmp_path: Path) -> None:
     stranger.close()
 
 
+@pytest.mark.slow
 def test_git_clones_and_pushes(hub: Hub, tmp_path: Path) -> None:
     repo = hub.create("acme/pkgs")
     repo.protected.add("locked")
@@ -475,6 +476,7 @@ def test_it_is_no_kinder_than_github(hub: Hub) -> None:
     assert httpx.get(f"{at}/releases/{draft['id']}", headers=ada).json()["draft"], "without its tag it is a draft again"
 
 
+@pytest.mark.slow
 def test_a_fork_and_its_source_hand_out_each_other_s_commits_by_id_and_share_no_ref(hub: Hub, tmp_path: Path) -> None:
     source = hub.create("acme/pkgs", private=False)
     fork = hub.fork("acme/pkgs", "mallory/pkgs")

@@ -86,6 +86,7 @@ def by_hand(repository: Repository) -> None:
         edit_by_hand(repository.branch.git_dir.parent, f"projects/{name[:2]}/{name}/project.json", state.encode())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("commits", [1, 3])
 def test_a_site_with_files_says_byte_for_byte_what_the_server_says_but_for_one_name(
     repository: Repository, tmp_path: Path, commits: int
@@ -119,6 +120,7 @@ def test_a_site_with_files_says_byte_for_byte_what_the_server_says_but_for_one_n
     assert not any("quarantined" in path for path in served), "what no page offers is not there"
 
 
+@pytest.mark.slow
 def test_a_site_with_links_differs_from_the_server_in_links_alone(world: World, tmp_path: Path) -> None:
     world.repo.private = False
     turn_on(world)
@@ -143,6 +145,7 @@ def test_a_site_with_links_differs_from_the_server_in_links_alone(world: World, 
     assert any("local" in path.name for path in paths)
 
 
+@pytest.mark.slow
 def test_metadata_is_announced_only_where_it_lies_beside_the_file(world: World, tmp_path: Path) -> None:
     world.repo.private = False
     world.put(make_wheel(tmp_path, "before", "1.0"))
@@ -157,6 +160,7 @@ def test_metadata_is_announced_only_where_it_lies_beside_the_file(world: World, 
         assert ("data-core-metadata" in html) is announced
 
 
+@pytest.mark.slow
 def test_a_file_under_another_name_is_left_out_each_time_and_named(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -195,6 +199,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, dict[s
 # Where links could not work.
 
 
+@pytest.mark.slow
 def test_a_private_repository_gets_no_site_with_links(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -214,6 +219,7 @@ def test_a_folder_gets_a_site_only_with_its_files(repository: Repository, tmp_pa
     assert "--with-files" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_files_in_another_repository_are_linked_if_it_is_allowed_and_public(world: World, tmp_path: Path) -> None:
     world.repo.private = False
     world.put(make_wheel(tmp_path))
@@ -279,6 +285,7 @@ def _fresh(root: Path) -> Iterator[Repository]:
         yield repository
 
 
+@pytest.mark.slow
 @settings(derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(happening=OPERATIONS, died=st.lists(st.integers(0, 30), max_size=6))
 @example(happening=["publish"], died=[2])
@@ -323,6 +330,7 @@ def _dying(after: int) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 def test_a_project_that_a_dead_build_had_deleted_comes_back(repository: Repository, tmp_path: Path) -> None:
     """The index moves away and back, and the build in between dies."""
     git = ["git", f"--git-dir={repository.branch.git_dir}"]
@@ -341,6 +349,7 @@ def test_a_project_that_a_dead_build_had_deleted_comes_back(repository: Reposito
         assert tree(out) == before
 
 
+@pytest.mark.slow
 def test_a_first_build_that_died_is_begun_again_at_each_step(repository: Repository, tmp_path: Path) -> None:
     put(repository, make_wheel(tmp_path))
     build(repository, tmp_path / "whole", with_files=True)
@@ -364,6 +373,7 @@ def test_a_folder_with_anything_of_somebody_else_is_not_touched(repository: Repo
     assert (out / path).exists()
 
 
+@pytest.mark.slow
 def test_a_file_that_came_before_a_build_died_goes_with_its_record(repository: Repository, tmp_path: Path) -> None:
     put(repository, make_wheel(tmp_path))
     out = tmp_path / "out"
@@ -454,6 +464,7 @@ def test_what_was_removed_is_gone_from_the_site(repository: Repository, tmp_path
     assert len(list((out / "files").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_a_site_can_change_its_kind(world: World, tmp_path: Path) -> None:
     world.repo.private = False
     world.put(make_wheel(tmp_path))
@@ -622,6 +633,7 @@ def test_a_full_disk_leaves_the_old_site_whole(repository: Repository, store: Pa
     assert tree(out) == tree(tmp_path / "at-once")
 
 
+@pytest.mark.slow
 def test_bytes_that_are_not_those_of_the_record_never_get_into_a_site(
     repository: Repository, store: Path, tmp_path: Path
 ) -> None:
@@ -645,6 +657,7 @@ def test_bytes_that_are_not_those_of_the_record_never_get_into_a_site(
     assert tree(out) == tree(tmp_path / "at-once")
 
 
+@pytest.mark.slow
 def test_a_file_whose_asset_is_gone_is_left_out_and_named(world: World, tmp_path: Path) -> None:
     world.put(make_wheel(tmp_path), make_wheel(tmp_path, "demo", "2.0"))
     world.repo.releases[0].assets.clear()
@@ -673,6 +686,7 @@ def test_a_file_name_that_has_no_room_for_metadata_is_served_without(repository:
     assert list((tmp_path / "out/files").rglob(wheel.name))
 
 
+@pytest.mark.slow
 def test_who_gives_up_does_not_wait_for_the_files_that_are_left(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -698,6 +712,7 @@ def test_who_gives_up_does_not_wait_for_the_files_that_are_left(
     assert len(list((tmp_path / "out/files").rglob("*.whl"))) == 40
 
 
+@pytest.mark.slow
 def test_files_at_github_are_fetched_again_when_they_break_off_and_what_came_is_kept(world: World, tmp_path: Path) -> None:
     world.put(*(make_wheel(tmp_path, f"project-{number}", content="#" * 3000) for number in range(4)))
     out = tmp_path / "out"

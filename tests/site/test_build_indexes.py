@@ -98,6 +98,7 @@ def test_the_command_tells_of_each_site_and_of_those_of_indexes_that_are_gone(
     assert f"{tmp_path / 'site' / 'old'} has the site of an index that is not there any more" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_site_obeys_the_policy_for_own_files(staged: Repository, store: Path, tmp_path: Path) -> None:
     site, staging = tmp_path / "site", staged.of_index("staging")
     assert build(staging, site, with_files=True).written == 2

@@ -374,6 +374,7 @@ def _expected(world: dict[str, ModelIndex], order: list[str], project: str) -> t
     return files, status, holders
 
 
+@pytest.mark.slow
 @given(_worlds())
 def test_layers_show_what_a_plain_model_says(world: dict[str, ModelIndex]) -> None:
     objects = MemoryObjects()

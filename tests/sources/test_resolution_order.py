@@ -48,6 +48,7 @@ def _walk(graph: Mapping[str, Sequence[str]], index: str) -> list[str]:
     return [index, *(each for base in graph[index] for each in _walk(graph, base))]
 
 
+@pytest.mark.slow
 @given(_graphs())
 def test_the_last_visit_counts(graph: Graph) -> None:
     visits = _walk(graph, "a")

@@ -235,6 +235,7 @@ def test_many_that_ask_at_once_cause_one_request(tmp_path: Path) -> None:
     assert all(each == found[0] for each in found)
 
 
+@pytest.mark.slow
 def test_large_pages_are_parsed_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"name{number}" for number in range(4)]
     bodies = {name: page(name=name) + bytes([32]) * (2 << 20) for name in names}

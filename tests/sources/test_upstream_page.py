@@ -275,6 +275,7 @@ _ANY = st.recursive(
 _KEYS = ("filename", "url", "hashes", "size", "upload-time", "requires-python", "yanked", "core-metadata", "provenance")
 
 
+@pytest.mark.slow
 @given(st.lists(st.dictionaries(st.sampled_from(_KEYS), _ANY).map(lambda wrong: {**file(), **wrong}) | _ANY, max_size=3), _ANY)
 def test_nothing_but_a_storage_error_comes_of_json(files: list[Any], status: Any) -> None:
     found = parsed(*files, status=status)
@@ -290,6 +291,7 @@ _PARTS = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(_PARTS) | st.text(max_size=5), max_size=20))
 def test_nothing_but_a_storage_error_comes_of_html(parts: list[str]) -> None:
     try:
@@ -313,6 +315,7 @@ _FILES = st.builds(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.lists(_FILES, unique_by=lambda each: each.filename), st.lists(_FILES, unique_by=lambda each: each.filename), _TEXT)
 def test_a_kept_page_comes_back_as_it_was(before: list[UpstreamFile], files: list[UpstreamFile], reason: str) -> None:
     sights = first_sight.seen(before, None, datetime(2026, 1, 1, tzinfo=UTC))

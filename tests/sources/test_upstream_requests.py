@@ -75,6 +75,7 @@ def test_a_page_that_never_ends_is_given_up(tmp_path: Path, monkeypatch: pytest.
         index.close()
 
 
+@pytest.mark.slow
 def test_a_page_that_drips_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wharf.sources.upstream_requests.PATIENCE", 0.3)
 
@@ -91,6 +92,7 @@ def test_a_page_that_drips_is_given_up(tmp_path: Path, monkeypatch: pytest.Monke
         index.close()
 
 
+@pytest.mark.slow
 def test_a_page_that_unpacks_to_much_more_is_given_up(tmp_path: Path) -> None:
     import gzip
 

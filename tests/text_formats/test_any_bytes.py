@@ -114,6 +114,7 @@ READERS: dict[str, tuple[Callable[[str], object], type[Exception]]] = {
 OF_FILES = {"json", "site", "page", "state", "reply"}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @pytest.mark.parametrize("reader", READERS)
 @settings(suppress_health_check=[HealthCheck.too_slow])
@@ -129,6 +130,7 @@ def test_a_value_or_its_own_error(reader: str, data: st.DataObject) -> None:
     assert len(said) < 5000
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(RECORDS)

@@ -73,6 +73,7 @@ def test_very_many_keys_of_several_parts_are_refused_at_once(form: str) -> None:
     assert time.process_time() - began < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["k{} = 1.5", "a.k{} = 1", "[tool.a.k{}]"])
 def test_very_many_short_keys_are_read(form: str) -> None:
     assert toml_and_json.toml(_many(form)) == tomllib.loads(_many(form))
@@ -101,6 +102,7 @@ STRINGS = st.text("a.#\"'\\=[]{},\n ", max_size=12).flatmap(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(PARTS, min_size=1, max_size=30), STRINGS, st.sampled_from(["{} = 1", "[{}]", "[[{}]]", "z = {{{} = 1}}"]))
 def test_parts_are_counted_as_the_parser_counts_them(parts: list[str], before: str, form: str) -> None:
     start = f"x = {before}\n" if before[0] != "#" else f"{before}\n"

@@ -36,6 +36,7 @@ def drip(first: bytes, drop: bytes, last: bytes, dropped: list[bytes]) -> Callab
     return talk
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "drop", "last"),
     [(b"HTTP/1.1 200 OK\r\n", b"x: y\r\n", b"content-length: 0\r\n\r\n"), (CHUNKED, b"1\r\n \r\n", b"0\r\n\r\n")],
@@ -56,6 +57,7 @@ def test_an_answer_that_comes_by_drops_is_not_waited_for(
         github.call("POST", "{repo}")
 
 
+@pytest.mark.slow
 def test_a_proxy_that_answers_by_drops_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "CONNECTING", 0.2)
     dropped: list[bytes] = []

@@ -59,6 +59,7 @@ def test_a_connection_that_is_closed_at_the_next_request_is_tried_again_where_th
             assert len(server.heads) == 2 + (method == "GET")
 
 
+@pytest.mark.slow
 def test_more_threads_than_connections_wait_for_each_other() -> None:
     together, most, lock = 0, 0, threading.Lock()
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 def test_a_certificate_is_believed_if_the_environment_names_it(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Server(always(OK), certificate=certificate) as server:
         for variable, path in (("SSL_CERT_FILE", certificate), ("SSL_CERT_DIR", certificate.parent / "folder")):

@@ -177,6 +177,7 @@ def test_what_follows_a_body_in_chunks_is_not_read_without_end(line: bytes) -> N
     assert sent[0] < 2000
 
 
+@pytest.mark.slow
 def test_a_body_that_unpacks_to_much_more_is_not_unpacked_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     packed = gzip.compress(bytes(256 * MIB), 1)
     monkeypatch.setattr(wire, "MAX_BODY", MIB)

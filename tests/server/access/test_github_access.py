@@ -41,6 +41,7 @@ def questions(world: World, login: str | None) -> int:
     return sum(call.login == login and REF in call.path for call in list(world.hub.calls))
 
 
+@pytest.mark.slow
 def test_a_token_comes_in_many_ways(world: World) -> None:
     bob = world.bob
     with world.serving() as client:
@@ -64,6 +65,7 @@ def test_a_token_comes_in_many_ways(world: World) -> None:
         assert {call.login for call in world.hub.calls if "/git/" in call.path} == {"robot", "bob"}
 
 
+@pytest.mark.slow
 def test_who_is_not_let_in_is_told_why(world: World) -> None:
     eve = world.hub.token("eve", {})
     blind = world.hub.token("blind", {"acme/pkgs": "read"}, kind="fine-grained", contents=False)
@@ -100,6 +102,7 @@ def test_who_is_not_let_in_is_told_why(world: World) -> None:
         assert client.get("/nothing").status_code == 404
 
 
+@pytest.mark.slow
 def test_many_first_requests_ask_once_and_the_verdict_holds_for_a_minute(world: World) -> None:
     with world.serving() as client:
         world.hub.calls.clear()
@@ -122,6 +125,7 @@ def test_many_first_requests_ask_once_and_the_verdict_holds_for_a_minute(world: 
         assert client.get(PAGE, auth=("x", eve)).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "status"), [("revoked", 401), ("no right", 403)])
 def test_who_is_put_out_is_out_within_a_minute(world: World, how: str, status: int) -> None:
     link = address(world.wheel())
@@ -137,6 +141,7 @@ def test_who_is_put_out_is_out_within_a_minute(world: World, how: str, status: i
             assert client.get(path).status_code == status
 
 
+@pytest.mark.slow
 def test_uploads_that_land_tell_what_their_token_may(world: World) -> None:
     with world.serving() as client:
 
@@ -160,6 +165,7 @@ def test_uploads_that_land_tell_what_their_token_may(world: World) -> None:
         assert asked() > first
 
 
+@pytest.mark.slow
 def test_while_github_is_away_known_members_go_on_and_nobody_else_comes_in(world: World) -> None:
     seen, unseen = world.wheel(), world.wheel("unseen")
     world.put(unseen)
@@ -188,6 +194,7 @@ def test_while_github_is_away_known_members_go_on_and_nobody_else_comes_in(world
             assert client.get(PAGE, auth=("x", token)).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_limit_that_a_client_has_reached_is_not_a_refusal(world: World) -> None:
     with world.serving() as client:
         assert client.get(PAGE).status_code == 200
@@ -198,6 +205,7 @@ def test_a_limit_that_a_client_has_reached_is_not_a_refusal(world: World) -> Non
         assert (new.status_code, new.headers["retry-after"]) == (503, "77")
 
 
+@pytest.mark.slow
 def test_github_that_hangs_keeps_no_member_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = [world.hub.token(f"m{number}", {"acme/pkgs": "read"}) for number in range(12)]
     later = threading.Event()
@@ -218,6 +226,7 @@ def test_github_that_hangs_keeps_no_member_waiting(world: World, monkeypatch: py
         soon(lambda: client.get(PAGE, auth=("x", tokens[0])).status_code == 200)
 
 
+@pytest.mark.slow
 def test_verdicts_are_bounded_and_strangers_drive_out_no_member(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(github_access, "_KEPT", 5)
     with world.serving() as client:
@@ -235,6 +244,7 @@ def test_verdicts_are_bounded_and_strangers_drive_out_no_member(world: World, mo
 # A server without a token of its own
 
 
+@pytest.mark.slow
 def test_a_server_without_a_token_borrows_one_of_its_clients(world: World) -> None:
     link = address(world.wheel())
     with world.serving(None) as client:
@@ -251,6 +261,7 @@ def test_a_server_without_a_token_borrows_one_of_its_clients(world: World) -> No
         assert {call.login for call in world.hub.calls if "/assets/" in call.path} <= {"bob", "carol"}
 
 
+@pytest.mark.slow
 def test_a_member_who_leaves_takes_nothing_from_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresher, "ASK_EVERY", 0.02)
     monkeypatch.setattr(borrowed_tokens, "_KEPT", 2)
@@ -271,6 +282,7 @@ def test_a_member_who_leaves_takes_nothing_from_the_others(world: World, monkeyp
         assert client.get(address(world.wheel("late")), auth=("x", carol)).status_code == 503
 
 
+@pytest.mark.slow
 def test_no_token_is_borrowed_where_members_are_not_asked(world: World) -> None:
     world.repo.private = False
     with world.serving(None, by_github=False, open_reading=True) as client:
@@ -282,6 +294,7 @@ def test_no_token_is_borrowed_where_members_are_not_asked(world: World) -> None:
 # wharf's own tokens, and nobody's
 
 
+@pytest.mark.slow
 def test_a_token_of_wharfs_is_known_for_one_where_github_decides(world: World) -> None:
     with world.serving() as client, world.open(world.robot) as repository:
         mine = repository.tokens.create("ci", "publish").reveal()
@@ -293,6 +306,7 @@ def test_a_token_of_wharfs_is_known_for_one_where_github_decides(world: World) -
     assert not any(mine in str(call.headers) for call in world.hub.calls)
 
 
+@pytest.mark.slow
 def test_with_tokens_of_wharfs_github_is_asked_by_the_server_only(world: World) -> None:
     with world.serving(world.alice, by_github=False) as client:
         with world.open(world.robot) as repository:
@@ -324,6 +338,7 @@ def test_a_public_server_over_a_private_repository_signs_for_everybody(world: Wo
 # Uploads
 
 
+@pytest.mark.slow
 def test_an_upload_is_made_by_the_clients_own_token(world: World) -> None:
     fresh = world.wheel("fresh")
     with world.serving() as client:
@@ -346,6 +361,7 @@ def test_an_upload_is_made_by_the_clients_own_token(world: World) -> None:
     assert git(world.repo.git_dir, "log", "-1", "--format=%cn %ce", "wharf/main").split()[0] == "alice"
 
 
+@pytest.mark.slow
 def test_an_upload_makes_no_index(world: World) -> None:
     with world.serving(world.alice, by_github=False) as client:
         with world.open(world.robot) as repository:
@@ -359,6 +375,7 @@ def test_an_upload_makes_no_index(world: World) -> None:
     assert world.repo.releases == []
 
 
+@pytest.mark.slow
 def test_an_upload_by_an_apps_token_is_the_apps(world: World) -> None:
     robot = world.hub.token("robot", {"acme/pkgs": "write"}, kind="installation")
     with world.serving() as client:
@@ -367,6 +384,7 @@ def test_an_upload_by_an_apps_token_is_the_apps(world: World) -> None:
     assert git(world.repo.git_dir, "log", "-1", "--format=%cn %ce", "wharf/main").strip() == who
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["classic", "fine-grained", "installation"])
 def test_who_may_only_read_uploads_nothing(world: World, kind: str) -> None:
     reader = world.hub.token("reader", {"acme/pkgs": "read"}, kind=kind)
@@ -378,6 +396,7 @@ def test_who_may_only_read_uploads_nothing(world: World, kind: str) -> None:
     assert len(world.repo.releases) == releases
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "status", "asked"),
     [(None, 200, 1), ("internal", 200, 4), ("no contents", 403, 2), ("unknown", 401, 1), ("no repository", 403, 3)],
@@ -403,6 +422,7 @@ def test_one_question_tells_who_uploads_and_only_a_plain_yes_counts(
         assert before == asked
 
 
+@pytest.mark.slow
 def test_an_upload_by_a_job_needs_no_user(world: World) -> None:
     job = world.hub.token("ci", {"acme/pkgs": "write"}, kind="actions")
     with world.serving() as client:
@@ -410,6 +430,7 @@ def test_an_upload_by_a_job_needs_no_user(world: World) -> None:
         assert client.get("/simple/demo/", headers=JSON).json()["versions"] == ["1.0", "2.0"]
 
 
+@pytest.mark.slow
 def test_a_token_that_ends_in_mid_upload_leaves_nothing_visible(world: World) -> None:
     fresh = world.wheel("fresh")
     with world.serving() as client:
@@ -433,6 +454,7 @@ def test_uploads_at_the_same_time_all_land(world: World) -> None:
 # Hostile clients
 
 
+@pytest.mark.slow
 def test_strangers_who_guess_tokens_are_not_asked_about_without_an_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(github_access, "GUESSES", 3)
     carol = world.hub.token("carol", {"acme/pkgs": "read"})
@@ -449,6 +471,7 @@ def test_strangers_who_guess_tokens_are_not_asked_about_without_an_end(world: Wo
         assert client.get(PAGE, auth=("x", carol)).status_code == 200
 
 
+@pytest.mark.slow
 def test_members_do_not_queue_behind_strangers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(github_access, "STRANGERS", 8)
     later = threading.Event()
@@ -471,6 +494,7 @@ def test_members_do_not_queue_behind_strangers(world: World, monkeypatch: pytest
         soon(lambda: sum(REF in call.path for call in list(world.hub.calls)) == 9)  # the others were not even put in line
 
 
+@pytest.mark.slow
 def test_a_yes_holds_for_an_hour_and_no_longer_while_github_is_away(world: World) -> None:
     with world.serving() as client:
         assert client.get(PAGE).status_code == 200
@@ -490,6 +514,7 @@ def test_an_emptied_repository_is_not_a_github_that_is_away_and_tells_who_may_re
         assert client.get(PAGE, auth=("x", world.hub.token("eve", {}))).status_code == 403
 
 
+@pytest.mark.slow
 def test_a_lender_whose_limit_is_used_up_takes_nothing_from_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresher, "ASK_EVERY", 0.02)
     other = world.wheel("other")
@@ -510,6 +535,7 @@ def test_a_lender_whose_limit_is_used_up_takes_nothing_from_the_others(world: Wo
         assert client.get(address(other), auth=("x", world.alice)).status_code == 302
 
 
+@pytest.mark.slow
 def test_who_lends_after_all_others_have_gone_sees_the_index_of_today(world: World) -> None:
     with world.serving(None) as client:
         assert client.get(PAGE).status_code == 200

@@ -335,6 +335,7 @@ def test_who_sends_a_body_that_is_too_long_reads_why(
     assert got.startswith(b"HTTP/1.1 413 The upload is larger than this server takes (1000 bytes a file).")
 
 
+@pytest.mark.slow
 def test_a_body_that_nobody_wants_is_not_read_for_ever(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "UNWANTED", 1 << 20)
     monkeypatch.setattr(protocol, "PATIENCE", 0.2)
@@ -360,6 +361,7 @@ def stalled(token: tuple[str, str], length: int = 100_000) -> bytes:
     return f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n{part}".encode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drip", [False, True])
 def test_an_upload_that_stalls_is_given_up(
     client: httpx.Client, token: tuple[str, str], monkeypatch: pytest.MonkeyPatch, drip: bool

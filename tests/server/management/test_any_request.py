@@ -52,6 +52,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
 # Descriptions
 
 
+@pytest.mark.slow
 def test_the_description_is_for_everybody_and_says_nothing_of_the_indexes(repository: Repository, tmp_path: Path) -> None:
     fill(repository, tmp_path)
     with asking(repository) as api:
@@ -74,6 +75,7 @@ def _is_described(api: httpx.Client) -> None:
         problem(api.request(method, f"{BASE}/openapi.json"), 405, "no-method")
 
 
+@pytest.mark.slow
 def test_each_route_declares_each_status_that_can_come_of_it(shared: httpx.Client) -> None:
     for path, operations in good(shared.get(f"{BASE}/openapi.json"))["paths"].items():
         for method, operation in operations.items():
@@ -92,6 +94,7 @@ def test_head_is_get_without_its_body(shared: httpx.Client) -> None:
         assert head.headers["content-length"] == str(len(whole.content))
 
 
+@pytest.mark.slow
 def test_below_the_path_of_a_proxy(repository: Repository, tmp_path: Path) -> None:
     fill(repository, tmp_path)
     with asking(repository, open_reading=True, root_path="/packages") as client:
@@ -206,6 +209,7 @@ def test_what_is_wrong_with_a_body_is_told_without_what_was_sent(shared: httpx.C
     assert secret not in answer.text
 
 
+@pytest.mark.slow
 def test_no_answer_names_a_path_of_the_server(api: httpx.Client, tmp_path: Path) -> None:
     (tmp_path / "store" / "tokens-used.json").write_text("broken")
     texts = [
@@ -223,6 +227,7 @@ def test_no_answer_names_a_path_of_the_server(api: httpx.Client, tmp_path: Path)
 # How many
 
 
+@pytest.mark.slow
 def test_too_many_requests_are_told_when_there_is_room_again(
     api: httpx.Client, monkeypatch: pytest.MonkeyPatch, repository: Repository
 ) -> None:
@@ -240,6 +245,7 @@ def test_too_many_requests_are_told_when_there_is_room_again(
     assert api.put(f"{RELEASE}/yank", auth=other).status_code == 200  # and takes no room of those who need not
 
 
+@pytest.mark.slow
 def test_a_bucket_fills_again_and_the_table_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     rates = request_rates.RequestRates(lambda: now[0])

@@ -40,6 +40,7 @@ def test_the_page_about_the_api_is_typed_as_it_is_printed(repository: Repository
     assert len(yanked["changed"]) == len(unyanked["changed"]) == len(tried["removed"]) == 1
 
 
+@pytest.mark.slow
 def test_the_page_about_the_api_has_each_address(repository: Repository) -> None:
     rows = re.findall(r"^\| `(\w+) ([^`?]+)\S*` \|", PAGE, re.MULTILINE)
     with asking(repository) as client:

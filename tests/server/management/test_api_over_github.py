@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import pytest
+
 from tests.server.management.api import BASE, DEMO, MAIN, RELEASE, good, problem
 from tests.server.over_github import JSON, World, _quick, address, world
 from tests.server.running import soon
@@ -37,6 +39,7 @@ def write(client: httpx.Client, method: str, path: str, body: Mapping[str, objec
     return client.request(method, path, json=body, auth=None if token is None else ("x", token))
 
 
+@pytest.mark.slow
 def test_each_route_with_each_kind_of_token(world: World) -> None:
     stranger = world.hub.token("stranger", {})
     with world.serving() as client:
@@ -75,6 +78,7 @@ def test_each_route_with_each_kind_of_token(world: World) -> None:
         ]
 
 
+@pytest.mark.slow
 def test_releases_are_promoted_and_restored_with_the_token_of_the_caller(world: World) -> None:
     with world.open(world.alice, "hers") as repository:
         publish(repository.of_index("staging"), [Input.of(world.wheel("demo", "2.0"))])
@@ -107,6 +111,7 @@ def test_releases_are_promoted_and_restored_with_the_token_of_the_caller(world: 
         assert verify(repository).problems == ()
 
 
+@pytest.mark.slow
 def test_tokens_are_those_of_github(world: World) -> None:
     with world.serving() as client:
         for method, path, body in (("GET", "/tokens", None), ("POST", "/tokens", {"name": "x"}), ("DELETE", "/tokens/x", None)):
@@ -114,6 +119,7 @@ def test_tokens_are_those_of_github(world: World) -> None:
             assert "GitHub makes and ends them" in found["detail"]
 
 
+@pytest.mark.slow
 def test_a_server_that_may_not_write_tells_its_operator_and_not_the_caller(world: World) -> None:
     """Over GitHub with wharf tokens the server acts with its own token, which may only read here."""
     with world.open(world.robot) as repository:
@@ -124,6 +130,7 @@ def test_a_server_that_may_not_write_tells_its_operator_and_not_the_caller(world
         problem(client.put(f"{MAIN}/projects/nothing/status", json={"status": "active"}, auth=("x", token)), 404, "not-found")
 
 
+@pytest.mark.slow
 def test_the_rights_of_the_index_hold(world: World) -> None:
     owner = world.hub.token("acme", {"acme/pkgs": "admin"})
     with world.open(owner, "owners") as repository:
@@ -135,6 +142,7 @@ def test_the_rights_of_the_index_hold(world: World) -> None:
             assert "carol may" in found["detail"]
 
 
+@pytest.mark.slow
 def test_a_pause_for_the_limits_of_github_is_told_with_its_length(world: World) -> None:
     with world.serving() as client:
         good(client.put(f"{RELEASE}/yank", auth=("x", world.alice)))

@@ -101,6 +101,7 @@ def ask(client: httpx.Client, repository: Repository, route: str, **more: Any) -
     return client.request(method, path, json=body, **more)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_route_with_each_kind_of_token(api: httpx.Client, filled: Repository, kind: str) -> None:
     new, may, refused = KINDS[kind]
@@ -119,6 +120,7 @@ def test_each_route_with_each_kind_of_token(api: httpx.Client, filled: Repositor
         assert filled.branch.tip() == tip, route
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     ["none", "of GitHub", "read", "publish", "publish to another index", "manage another project", "manage another index"],
@@ -140,6 +142,7 @@ def test_a_token_made_as_a_refusal_says_it_may(api: httpx.Client, filled: Reposi
     assert ask(api, filled, "yank", auth=("x", filled.tokens.add(better).reveal())).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", [route for route, (right, *_) in ROUTES.items() if right in {"demo", "other"}])
 def test_who_may_not_write_learns_nothing_of_what_is_there(api: httpx.Client, filled: Repository, route: str) -> None:
     """The answer is the same about what is there and what is not, whatever the body says."""
@@ -160,12 +163,14 @@ def test_who_may_not_write_learns_nothing_of_what_is_there(api: httpx.Client, fi
         assert len(told) == 1
 
 
+@pytest.mark.slow
 def test_a_promotion_needs_to_read_the_source(api: httpx.Client, filled: Repository) -> None:
     new = NewToken(name="t", scope="manage", indexes=["main"])
     answer = ask(api, filled, "promote", auth=("x", filled.tokens.add(new).reveal()))
     assert "not for the index 'staging'" in problem(answer, 403, "not-allowed")["detail"]
 
 
+@pytest.mark.slow
 def test_a_promotion_needs_the_right_to_what_comes_along(api: httpx.Client, filled: Repository, tmp_path: Path) -> None:
     wheels = [
         make_wheel(tmp_path / "app", "app", "1.0", requires=["helper"]),
@@ -179,6 +184,7 @@ def test_a_promotion_needs_the_right_to_what_comes_along(api: httpx.Client, fill
     assert len(api.post(f"{MAIN}/promote", json=body, auth=everything).json()["promoted"]) == 2
 
 
+@pytest.mark.slow
 def test_a_removal_of_several_needs_the_right_to_each(api: httpx.Client, filled: Repository) -> None:
     tip = filled.branch.tip()
     limited = ("x", filled.tokens.add(NewToken(name="t", scope="manage", projects=["demo"])).reveal())
@@ -189,6 +195,7 @@ def test_a_removal_of_several_needs_the_right_to_each(api: httpx.Client, filled:
     assert filled.branch.tip() == tip
 
 
+@pytest.mark.slow
 def test_open_reading_is_for_everybody_and_writing_is_not(filled: Repository) -> None:
     with asking(filled, open_reading=True) as client:
         for route, (right, *_) in ROUTES.items():
@@ -200,6 +207,7 @@ def test_open_reading_is_for_everybody_and_writing_is_not(filled: Repository) ->
         problem(client.get(MAIN, headers={"Host": "evil.example"}), 421, "misdirected")
 
 
+@pytest.mark.slow
 def test_what_may_not_be_read_is_not_named(api: httpx.Client, filled: Repository) -> None:
     auth = ("x", filled.tokens.add(NewToken(name="t", scope="read", indexes=["main"])).reveal())
     assert [each["name"] for each in api.get(f"{BASE}/indexes", auth=auth).json()["indexes"]] == ["main"]
@@ -212,6 +220,7 @@ def test_what_may_not_be_read_is_not_named(api: httpx.Client, filled: Repository
         problem(api.get(f"{BASE}/indexes/{index}", auth=auth), 403, "not-allowed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "path", "body", "command", "request_"),
     [
@@ -239,6 +248,7 @@ def test_a_hint_is_a_request_for_programs_and_a_command_for_people(
         assert says in answer.json()["detail"]
 
 
+@pytest.mark.slow
 def test_an_index_that_is_not_there_is_told_to_who_may_know(api: httpx.Client, filled: Repository) -> None:
     auth = ("x", filled.tokens.create("t", "manage").reveal())
     for method, path in (("GET", ""), ("GET", "/log"), ("POST", "/restore"), ("DELETE", "/projects/demo/releases/1.0")):
@@ -251,6 +261,7 @@ def test_an_index_that_is_not_there_is_told_to_who_may_know(api: httpx.Client, f
     assert filled.branch.indexes() == ["main", "staging"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "headers",
     [
@@ -276,6 +287,7 @@ def test_a_web_page_of_another_site_changes_nothing(api: httpx.Client, filled: R
     assert ask(api, filled, "yank", auth=auth, headers={"Origin": own, "Sec-Fetch-Site": "same-origin"}).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("expires", ["9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59.999999-00:01"])
 def test_a_life_to_the_end_of_all_years_is_one_that_can_be_shown(api: httpx.Client, filled: Repository, expires: str) -> None:
     auth = ("x", filled.tokens.create("boss", "manage").reveal())
@@ -287,12 +299,14 @@ def test_a_life_to_the_end_of_all_years_is_one_that_can_be_shown(api: httpx.Clie
     assert api.post(f"{BASE}/tokens", json={"name": "more", "expires": expires}, auth=last).status_code == 201
 
 
+@pytest.mark.slow
 def test_the_rights_are_looked_at_for_the_path_that_is_answered(api: httpx.Client, filled: Repository) -> None:
     auth = ("x", filled.tokens.add(NewToken(name="t", scope="read", indexes=["main"])).reveal())
     for name in ("main%0A", "%0Amain", "ma%09in"):
         problem(api.get(f"{BASE}/indexes/{name}/projects", auth=auth), 403, "not-allowed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [{"projects": ["demo"]}, {"indexes": ["main"]}])
 def test_a_token_with_limits_makes_names_of_its_own_and_learns_of_no_other(
     api: httpx.Client, filled: Repository, limit: dict[str, Any]
@@ -315,6 +329,7 @@ def test_a_token_with_limits_makes_names_of_its_own_and_learns_of_no_other(
     assert [each.name for each in filled.tokens.all()] == ["ada", "acme"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own", [True, False])
 def test_a_name_that_is_taken_is_ended_only_by_whoever_may(api: httpx.Client, filled: Repository, own: bool) -> None:
     auth = ("x", filled.tokens.create("t", "manage").reveal())
@@ -327,6 +342,7 @@ def test_a_name_that_is_taken_is_ended_only_by_whoever_may(api: httpx.Client, fi
     assert hint == ("`DELETE /-/api/v1/tokens/new` ends it." if own else "Choose another name.")
 
 
+@pytest.mark.slow
 def test_nobody_fills_the_list_of_tokens_for_others(
     api: httpx.Client, filled: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:

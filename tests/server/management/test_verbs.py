@@ -45,6 +45,7 @@ def actors(repository: Repository) -> list[tuple[str, str]]:
     return [(entry.verb, entry.actor) for entry in repository.branch.history()]
 
 
+@pytest.mark.slow
 def test_the_indexes_and_what_is_in_them(api: httpx.Client) -> None:
     first, second = good(api.get(f"{BASE}/indexes"))["indexes"]
     assert (first["name"], first["default"], first["bases"]) == ("main", True, [])
@@ -63,6 +64,7 @@ def test_the_indexes_and_what_is_in_them(api: httpx.Client) -> None:
     assert own == [{"name": "demo", "versions": ["2.0"]}], "what a base has is not its own"
 
 
+@pytest.mark.slow
 def test_the_commit_that_is_told_is_the_one_that_the_pages_show(
     api: httpx.Client, repository: Repository, tmp_path: Path
 ) -> None:
@@ -74,6 +76,7 @@ def test_the_commit_that_is_told_is_the_one_that_the_pages_show(
     assert (health.json(), [each for each in (tip, "main", "demo") if str(each) in health.text]) == ({"status": "ok"}, [])
 
 
+@pytest.mark.slow
 def test_a_project_and_a_release_with_links_that_lead_to_the_bytes(api: httpx.Client) -> None:
     page = good(api.get(f"{MAIN}/projects/DEMO"))
     assert (page["name"], page["versions"], page["_removed"]) == ("demo", ["1.0"], {})
@@ -88,6 +91,7 @@ def test_a_project_and_a_release_with_links_that_lead_to_the_bytes(api: httpx.Cl
     problem(api.get(f"{MAIN}/projects/-"), 400, "usage")
 
 
+@pytest.mark.slow
 def test_projects_come_in_pages_that_fit_each_other(api: httpx.Client, repository: Repository, tmp_path: Path) -> None:
     wheels = [make_wheel(tmp_path / str(number), f"p{number}") for number in range(5)]
     publish(repository, [Input.of(each) for each in wheels], actor="ada")
@@ -113,6 +117,7 @@ def test_projects_come_in_pages_that_fit_each_other(api: httpx.Client, repositor
         problem(api.get(f"{MAIN}/projects", params={"limit": limit}), 422, "invalid")
 
 
+@pytest.mark.slow
 def test_the_history_comes_in_pages_of_one_moment(api: httpx.Client) -> None:
     for reason in ("a", "b", "c"):
         good(api.put(f"{RELEASE}/yank", json={"reason": reason}))
@@ -132,6 +137,7 @@ def test_the_history_comes_in_pages_of_one_moment(api: httpx.Client) -> None:
         problem(api.get(f"{MAIN}/log", params={"before": cursor}), 400, "usage")
 
 
+@pytest.mark.slow
 def test_long_searches_of_the_history_keep_nothing_else_waiting(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, may_end = threading.Semaphore(0), threading.Event()
 
@@ -151,6 +157,7 @@ def test_long_searches_of_the_history_keep_nothing_else_waiting(api: httpx.Clien
         assert {each.result().status_code for each in searches} == {200}
 
 
+@pytest.mark.slow
 def test_a_yank_and_its_end_are_shown_at_once_and_can_be_sent_again(api: httpx.Client, repository: Repository) -> None:
     done = good(api.put(f"{RELEASE}/yank", json={"reason": "loses data"}))
     assert ([each["filename"] for each in done["changed"]], done["unchanged"]) == ([WHEEL], [])
@@ -168,6 +175,7 @@ def test_a_yank_and_its_end_are_shown_at_once_and_can_be_sent_again(api: httpx.C
     problem(api.put(f"{RELEASE}/yank", json={"reason": "two\nlines"}), 400, "usage")
 
 
+@pytest.mark.slow
 def test_a_removal_is_tried_first_and_then_for_ever(api: httpx.Client, repository: Repository, tmp_path: Path) -> None:
     tried = good(api.delete(RELEASE, params={"dry_run": "true"}))
     assert ([each["filename"] for each in tried["removed"]], tried["commit"]) == ([WHEEL], None)
@@ -183,6 +191,7 @@ def test_a_removal_is_tried_first_and_then_for_ever(api: httpx.Client, repositor
     problem(api.delete(f"{MAIN}/projects/other/releases/7"), 404, "not-found")
 
 
+@pytest.mark.slow
 def test_several_releases_are_removed_with_one_commit_or_none(
     api: httpx.Client, repository: Repository, tmp_path: Path
 ) -> None:
@@ -212,6 +221,7 @@ def test_several_releases_are_removed_with_one_commit_or_none(
     assert ([each["filename"] for each in again["gone"]], again["removed"], again["commit"]) == (names, [], done["commit"])
 
 
+@pytest.mark.slow
 def test_a_mistyped_query_removes_nothing(api: httpx.Client, repository: Repository) -> None:
     tip = repository.branch.tip()
     for query in ("filename=x", "file=", "file=a&file=b", "dryrun=true", "file=x;reason=y&y=1"):
@@ -220,6 +230,7 @@ def test_a_mistyped_query_removes_nothing(api: httpx.Client, repository: Reposit
     assert repository.branch.tip() == tip
 
 
+@pytest.mark.slow
 def test_a_status_is_set_and_can_be_sent_again(api: httpx.Client, repository: Repository) -> None:
     for changed in (True, False):
         done = good(api.put(f"{DEMO}/status", json={"status": "archived", "reason": "use other"}))
@@ -230,6 +241,7 @@ def test_a_status_is_set_and_can_be_sent_again(api: httpx.Client, repository: Re
     problem(api.put(f"{MAIN}/projects/nothing/status", json={"status": "active"}), 404, "not-found")
 
 
+@pytest.mark.slow
 def test_releases_are_promoted_and_restored(api: httpx.Client, repository: Repository) -> None:
     before = repository.branch.tip()
     wanted = {"from": "staging", "releases": [{"project": "Demo", "version": "2"}]}
@@ -254,6 +266,7 @@ def test_releases_are_promoted_and_restored(api: httpx.Client, repository: Repos
     problem(api.post(f"{MAIN}/restore", json={"to": before, "projects": ["nothing"]}), 404, "not-found")
 
 
+@pytest.mark.slow
 def test_a_name_that_is_not_there_is_compared_with_few(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[int] = []
 
@@ -269,6 +282,7 @@ def test_a_name_that_is_not_there_is_compared_with_few(api: httpx.Client, monkey
     assert max(compared) <= 400
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [

@@ -26,6 +26,7 @@ def heard(world: World) -> list[str]:
     return ["git" if call.kind == "git" else str(call.status) for call in asked]
 
 
+@pytest.mark.slow
 def test_after_a_commit_of_its_own_git_asks_and_nothing_is_fetched_twice(world: World) -> None:
     with world.open(world.alice) as repository:
         github = repository.github
@@ -67,6 +68,7 @@ def test_what_is_damaged_here_is_fetched_though_nothing_moved(world: World) -> N
         assert heard(world) == ["200", "git"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("others", [False, True], ids=["alone", "beside another publisher"])
 def test_uploads_put_off_the_next_question_and_what_others_publish_is_seen(
     world: World, monkeypatch: pytest.MonkeyPatch, others: bool

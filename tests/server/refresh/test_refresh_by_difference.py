@@ -57,6 +57,7 @@ def refreshed(shown: ShownIndexes) -> Mapping[str, Collection[str] | None]:
     return read.together.changed
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rounds=st.lists(CHANGES, min_size=1, max_size=4))
 def test_after_each_commit_it_is_as_if_read_from_scratch(branch: Branch, rounds: list[dict[str, bytes | None]]) -> None:
@@ -79,6 +80,7 @@ def test_after_each_commit_it_is_as_if_read_from_scratch(branch: Branch, rounds:
             assert cache.claims.has(name) or name not in before
 
 
+@pytest.mark.slow
 def test_among_twenty_thousand_projects_one_shard_is_read_and_compared(branch: Branch, monkeypatch: pytest.MonkeyPatch) -> None:
     letters = "cdefghijklmnopqrstuvwxyz"
     many = {f"{first}{second}-{number}": b"1" for first in letters for second in letters for number in range(35)}
@@ -114,6 +116,7 @@ def _layers(shown: ShownIndexes) -> tuple[Layer, ...]:
     return (shown._layers["main"],)
 
 
+@pytest.mark.slow
 @given(
     before=st.dictionaries(st.sampled_from(NAMES), st.sampled_from("12")),
     after=st.dictionaries(st.sampled_from(NAMES), st.sampled_from("12")),

@@ -58,6 +58,7 @@ def test_the_orders_are_computed_where_the_indexes_are_read_and_only_if_bases_ch
     assert cache.sources["lone"].has("next")
 
 
+@pytest.mark.slow
 def test_an_index_whose_bases_are_in_a_circle_stays_as_it_was_until_they_are_not(
     staged: Repository, store: Path, tmp_path: Path, ordered: list[str]
 ) -> None:

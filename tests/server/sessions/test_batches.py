@@ -61,6 +61,7 @@ def wheels(folder: Path, count: int, content: int = 0) -> list[Path]:
     return [make_wheel(folder, tag=f"cp3{number}-none-any", content=os.urandom(content // 2).hex()) for number in range(count)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [0, 400_000], ids=["in one piece", "in many pieces"])
 def test_a_release_in_one_request_is_staged_and_published_as_any_other(
     client: SessionClient, repository: Repository, store: Path, tmp_path: Path, content: int
@@ -234,6 +235,7 @@ def test_uploads_that_stall_leave_room_for_other_uploaders(
     soon(lambda: client.send(file, wheel.read_bytes()).status_code == 200)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [0, 400_000], ids=["in one piece", "in many pieces"])
 def test_a_client_that_dies_half_way_leaves_nothing(client: SessionClient, store: Path, tmp_path: Path, content: int) -> None:
     session, paths = client.begin().json(), wheels(tmp_path, 3, content)
@@ -279,6 +281,7 @@ def test_a_file_that_is_on_its_way_is_not_taken_from_another_client(client: Sess
     assert client.batch(session, first, second).status_code == 200
 
 
+@pytest.mark.slow
 def test_batches_come_side_by_side(client: SessionClient, repository: Repository, tmp_path: Path) -> None:
     paths, session = wheels(tmp_path, 24), client.begin().json()
     with ThreadPoolExecutor(8) as pool:
@@ -291,6 +294,7 @@ def test_batches_come_side_by_side(client: SessionClient, repository: Repository
     assert len(list(repository.branch.history())) == 1
 
 
+@pytest.mark.slow
 def test_a_batch_for_a_session_that_ends_while_it_comes_is_not_kept(client: SessionClient, store: Path, tmp_path: Path) -> None:
     session = client.begin().json()
     body = batch_of(*wheels(tmp_path, 8, 400_000))
@@ -390,6 +394,7 @@ def test_its_address_takes_nothing_else(client: SessionClient, tmp_path: Path) -
     assert client.batch({"links": {"_wharf_batch": f"/-/upload/2.0/{'0' * 32}/batch"}}, wheel).status_code == 404
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=5), st.lists(st.integers(0, 200)), st.integers(-3, 3))
 def test_pieces_change_nothing(tmp_path: Path, files: list[bytes], cuts: list[int], more: int) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 WRITE = r"PATCH .*/releases/\d+$"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("far", first(1, ["completed", "announced", "sent"]))
 @pytest.mark.parametrize("publisher", ["who lost it", "the other one"])
 def test_a_file_that_was_taken_is_published_or_the_publish_is_refused(
@@ -64,6 +65,7 @@ def test_a_file_that_was_taken_is_published_or_the_publish_is_refused(
         assert drafts(world) == []
 
 
+@pytest.mark.slow
 def test_an_upload_whose_entry_is_lost_is_begun_again(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both servers gave the number 0: its address never leads to the file of somebody else."""
     monkeypatch.setattr(session_memory, "FRESH", 0.0)

@@ -62,6 +62,7 @@ def drafts(world: World) -> list[Release]:  # noqa: F811
     return [each for each in world.repo.releases if each.draft]
 
 
+@pytest.mark.slow
 def test_a_release_by_two_servers_by_turns(world: World, tmp_path: Path) -> None:  # noqa: F811
     writer = world.hub.token("machine", {"acme/pkgs": "write"})
     wheel, sdist = make_wheel(tmp_path / "new", "fresh"), make_sdist(tmp_path / "new", "fresh")
@@ -104,6 +105,7 @@ def test_a_release_by_two_servers_by_turns(world: World, tmp_path: Path) -> None
     assert [each.tag_name for each in commits][-1] == "fresh-1.0"
 
 
+@pytest.mark.slow
 def test_a_session_costs_few_calls_more_than_a_publish(world: World, tmp_path: Path) -> None:  # noqa: F811
     paths = [make_wheel(tmp_path / "many", "many", tag=f"cp3{number}-none-any") for number in range(20)]
 
@@ -135,6 +137,7 @@ def test_a_session_costs_few_calls_more_than_a_publish(world: World, tmp_path: P
     assert by_session["creating"] - by_publish["creating"] <= 20 + 3
 
 
+@pytest.mark.slow
 def test_a_file_is_an_upload_of_its_own(world: World, tmp_path: Path) -> None:  # noqa: F811
     with servers(world) as (client,):
         session = client.begin().json()
@@ -143,6 +146,7 @@ def test_a_file_is_an_upload_of_its_own(world: World, tmp_path: Path) -> None:  
         assert client.batch(there, make_wheel(tmp_path)).status_code == 404
 
 
+@pytest.mark.slow
 def test_a_server_without_a_right_to_write_shows_no_stage(world: World, tmp_path: Path) -> None:  # noqa: F811
     del tmp_path
     with servers(world) as (client,):
@@ -157,6 +161,7 @@ def test_a_server_without_a_right_to_write_shows_no_stage(world: World, tmp_path
         assert "stage" not in status["links"]
 
 
+@pytest.mark.slow
 def test_who_may_not_write_learns_nothing(world: World) -> None:  # noqa: F811
     with servers(world) as (client,):
         session = client.begin("fresh", "1.0").json()
@@ -174,6 +179,7 @@ def test_who_may_not_write_learns_nothing(world: World) -> None:  # noqa: F811
         assert len(drafts(world)) == 1
 
 
+@pytest.mark.slow
 def test_a_canceled_session_leaves_nothing(world: World, tmp_path: Path) -> None:  # noqa: F811
     with servers(world, 2) as (one, two):
         session = one.staged(make_wheel(tmp_path / "new", "fresh"), name="fresh")
@@ -184,6 +190,7 @@ def test_a_canceled_session_leaves_nothing(world: World, tmp_path: Path) -> None
         assert two.begin("fresh").status_code == 201
 
 
+@pytest.mark.slow
 def test_a_file_that_is_replaced_and_one_that_is_refused(world: World, tmp_path: Path) -> None:  # noqa: F811
     first, second = (make_wheel(tmp_path / each, "fresh", content=each) for each in ("a", "b"))
     with servers(world) as (client,):
@@ -198,6 +205,7 @@ def test_a_file_that_is_replaced_and_one_that_is_refused(world: World, tmp_path:
     assert [each.data.read_bytes() for each in world.repo.releases[-1].assets] == [second.read_bytes()]
 
 
+@pytest.mark.slow
 def test_a_publish_that_is_refused_leaves_the_session_as_it_was(world: World, tmp_path: Path) -> None:  # noqa: F811
     ours, theirs = (make_wheel(tmp_path / each, "fresh", content=each) for each in ("a", "b"))
     with servers(world, 2) as (one, two):
@@ -210,6 +218,7 @@ def test_a_publish_that_is_refused_leaves_the_session_as_it_was(world: World, tm
         assert drafts(world) == []
 
 
+@pytest.mark.slow
 def test_limits_of_github_are_answered(world: World, tmp_path: Path) -> None:  # noqa: F811
     with servers(world) as (client,):
         session = client.begin("fresh").json()
@@ -222,6 +231,7 @@ def test_limits_of_github_are_answered(world: World, tmp_path: Path) -> None:  #
         assert client.announce(session, make_wheel(tmp_path, "fresh")).status_code == 202
 
 
+@pytest.mark.slow
 def test_a_server_with_its_own_token_deletes_what_ran_out(world: World) -> None:  # noqa: F811
     """It looks when it starts. One that has no token deletes nothing with the token of a client."""
     writer = world.hub.token("machine", {"acme/pkgs": "write"})
@@ -238,6 +248,7 @@ def test_a_server_with_its_own_token_deletes_what_ran_out(world: World) -> None:
         soon(lambda: [each.tag_name for each in drafts(world)] == ["fresh-2.0"])
 
 
+@pytest.mark.slow
 def test_a_token_that_a_server_borrows_is_not_used_for_sessions(world: World) -> None:  # noqa: F811
     writer = world.hub.token("machine", {"acme/pkgs": "write"})
     with world.open(writer, "elsewhere") as repository:
@@ -255,6 +266,7 @@ def test_a_token_that_a_server_borrows_is_not_used_for_sessions(world: World) ->
             assert alices.sessions.get(session.id) == session
 
 
+@pytest.mark.slow
 def test_a_name_that_github_changes(world: World, tmp_path: Path) -> None:  # noqa: F811
     path = make_wheel(tmp_path / "new", "fresh", "1!2.0+cpu")
     with servers(world, 2) as (one, two):
@@ -266,6 +278,7 @@ def test_a_name_that_github_changes(world: World, tmp_path: Path) -> None:  # no
         soon(lambda: path.name in two.http.get("/simple/fresh/", headers=JSON).text)
 
 
+@pytest.mark.slow
 def test_the_command_publishes_over_it(world: World, tmp_path: Path) -> None:  # noqa: F811
     """Eight files at a time, by its own client."""
     paths = [make_wheel(tmp_path / "new", "fresh", tag=f"cp3{number}-none-any") for number in range(9)]
@@ -281,6 +294,7 @@ def test_the_command_publishes_over_it(world: World, tmp_path: Path) -> None:  #
         assert drafts(world) == []
 
 
+@pytest.mark.slow
 def test_a_publish_that_a_limit_stops_is_published_later(world: World, tmp_path: Path) -> None:  # noqa: F811
     with servers(world) as (client,):
         session = client.staged(make_wheel(tmp_path / "new", "fresh"), name="fresh")

@@ -106,6 +106,7 @@ def test_each_answer_tells_of_the_stage_of_its_own_session(client: SessionClient
             assert ["stage" in each.json()["links"] for each in begun] == [True, False]
 
 
+@pytest.mark.slow
 def test_a_publish_that_takes_long_is_told_by_the_session(
     client: SessionClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -147,6 +148,7 @@ def test_a_publish_that_takes_long_is_told_by_the_session(
     assert client.get("/simple/demo/").status_code == 200  # who is told so finds it
 
 
+@pytest.mark.slow
 def test_a_publish_that_fails_when_nobody_waits_is_told_by_the_session(
     client: SessionClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -173,6 +175,7 @@ def test_a_publish_that_fails_when_nobody_waits_is_told_by_the_session(
     assert "notices" not in client.get(session["links"]["session"]).json()
 
 
+@pytest.mark.slow
 def test_files_come_side_by_side(client: SessionClient, tmp_path: Path) -> None:
     paths = [make_wheel(tmp_path, build=str(number)) for number in range(1, 9)]
     session = client.begin().json()
@@ -211,6 +214,7 @@ def test_a_file_that_is_deleted_while_it_comes_is_not_kept(
     assert not [path for path in (store / "sessions").rglob("*") if path.parent.name == "files"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["one file", "many files"])
 def test_uploads_that_never_end_are_bounded(client: SessionClient, tmp_path: Path, way: str) -> None:
     session, wheel = client.begin().json(), make_wheel(tmp_path)

@@ -91,6 +91,7 @@ def test_a_document_that_is_none_begins_no_session(client: SessionClient, reposi
     assert not repository.sessions.all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "status"),
     [
@@ -125,6 +126,7 @@ def test_a_file_that_cannot_be_announced(client: SessionClient, changed: dict[st
     assert client.get(session["links"]["session"]).json()["files"] == {}
 
 
+@pytest.mark.slow
 def test_every_address_answers_a_problem_for_what_it_does_not_take(client: SessionClient, tmp_path: Path) -> None:
     session = client.begin().json()
     links = session["links"]
@@ -188,6 +190,7 @@ def test_a_token_that_ends_while_the_bytes_come_is_refused(
     assert not [each for each in kept.files.values() if each.sha256]
 
 
+@pytest.mark.slow
 def test_every_request_needs_a_right_of_this_moment(client: SessionClient, repository: Repository, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
     session = client.begin().json()
@@ -249,6 +252,7 @@ def test_a_server_beside_a_command_takes_no_session(repository: Repository) -> N
     assert not repository.sessions.all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("marker", ["archived", "quarantined"])
 def test_a_project_that_takes_no_files(client: SessionClient, repository: Repository, tmp_path: Path, marker: str) -> None:
     session = client.staged(make_wheel(tmp_path))
@@ -264,6 +268,7 @@ def test_a_project_that_takes_no_files(client: SessionClient, repository: Reposi
     assert client.begin(version="1.0.0").status_code == 403
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("hashes", "data", "words"),
     [
@@ -379,6 +384,7 @@ def test_a_store_that_cannot_be_written_is_told_without_its_paths(
     assert client.status(session) == "open"
 
 
+@pytest.mark.slow
 def test_a_body_that_does_not_come_is_not_waited_for(
     client: SessionClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: Path
 ) -> None:
@@ -424,6 +430,7 @@ def addresses(client: SessionClient, tmp_path: Path) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     key=st.sampled_from(["meta", "name", "version", "filename", "size", "hashes", "mechanism", "extend-for", "files"]),

@@ -43,6 +43,7 @@ def prepared(client: SessionClient, step: str, path: Path) -> tuple[str, Callabl
     return ASSET, lambda: client.send(file, path.read_bytes())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", first(3, ["announce", "bytes", "long bytes", "begin", "delete", "extend"]))
 def test_a_short_pause_is_waited_out(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -58,6 +59,7 @@ def test_a_short_pause_is_waited_out(world: World, tmp_path: Path, monkeypatch: 
         assert [path for each in tmp_path.glob("wharf-sessions-*") for path in each.iterdir()] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["long", "without an end", "in a crowd"])
 def test_what_cannot_be_waited_out_is_told(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     if kind == "in a crowd":
@@ -71,6 +73,7 @@ def test_what_cannot_be_waited_out_is_told(world: World, tmp_path: Path, monkeyp
         assert sum(world.slept) <= (IN_ALL if kind == "without an end" else 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("writes", range(3))
 def test_a_publish_that_a_short_pause_stops_is_tried_again(world: World, tmp_path: Path, writes: int) -> None:
     """A session is published by three writes of its draft."""

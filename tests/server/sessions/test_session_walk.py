@@ -115,6 +115,7 @@ def test_the_same_bytes_that_came_another_way_meanwhile_are_no_conflict(
     assert client.status(session) == "published"
 
 
+@pytest.mark.slow
 def test_other_bytes_that_came_another_way_meanwhile_are_a_conflict_at_the_publish(
     client: SessionClient, repository: Repository, tmp_path: Path
 ) -> None:
