@@ -15,13 +15,14 @@ from wharf.errors import RecordError, StorageError
 from wharf.index import pack_merging, ref_log
 from wharf.index.all_indexes import AllIndexes
 from wharf.index.branch import Branch
+from wharf.index.change import Outcome
 from wharf.index.commit_message import CommitMessage
 from wharf.index.git import Git
 from wharf.index.index_name import is_index_name
-from wharf.index.ref_transaction import STALE_LOCK
+from wharf.index.ref_transaction import STALE_LOCK, RefWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from wharf.index.written_commit import WrittenCommit
@@ -332,6 +333,22 @@ def test_a_commit_that_waits_for_its_files_outlives_whoever_deletes_what_no_ref_
     assert [*packs.glob("*.keep")] == []
     with Branch(branch.git_dir, "main") as again:
         assert again.snapshot().overview() == {"demo": ("1.0",)}
+
+
+def test_an_index_that_begins_at_a_commit_outlives_whoever_deletes_what_no_ref_leads_to(
+    branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = branch.commit(add(new()), WHY).commit
+    move = RefWriter.transact
+
+    def tidied(self: RefWriter, steps: Mapping[str, str]) -> bool:
+        git(tmp_path, "gc", "--prune=now", "--quiet")
+        return move(self, steps)
+
+    monkeypatch.setattr(RefWriter, "transact", tidied)
+    made = branch.sibling("next").begin("ada", Outcome(edits={"a": b"b"}), at)
+    assert git(tmp_path, "rev-parse", "wharf/next") == made
+    assert git(tmp_path, "fsck", "--full", "--no-dangling") == ""
 
 
 def test_a_long_log_is_cut_to_its_last_moves(branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,8 +83,9 @@ def test_a_commit_survives_whoever_deletes_temporary_files(
     assert [*(tmp_path / "index.git" / "objects" / "pack").glob("tmp_*")] == []
 
 
-def test_what_writers_left_that_died_goes_after_a_day(filled: Branch, tmp_path: Path) -> None:
-    left, young = (tmp_path / "index.git" / "objects" / "pack" / name for name in ("tmp_pack_x", "tmp_idx_y"))
+@pytest.mark.parametrize("name", ["tmp_pack_x", ".tmp-123-pack-0123.idx"])
+def test_what_writers_left_that_died_goes_after_a_day(filled: Branch, tmp_path: Path, name: str) -> None:
+    left, young = (tmp_path / "index.git" / "objects" / "pack" / each for each in (name, "tmp_idx_y"))
     for each in (left, young):
         each.write_bytes(b"PACK")
     os.utime(left, (1, 1))

@@ -330,8 +330,9 @@ class Branch:
 
     def _fork(self, at: str, outcome: Outcome, message: CommitMessage) -> str | None:
         """Make the branch at a commit, or at one on it if there are edits; None if somebody was quicker."""
-        commit = self._write(at, outcome, message).given() if outcome.edits else at
-        return commit if self._advance(None, commit, outcome.beside) else None
+        with self._write(at, outcome, message) if outcome.edits else contextlib.nullcontext() as written:
+            commit = at if written is None else written.id
+            return commit if self._advance(None, commit, outcome.beside) else None
 
     def _write(self, tip: str | None, outcome: Outcome, message: CommitMessage) -> WrittenCommit:
         """Write the commit's objects. No ref names them yet, so a crash from here on shows nothing to anyone."""

@@ -70,7 +70,7 @@ def _tidy(git_dir: Path) -> None:
     A `git repack` on a full disk leaves one as large as there was room, each time, and `git gc` is never started.
     """
     folder = git_dir / "objects" / "pack"
-    for left in [*folder.glob("tmp_*"), *folder.glob("pack-*.keep")]:
+    for left in [*folder.glob("tmp_*"), *folder.glob(".tmp-*-pack-*"), *folder.glob("pack-*.keep")]:
         with contextlib.suppress(OSError):  # the commit is there now, or the mark is not for this account
             about = left.stat()
             is_mark = about.st_size == len(small_pack.MARK) and left.read_bytes() == small_pack.MARK
