@@ -243,7 +243,7 @@ def test_a_problem_of_another_kind_has_the_exit_code_of_its_status(
         (401, "The server does not know this token.", "WHARF_TOKEN"),
         (
             403,
-            "This token may only read. `wharf token create NAME --scope publish` makes one that may upload.",
+            "This token may only read. `wharf token create NAME --scope publish` makes one that may write.",
             "runs the server",
         ),
         (403, "demo is archived; it takes no new files.", ""),

@@ -120,7 +120,7 @@ def _bounded(text: str) -> str:
 
 def _hint(status: int, host: str, said: str) -> str:
     if status == 403 and "`wharf token create " in said:
-        return "Whoever runs the server types that, where the repository is: over a server, no token makes one that may more."
+        return "Whoever runs the server types that, where the repository is. A token makes none with more rights than its own."
     if status == 401:
         return (
             f"Set WHARF_TOKEN to a token of that server, or write a line into ~/.netrc: machine {host} login __token__ "

@@ -188,7 +188,7 @@ def _of_another_index(token: Token, index: str) -> Answer:
 
 def _read_only(token: Token, index: str) -> Answer:
     limit = f" --index {shlex.quote(index)}" if token.indexes else ""
-    hint = f"`wharf token create NAME --scope publish{limit}` makes one that may upload."
+    hint = f"`wharf token create NAME --scope publish{limit}` makes one that may write."
     return failure(NotAllowedError("This token may only read.", hint))
 
 
