@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FAMILIES: Final[Mapping[str, type[WharfError]]] = {
-    **dict.fromkeys(("usage", "too-slow", "no-method", "not-acceptable", "media-type", "misdirected", "invalid"), UsageError),
+    **dict.fromkeys(("usage", "too-slow", "no-method", "not-acceptable", "media-type", "misdirected"), UsageError),
+    **dict.fromkeys(("invalid", "mechanism"), UsageError),
     **dict.fromkeys(("invalid-distribution", "too-large"), InvalidDistributionError),
     **dict.fromkeys(("not-found", "no-index"), NotFoundError),
     **dict.fromkeys(("conflict", "session-exists"), ConflictError),
     **dict.fromkeys(("not-allowed", "may-not-write"), NotAllowedError),
-    **dict.fromkeys(("refused",), RefusedError),
+    **dict.fromkeys(("refused", "too-many-sessions"), RefusedError),
 }
 """The codes of problems by the exit code that they have; any other one is a failure of the server (exit code 8)."""
 

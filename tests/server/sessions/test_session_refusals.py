@@ -351,7 +351,9 @@ def test_sessions_and_files_are_bounded(client: SessionClient, monkeypatch: pyte
     monkeypatch.setattr(upload_session_files, "MOST_FILES", 1)
     session = client.begin().json()
     assert client.begin(version="2.0").status_code == 201
-    is_problem(client.begin(version="3.0"), 429)
+    refused = client.begin(version="3.0")
+    assert "cancel some of them" in is_problem(refused, 429)["hint"]
+    assert "retry-after" not in refused.headers, "no wait ends it"
     assert client.announce(session, make_wheel(tmp_path)).status_code == 202
     is_problem(client.announce(session, make_sdist(tmp_path)), 403)
 
