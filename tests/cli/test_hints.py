@@ -37,6 +37,7 @@ __all__ = ["at_store", "hub", "run"]  # fixtures
         ("update-ref", "fatal: unable to open pack: Too many open files", "ulimit -n"),
         ("update-ref", "fatal: cannot lock ref 'x': Unable to create 'x.lock': Read-only file system", "mounted read-only"),
         ("update-ref", "fatal: cannot lock ref 'x': Unable to create 'x.lock': Permission denied", "who owns it"),
+        ("update-ref", "fatal: prepare: cannot update ref 'x': couldn't write 'x.lock'", "free some room"),
         ("update-ref", "fatal: object 1234 is corrupt", "fsck"),
     ],
 )
