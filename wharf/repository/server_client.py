@@ -24,9 +24,10 @@ from pydantic import ValidationError
 
 from wharf import __version__
 from wharf.errors import StorageError, UncertainError
-from wharf.repository.server_problems import error_of, foreign_hint, is_lasting, is_problem, unreachable_hint
+from wharf.repository.server_problems import error_of, foreign_hint, is_problem, unreachable_hint
 from wharf.text_formats.toml_and_json import json_value
 from wharf.transport.http_client import NoAnswerError, Request, Transport
+from wharf.transport.lost_connection import is_lasting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
