@@ -88,7 +88,7 @@ def test_a_session_is_a_draft_which_another_server_finds(begun: World, tmp_path:
         assert found is not None
         assert (found.files[wheel.name].state, found.creator, found.token) == (COMPLETED, "alice", session.token)
         assert two.by_token(session.token) == found == one.get(session.id) == two.all()[0]
-        with two.opener(session.id) as opener, opener(file) as opened:
+        with two.open(session.id, file) as opened:
             assert opened.read() == wheel.read_bytes()
         two.update(session.id, lambda each: each.without_file(wheel.name))
         two.drop(session.id, file)
@@ -303,7 +303,8 @@ def test_a_session_is_published_without_sending_its_files_again(
             put(sessions, session, wheel, number)
         stray = make_wheel(tmp_path / "stray", tag="cp313-none-any")
         file = put(sessions, session, stray, 2)
-        sessions.update(session.id, lambda each: each.without_file(file.filename))  # and its bytes are still there
+        sessions.update(session.id, lambda each: each.without_file(file.filename))
+        sessions.drop(session.id, file)
         begun.hub.calls.clear()
         with sessions.publishing(session.id) as mine:
             assert mine
@@ -519,10 +520,10 @@ def test_bytes_that_github_changed_are_not_read_as_the_file(begun: World, tmp_pa
     with replica(begun) as sessions:
         session = sessions.create(wanted())
         file = put(sessions, session, wheel)
-        with sessions.opener(session.id) as opener, opener(file) as opened:
+        with sessions.open(session.id, file) as opened:
             assert (opened.seek(-4, 2), opened.read()) == (wheel.stat().st_size - 4, wheel.read_bytes()[-4:])
         begun.drafts[0].assets[0].data.write_bytes(wheel.read_bytes()[:-1] + b"?" + more)
-        with sessions.opener(session.id) as opener, opener(file) as opened, pytest.raises(StorageError, match="other bytes"):
+        with sessions.open(session.id, file) as opened, pytest.raises(StorageError, match="other bytes"):
             opened.read()
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from wharf.assets.upload_session import UploadSession
+    from wharf.assets.upload_session import SessionFile, UploadSession
     from wharf.repository.opening import Repository
 
 LIMIT = 1 << 20
@@ -77,16 +77,22 @@ def staged(
             continue
         if there is not None:
             delete_file(store, session.id, there.number)
-        _, file = announce_file(store, session, asked(path), repository.branch.snapshot(), LIMIT)
-        scratch = store.scratch(session.id)
-        scratch.write_bytes(path.read_bytes())
-        digests = Digests(file.hashes)
-        digests.update(path.read_bytes())
-        found = check_bytes(scratch, file, digests, limit=LIMIT, strict=False)
-        keep_bytes(store, session.id, file, scratch, found)
-        kept.keep(session.id, file.number, found)
-        complete_file(store, session.id, file.number)
+        upload(repository, session, path, kept)
     return session, kept
+
+
+def upload(repository: Repository, session: UploadSession, path: Path, kept: KeptDistributions) -> SessionFile:
+    """Announce a file, send it, and complete it."""
+    store = repository.sessions
+    _, file = announce_file(store, session, asked(path), repository.branch.snapshot(), LIMIT)
+    scratch = store.scratch(session.id)
+    scratch.write_bytes(path.read_bytes())
+    digests = Digests(file.hashes)
+    digests.update(path.read_bytes())
+    found = check_bytes(scratch, file, digests, limit=LIMIT, strict=False)
+    keep_bytes(store, session.id, file, scratch, found)
+    kept.keep(session.id, file.number, found)
+    return complete_file(store, session.id, file.number)[1]
 
 
 def published(repository: Repository, session: UploadSession, kept: KeptDistributions) -> UploadSession | None:
@@ -145,11 +151,21 @@ def killed_and_taken_up(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("step", "after"), [(4, True), (11, False), (18, True), (21, True), (22, False)])
+@pytest.mark.parametrize(
+    ("step", "after", "kind"),
+    [
+        (4, True, "by git"),
+        (11, False, "by git"),
+        (18, True, "by git"),
+        (21, True, "by git"),
+        (22, False, "by git"),
+        (22, True, "by the API, with metadata"),  # which is in the draft
+    ],
+)
 def test_another_server_takes_up_what_a_killed_one_left(
-    world: World, pair: tuple[Path, Path], step: int, monkeypatch: pytest.MonkeyPatch, *, after: bool
+    world: World, pair: tuple[Path, Path], step: int, kind: str, monkeypatch: pytest.MonkeyPatch, *, after: bool
 ) -> None:
-    mine = prepared(world, "by git")
+    mine = prepared(world, kind)
     assert killed_and_taken_up(mine, pair, step, monkeypatch, after=after)
     mine.check(*pair)
     assert mine.drafts == []

@@ -115,11 +115,8 @@ class SessionStore(Protocol):
         """
         ...
 
-    def opener(self, session_id: str) -> AbstractContextManager[Callable[[SessionFile], BinaryIO]]:
-        """What opens the bytes that were kept for a file (its `number` counts), at their beginning.
-
-        Both raise NotFoundError.
-        """
+    def open(self, session_id: str, file: SessionFile) -> BinaryIO:
+        """The bytes that were kept for a file (its `number` counts), at their beginning. Raises NotFoundError."""
         ...
 
     def drop(self, session_id: str, file: SessionFile) -> None:

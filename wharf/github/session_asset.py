@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from wharf.errors import ConflictError, StorageError
 from wharf.github import release_listing
 from wharf.github.session_text import declared
+from wharf.index.asset_location import metadata_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,17 +38,31 @@ def asset_of(listed: Listed, file: SessionFile) -> Stored | None:
 
 
 def refuse_unnamed(assets: Sequence[Stored], session: UploadSession) -> None:
-    """Raise ConflictError for assets that a session does not name, where they are more than the files that were deleted.
+    """Raise ConflictError for assets that a session does not name, but for core metadata, which a publish stored that died.
 
-    A server announced and took them, and another one, which had read the text before, wrote over that.
+    A server announced and took them, and another one, which had read the text before, wrote over that. Or a server died
+    between the deletion of a file and that of its bytes. Nothing at GitHub tells one from the other.
     """
     named = {release_listing.letters(each) for each in session.files}
-    unnamed = [each.name for each in assets if each.state == "uploaded" and release_listing.letters(each.name) not in named]
-    if len(unnamed) > session.taken - len(session.files):
+    stored = [each.name for each in assets if each.state == "uploaded" and not each.name.endswith(metadata_name(""))]
+    unnamed = [each for each in stored if release_listing.letters(each) not in named]
+    if unnamed:
         raise ConflictError(
-            f"The session lost its entry for {' or '.join(unnamed[:_MOST_NAMED])}, of which the bytes are there.",
-            "Begin its upload again, which is enough. If it does not belong to the release, delete it then.",
+            f"The session has no entry for {' or '.join(unnamed[:_MOST_NAMED])}, of which the draft has the bytes.",
+            "Announce it again, which is enough. If it does not belong to the release, delete it then, or delete the asset "
+            "from the draft on GitHub.",
         )
+
+
+def to_drop(listed: Listed, session: UploadSession, file: SessionFile) -> list[Stored]:
+    """The assets of a file that left the session, but for bytes that a later upload of its name has as well.
+
+    If the session has this upload itself again, another server wrote over its deletion. Without its bytes it is not published.
+    """
+    again = session.files.get(file.filename)
+    kept = None if again is None or again.number == file.number else declared(again)
+    named = (each for each in listed.assets if release_listing.same_name(each.name, file.filename))
+    return [each for each in named if kept is None or each.sha256 != kept]
 
 
 class _LaterFile(io.RawIOBase):

@@ -27,7 +27,7 @@ from wharf.github.session_text import (
     session_in,
     session_text,
 )
-from wharf.github.session_writes import SessionWriter
+from wharf.github.session_writes import SessionWriter, changed_by_others
 from wharf.index.change import Named
 from wharf.model import File
 
@@ -188,12 +188,8 @@ class SessionDrafts:
             raise
         self._memory.change(listed.id, partial(with_asset, stored=asset))
 
-    @contextlib.contextmanager
-    def opener(self, session_id: str) -> Iterator[Callable[[SessionFile], BinaryIO]]:
-        """What opens an asset, which is fetched when somebody reads."""
-        yield partial(self._open, session_id)
-
-    def _open(self, session_id: str, file: SessionFile) -> BinaryIO:
+    def open(self, session_id: str, file: SessionFile) -> BinaryIO:
+        """The asset, which is fetched when somebody reads."""
         number = release_of(session_id)
         listed = self._memory.draft(self._token, number) or self._github.rest.release(number)
         if listed is None or (listed.draft and session_in(listed) is None):
@@ -204,16 +200,13 @@ class SessionDrafts:
         return session_asset.opened(self._github, stored)
 
     def drop(self, session_id: str, file: SessionFile) -> None:
-        """Delete the asset, unless the session has the same file again by now."""
+        """Delete the asset, unless a later upload has the same file again by now."""
         listed = self._github.rest.release(release_of(session_id))
         found = None if listed is None else session_in(listed)
         if listed is None or found is None or found.session.id != session_id:
             return
-        again = found.session.files.get(file.filename)
-        for each in listed.assets:
-            same = release_listing.same_name(each.name, file.filename)
-            if same and (again is None or declared(again) != each.sha256):
-                self._github.rest.delete_asset(each.id)
+        for each in session_asset.to_drop(listed, found.session, file):
+            self._github.rest.delete_asset(each.id)
         self._memory.forget(listed.id)
 
     def ready(self, session: UploadSession) -> None:
@@ -237,6 +230,7 @@ class SessionDrafts:
         writes = [*found.writes, self._memory.writer + "0" * 6]
         told = self._github.rest.rewrite_release(listed.id, session_text(session, writes, publishing=True))
         self._memory.note(self._token, told)
+        session_asset.refuse_unnamed(told.assets, session)  # what came since the look before
 
     def clear(self, session_id: str) -> None:
         """Delete the draft of a session that ended; its end is told by this process. A published one is a release by now."""
@@ -244,9 +238,11 @@ class SessionDrafts:
             return
         listed = self._github.rest.release(release_of(session_id))
         found = None if listed is None else session_in(listed)
-        if listed is not None and found is not None and found.session.id == session_id and found.session.state in DONE:
-            self._memory.end(self._token, found.session)
+        if listed is not None and found is not None and found.session.id == session_id:
             self._memory.forget(listed.id)
+            if found.session.state not in DONE:
+                raise changed_by_others()
+            self._memory.end(self._token, found.session)
             self._github.rest.delete_release(listed.id)
 
     def purge(self, session_id: str) -> bool:

@@ -30,6 +30,12 @@ TRIES: Final = 8
 """How often a change is written that others overwrite."""
 
 
+def changed_by_others() -> BusyError:
+    """The error for a change that others wrote over."""
+    message, hint = "The session is being changed by others.", "Try again in a moment."
+    return BusyError(message, hint, told=f"{message} {hint}")
+
+
 @dataclass(frozen=True, slots=True)
 class SessionWriter:
     """Writes the changes of sessions with one token. Safe to use from several threads.
@@ -59,7 +65,7 @@ class SessionWriter:
         if own.error is not None:
             raise own.error
         if own.result is None:
-            raise BusyError("The session is being changed by others.", "Try again in a moment.")
+            raise changed_by_others()
         return own.result
 
     def read(self, session_id: str) -> Listed:
@@ -94,7 +100,7 @@ class SessionWriter:
             mark = self.memory.writer + secrets.token_hex(3)
             if self._put(listed, session, session_text(session, [*found.writes, mark]), mark):
                 return
-        raise BusyError("The session is being changed by others.", "Try again in a moment.")
+        raise changed_by_others()
 
     def _are_there(self, session_id: str, changes: Sequence[SessionChange]) -> bool:
         """Whether the draft of a moment ago has all of it already: as what GitHub tells of a file that just came."""

@@ -66,6 +66,32 @@ def test_a_file_that_was_taken_is_published_or_the_publish_is_refused(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("earlier", ["deleted", "replaced"])
+def test_earlier_changes_of_a_session_do_not_hide_what_is_lost(world: World, tmp_path: Path, earlier: str) -> None:
+    """The session has less files than were announced. That says nothing of a file of which the entry is lost."""
+    mine, other = make_wheel(tmp_path / "new", "fresh"), make_sdist(tmp_path / "new", "fresh")
+    again = make_wheel(tmp_path / "again", "fresh", content="# other\n")
+    with servers(world, 2) as (one, two):
+        session: dict[str, Any] = one.begin("fresh").raise_for_status().json()
+        there = one.upload(session, mine)
+        if earlier == "deleted":
+            one.delete(there["links"]["file-upload-session"]).raise_for_status()
+        else:
+            one.upload(session, again)
+        world.hub.before(WRITE, lambda: two.upload(at(two, session), other))
+        last = make_wheel(tmp_path / "last", "fresh", tag="cp311-none-any")
+        one.upload(session, last)
+        refused = one.publish(session)
+        assert (refused.status_code, other.name in refused.text) == (409, True), refused.text
+        found = one.announce(session, other).raise_for_status().json()
+        assert one.get(found["links"]["file-upload-session"]).json()["status"] == "completed"
+        assert one.publish(session).status_code == 201
+        soon(lambda: {last.name, other.name} <= {*_files(one)})
+        assert (mine.name in _files(one)) == (earlier == "replaced")
+        assert drafts(world) == []
+
+
+@pytest.mark.slow
 def test_an_upload_whose_entry_is_lost_is_begun_again(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both servers gave the number 0: its address never leads to the file of somebody else."""
     monkeypatch.setattr(session_memory, "FRESH", 0.0)
