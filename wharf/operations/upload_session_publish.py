@@ -30,7 +30,8 @@ from wharf.operations.upload_session_verbs import utc_second
 from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from wharf.assets.session_store import SessionStore
@@ -56,7 +57,7 @@ class SessionPublish:
     """How sessions are published. `actor`, `strict`, `limit` and `check` are those of `publish`.
 
     `heard` is asked once, when a publish failed: whether the client still waits for the answer. Otherwise the session tells it.
-    `now` is the time where sessions are kept.
+    `now` is the time where sessions are kept. `reserve` keeps file names from other uploads for as long as it lasts.
     """
 
     actor: str | None
@@ -66,6 +67,7 @@ class SessionPublish:
     kept: KeptDistributions
     heard: Callable[[], bool] = lambda: True
     now: Callable[[], datetime] = utc_second
+    reserve: Callable[[Iterable[str]], AbstractContextManager[object]] = contextlib.nullcontext
 
 
 def publish_session(repository: Repository, store: SessionStore, session_id: str, how: SessionPublish) -> UploadSession | None:
@@ -96,7 +98,8 @@ def _published(repository: Repository, store: SessionStore, session_id: str, how
     session = store.update(session_id, _begun)
     if session.state != PUBLISHED:
         try:
-            commit = _carry_out(repository, store, session, how)
+            with how.reserve(session.files):  # as it is now: another server may have taken a file a moment ago
+                commit = _carry_out(repository, store, session, how)
         except WharfError as error:
             event = partial(_refused if how.heard() else _failed, words=_told(error))
             with contextlib.suppress(StorageError):  # then it stays in processing, and whoever looks ends that

@@ -199,7 +199,7 @@ class SessionApi:
         return session_answer(201, session, call.at, (("location", call.at.session(session)),), staged=False)
 
     def _carry_out(self, id_: str, call: Call, body: bytes, waiting: WaitingClient, work: Work) -> UploadSession | None:
-        session = work.session(id_)
+        work.session(id_)
         check_document(body)
         how = SessionPublish(
             actor=call.uploader.name if call.uploader.token is None else None,  # GitHub tells whose token it is
@@ -209,9 +209,9 @@ class SessionApi:
             kept=self._kept,
             heard=waiting.decide,
             now=work.now,
+            reserve=partial(self._work.reserved.held, work.index),
         )
-        with self._work.reserved.held(work.index, session.files):
-            return publish_session(work.repository, work.store, id_, how)
+        return publish_session(work.repository, work.store, id_, how)
 
     async def _announce(self, id_: str, call: Call) -> Answer:
         body = await call.body()
