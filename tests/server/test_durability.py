@@ -117,3 +117,19 @@ def check_staged(store: Path, session_id: str, digests: dict[str, str]) -> None:
         for name, file in session.files.items():
             with repository.sessions.open(session_id, file) as staged:
                 assert hashlib.sha256(staged.read()).hexdigest() == digests[name]
+
+
+def test_a_token_that_was_revoked_stays_so_after_a_power_cut(tmp_path: Path, store: Path) -> None:
+    traced_disk.need()
+    wharf(store, "token", "create", "ci")
+    before, trace = tmp_path / "before", tmp_path / "trace"
+    shutil.copytree(store, before)
+    traced_disk.record(trace, [sys.executable, "-m", "wharf", "token", "revoke", "ci", "--repo", str(store)])
+    for name, rule in traced_disk.RULES.items():
+        replay = traced_disk.Replay(trace, store, before, rule)
+        assert [*replay.moments()]
+        replay.check()
+        left = tmp_path / name
+        replay.disk.cut(left)
+        with open_repository(Settings(place=left)) as repository:
+            assert repository.tokens.all() == [], name

@@ -8,7 +8,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from wharf.system import owner_only_folder, regular_file
+from wharf.system import disk_sync, owner_only_folder, regular_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,3 +55,5 @@ class LockedFile:
             if durable:
                 os.fsync(file.fileno())
         temporary.replace(self._path)
+        if durable:  # or a token that was revoked would be good again
+            disk_sync.sync(self._path.parent)
