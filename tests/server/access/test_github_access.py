@@ -96,6 +96,7 @@ def test_who_is_not_let_in_is_told_why(world: World) -> None:
             refused = client.post("/legacy/", headers=headers, **form(world.wheel("demo", "2.0")))
             assert refused.status_code == status
         assert world.asked("/releases/") == 0
+        assert "The password is empty" in client.get(PAGE, headers=basic("__token__", "")).text
         asked = [call.status for call in world.hub.calls if REF in call.path]
         assert len(asked) == 4  # each once, and no question about what cannot be a token
         assert client.get("/healthz").status_code == 200

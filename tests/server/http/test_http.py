@@ -309,6 +309,30 @@ def test_a_token_that_was_pasted_with_a_line_end_is_that_token(
     assert client.post("/legacy/", auth=("__token__", secret), **sent(make_wheel(tmp_path))).status_code == 200
 
 
+def test_a_login_that_fails_says_why_and_what_to_do(repository: Repository) -> None:
+    """Uploaders send an empty password where the variable for it is not set, or a job does not get the secret."""
+    empty, unknown = "The password is empty", "The server does not know this token"
+    with serving(repository, Rules(open_reading=False, upload_limit=LIMIT)) as client:
+        for login, says in (
+            (_basic("__token__:"), empty),
+            (_basic("ci: \n"), empty),
+            (_basic(":"), empty),
+            ("Bearer", empty),
+            (_basic("wharf_of-another-server:"), unknown),
+            (_basic("x:wrong"), unknown),
+            ("Basic !!!", unknown),
+        ):
+            for method, path in (("POST", "/legacy/"), ("GET", "/simple/")):
+                answer = client.request(method, path, headers={"Authorization": login})
+                assert (answer.status_code, answer.text.startswith(says)) == (401, True), (login, answer.text)
+                assert "`wharf token create NAME` makes a" in answer.text
+                assert answer.headers["www-authenticate"].startswith("Basic ")
+
+
+def _basic(login: str) -> str:
+    return f"Basic {base64.b64encode(login.encode()).decode()}"
+
+
 @pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1.1"])
 @pytest.mark.parametrize("chunked", [True, False])
 def test_who_sends_a_body_that_is_too_long_reads_why(

@@ -15,7 +15,7 @@ from wharf.repository.tokens import PREFIX
 from wharf.server.access.access_protocol import Uploader
 from wharf.server.http.answer import Answer, text
 from wharf.server.http.error_answers import failure
-from wharf.server.http.request_headers import secrets_of
+from wharf.server.http.request_headers import SHORTEST_TOKEN, is_without_token, secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +30,13 @@ GRACE: Final = 3600.0
 PAUSE: Final = 5.0
 """Seconds for which GitHub is not asked again when it did not answer: trying takes as long, and others would queue up."""
 
-_SHORTEST = 20  # characters of a GitHub token; what is shorter is a user name, and GitHub locks out who tries too many
 _CHALLENGE = (("www-authenticate", 'Basic realm="wharf", charset="UTF-8"'),)
-_BAD_TOKEN = text(401, "GitHub does not know this token: it is wrong, expired or revoked.", _CHALLENGE)
+_EMPTY = text(
+    401, "The password is empty, and a GitHub token belongs there: perhaps a variable or a secret is not set.", _CHALLENGE
+)
+_BAD_TOKEN = text(
+    401, "GitHub does not know this token: it is wrong, expired or revoked. Send another one as the password.", _CHALLENGE
+)
 _OURS = text(
     401,
     "This is a wharf token, but this server needs a GitHub token that may read the index. `wharf serve --auth tokens` "
@@ -100,8 +104,8 @@ class GitHubTokenCheck:
         if any(token.reveal().startswith(PREFIX) for token in given[:1]):  # GitHub never gets it
             return Verdict(_OURS, now + HOLDS)
         for token in given:
-            if len(token.reveal()) < _SHORTEST:
-                continue
+            if len(token.reveal()) < SHORTEST_TOKEN:
+                continue  # it is a user name, and GitHub locks out who tries too many
             etag = known.etag if known is not None and known.token == token else None
             try:
                 github = self._github.with_token(token)
@@ -124,7 +128,7 @@ class GitHubTokenCheck:
             guessed = True
             if reply.status != 401:
                 return Verdict(_NO_RIGHT, now + HOLDS)
-        return Verdict(_BAD_TOKEN, now + HOLDS, guessed=guessed)
+        return Verdict(_EMPTY if is_without_token(authorization) else _BAD_TOKEN, now + HOLDS, guessed=guessed)
 
     def _ask_github(self, github: GitHub, etag: str | None) -> Reply:
         """Whether a token may read the index branch: 200, 304, or 409 for an empty repository.

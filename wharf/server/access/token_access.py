@@ -20,7 +20,7 @@ from wharf.server.access.access_protocol import Access, Uploader, refuse_cross_s
 from wharf.server.access.token_days import TokenDays
 from wharf.server.http.answer import Answer, text
 from wharf.server.http.error_answers import failure
-from wharf.server.http.request_headers import secrets_of
+from wharf.server.http.request_headers import is_without_token, secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +33,17 @@ LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 _KEPT = 4096  # credentials remembered, by digest
 _CHALLENGE = (("www-authenticate", 'Basic realm="wharf", charset="UTF-8"'),)
 _NO_TOKEN = text(401, "This server needs a token. `wharf token create NAME` makes one. Send it as the password.", _CHALLENGE)
-_BAD_TOKEN = text(401, "The server does not know this token, or it has expired or was revoked.", _CHALLENGE)
+_EMPTY = text(
+    401,
+    "The password is empty, and the token belongs there: perhaps a variable or a secret is not set. `wharf token create NAME` "
+    "makes a token.",
+    _CHALLENGE,
+)
+_BAD_TOKEN = text(
+    401,
+    "The server does not know this token, or it has expired or was revoked. `wharf token create NAME` makes another one.",
+    _CHALLENGE,
+)
 _OF_GITHUB = text(
     401, "This is a GitHub token, but this server takes wharf tokens. `wharf token create NAME` makes one.", _CHALLENGE
 )
@@ -145,9 +155,11 @@ class TokenAccess(Access):
         return None if token.is_for(index) else _of_another_index(token, index)
 
     def _bad(self, authorization: bytes) -> Answer:
-        """The refusal of a token that is not known. A GitHub token gets other words."""
+        """The refusal of a token that is not known. A GitHub token, or an empty password, gets other words."""
         if any(each.reveal().startswith(tuple(KINDS)) for each in secrets_of(authorization)):
             return _OF_GITHUB
+        if is_without_token(authorization):
+            return _EMPTY
         return _NO_LIST if self.problem else _BAD_TOKEN  # 401 would send people off for another token
 
     def _token(self, authorization: bytes) -> Token | None:

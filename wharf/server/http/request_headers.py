@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from wharf.secret import Secret
 from wharf.server.http.answer import text
@@ -43,6 +43,9 @@ def _joined(lines: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::\d*)?")
 
 _KEPT = 1024
+
+SHORTEST_TOKEN: Final = 20
+"""Characters of a token, of wharf or of GitHub: what is shorter is a user name."""
 
 _good_hosts: set[bytes] = set()  # values of Host that are one: looked at once, however often they come
 
@@ -80,17 +83,29 @@ refuse_bad_host = _refusing("The request must name one host, as in its address."
 
 def secrets_of(authorization: bytes) -> list[Secret]:
     """What may be the token: a bearer token; the password or, as some clients do it, the user name of Basic (RFC 7617)."""
+    sent = _sent(authorization) or ("", "")
+    return [Secret(token) for each in reversed(sent) if (token := each.strip())]  # a token that was pasted has a line's end
+
+
+def is_without_token(authorization: bytes) -> bool:
+    """Whether a login has nothing in the token's place, as where a variable is not set. A long user name may be a token."""
+    user, token = _sent(authorization) or ("", "-")
+    return not token.strip() and len(user) < SHORTEST_TOKEN
+
+
+def _sent(authorization: bytes) -> tuple[str, str] | None:
+    """The user name, empty for a bearer token, and what is sent as the token. None: it is neither Basic nor Bearer."""
     scheme, _, value = authorization.partition(b" ")
     value = value.strip()
     if scheme.lower() == b"bearer":
-        return [Secret(token)] if (token := value.decode("latin-1").strip()) else []
+        return "", value.decode("latin-1")
     if scheme.lower() != b"basic":
-        return []
+        return None
     try:
         user, _, password = base64.b64decode(value, validate=True).decode("utf-8", "replace").partition(":")
     except binascii.Error:
-        return []
-    return [Secret(token) for each in (password, user) if (token := each.strip())]  # a token that was pasted has a line's end
+        return None
+    return user, password
 
 
 _LASTING = frozenset({b"close", b"keep-alive"})
