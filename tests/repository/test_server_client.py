@@ -123,6 +123,15 @@ def test_what_is_no_answer_of_wharf_is_an_error_that_names_the_host(
     assert caught.value.exit_code == 8
 
 
+@pytest.mark.parametrize("page", [answer(b"gone", status="404 Not Found"), answer(b"{}", status="404 Not Found")])
+def test_a_proxy_that_has_no_such_page_says_nothing_of_what_the_server_has(page: bytes) -> None:
+    with Server(always(page)) as server:
+        client, _ = client_of(server.port)
+        with pytest.raises(NoRoutesError, match=r"/session answers 404, without a document of wharf\."):
+            client.call("DELETE", client.url("session"), form=None, takes=(404,))
+        client.close()
+
+
 @pytest.mark.parametrize(
     "location", ["https://evil.example/x", "http://127.0.0.1:{port}/x", "/elsewhere", "", "http://[", "a b"]
 )

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from wharf.errors import WharfError
     from wharf.repository.server_address import ServerAddress
     from wharf.repository.server_credentials import ServerCredential
     from wharf.transport.http_client import Answer
@@ -142,8 +141,8 @@ class ServerClient:
     ) -> ServerAnswer:
         """Send a document, or nothing, and give the answer: a success, or one of the statuses that `takes` names.
 
-        The document of a success has that `form` (None: it is not read), that of another status any. Not `repeat`: carrying it
-        out twice would do harm. Raises the error that the server tells of, or StorageError.
+        The document of a success has that `form` (None: it is not read), that of another status is a problem. Not `repeat`:
+        carrying it out twice would do harm. Raises the error that the server tells of, or StorageError.
         """
         content = None if document is None else json.dumps(document).encode()
         headers = {"content-type": media_type} if content is not None else {}
@@ -243,9 +242,11 @@ class ServerClient:
             document = {} if form is None else self._in_form(answer, body, form)
             return ServerAnswer(status=answer.status, headers=answer.headers, document=document)
         problem = _object(body)
+        if problem is None or not is_problem(problem):
+            raise self._foreign(answer)  # a proxy, of which a 404 says nothing of what the server has
         if answer.status in takes:
-            return ServerAnswer(status=answer.status, headers=answer.headers, document=problem or {})
-        raise self._refusal(answer, problem)
+            return ServerAnswer(status=answer.status, headers=answer.headers, document=problem)
+        raise error_of(answer.status, problem, self.address.host)
 
     def _in_form(self, answer: Answer, body: bytes, form: type[BaseModel]) -> dict[str, Any]:
         """What a document has of its form. Raises NoRoutesError for what is no object, and OddAnswerError for another one."""
@@ -268,11 +269,6 @@ class ServerClient:
         if found is None or found.token.reveal().encode() not in body:
             return body
         return found.token.hidden_in(body.decode(errors="replace")).encode()
-
-    def _refusal(self, answer: Answer, document: dict[str, Any] | None) -> WharfError:
-        if document is None or not is_problem(document):
-            return self._foreign(answer)
-        return error_of(answer.status, document, self.address.host)
 
     def _foreign(self, answer: Answer) -> NoRoutesError:
         what = f"{_place(answer)} answers {answer.status}, without a document of wharf."
