@@ -18,6 +18,7 @@ from wharf.errors import (
     UsageError,
     WharfError,
 )
+from wharf.repository.server_settings import VERBS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +41,7 @@ _BY_STATUS: Final[Mapping[int, type[WharfError]]] = {
     413: InvalidDistributionError,
 }
 _CODE: Final = re.compile(r"[a-z]{1,20}(?:-[a-z]{1,20}){0,4}", re.ASCII)
+_COMMAND: Final = re.compile(r"`wharf ([a-z]+) ")
 _LONGEST: Final = 4000  # characters of what a server says that a person is shown
 
 
@@ -126,4 +128,6 @@ def _hint(status: int, host: str, said: str) -> str:
             f"Set WHARF_TOKEN to a token of that server, or write a line into ~/.netrc: machine {host} login __token__ "
             "password TOKEN"
         )
+    if any(verb not in VERBS for verb in _COMMAND.findall(said)):
+        return "Whoever runs the server types that, where the repository is."
     return ""
