@@ -4,6 +4,7 @@ Each failure says what to do. The plan in words is ARCHITECTURE.md, "The wings".
 """
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -249,6 +250,14 @@ def test_the_house_stays_small() -> None:
 def test_no_file_is_long(name: str) -> None:
     lines = len(MODULES[name].read_text(encoding="utf-8").splitlines())
     assert lines <= MOST_LINES, f"{name} has {lines} lines: what idea hides in it? Give it a file."
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_error_is_made_before_it_is_raised_once(name: str) -> None:
+    found = re.findall(r"^(\w+)(?:: [^=\n]+)? = \w*Error\(", MODULES[name].read_text(encoding="utf-8"), re.MULTILINE)
+    assert not found, (
+        f"{name} has one {found} for all: each raise adds its frames to it, with all that they hold. Make one each time."
+    )
 
 
 @pytest.mark.slow

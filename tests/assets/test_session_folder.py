@@ -299,17 +299,17 @@ def test_bytes_are_kept_replaced_and_deleted(store: FolderSessions) -> None:
     store.create(session)
     for data in (b"abc", b"def"):
         _keep(store, session, _file(), data)
-        with store.open(session.id, _file()) as file:
+        with store.opener(session.id) as opener, opener(_file()) as file:
             assert file.read() == data
     _keep(store, session, _file(1), b"ghi")
     store.drop(session.id, _file())
     store.drop(session.id, _file())
-    with pytest.raises(NotFoundError):
-        store.open(session.id, _file())
+    with pytest.raises(NotFoundError), store.opener(session.id) as opener:
+        opener(_file())
     store.clear(session.id)
     store.clear(session.id)
-    with pytest.raises(NotFoundError):
-        store.open(session.id, _file(1))
+    with pytest.raises(NotFoundError), store.opener(session.id) as opener:
+        opener(_file(1))
     assert store.get(session.id) == session
     store.purge(session.id)
     store.purge(session.id)
@@ -385,8 +385,8 @@ def test_a_link_is_not_followed(store: FolderSessions, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_bytes(b"abc")
     (tmp_path / "sessions" / session.id / "files" / "0").symlink_to(secret)
-    with pytest.raises(OddFileError):
-        store.open(session.id, _file())
+    with pytest.raises(OddFileError), store.opener(session.id) as opener:
+        opener(_file())
     path = tmp_path / "sessions" / session.id / "session.json"
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")

@@ -31,6 +31,7 @@ from tests.server.over_github import address as link_to
 from tests.server.running import soon
 from tests.simulator import Hub
 from tests.simulator.template import Template, keep
+from tests.small_disk import fill, small_disk
 from wharf.cli import output, progress_bars
 from wharf.cli import progress as cli_progress
 from wharf.cli.state import State
@@ -348,24 +349,18 @@ def full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
     cache = tmp_path / "cache"
     cache.mkdir()
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(cache)]
-    able = sys.platform == "linux" and shutil.which("mount") is not None
-    mounted = able and subprocess.run(mount, capture_output=True).returncode == 0
     ballast, tools = cache / "ballast", tmp_path / "tools"
+    with small_disk(cache, "256k") as mounted:
 
-    def fill(full: bool) -> None:
-        if not mounted:
-            _in_the_words_of_git(tools, monkeypatch, full=full)
-        elif full:
-            with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-                while file.write(bytes(512)):
-                    pass
-        else:
-            ballast.unlink()
+        def fill_or_free(full: bool) -> None:
+            if not mounted:
+                _in_the_words_of_git(tools, monkeypatch, full=full)
+            elif full:
+                fill(ballast)
+            else:
+                ballast.unlink()
 
-    yield fill
-    if mounted:
-        subprocess.run(["umount", "--lazy", str(cache)], check=True)
+        yield fill_or_free
 
 
 def _in_the_words_of_git(tools: Path, monkeypatch: pytest.MonkeyPatch, *, full: bool) -> None:

@@ -15,7 +15,9 @@ from tests.index.test_branch import git
 from tests.makers import make_wheel
 from tests.operations.test_init import hub, run
 from wharf.github import replies
+from wharf.repository import server_problems
 from wharf.system import disk_remedies
+from wharf.transport import lost_connection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +39,7 @@ __all__ = ["at_store", "hub", "run"]  # fixtures
         ("update-ref", "fatal: unable to open pack: Too many open files", "ulimit -n"),
         ("update-ref", "fatal: cannot lock ref 'x': Unable to create 'x.lock': Read-only file system", "mounted read-only"),
         ("update-ref", "fatal: cannot lock ref 'x': Unable to create 'x.lock': Permission denied", "who owns it"),
+        ("update-ref", "fatal: prepare: cannot update ref 'x': couldn't write 'x.lock'", "free some room"),
         ("update-ref", "fatal: object 1234 is corrupt", "fsck"),
     ],
 )
@@ -144,17 +147,40 @@ def test_what_is_misspelt_is_met_with_what_may_be_meant(at_store: AtStore, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("said", "remedy"),
+    ("said", "at_github", "at_server"),
     [
-        ("fatal: unable to access 'x': Could not resolve host: githib.example.com", "spelling"),
-        ("[Errno -3] Temporary failure in name resolution", "spelling"),
-        ("fatal: unable to access 'x': Could not resolve proxy: proxy.example.com", "HTTPS_PROXY"),
-        ("fatal: unable to access 'x': CONNECT tunnel failed, response 407 from proxy", "HTTPS_PROXY"),
-        ("server certificate verification failed. CAfile: none", "SSL_CERT_FILE"),
-        ("certificate verify failed: certificate is not yet valid", "clock"),
-        ("certificate verify failed: certificate has expired", "clock"),
-        ("Connection refused", "whether GitHub is up"),
+        ("fatal: unable to access 'x': Could not resolve host: githib.example.com", "spelling", "address right"),
+        ("[Errno -3] Temporary failure in name resolution", "spelling", "address right"),
+        ("fatal: unable to access 'x': Could not resolve proxy: proxy.example.com", "git's http.proxy", "NO_PROXY"),
+        ("fatal: unable to access 'x': CONNECT tunnel failed, response 407 from proxy", "git's http.proxy", "NO_PROXY"),
+        ("the proxy lets nothing through ([Errno -2] Name or service not known)", "git's http.proxy", "NO_PROXY"),
+        ("server certificate verification failed. CAfile: none", "http.sslCAInfo", "SSL_CERT_FILE"),
+        ("certificate verify failed: certificate is not yet valid", "clock", "clock"),
+        ("certificate verify failed: certificate has expired", "clock", "clock"),
+        ("Connection refused", "whether GitHub is up", "does the server run"),
     ],
 )
-def test_a_net_that_fails_has_its_own_remedy(said: str, remedy: str) -> None:
-    assert remedy in replies.away(said)
+def test_a_net_that_fails_has_its_own_remedy(said: str, at_github: str, at_server: str) -> None:
+    assert at_github in replies.away(said)
+    assert at_server in server_problems.unreachable_hint(said)
+
+
+@pytest.mark.parametrize("cause", lost_connection.Cause)
+def test_each_cause_has_a_remedy(cause: lost_connection.Cause, monkeypatch: pytest.MonkeyPatch) -> None:
+    for asked, hint in ((replies, replies.away), (server_problems, server_problems.unreachable_hint)):
+        monkeypatch.setattr(asked, "cause_of", lambda _said: cause)
+        assert hint("whatever").endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("said", "lasting"),
+    [
+        ("certificate verify failed: Hostname mismatch", True),
+        ("Certificate has expired", True),
+        ("the proxy lets nothing through (Tunnel connection failed: 407 Proxy Authentication Required)", True),
+        ("the proxy lets nothing through (Tunnel connection failed: 503 Busy)", False),
+        ("Connection refused", False),
+    ],
+)
+def test_what_is_the_same_at_the_next_try_is_known(said: str, lasting: bool) -> None:
+    assert lost_connection.is_lasting(said) is lasting

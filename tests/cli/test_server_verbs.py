@@ -74,6 +74,11 @@ VERBS_IN_ORDER = (
     ("log", "-n", "4"),
     ("log", "demo==1.0"),
     ("log", "--since", "FIRST"),
+    ("log", "night", "--since", "FIRST"),
+    ("log", "--since", "LAST"),
+    ("status", "night", "archived"),
+    ("log", "demo", "--since", "LAST"),
+    ("log", "--since", "0123456789abcdef"),
     ("show", "nothing"),
     ("show", "demo==7"),
     ("yank", "nothing==1.0"),
@@ -102,13 +107,18 @@ def test_each_verb_tells_over_a_server_what_it_tells_over_a_repository(world: Wo
         world.wharf("--repo", place, "publish", "--index", "staging", "--create", later, url=None)
     shows(world, "demo")
     shows(world, "demo", "staging")
-    firsts = {
-        url: world.wharf(*place, "log", "--json", url=url).document["entries"][0]["commit"]
-        for url, place in ((world.url, ()), (None, ("--repo", twin)))
-    }
     places: tuple[tuple[str | None, list[object]], ...] = ((world.url, []), (None, ["--repo", twin]))
+
+    def newest() -> dict[str | None, str]:
+        return {
+            url: world.wharf(*place, "log", "--json", "-n", "1", url=url).document["entries"][0]["commit"]
+            for url, place in places
+        }
+
+    firsts = newest()
     for words in VERBS_IN_ORDER:
-        typed = [[firsts[url] if each == "FIRST" else each for each in (*place, *words)] for url, place in places]
+        commits = {"FIRST": firsts, "LAST": newest() if "LAST" in words else firsts}
+        typed = [[commits[each][url] if each in commits else each for each in (*place, *words)] for url, place in places]
         far, near = (world.wharf(*words, "--json", code=None, url=at[0]) for words, at in zip(typed, places, strict=True))
         assert far.code == near.code, (words, far, near)
         if far.code:

@@ -379,6 +379,10 @@ def test_a_clone_is_tidied_up_while_it_is_read(
     monkeypatch.setattr(clones, "_PACKS", 3)
     with clone(hub, tmp_path / "a", token) as branch, clone(hub, tmp_path / "b", token, depth="whole") as reader:
         branch.fetch()
+        dead = tmp_path / "a" / "trees.git" / "objects" / "info" / "commit-graphs" / "tmp_graph_x"
+        dead.parent.mkdir(parents=True)
+        dead.touch()
+        os.utime(dead, (1, 1))
         for count in range(6):
             branch.commit(number(count), WHY)
             reader.fetch()
@@ -386,6 +390,7 @@ def test_a_clone_is_tidied_up_while_it_is_read(
             snapshot = reader.snapshot()
             assert all(snapshot.project(name) for name in snapshot.names())
         assert len(snapshot.names()) == 6
+    assert not dead.exists(), "git leaves it for ever"
     for folder in (tmp_path / "a" / "trees.git", tmp_path / "b" / "whole.git"):
         assert len(list((folder / "objects" / "pack").glob("*.pack"))) <= 5
 

@@ -244,7 +244,7 @@ def test_an_upload_session_is_a_draft_until_it_is_published(repository: Reposito
     found = store.get(session.id, newest=True)
     assert found is not None
     assert (found.files[wheel.name].state, found.token) == (COMPLETED, session.token)
-    with store.open(session.id, found.files[wheel.name]) as opened:
+    with store.opener(session.id) as opener, opener(found.files[wheel.name]) as opened:
         assert opened.read() == wheel.read_bytes()
     with store.publishing(session.id) as mine:
         assert mine

@@ -88,7 +88,7 @@ def test_a_session_is_a_draft_which_another_server_finds(begun: World, tmp_path:
         assert found is not None
         assert (found.files[wheel.name].state, found.creator, found.token) == (COMPLETED, "alice", session.token)
         assert two.by_token(session.token) == found == one.get(session.id) == two.all()[0]
-        with two.open(session.id, file) as opened:
+        with two.opener(session.id) as opener, opener(file) as opened:
             assert opened.read() == wheel.read_bytes()
         two.update(session.id, lambda each: each.without_file(wheel.name))
         two.drop(session.id, file)
@@ -520,10 +520,10 @@ def test_bytes_that_github_changed_are_not_read_as_the_file(begun: World, tmp_pa
     with replica(begun) as sessions:
         session = sessions.create(wanted())
         file = put(sessions, session, wheel)
-        with sessions.open(session.id, file) as opened:
+        with sessions.opener(session.id) as opener, opener(file) as opened:
             assert (opened.seek(-4, 2), opened.read()) == (wheel.stat().st_size - 4, wheel.read_bytes()[-4:])
         begun.drafts[0].assets[0].data.write_bytes(wheel.read_bytes()[:-1] + b"?" + more)
-        with sessions.open(session.id, file) as opened, pytest.raises(StorageError, match="other bytes"):
+        with sessions.opener(session.id) as opener, opener(file) as opened, pytest.raises(StorageError, match="other bytes"):
             opened.read()
 
 

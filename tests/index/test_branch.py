@@ -151,6 +151,22 @@ def test_a_lock_that_a_dead_process_left_is_broken_once_it_is_old(branch: Branch
     assert branch.commit(add(new(SDIST, B)), WHY).commit == branch.tip()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["packed-refs.lock", "packed-refs.new"])
+def test_an_index_can_be_removed_when_what_a_dead_process_left_is_old(branch: Branch, tmp_path: Path, name: str) -> None:
+    tip = branch.commit(add(new()), WHY).commit or ""
+    git(tmp_path, "pack-refs", "--all")
+    left = tmp_path / "index.git" / name
+    left.touch()
+    assert not branch.remove(tip, {}), "somebody may hold it"
+    assert left.exists()
+    old = time.time() - STALE_LOCK - 1
+    os.utime(left, (old, old))
+    assert not branch.remove(tip, {})
+    assert branch.remove(tip, {})
+    assert branch.all_names().removed == [branch.index]
+
+
 def damage(tmp_path: Path, name: str) -> None:
     """What a power cut can leave of an object."""
     object_id = git(tmp_path, "rev-parse", name)
@@ -394,10 +410,15 @@ def test_many_packs_become_few_and_a_large_one_is_left_alone(
     monkeypatch.setattr("wharf.index.pack_merging.MOST_PACKS", 10)
     monkeypatch.setattr("wharf.index.pack_merging.MOST_MERGED", merged)
     monkeypatch.setattr("wharf.index.merged_pack.LARGEST", large.stat().st_size - 1)
+    graphs = tmp_path / "index.git" / "objects" / "info" / "commit-graphs"
+    graphs.mkdir()
+    dead = graphs / "commit-graph-chain.lock"
+    dead.touch()
+    os.utime(dead, (1, 1))
     branch.commit(add(new(SDIST, B)), WHY)
     while pack_merging.at_work(branch.git_dir):
         pass
-    assert (tmp_path / "index.git" / "objects" / "info" / "commit-graphs").is_dir() is (merged == 0)
+    assert bool([*graphs.glob("*.graph")]) is (merged == 0)
     assert large in [*packs.glob("*.pack")]
     assert len([*packs.glob("*.pack")]) in left
     assert branch.commit(add(new()), WHY).commit == branch.tip()

@@ -3,16 +3,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.index.test_branch import WHY, branch, git  # noqa: F401 - fixtures
-from tests.index.test_change import add, new
+from tests.index.test_change import A, add, new
+from tests.small_disk import fill, small_disk
 from wharf.errors import StorageError
 from wharf.index.branch import Branch
-from wharf.index.git import Git
+from wharf.index.git import Git, check_disk
+from wharf.index.ref_transaction import RefWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +50,50 @@ def test_a_missing_git_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PATH", str(tmp_path))
     with Branch(tmp_path / "index.git", "main") as branch, pytest.raises(StorageError, match="not installed"):
         branch.create(tmp_path / "scratch")
+
+
+@pytest.mark.parametrize(
+    ("number", "message", "remedy"),
+    [
+        (errno.ENOSPC, "The disk is full at ", "Free some room"),
+        (errno.EDQUOT, "The disk is full at ", "quota"),
+        (errno.EIO, "cannot be written to", "The disk fails"),
+        (None, "git could not write to ", "free some room"),  # there is room again
+    ],
+)
+def test_a_git_that_does_not_say_why_it_could_not_write_has_the_disk_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int | None, message: str, remedy: str
+) -> None:
+    def sync(_handle: int) -> None:
+        if number is not None:
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("wharf.system.disk_trial.os.fsync", sync)
+    for said in ("fatal: prepare: cannot update ref 'x': couldn't write 'x.lock'", "a word\nerror: couldn't close 'x.lock'"):
+        with pytest.raises(StorageError, match=message) as caught:
+            check_disk(said, tmp_path)
+        assert str(tmp_path) in caught.value.message
+        assert remedy in caught.value.hint
+    check_disk("remote: error: couldn't write 'x.lock'", tmp_path)  # on another disk
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["update refs/heads/wharf/main {0} {1}", "create refs/heads/other {0}"])
+def test_a_ref_on_a_full_disk_is_told_as_that(branch: Branch, tmp_path: Path, step: str) -> None:
+    first, second = (branch.commit(add(each), WHY).commit for each in (new(), new("other-1.0.tar.gz", A, "1.0", "other")))
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with small_disk(disk, "2m") as mounted:
+        if not mounted:
+            pytest.skip("no disk can be mounted here")
+        shutil.copytree(branch.git_dir, disk / "copy")
+        writer = RefWriter(Git(disk / "copy"))
+        fill(disk / "ballast")
+        with pytest.raises(StorageError, match="The disk is full at ") as caught:
+            writer.transact({step.split()[1]: step.format(first, second)})
+        writer.close()
+    assert "Free some room" in caught.value.hint
 
 
 @pytest.mark.slow

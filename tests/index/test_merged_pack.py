@@ -10,6 +10,7 @@ import pytest
 
 from tests.index.test_branch import WHY, git
 from tests.index.test_ref_transaction import branch, release
+from tests.matrix import first
 from wharf.errors import StorageError
 from wharf.index import merged_pack, small_pack
 from wharf.index.branch import Branch
@@ -83,10 +84,23 @@ def test_a_commit_survives_whoever_deletes_temporary_files(
     assert [*(tmp_path / "index.git" / "objects" / "pack").glob("tmp_*")] == []
 
 
-@pytest.mark.parametrize("name", ["tmp_pack_x", ".tmp-123-pack-0123.idx"])
-def test_what_writers_left_that_died_goes_after_a_day(filled: Branch, tmp_path: Path, name: str) -> None:
-    left, young = (tmp_path / "index.git" / "objects" / "pack" / each for each in (name, "tmp_idx_y"))
+@pytest.mark.parametrize(
+    ("name", "other"),
+    first(
+        2,
+        [
+            ("pack/tmp_pack_x", "pack/tmp_idx_y"),
+            ("info/commit-graphs/tmp_graph_x", "info/commit-graphs/tmp_graph_y"),
+            ("pack/.tmp-123-pack-0123.idx", "pack/tmp_idx_y"),
+            ("info/commit-graphs/commit-graph-chain.lock", "info/commit-graph.lock"),
+            ("info/commit-graph.lock", "info/commit-graphs/commit-graph-chain.lock"),
+        ],
+    ),
+)
+def test_what_writers_left_that_died_goes_after_a_day(filled: Branch, tmp_path: Path, name: str, other: str) -> None:
+    left, young = (tmp_path / "index.git" / "objects" / each for each in (name, other))
     for each in (left, young):
+        each.parent.mkdir(parents=True, exist_ok=True)
         each.write_bytes(b"PACK")
     os.utime(left, (1, 1))
     written = WrittenCommit(filled.git_dir, [small_pack.NewObject.of("blob", b"x")])

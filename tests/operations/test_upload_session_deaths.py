@@ -106,8 +106,8 @@ def test_a_publish_that_dies_is_published_by_the_next(
     project = repository.branch.snapshot().project("demo")
     assert project is not None
     assert len(project.files) == 2
-    with pytest.raises(NotFoundError):
-        repository.sessions.open(session.id, next(iter(session.files.values())))
+    with pytest.raises(NotFoundError), repository.sessions.opener(session.id) as opener:
+        opener(next(iter(session.files.values())))
 
 
 @pytest.mark.parametrize("step", ["reserved", "first", "last", "completed"])
@@ -178,10 +178,11 @@ def test_a_cancellation_that_dies_is_ended_by_the_next(
         patch.setattr(FolderSessions, "clear", _dies)
         with pytest.raises(Death):
             cancel_session(repository.sessions, session.id, utc_second())
-    repository.sessions.open(session.id, file).close()
+    with repository.sessions.opener(session.id) as opener:
+        opener(file).close()
     assert cancel_session(repository.sessions, session.id, utc_second()).state == "canceled"
-    with pytest.raises(NotFoundError):
-        repository.sessions.open(session.id, file)
+    with pytest.raises(NotFoundError), repository.sessions.opener(session.id) as opener:
+        opener(file)
 
 
 def test_staged_bytes_that_were_damaged_are_not_published(repository: Repository, store: Path, tmp_path: Path) -> None:
@@ -201,7 +202,8 @@ def test_staged_bytes_that_were_damaged_are_not_published(repository: Repository
 def test_bytes_that_are_damaged_after_their_check_is_remembered(repository: Repository, store: Path, tmp_path: Path) -> None:
     session, ways = staged(repository, make_wheel(tmp_path)), how()
     file = next(iter(session.files.values()))
-    upload_session_publish._checked(repository.sessions, session, file, ways)
+    with repository.sessions.opener(session.id) as opener:
+        upload_session_publish._checked(opener, session, file, ways)
     (path,) = (store / "sessions" / session.id / "files").iterdir()
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(StorageError, match="damaged"):
@@ -226,7 +228,8 @@ def test_where_a_file_gets_no_second_name_it_is_copied_and_compared(
 ) -> None:
     wheel, ways = make_wheel(tmp_path), how()
     session = staged(repository, wheel)
-    upload_session_publish._checked(repository.sessions, session, next(iter(session.files.values())), ways)
+    with repository.sessions.opener(session.id) as opener:
+        upload_session_publish._checked(opener, session, next(iter(session.files.values())), ways)
     (path,) = (store / "sessions" / session.id / "files").iterdir()
     whole = path.read_bytes()
 

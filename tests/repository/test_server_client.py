@@ -12,10 +12,13 @@ from pydantic import ValidationError
 
 from tests.raw_server import Line, Server, always, answer
 from wharf import errors
+from wharf.assets.session_requests import NoSuchMechanismError
+from wharf.assets.session_store import LiveSessionError, ManySessionsError
 from wharf.errors import (
     AnswerTooLargeError,
     NoIndexError,
     NotAllowedError,
+    RefusedError,
     StorageError,
     UncertainError,
     UsageError,
@@ -183,6 +186,7 @@ def test_a_wrong_token_is_told_with_what_to_do_and_never_shown() -> None:
         ([problem("429 Too Many Requests", "retry-after: 101")], "GET", [], "No, it is not"),
         ([problem("429 Too Many Requests", "retry-after: Fri, 1 Jan 2100 00:00:00 GMT"), answer(b"{}")], "GET", [5.0], None),
         ([problem("429 Too Many Requests", "retry-after: 60")], "GET", [60.0], "No, it is not"),
+        ([answer(b"Slowly", status="429 Too Many Requests"), answer(b"{}")], "GET", [5.0], None),  # by a proxy
     ],
 )
 def test_a_wait_that_the_server_asks_for_is_kept_within_what_is_allowed(
@@ -198,6 +202,16 @@ def test_a_wait_that_the_server_asks_for_is_kept_within_what_is_allowed(
                 client.call(method, url, form=ANY, repeat=method != "POST")
         client.close()
     assert waited == waits
+
+
+def test_a_limit_that_no_wait_ends_is_told_at_once() -> None:
+    full = problem("429 Too Many Requests", code="too-many-sessions")
+    with Server(in_turn(full, answer(b"{}"))) as server:
+        client, waited = client_of(server.port)
+        with pytest.raises(RefusedError, match="No, it is not"):
+            client.call("POST", client.url("a"), form=ANY, repeat=False)
+        client.close()
+    assert (len(server.heads), waited) == (1, [])
 
 
 def test_a_change_whose_answer_does_not_come_is_not_sent_again_unless_that_does_no_harm() -> None:
@@ -216,10 +230,11 @@ def _subclasses(kind: type[WharfError]) -> list[type[WharfError]]:
     return [kind, *(each for below in kind.__subclasses__() for each in _subclasses(below))]
 
 
-@pytest.mark.parametrize("kind", _subclasses(WharfError)[1:])
+OF_THE_SERVER = [each for each in _subclasses(WharfError)[1:] if each.__module__ == errors.__name__]
+
+
+@pytest.mark.parametrize("kind", [*OF_THE_SERVER, LiveSessionError, ManySessionsError, NoSuchMechanismError])
 def test_a_problem_has_the_code_and_the_exit_code_of_the_local_command(kind: type[WharfError]) -> None:
-    if kind.__module__ != errors.__name__:
-        return
     found = error_of(kind.http_status, {"code": kind.code, "message": "What.", "hint": "How."}, "h")
     assert (found.code, found.exit_code, found.message) == (kind.code, kind.exit_code, "What.")
 

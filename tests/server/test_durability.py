@@ -115,7 +115,7 @@ def check_staged(store: Path, session_id: str, digests: dict[str, str]) -> None:
         assert session.state == "open"
         assert sorted(session.files) == sorted(name for name in digests if name.startswith("staged-"))
         for name, file in session.files.items():
-            with repository.sessions.open(session_id, file) as staged:
+            with repository.sessions.opener(session_id) as opener, opener(file) as staged:
                 assert hashlib.sha256(staged.read()).hexdigest() == digests[name]
 
 

@@ -18,7 +18,7 @@ from concurrent import futures
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from wharf.assets.shared_files import SharedFiles
 from wharf.assets.staged_publish import StagedPublish
@@ -35,12 +35,15 @@ if TYPE_CHECKING:
     from wharf.assets.asset_store import Progress
     from wharf.model import Release
 
+T = TypeVar("T")
+
 PATIENCE = 10.0
 """Seconds to wait for publishers at work before bytes are left to `wharf verify --repair`."""
 
 _CHUNK = 1 << 20
 _DEPTH = 3  # parts of an asset's path below the store's folder, which is the person's: assets, digest, file name
 _SYNCS_AT_ONCE = 4
+_OPEN = 24  # files of a publish whose folders may all be open at the same time
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +82,11 @@ class FolderStore:
     @contextlib.contextmanager
     def intake(self, progress: Progress) -> Iterator[StagedPublish]:
         """Begin a publish. Publishers share a lock from the first byte staged to the commit; what was not `put` is deleted."""
-        with self._flock(fcntl.LOCK_SH):
-            publish = StagedPublish(self.put, self.scratch(), progress)
+        scratch = self.scratch()
+        with self._flock(fcntl.LOCK_SH), ExitStack() as stack:
+            with told(self._staging):
+                folder = stack.enter_context(regular_file.folder_of(scratch, 1))
+            publish = StagedPublish(self.put, scratch, folder, progress)
             try:
                 yield publish
             finally:
@@ -151,12 +157,11 @@ class FolderStore:
             with told(self._assets):
                 assets = stack.enter_context(regular_file.folder_of(self._assets / "digest", _DEPTH - 1))
             # A thread waits for the interpreter after each call of the system: so of a few files it gets what is open already.
-            ready = [self._ready(each, assets, stack) for each in staged] if len(staged) <= _SYNCS_AT_ONCE else []
-            shares = [staged[number::_SYNCS_AT_ONCE] for number in range(_SYNCS_AT_ONCE)] if not ready else []
+            ready = [self._ready(each, assets, stack) for each in staged] if len(staged) <= _OPEN else []
             begun: list[futures.Future[None]] = []
             stack.callback(futures.wait, begun)  # before what they use is closed
-            begun.extend(self._syncing().submit(self._put_one, each, alone) for each in ready)
-            begun.extend(self._syncing().submit(self._put_some, share, assets) for share in shares if share)
+            begun.extend(self._syncing().submit(self._put_ready, share, alone) for share in _shares(ready))
+            begun.extend(self._syncing().submit(self._put_some, share, assets) for share in _shares([] if ready else staged))
             handles = stack.pop_all()
         named = [alone or not staged]
 
@@ -179,6 +184,10 @@ class FolderStore:
         if self._pool is None:
             self._pool = futures.ThreadPoolExecutor(_SYNCS_AT_ONCE, "sync")
         return self._pool
+
+    def _put_ready(self, share: Sequence[_Ready], alone: bool) -> None:
+        for each in share:
+            self._put_one(each, alone)
 
     def _put_some(self, share: Sequence[tuple[Path, File, bool]], assets: int) -> None:
         for each in share:
@@ -305,3 +314,8 @@ class FolderStore:
             yield
         finally:
             os.close(handle)
+
+
+def _shares(each: Sequence[T]) -> list[Sequence[T]]:
+    """Parts of about the same size, for threads."""
+    return [share for number in range(_SYNCS_AT_ONCE) if (share := each[number::_SYNCS_AT_ONCE])]

@@ -12,12 +12,13 @@ import os
 import secrets
 import shutil
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, BinaryIO
 
 from wharf.assets.session_record import DEPTH, FILE, SessionRecords
 from wharf.assets.session_store import LiveSessionError, ManySessionsError
 from wharf.assets.shared_update import AskedChange, answered
-from wharf.assets.store_folders import inside, is_folder, told
+from wharf.assets.store_folders import folders_in, inside, is_folder, told
 from wharf.assets.upload_session import MOST_ENDED, MOST_OF_ALL, MOST_SESSIONS, is_session_id, is_session_token
 from wharf.assets.upload_session_states import OPEN, PENDING, PROCESSING
 from wharf.errors import NotFoundError, StorageError
@@ -174,13 +175,26 @@ class FolderSessions:
         except FileNotFoundError as error:
             raise _gone() from error
 
-    def open(self, session_id: str, file: SessionFile) -> BinaryIO:
-        """The bytes of a file. Raises NotFoundError."""
-        try:
-            with told(self._root):
-                return os.fdopen(regular_file.handle_of(self._place(session_id, file), DEPTH + 1), "rb", buffering=0)
-        except FileNotFoundError as error:
-            raise NotFoundError(f"{file.filename} is not in the upload session any more.") from error
+    @contextlib.contextmanager
+    def opener(self, session_id: str) -> Iterator[Callable[[SessionFile], BinaryIO]]:
+        """What opens the bytes of a file. Raises NotFoundError, as that does."""
+        with ExitStack() as stack:
+            try:
+                with told(self._root):
+                    files = self._root / session_id / _FILES
+                    folder = stack.enter_context(regular_file.folder_of(files / "number", DEPTH + 1))
+            except FileNotFoundError as error:
+                raise _gone() from error
+
+            def opened(file: SessionFile) -> BinaryIO:
+                try:
+                    with told(self._root):
+                        handle = regular_file.inner_handle_of(self._place(session_id, file), folder, DEPTH + 1)
+                except FileNotFoundError as error:
+                    raise NotFoundError(f"{file.filename} is not in the upload session any more.") from error
+                return os.fdopen(handle, "rb", buffering=0)
+
+            yield opened
 
     def drop(self, session_id: str, file: SessionFile) -> None:
         """Delete the bytes of a file."""
@@ -214,10 +228,13 @@ class FolderSessions:
                 shutil.rmtree(folder)
 
     def _delete_rests(self) -> list[str]:
-        """Delete what a process left that died while it made or deleted a session; the others. To be called with the lock."""
+        """Delete what a process left that died while it made or deleted a session; the others. To be called with the lock.
+
+        One that ended was looked at before, and there can be hundreds of them.
+        """
         left = []
         for id_ in self._ids():
-            if os.path.lexists(self._root / id_ / FILE):
+            if id_ in self._ended or os.path.lexists(self._root / id_ / FILE):
                 left.append(id_)
             else:
                 self._delete(id_)
@@ -238,7 +255,7 @@ class FolderSessions:
 
     def _ids(self) -> list[str]:
         with told(self._root):
-            return [path.name for path in inside(self._root) if is_session_id(path.name) and is_folder(path)]
+            return folders_in(self._root, is_session_id)
 
     def _readable(self, session_id: str) -> UploadSession | None:
         try:

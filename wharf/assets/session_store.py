@@ -115,8 +115,11 @@ class SessionStore(Protocol):
         """
         ...
 
-    def open(self, session_id: str, file: SessionFile) -> BinaryIO:
-        """The bytes that were kept for a file (its `number` counts), at their beginning. Raises NotFoundError."""
+    def opener(self, session_id: str) -> AbstractContextManager[Callable[[SessionFile], BinaryIO]]:
+        """What opens the bytes that were kept for a file (its `number` counts), at their beginning.
+
+        Both raise NotFoundError.
+        """
         ...
 
     def drop(self, session_id: str, file: SessionFile) -> None:

@@ -25,12 +25,14 @@ _CHUNK: Final = 1 << 20
 class StagedPublish:
     """One publish into the folder: files are copied to where no index names them, checked there, and renamed into the store.
 
-    Until then the name of each begins with that of `scratch`: a folder for them would cost as much as a small file.
+    Until then the name of each begins with that of `scratch`: a folder for them would cost as much as a small file. `folder`
+    is a handle of the folder that it lies in.
     """
 
-    def __init__(self, put: Put, scratch: Path, progress: Progress) -> None:
+    def __init__(self, put: Put, scratch: Path, folder: int, progress: Progress) -> None:
         self._put = put
         self._scratch = scratch
+        self._folder = folder
         self._progress = progress
         self._paths: dict[Opener, Path] = {}
         self._durable: set[Path] = set()
@@ -50,7 +52,7 @@ class StagedPublish:
 
         self._paths[again] = path
         with opener() as file:
-            if sealed and unnamed_file.give_name(file, path):
+            if sealed and unnamed_file.give_name(file, path.name, self._folder):
                 if os.fstat(file.fileno()).st_nlink > 1:  # it had a name: then a session has brought its bytes to the disk
                     self._durable.add(path)
                 yield file, again

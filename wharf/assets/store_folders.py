@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
 from wharf.errors import UNWRITABLE, StorageError
 from wharf.system import disk_remedies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -22,6 +23,18 @@ def inside(folder: Path) -> list[Path]:
     """What is in a folder, sorted; nothing if it is gone by now, or is not a folder."""
     try:
         return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def folders_in(folder: Path, named: Callable[[str], bool]) -> list[str]:
+    """The names of the real folders in a folder that `named` holds for, sorted; nothing if it is gone by now.
+
+    The system tells what they are with their names, so none of them is looked at by itself.
+    """
+    try:
+        with os.scandir(folder) as found:
+            return sorted(each.name for each in found if named(each.name) and each.is_dir(follow_symlinks=False))
     except (FileNotFoundError, NotADirectoryError):
         return []
 

@@ -13,7 +13,7 @@ from wharf.repository import server_answers as answers
 from wharf.repository.server_index import Notices, open_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from wharf.cli.state import State
     from wharf.index.history import Asked
@@ -148,13 +148,14 @@ def show(state: State, server: ServerSettings, project: str, version: str | None
 
 def log(state: State, server: ServerSettings, asked: Asked) -> None:
     """`wharf log`, page by page: what is printed is asked for while it is printed."""
-    from itertools import chain, islice
+    from itertools import chain, islice, takewhile
 
     if asked.filename is not None:
         raise UsageError("Over a server, `wharf log` is about a project or a release, not one file.", "Leave the file out.")
     with server_index(state, server) as index:
         query = {"project": asked.project, "version": asked.version, "limit": min(asked.most or _PAGE, _PAGE)}
-        entries = _since(index.pages(answers.Log, "log", key="entries", cursor="before", query=query), asked.since)
+        every = index.pages(answers.Log, "log", key="entries", cursor="before", query=query)
+        entries = takewhile(_came_since(index, asked.since), every)
         first = next(entries, None)
         if first is None and not _tells_none(state, index, asked):
             what = asked.project if asked.version is None else f"{asked.project} {asked.version}"
@@ -163,17 +164,31 @@ def log(state: State, server: ServerSettings, asked: Asked) -> None:
         state.result({"entries": list(found) if state.json else []}, map(result_lines.history, found))
 
 
-def _since(entries: Iterator[Any], moment: Moment | None) -> Iterator[Any]:
-    """The entries that count from a moment on, newest first."""
+def _came_since(index: ServerIndex, moment: Moment | None) -> Callable[[Mapping[str, Any]], bool]:
+    """Whether an entry of the log came since a moment. Raises NotFoundError for a commit that is not in the history.
+
+    A commit is looked for in the whole history: it need not be about the project that is asked for.
+    """
+    if moment is None or moment.commit is None:
+        begin = None if moment is None else moment.time
+        return lambda entry: begin is None or _time_of(entry) >= begin
+    newer: set[str] = set()
+    for found in index.pages(answers.Log, "log", key="entries", cursor="before", query={"limit": _PAGE}):
+        if found["commit"].startswith(moment.commit):
+            then = _time_of(found)
+            return lambda entry: entry["commit"] in newer or _time_of(entry) > then  # or it is made at this moment
+        newer.add(found["commit"])
+    raise NotFoundError(
+        f"The commit {moment.commit[:12]} was never the tip of the index {index.name!r}.",
+        "`wharf log` shows the commits of the index.",
+    )
+
+
+def _time_of(entry: Mapping[str, Any]) -> float:
+    """When a commit was made, in seconds since 1970."""
     from datetime import datetime
 
-    for entry in entries:
-        if moment is not None:
-            if moment.commit is not None and entry["commit"].startswith(moment.commit):
-                return
-            if moment.time is not None and datetime.fromisoformat(entry["time"]).timestamp() < moment.time:
-                return
-        yield entry
+    return datetime.fromisoformat(entry["time"]).timestamp()
 
 
 def _tells_none(state: State, index: ServerIndex, asked: Asked) -> bool:

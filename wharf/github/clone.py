@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from wharf.errors import AWAY, UNWRITABLE, NotAllowedError, StorageError
 from wharf.github.replies import away, plain
+from wharf.index import merged_pack
 from wharf.index.git import Git, check_disk
 from wharf.index.git_objects import GitObjects
 from wharf.index.index_name import BRANCHES, REMOVED
@@ -318,6 +319,8 @@ class Clone:
             # Whoever reads an older commit in this clone at this moment has an hour to finish.
             promise = () if self.depth == "whole" else _PROMISE
             # What was fetched is here, whether or not there is room to tidy up: the next fetch tries again.
+            with contextlib.suppress(StorageError):
+                merged_pack.delete_rests(self.git.git_dir)
             Git(self.git.git_dir, (*_CLONE, *promise)).attempt("gc", "--quiet", "--prune=1.hour.ago")
 
 

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wharf.errors import AWAY, GraphQLError, NotAllowedError, NotFoundError, RejectedError, StorageError, WharfError
 from wharf.text_formats import toml_and_json
+from wharf.transport.lost_connection import Cause, cause_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 
 
 _LIMITED = frozenset({"RATE_LIMITED", "RATE_LIMIT"})  # both have been seen
+_REMEDIES = {
+    Cause.CLOCK: "Check the clock of this machine. If it is right, the certificate of the host is out of date.",
+    Cause.PROXY: "Check the proxy that HTTPS_PROXY or git's http.proxy names: it may be down, or may not let you through.",
+    Cause.NAME: "Check the network, and the spelling of the host name.",
+    Cause.CERTIFICATE: "If an authority of your own signed its certificate, name it twice: "
+    "`export SSL_CERT_FILE=FILE`, and `git config --global http.sslCAInfo FILE`.",
+    Cause.OTHER: "Check the network, and whether GitHub is up.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,17 +100,7 @@ def refusal(method: str, what: str, reply: Reply, *, token: bool) -> WharfError:
 
 def away(said: str) -> str:
     """The hint where GitHub could not be reached, by what git or the connection said."""
-    said = said.lower()
-    if "not yet valid" in said or "has expired" in said:
-        return "Check the clock of this machine. If it is right, the certificate of the host is out of date."
-    if "proxy" in said:
-        return "Check the proxy that HTTPS_PROXY or git's http.proxy names: it may be down, or may not let you through."
-    if re.search("resolve host|name or service not known|nodename nor servname|name resolution", said):
-        return "Check the network, and the spelling of the host name."
-    if "certificate" in said:
-        own = "If an authority of your own signed its certificate, name it twice"
-        return f"{own}: `export SSL_CERT_FILE=FILE`, and `git config --global http.sslCAInfo FILE`."
-    return "Check the network, and whether GitHub is up."
+    return _REMEDIES[cause_of(said)]
 
 
 def limited(reply: Reply) -> str:

@@ -188,8 +188,12 @@ class SessionDrafts:
             raise
         self._memory.change(listed.id, partial(with_asset, stored=asset))
 
-    def open(self, session_id: str, file: SessionFile) -> BinaryIO:
-        """The asset, which is fetched when somebody reads."""
+    @contextlib.contextmanager
+    def opener(self, session_id: str) -> Iterator[Callable[[SessionFile], BinaryIO]]:
+        """What opens an asset, which is fetched when somebody reads."""
+        yield partial(self._open, session_id)
+
+    def _open(self, session_id: str, file: SessionFile) -> BinaryIO:
         number = release_of(session_id)
         listed = self._memory.draft(self._token, number) or self._github.rest.release(number)
         if listed is None or (listed.draft and session_in(listed) is None):

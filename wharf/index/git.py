@@ -6,6 +6,7 @@ import base64
 import errno
 import getpass
 import os
+import re
 import subprocess
 import threading
 from pathlib import Path
@@ -18,7 +19,7 @@ import git
 
 from wharf.errors import UNWRITABLE, StorageError
 from wharf.secret import SECRET_NAMES, Secret
-from wharf.system import disk_remedies
+from wharf.system import disk_remedies, disk_trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _SAID = 64 << 10  # bytes that are kept of what a git says on stderr
 _TALK = 8 << 20  # bytes on stderr after which a git is ended
+_UNWRITTEN = re.compile(r"^(?:error|fatal): .*couldn't (?:write|close) '", re.MULTILINE)  # here, and not on GitHub ("remote: ")
 _EVENTS = ("reference-transaction", "pre-auto-gc", "pre-push", "post-index-change", "post-rewrite", "push-to-checkout")
 _PROGRAMS = r"^(hook\..*\.(command|event)|gc\.recentobjectshook)$"
 _CONFIG = {
@@ -188,10 +190,22 @@ class Git:
 
 
 def check_disk(said: str, place: Path, elsewhere: str = "") -> None:
-    """Raise StorageError if git says that a place cannot be written to; `elsewhere` says how another one is named."""
+    """Raise StorageError if git says that a place cannot be written to; `elsewhere` says how another one is named.
+
+    Of the lock of a ref git does not say why. Then the disk is tried.
+    """
     error = disk_remedies.error_in(said)
+    unwritten = error is None and _UNWRITTEN.search(said) is not None
+    if unwritten:
+        error = disk_trial.refusal(place)
     if error is not None:
         raise unwritable(error, place, elsewhere)
+    if unwritten:
+        raise StorageError(
+            f"git could not write to {place}: {said[-300:]}",
+            "The disk may have been full at that moment: free some room there, and run the same command again.",
+            told=UNWRITABLE,
+        )
 
 
 def unwritable(error: OSError, place: Path, elsewhere: str = "") -> StorageError:

@@ -29,6 +29,11 @@ _FANOUT = len(_HEAD) + 256 * 4
 _ENDS = 20 + 20  # the digest of the pack, and that of its index
 _WHOLE = frozenset({1, 2, 3, 4})  # kinds of entries: commit, tree, blob, tag; all others are differences
 _DEAD = 86400.0  # seconds after which no commit waits for its files any more
+_LEFT = (
+    *("objects/pack/tmp_*", "objects/pack/.tmp-*-pack-*", "objects/pack/pack-*.keep"),
+    *("objects/info/commit-graphs/tmp_graph_*", "objects/info/commit-graphs/commit-graph-chain.lock"),
+    "objects/info/commit-graph.lock",
+)
 _OWN = (".idx", ".pack", ".rev")  # in the order in which they go: a pack without an index is not looked at
 
 
@@ -41,7 +46,7 @@ def merge(git_dir: Path) -> bool:
     - Several processes may do so at once. Each deletes only what it has copied.
     """
     folder = f"{git_dir}/objects/pack"
-    _tidy(git_dir)
+    delete_rests(git_dir)
     entries: dict[bytes, bytes] = {}
     copied: list[str] = []
     size = 0
@@ -64,13 +69,13 @@ def merge(git_dir: Path) -> bool:
     return True
 
 
-def _tidy(git_dir: Path) -> None:
-    """Delete what writers left that died a day ago, by the clock of the disk: temporary files, and marks of packs.
+def delete_rests(git_dir: Path) -> None:
+    """Delete what writers left that died a day ago, by the clock of the disk: temporary files, locks, and marks of packs.
 
-    A `git repack` on a full disk leaves one as large as there was room, each time, and `git gc` is never started.
+    A `git repack` on a full disk leaves a pack as large as there was room, each time. What a `git commit-graph` left, `git gc`
+    leaves as well, and by its lock no later one writes. Raises StorageError where nothing can be written.
     """
-    folder = git_dir / "objects" / "pack"
-    for left in [*folder.glob("tmp_*"), *folder.glob(".tmp-*-pack-*"), *folder.glob("pack-*.keep")]:
+    for left in (each for pattern in _LEFT for each in git_dir.glob(pattern)):
         with contextlib.suppress(OSError):  # the commit is there now, or the mark is not for this account
             about = left.stat()
             is_mark = about.st_size == len(small_pack.MARK) and left.read_bytes() == small_pack.MARK

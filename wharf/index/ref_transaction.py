@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +26,7 @@ milliseconds."""
 
 _LOG_SHARE = 1 / 32  # of the moves after which the length of the log is looked at
 _ANSWERS = [b"start: ok\n", b"prepare: ok\n", b"commit: ok\n"]
+_PACKED = re.compile(r"packed-refs\.(?:lock|new)'?: File exists")
 _ZERO = "0" * 40
 
 
@@ -120,16 +122,16 @@ def _after(step: str) -> str:
 def _refused(program: Git, steps: Iterable[str], err: str) -> bool:
     """False, after locks that dead processes left were broken. Raises StorageError for what is no refusal.
 
-    Git locks HEAD, too, when it moves the branch that HEAD leads to.
+    Git locks HEAD, too, when it moves the branch that HEAD leads to, and the file of packed refs when it deletes a ref.
     """
     check_disk(err, program.git_dir)  # its message names a lock then, too
-    if "cannot lock ref" not in err:
+    if "cannot lock ref" not in err and _PACKED.search(err) is None:
         raise StorageError(
             f"{next(iter(steps))} cannot be written: {err[-300:]}",
             f"`git --git-dir={program.git_dir} fsck` tells whether the repository is sound.",
         )
-    for ref in (*steps, "HEAD"):
-        lone_ref.break_dead(f"{program.git_dir}/{ref}.lock", lambda time: store_clock.now(program.git_dir) - time > STALE_LOCK)
+    for lock in (*(f"{ref}.lock" for ref in (*steps, "HEAD", "packed-refs")), "packed-refs.new"):
+        lone_ref.break_dead(f"{program.git_dir}/{lock}", lambda time: store_clock.now(program.git_dir) - time > STALE_LOCK)
     return False
 
 

@@ -107,13 +107,13 @@ class TokenLife:
     is_good: Callable[[], bool]
 
     def __call__(self, settings: IndexSettings, projects: Collection[str]) -> None:
-        """Raise NotAllowedError if it has ended."""
+        """Raise MayNotWriteError if it has ended: it is not GitHub that refuses then."""
         del settings, projects
         if not self.is_good():
-            raise NotAllowedError(f"The token {self.name!r} has ended.", "Use another token.")
+            raise MayNotWriteError(f"The token {self.name!r} has ended.", "Use another token.")
 
     def of_settings(self, settings: IndexSettings, keys: Collection[str]) -> None:
-        """Raise NotAllowedError if it has ended."""
+        """Raise MayNotWriteError if it has ended."""
         self(settings, keys)
 
 

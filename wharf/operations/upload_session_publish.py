@@ -11,7 +11,7 @@ import hashlib
 import io
 import time
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeAlias, cast
 
 from wharf.assets.upload_session_states import (
     CANCELED,
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 BEGINS_WITHIN: Final = 2.0
 """Seconds after which whoever has the right to publish a session has begun, and the session says so."""
+
+_Opener: TypeAlias = "Callable[[SessionFile], BinaryIO]"
 
 _PAUSE = 0.02  # seconds between two looks whether it has
 _BEGUN = frozenset({PROCESSING, PUBLISHED, CANCELED})
@@ -112,26 +114,27 @@ def _published(repository: Repository, store: SessionStore, session_id: str, how
 def _carry_out(repository: Repository, store: SessionStore, session: UploadSession, how: SessionPublish) -> str | None:
     """Publish the files of a session; the commit, if something was new."""
     store.ready(session)
-    opened = _opened if repository.github is None else _fetched
-    inputs = []
-    for each in session.files.values():
-        checked = how.kept.get(session.id, each.number)
-        if checked is not None and (checked.filename, checked.sha256) != (each.filename, each.sha256):
-            checked = None  # another server gave the number to another file
-        if checked is None and repository.github is None:
-            checked = _checked(store, session, each, how)
-        inputs.append(
-            Input(each.filename, partial(opened, store, session.id, each), each.size, checked, sealed=repository.github is None)
+    here = repository.github is None
+    with store.opener(session.id) as opener:
+        # GitHub's store compares the digest, and the publish reads the file where it lies.
+        opened = partial(_opened, opener) if here else opener
+        inputs = []
+        for each in session.files.values():
+            checked = how.kept.get(session.id, each.number)
+            if checked is not None and (checked.filename, checked.sha256) != (each.filename, each.sha256):
+                checked = None  # another server gave the number to another file
+            if checked is None and here:
+                checked = _checked(opener, session, each, how)
+            inputs.append(Input(each.filename, partial(opened, each), each.size, checked, sealed=here))
+        done = publish(
+            repository,
+            inputs,
+            actor=how.actor,
+            create=here,  # of a folder, the server looked at its start what is there
+            strict=how.strict,
+            limit=how.limit,
+            check=how.check,
         )
-    done = publish(
-        repository,
-        inputs,
-        actor=how.actor,
-        create=repository.github is None,  # of a folder, the server looked at its start what is there
-        strict=how.strict,
-        limit=how.limit,
-        check=how.check,
-    )
     return done.commit
 
 
@@ -179,9 +182,9 @@ def _succeeded(session: UploadSession, *, now: datetime) -> UploadSession:
     return dataclasses.replace(session, state=state, ended=session.ended or now, notices=())
 
 
-def _checked(store: SessionStore, session: UploadSession, file: SessionFile, how: SessionPublish) -> Distribution:
+def _checked(opener: _Opener, session: UploadSession, file: SessionFile, how: SessionPublish) -> Distribution:
     """Check a file again, of which this process does not know what its check said."""
-    with store.open(session.id, file) as data:
+    with opener(file) as data:
         found = read_distribution.read(data, file.filename, limit=how.limit)
     if found.sha256 != file.sha256:
         raise _damaged(file)
@@ -189,20 +192,15 @@ def _checked(store: SessionStore, session: UploadSession, file: SessionFile, how
     return found
 
 
-def _opened(store: SessionStore, session_id: str, file: SessionFile) -> BinaryIO:
+def _opened(opener: _Opener, file: SessionFile) -> BinaryIO:
     """The file itself, of which the store may keep the bytes as they lie: so they are compared before."""
-    found = _Compared(store.open(session_id, file), file)
+    found = _Compared(opener(file), file)
     try:
         found.compare()
     except BaseException:
         found.close()
         raise
     return cast("BinaryIO", found)
-
-
-def _fetched(store: SessionStore, session_id: str, file: SessionFile) -> BinaryIO:
-    """From GitHub, where the store compares the digest, and the publish reads the file where it lies."""
-    return store.open(session_id, file)
 
 
 def _damaged(file: SessionFile) -> StorageError:

@@ -5,7 +5,8 @@
 - An answer is bounded in bytes and in time. What is no document of wharf is an error that names status and address.
 - Each document has a form (`server_answers`, `server_session_forms`), and nothing else of it is taken. So whoever reads one
   finds the keys and types that the form says, whatever a server sends.
-- A server that asks for a wait gets it, as long as all waits together are as short as allowed.
+- A server that asks for a wait gets it, as long as all waits together are as short as allowed. A 429 by wharf without
+  Retry-After is a limit that no wait ends, and an error at once.
 - A request that may have arrived is sent again only if that does no harm.
 """
 
@@ -23,9 +24,10 @@ from pydantic import ValidationError
 
 from wharf import __version__
 from wharf.errors import StorageError, UncertainError
-from wharf.repository.server_problems import error_of, foreign_hint, is_lasting, is_problem, unreachable_hint
+from wharf.repository.server_problems import error_of, foreign_hint, is_problem, unreachable_hint
 from wharf.text_formats.toml_and_json import json_value
 from wharf.transport.http_client import NoAnswerError, Request, Transport
+from wharf.transport.lost_connection import is_lasting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -43,6 +45,7 @@ MOST_OF_PROBLEM: Final = 1 << 20
 TRIES: Final = 4
 """How often a request is sent that fails for other reasons than a limit."""
 JSON: Final = "application/json"
+PROBLEM: Final = "application/problem+json"
 
 _PAUSE = 5.0  # seconds before the next try where the server names none
 _LONGEST_PAUSE = 60.0  # seconds that a 503 may ask for
@@ -146,7 +149,7 @@ class ServerClient:
         """
         content = None if document is None else json.dumps(document).encode()
         headers = {"content-type": media_type} if content is not None else {}
-        headers["accept"] = f"{media_type}, application/problem+json"
+        headers["accept"] = f"{media_type}, {PROBLEM}"
         return self._patiently(method, url, headers, lambda: content, form=form, repeat=repeat, takes=takes)
 
     def send(
@@ -224,6 +227,8 @@ class ServerClient:
         if answer.status not in {429, 503} or tries == TRIES or (answer.status == 503 and not repeat):
             return None
         text = answer.headers.get("retry-after", "")
+        if answer.status == 429 and not text and _kind(answer) == PROBLEM:
+            return None  # wharf says so where no wait helps, and the problem tells what does
         pause = float(text) if text.isascii() and text.isdecimal() and len(text) < 7 else _PAUSE
         with self._lock:
             if pause > self._left or (answer.status == 503 and pause > _LONGEST_PAUSE):
@@ -299,8 +304,13 @@ def _place(answer: Answer) -> str:
 
 
 def _is_json(answer: Answer) -> bool:
-    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = _kind(answer)
     return kind == JSON or kind.endswith("+json")
+
+
+def _kind(answer: Answer) -> str:
+    """The media type of an answer, in lower case."""
+    return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _object(body: bytes) -> dict[str, Any] | None:

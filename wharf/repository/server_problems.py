@@ -19,17 +19,19 @@ from wharf.errors import (
     WharfError,
 )
 from wharf.repository.server_settings import VERBS
+from wharf.transport.lost_connection import Cause, cause_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FAMILIES: Final[Mapping[str, type[WharfError]]] = {
-    **dict.fromkeys(("usage", "too-slow", "no-method", "not-acceptable", "media-type", "misdirected", "invalid"), UsageError),
+    **dict.fromkeys(("usage", "too-slow", "no-method", "not-acceptable", "media-type", "misdirected"), UsageError),
+    **dict.fromkeys(("invalid", "mechanism"), UsageError),
     **dict.fromkeys(("invalid-distribution", "too-large"), InvalidDistributionError),
     **dict.fromkeys(("not-found", "no-index"), NotFoundError),
     **dict.fromkeys(("conflict", "session-exists"), ConflictError),
     **dict.fromkeys(("not-allowed", "may-not-write"), NotAllowedError),
-    **dict.fromkeys(("refused",), RefusedError),
+    **dict.fromkeys(("refused", "too-many-sessions"), RefusedError),
 }
 """The codes of problems by the exit code that they have; any other one is a failure of the server (exit code 8)."""
 
@@ -42,6 +44,15 @@ _BY_STATUS: Final[Mapping[int, type[WharfError]]] = {
 }
 _CODE: Final = re.compile(r"[a-z]{1,20}(?:-[a-z]{1,20}){0,4}", re.ASCII)
 _COMMAND: Final = re.compile(r"`wharf ([a-z]+) ")
+_ASK: Final = "Is the address right, and does the server run? Then run the same command again."
+_REMEDIES: Final[Mapping[Cause, str]] = {
+    Cause.CLOCK: "Check the clock of this machine. If it is right, the certificate of the server is out of date.",
+    Cause.PROXY: "Check the proxy that HTTPS_PROXY or ALL_PROXY names. Hosts in NO_PROXY are asked without it.",
+    Cause.NAME: _ASK,
+    Cause.CERTIFICATE: "The certificate has to be for that name of the host. If an authority of your own signed it: "
+    "`export SSL_CERT_FILE=FILE` names the authority.",
+    Cause.OTHER: _ASK,
+}
 _LONGEST: Final = 4000  # characters of what a server says that a person is shown
 
 
@@ -96,24 +107,9 @@ def foreign_hint(status: int) -> str:
     return "Is it the address of `wharf serve`? A proxy before it, a page to log in at, or an older wharf answers like this."
 
 
-def is_lasting(reason: str) -> bool:
-    """Whether it is the same at the next try why there is no connection: a certificate, or a proxy that wants a password."""
-    return "certificate" in reason.lower() or ("proxy" in reason and " 407 " in reason)
-
-
 def unreachable_hint(reason: str) -> str:
     """What to do where no answer came, by why that is."""
-    said = reason.lower()
-    if "not yet valid" in said or "has expired" in said:
-        return "Check the clock of this machine. If it is right, the certificate of the server is out of date."
-    if "proxy" in said:
-        return "Check the proxy that HTTPS_PROXY or ALL_PROXY names. Hosts in NO_PROXY are asked without it."
-    if "certificate" in said:
-        return (
-            "The certificate has to be for that name of the host. If an authority of your own signed it: "
-            "`export SSL_CERT_FILE=FILE` names the authority."
-        )
-    return "Is the address right, and does the server run? Then run the same command again."
+    return _REMEDIES[cause_of(reason)]
 
 
 def _bounded(text: str) -> str:

@@ -40,11 +40,13 @@ _KINDS = {
 def handle_of(path: Path, depth: int = DEPTH, flags: int = os.O_RDONLY) -> int:
     """A handle of a regular file. Raises OddFileError for whatever else stands there, and OSError (FileNotFoundError)."""
     with folder_of(path, depth) as folder, _odd(path, depth):
-        handle = os.open(path.name, flags | (_FILE if depth else _FILE & ~os.O_NOFOLLOW), 0o666, dir_fd=folder)
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            os.close(handle)
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-    return handle
+        return _regular(path.name, flags | (_FILE if depth else _FILE & ~os.O_NOFOLLOW), folder)
+
+
+def inner_handle_of(path: Path, folder: int, depth: int) -> int:
+    """The same from a handle of the folder that the file lies in, which was walked before."""
+    with _odd(path, depth):
+        return _regular(path.name, os.O_RDONLY | _FILE, folder)
 
 
 def status_of(path: Path, depth: int = DEPTH) -> os.stat_result:
@@ -131,6 +133,15 @@ def inner_folder_of(path: Path, outer: int, depth: int) -> Iterator[int]:
         yield handle
     finally:
         os.close(handle)
+
+
+def _regular(name: str, flags: int, folder: int) -> int:
+    """A handle of a file in an open folder. Raises OSError for what is no regular file."""
+    handle = os.open(name, flags, 0o666, dir_fd=folder)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return handle
 
 
 @contextmanager

@@ -30,13 +30,13 @@ def make(folder: Path | None) -> BinaryIO:
     return TemporaryFile(dir=folder)
 
 
-def give_name(file: BinaryIO, path: Path) -> bool:
-    """Give a file of `make` a name that is free. False: it cannot have one there, and has to be copied."""
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def give_name(file: BinaryIO, name: str, folder: int) -> bool:
+    """Give a file of `make` a name that is free in a folder, of which this is a handle.
+
+    False: it cannot have one there, and has to be copied.
+    """
     try:  # with a folder, Python makes it follow the link that /proc has in the place of the file
-        os.link(f"/proc/self/fd/{file.fileno()}", path.name, dst_dir_fd=folder, follow_symlinks=True)
+        os.link(f"/proc/self/fd/{file.fileno()}", name, dst_dir_fd=folder, follow_symlinks=True)
     except OSError:
         return False
-    finally:
-        os.close(folder)
     return True

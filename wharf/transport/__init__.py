@@ -10,5 +10,5 @@
 
 Rooms: `http_client` (requests, answers, downloads), `environment` (certificates and proxies), `connections` (of urllib3),
 `answer_deadline` (one deadline for all reads of an answer), `public_ip` (which IP addresses are public),
-`public_addresses` (connections to those alone).
+`public_addresses` (connections to those alone), `lost_connection` (why there is none).
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import pytest
 from tests.makers import make_sdist, make_wheel
 from tests.server.over_github import JSON, _quick, world  # noqa: F401 - fixtures
 from tests.server.running import soon
-from tests.server.session_client import SessionClient
+from tests.server.session_client import MEDIA_TYPE, META, SessionClient
 from tests.server.test_server import form
 from wharf.assets.asset_store import Progress
 from wharf.assets.upload_session import new_session
@@ -332,3 +333,33 @@ def test_a_publish_that_a_limit_stops_is_published_later(world: World, tmp_path:
         assert client.status(session) in {"open", "error"}
         assert client.publish(session).status_code == 201
         assert drafts(world) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["form", "session", "yank"])
+def test_a_wharf_token_that_ends_while_a_request_comes_is_no_fault_of_the_server(
+    world: World,  # noqa: F811
+    tmp_path: Path,
+    way: str,
+) -> None:
+    with world.open(world.alice) as repository:
+        tokens = repository.tokens
+        client_token = tokens.create("ci", "manage").reveal()
+    with world.serving(world.alice, by_github=False) as http:
+        wheel = make_wheel(tmp_path, version="2.0", content="x" * 100_000)
+        form = http.build_request("POST", "/legacy/", files={"content": (wheel.name, wheel.read_bytes())})
+        method, url, kind, body = {
+            "form": ("POST", "/legacy/", form.headers["Content-Type"], form.read()),
+            "session": ("POST", "/-/upload/2.0/", MEDIA_TYPE, json.dumps({**META, "name": "demo", "version": "2.0"}).encode()),
+            "yank": ("PUT", "/-/api/v1/indexes/main/projects/demo/releases/1.0/yank", "application/json", b'{"reason": "bad"}'),
+        }[way]
+
+        def slowly() -> Iterator[bytes]:
+            yield body[:10]
+            tokens.revoke("ci")
+            yield body[10:]
+
+        answer = http.request(method, url, content=slowly(), headers={"Content-Type": kind}, auth=("x", client_token))
+    assert answer.status_code in {401, 403}  # as soon as the server looks
+    assert "token" in answer.text
+    assert "GitHub" not in answer.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import threading
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.requests import Request
 
 from tests.makers import make_sdist, make_wheel
 from tests.matrix import first
@@ -22,6 +24,7 @@ from wharf.operations.set_status import set_status
 from wharf.repository.tokens import NewToken
 from wharf.secret import Secret
 from wharf.server.http import request_body
+from wharf.server.sessions.incoming_batch import IncomingBatch
 from wharf.server.web import spooled_file
 
 if TYPE_CHECKING:
@@ -190,6 +193,23 @@ def test_a_token_that_ends_while_the_bytes_come_is_refused(
     assert not [each for each in kept.files.values() if each.sha256]
 
 
+@pytest.mark.slow  # all objects are looked at
+@pytest.mark.parametrize("what", ["long document", "batch that breaks off", "long request of the API"])
+def test_nothing_of_a_refused_request_stays_in_memory(client: SessionClient, tmp_path: Path, what: str) -> None:
+    broken = batch_of(make_wheel(tmp_path))[:-1]
+    session = client.begin().raise_for_status().json()
+    for _ in range(5):
+        if what == "long document":
+            answer = client.post("/-/upload/2.0/", "x" * (64 << 10))
+        elif what == "batch that breaks off":
+            answer = client.send_batch(session, broken)
+        else:
+            answer = client.http.request("GET", "/-/api/v1/indexes", content=b" " * (257 << 10))
+        assert answer.status_code == (400 if what == "batch that breaks off" else 413)
+    gc.collect()
+    assert sum(isinstance(each, IncomingBatch | Request) for each in gc.get_objects()) <= 1  # that of the last request
+
+
 @pytest.mark.slow
 def test_every_request_needs_a_right_of_this_moment(client: SessionClient, repository: Repository, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
@@ -351,7 +371,9 @@ def test_sessions_and_files_are_bounded(client: SessionClient, monkeypatch: pyte
     monkeypatch.setattr(upload_session_files, "MOST_FILES", 1)
     session = client.begin().json()
     assert client.begin(version="2.0").status_code == 201
-    is_problem(client.begin(version="3.0"), 429)
+    refused = client.begin(version="3.0")
+    assert "cancel some of them" in is_problem(refused, 429)["hint"]
+    assert "retry-after" not in refused.headers, "no wait ends it"
     assert client.announce(session, make_wheel(tmp_path)).status_code == 202
     is_problem(client.announce(session, make_sdist(tmp_path)), 403)
 

@@ -23,10 +23,6 @@ BODY_LIMIT: Final = 256 << 10
 
 _MOST_FIELDS = 50  # of a query
 
-_TOO_LARGE = TooLargeError(
-    f"The body of the request is larger than {BODY_LIMIT >> 10} KiB.", "Name fewer releases or projects, in several requests."
-)
-
 
 def refuse_answer(accept: str | None, media_type: str) -> Answer | None:
     """None if a client takes an answer of that type (RFC 9110, section 12.5.1), else 406."""
@@ -74,8 +70,12 @@ def refuse_query(query: str, known: Collection[str]) -> Answer | None:
 
 async def read_body(request: Request, *, wanted: bool) -> bytes | Answer:
     """The body of a request, or the answer that refuses it. Raises WharfError."""
-    announced = check_length(request, BODY_LIMIT, _TOO_LARGE)
-    body = b"".join([piece async for piece in pieces(request, BODY_LIMIT, _TOO_LARGE)]) if announced != 0 else b""
+    too_large = TooLargeError(
+        f"The body of the request is larger than {BODY_LIMIT >> 10} KiB.",
+        "Name fewer releases or projects, in several requests.",
+    )
+    announced = check_length(request, BODY_LIMIT, too_large)
+    body = b"".join([piece async for piece in pieces(request, BODY_LIMIT, too_large)]) if announced != 0 else b""
     if not body:
         return b""
     if not wanted:

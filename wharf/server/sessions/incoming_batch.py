@@ -33,12 +33,7 @@ MEDIA_TYPE: Final = "application/vnd.wharf.files.v1"
 """Of such a body."""
 
 _BUFFER = 128 << 10  # bytes in memory before they are written
-_TOO_LONG = TooLargeError(
-    f"One request takes {MOST_BYTES >> 20} MiB of files at most.",
-    "Send the files in several requests, and a large one by itself.",
-)
 _REMEDY = "Send a JSON document in one line, and then the bytes of the files that it names."
-_BREAKS_OFF = InvalidDistributionError("The request ends before the bytes of all its files came.", "Send all of it again.")
 
 
 class IncomingBatch:
@@ -96,7 +91,7 @@ class IncomingBatch:
     def end(self) -> Sequence[ComingFile]:
         """The files, of which all bytes are there. Raises InvalidDistributionError if some are not."""
         if self._at < len(self.come):
-            raise _BREAKS_OFF
+            raise InvalidDistributionError("The request ends before the bytes of all its files came.", "Send all of it again.")
         return self.come
 
     def delete(self) -> None:
@@ -111,8 +106,12 @@ class IncomingBatch:
 def body_of(request: Request) -> AsyncIterator[bytes]:
     """The body of a batch, as it comes. Raises what a body can raise, and TooLargeError before a byte of a longer one."""
     most = MOST_BYTES + BODY_LIMIT
-    check_length(request, most, _TOO_LONG)
-    return pieces(request, most, _TOO_LONG)
+    too_long = TooLargeError(
+        f"One request takes {MOST_BYTES >> 20} MiB of files at most.",
+        "Send the files in several requests, and a large one by itself.",
+    )
+    check_length(request, most, too_long)
+    return pieces(request, most, too_long)
 
 
 async def head_of(body: AsyncIterator[bytes]) -> tuple[bytes, bool]:

@@ -26,7 +26,6 @@ T = TypeVar("T")
 
 BODY_LIMIT: Final = 64 << 10
 """Bytes of a JSON document of a client."""
-_TOO_LARGE = TooLargeError(f"The JSON document has more than {BODY_LIMIT >> 10} KiB.", "Send what the documentation shows.")
 _ANY = frozenset({"*/*", "application/*", MEDIA_TYPE, "application/vnd.pypi.upload.latest+json"})
 
 
@@ -43,8 +42,11 @@ class Call:
 
     async def body(self) -> bytes:
         """The JSON document of it. Raises WharfError."""
-        check_length(self.request, BODY_LIMIT, _TOO_LARGE)
-        return b"".join([piece async for piece in pieces(self.request, BODY_LIMIT, _TOO_LARGE)])
+        too_large = TooLargeError(
+            f"The JSON document has more than {BODY_LIMIT >> 10} KiB.", "Send what the documentation shows."
+        )
+        check_length(self.request, BODY_LIMIT, too_large)
+        return b"".join([piece async for piece in pieces(self.request, BODY_LIMIT, too_large)])
 
     async def do(self, question: Callable[[Work], T]) -> T:
         """What a question gives, in another thread. A short pause for GitHub's limits is waited for, and it is asked again."""

@@ -49,12 +49,6 @@ SWEEP_EVERY: Final = 3600.0
 
 log = logging.getLogger("wharf")
 
-_LOST = StorageError(
-    "An index that sessions go to is gone.",
-    "The server takes no upload until it is there again.",
-    told="The index that uploads go to is gone. The server takes no upload until it is there again.",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -147,7 +141,11 @@ class SessionWork:
             if index not in self._cache.sources or not has_address(index):
                 raise NoIndexError(f"There is no index {plain(index, 80)!r} here.", "`wharf index list` shows all.")
         if self.refresher.lost(index):
-            raise _LOST
+            raise StorageError(
+                "An index that sessions go to is gone.",
+                "The server takes no upload until it is there again.",
+                told="The index that uploads go to is gone. The server takes no upload until it is there again.",
+            )
         return found
 
     async def run(self, index: str, uploader: Uploader, question: Callable[[Work], T]) -> T:

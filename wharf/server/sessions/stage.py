@@ -80,11 +80,12 @@ class Stage:
     async def _file(self, request: Request, session: UploadSession, path: str) -> Response:
         sha256, _, filename = path.partition("/")
         file = session.files.get(filename)
-        if file is None or file.state != COMPLETED or file.sha256 != sha256 or self._store is None:
+        store = self._store
+        if file is None or file.state != COMPLETED or file.sha256 != sha256 or store is None:
             return AnswerResponse(_NOT_HERE)
         if request.method == "HEAD":
             return AnswerResponse(Answer(200, _headers(file)))
-        return _Streamed(file, await self._threads.run(partial(self._store.open, session.id, file)))
+        return _Streamed(file, await self._threads.run(partial(_opened, store, session, file)))
 
 
 class _Streamed(Response):
@@ -103,6 +104,11 @@ class _Streamed(Response):
             while left and (data := await asyncio.to_thread(self._source.read, min(_CHUNK, left))):
                 left -= len(data)
                 await send({"type": "http.response.body", "body": data, "more_body": left > 0})
+
+
+def _opened(store: SessionStore, session: UploadSession, file: SessionFile) -> BinaryIO:
+    with store.opener(session.id) as opener:
+        return opener(file)
 
 
 def _page(request: Request, session: UploadSession, path: str) -> Answer:
