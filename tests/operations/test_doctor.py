@@ -433,6 +433,14 @@ def test_a_disk_that_is_nearly_full(run: Run, tmp_path: Path, monkeypatch: pytes
     assert not_ok(found) == {"folder": "warning"}
 
 
+def test_a_disk_that_does_not_say_how_large_it_is(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda _path: usage._replace(total=0, used=0, free=0))
+    found = examined(run, None, "--repo", tmp_path / "store")
+    assert not_ok(found) == {}
+    assert "does not say how much is free" in one(found, "folder")["detail"]
+
+
 def test_a_disk_that_fails(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(_path: object) -> None:
         raise OSError(5, "Input/output error", str(tmp_path))

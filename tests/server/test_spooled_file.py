@@ -119,3 +119,15 @@ def test_the_store_keeps_the_bytes_with_or_without_a_copy(
     assert kept.stat().st_mode & 0o777 == wheel.stat().st_mode & 0o777  # as the umask says
     assert list((store / "staging").iterdir()) == []
     assert verify(repository).ok
+
+
+def test_a_disk_that_does_not_say_how_large_it_is_takes_uploads(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One in memory without a bound has no blocks at all, by its own word."""
+    monkeypatch.setattr(os, "statvfs", lambda _path: os.statvfs_result((4096, 4096, 0, 0, 0, 0, 0, 0, 0, 255)))
+    token = repository.tokens.create("ci", "publish").reveal()
+    with serving(repository, Rules(open_reading=True, upload_limit=LIMIT)) as client:
+        headers = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
+        answer = client.post("/legacy/", auth=("__token__", token), content=body(make_wheel(tmp_path), {}, {}), headers=headers)
+    assert answer.status_code == 200, answer.text

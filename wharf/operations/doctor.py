@@ -66,9 +66,10 @@ def room(what: str, folder: Path) -> Iterator[Finding]:
         )
         yield Finding(what=what, state="problem", detail=f"{base} cannot be written to.", hint=hint)
         return
-    free = shutil.disk_usage(base).free
-    text = f"{base} can be written to; {free / 1e9:.1f} GB are free"
-    if free < _LITTLE:
+    usage = shutil.disk_usage(base)
+    free = f"{usage.free / 1e9:.1f} GB are free" if usage.total else "its file system does not say how much is free"
+    text = f"{base} can be written to; {free}"
+    if usage.total and usage.free < _LITTLE:
         yield Finding(what=what, state="warning", detail=text, hint=disk_remedies.hint(OSError(errno.ENOSPC, "")))
     else:
         yield Finding(what=what, detail=text)

@@ -40,6 +40,12 @@ def test_a_disk_that_is_smaller_than_the_budget_bounds_the_files(folder: Path) -
     assert {each.name for each in folder.iterdir()} == {*names(3)[1:]}
 
 
+def test_a_disk_that_does_not_say_how_large_it_is_has_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "statvfs", lambda _path: os.statvfs_result((4096, 4096, 0, 0, 0, 0, 0, 0, 0, 255)))
+    assert CacheFolder(tmp_path, 2000).reserve(800)
+    CacheFolder(tmp_path, 2000).leave_some_free()
+
+
 def test_what_does_not_fit_the_disk_is_refused_and_takes_no_room(folder: Path) -> None:
     cache = CacheFolder(folder, 2000)
     with pytest.raises(OSError, match="No space left"):

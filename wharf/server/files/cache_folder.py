@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Final
@@ -85,9 +86,9 @@ class CacheFolder:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _free(self) -> int:
-        """Bytes that the disk has left."""
+        """Bytes that the disk has left. One that does not say how large it is has room until a write fails."""
         found = os.statvfs(self.path)
-        return found.f_bavail * found.f_frsize
+        return found.f_bavail * found.f_frsize if found.f_blocks else sys.maxsize
 
     def reserve(self, size: int) -> bool:
         """Reserve `size` bytes; for them, delete what was not used for longest. False: there is no room for so much.

@@ -134,9 +134,12 @@ class SpooledFile:
 
 
 def check_room(folder: int | Path, more: int = 0) -> None:
-    """Raise StorageError if `more` bytes leave less than the floor free on a disk."""
+    """Raise StorageError if `more` bytes leave less than the floor free on a disk.
+
+    Some file systems do not say how large they are, such as one in memory without a bound: there a write tells.
+    """
     found = os.statvfs(folder)
-    if found.f_bavail * found.f_frsize < FLOOR + more:
+    if found.f_blocks and found.f_bavail * found.f_frsize < FLOOR + more:
         raise StorageError(
             "This server has no room for an upload.", "Free some, or set TMPDIR to a folder with room.", told=UNWRITABLE
         )
