@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -17,6 +16,7 @@ from wharf.assets.session_json import LARGEST, session_bytes, session_of
 from wharf.errors import RefusedError, StorageError
 from wharf.system import regular_file
 from wharf.system.disk_sync import sync_together
+from wharf.system.file_time import date_after
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ class SessionRecord:
 class SessionRecords:
     """Those of one store. Reading needs no lock, and writing needs that of the store.
 
-    A file that has the stamp that it had is not read again: each gets the time of its writing to the nanosecond.
+    A file that has the stamp that it had is not read again: each gets a later time than the one that it replaces.
     """
 
     def __init__(self, root: Path) -> None:
@@ -144,9 +144,7 @@ def _write(path: Path, data: bytes, first: Sequence[Path] | None = None, then: S
         view = memoryview(data)
         while view:
             view = view[file.write(view) :]
-        now = time.time_ns()
-        os.utime(handle, ns=(now, now))
-        stamp = _stamp(os.fstat(handle))
+        stamp = _stamp(date_after(handle, path))
     if first is not None:
         sync_together([fresh, *first])
     regular_file.put(fresh, path, DEPTH)

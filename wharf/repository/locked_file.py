@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
-import time
 from typing import TYPE_CHECKING
 
 from wharf.system import disk_sync, owner_only_folder, regular_file
+from wharf.system.file_time import date_after
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,8 +39,7 @@ class LockedFile:
     def write(self, text: str, *, durable: bool = True) -> None:
         """Replace the file, readable for its owner alone. `durable`: it survives a power cut from here on. Raises OSError.
 
-        Its time is later than that of the file before, though clocks may go in steps of milliseconds, and the number of a file
-        is soon that of the next one: whoever compares both sees each change.
+        Its time is later than that of the file before: whoever compares them sees each change.
         """
         temporary = self._path.with_name(f"{self._path.name}.new")  # one writer at a time, so one name is enough
         temporary.unlink(missing_ok=True)
@@ -49,9 +47,7 @@ class LockedFile:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
-            with contextlib.suppress(FileNotFoundError):
-                now = max(time.time_ns(), self._path.stat().st_mtime_ns + 1)
-                os.utime(file.fileno(), ns=(now, now))
+            date_after(file.fileno(), self._path)
             if durable:
                 os.fsync(file.fileno())
         temporary.replace(self._path)

@@ -7,6 +7,7 @@ an error of a file comes with its remedy. It never knows what the files are for.
 - `unnamed_file`: files that no folder names yet.
 - `owner_only_folder`: folders that only their owner can enter.
 - `clock`: the time that has passed, sleep of the machine included.
+- `file_time`: the time of a file that replaces another one.
 - `standard_streams`: streams that were closed before wharf began.
 - `disk_remedies`: what to do about a full disk and other errors of files.
 - `disk_trial`: whether a disk takes bytes.
