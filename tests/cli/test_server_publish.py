@@ -16,6 +16,7 @@ import pytest
 from tests.cli.server_world import World, serving_world
 from tests.makers import make_sdist, make_wheel
 from tests.server.running import soon
+from wharf.assets import session_folder
 from wharf.assets.asset_store import Progress
 from wharf.errors import StorageError, UncertainError
 from wharf.operations import batch_to_server, publish_to_server
@@ -72,6 +73,17 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 def log_of(world: World) -> list[Any]:
     entries: list[Any] = world.wharf("log", "--json").document["entries"]
     return entries
+
+
+@pytest.mark.slow
+def test_a_publish_that_cannot_begin_a_session_for_each_release_leaves_none(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_folder, "MOST_SESSIONS", 2)
+    three = [make_wheel(tmp_path, name) for name in ("one", "two", "three")]
+    assert world.wharf("publish", "--json", *three, code=7).document["error"]["code"] == "too-many-sessions"
+    assert not any(each.live for each in sessions(world))
+    world.wharf("publish", *three[:2])
 
 
 @pytest.mark.slow

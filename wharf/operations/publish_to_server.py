@@ -122,24 +122,32 @@ def begin_sessions(index: ServerIndex, plan: ServerPlan, say: Callable[[str], No
         )
     sessions = ServerSessions(index)
     begun: list[Staged] = []
-    for release in plan.releases:
-        session = sessions.begin(release.project, release.version)
-        foreign = tuple(name for name in session.files if name not in {each.filename for each, _ in release.files})
-        begun.append(Staged(release=release, session=session, foreign=foreign))
-        if session.files:
-            part = " in part" if left_to_send(begun[-1:]) else ""
-            say(f"{release.name} is staged{part} already: this continues there.")
+    try:
+        for release in plan.releases:
+            session = sessions.begin(release.project, release.version)
+            foreign = tuple(name for name in session.files if name not in {each.filename for each, _ in release.files})
+            begun.append(Staged(release=release, session=session, foreign=foreign))
+            if session.files:
+                part = " in part" if left_to_send(begun[-1:]) else ""
+                say(f"{release.name} is staged{part} already: this continues there.")
+        _refuse_foreign(begun)
+    except WharfError:
+        for each in begun:
+            if each.session.fresh:  # or it would count for a week among those that the index may have
+                with contextlib.suppress(WharfError):  # what went wrong first is told
+                    sessions.cancel(each.session)
+        raise
+    return begun
+
+
+def _refuse_foreign(begun: Sequence[Staged]) -> None:
     for each in begun:
         if each.foreign:
-            for other in begun:
-                if other.session.fresh:
-                    sessions.cancel(other.session)
             raise ConflictError(
                 f"An upload session of {each.release.name} is open, with files that are not among yours: "
                 f"{', '.join(each.foreign)}.",
                 "Publish them together: name these files too. Or end that session: the same command with --cancel.",
             )
-    return begun
 
 
 def left_to_send(begun: Sequence[Staged]) -> dict[str, int]:
