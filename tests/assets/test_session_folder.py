@@ -107,13 +107,13 @@ def test_sessions_of_an_index_are_bounded(store: FolderSessions, monkeypatch: py
     monkeypatch.setattr(session_folder, "MOST_SESSIONS", 2)
     for version in ("1", "2"):
         store.create(_session(version))
-    with pytest.raises(ManySessionsError, match="default"):
+    with pytest.raises(ManySessionsError, match=f"'default', {_session().creator} has as many"):
         store.create(_session("3"))
     store.create(_session("3", "staging"))
     other = dataclasses.replace(_session("3"), creator="somebody else")
     store.create(other)  # nobody takes the room of others
     monkeypatch.setattr(session_folder, "MOST_OF_ALL", 3)
-    with pytest.raises(ManySessionsError, match="default"):
+    with pytest.raises(ManySessionsError, match="'default' has as many"):
         store.create(dataclasses.replace(_session("4"), creator="a third"))
 
 

@@ -67,7 +67,7 @@ class FolderSessions:
             of_index = [each for each in live if each.index == session.index]
             own = [each for each in of_index if each.creator == session.creator]
             if len(own) >= MOST_SESSIONS or len(of_index) >= MOST_OF_ALL:
-                raise ManySessionsError(session.index)
+                raise ManySessionsError(session.index, session.creator if len(own) >= MOST_SESSIONS else None)
             self._delete_oldest([each for each in there if each.index == session.index and not each.live])
             owner_only_folder.make(self._root / session.id / _FILES)
             self._write(session, then=(self._root, self._root.parent))  # the folder of all may be as new as this session

@@ -32,15 +32,17 @@ class LiveSessionError(ConflictError):
 
 
 class ManySessionsError(WharfError):
-    """An index has as many live sessions as it may have."""
+    """An index has as many live sessions as it may have, or `creator` has as many of them as one may have."""
 
     code = "too-many-sessions"
     exit_code = 7
     http_status = 429
 
-    def __init__(self, index: str) -> None:
+    def __init__(self, index: str, creator: str | None = None) -> None:
+        who = f"The index {index!r} has" if creator is None else f"In the index {index!r}, {creator} has"
+        most = "it may have" if creator is None else "one uploader may have"
         super().__init__(
-            f"The index {index!r} has as many upload sessions as it may have that are neither published nor canceled.",
+            f"{who} as many upload sessions as {most} that are neither published nor canceled.",
             "Publish or cancel some of them; those that nobody continues end by themselves after a week.",
         )
 
