@@ -28,6 +28,7 @@ from wharf.operations.upload_session_files import (
     check_bytes,
     complete_file,
     delete_file,
+    drop_files,
     keep_bytes,
 )
 from wharf.operations.upload_session_publish import SessionPublish, publish_session
@@ -76,7 +77,7 @@ def staged(
         if there is not None and there.state == COMPLETED:
             continue
         if there is not None:
-            delete_file(store, session.id, there.number)
+            drop_files(store, session.id, delete_file(store, session.id, there.number))
         upload(repository, session, path, kept)
     return session, kept
 
@@ -84,7 +85,8 @@ def staged(
 def upload(repository: Repository, session: UploadSession, path: Path, kept: KeptDistributions) -> SessionFile:
     """Announce a file, send it, and complete it."""
     store = repository.sessions
-    _, file = announce_file(store, session, asked(path), repository.branch.snapshot(), LIMIT)
+    _, file, replaced = announce_file(store, session, asked(path), repository.branch.snapshot(), LIMIT)
+    drop_files(store, session.id, replaced)
     scratch = store.scratch(session.id)
     scratch.write_bytes(path.read_bytes())
     digests = Digests(file.hashes)

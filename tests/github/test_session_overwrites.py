@@ -22,7 +22,7 @@ from tests.makers import make_wheel
 from wharf.assets.session_requests import ReleaseAsked
 from wharf.assets.upload_session_states import COMPLETED, OPEN, PUBLISHED
 from wharf.errors import BusyError, ConflictError, NotFoundError
-from wharf.operations.upload_session_files import KeptDistributions, delete_file
+from wharf.operations.upload_session_files import KeptDistributions, delete_file, drop_files
 from wharf.operations.upload_session_verbs import begin_session, cancel_session, extend_session, find_session, utc_second
 
 if TYPE_CHECKING:
@@ -89,13 +89,14 @@ class Client:
     def put(self, path: Path) -> None:
         there = self.files().get(path.name)
         if there is not None and there.state != COMPLETED:
-            delete_file(self.server.sessions, self.session.id, there.number)
+            self.delete(path)
         upload(self.server, self.session, path, KeptDistributions())
 
     def delete(self, path: Path) -> None:
         there = self.files().get(path.name)
         if there is not None:
-            delete_file(self.server.sessions, self.session.id, there.number)
+            deleted = delete_file(self.server.sessions, self.session.id, there.number)
+            drop_files(self.server.sessions, self.session.id, deleted)
 
     def publish(self) -> str | None:
         """Why it is refused; None: it is published."""

@@ -53,7 +53,7 @@ def staged(repository: Repository, *paths: Path) -> UploadSession:
         digests = Digests({"sha512": "0"})
         digests.update(data)
         asked = FileAsked(path.name, len(data), {"sha256": digests.sha256})
-        session, file = announce_file(store, session, asked, snapshot, LIMIT)
+        session, file, _ = announce_file(store, session, asked, snapshot, LIMIT)
         digests = Digests(asked.hashes)
         digests.update(data)
         scratch = store.scratch(session.id)

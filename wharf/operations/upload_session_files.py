@@ -100,11 +100,11 @@ class Digests:
 
 def announce_file(
     store: SessionStore, session: UploadSession, asked: FileAsked, snapshot: Snapshot, limit: int
-) -> tuple[UploadSession, SessionFile]:
-    """Begin the upload of a file; the session with it. `snapshot` is the index now, `limit` is in bytes.
+) -> tuple[UploadSession, SessionFile, list[SessionFile]]:
+    """Begin the upload of a file; the session with it, and what goes to `drop_files` next. `limit` is in bytes.
 
-    A completed file of the same name gives way. Raises InvalidDistributionError for a name that is none of the release,
-    TooLargeError, and ConflictError for a file that is published, or whose upload is under way.
+    `snapshot` is the index now. A completed file of the same name gives way. Raises InvalidDistributionError for a
+    name that is none of the release, TooLargeError, and ConflictError for a file that is published, or whose upload is under way.
     """
     name = check_asked(session, asked, snapshot, limit)
     replaced: list[SessionFile] = []
@@ -122,9 +122,7 @@ def announce_file(
         return dataclasses.replace(left.with_file(file), state=state)
 
     after = store.update(session.id, announced)
-    for each in replaced:
-        store.drop(session.id, each)
-    return after, after.files[asked.filename]
+    return after, after.files[asked.filename], replaced
 
 
 def check_asked(session: UploadSession, asked: FileAsked, snapshot: Snapshot, limit: int) -> Name:
@@ -239,8 +237,8 @@ def complete_file(store: SessionStore, session_id: str, number: int) -> tuple[Up
     return after, file
 
 
-def delete_file(store: SessionStore, session_id: str, number: int) -> None:
-    """Take a file out of a session, with its bytes. Doing it again changes nothing."""
+def delete_file(store: SessionStore, session_id: str, number: int) -> list[SessionFile]:
+    """Take a file out of a session; what goes to `drop_files` next. Doing it again changes nothing."""
     dropped: list[SessionFile] = []
 
     def deleted(session: UploadSession) -> UploadSession:
@@ -253,8 +251,14 @@ def delete_file(store: SessionStore, session_id: str, number: int) -> None:
         return dataclasses.replace(session.without_file(file.filename), state=state)
 
     store.update(session_id, deleted)
-    for each in dropped:
-        store.drop(session_id, each)
+    return dropped
+
+
+def drop_files(store: SessionStore, session_id: str, files: list[SessionFile]) -> None:
+    """Delete the bytes of files that left a session. If the store raises, `files` are those that it still has: try it again."""
+    while files:
+        store.drop(session_id, files[-1])
+        files.pop()
 
 
 def _changed(session: UploadSession, number: int, event: FileEvent) -> tuple[UploadSession, SessionFile]:

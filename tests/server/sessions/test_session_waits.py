@@ -60,6 +60,23 @@ def test_a_short_pause_is_waited_out(world: World, tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("step", ["delete", "replace"])
+def test_a_short_pause_leaves_no_bytes_of_a_file_that_left_the_session(world: World, tmp_path: Path, step: str) -> None:
+    """Its publish would be refused, as nobody can tell such bytes from those of a file whose entry is lost."""
+    wheel = make_wheel(tmp_path / "new", "fresh")
+    other = make_wheel(tmp_path / "other", "fresh", content="# other\n")
+    with servers(world) as (client,):
+        session: dict[str, Any] = client.begin("fresh").raise_for_status().json()
+        file = client.upload(session, wheel)
+        world.hub.fault(r"DELETE .*/releases/assets/", "secondary:15")
+        link = file["links"]["file-upload-session"]
+        answer = client.delete(link) if step == "delete" else client.announce(session, other)
+        assert answer.is_success, answer.text
+        assert world.slept == [15]
+        assert drafts(world)[0].assets == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["long", "without an end", "in a crowd"])
 def test_what_cannot_be_waited_out_is_told(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     if kind == "in a crowd":

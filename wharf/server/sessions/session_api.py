@@ -18,6 +18,7 @@ from wharf.operations.upload_session_files import (
     check_receiving,
     complete_file,
     delete_file,
+    drop_files,
     keep_bytes,
     note_bad_bytes,
 )
@@ -215,16 +216,17 @@ class SessionApi:
 
     async def _announce(self, id_: str, call: Call) -> Answer:
         body = await call.body()
-        taken: list[SessionFile] = []
+        taken: list[tuple[UploadSession, SessionFile, list[SessionFile]]] = []
 
-        def announce(work: Work) -> UploadSession:
+        def announce(work: Work) -> None:
             session = work.session(id_)  # who may not write learns nothing, also by what is wrong with the body
-            session, file = announce_file(work.store, session, read_file(body), work.snapshot(), self._limit)
-            taken.append(file)
-            return session
+            if not taken:  # otherwise GitHub's limits stopped what comes after it
+                taken.append(announce_file(work.store, session, read_file(body), work.snapshot(), self._limit))
+            drop_files(work.store, id_, taken[0][2])
 
-        session = await call.do(announce)
-        return file_answer(202, session, taken[-1].number, call.at, (("location", call.at.file(session, taken[-1].number)),))
+        await call.do(announce)
+        session, file, _ = taken[0]
+        return file_answer(202, session, file.number, call.at, (("location", call.at.file(session, file.number)),))
 
     async def _receive(self, id_: str, key: str, call: Call) -> Answer:
         def begin(work: Work) -> tuple[SessionFile, Path]:
@@ -285,8 +287,11 @@ class SessionApi:
         return file_answer(200, session, number, call.at)
 
     async def _delete(self, id_: str, key: str, call: Call) -> Answer:
+        deleted: list[SessionFile] = []
+
         def delete(work: Work) -> None:
-            delete_file(work.store, id_, self._upload(id_, key, work)[1])
+            deleted.extend(delete_file(work.store, id_, self._upload(id_, key, work)[1]))
+            drop_files(work.store, id_, deleted)  # asked again, it still knows them
 
         await call.do(delete)
         return session_answers.nothing()
