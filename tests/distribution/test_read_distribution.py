@@ -286,6 +286,11 @@ def test_file_names_that_do_not_parse_are_refused_before_a_byte_is_read(filename
         ("pkg-1.0.tar.bz2", "an sdist is a .tar.gz", "python -m build --sdist"),
         ("pkg-1.0.tgz", "an sdist is a .tar.gz", "python -m build --sdist"),
         ("pkg-1.0-py3.12.egg", "no eggs", "Build a wheel"),
+        ("pkg-1.0.linux-x86_64.tar.gz", "no archive of bdist_dumb", "Build a wheel"),
+        ("pkg-1.0.macosx-10.9-x86_64.tar.gz", "no archive of bdist_dumb", "Build a wheel"),
+        ("my-pkg-1!1.0.dev1.win-amd64.zip", "no archive of bdist_dumb", "Build a wheel"),
+        ("pkg-1.0.win32.zip", "no archive of bdist_dumb", "Build a wheel"),
+        ("pkg-1.0.window.zip", "invalid version", "Keep the name"),
         ("pkg-1.0.exe", "neither a wheel (.whl) nor an sdist", "python -m build"),
     ],
 )

@@ -21,6 +21,7 @@ Kind: TypeAlias = Literal["wheel", "sdist"]
 Suffix: TypeAlias = Literal[".whl", ".tar.gz", ".zip"]
 
 REBUILD = "Rebuild it with `python -m build`."
+_WHEEL = "Build a wheel with `python -m build`."
 RENAME = "Keep the name that `python -m build` gave the file."
 
 MAX_TAGS = 1000
@@ -28,6 +29,9 @@ MAX_TAGS = 1000
 
 _SUFFIXES: tuple[Suffix, ...] = (".whl", ".tar.gz", ".zip")
 _OTHER_SDIST = re.compile(r"\.(?:tar(?:\.[A-Za-z0-9]+)?|tgz|tbz2?|txz|tlz|tzst)$", re.ASCII)
+_DUMB = re.compile(
+    r"-\d[^-]*\.(?:(?:linux|win|cygwin|freebsd|solaris|aix)-[\w.-]+|macosx-[\d.]+-\w+|win32|mingw\w*)$", re.ASCII
+)
 _FEWEST = 5  # parts of a wheel's name between hyphens
 _TAG = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*(?:-\w+(?:\.\w+)*){2}", re.ASCII)
 """As the newest packaging has it, whichever is installed: a name that one machine takes has to be read by all."""
@@ -106,7 +110,7 @@ def _other_kind(filename: str) -> InvalidDistributionError:
     if _OTHER_SDIST.search(filename):
         return invalid(filename, "an sdist is a .tar.gz (PEP 625)", "Build it again with `python -m build --sdist`.")
     if filename.endswith(".egg"):
-        return invalid(filename, "pip and uv install no eggs", "Build a wheel with `python -m build`.")
+        return invalid(filename, "pip and uv install no eggs", _WHEEL)
     return invalid(filename, "neither a wheel (.whl) nor an sdist (.tar.gz, .zip)", "Build one with `python -m build`.")
 
 
@@ -150,7 +154,10 @@ def _parse_sdist(filename: str, suffix: Suffix) -> Name:
     try:
         project, version = parse_sdist_filename(filename)
     except InvalidSdistFilename as error:
-        head, _, tail = filename.removesuffix(suffix).rpartition("-")
+        stem = filename.removesuffix(suffix)
+        if _DUMB.search(stem):
+            raise invalid(filename, "pip and uv install no archive of bdist_dumb", _WHEEL) from error
+        head, _, tail = stem.rpartition("-")
         name, _, front = head.rpartition("-")
         better = version_of(f"{front}-{tail}")
         hint = RENAME if better is None or not is_name(canonicalize_name(name)) else sdist_hint(name, str(better), suffix)
