@@ -41,6 +41,18 @@ class UsageError(WharfError):
     http_status = 400
 
 
+class NoRegistrationError(UsageError):
+    """A form that registers a project. devpi goes on with its uploads after this status, and after no other refusal."""
+
+    code = "no-registration"
+    http_status = 410
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A project needs no registration: its first upload makes it.", "Leave out `register`, and upload the files."
+        )
+
+
 class TooSlowError(UsageError):
     """A request whose body does not come."""
 

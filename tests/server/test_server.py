@@ -488,7 +488,7 @@ def test_what_an_upload_may_not_be(client: httpx.Client, token: tuple[str, str],
         ({**form(wheel), "files": {"other": (wheel.name, b"x")}}, "content"),
         ({**form(wheel), "data": {":action": "remove_pkg"}}, "remove_pkg"),
         ({**form(wheel), "data": {"protocol_version": "2"}}, "protocol_version='2'"),
-        ({**form(wheel), "data": {}, "params": {":action": "submit"}}, ":action='submit'"),
+        ({**form(wheel), "data": {}, "params": {":action": "doc_upload"}}, ":action='doc_upload'"),
         ({**form(wheel), "data": {"name": "x" * 20_000}}, "`name`"),
         ({**form(wheel), "data": {"name": ["other", "demo"]}}, "two things of `name`"),
         ({**form(wheel), "data": {"sha256_digest": ["0" * 64, "1" * 64]}}, "two things of `sha256_digest`"),
@@ -510,6 +510,31 @@ def test_what_an_upload_may_not_be(client: httpx.Client, token: tuple[str, str],
         answer = client.post("/legacy/", auth=token, **sent)
         assert (answer.status_code, says in answer.text) == (400, True), (says, answer.text)
     assert client.get("/simple/", headers=JSON).json()["projects"] == []
+
+
+def test_a_project_needs_no_registration(client: httpx.Client, token: tuple[str, str], tmp_path: Path) -> None:
+    """devpi continues with the files after 410, as it does with the public index, and after no other refusal."""
+    about = {"name": "demo", "version": "1.0", "description": "d" * 100_000}
+    no_file = {key: (None, value) for key, value in {**about, ":action": "submit", "protocol_version": "1"}.items()}
+    for sent in (
+        {"files": no_file},
+        {"data": {**about, ":action": "submit"}},
+        {"data": {":action": "submit_pkg_info", **about}},
+        {"data": {**about, ":action": "verify"}},
+        {**form(make_wheel(tmp_path)), "data": {}, "params": {":action": "submit"}},
+    ):
+        answer = client.post("/legacy/", auth=token, **sent)
+        assert (answer.status_code, "its first upload makes it" in answer.text) == (410, True), answer.text
+        assert client.post("/legacy/", **sent).status_code == 401
+    assert client.get("/simple/", headers=JSON).json()["projects"] == []
+
+
+@pytest.mark.parametrize("path", ["/legacy", "/legacy/", "/main/legacy/"])
+def test_another_method_at_the_address_of_uploads_is_told_which_one(client: httpx.Client, path: str) -> None:
+    for method in ("GET", "PUT", "DELETE"):
+        answer = client.request(method, path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+        assert answer.text == "Uploads come here by POST, as a form. The index is at simple/.\n"
 
 
 def test_an_upload_over_the_limit_is_refused_before_its_body_is_taken(

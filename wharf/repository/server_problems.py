@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FAMILIES: Final[Mapping[str, type[WharfError]]] = {
     **dict.fromkeys(("usage", "too-slow", "no-method", "not-acceptable", "media-type", "misdirected"), UsageError),
-    **dict.fromkeys(("invalid", "mechanism"), UsageError),
+    **dict.fromkeys(("invalid", "mechanism", "no-registration"), UsageError),
     **dict.fromkeys(("invalid-distribution", "too-large"), InvalidDistributionError),
     **dict.fromkeys(("not-found", "no-index"), NotFoundError),
     **dict.fromkeys(("conflict", "session-exists"), ConflictError),

@@ -34,6 +34,7 @@ Answering: TypeAlias = "Callable[[Request], Awaitable[Response]]"
 METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 _UPLOADS = re.compile(r"(?:/([^/]+))?/legacy/?")
+_POST_ONLY = answer.text(405, "Uploads come here by POST, as a form. The index is at simple/.", (("allow", "POST"),))
 _LIKE_A_PROJECT = re.compile(r".*/[A-Za-z0-9._-]+/")
 """What an installer asks for that was given another address than that of the index."""
 
@@ -99,6 +100,8 @@ async def _on_fault(_request: Request, _error: Exception) -> Response:
 async def _on_http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
+    if error.status_code == 405 and _UPLOADS.fullmatch(request.url.path):
+        return AnswerResponse(_POST_ONLY)
     headers = tuple((name, value) for name, value in (error.headers or {}).items())
     if error.status_code == 404 and _LIKE_A_PROJECT.fullmatch(request.url.path):
         return AnswerResponse(answer.OTHER_ADDRESS)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from wharf.distribution.file_names import Name, plain
-from wharf.errors import InvalidDistributionError, UsageError
+from wharf.errors import InvalidDistributionError, NoRegistrationError, UsageError
 from wharf.model import version_of
 from wharf.server.web.spooled_file import DIGESTS
 from wharf.server.web.upload_form import REMEDY
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from wharf.server.web.spooled_file import SpooledFile
     from wharf.server.web.upload_form import UploadForm
 
+_REGISTERS = frozenset({"submit", "submit_pkg_info", "verify"})
+"""What `twine register` and `setup.py register` ask for, and what the public index took until 2017."""
+
 
 def check_form(form: UploadForm) -> tuple[SpooledFile, str, tuple[str, ...]]:
     """The file of a form, its name, and what there is to say of the form.
@@ -25,6 +28,8 @@ def check_form(form: UploadForm) -> tuple[SpooledFile, str, tuple[str, ...]]:
     Raises UsageError for a form that is not one of an upload, and InvalidDistributionError for one that says what is not so.
     """
     action, protocol = form.fields.get(":action", "file_upload"), form.fields.get("protocol_version", "1")
+    if action in _REGISTERS:
+        raise NoRegistrationError
     if action != "file_upload" or protocol != "1":
         raise UsageError(
             f"The server takes no such form (:action={action[:50]!r}, protocol_version={protocol[:50]!r}).",

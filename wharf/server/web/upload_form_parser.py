@@ -7,13 +7,14 @@ holds next to no memory, whatever is in its form.
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Final
 
 import python_multipart
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
-from wharf.errors import UsageError
+from wharf.errors import NoRegistrationError, UsageError
 from wharf.server.web.background_writer import BackgroundWriter
 from wharf.server.web.spooled_file import DIGESTS, SpooledFile
 from wharf.server.web.upload_form import FIELD_LIMIT, FIELDS, REMEDY, UploadForm, UploadLimits
@@ -29,6 +30,8 @@ MOST_PARTS: Final = 10_000
 
 _HEADERS = 16 << 10  # bytes of the headers of one part
 _BUFFER = 256 << 10  # bytes of a file in memory before they are written
+_REGISTERS = re.compile(rb"&(?::|%3[Aa])action=(?:submit|verify)")
+_LONGEST_MATCH = 32
 
 
 async def parse(content_type: str | None, body: AsyncIterator[bytes], limits: UploadLimits) -> UploadForm:
@@ -37,6 +40,8 @@ async def parse(content_type: str | None, body: AsyncIterator[bytes], limits: Up
     While a piece of the file is written, the next ones come. Raises UsageError for what is no form, StorageError and OSError if
     it cannot be kept, and what `body` raises.
     """
+    if parse_options_header(content_type)[0].lower() == b"application/x-www-form-urlencoded":
+        await _refuse_registration(body)
     parts = _Parts(_boundary(content_type), limits)
     writer: BackgroundWriter | None = None
     try:
@@ -168,6 +173,15 @@ class _Parts:
 
     def _end_of_form(self) -> None:
         self._whole = True
+
+
+async def _refuse_registration(body: AsyncIterator[bytes]) -> None:
+    """Refuse a form without a file that registers a project, as devpi sends it before the files."""
+    read = b"&"
+    async for piece in body:
+        read = read[-_LONGEST_MATCH:] + piece
+        if _REGISTERS.search(read):
+            raise NoRegistrationError
 
 
 def _boundary(content_type: str | None) -> bytes:
