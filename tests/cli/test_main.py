@@ -501,6 +501,19 @@ def test_a_document_is_one_whatever_the_output_can_show(tmp_path: Path, encoding
         assert name in told.encode(errors="surrogateescape")
 
 
+@pytest.mark.slow
+def test_a_configuration_that_git_cannot_read_is_no_fault_in_wharf(tmp_path: Path) -> None:
+    (tmp_path / "broken").write_text("[user\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "wharf", "list", "--json", "--repo", str(tmp_path / "store")],
+        env={**os.environ, "GIT_CONFIG_GLOBAL": str(tmp_path / "broken")},
+        capture_output=True,
+    )
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (8, "storage")
+    assert f"bad config line 1 in file {tmp_path / 'broken'}" in error["message"]
+
+
 @pytest.mark.parametrize("verb", [*_VERBS, "token create", "token list", "token revoke"])
 def test_help_has_an_example(run: Run, verb: str) -> None:
     text = run(*verb.split(), "--help")

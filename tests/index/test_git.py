@@ -39,6 +39,18 @@ def test_what_a_hook_or_a_person_has_in_the_environment_leads_nowhere_else(
     assert not (tmp_path / "elsewhere").exists()
 
 
+@pytest.mark.parametrize("name", ["GIT_WORK_TREE", "GIT_QUARANTINE_PATH"])
+def test_a_variable_that_counts_though_it_is_empty_keeps_nobody_from_a_new_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A shell that manages the files of a home has the first one, a hook that looks at a push has the other one."""
+    monkeypatch.setenv(name, str(tmp_path))
+    with Branch(tmp_path / "index.git", "main") as branch:
+        branch.create(tmp_path / "scratch")
+        assert branch.commit(add(new()), WHY).commit
+    assert os.environ[name] == str(tmp_path), "what `wharf run` starts has it"
+
+
 def test_a_person_who_prefers_other_hashes_gets_the_same_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_DEFAULT_HASH", "sha256")
     with Branch(tmp_path / "index.git", "main") as branch:

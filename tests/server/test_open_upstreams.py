@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from wharf.operations.open_upstream import cache_of
 from wharf.server.upstream.open_upstreams import OpenUpstreams
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_the_upstream_that_was_used_least_lately_is_closed_first() -> None:
@@ -49,3 +54,8 @@ def test_an_opening_is_not_lost_with_the_client_that_asked_for_it() -> None:
 
     asyncio.run(ask_again())
     assert opened == ["https://one.example/simple/"]
+
+
+def test_a_store_whose_name_is_no_text_has_a_cache_as_any_other(tmp_path: Path) -> None:
+    names = (b"a\xff", b"a\xfe", b"a")
+    assert len({cache_of(tmp_path, tmp_path / os.fsdecode(name)) for name in names}) == len(names)

@@ -15,11 +15,15 @@ from urllib.parse import urlsplit
 
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # `Git.start` reports a missing git, not the import
 
-import git
-
 from wharf.errors import UNWRITABLE, StorageError
 from wharf.secret import SECRET_NAMES, Secret
 from wharf.system import disk_remedies, disk_trial
+
+try:
+    import git
+except ImportError as error:  # it starts git once, which reads what a person has set
+    said = str(getattr(error.__cause__, "stderr", "") or error).strip().removeprefix("stderr:").strip(" '\n")
+    raise StorageError(f"git does not start: {said[-300:]}.", "`git version` says the same: repair what it names.") from error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,6 +33,8 @@ _SAID = 64 << 10  # bytes that are kept of what a git says on stderr
 _TALK = 8 << 20  # bytes on stderr after which a git is ended
 _UNWRITTEN = re.compile(r"^(?:error|fatal): .*couldn't (?:write|close) '", re.MULTILINE)  # here, and not on GitHub ("remote: ")
 _EVENTS = ("reference-transaction", "pre-auto-gc", "pre-push", "post-index-change", "post-rewrite", "push-to-checkout")
+_LOOKED_FOR = ("GIT_WORK_TREE", "GIT_QUARANTINE_PATH")
+"""Variables that count for git even when they are empty: that of a working tree, and that of a push which a hook looks at."""
 _PROGRAMS = r"^(hook\..*\.(command|event)|gc\.recentobjectshook)$"
 _CONFIG = {
     # What a person's own configuration says about hooks is about their repositories, not about this one.
@@ -100,7 +106,8 @@ class Git:
 
     def start(self, *words: str) -> Process:
         """A running git with pipes on all three sides, ended with the value. Raises StorageError if there is no git."""
-        command = ["git", f"--git-dir={self.git_dir}", *words]
+        unset = [word for name in _LOOKED_FOR if name in os.environ for word in ("-u", name)]
+        command = [*(["env", *unset] if unset else ()), "git", f"--git-dir={self.git_dir}", *words]
         try:
             # Its own session: an interrupt from the terminal is wharf's to handle, also in the middle of a commit.
             process = self._git.execute(

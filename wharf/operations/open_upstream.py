@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import StorageError, UsageError
@@ -31,7 +32,7 @@ def cache_of(cache: Path, place: Address | Path) -> Path:
     """
     if isinstance(place, Address):
         return cache / place.host / place.owner.lower() / place.name.lower() / "upstream"
-    return cache / "folders" / hashlib.sha256(str(place.resolve()).encode()).hexdigest()[:16] / "upstream"
+    return cache / "folders" / hashlib.sha256(os.fsencode(place.resolve())).hexdigest()[:16] / "upstream"
 
 
 def open_upstream(
