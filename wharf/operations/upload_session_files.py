@@ -104,7 +104,8 @@ def announce_file(
     """Begin the upload of a file; the session with it, and what goes to `drop_files` next. `limit` is in bytes.
 
     `snapshot` is the index now. A completed file of the same name gives way. Raises InvalidDistributionError for a
-    name that is none of the release, TooLargeError, and ConflictError for a file that is published, or whose upload is under way.
+    name that is none of the release, TooLargeError, and ConflictError for a file that is published, or whose upload is under
+    way.
     """
     name = check_asked(session, asked, snapshot, limit)
     replaced: list[SessionFile] = []
