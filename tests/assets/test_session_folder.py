@@ -317,6 +317,19 @@ def test_bytes_are_kept_replaced_and_deleted(store: FolderSessions) -> None:
     assert not store.all()
 
 
+def test_bytes_that_cannot_be_deleted_go_with_the_session(store: FolderSessions, tmp_path: Path) -> None:
+    """When they are deleted, the session was published already: that is no failure of the publish."""
+    session = _session()
+    store.create(session)
+    files = tmp_path / "sessions" / session.id / "files"
+    (files / "0").mkdir()
+    _keep(store, session, _file(1), b"abc")
+    store.clear(session.id)
+    assert [path.name for path in files.iterdir()] == ["0"]
+    store.purge(session.id)
+    assert not files.parent.exists()
+
+
 def test_bytes_for_a_session_that_is_gone_are_refused(store: FolderSessions, tmp_path: Path) -> None:
     session = _session()
     store.create(session)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import traced_disk
 from tests.cli.test_main import document
 from tests.cli.test_main import run as at_store
 from tests.index.test_branch import git
@@ -89,7 +93,37 @@ def test_objects_that_cannot_be_written_have_the_remedy_of_the_disk_and_leave_no
     assert not [path for path in packs.iterdir() if path not in before and path.name.startswith("tmp_")]
 
 
-@pytest.mark.parametrize("number", [*(errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EMFILE), 999])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("call", "error", "place", "remedy"),
+    [
+        ("flock", "ENOLCK", "store/lock ", "use a local disk"),
+        ("flock", "ENOSYS", "store/lock ", "use a local disk"),
+        ("fsync", "EINVAL", "store ", "use a local disk"),
+        ("renameat", "EXDEV", "store/assets/", "on several file systems"),
+    ],
+)
+def test_what_a_file_system_cannot_do_is_said_of_the_place(
+    tmp_path: Path, call: str, error: str, place: str, remedy: str
+) -> None:
+    traced_disk.need()
+    command = [sys.executable, "-m", "wharf", "--repo", str(tmp_path / "store"), "publish", str(make_wheel(tmp_path)), "--json"]
+    trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:error={error}"]
+    done = subprocess.run([*trace, *command], capture_output=True)
+    said = json.loads(done.stdout)["error"]
+    assert (done.returncode, said["code"]) == (8, "storage")
+    assert f"{tmp_path}/{place}" in said["message"]
+    assert remedy in said["hint"]
+    assert "owner" not in said["hint"]
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *(errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EMFILE),
+        *(errno.ENOLCK, errno.EINVAL, errno.EXDEV, errno.ENAMETOOLONG, errno.ESTALE, 999),
+    ],
+)
 def test_a_hint_about_a_disk_is_one_sentence(number: int) -> None:
     for elsewhere in ("", "name another one with --repo"):
         hint = disk_remedies.hint(OSError(number, "x"), elsewhere)

@@ -310,7 +310,8 @@ class FolderStore:
         with told(self._lock.parent):
             handle = regular_file.handle_of(self._lock, 1, os.O_RDWR | os.O_CREAT)
         try:
-            fcntl.flock(handle, kind)  # given back when the file is closed, also by the death of the process
+            with told(self._lock):
+                fcntl.flock(handle, kind)  # given back when the file is closed, also by the death of the process
             yield
         finally:
             os.close(handle)

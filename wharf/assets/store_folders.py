@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -41,11 +42,14 @@ def folders_in(folder: Path, named: Callable[[str], bool]) -> list[str]:
 
 @contextlib.contextmanager
 def told(place: Path) -> Iterator[None]:
-    """Turn a full disk and its like into a StorageError that names the place. A file that is not there stays that."""
+    """Turn a full disk and its like into a StorageError that names the place.
+
+    A file that is not there stays that, and a lock that somebody holds.
+    """
     try:
         yield
-    except FileNotFoundError:
+    except (FileNotFoundError, BlockingIOError):
         raise
     except OSError as error:
-        hint = disk_remedies.hint(error, "run it as the store's owner")
+        hint = disk_remedies.hint(error, "run it as the store's owner" if error.errno in {errno.EACCES, errno.EPERM} else "")
         raise StorageError(f"{place} cannot be used: {error.strerror}.", hint, told=UNWRITABLE) from error

@@ -19,6 +19,9 @@ _WORDS = (  # of the system, as programs such as git repeat them in English
 )
 
 
+_POOR: Final = "Its file system cannot lock files, sync folders, or the like: use a local disk"
+
+
 def hint(error: OSError, elsewhere: str = "") -> str:
     """What to do about a file or folder that cannot be used. `elsewhere` says how another one is named."""
     ways = {
@@ -33,6 +36,10 @@ def hint(error: OSError, elsewhere: str = "") -> str:
         errno.ENOTDIR: "A file is where a folder must be: move it away",
         errno.EEXIST: "A file is where a folder must be: move it away",
         errno.EISDIR: "A folder is where a file must be: move it away",
+        errno.ENAMETOOLONG: "The path is too long: take a shorter one",
+        errno.EXDEV: "Parts of it are on several file systems: put all of it on one",
+        errno.ESTALE: "The share changed on its server: mount it again",
+        **dict.fromkeys((errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP), _POOR),
     }
     way = ways.get(error.errno or 0, "" if elsewhere else "Check that the place is there, and that you may use it")
     text = f"{way}, or {elsewhere}" if way and elsewhere else way or elsewhere

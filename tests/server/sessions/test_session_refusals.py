@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import hashlib
 import json
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -473,3 +475,16 @@ def test_nothing_that_is_sent_breaks_the_server(
     assert answer.status_code < 500
     if answer.status_code >= 400:
         is_problem(answer, answer.status_code)
+
+
+def test_a_branch_that_the_disk_does_not_give_is_no_fault_in_the_server(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(path: str) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+    with sessions(repository) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr("wharf.index.ref_stamps.content", fails)
+            assert client.begin().status_code == 503
+        assert client.begin().status_code == 201

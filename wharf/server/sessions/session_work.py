@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from wharf.assets.store_folders import told
 from wharf.distribution.file_names import plain
 from wharf.errors import MayNotWriteError, NoIndexError, NotAllowedError, StorageError, WharfError
 from wharf.index.index_name import has_address
@@ -193,7 +194,8 @@ class SessionWork:
 
     def _snapshot(self, repository: Repository) -> Snapshot:
         """The index at its tip, read again when the branch may have moved."""
-        stamp = repository.branch.stamp()
+        with told(repository.branch.git_dir):
+            stamp = repository.branch.stamp()
         kept = self._snapshots.get(repository.branch.index)
         if kept is not None and kept[0] == stamp:
             return kept[1]
