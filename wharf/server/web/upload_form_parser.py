@@ -49,7 +49,7 @@ async def parse(content_type: str | None, body: AsyncIterator[bytes], limits: Up
             try:
                 parts.feed(piece)
             except FormParserError as error:
-                raise _no_form("it is broken") from error
+                raise _no_form("it is broken, or its lines do not end in CRLF") from error
             if parts.form.content is not None and len(parts.form.rest) >= _BUFFER:
                 if writer is None:
                     writer = BackgroundWriter(parts.form.content.write)
