@@ -279,7 +279,7 @@ def test_a_web_page_of_another_site_changes_nothing(api: httpx.Client, filled: R
             assert answer.status_code == 200
             assert "access-control-allow-origin" not in answer.headers
         else:
-            problem(answer, 403, "not-allowed")
+            assert problem(answer, 403, "not-allowed")["detail"].startswith("A request that a web page of another site started")
     assert filled.branch.tip() == tip
     assert [each.name for each in filled.tokens.all()] == ["t"]
     problem(api.options(f"{RELEASE}/yank", headers=headers), 405, "no-method")

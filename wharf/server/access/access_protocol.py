@@ -74,11 +74,11 @@ class Access(Protocol):
         ...
 
 
-_FOREIGN = failure(NotAllowedError("An upload that a web page of another site started is refused."))
+_FOREIGN = failure(NotAllowedError("A request that a web page of another site started is refused."))
 
 
 def refuse_cross_site(host: bytes, origin: bytes | None, fetch_site: bytes | None) -> Answer | None:
-    """The refusal of an upload that a web page of another site started."""
+    """The refusal of a request that a web page of another site started."""
     return _FOREIGN if fetch_site == b"cross-site" or (origin is not None and not _same_site(origin, host)) else None
 
 
