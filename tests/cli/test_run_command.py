@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import pty
@@ -317,6 +318,17 @@ while True:
             assert process.stdout.readline() == f"{name}\n"
         out, err = process.communicate(timeout=20)
         assert (process.returncode, out, err) == (3, "", "")
+
+
+@pytest.mark.slow
+def test_a_signal_that_a_thread_of_the_server_gets_reaches_the_command(desk: Desk) -> None:
+    """The system chooses the thread that gets a signal. A main thread that only waits does not hear of it."""
+    with desk.started("--", "sh", "-c", "curl -s $WHARF_INDEX_URL >/dev/null; echo ready; exec sleep 60") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        (other, *_) = {int(each.name) for each in Path(f"/proc/{process.pid}/task").iterdir()} - {process.pid}
+        assert ctypes.CDLL(None).tgkill(process.pid, other, int(signal.SIGTERM)) == 0
+        assert process.wait(20) == -signal.SIGTERM
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +17,7 @@ from wharf.errors import WharfError
 from wharf.run_port.loopback_listener import LOOPBACK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import FrameType
 
     from wharf.secret import Secret
@@ -106,10 +107,27 @@ class Child:
             self._send(early)
 
     def wait(self) -> int:
-        """Its exit code once it has ended; -N if signal N ended it."""
-        if self._process is None:
+        """Its exit code once it has ended; -N if signal N ended it. For the main thread, which alone handles signals.
+
+        A signal that comes just before a wait for the process itself, or to another thread, stays unseen until the next one. So
+        the main thread waits for a byte in a pipe, and another thread for the process (`signal.set_wakeup_fd`).
+        """
+        process = self._process
+        if process is None:
             raise TypeError("it was not started")
-        return self._process.wait()
+        with _woken_by_signals() as (woken, wakes):
+
+            def tell_end() -> None:
+                process.wait()
+                with contextlib.suppress(BlockingIOError):  # the pipe is full, and so the main thread does not wait
+                    os.write(wakes, b"\0")
+
+            end = threading.Thread(target=tell_end, daemon=True)
+            end.start()
+            while process.returncode is None:
+                os.read(woken, 4096)
+            end.join()
+        return process.returncode
 
     def _start(self) -> subprocess.Popen[bytes]:
         name = self._words[0]
@@ -137,6 +155,20 @@ class Child:
     def _send(self, number: int) -> None:
         if self._process is not None:
             self._process.send_signal(number)
+
+
+@contextlib.contextmanager
+def _woken_by_signals() -> Iterator[tuple[int, int]]:
+    """The ends of a pipe, to read from and to write to: Python writes a byte for each signal that it handles."""
+    woken, wakes = os.pipe()
+    os.set_blocking(wakes, False)
+    before = signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+    try:
+        yield woken, wakes
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(woken)
+        os.close(wakes)
 
 
 def die_of(number: int) -> int:
