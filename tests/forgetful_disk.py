@@ -67,7 +67,7 @@ def forgetful_disk(folder: Path, names: Names) -> Iterator[Disk]:
     command = [sys.executable, "-m", _SERVER, str(mount), names.value]
     server = subprocess.Popen(command, cwd=_ROOT, stderr=subprocess.DEVNULL)
     try:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not os.path.ismount(mount):
             assert server.poll() is None, "the file system ended"
             assert time.monotonic() < end
@@ -75,4 +75,4 @@ def forgetful_disk(folder: Path, names: Names) -> Iterator[Disk]:
         yield Disk(mount)
     finally:
         subprocess.run(["fusermount3", "-u", "-z", str(mount)], check=False)
-        server.wait(20)
+        server.wait(60)

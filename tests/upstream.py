@@ -185,7 +185,7 @@ class Upstream:
         self._released.set()
         self._stop_listening()
         for thread in self._threads:
-            thread.join(20)
+            thread.join(60)
 
     def _listen(self) -> None:
         self._listening.listen(512)

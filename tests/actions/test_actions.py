@@ -171,7 +171,7 @@ def nginx(folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.send_signal(signal.SIGQUIT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 def install(target: Path, index: str, *words: str) -> None:

@@ -293,12 +293,12 @@ def test_of_those_that_wait_in_a_group_the_newest_stays() -> None:
             if mine:
                 order.append(name)
                 started.set()
-                assert go.wait(30)
+                assert go.wait(60)
         return mine
 
     with ThreadPoolExecutor(3) as pool:
         first = pool.submit(job, "first")
-        assert started.wait(30)
+        assert started.wait(60)
         second = pool.submit(job, "second")
         while not groups.waiting("acme/demo", "g"):
             pass

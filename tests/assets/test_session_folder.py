@@ -224,7 +224,7 @@ def test_changes_that_come_while_one_is_written_are_written_together(
     def slowly(self: FolderSessions, after: UploadSession, base: str | None = None) -> None:
         written.append(len(after.files))
         first.set()
-        assert go.wait(10)
+        assert go.wait(60)
         write(self, after, base)
 
     def add(number: int) -> UploadSession:
@@ -236,7 +236,7 @@ def test_changes_that_come_while_one_is_written_are_written_together(
     monkeypatch.setattr(FolderSessions, "_write", slowly)
     with ThreadPoolExecutor(8) as pool:
         added = [pool.submit(add, 0)]
-        assert first.wait(10)
+        assert first.wait(60)
         added += [pool.submit(add, number) for number in range(1, 6)]
         refused = pool.submit(store.update, session.id, refuse)
         soon(lambda: len(store._asked.get(session.id, ())) == 6)

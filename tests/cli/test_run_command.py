@@ -56,7 +56,7 @@ def ask(path, password=os.environ["UV_INDEX_WHARF_PASSWORD"], **more):
     if password:
         request.add_header("Authorization", "Basic " + base64.b64encode(f"any:{password}".encode()).decode())
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -316,7 +316,7 @@ while True:
         for name in ("SIGUSR1", "SIGUSR2", "SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"):
             os.kill(process.pid, signal.Signals[name])
             assert process.stdout.readline() == f"{name}\n"
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
         assert (process.returncode, out, err) == (3, "", "")
 
 
@@ -328,7 +328,7 @@ def test_a_signal_that_a_thread_of_the_server_gets_reaches_the_command(desk: Des
         assert process.stdout.readline() == "ready\n"
         (other, *_) = {int(each.name) for each in Path(f"/proc/{process.pid}/task").iterdir()} - {process.pid}
         assert ctypes.CDLL(None).tgkill(process.pid, other, int(signal.SIGTERM)) == 0
-        assert process.wait(20) == -signal.SIGTERM
+        assert process.wait(60) == -signal.SIGTERM
 
 
 @pytest.mark.slow
@@ -337,7 +337,7 @@ def test_a_signal_that_ends_the_command_ends_wharf(desk: Desk) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.terminate()
-        assert process.wait(20) == -signal.SIGTERM
+        assert process.wait(60) == -signal.SIGTERM
 
 
 @pytest.mark.slow
@@ -371,7 +371,7 @@ while True:
             assert b"got 2." not in seen or expected == b"got 2."
             if expected != b"got 2.":
                 os.write(terminal, b"\x03")
-        assert process.wait(20) == 5
+        assert process.wait(60) == 5
     os.close(terminal)
 
 
@@ -649,14 +649,14 @@ def test_without_github_the_index_is_there_as_it_was_and_one_line_says_so(world:
 def test_the_command_is_started_before_github_is_asked(world: World, far: Desk) -> None:
     far.run("--", "true")
     go_on = threading.Event()
-    world.hub.before("/git/matching-refs/", lambda: go_on.wait(20))
+    world.hub.before("/git/matching-refs/", lambda: go_on.wait(60))
     try:
         with far.started("--", sys.executable, "-c", "print('started', flush=True)\n" + VERSIONS) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "started\n"
             world.put(world.wheel("demo", "2.0"))
             go_on.set()
-            out, err = process.communicate(timeout=20)
+            out, err = process.communicate(timeout=60)
             assert (out, err) == ("['1.0', '2.0']\n", "")
     finally:
         go_on.set()
@@ -687,11 +687,11 @@ def beside(world: World, warnings: list[str], **rules: Any) -> Iterator[tuple[ht
         thread.start()
         url = f"http://127.0.0.1:{port.number}"
         try:
-            with httpx.Client(base_url=url, auth=("any", "the password"), timeout=20) as client:
+            with httpx.Client(base_url=url, auth=("any", "the password"), timeout=60) as client:
                 yield client, server, thread
         finally:
             server.end()
-            thread.join(10)
+            thread.join(60)
         assert not thread.is_alive()
 
 
@@ -702,7 +702,7 @@ def test_github_is_waited_for_a_moment_and_no_longer(world: World, monkeypatch: 
     go_on, warnings = threading.Event(), list[str]()
     with world.open(world.robot):  # there is a clone now
         world.put(world.wheel("demo", "2.0"))
-    world.hub.before("/git/matching-refs/", lambda: go_on.wait(20))
+    world.hub.before("/git/matching-refs/", lambda: go_on.wait(60))
     try:
         with beside(world, warnings) as (client, _, _):
             assert client.get("/simple/", auth=None).status_code == 401
@@ -746,7 +746,7 @@ def test_what_is_under_way_does_not_hold_up_the_end(world: World) -> None:
         with socket.create_connection((client.base_url.host, client.base_url.port or 0)) as raw:
             raw.sendall(b"POST /legacy/ HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
             server.end()
-            thread.join(20)
+            thread.join(60)
             assert not thread.is_alive()
 
 
@@ -766,7 +766,7 @@ def test_no_secret_is_in_any_arguments_or_files(world: World, far: Desk) -> None
             status, password = process.stdout.readline().split()
             assert status == "200"
             shown = arguments() + b"".join(seen)
-            out, err = process.communicate("\n", timeout=20)
+            out, err = process.communicate("\n", timeout=60)
         files = b"".join(path.read_bytes() for path in far.home.rglob("*") if path.is_file())
         assert b"wharf" in shown
         for secret in (password, world.bob):
@@ -804,5 +804,5 @@ def test_a_helper_that_is_asked_for_a_token_does_not_hold_up_the_command(world: 
         assert process.stdout is not None
         assert process.stdout.readline() == "started\n"
         ready.write_text("now\n")
-        assert process.communicate(timeout=20) == ("['1.0']\n", "")
+        assert process.communicate(timeout=60) == ("['1.0']\n", "")
     shutil.rmtree(tools)

@@ -361,7 +361,7 @@ def test_two_publish_one_release_at_once_and_it_is_published_once(world: World, 
     def publish() -> int:
         with open_server(settings, token, quiet) as index:
             plan = plan_for_server(index, [Input.of(path) for path in files], strict=False, skip_existing=False)
-            both.wait(20)
+            both.wait(60)
             begun = begin_sessions(index, plan, lambda _text: None)
             send_files(index, begun, Progress())
             publish_staged(index, begun)

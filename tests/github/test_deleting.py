@@ -401,7 +401,7 @@ def test_a_publish_that_is_stopped_makes_nothing_visible_any_more(
 
     def hold() -> None:
         sent.set()
-        stopped.wait(10)
+        stopped.wait(60)
 
     def leaving(publish: ReleasePublish, *error: object) -> None:
         publish._stop.set()
@@ -411,7 +411,7 @@ def test_a_publish_that_is_stopped_makes_nothing_visible_any_more(
     world.put(two[0])
     with monkeypatch.context() as patch:
         patch.setattr(ReleasePublish, "__exit__", leaving)
-        world.hub.before(r"POST .*/releases$", lambda: sent.wait(10))
+        world.hub.before(r"POST .*/releases$", lambda: sent.wait(60))
         world.hub.fault(r"POST .*/releases$", "422", after=1)  # the one that waited
         world.hub.before(r"POST .*/assets$", hold)
         others = make_wheel(world.root, "other"), make_wheel(world.root, "third")

@@ -325,7 +325,7 @@ def test_a_pause_holds_all_threads_and_is_told_and_counted_once() -> None:
     time, gate = Time(), threading.Barrier(8)
 
     def sleep(seconds: float) -> None:
-        gate.wait(10)  # all of them wait at the same time
+        gate.wait(60)  # all of them wait at the same time
         time.now = max(time.now, 1000 + seconds)
 
     told: list[float] = []
@@ -363,7 +363,7 @@ def test_who_waits_is_let_go_when_the_person_gives_up() -> None:
     turns = Turns(Waiting(3600, lambda _reason, _seconds: told.set()))  # it really waits
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(turns.close, Wait(3000, "a pause"))
-        assert told.wait(10)
+        assert told.wait(60)
         with turns.interrupted():
             error = waiting.exception(10)
     assert isinstance(error, StorageError)

@@ -513,7 +513,7 @@ def test_a_process_that_was_killed_leaves_nothing_that_the_next_one_cannot_finis
 
     world.hub.before(where, kill)
     assert process.wait(60) == -signal.SIGKILL
-    assert reached.wait(10)
+    assert reached.wait(60)
     assert subprocess.run(command, env=environ, check=False).returncode == 0
     world.check(*two)
     assert world.drafts == []

@@ -156,7 +156,7 @@ def test_nothing_holds_an_upload_while_another_goes_on() -> None:
     together = threading.Barrier(8)
 
     def handle(_request: httpx.Request) -> httpx.Response:
-        together.wait(20)
+        together.wait(60)
         return answer(201, {})
 
     mock = Mock(handle)

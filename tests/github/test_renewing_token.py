@@ -151,13 +151,13 @@ def test_one_thread_renews_and_the_others_go_on_with_the_token_that_holds() -> N
 
     def slowly() -> Issued:
         begun.set()
-        assert may.wait(10)
+        assert may.wait(60)
         return Giver.issue(giver)
 
     giver.source._issue = slowly
     with ThreadPoolExecutor() as pool:
         first = pool.submit(giver.source.token)
-        assert begun.wait(10)
+        assert begun.wait(60)
         assert [giver.token for _ in range(4)] == ["t1"] * 4
         may.set()
         assert first.result().reveal() == "t2"
@@ -169,7 +169,7 @@ def test_without_a_token_all_wait_for_the_one_that_asks() -> None:
     barrier = threading.Barrier(8)
 
     def ask() -> str:
-        barrier.wait(10)
+        barrier.wait(60)
         return giver.token
 
     with ThreadPoolExecutor(8) as pool:

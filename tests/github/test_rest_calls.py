@@ -523,5 +523,5 @@ def test_a_server_on_a_folder_does_not_import_pygithub(tmp_path: Path) -> None:
         assert server.stdout is not None
         assert server.stdout.readline()
         server.send_signal(signal.SIGINT)
-        _, said = server.communicate(timeout=30)
+        _, said = server.communicate(timeout=60)
     assert "PyGithub" not in said

@@ -215,11 +215,11 @@ def test_what_two_servers_write_at_once_is_there(begun: World, monkeypatch: pyte
         def sleep(_seconds: float) -> None:
             if threading.current_thread() is second:
                 patched.set()
-                overwritten.wait(10)
+                overwritten.wait(60)
 
         def begin() -> None:
             second.start()
-            patched.wait(10)
+            patched.wait(60)
 
         monkeypatch.setattr("wharf.github.session_writes.time.sleep", sleep)
         begun.hub.before(r"PATCH .*/releases/\d+$", begin)

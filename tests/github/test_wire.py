@@ -244,7 +244,7 @@ def test_a_download_may_take_longer_than_an_answer(monkeypatch: pytest.MonkeyPat
 
     def say(connection: socket.socket, _stop: threading.Event) -> None:
         connection.sendall(HEAD + b"content-length: 30\r\n\r\n")
-        begun.wait(10)
+        begun.wait(60)
         for _ in range(30):
             clock.now += http_client.PATIENCE
             connection.sendall(b"x")

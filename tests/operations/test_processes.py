@@ -146,7 +146,7 @@ def test_the_server_stops_gracefully_and_tells_its_address_when_it_answers(tmp_p
         taken = wharf(store, "serve", "--port", url.rpartition(":")[2], "--json")
         assert (taken.returncode, "--port 0" in taken.stdout) == (2, True)
         process.send_signal(stop)
-        out, err = process.communicate(timeout=15)
+        out, err = process.communicate(timeout=60)
         assert (process.returncode, out, err) == (0, "", "Stopping.\n")
 
 
@@ -161,7 +161,7 @@ def served(store: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen[s
         yield f"http://127.0.0.1:{port}", process
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(15)
+        process.wait(60)
 
 
 def test_a_server_needs_no_streams(store: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_server_needs_no_streams(store: Path) -> None:
         try:
             assert answers.get(f"http://127.0.0.1:{number}/healthz").status_code == 200
             process.terminate()
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
         finally:
             process.kill()
 
@@ -193,7 +193,7 @@ def test_an_output_that_cannot_be_written_is_an_exit_code_and_no_traceback(store
         pytest.skip("this system has no /dev/full")
     command = [sys.executable, "-m", "wharf", "--repo", str(store), "list", "--json"]
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
     assert (done.returncode, "Traceback" in done.stderr) == (8, False)
 
 
@@ -230,13 +230,13 @@ def test_a_reader_never_sees_half_of_a_commit(tmp_path: Path, store: Path) -> No
         )
         seen: set[int] = set()
         with httpx.Client(headers={"Accept": "application/vnd.pypi.simple.v1+json"}) as client:
-            end = time.monotonic() + 30
+            end = time.monotonic() + 60
             while len(seen) < 2:
                 assert time.monotonic() < end
                 seen.add(len(client.get(f"{url}/simple/").json()["projects"]))
             assert seen == {1, 11}
             assert all(client.get(f"{url}/simple/p{number}/").json()["files"] for number in range(10))
-        assert publisher.wait(30) == 0
+        assert publisher.wait(60) == 0
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=15)
+        process.communicate(timeout=60)

@@ -206,7 +206,7 @@ def test_the_branch_does_not_move_before_the_bytes_lie_still(
     put, advance = FolderStore._put_one, Branch._advance
 
     def slow(store: FolderStore, *words: object) -> None:
-        written.wait(20)
+        written.wait(60)
         put(store, *words)  # type: ignore[arg-type]
         said.append("stored")
 

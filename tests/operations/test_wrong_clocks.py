@@ -52,7 +52,7 @@ def test_a_server_sweeps_and_dates_sessions_by_the_clock_of_the_store(repository
     live, over = begun(repository, "live"), begun(repository, "over", ended=timedelta(hours=1))
     secret = repository.tokens.create("ci", "publish").reveal()
     app = make_app(repository, Rules(open_reading=True, upload_limit=LIMIT), now=lambda: wrong_now(years))
-    with running(app) as url, httpx.Client(base_url=url, timeout=30) as http:
+    with running(app) as url, httpx.Client(base_url=url, timeout=60) as http:
         soon(lambda: repository.sessions.get(over.id) is None)
         assert repository.sessions.get(live.id) == live
         client = SessionClient(http, ("__token__", secret))

@@ -36,7 +36,7 @@ def _is(candidate: str, version: tuple[int, int]) -> bool:
     """Whether it really starts, and is of that version: pyenv has programs that do not."""
     code = f"import sys; sys.exit(sys.version_info[:2] != {version})"
     try:
-        return subprocess.run([candidate, "-c", code], capture_output=True, check=False, timeout=30).returncode == 0
+        return subprocess.run([candidate, "-c", code], capture_output=True, check=False, timeout=60).returncode == 0
     except OSError:
         return False
 

@@ -94,7 +94,7 @@ def plain(offer: Offer) -> Iterator[str]:
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/simple/"
         server.shutdown()
-        thread.join(10)
+        thread.join(60)
 
 
 class _Quiet(SimpleHTTPRequestHandler):

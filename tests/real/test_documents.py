@@ -80,7 +80,7 @@ def team_server(reader: Reader) -> Iterator[str]:
             yield json.loads(process.stdout.readline())["url"].partition("://")[2]
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(60)
 
 
 @contextmanager

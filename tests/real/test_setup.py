@@ -217,7 +217,7 @@ def index_page(served: Served, token: str) -> dict[str, list[dict[str, str]]]:
     """The page of what was uploaded, as the token lets one read it."""
     basic = b64encode(f"x:{token}".encode()).decode()
     headers = {"Accept": "application/vnd.pypi.simple.v1+json", "Authorization": f"Basic {basic}"}
-    with build_opener(ProxyHandler({})).open(Request(f"{served.simple}uploaded/", headers=headers), timeout=30) as answer:
+    with build_opener(ProxyHandler({})).open(Request(f"{served.simple}uploaded/", headers=headers), timeout=60) as answer:
         page: dict[str, list[dict[str, str]]] = json.load(answer)
     return page
 

@@ -61,7 +61,7 @@ def test_a_new_name_is_tried_at_its_stage_and_goes_no_further(machine: Machine, 
     machine.wharf(store, "publish", make_wheel(machine.home, "needed"))
     token = new_token(machine, store)
     with serving(machine, store, "--fall-through", "--public-index", address) as served:
-        with httpx.Client(base_url=served.url, timeout=30) as http:
+        with httpx.Client(base_url=served.url, timeout=60) as http:
             client = SessionClient(http, ("__token__", token))
             session = client.staged(make_wheel(machine.home, requires=["needed"]))
         stage, wanted = session["links"]["stage"], {"demo": "1.0", "needed": "1.0"}

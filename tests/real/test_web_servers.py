@@ -51,7 +51,7 @@ class Answer:
 
 def ask(url: str, path: str, **headers: str | list[str]) -> Answer:
     """The answer; a header with several values comes in as many lines."""
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
     try:
         connection.putrequest("GET", path, skip_accept_encoding="Accept_Encoding" in headers)
         for name, values in headers.items():

@@ -49,14 +49,14 @@ class Asking:
 
     def end(self) -> str:
         """End it as it is meant to; what it said."""
-        said: str = self.process.communicate(timeout=20)[1]
+        said: str = self.process.communicate(timeout=60)[1]
         assert self.process.returncode == 0, said
         return said
 
     def kill(self) -> None:
         """By what no process can prepare for; its command lives on."""
         self.process.kill()
-        self.process.wait(20)
+        self.process.wait(60)
 
 
 @contextlib.contextmanager
@@ -173,7 +173,7 @@ def exchange(run: Asking, *parts: bytes, until: bytes = b"") -> bytes:
     """What comes back for a request in parts, until the other end closes or has said that."""
     number = int(run.address.split(":")[2].partition("/")[0])
     said = b""
-    with socket.create_connection(("127.0.0.1", number), 20) as raw:
+    with socket.create_connection(("127.0.0.1", number), 60) as raw:
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for part in parts:
             raw.sendall(part)
@@ -220,7 +220,7 @@ def test_a_run_that_ends_takes_no_connection_along_that_is_for_another(desk: Des
     with asking(desk) as first, asking(desk) as second, ExitStack() as stack:
         number = int(first.address.split(":")[2].partition("/")[0])
         pair = base64.b64encode(f"any:{second.password}".encode())
-        waiting = [stack.enter_context(socket.create_connection(("127.0.0.1", number), 20)) for _ in range(20)]
+        waiting = [stack.enter_context(socket.create_connection(("127.0.0.1", number), 60)) for _ in range(20)]
         assert (first.ask(), second.ask()) == ("200", "200")
         assert first.end() == ""
         for each in waiting:
@@ -233,7 +233,7 @@ def test_who_says_nothing_or_too_much_holds_up_nobody(desk: Desk) -> None:
     with asking(desk) as first, asking(desk) as second, ExitStack() as stack:
         number = int(first.address.split(":")[2].partition("/")[0])
         for said in (b"", b"G", b"GET / HTTP/1.1\r\n") * 5:
-            stack.enter_context(socket.create_connection(("127.0.0.1", number), 20)).sendall(said)
+            stack.enter_context(socket.create_connection(("127.0.0.1", number), 60)).sendall(said)
         assert b"HTTP/1.1 400" in exchange(first, b"GET / HTTP/1.1\r\nX: " + b"x" * 70_000, until=b"400")
         assert [first.ask(), second.ask()] * 3 == ["200"] * 6
 
@@ -245,7 +245,7 @@ def test_nothing_that_runs_hand_over_is_inherited_by_a_command(desk: Desk) -> No
         assert first.ask() == "200"
         assert process.stdout is not None
         assert process.stdout.readline().count(",") == 0  # the folder that is being listed
-        process.communicate("\n", timeout=20)
+        process.communicate("\n", timeout=60)
 
 
 @pytest.mark.slow

@@ -126,7 +126,7 @@ def kill(process: subprocess.Popen[str]) -> None:
     """End the server and its git processes at this very moment."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
 
 
 def wharf(store: Path, *words: object) -> str:

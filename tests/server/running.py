@@ -69,7 +69,7 @@ def running(app: ASGIApp) -> Iterator[str]:
     assert not thread.is_alive()
 
 
-def soon(check: Callable[[], object], seconds: float = 20.0) -> None:
+def soon(check: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait for what a server shows within a second on a machine that has nothing else to do.
 
     A failure says what was waited for, and what every thread and every task of the servers did at that moment.

@@ -107,7 +107,7 @@ def sessions(repository: Repository, **rules: Any) -> Iterator[SessionClient]:
     names = {token.name for token in repository.tokens.all()}
     secret = repository.tokens.create(f"ci{len(names)}", "publish").reveal()
     app = make_app(repository, Rules(**{"open_reading": True, "upload_limit": LIMIT, **rules}))
-    with running(app) as url, httpx.Client(base_url=url, timeout=30) as http:
+    with running(app) as url, httpx.Client(base_url=url, timeout=60) as http:
         yield SessionClient(http, ("__token__", secret))
 
 

@@ -206,7 +206,7 @@ def served(store: Path, *words: str) -> Iterator[str]:
             yield json.loads(process.stdout.readline())["url"] + "/simple/"
         finally:
             process.terminate()
-            assert process.communicate(timeout=20)[1] == "Stopping.\n"
+            assert process.communicate(timeout=60)[1] == "Stopping.\n"
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ STEPS = {
 
 
 def upload(client: httpx.Client, token: str, path: Path) -> httpx.Response:
-    return client.post("/legacy/", auth=("x", token), timeout=30, **form(path))
+    return client.post("/legacy/", auth=("x", token), timeout=60, **form(path))
 
 
 def refused(world: World) -> int:
@@ -190,7 +190,7 @@ def test_a_kept_list_hides_nothing_that_is_there(world: World, then: str) -> Non
         if then == "another file":
             assert upload(client, who, make_sdist(world.root, "demo", "2.0")).status_code == 200
         if then == "the other index":
-            assert client.post("/next/legacy/", auth=("x", who), timeout=30, **form(path)).status_code == 200
+            assert client.post("/next/legacy/", auth=("x", who), timeout=60, **form(path)).status_code == 200
     found = [release for release in world.repo.releases if release.tag_name.startswith("demo-2.0")]
     assert [release.draft for release in found] == [False]
 
@@ -292,7 +292,7 @@ def test_who_waits_for_a_limit_holds_up_nobody_else(world: World, monkeypatch: p
     answers: list[httpx.Response] = []
 
     async def meanwhile(seconds: float) -> None:
-        async with httpx.AsyncClient(base_url=client.base_url, auth=("x", carol), timeout=30) as hers:
+        async with httpx.AsyncClient(base_url=client.base_url, auth=("x", carol), timeout=60) as hers:
             answers.append(await hers.post("/legacy/", **form(world.wheel("demo", "3.0"))))
         world.hub.clock.forward(seconds)
 

@@ -264,7 +264,7 @@ def test_a_file_that_came_and_is_not_on_the_disk_yet_takes_no_place(world: World
     synced, sync = threading.Event(), os.fsync
 
     def slow_disk(handle: int) -> None:
-        assert synced.wait(20)
+        assert synced.wait(60)
         sync(handle)
 
     with world.serving(stream=True) as client:
@@ -323,11 +323,11 @@ def command(world: World, token: str | None, *words: str, **env: str) -> Iterato
     )  # fmt: skip
     try:
         assert process.stdout is not None
-        with httpx.Client(base_url=json.loads(process.stdout.readline())["url"], auth=("x", world.bob), timeout=20) as client:
+        with httpx.Client(base_url=json.loads(process.stdout.readline())["url"], auth=("x", world.bob), timeout=60) as client:
             yield client, process
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
 
 
 @pytest.mark.slow
@@ -344,7 +344,7 @@ def test_a_server_without_a_token_begins_in_any_weather(world: World, weather: s
     with command(world, None) as (client, _):
         assert client.get(PAGE, auth=None).status_code == 401
         world.hub.down = False
-        soon(lambda: client.get(PAGE).status_code == 200, 20)
+        soon(lambda: client.get(PAGE).status_code == 200)
 
 
 @pytest.mark.slow
@@ -358,7 +358,7 @@ def test_by_itself_a_server_is_open_for_as_long_as_its_repository(world: World, 
     with command(world, world.robot) as (client, _), command(world, world.robot, "--auth", "public") as (meant, _):
         assert {each.get(PAGE, auth=None).status_code for each in (client, meant)} == {200}
         world.repo.private = True
-        soon(lambda: client.get(PAGE, auth=None).status_code == 401, 20)
+        soon(lambda: client.get(PAGE, auth=None).status_code == 401)
         assert client.get(PAGE).status_code == 200
         assert meant.get(PAGE, auth=None).status_code == 200
 
@@ -395,7 +395,7 @@ def test_heads_and_queues_of_requests_are_bounded(world: World) -> None:
 
         def sent(begin: bytes, piece: bytes, most: int) -> int:
             """How many bytes are taken of what never ends."""
-            with socket.create_connection((where.hostname, where.port or 0), timeout=10) as raw:
+            with socket.create_connection((where.hostname, where.port or 0), timeout=60) as raw:
                 raw.sendall(begin)
                 count = 0
                 with contextlib.suppress(ConnectionError):
@@ -417,16 +417,16 @@ def test_heads_and_queues_of_requests_are_bounded(world: World) -> None:
         ):
             assert sent(begin, piece, most) < most, begin
         assert client.get(PAGE).status_code == 200
-        with socket.create_connection((where.hostname, where.port or 0), timeout=10) as raw:
+        with socket.create_connection((where.hostname, where.port or 0), timeout=60) as raw:
             raw.sendall(line + b"X: " + b"a" * (HEAD_LIMIT - 1000) + b"\r\n\r\n")
             assert raw.recv(12) == b"HTTP/1.1 401"  # what is within the bounds is answered
-        with socket.create_connection((where.hostname, where.port or 0), timeout=10) as raw:
+        with socket.create_connection((where.hostname, where.port or 0), timeout=60) as raw:
             raw.sendall((line + b"\r\n") * PIPELINED)
             got = b""
             while got.count(b"HTTP/1.1 401") < PIPELINED:
                 got += raw.recv(65536)
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 # What GitHub says of the repository itself

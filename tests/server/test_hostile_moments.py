@@ -82,7 +82,7 @@ METHODS = st.sampled_from(("GET", "GET", "GET", "HEAD", "POST", "PUT", "DELETE",
 def status(url: str, method: str, path: str) -> int:
     """Of the answer to a request whose path is sent as it is."""
     host, _, port = url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         head = f"{method} {path} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         connection.sendall(head.encode("latin-1"))
         with connection.makefile("rb") as answer:
@@ -158,7 +158,7 @@ def test_a_thousand_moments_of_one_reader_take_bounded_memory_and_few_processes(
     started = processes(monkeypatch)
     app = make_app(repository, OPEN, now=lambda: NOW)
     memory = []
-    with running(app) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with running(app) as url, httpx.Client(base_url=url, timeout=60) as client:
         assert client.get("/@2026-01-01/simple/").status_code == 200
         started.clear()
         for turn in range(4):

@@ -37,7 +37,7 @@ def test_an_opening_is_not_lost_with_the_client_that_asked_for_it() -> None:
 
     def open_index(address: str) -> Any:
         opened.append(address)
-        assert may_open.wait(20)
+        assert may_open.wait(60)
         return SimpleNamespace(address=SimpleNamespace(url=address))
 
     async def ask_again() -> None:

@@ -320,7 +320,7 @@ def test_thousands_of_moments_cost_no_more_than_those_that_are_held(
     monkeypatch.setattr(Git, "start", count(Git.start))
     monkeypatch.setattr(Git, "attempt", count(Git.attempt))
     app = make_app(repository, OPEN, now=lambda: NOW)
-    with running(app) as url, httpx.Client(base_url=url, timeout=20) as again:
+    with running(app) as url, httpx.Client(base_url=url, timeout=60) as again:
         assert again.get("/@2026-01-01/simple/demo/").status_code == 200
         started.clear()
         for number in range(150):

@@ -382,7 +382,7 @@ def test_a_slow_upstream_lets_no_own_page_of_the_past_wait(past: Past) -> None:
     with serving(past.repository) as client, ThreadPoolExecutor(48) as pool:
         asked = [pool.submit(client.get, f"{way}/simple/slow{number}/") for number in range(48)]
         soon(lambda: len(past.upstream.asked) >= AT_ONCE)
-        answer = client.get(f"{ways(past, 130)[0]}/simple/demo/", timeout=10)
+        answer = client.get(f"{ways(past, 130)[0]}/simple/demo/", timeout=60)
         assert answer.status_code == 200
         past.upstream.release()
         assert {each.result().status_code for each in asked} <= {200, 404, 503}

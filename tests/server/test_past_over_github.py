@@ -46,7 +46,7 @@ def test_the_first_who_asks_has_the_history_fetched_once_for_all(world: World) -
         assert "past" not in client.get("/healthz").json()
         go_on = threading.Event()
         world.hub.calls.clear()
-        world.hub.before(FETCH, lambda: go_on.wait(20))
+        world.hub.before(FETCH, lambda: go_on.wait(60))
         for coming in at_once(10, lambda: client.get(path)):
             assert coming.status_code == 503
             assert int(coming.headers["retry-after"]) <= 5
@@ -252,12 +252,12 @@ def test_a_moment_whose_settings_are_still_fetched_keeps_no_other_moment_waiting
 
         def hold() -> None:
             coming.set()
-            go_on.wait(20)
+            go_on.wait(60)
 
         world.hub.before(FETCH, hold)
         try:
             waiting = pool.submit(client.get, f"/@{other}/simple/demo/")
-            assert coming.wait(20)
+            assert coming.wait(60)
             assert client.get(f"/@{one[:12]}/simple/demo/").status_code == 301  # the commits of the index are looked at
             assert versions(client, f"/@{one}/simple/demo/") == ["1.0"]
         finally:

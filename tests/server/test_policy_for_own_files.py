@@ -33,7 +33,7 @@ EXCEPTION = "[[policy.exception]]\nnames = ['demo']\nuntil = 2026-12-24\n"
 
 @contextmanager
 def serving(repository: Repository, at: list[datetime]) -> Iterator[httpx.Client]:
-    with running(make_app(repository, OPEN, now=lambda: at[0])) as url, httpx.Client(base_url=url, timeout=20) as client:
+    with running(make_app(repository, OPEN, now=lambda: at[0])) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
 
 

@@ -556,7 +556,7 @@ def test_an_upload_over_the_limit_is_refused_before_its_body_is_taken(
 def _early_answer(host: str, port: int, headers: dict[str, str]) -> bytes:
     """The status line of the answer to an upload of which only the head was sent."""
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    with socket.create_connection((host, port), timeout=20) as connection:
+    with socket.create_connection((host, port), timeout=60) as connection:
         connection.sendall(f"POST /legacy/ HTTP/1.1\r\nHost: {host}:{port}\r\n{head}\r\n".encode())
         return connection.recv(100).partition(b"\r\n")[0]
 

@@ -480,7 +480,7 @@ def test_serve_says_where_the_other_indexes_are(staged: Repository, store: Path,
         assert server.stdout is not None
         told = "".join(server.stdout.readline() for _ in range(1 if as_json else 6))
         server.terminate()
-        server.communicate(timeout=20)
+        server.communicate(timeout=60)
     if as_json:
         assert json.loads(told)["indexes"] == ["lone", "staging"]
     else:
@@ -501,7 +501,7 @@ def test_serve_warns_of_a_root_path_that_is_the_name_of_another_index(
         assert server.stdout is not None
         assert "staging" in server.stdout.readline()
         server.terminate()
-        _, told = server.communicate(timeout=20)
+        _, told = server.communicate(timeout=60)
     assert ("clients that ask for the index 'staging' get the one at the root" in told) is warned
     assert ("--root-path" in told) is warned
     assert staged.branch.tip() is not None

@@ -211,7 +211,7 @@ def test_threads_are_used_again_and_one_that_hangs_is_not_waited_for() -> None:
         for each in hanging:
             each.cancel()
         try:
-            assert await asyncio.wait_for(threads.run(lambda: 5), 10) == 5
+            assert await asyncio.wait_for(threads.run(lambda: 5), 60) == 5
         finally:
             ends.set()
 
@@ -229,7 +229,7 @@ def gathering(monkeypatch: pytest.MonkeyPatch, count: int, joined: list[object] 
 
     def waiting(branch: Branch, *words: object) -> object:
         began.set()
-        assert go.wait(20)
+        assert go.wait(60)
         return commit(branch, *words)  # type: ignore[arg-type]
 
     async def counted(groups: UploadGroups[object, object, object], key: object, member: object) -> object:
@@ -254,7 +254,7 @@ def together(client: httpx.Client, began: threading.Event, uploads: Sequence[tup
 
     with ThreadPoolExecutor(len(uploads)) as pool:
         first = pool.submit(send, uploads[0])
-        assert began.wait(20)
+        assert began.wait(60)
         rest = list(pool.map(send, uploads[1:]))
     return [first.result(), *rest]
 
@@ -306,7 +306,7 @@ def test_an_upload_is_shown_when_it_is_answered(
 
         with ThreadPoolExecutor(len(paths)) as pool:
             first = pool.submit(send, paths[0])
-            assert began.wait(20)
+            assert began.wait(60)
             list(pool.map(send, paths[1:]))
             first.result()
     assert seen == [200] * len(paths)
@@ -324,7 +324,7 @@ def test_an_upload_whose_sender_goes_away_harms_no_other(
         ThreadPoolExecutor(3) as pool,
     ):
         first = pool.submit(lambda: client.post("/legacy/", auth=auth, **form(paths[0])).status_code)
-        assert began.wait(20)
+        assert began.wait(60)
         request = httpx.Request("POST", client.base_url.join("/legacy/"), **form(paths[1]))
         sent = next(httpx.BasicAuth(*auth).auth_flow(request))
         gone = socket.create_connection((str(client.base_url.host), client.base_url.port or 80))

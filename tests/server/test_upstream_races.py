@@ -209,7 +209,7 @@ def test_a_file_that_is_whole_and_not_yet_on_the_disk_is_here_for_those_who_ask_
     synced, sync = threading.Event(), os.fsync
 
     def slow_disk(handle: int) -> None:
-        assert synced.wait(20)
+        assert synced.wait(60)
         sync(handle)
 
     with serving(settled) as client:
@@ -271,16 +271,16 @@ def test_own_pages_do_not_wait_while_pages_of_upstreams_are_made(
 
     def slow(*given: Any) -> Any:
         begun.set()
-        assert done.wait(20)
+        assert done.wait(60)
         return made(*given)
 
     monkeypatch.setattr(upstream_document, "of_project", slow)
     with serving(settled) as client, ThreadPoolExecutor(AT_ONCE) as pool:
         waiting = [pool.submit(client.get, f"/simple/{name}/") for name in many]
-        assert begun.wait(20)
+        assert begun.wait(60)
         try:
             for accept in ("text/html", JSON["Accept"]):
-                assert client.get("/simple/demo/", headers={"accept": accept}, timeout=15).status_code == 200
+                assert client.get("/simple/demo/", headers={"accept": accept}, timeout=60).status_code == 200
         finally:
             done.set()
         assert {each.result().status_code for each in waiting} == {200}

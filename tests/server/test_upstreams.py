@@ -80,7 +80,7 @@ def settle(store: Path, upstream: Upstream, more: str = "", *, mode: str = "prox
 def serving(repository: Repository, clock: Clock | None = None, **more: Any) -> Iterator[httpx.Client]:
     clock = clock or Clock()
     app = make_app(repository, replace(OPEN, **more), clock=clock.clock, now=clock.now)
-    with running(app) as url, httpx.Client(base_url=url, timeout=20) as client:
+    with running(app) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
 
 
@@ -178,7 +178,7 @@ def test_many_who_ask_for_one_file_cause_one_fetch(settled: Repository, upstream
             with client.stream("GET", link) as answer:
                 pieces = answer.iter_bytes()
                 first = next(pieces)
-                have_some.wait(20)
+                have_some.wait(60)
                 return b"".join([first, *pieces])
 
         assert set(pool.map(fetch, range(16))) == {wheel.read_bytes()}

@@ -66,7 +66,7 @@ class Hub:
         self._server.stop()
         self._storage.stop()
         for thread in self.posts:
-            thread.join(10)
+            thread.join(60)
 
     def next_id(self) -> int:
         with self.lock:

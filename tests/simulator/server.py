@@ -86,7 +86,7 @@ class Server(ThreadingHTTPServer):
             except OSError:
                 continue
         for thread in left.values():
-            thread.join(2)
+            thread.join(60)
         if not self._tls:
             _idle[self.storage].append(self)
 

@@ -54,7 +54,7 @@ def _post(url: str, secret: bytes, body: bytes) -> None:
     }
     request = urllib.request.Request(url, data=body, headers=headers, method="POST")
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             answer.read()
     except OSError:
         return  # GitHub does not care either

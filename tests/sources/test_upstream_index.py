@@ -222,7 +222,7 @@ def test_many_that_ask_at_once_cause_one_request(tmp_path: Path) -> None:
     gate = threading.Event()
 
     def slow(request: httpx.Request) -> httpx.Response:
-        gate.wait(20)
+        gate.wait(60)
         return always(page(file("1.0")))(request)
 
     upstream = Upstream(slow)

@@ -31,7 +31,7 @@ def test_a_connection_that_was_closed_meanwhile_is_not_used() -> None:
         for _ in range(3):
             closed.clear()
             assert github.call("POST", "{repo}").data == {"a": 1}
-            assert closed.wait(20)
+            assert closed.wait(60)
     assert len(server.lines) == 3
 
 

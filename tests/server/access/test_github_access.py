@@ -447,7 +447,7 @@ def test_uploads_at_the_same_time_all_land(world: World) -> None:
     wheels = [world.wheel(f"p{number}") for number in range(4)]
     left = iter(wheels)
     with world.serving() as client:
-        answers = at_once(4, lambda: client.post("/legacy/", auth=("x", world.alice), timeout=30, **form(next(left))))
+        answers = at_once(4, lambda: client.post("/legacy/", auth=("x", world.alice), timeout=60, **form(next(left))))
         assert [answer.status_code for answer in answers] == [200] * 4
         assert len(client.get("/simple/", headers=JSON).json()["projects"]) == 5
 

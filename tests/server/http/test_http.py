@@ -46,7 +46,7 @@ H2C = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA
 
 @contextmanager
 def connection(client: httpx.Client) -> Iterator[socket.socket]:
-    with socket.create_connection((client.base_url.host, client.base_url.port or 0), timeout=10) as raw:
+    with socket.create_connection((client.base_url.host, client.base_url.port or 0), timeout=60) as raw:
         yield raw
 
 

@@ -166,7 +166,7 @@ def test_a_closed_terminal_ends_no_server(store: Path) -> None:
         process.send_signal(signal.SIGHUP)
         assert httpx.get(f"{url}/healthz").status_code == 200
         process.send_signal(signal.SIGTERM)
-        assert process.communicate(timeout=20) == ("", "Stopping.\n")
+        assert process.communicate(timeout=60) == ("", "Stopping.\n")
 
 
 @pytest.mark.slow
@@ -182,7 +182,7 @@ def test_a_download_that_is_cut_off_by_the_end_is_no_fault(tmp_path: Path, store
             slow.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             assert slow.recv(100).startswith(b"HTTP/1.1 200 OK")
             process.send_signal(signal.SIGTERM)
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=60)
         assert (process.returncode, out) == (0, "")
         assert err == "Stopping. 1 answer is under way, and may take 10 seconds more.\n"
 
@@ -275,7 +275,7 @@ def test_the_access_log_and_refusals_go_to_the_terminal(store: Path) -> None:
         httpx.post(f"{url}/legacy/", auth=("x", "wharf_0123456789abcdef"))
         time.sleep(0)
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     lines = [json.loads(line) for line in out.splitlines()]
     assert [(line["method"], line["path"], line["status"]) for line in lines] == [
         ("GET", "/simple/", 200), ("GET", "/healthz", 200), ("POST", "/legacy/", 401),

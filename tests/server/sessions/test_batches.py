@@ -203,7 +203,7 @@ def test_a_body_that_is_too_long_is_not_read(client: SessionClient, monkeypatch:
 def _raw(client: SessionClient, url: Any, length: int) -> socket.socket:
     """A connection that announces a body of that length, and has sent nothing of it."""
     login = base64.b64encode(":".join(map(str, client.auth)).encode()).decode()
-    connection = socket.create_connection((url.hostname, url.port), timeout=20)
+    connection = socket.create_connection((url.hostname, url.port), timeout=60)
     connection.sendall(
         f"POST {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nAuthorization: Basic {login}\r\n"
         f"Content-Type: {BATCH_TYPE}\r\nContent-Length: {length}\r\n\r\n".encode()
@@ -359,7 +359,7 @@ def test_room_on_the_disk_is_looked_at_while_bytes_come(
 
     def in_two_parts() -> Iterator[bytes]:
         yield head + body[:300_000]
-        assert begun.wait(20)
+        assert begun.wait(60)
         yield body[300_000:]
 
     types = {"a form": "multipart/form-data; boundary=x", "a batch": BATCH_TYPE}

@@ -87,7 +87,7 @@ def test_who_publishes_while_somebody_only_looks_publishes_after_that(
     with ThreadPoolExecutor(1) as pool, repository.sessions.publishing(session["links"]["session"].rpartition("/")[2]) as mine:
         assert mine
         answer = pool.submit(client.publish, session)
-        assert tried.wait(20)
+        assert tried.wait(60)
         assert client.status(session) == "open"
     assert (answer.result().status_code, answer.result().json()["status"]) == (201, "published")
 
@@ -96,7 +96,7 @@ def test_each_answer_tells_of_the_stage_of_its_own_session(client: SessionClient
     both = threading.Barrier(2)
 
     def shows(_: FolderSessions, session: UploadSession) -> bool:
-        both.wait(10)
+        both.wait(60)
         return session.version == "1.0"
 
     monkeypatch.setattr(FolderSessions, "shows", shows)
@@ -115,7 +115,7 @@ def test_a_publish_that_takes_long_is_told_by_the_session(
 
     def slowly(*given: object) -> None:
         begun.set()
-        assert free.wait(20)
+        assert free.wait(60)
         carry_out(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(upload_session_publish, "_carry_out", slowly)
@@ -127,7 +127,7 @@ def test_a_publish_that_takes_long_is_told_by_the_session(
     assert accepted.headers["location"] == session["links"]["session"]
     assert accepted.headers["retry-after"]
     assert accepted.json()["status"] == "processing"
-    assert begun.wait(10)
+    assert begun.wait(60)
     assert client.publish(session).status_code == 202
     link = accepted.json()["files"][wheel.name]["link"]
     for refused in (
@@ -155,7 +155,7 @@ def test_a_publish_that_fails_when_nobody_waits_is_told_by_the_session(
     free = threading.Event()
 
     def fail(*_: object) -> None:
-        assert free.wait(20)
+        assert free.wait(60)
         raise StorageError("/secret/path is full.", "Free some.", told="The disk is full.")
 
     with monkeypatch.context() as patch:
@@ -202,7 +202,7 @@ def test_a_file_that_is_deleted_while_it_comes_is_not_kept(
         answers.append(client.delete(link).status_code)
         yield data[100:]
 
-    with httpx.Client(base_url=client.http.base_url, timeout=30) as http:
+    with httpx.Client(base_url=client.http.base_url, timeout=60) as http:
         sent = http.post(
             file["mechanism"]["file_url"],
             content=in_two_parts(),

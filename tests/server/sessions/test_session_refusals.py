@@ -425,7 +425,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(
 
     def slowly() -> Iterator[bytes]:
         yield b"P"
-        ended.wait(10)
+        ended.wait(60)
 
     def send() -> httpx.Response:
         try:
