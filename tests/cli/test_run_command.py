@@ -176,6 +176,14 @@ def test_without_streams_it_ends_as_the_command_ends(desk: Desk, streams: str, *
 
 
 @pytest.mark.slow
+def test_it_ends_as_the_command_ends_where_its_parent_ignores_the_end_of_children(desk: Desk) -> None:
+    """What is ignored is inherited, and then the system tells nobody how the command ended."""
+    code = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    command = desk.words("run", "--", "sh", "-c", "exit 7")
+    assert subprocess.run([sys.executable, "-c", code, *command], env=desk.environ, timeout=60).returncode == 7
+
+
+@pytest.mark.slow
 def test_a_command_that_answers_were_given_to_ends_so_too(desk: Desk) -> None:
     code = ASK + "print(ask('demo/')[0], flush=True); os.kill(os.getpid(), 15)"
     assert desk.run("--", sys.executable, "-c", code, code=-15) == ("200\n", "")

@@ -19,6 +19,7 @@ from wharf.cli.common_options import common_options
 from wharf.cli.state import State
 from wharf.errors import StorageError, WharfError, did_you_mean
 from wharf.system import disk_remedies
+from wharf.system.inherited_signals import heed_children
 from wharf.system.standard_streams import fill_closed_streams
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and leave with its exit code (see `wharf.errors`; 130: interrupted)."""
     fill_closed_streams()
+    heed_children()
     words = list(sys.argv[1:] if arguments is None else arguments)
     state = State(json="--json" in words[: words.index("--")] if "--" in words else "--json" in words)
     of_threads = threading.excepthook

@@ -9,6 +9,7 @@ an error of a file comes with its remedy. It never knows what the files are for.
 - `clock`: the time that has passed, sleep of the machine included.
 - `file_time`: the time of a file that replaces another one.
 - `standard_streams`: streams that were closed before wharf began.
+- `inherited_signals`: signals that whoever started wharf ignores.
 - `disk_remedies`: what to do about a full disk and other errors of files.
 - `disk_trial`: whether a disk takes bytes.
 - `disk_sync`: bytes and names that survive a power cut.
