@@ -275,6 +275,20 @@ class CrowdingError(BusyError):
     http_status = 429
 
 
+class LockedError(StorageError):
+    """Another process keeps a lock for longer than anybody waits. `holder` is that process, in words, as far as it is known."""
+
+    code = "locked"
+    told = "Another process keeps the store locked. Try again in a moment."
+
+    def __init__(self, path: Path, holder: str, seconds: float) -> None:
+        super().__init__(
+            f"The lock {path} did not become free within {seconds:.0f} seconds. It is held by {holder}.",
+            "Wait for its end, or end it, then run the same command again: nothing that was published is lost.",
+        )
+        self.path = path
+
+
 class GraphQLError(StorageError):
     """GitHub's GraphQL API answered with errors, of these types."""
 

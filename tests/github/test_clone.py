@@ -18,7 +18,7 @@ import pytest
 from tests.github.test_remote_branch import WHY, _at_once, clone, git, hub, number, repo, token  # noqa: F401 - fixtures
 from tests.index.test_change import WHEEL, A, B, add, new
 from tests.matrix import first
-from wharf.errors import NotAllowedError, RecordError, StorageError
+from wharf.errors import LockedError, NotAllowedError, RecordError, StorageError
 from wharf.github import clone as clones
 from wharf.index.branch import Branch
 from wharf.index.git import Git
@@ -367,7 +367,7 @@ def test_a_clone_that_others_do_not_let_go_of_is_told(
         clone(hub, tmp_path / "a", token) as branch,
         clone(hub, tmp_path / "a", token) as other,
         branch._clone.locked(),
-        pytest.raises(StorageError, match="Others keep using"),
+        pytest.raises(LockedError, match=r"trees\.lock did not become free"),
     ):
         other.fetch()
 

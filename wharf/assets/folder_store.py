@@ -13,7 +13,6 @@ import os
 import secrets
 import shutil
 import stat
-import time
 from concurrent import futures
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,10 +22,10 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from wharf.assets.shared_files import SharedFiles
 from wharf.assets.staged_publish import StagedPublish
 from wharf.assets.store_folders import inside, is_folder, told
-from wharf.errors import OddFileError, StorageError
+from wharf.errors import LockedError, OddFileError, StorageError
 from wharf.index.change import Named
 from wharf.model import File, is_filename, is_sha256
-from wharf.system import disk_sync, regular_file
+from wharf.system import disk_sync, file_lock, regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -133,17 +132,13 @@ class FolderStore:
     @contextlib.contextmanager
     def alone(self, patience: float) -> Iterator[bool]:
         """Hold the lock without any publisher; False if one is still at work after `patience` seconds."""
-        end = time.monotonic() + patience
-        while True:
+        with ExitStack() as stack:
             try:
-                with self._flock(fcntl.LOCK_EX | fcntl.LOCK_NB):
-                    yield True
-                    return
-            except BlockingIOError:
-                if time.monotonic() >= end:
-                    break
-                time.sleep(0.02)
-        yield False
+                stack.enter_context(self._flock(fcntl.LOCK_EX, patience))
+                alone = True
+            except LockedError:
+                alone = False
+            yield alone
 
     def put(self, staged: Sequence[tuple[Path, File, bool]]) -> Callable[[], object]:
         """Begin to keep staged files, each with whether its bytes are on the disk; what waits for it, as often as it is called.
@@ -306,12 +301,13 @@ class FolderStore:
         return found
 
     @contextlib.contextmanager
-    def _flock(self, kind: int) -> Iterator[None]:
+    def _flock(self, kind: int, most: float | None = None) -> Iterator[None]:
+        """Hold the lock; `most` is as for `file_lock.take`. Raises LockedError."""
         with told(self._lock.parent):
             handle = regular_file.handle_of(self._lock, 1, os.O_RDWR | os.O_CREAT)
         try:
             with told(self._lock):
-                fcntl.flock(handle, kind)  # given back when the file is closed, also by the death of the process
+                file_lock.take(handle, kind, self._lock, most)  # closing gives it back, and so does the death of the process
             yield
         finally:
             os.close(handle)

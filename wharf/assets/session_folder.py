@@ -15,13 +15,14 @@ import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, BinaryIO
 
+from wharf.assets.session_lock import SessionLock
 from wharf.assets.session_record import DEPTH, FILE, SessionRecords
 from wharf.assets.session_store import LiveSessionError, ManySessionsError
 from wharf.assets.shared_update import AskedChange, answered
 from wharf.assets.store_folders import folders_in, inside, is_folder, told
 from wharf.assets.upload_session import MOST_ENDED, MOST_OF_ALL, MOST_SESSIONS, is_session_id, is_session_token
 from wharf.assets.upload_session_states import OPEN, PENDING, PROCESSING
-from wharf.errors import NotFoundError, StorageError
+from wharf.errors import NotFoundError, StorageError, WharfError
 from wharf.system import owner_only_folder, regular_file
 from wharf.system.disk_sync import sync_together
 
@@ -49,16 +50,17 @@ class FolderSessions:
 
     def __init__(self, root: Path) -> None:
         self._root = root / "sessions"
+        self._lock = SessionLock(self._root)
         self._digests: dict[str, str] = {}
         self._ended: dict[str, UploadSession] = {}
         self._look = threading.Lock()
         self._records = SessionRecords(self._root)
         self._asked: dict[str, list[AskedChange]] = {}
-        self._asking, self._turn = threading.Lock(), threading.Lock()
+        self._asking = threading.Lock()
 
     def create(self, session: UploadSession) -> UploadSession:
         """Keep a new session, as it is. Raises LiveSessionError and ManySessionsError."""
-        with told(self._root), self._alone():
+        with told(self._root), self._lock.turn(), self._lock.alone():
             there = self._known(self._delete_rests())
             live = [each for each in there if each.live and not each.is_over(session.created)]
             for each in live:
@@ -118,13 +120,34 @@ class FolderSessions:
         asked = AskedChange(change)
         with self._asking:
             self._asked.setdefault(session_id, []).append(asked)
-        with self._turn:
-            if asked.waits:
-                with self._asking:
-                    group = self._asked.pop(session_id)
-                with answered(group), told(self._root), self._alone():
-                    self._update(session_id, group)
+        try:
+            with self._lock.turn():
+                if asked.waits:
+                    self._write_asked(session_id)
+        except (WharfError, OSError):
+            if self._withdrew(session_id, asked):
+                raise
+            self._lock.wait_for_writer()
         return asked.result()
+
+    def _write_asked(self, session_id: str) -> None:
+        """Carry out what was asked of a session until the lock is there: who cannot wait so long takes it back before."""
+        with told(self._root), self._lock.alone():
+            with self._asking:
+                group = self._asked.pop(session_id)
+            with answered(group), told(self._root):
+                self._update(session_id, group)
+
+    def _withdrew(self, session_id: str, asked: AskedChange) -> bool:
+        """Take back a change that nobody has begun to write. False: somebody has."""
+        with self._asking:
+            waiting = self._asked.get(session_id, [])
+            if asked not in waiting:
+                return False
+            waiting.remove(asked)
+            if not waiting:
+                del self._asked[session_id]
+            return True
 
     def _update(self, session_id: str, group: Sequence[AskedChange]) -> None:
         """Carry out changes that came together: they are written once."""
@@ -216,7 +239,13 @@ class FolderSessions:
         """Delete a session, unless it is being published."""
         if not is_session_id(session_id):
             return
-        with told(self._root), self._alone(), contextlib.suppress(NotFoundError), self.publishing(session_id) as mine:
+        with (
+            told(self._root),
+            self._lock.turn(),
+            self._lock.alone(),
+            contextlib.suppress(NotFoundError),
+            self.publishing(session_id) as mine,
+        ):
             if mine:
                 self._delete(session_id)
 
@@ -282,23 +311,6 @@ class FolderSessions:
     ) -> None:
         """Replace the record of a session, as `SessionRecords.write`. Needs the lock."""
         self._records.write(session, base, first=first, then=then)
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the lock of the folder, which is made where it is missing."""
-        try:
-            handle = self._lock()
-        except FileNotFoundError:
-            owner_only_folder.make(self._root)
-            handle = self._lock()
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
-
-    def _lock(self) -> int:
-        return regular_file.handle_of(self._root / "lock", 2, os.O_RDWR | os.O_CREAT)
 
 
 def _settled(session: UploadSession) -> UploadSession:

@@ -44,11 +44,11 @@ def folders_in(folder: Path, named: Callable[[str], bool]) -> list[str]:
 def told(place: Path) -> Iterator[None]:
     """Turn a full disk and its like into a StorageError that names the place.
 
-    A file that is not there stays that, and a lock that somebody holds.
+    A file that is not there stays that.
     """
     try:
         yield
-    except (FileNotFoundError, BlockingIOError):
+    except FileNotFoundError:
         raise
     except OSError as error:
         hint = disk_remedies.hint(error, "run it as the store's owner" if error.errno in {errno.EACCES, errno.EPERM} else "")

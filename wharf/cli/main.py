@@ -18,7 +18,7 @@ from wharf import __version__
 from wharf.cli.common_options import common_options
 from wharf.cli.state import State
 from wharf.errors import StorageError, WharfError, did_you_mean
-from wharf.system import disk_remedies
+from wharf.system import disk_remedies, file_lock
 from wharf.system.inherited_signals import heed_children
 from wharf.system.standard_streams import fill_closed_streams
 
@@ -124,7 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     of_threads = threading.excepthook
     threading.excepthook = lambda died: _fault_of_thread(state, died.exc_value)
     try:
-        code = _outcome(words, state)
+        with file_lock.patience(file_lock.Patience(file_lock.IN_COMMAND, tell=state.say)):
+            code = _outcome(words, state)
     except OSError:
         sys.stdout = None  # the output itself fails: only the exit code is left
         code = StorageError.exit_code

@@ -22,7 +22,7 @@ from wharf.index import merged_pack
 from wharf.index.git import Git, check_disk
 from wharf.index.git_objects import GitObjects
 from wharf.index.index_name import BRANCHES, REMOVED
-from wharf.system import disk_remedies, owner_only_folder
+from wharf.system import disk_remedies, file_lock, owner_only_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -216,11 +216,12 @@ class Clone:
                 return
             try:
                 owner_only_folder.make(self.folder)  # a private index is nobody else's to read
-                file = (self.folder / f"{self.depth}.lock").open("ab")
+                path = self.folder / f"{self.depth}.lock"
+                file = path.open("ab")
             except OSError as error:
                 raise self._unusable(error) from error
             with file:
-                _acquire(file.fileno(), self.folder)
+                file_lock.take(file.fileno(), fcntl.LOCK_EX, path, LOCK_PATIENCE)
                 self._turn.held += 1
                 try:
                     yield
@@ -332,16 +333,3 @@ def said(err: str) -> str:
 def _is_absent(refspec: str, err: str) -> bool:
     """Whether git says that there is no such ref or commit. Of a ref, "not our ref" says that it moved during the fetch."""
     return "couldn't find remote ref" in err or ("not our ref" in err and bool(_OF_COMMIT.match(refspec)))
-
-
-def _acquire(handle: int, folder: Path) -> None:
-    end = time.monotonic() + LOCK_PATIENCE
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > end:
-                raise StorageError(f"Others keep using {folder}.", "Run the same command again.") from None
-            time.sleep(0.01)
-        else:
-            return

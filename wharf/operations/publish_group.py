@@ -12,6 +12,7 @@ import hashlib
 import io
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -144,7 +145,7 @@ def _fetching(repository: Repository, stack: ExitStack) -> Callable[[], None]:
     """Bring the tip while the files are read; what waits for it. In a folder it is there."""
     if repository.github is None:
         return repository.branch.fetch
-    return stack.enter_context(ThreadPoolExecutor(1)).submit(repository.branch.fetch).result
+    return stack.enter_context(ThreadPoolExecutor(1)).submit(copy_context().run, repository.branch.fetch).result
 
 
 def _read(

@@ -6,7 +6,7 @@ import fcntl
 import os
 from typing import TYPE_CHECKING
 
-from wharf.system import disk_sync, owner_only_folder, regular_file
+from wharf.system import disk_sync, file_lock, owner_only_folder, regular_file
 from wharf.system.file_time import date_after
 
 if TYPE_CHECKING:
@@ -16,19 +16,23 @@ if TYPE_CHECKING:
 class LockedFile:
     """The right to write one file, while it is entered. Readers see the file before or after, and never a part of it.
 
-    Not `patient`: entering raises BlockingIOError if another writer is at it.
+    Entering raises LockedError if another writer does not end; not `patient`, it raises BlockingIOError at once.
     """
 
     def __init__(self, path: Path, *, patient: bool = True) -> None:
         self._path = path
-        self._how = fcntl.LOCK_EX if patient else fcntl.LOCK_EX | fcntl.LOCK_NB
+        self._patient = patient
 
     def __enter__(self) -> LockedFile:
         owner_only_folder.make(self._path.parent)
-        self._lock = regular_file.handle_of(self._path.with_name(f"{self._path.name}.lock"), 1, os.O_RDWR | os.O_CREAT)
+        place = self._path.with_name(f"{self._path.name}.lock")
+        self._lock = regular_file.handle_of(place, 1, os.O_RDWR | os.O_CREAT)
         try:
-            fcntl.flock(self._lock, self._how)
-        except OSError:
+            if self._patient:
+                file_lock.take(self._lock, fcntl.LOCK_EX, place)
+            else:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BaseException:
             os.close(self._lock)
             raise
         return self

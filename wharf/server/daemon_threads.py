@@ -10,6 +10,9 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from wharf.system import file_lock
+from wharf.system.clock import elapsed
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
@@ -25,7 +28,8 @@ class DaemonThreads:
 
     A thread pool would be joined at the end of the process, however long GitHub takes; these threads end with it. With
     `last`, everything else that the machine has to do goes before them, and before the processes that they start (on Linux).
-    A thread whose question nobody waits for any more is not waited for, either.
+    A thread whose question nobody waits for any more is not waited for, either. For locks of files each question waits until
+    `file_lock.IN_REQUEST` seconds after it was asked, its wait for a thread included.
     """
 
     def __init__(self, name: str, at_once: int, *, last: bool = False) -> None:
@@ -38,8 +42,9 @@ class DaemonThreads:
 
     async def run(self, question: Callable[[], T]) -> T:
         """What the question gives, or raises."""
+        end = elapsed() + file_lock.IN_REQUEST
         async with self._turns:
-            carried: _Question[T] = _Question(question, self._is_free)
+            carried: _Question[T] = _Question(question, self._is_free, end)
             with self._lock:
                 starts = self._free == 0
                 if not starts:
@@ -74,14 +79,15 @@ class DaemonThreads:
 class _Question(Generic[T]):
     """One question, and the future of its answer. A context manager: what is raised in it is the answer."""
 
-    def __init__(self, question: Callable[[], T], done: Callable[[], None]) -> None:
+    def __init__(self, question: Callable[[], T], done: Callable[[], None], end: float) -> None:
         self._question = question
         self._done = done
+        self._end = end
         self._loop = asyncio.get_running_loop()
         self.result: asyncio.Future[T] = self._loop.create_future()
 
     def run(self) -> None:
-        with self:
+        with self, file_lock.patience(file_lock.Patience(end=self._end)):
             answer = self._question()
             self._tell(lambda: self.result.set_result(answer))
 

@@ -5,6 +5,7 @@ an error of a file comes with its remedy. It never knows what the files are for.
 
 - `regular_file`: files in folders that others may have filled.
 - `unnamed_file`: files that no folder names yet.
+- `file_lock`: locks on files, and waits for them that have an end.
 - `owner_only_folder`: folders that only their owner can enter.
 - `clock`: the time that has passed, sleep of the machine included.
 - `file_time`: the time of a file that replaces another one.

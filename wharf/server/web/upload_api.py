@@ -32,7 +32,7 @@ from wharf.server.web.upload_form import UploadLimits
 from wharf.server.web.upload_groups import UploadGroups
 from wharf.server.web.upload_slots import UploadSlots
 from wharf.server.web.uploader_rights import UploaderRights
-from wharf.system import disk_remedies
+from wharf.system import disk_remedies, file_lock
 from wharf.system.clock import elapsed
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class _Upload:
         self.given = given
         self.notes = notes
         self.begin: Callable[[], None] = lambda: None
-        self.began = elapsed()
+        self.came = self.began = elapsed()
         self._form = form
         self._uses = 1  # that of its request
 
@@ -240,6 +240,9 @@ class UploadApi:
     def _carry_out(self, key: _Group, uploads: Sequence[_Upload]) -> Sequence[Published | WharfError]:
         repository, uploader = self._of(key.index), key.uploader
         with ExitStack() as stack:
+            # The one who came first waits for no lock longer than alone, although others waited for it before.
+            end = min(each.came for each in uploads) + file_lock.IN_REQUEST
+            stack.enter_context(file_lock.patience(file_lock.Patience(end=end)))
             if uploader.token is not None:
                 repository = stack.enter_context(repository.acting_as(uploader.token))
             check = self._rights.of(repository, uploader)
