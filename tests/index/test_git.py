@@ -58,8 +58,15 @@ def test_a_person_who_prefers_other_hashes_gets_the_same_store(tmp_path: Path, m
         assert len(branch.commit(add(new()), WHY).commit or "") == 40
 
 
-def test_a_missing_git_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
+@pytest.mark.parametrize("environ", [{}, {"GIT_WORK_TREE": ""}])
+def test_a_missing_git_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]) -> None:
+    """Also where another program takes a variable away before git begins."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "env").symlink_to(shutil.which("env") or "")
+    monkeypatch.setenv("PATH", str(programs))
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
     with Branch(tmp_path / "index.git", "main") as branch, pytest.raises(StorageError, match="not installed"):
         branch.create(tmp_path / "scratch")
 

@@ -7,6 +7,7 @@ import errno
 import getpass
 import os
 import re
+import shutil
 import subprocess
 import threading
 from pathlib import Path
@@ -109,6 +110,8 @@ class Git:
         unset = [word for name in _LOOKED_FOR if name in os.environ for word in ("-u", name)]
         command = [*(["env", *unset] if unset else ()), "git", f"--git-dir={self.git_dir}", *words]
         try:
+            if unset and shutil.which("git") is None:  # `env` would be found, and git would only seem to have died
+                raise git.GitCommandNotFound(command, "")
             # Its own session: an interrupt from the terminal is wharf's to handle, also in the middle of a commit.
             process = self._git.execute(
                 command, as_process=True, istream=subprocess.PIPE, env=self._environment(), start_new_session=True
