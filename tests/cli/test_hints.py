@@ -186,12 +186,18 @@ def test_what_is_misspelt_is_met_with_what_may_be_meant(at_store: AtStore, tmp_p
         ("fatal: unable to access 'x': Could not resolve host: githib.example.com", "spelling", "address right"),
         ("[Errno -3] Temporary failure in name resolution", "spelling", "address right"),
         ("fatal: unable to access 'x': Could not resolve proxy: proxy.example.com", "git's http.proxy", "NO_PROXY"),
-        ("fatal: unable to access 'x': CONNECT tunnel failed, response 407 from proxy", "git's http.proxy", "NO_PROXY"),
+        ("fatal: unable to access 'x': CONNECT tunnel failed, response 407", "git's http.proxy", "NO_PROXY"),
+        ("fatal: unable to access 'x': Received HTTP code 407 from proxy after CONNECT", "git's http.proxy", "NO_PROXY"),
         ("the proxy lets nothing through ([Errno -2] Name or service not known)", "git's http.proxy", "NO_PROXY"),
         ("server certificate verification failed. CAfile: none", "http.sslCAInfo", "SSL_CERT_FILE"),
         ("certificate verify failed: certificate is not yet valid", "clock", "clock"),
         ("certificate verify failed: certificate has expired", "clock", "clock"),
         ("Connection refused", "whether GitHub is up", "does the server run"),
+        ("fatal: unable to access 'https://g/a/proxy.git/': Could not resolve host: g.example", "spelling", "address right"),
+        ("Could not resolve host: proxy.example.com", "spelling", "address right"),
+        ("Failed to connect to proxy.example port 443", "whether GitHub is up", "does the server run"),
+        ("certificate verify failed: certificate is not valid for 'a-proxy.example'", "http.sslCAInfo", "SSL_CERT_FILE"),
+        ("certificate-proxy.example:443 does not answer", "whether GitHub is up", "does the server run"),
     ],
 )
 def test_a_net_that_fails_has_its_own_remedy(said: str, at_github: str, at_server: str) -> None:
@@ -214,6 +220,7 @@ def test_each_cause_has_a_remedy(cause: lost_connection.Cause, monkeypatch: pyte
         ("the proxy lets nothing through (Tunnel connection failed: 407 Proxy Authentication Required)", True),
         ("the proxy lets nothing through (Tunnel connection failed: 503 Busy)", False),
         ("Connection refused", False),
+        ("certificates.example does not answer", False),
     ],
 )
 def test_what_is_the_same_at_the_next_try_is_known(said: str, lasting: bool) -> None:

@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 from enum import Enum, auto
 
+_NAMES = re.compile(r"'[^'\s]*'|(?<![a-z])[a-z]+://\S+|(?<![\w-])[\w-]+(?:\.[\w-]+)+")
+"""Addresses and names of hosts, which may have any word in them."""
+_PROXY = re.compile("proxy|connect tunnel")
 _NAME = re.compile("resolve host|name or service not known|nodename nor servname|name resolution")
 
 
@@ -26,10 +29,10 @@ class Cause(Enum):
 
 def cause_of(said: str) -> Cause:
     """What the words tell. A proxy comes first: then it is its name or its certificate that they speak of."""
-    said = said.lower()
-    if "not yet valid" in said or "has expired" in said:
+    said = _without_names(said)
+    if "certificate" in said and ("not yet valid" in said or "has expired" in said):
         return Cause.CLOCK
-    if "proxy" in said:
+    if _PROXY.search(said):
         return Cause.PROXY
     if _NAME.search(said):
         return Cause.NAME
@@ -38,5 +41,9 @@ def cause_of(said: str) -> Cause:
 
 def is_lasting(said: str) -> bool:
     """Whether it is the same at the next try: a certificate, or a proxy that wants a password."""
-    said = said.lower()
+    said = _without_names(said)
     return "certificate" in said or ("proxy" in said and " 407 " in said)
+
+
+def _without_names(said: str) -> str:
+    return _NAMES.sub("", said.lower())
