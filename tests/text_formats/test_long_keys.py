@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
 import tomllib
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.growth import is_linear
 from wharf.errors import StorageError
 from wharf.index import wharf_toml
 from wharf.text_formats import toml_and_json
@@ -32,11 +33,10 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_a_key_of_very_many_parts_is_refused_at_once(text: str) -> None:
-    began = time.process_time()
+def test_a_key_of_very_many_parts_is_refused_before_the_parser_sees_it(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tomllib, "loads", _parses)
     with pytest.raises(ValueError, match="a key of more than 16 parts"):
         toml_and_json.toml(text)
-    assert time.process_time() - began < 0.2
     with pytest.raises(StorageError, match="a key of more than 16 parts"):
         wharf_toml.parse(wharf_toml.NEW + text.encode())
 
@@ -44,6 +44,7 @@ def test_a_key_of_very_many_parts_is_refused_at_once(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        *HOSTILE.values(),
         '"' * 60_000,
         "'" * 60_000,
         '"\n' * 30_000,
@@ -54,10 +55,18 @@ def test_a_key_of_very_many_parts_is_refused_at_once(text: str) -> None:
     ],
 )
 def test_no_text_takes_long_to_be_looked_at(text: str) -> None:
-    began = time.process_time()
     with pytest.raises(ValueError, match=r".+"):
         toml_and_json.toml(text)
-    assert time.process_time() - began < 0.5
+
+    def look(size: int) -> None:
+        with suppress(ValueError):
+            toml_and_json.toml(text[:size])
+
+    assert is_linear(len(text), look)
+
+
+def _parses(_: str) -> None:
+    pytest.fail("the parser has it")
 
 
 def _many(form: str) -> str:
@@ -66,11 +75,12 @@ def _many(form: str) -> str:
 
 
 @pytest.mark.parametrize("form", ["k{}" + ".a" * 15 + " = 1", "[k{}" + ".a" * 15 + "]", "a." * 15 + "k{} = 1", "a.a.a.k{} = 1"])
-def test_very_many_keys_of_several_parts_are_refused_at_once(form: str) -> None:
-    began = time.process_time()
+def test_very_many_keys_of_several_parts_are_refused_before_the_parser_sees_them(
+    form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tomllib, "loads", _parses)
     with pytest.raises(ValueError, match="too many keys of several parts"):
         toml_and_json.toml(_many(form))
-    assert time.process_time() - began < 0.1
 
 
 @pytest.mark.slow
