@@ -91,5 +91,5 @@ def test_what_hangs_ends_with_the_upstream() -> None:
     with Upstream() as upstream:
         upstream.faults["*"] = Fault(hang=True)
         with pytest.raises(httpx.ReadTimeout):
-            httpx.get(upstream.simple, timeout=0.1)
+            httpx.get(upstream.simple, timeout=httpx.Timeout(60, read=0.1))
     assert not [each for each in threading.enumerate() if each in upstream._threads]

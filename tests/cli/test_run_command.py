@@ -63,6 +63,13 @@ def ask(path, password=os.environ["UV_INDEX_WHARF_PASSWORD"], **more):
 """
 VERSIONS = ASK + "print(json.loads(ask('demo/')[1])['versions'])"
 OLD = "This is the index as it was fetched last."
+PATIENT = """
+from wharf.server.access import run_password_access
+run_password_access.PATIENCE = 60.0
+from wharf.cli.main import main
+main()
+"""
+"""wharf, whose first answer waits for GitHub for as long as a busy machine may need."""
 
 
 def heed_signals() -> None:
@@ -78,6 +85,7 @@ class Desk:
     home: Path
     settings: Settings
     environ: dict[str, str] = field(default_factory=dict)
+    program: tuple[str, ...] = ("-m", "wharf")
 
     def __post_init__(self) -> None:
         self.home.mkdir(exist_ok=True)
@@ -87,7 +95,7 @@ class Desk:
         self.environ = {**own, "WHARF_REPO": where, **self.environ}
 
     def words(self, *words: object) -> list[str]:
-        return [sys.executable, "-m", "wharf", *map(str, words)]
+        return [sys.executable, *self.program, *map(str, words)]
 
     def run(self, *words: object, code: int = 0, **environ: str) -> tuple[str, str]:
         """`wharf run …` to its end: what was written on stdout and stderr."""
@@ -125,7 +133,7 @@ class Desk:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
 
-            late = threading.Timer(30, kill)  # or who waits for a line that does not come would wait on
+            late = threading.Timer(300, kill)  # or who waits for a line that does not come would wait on
             late.start()
             try:
                 yield process
@@ -147,7 +155,7 @@ def far(world: World) -> Desk:
     """With a private repository on GitHub."""
     place = parse(f"{world.hub.url}/acme/pkgs")
     assert place is not None
-    return Desk(world.root / "home", Settings(place=place), {"WHARF_TOKEN": world.bob})
+    return Desk(world.root / "home", Settings(place=place), {"WHARF_TOKEN": world.bob}, ("-c", PATIENT))
 
 
 # The command

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tests.server.over_github import _quick, world
-from wharf.index import branch_tip
 from wharf.server.refresh import refresher
 
 __all__ = ["_quick", "world"]
@@ -14,4 +13,3 @@ __all__ = ["_quick", "world"]
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresher, "EVERY", 0.02)
-    monkeypatch.setattr(branch_tip, "_SETTLE", 0.1)

@@ -26,7 +26,11 @@ from wharf.operations.publish_inputs import Input
 from wharf.repository.opening import Repository, open_repository
 from wharf.repository.settings import Settings
 from wharf.repository_address import parse
+from wharf.server import startup_check
+from wharf.server.access import github_access
 from wharf.server.app import make_app
+from wharf.server.files import signed_links
+from wharf.server.management import index_reading
 from wharf.server.refresh import refresher
 from wharf.server.rules import Rules
 
@@ -144,6 +148,8 @@ def at_once(count: int, ask: Callable[[], httpx.Response]) -> list[httpx.Respons
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clone, "PAUSE", 0.0)
     monkeypatch.setattr(refresher, "ASK_EVERY", 3000.0)  # a test that is about it says when
+    for each in (github_access, signed_links, index_reading, startup_check):
+        monkeypatch.setattr(each, "PATIENCE", 60.0)  # the same: a busy machine may answer late
 
 
 @cache

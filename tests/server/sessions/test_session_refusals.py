@@ -17,6 +17,7 @@ from starlette.requests import Request
 
 from tests.makers import make_sdist, make_wheel
 from tests.matrix import first
+from tests.server.running import soon
 from tests.server.session_client import BATCH_TYPE, LIMIT, MEDIA_TYPE, META, SessionClient, batch_of, sessions
 from wharf.assets import session_folder
 from wharf.errors import StorageError
@@ -209,7 +210,7 @@ def test_nothing_of_a_refused_request_stays_in_memory(client: SessionClient, tmp
         else:
             answer = client.http.request("GET", "/-/api/v1/indexes", content=b" " * (257 << 10))
         assert answer.status_code == (400 if what == "batch that breaks off" else 413)
-    assert _requests() - before < 3, "that of the last one may be there"
+    soon(lambda: _requests() - before < 3)  # that of the last one may be there, and the server may still end the one before
 
 
 def _requests() -> int:
@@ -418,9 +419,9 @@ def test_a_store_that_cannot_be_written_is_told_without_its_paths(
 def test_a_body_that_does_not_come_is_not_waited_for(
     client: SessionClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: Path
 ) -> None:
-    monkeypatch.setattr(request_body, "PATIENCE", 0.05)
     session, wheel = client.begin().json(), make_wheel(tmp_path)
     file = client.announce(session, wheel).json()
+    monkeypatch.setattr(request_body, "PATIENCE", 0.05)  # only now: the bodies before have to arrive
     ended = threading.Event()
 
     def slowly() -> Iterator[bytes]:
