@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-_PATIENCE = 20  # seconds without a byte after which a test has failed
+_PATIENCE = 60  # seconds without a byte after which a test has failed
 JSON = "content-type: application/json"
 
 

@@ -303,8 +303,8 @@ def test_of_those_that_wait_in_a_group_the_newest_stays() -> None:
         while not groups.waiting("acme/demo", "g"):
             pass
         third = pool.submit(job, "third")
-        assert second.result(30) is False
+        assert second.result(60) is False
         go.set()
-        assert first.result(30)
-        assert third.result(30)
+        assert first.result(60)
+        assert third.result(60)
     assert order == ["first", "third"]

@@ -69,7 +69,7 @@ def test_many_objects_are_read_through_the_smallest_pipes(branch: Branch, monkey
     with ThreadPoolExecutor(1) as pool:
         reading = pool.submit(branch.objects.read, [name.format(each.id) for each in blobs])
         try:
-            found = reading.result(20)
+            found = reading.result(60)
         finally:
             if not reading.done() and (process := branch.objects._process) is not None:
                 process.proc.kill()  # type: ignore[union-attr]

@@ -202,7 +202,7 @@ def test_a_run_of_another_version_is_told_of_and_left_alone(folder: Path, said: 
         assert "of another version" in refused(SharedPort(number, Secret("me"), RUN, [folder]))
         assert find(number, PASSWORD, [folder]) is None
     with watched:
-        watched.settimeout(10)
+        watched.settimeout(60)
         assert watched.recv(1) == b"", "what came along is closed"
 
 

@@ -162,7 +162,7 @@ def test_a_name_becomes_ours_while_the_upstream_is_asked_for_the_past(past: Past
         put(past.repository, "main", make_wheel(past.folder, "lib", "0.1"))
         soon(lambda: {"name": "lib"} in client.get("/simple/", headers=JSON).json()["projects"])
         past.upstream.release()
-        assert asked.result(20).json()["files"] == []
+        assert asked.result(60).json()["files"] == []
 
 
 @pytest.mark.slow
