@@ -12,6 +12,7 @@ import pytest
 
 from tests.index.test_branch import WHY, git
 from tests.index.test_ref_transaction import branch, of, release
+from wharf.errors import StorageError
 from wharf.index import lone_ref
 from wharf.index.branch import Branch
 
@@ -125,6 +126,39 @@ def test_the_bytes_are_on_the_disk_before_the_name_and_the_name_before_it_is_don
     branch.commit(release(1), WHY)
     if os.path.exists("/proc/self/fd"):
         assert done[-3:] == ["sync main.lock", "rename", "sync wharf"]
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_an_answer_that_nothing_is_new_comes_when_the_ref_that_it_goes_by_is_on_the_disk(
+    branch: Branch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_packed: bool
+) -> None:
+    """Another writer may have died before it synced the name. Readers sync nothing."""
+    synced: set[int] = set()
+    fsync = os.fsync
+
+    def noted(handle: int) -> None:
+        fsync(handle)
+        synced.add(os.fstat(handle).st_ino)
+
+    if is_packed:
+        packed(tmp_path)
+    monkeypatch.setattr(os, "fsync", noted)
+    assert branch.snapshot().versions("p-0") == ["1.0"]
+    assert not synced
+    assert branch.commit(release(0), WHY).commit is None
+    of_ref = ["packed-refs"] if is_packed else [REF, "refs/heads/wharf", "refs/heads", "refs"]
+    assert {place(tmp_path, name).stat().st_ino for name in (*of_ref, ".", "..")} <= synced
+
+
+def test_a_disk_that_does_not_sync_what_an_answer_goes_by_gets_no_such_answer(
+    branch: Branch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_handle: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(StorageError, match="Input/output error"):
+        branch.commit(release(0), WHY)
 
 
 def test_git_and_this_process_take_turns_at_one_ref(branch: Branch, tmp_path: Path) -> None:

@@ -124,6 +124,9 @@ class RemoteBranch(Branch):
         """The commit that the branch was at when it was fetched last, or None."""
         return self._clone.tip()
 
+    def sync_tip(self) -> None:
+        """Nothing: what GitHub showed does not depend on the disk of this machine."""
+
     def history(self, asked: Asked = ALL) -> Iterator[HistoryEntry]:
         """The audit log, newest first, from a clone that has all commits."""
         if self._clone.depth == "history":
@@ -184,8 +187,7 @@ class RemoteBranch(Branch):
                 done = push(self._clone, {f"refs/heads/{name}": (None, commit)}, {})
             if done.done:
                 return True
-            there = self.github.rest.ref(f"heads/{name}")
-            if there is not None:
+            if (there := self.github.rest.ref(f"heads/{name}")) is not None:
                 return there == commit
             if time.monotonic() - began > TRYING:
                 break
@@ -269,8 +271,7 @@ class RemoteBranch(Branch):
         raise self._failed(done.err)
 
     def _failed(self, err: str) -> StorageError:
-        message = f"git push to {self.github.address} failed: {said(err)}"
-        return StorageError(message, "Run the same command again.", told=AWAY)
+        return StorageError(f"git push to {self.github.address} failed: {said(err)}", "Run the same command again.", told=AWAY)
 
     def _is_at(self, ref: str, commit: str) -> bool:
         found = self._objects.one(ref)
@@ -295,8 +296,7 @@ class RemoteBranch(Branch):
         return first[0] if first and len(same) == 1 else None
 
     def _land_by_api(self, tip: str | None, outcome: Outcome, message: CommitMessage) -> str | None:
-        edits = edits_of(tip, outcome)
-        text = message.text(outcome.changed).strip()
+        edits, text = edits_of(tip, outcome), message.text(outcome.changed).strip()
         for _ in range(TRIES):
             if not self._still(outcome.beside):
                 return None

@@ -14,16 +14,7 @@ from itertools import compress
 from typing import TYPE_CHECKING, Final
 
 from wharf.errors import NoIndexError, StorageError
-from wharf.index import (
-    branch_tip,
-    commit_line,
-    commit_objects,
-    history,
-    index_states,
-    ref_names,
-    ref_stamps,
-    store_clock,
-)
+from wharf.index import branch_tip, commit_line, commit_objects, history, index_states, ref_names, ref_stamps, store_clock
 from wharf.index.bare_repository import make_repository
 from wharf.index.branch_contents import BranchContents
 from wharf.index.change import Outcome, at_once
@@ -183,6 +174,13 @@ class Branch:
         """The commit that the branch is at, or None. Raises StorageError if it had one that is lost or damaged."""
         return branch_tip.read(self._objects, self._git.git_dir, self.ref)
 
+    def sync_tip(self) -> None:
+        """Have the tip survive a power cut, before an answer that goes by it: who wrote it may not have synced it.
+
+        Raises StorageError.
+        """
+        self._refs.sync(self.ref)
+
     def snapshot(self, previous: Snapshot | None = None) -> Snapshot:
         """The index as it is now. Given a snapshot from before, only what changed since is read; that one, if nothing did."""
         tip = self.tip()
@@ -232,7 +230,8 @@ class Branch:
     def commit(self, change: Change, message: CommitMessage, stored: Stored = at_once) -> Committed:
         """Carry out a change as one commit on whatever the tip is by then, when what it names is `stored`.
 
-        An outcome without edits makes none. Raises what `change.apply` raises, and StorageError where others kept writing.
+        An outcome without edits makes none, and is good after a power cut, too. Raises what `change.apply` raises, and
+        StorageError where others kept writing.
         """
         started = time.monotonic()
         before: str | None = None
@@ -248,6 +247,7 @@ class Branch:
             before = snapshot.commit
             outcome = change.apply(snapshot)
             if not outcome.edits:
+                self.sync_tip()
                 return Committed(commit=None, outcome=outcome)
             message = self._signed(message)
             commit = self._land(snapshot.commit, outcome, message, stored)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from wharf.errors import StorageError
 from wharf.index import lone_ref, ref_log, store_clock
-from wharf.index.git import check_disk, watch_stderr
+from wharf.index.git import check_disk, unwritable, watch_stderr
 from wharf.index.index_name import BRANCHES
 from wharf.system.disk_sync import sync
 
@@ -63,6 +63,17 @@ class RefWriter:
                     for ref in steps:
                         ref_log.shorten(self._program.git_dir, ref)
             return done
+
+    def sync(self, ref: str) -> None:
+        """Have a ref that was read survive a power cut: who moved it may have died before its name was synced, or be about to.
+
+        A ref that is not there by now is no error. Raises StorageError if the disk does not take it.
+        """
+        git_dir = self._program.git_dir
+        try:
+            _sync_paths(git_dir, (ref, "packed-refs", *_folders_above(ref)))
+        except OSError as error:
+            raise unwritable(error, git_dir) from error
 
     def _by_git(self, steps: Mapping[str, str]) -> bool:
         if self._quiet is None:
@@ -140,12 +151,20 @@ def _sync(git_dir: Path, steps: Mapping[str, str]) -> None:
     new = any(line.startswith("create ") or line.endswith(f" {_ZERO}") for line in steps.values())
     folders = {ref.rpartition("/")[0] for ref, line in steps.items() if not line.startswith("verify ")}
     if new:
-        folders |= {
-            "/".join(parts[:count]) for folder in folders for parts in [folder.split("/")] for count in range(len(parts))
-        }
-    for folder in sorted(folders, reverse=True):
+        folders |= {above for ref in steps for above in _folders_above(ref)}
+    _sync_paths(git_dir, sorted(folders, reverse=True))
+
+
+def _folders_above(ref: str) -> list[str]:
+    """The folders that have to be there for a ref, up to the one that the repository lies in, the deepest one first."""
+    parts = ref.split("/")
+    return ["/".join(parts[:count]) for count in range(len(parts) - 1, -1, -1)] + [".."]
+
+
+def _sync_paths(git_dir: Path, paths: Iterable[str]) -> None:
+    for path in paths:
         with contextlib.suppress(FileNotFoundError):  # git deletes a folder that is empty by now
-            sync(f"{git_dir}/{folder}")
+            sync(f"{git_dir}/{path}")
 
 
 def unmoved(beside: Mapping[str, str]) -> dict[str, str]:

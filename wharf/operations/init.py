@@ -53,14 +53,14 @@ def initialise(
     else:
         done = _on_github(repository.github, repository.branch.index, private, sleep, site=site)
     repository.branch.fetch()
-    if repository.branch.tip() is not None:
-        return done
-    if repository.github is not None:
-        _need_token(repository.github)
-    if repository.branch.begin(actor) is not None:
-        return replace(done, made=(*done.made, "index"))
     if repository.branch.tip() is None:
-        raise StorageError(f"The index was not made in {repository.where}.", "Run the same command again.")
+        if repository.github is not None:
+            _need_token(repository.github)
+        if repository.branch.begin(actor) is not None:
+            return replace(done, made=(*done.made, "index"))
+        if repository.branch.tip() is None:
+            raise StorageError(f"The index was not made in {repository.where}.", "Run the same command again.")
+    repository.branch.sync_tip()
     return done
 
 

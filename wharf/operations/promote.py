@@ -111,6 +111,8 @@ def promote(
         if plan.outcome.edits:
             reuse.check(plan.files)
         if dry_run or not plan.outcome.edits:
+            if not dry_run:
+                repository.branch.sync_tip()
             return result(None, plan, plan.outcome, ())
         change = plan.change
         left_out: tuple[Named, ...] = ()
