@@ -18,6 +18,7 @@ from wharf.operations.verify import verify
 from wharf.operations.yank import set_yanked
 from wharf.repository.opening import Repository, open_repository
 from wharf.repository.settings import Settings
+from wharf.system import disk_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,3 +103,20 @@ def test_what_an_answer_says_to_be_there_outlives_a_power_cut(
     with open_repository(Settings(place=left, index=index)) as repository:
         assert repository.branch.tip() == tip
         assert {each.kind for each in verify(repository).problems} <= {"unnamed-bytes"}  # which a removal deletes later
+
+
+def test_bytes_go_when_the_removal_from_each_index_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with forgetful_disk.forgetful_disk(tmp_path, Names.BY_FOLDER) as disk:
+        store = disk.path / "store"
+        make(store, tmp_path)
+        disk.settle()
+        with monkeypatch.context() as patch:
+            patch.setattr("wharf.operations.remove.delete_bytes", lambda *_asked: ((), ""))  # it dies before that, too
+            dies_before_its_sync(store, tmp_path, removes, monkeypatch, "here")
+        with open_repository(Settings(place=store, index="staging")) as repository:
+            assert verify(repository, repair=True).ok
+        assert len([*(store / "assets").glob("*/*")]) == 1
+        disk_sync.sync(store / "assets")  # as a disk may do by itself: that the bytes are gone comes first
+        left = disk.cut(tmp_path / "left") / "store"
+    with open_repository(Settings(place=left)) as repository:
+        assert verify(repository).ok

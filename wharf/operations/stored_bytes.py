@@ -82,12 +82,25 @@ def _held(
 ) -> tuple[Named, ...]:
     """Those files that some index names, or that the past keeps. Indexes come first: what leaves one is in its past then."""
     named = still_named(repository, left, unnamed)
+    sync_indexes(repository)
     if past is None:
         return named
     after, known = past(), {_key(each) for each in named}
     if not after.certain:
         return tuple(left)
     return (*named, *(each for each in left if _key(each) not in known and after.until(each.file) is not None))
+
+
+def sync_indexes(repository: Repository) -> None:
+    """Have all indexes survive a power cut as they are, before bytes go that none of them names. Raises StorageError.
+
+    A commit that another writer made, but has not synced yet, may have taken the files out. On GitHub there is nothing to do.
+    """
+    if repository.github is not None:
+        return
+    with repository.every_index() as branches:
+        for branch in branches:
+            branch.sync_tip()
 
 
 def still_named(repository: Repository, files: Sequence[Named], unnamed: dict[str, str] | None = None) -> tuple[Named, ...]:

@@ -9,6 +9,7 @@ from wharf.assets.session_folder import FolderSessions
 from wharf.errors import OddFileError
 from wharf.operations.kept_by_past import KeptByPast, kept_by_past, kept_until, unread_of
 from wharf.operations.store_time import StoreTime
+from wharf.operations.stored_bytes import sync_indexes
 from wharf.operations.verify_findings import Finding, Findings, named_files, unnamed_detail
 from wharf.operations.verify_sessions import sessions_in_folder
 from wharf.system import regular_file
@@ -81,6 +82,8 @@ class FolderAudit:
             if repair:
                 deleted = {str(path.relative_to(self._folder)) for path in self._store.delete_temporary()}
                 leftovers = tuple(dataclasses.replace(each, repaired=each.path in deleted) for each in leftovers)
+                if unnamed and certain:
+                    sync_indexes(self._repository)
                 for each in unnamed if certain else ():
                     self._store.delete(*each)
         detail = unnamed_detail(certain=named.certain, past=past.certain)
