@@ -6,7 +6,7 @@ changes nothing. It never decides which bytes the index names, and deletes only 
 - `asset_store`: what the verbs need of a store, whichever it is.
 - `folder_store`: the store in a folder. The one in GitHub releases is in the wing `github`. `staged_publish`: files
   on their way into the folder; `shared_files`: those in it that an index takes up.
-  `store_folders`: what is in the folders of both.
+  `store_lock`: who publishes and who deletes there. `store_folders`: what is in the folders of both.
 - `session_folder`: upload sessions in a folder. `session_lock`: who writes there. `session_record`: the files that say
   what a session is.
   `shared_update`: changes of one session that are written together. `session_requests`: what a client asks of one.

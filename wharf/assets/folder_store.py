@@ -7,7 +7,6 @@ stored and has not yet named on the branch.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import secrets
@@ -22,13 +21,15 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from wharf.assets.shared_files import SharedFiles
 from wharf.assets.staged_publish import StagedPublish
 from wharf.assets.store_folders import inside, is_folder, told
-from wharf.errors import LockedError, OddFileError, StorageError
+from wharf.assets.store_lock import READ_ONLY, StoreLock
+from wharf.errors import OddFileError, StorageError
 from wharf.index.change import Named
 from wharf.model import File, is_filename, is_sha256
-from wharf.system import disk_sync, file_lock, regular_file
+from wharf.system import disk_sync, regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from wharf.assets.asset_store import Progress
@@ -68,21 +69,28 @@ class FolderStore:
     def __init__(self, root: Path) -> None:
         self._assets = root / "assets"
         self._staging = root / "staging"
-        self._lock = root / "lock"
+        self._lock = StoreLock(root / "lock")
         self._pool: futures.ThreadPoolExecutor | None = None
 
-    def create(self) -> None:
-        """Make the folders that are not there. Raises OddFileError for a link: what is deleted in them would lie elsewhere."""
+    def create(self, *, is_new: bool = True) -> None:
+        """Make the folders that are not there. Raises OddFileError for a link: what is deleted in them would lie elsewhere.
+
+        A store that is not new may lack one where it may only be read: whoever writes is refused when it takes the lock.
+        """
         for folder in (self._assets, self._staging):
             if folder.is_symlink():
                 raise OddFileError(folder, "a symbolic link", "folder")
-            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                if is_new or error.errno not in READ_ONLY:
+                    raise
 
     @contextlib.contextmanager
     def intake(self, progress: Progress) -> Iterator[StagedPublish]:
         """Begin a publish. Publishers share a lock from the first byte staged to the commit; what was not `put` is deleted."""
         scratch = self.scratch()
-        with self._flock(fcntl.LOCK_SH), ExitStack() as stack:
+        with self._lock.shared(), ExitStack() as stack:
             with told(self._staging):
                 folder = stack.enter_context(regular_file.folder_of(scratch, 1))
             publish = StagedPublish(self.put, scratch, folder, progress)
@@ -94,7 +102,7 @@ class FolderStore:
     @contextlib.contextmanager
     def reuse(self) -> Iterator[SharedFiles]:
         """Begin a promotion. It shares the lock of publishers: what an index names by now is not deleted before it ends."""
-        with self._flock(fcntl.LOCK_SH):
+        with self._lock.shared():
             yield SharedFiles(self.size)
 
     def erase(
@@ -129,16 +137,13 @@ class FolderStore:
                     found.append(Named(project=each.project, version=each.version, file=file))
         return found
 
-    @contextlib.contextmanager
-    def alone(self, patience: float) -> Iterator[bool]:
+    def alone(self, patience: float) -> AbstractContextManager[bool]:
         """Hold the lock without any publisher; False if one is still at work after `patience` seconds."""
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(self._flock(fcntl.LOCK_EX, patience))
-                alone = True
-            except LockedError:
-                alone = False
-            yield alone
+        return self._lock.alone(patience)
+
+    def alone_to_read(self, patience: float) -> AbstractContextManager[bool | None]:
+        """The same for whoever changes nothing. None: in a store that may only be read, it cannot be held."""
+        return self._lock.alone_to_read(patience)
 
     def put(self, staged: Sequence[tuple[Path, File, bool]]) -> Callable[[], object]:
         """Begin to keep staged files, each with whether its bytes are on the disk; what waits for it, as often as it is called.
@@ -299,18 +304,6 @@ class FolderStore:
             else:
                 path.unlink()
         return found
-
-    @contextlib.contextmanager
-    def _flock(self, kind: int, most: float | None = None) -> Iterator[None]:
-        """Hold the lock; `most` is as for `file_lock.take`. Raises LockedError."""
-        with told(self._lock.parent):
-            handle = regular_file.handle_of(self._lock, 1, os.O_RDWR | os.O_CREAT)
-        try:
-            with told(self._lock):
-                file_lock.take(handle, kind, self._lock, most)  # closing gives it back, and so does the death of the process
-            yield
-        finally:
-            os.close(handle)
 
 
 def _shares(each: Sequence[T]) -> list[Sequence[T]]:

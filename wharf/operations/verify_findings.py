@@ -27,6 +27,7 @@ Kind = Literal[
     "temporary",
     "kept-for-past",
     "upload-session",
+    "unlocked",
 ]
 
 

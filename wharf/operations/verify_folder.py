@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wharf.assets.session_folder import FolderSessions
-from wharf.errors import OddFileError
+from wharf.errors import OddFileError, StorageError
 from wharf.operations.kept_by_past import KeptByPast, kept_by_past, kept_until, unread_of
 from wharf.operations.store_time import StoreTime
 from wharf.operations.stored_bytes import sync_indexes
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 
 PATIENCE = 10.0
 """Seconds to wait for publishers at work."""
+
+
+_UNLOCKED: Final = Finding(
+    kind="unlocked",
+    path="lock",
+    detail="this account cannot lock the store: bytes that a publish stores at this moment may look as if no index names them",
+)
 
 
 class FolderAudit:
@@ -64,12 +71,12 @@ class FolderAudit:
     def delete_unnamed(self, *, repair: bool) -> Findings:
         """Bytes are deleted only if no index names them, before this takes the lock that publishers share and after it.
 
-        What the past keeps is a leftover.
+        What the past keeps is a leftover. A store that may only be read is looked at without the lock, if need be.
         """
         before, _ = self._unnamed()
         odd = [self._odd(path) for path in self._store.odd()]
-        with self._store.alone(PATIENCE) as alone:
-            if not alone:
+        with self._store.alone(PATIENCE) if repair else self._store.alone_to_read(PATIENCE) as alone:
+            if alone is False:
                 detail = "a publisher is at work and may be about to name it"
                 waiting = [Finding(kind="unnamed-bytes", path=_path(each), detail=detail) for each in sorted(before)]
                 return odd, (*waiting, *self._temporary(), *self._sessions(repair=repair))
@@ -95,7 +102,8 @@ class FolderAudit:
             for each in left
             if each in past.files
         ]
-        return [*odd, *problems], (*unread_of(named, past), *leftovers, *kept, *sessions)
+        unlocked = [] if alone else [_UNLOCKED]
+        return [*odd, *problems], (*unlocked, *unread_of(named, past), *leftovers, *kept, *sessions)
 
     def _unnamed(self) -> tuple[set[tuple[str, str]], NamedFiles]:
         stored = set(self._store.assets())  # before the indexes: what is stored later is not looked at
@@ -104,7 +112,13 @@ class FolderAudit:
 
     def _sessions(self, *, repair: bool) -> Iterator[Finding]:
         now = StoreTime(self._repository, utc_now)()
-        return sessions_in_folder(FolderSessions(self._folder), self._folder, now, repair=repair)
+        try:
+            yield from sessions_in_folder(FolderSessions(self._folder), self._folder, now, repair=repair)
+        except StorageError as error:
+            if repair or not isinstance(error.__cause__, PermissionError):
+                raise
+            detail = "the upload sessions are for the owner of the store alone, and were not looked at"
+            yield Finding(kind="upload-session", path="sessions", detail=detail)
 
     def _odd(self, path: Path) -> Finding:
         detail = f"it is {regular_file.kind_of(path)}, which wharf neither reads nor deletes: look at it, and take it away"

@@ -229,8 +229,8 @@ def _open_folder(folder: Path, settings: Settings) -> Iterator[Repository]:
             )
         if (folder / "index.git").is_symlink():
             raise OddFileError(folder / "index.git", "a symbolic link", "folder")
-        assets.create()
         fresh = not (folder / "index.git").exists()
+        assets.create(is_new=fresh)
         if fresh and next(assets.assets(), None) is not None:
             raise StorageError(
                 f"{folder} has files in assets/ and no index.git: the index is lost.",
