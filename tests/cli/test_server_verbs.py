@@ -203,6 +203,46 @@ def test_setup_tells_installers_of_the_server(
 
 
 @pytest.mark.parametrize(
+    ("words", "variables", "asked", "right"),
+    [
+        (("--server", "https://h.example/staging", "--index", "main"), {}, "main", "--url https://h.example/"),
+        (("--url", "https://h.example/site/staging/simple/", "--index", "main"), {}, "main", "--url https://h.example/site/"),
+        (("--index", "main"), {"WHARF_SERVER": "https://h.example/staging/"}, "main", "--url https://h.example/"),
+        (("--server", "https://h.example/staging", "--index", "dev"), {}, "dev", "--url https://h.example/staging/dev/"),
+        (("--server", "https://h.example/staging"), {"WHARF_INDEX": "dev"}, "dev", "--url https://h.example/staging/dev/"),
+    ],
+)
+def test_setup_refuses_the_address_of_one_index_with_the_name_of_another(
+    words: tuple[str, ...],
+    variables: dict[str, str],
+    asked: str,
+    right: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Both lines that the hint names are taken."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    error = run_wharf(capsys, "setup", "pip", *words, "--json", code=2).document["error"]
+    assert f"'{asked}', but with 'staging'" in error["message"]
+    assert f"`{right}`" in error["hint"]
+    run_wharf(capsys, "setup", "pip", *words, "--index", "staging", "--json")
+    without = () if asked == "main" else ("--index", asked)
+    run_wharf(capsys, "setup", "pip", *right.split(), *without, "--json")
+
+
+def test_setup_takes_the_address_of_an_index_beside_a_habit_that_is_the_default(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WHARF_INDEX", "main")
+    said = run_wharf(capsys, "setup", "pip", "--server", "https://h.example/staging", "--json").document
+    assert "https://h.example/staging/simple/" in said["text"].split()
+
+
+@pytest.mark.parametrize(
     ("words", "says"),
     [
         (("list", "--bases"), "--bases"),

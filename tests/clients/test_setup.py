@@ -217,6 +217,7 @@ def test_an_index_that_is_named_is_the_one_of_the_address(run: Run, monkeypatch:
         error = run(client, "--url", url, "--index", "staging", code=2)["error"]
         assert f"`--url {url}/staging/`" in error["hint"]
     assert run(client, "--url", f"{URL}/site/staging", "--index", "staging")["text"]
+    assert run(client, "--url", f"{URL}/My_Site", "--index", "main") == run(client, "--url", f"{URL}/My_Site")
     monkeypatch.setenv("WHARF_INDEX", "staging")
     assert run(client, "--url", URL) == staging
 

@@ -88,24 +88,16 @@ def setup_command(state: State, client: Client, url: str | None, name: str | Non
 def _settings_and_address(state: State, url: str | None) -> tuple[Settings | None, IndexAddress]:
     """The settings of the repository, if it is not a server that is named; and where clients find the index."""
     from wharf.clients.index_address import IndexAddress
+    from wharf.operations.setup_address import address_for_clients
 
     server = state.server()
     if server is not None:
-        return None, _address(url or str(server.address), server.index or server.habit)
+        return None, address_for_clients(url or str(server.address), server.index, server.habit)
     settings = state.settings()
     if not url:
         return settings, IndexAddress(root=f"http://127.0.0.1:{settings.loopback_port}/", run=True)
-    named = "index" in state.options or os.environ.get("WHARF_INDEX")
-    return settings, _address(url, settings.index if named else None)
-
-
-def _address(url: str, index: str | None) -> IndexAddress:
-    """The address at which clients find the index that the person names, if any. The default one is at the root."""
-    from wharf.clients.index_address import address_of_index, parse_index_address
-    from wharf.index.index_name import DEFAULT_INDEX
-
-    address = parse_index_address(url)
-    return address if index is None or index == DEFAULT_INDEX else address_of_index(address, index)
+    asked = settings.index if "index" in state.options else None
+    return settings, address_for_clients(url, asked, settings.index if os.environ.get("WHARF_INDEX") else None)
 
 
 def _lines(text: str, file: Path | None, done: Written | None, notes: list[str]) -> Iterator[str]:

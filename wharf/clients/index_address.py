@@ -66,24 +66,6 @@ def parse_index_address(text: str) -> IndexAddress:
     return IndexAddress(root=f"{parts.scheme}://{_netloc(parts)}{path}/")
 
 
-def address_of_index(address: IndexAddress, index: str) -> IndexAddress:
-    """The address of an index on a server or site with several, from that of the server or of the index itself.
-
-    Raises UsageError for one with a path that does not end with the index: nobody can tell whether the path is that of the
-    site, or of another index.
-    """
-    path = urlsplit(address.root).path.rstrip("/")
-    if path.endswith(f"/{index}"):
-        return address
-    below = f"{address.root}{index}/"
-    if path:
-        raise UsageError(
-            f"{address.root} does not end with the index {index!r}.",
-            f"Write the address of the index, as in `--url {below}`; or leave --index and WHARF_INDEX out.",
-        )
-    return IndexAddress(root=below)
-
-
 def _steps(path: str) -> set[str]:
     return set(path.split("/")[1:])
 

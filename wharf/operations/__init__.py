@@ -39,6 +39,7 @@ after it names them no more. Each can be run again. Nothing here prints or reads
 - `doctor`: what is wrong on this machine; `doctor_github` asks GitHub, `doctor_findings` has what is found,
   `doctor_indexes` looks at all indexes, `doctor_upstreams` at the upstreams that the person lists.
 - `client_setup`: the configuration file of pip, uv or another client, found and edited.
+- `setup_address`: the address of an index for those clients, where an address and a name of an index meet.
 - `upload_session_verbs`, `upload_session_files`, `upload_session_publish`: upload sessions (PEP 694), their files, and how one
   is published. `upload_session_batch`: many files that come in one request.
 """
