@@ -365,7 +365,7 @@ def test_who_waits_is_let_go_when_the_person_gives_up() -> None:
         waiting = pool.submit(turns.close, Wait(3000, "a pause"))
         assert told.wait(60)
         with turns.interrupted():
-            error = waiting.exception(10)
+            error = waiting.exception(60)
     assert isinstance(error, StorageError)
     assert "interrupted" in error.message
     turns.pause(0.0)  # and afterwards it waits as before

@@ -62,7 +62,7 @@ class Uploads:
             yield threads
         finally:
             for thread in threads:
-                thread.join(60)
+                thread.join(300)
         assert not any(thread.is_alive() for thread in threads)
 
     def _send(self, url: str, token: str, files: list[Path]) -> None:
@@ -82,7 +82,7 @@ class Uploads:
     def wait_for(self, count: int) -> dict[str, str]:
         """What is acknowledged, as soon as it is so much."""
         with self.more:
-            assert self.more.wait_for(lambda: len(self.acknowledged) >= count, 60)
+            assert self.more.wait_for(lambda: len(self.acknowledged) >= count, 300)
             return dict(self.acknowledged)
 
 

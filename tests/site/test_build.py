@@ -25,6 +25,7 @@ from tests.github.test_release_publishing import _at_once, world  # noqa: F401 -
 from tests.index.test_branch import edit_by_hand
 from tests.makers import make_sdist, make_wheel
 from tests.matrix import first
+from tests.server.running import soon
 from tests.server.test_server import serving
 from tests.simulator import plumbing, rest_releases
 from wharf.cli.main import main
@@ -412,10 +413,7 @@ def test_processes_of_a_build_that_was_killed_end_with_it_and_spoil_nothing(
             assert process.poll() is None
         process.kill()
     alive = ["pgrep", "--session", str(process.pid)]
-    left = 1000
-    while subprocess.run(alive, capture_output=True, check=False).returncode == 0:
-        left -= 1
-        assert left, "a process outlived the build"
+    soon(lambda: subprocess.run(alive, capture_output=True, check=False).returncode != 0)  # no process outlives the build
     build(repository, out, with_files=True)
     build(repository, tmp_path / "at-once", with_files=True)
     assert tree(out) == tree(tmp_path / "at-once")
