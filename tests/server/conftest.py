@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.server.over_github import _quick, world
+from tests.server.over_github import _quick, still, world
 from wharf.server.refresh import refresher
 
-__all__ = ["_quick", "world"]
+__all__ = ["_quick", "still", "world"]
 
 
 @pytest.fixture(autouse=True)

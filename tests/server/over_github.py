@@ -152,6 +152,12 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(each, "PATIENCE", 60.0)  # the same: a busy machine may answer late
 
 
+@pytest.fixture
+def still(world: World) -> None:
+    """The time of GitHub and of the server moves only where a test says so, and not by what a busy machine takes."""
+    world.hub.clock.stop()
+
+
 @cache
 def _published(base: Path) -> Template:
     """The repository with one published wheel, as alice and the server have fetched it. Made once in a process."""

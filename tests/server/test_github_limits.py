@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 VERSIONS = 35
 DRAFT = r"POST .*/acme/pkgs/releases$"
+pytestmark = pytest.mark.usefixtures("still")
+
 STEPS = {
     "draft": DRAFT,
     "tags": "POST .*/graphql$",

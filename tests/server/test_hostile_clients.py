@@ -204,6 +204,7 @@ def test_an_address_says_itself_how_long_it_lives(query: str, life: float) -> No
     assert signed_links.life_of(f"https://storage.example/a?{query}", datetime(2026, 1, 1, tzinfo=UTC)) == life
 
 
+@pytest.mark.usefixtures("still")
 def test_an_address_that_lives_for_less_is_given_out_for_less(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "LIFETIME", 60)
     link = address(world.wheel())

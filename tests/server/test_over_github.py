@@ -83,6 +83,7 @@ def test_a_304_needs_no_question(world: World) -> None:
     assert world.asked() == 0
 
 
+@pytest.mark.usefixtures("still")
 def test_a_signed_address_is_given_out_until_shortly_before_its_end(world: World) -> None:
     link = address(world.wheel())
     with world.serving() as client:
@@ -136,6 +137,7 @@ def test_a_repository_that_is_made_private_has_no_public_addresses_any_more(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("still")
 def test_github_that_fails_is_let_alone_for_a_moment(world: World) -> None:
     other = world.wheel("other")
     world.put(other)

@@ -80,6 +80,7 @@ def test_all_records_of_a_page_are_fetched_in_one_go(world: World) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("still")
 def test_the_history_is_fetched_again_only_for_what_it_lacks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresher, "ASK_EVERY", 0.05)
     first = tip(world.root)
@@ -104,6 +105,7 @@ def test_the_history_is_fetched_again_only_for_what_it_lacks(world: World, monke
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("still")
 def test_a_fetch_that_fails_is_told_and_not_repeated_without_a_pause(world: World) -> None:
     first = tip(world.root)
     path = f"/@{first}/simple/demo/"

@@ -21,13 +21,18 @@ _now = time.time  # also while a test has the clock of this process go wrong
 
 
 class Clock:
-    """The simulator's time, in seconds since 1970, which a test can move on."""
+    """The simulator's time, in seconds since 1970, which a test can move on, and can keep from going by itself."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
+        self._still: float | None = None
 
     def now(self) -> float:
-        return _now() + self.ahead
+        return (_now() if self._still is None else self._still) + self.ahead
+
+    def stop(self) -> None:
+        """Move no more but by `forward`."""
+        self._still = _now()
 
     def forward(self, seconds: float) -> None:
         self.ahead += seconds

@@ -104,6 +104,7 @@ def test_who_is_not_let_in_is_told_why(world: World) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("still")
 def test_many_first_requests_ask_once_and_the_verdict_holds_for_a_minute(world: World) -> None:
     with world.serving() as client:
         world.hub.calls.clear()
@@ -143,6 +144,7 @@ def test_who_is_put_out_is_out_within_a_minute(world: World, how: str, status: i
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("still")
 def test_uploads_that_land_tell_what_their_token_may(world: World) -> None:
     with world.serving() as client:
 
@@ -456,6 +458,7 @@ def test_uploads_at_the_same_time_all_land(world: World) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("still")
 def test_strangers_who_guess_tokens_are_not_asked_about_without_an_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(github_access, "GUESSES", 3)
     carol = world.hub.token("carol", {"acme/pkgs": "read"})
@@ -496,6 +499,7 @@ def test_members_do_not_queue_behind_strangers(world: World, monkeypatch: pytest
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("still")
 def test_a_yes_holds_for_an_hour_and_no_longer_while_github_is_away(world: World) -> None:
     with world.serving() as client:
         assert client.get(PAGE).status_code == 200

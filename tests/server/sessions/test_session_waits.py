@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tests.server.over_github import World
     from tests.server.session_client import SessionClient
 
+pytestmark = pytest.mark.usefixtures("still")
+
 CREATE, WRITE, ASSET = r"POST .*/acme/pkgs/releases$", "PATCH ", r"POST .*/assets$"
 
 
