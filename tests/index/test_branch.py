@@ -224,6 +224,8 @@ def test_refs_that_are_no_files_are_not_taken_for_none(branch: Branch, tmp_path:
     (tmp_path / "index.git/refs/heads").rmdir()
     (tmp_path / "index.git/refs/heads").write_text("this repository uses the reftable format\n")
     (tmp_path / "index.git/reftable").mkdir()
+    git(tmp_path, "config", "core.repositoryFormatVersion", "1")
+    git(tmp_path, "config", "extensions.refStorage", "reftable")
     for act in (branch.indexes, branch.all_names):
         with pytest.raises(StorageError, match="reftable") as caught:
             act()

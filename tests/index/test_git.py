@@ -51,11 +51,24 @@ def test_a_variable_that_counts_though_it_is_empty_keeps_nobody_from_a_new_store
     assert os.environ[name] == str(tmp_path), "what `wharf run` starts has it"
 
 
-def test_a_person_who_prefers_other_hashes_gets_the_same_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GIT_DEFAULT_HASH", "sha256")
+@pytest.mark.parametrize("configured", [False, True], ids=["by variables", "by a configuration"])
+def test_a_person_who_prefers_other_formats_gets_the_same_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, configured: bool
+) -> None:
+    if configured:
+        own = "[init]\n\tdefaultObjectFormat = sha256\n\tdefaultRefFormat = reftable\n[feature]\n\texperimental = true\n"
+        (tmp_path / "own").write_text(own)
+        monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "own"))
+    else:
+        monkeypatch.setenv("GIT_DEFAULT_HASH", "sha256")
+        monkeypatch.setenv("GIT_DEFAULT_REF_FORMAT", "reftable")
     with Branch(tmp_path / "index.git", "main") as branch:
         branch.create(tmp_path / "scratch")
-        assert len(branch.commit(add(new()), WHY).commit or "") == 40
+        commit = branch.commit(add(new()), WHY).commit
+        assert commit is not None
+        assert (tmp_path / "index.git/refs/heads/wharf/main").read_text() == f"{commit}\n"
+        assert (len(commit), branch.indexes()) == (40, ["main"])
+        branch.create(tmp_path / "scratch")  # it is no repository that is refused
 
 
 @pytest.mark.parametrize("environ", [{}, {"GIT_WORK_TREE": ""}])

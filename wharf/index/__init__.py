@@ -35,5 +35,6 @@ program that a configuration names.
 - For a check of what somebody else may have written: `branch_contents` (all paths, within bounds), `branch_paths` (which of
   them readers look at), `project_check`, `record_changes` (what must not change) and `wharf_toml_check`; `check_findings`
   keeps what they find.
-- `git`: the git program. `bare_repository` makes a new one. `git_objects` reads commits, folders and files through it.
+- `git`: the git program. `bare_repository` makes a new repository, and `repository_format` refuses one that wharf cannot read.
+  `git_objects` reads commits, folders and files through it.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+from wharf.index import repository_format
 from wharf.index.git import Git
 from wharf.system.disk_sync import sync, sync_all
 
@@ -13,8 +14,12 @@ if TYPE_CHECKING:
 
 
 def make_repository(target: Path, scratch: Path) -> None:
-    """Make the repository, at `scratch` first, if it is not there; two processes may do so at once."""
+    """Make the repository, at `scratch` first, if it is not there; two processes may do so at once.
+
+    Raises StorageError if there is one in a format that wharf does not read.
+    """
     if (target / "HEAD").is_file():
+        repository_format.check(target)
         return
     Git(scratch).run("init", "--quiet", "--bare", "--template=", "--initial-branch=wharf/main")
     sync_all(scratch)

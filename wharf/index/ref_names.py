@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from wharf.errors import StorageError
+from wharf.index import repository_format
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,11 +32,8 @@ def below(git_dir: Path, prefix: str) -> list[str]:
             _, _, name = line.partition(b" ")  # after its commit; a comment, or what a tag leads to, has no such name there
             if name.startswith(prefix.encode()):
                 names.add(os.fsdecode(name[len(prefix) :]))
-    if not names and os.path.isdir(f"{git_dir}/reftable"):  # noqa: PTH112 - see above
-        raise StorageError(
-            f"{git_dir} keeps its refs as a reftable, and wharf reads them as files.",
-            f"`git --git-dir={git_dir} refs migrate --ref-format=files` makes files of them.",
-        )
+    if not names and os.path.isdir(f"{git_dir}/reftable"):  # noqa: PTH112 - see above; changed since it was opened
+        repository_format.check(git_dir)
     return sorted(names)
 
 
