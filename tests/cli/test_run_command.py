@@ -347,6 +347,25 @@ def test_a_signal_that_a_thread_of_the_server_gets_reaches_the_command(desk: Des
         assert process.wait(60) == -signal.SIGTERM
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_a_signal_that_the_command_may_not_be_sent_ends_nothing() -> None:
+    """As of `sudo`, which belongs to root: the command goes on, and its index is still there."""
+    code = """if True:
+        import os, signal, sys
+        from wharf.cli.child_process import Child
+        read, write = os.pipe()
+        os.dup2(read, 0)
+        child = Child(["sh", "-c", "read line; exit 7"], os.environ)
+        child.start()
+        os.setuid(65534)
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.close(write)
+        sys.exit(child.wait())
+    """
+    done = subprocess.run([sys.executable, "-c", code], timeout=60, capture_output=True, preexec_fn=heed_signals)
+    assert done.returncode == 7, done.stderr
+
+
 @pytest.mark.slow
 def test_a_signal_that_ends_the_command_ends_wharf(desk: Desk) -> None:
     with desk.started("--", "sh", "-c", "echo ready; exec sleep 60") as process:

@@ -154,7 +154,8 @@ class Child:
 
     def _send(self, number: int) -> None:
         if self._process is not None:
-            self._process.send_signal(number)
+            with contextlib.suppress(PermissionError):  # it is somebody else by now, as sudo is: it goes on, and its index too
+                self._process.send_signal(number)
 
 
 @contextlib.contextmanager
