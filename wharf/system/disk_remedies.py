@@ -39,7 +39,7 @@ def hint(error: OSError, elsewhere: str = "") -> str:
         errno.ENAMETOOLONG: "The path is too long: take a shorter one",
         errno.EXDEV: "Parts of it are on several file systems: put all of it on one",
         errno.ESTALE: "The share changed on its server: mount it again",
-        **dict.fromkeys((errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP), _POOR),
+        **dict.fromkeys((errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP), _POOR),
     }
     way = ways.get(error.errno or 0, "" if elsewhere else "Check that the place is there, and that you may use it")
     text = f"{way}, or {elsewhere}" if way and elsewhere else way or elsewhere
