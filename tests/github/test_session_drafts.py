@@ -77,6 +77,22 @@ def put(sessions: SessionDrafts, session: UploadSession, path: Path, number: int
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("later", ["demo_x-1.0-py3-none-any.whl", "demo.x-1.0-py3-none-any.whl"])
+def test_bytes_that_a_later_upload_of_the_name_has_stay(begun: World, tmp_path: Path, later: str) -> None:
+    """Also in another spelling: GitHub keeps so little of a name that either is the same there."""
+    wheel = make_wheel(tmp_path / "dist", "demo-x")
+    with replica(begun) as sessions:
+        session = sessions.create(wanted("demo-x"))
+        file = put(sessions, session, wheel)
+        again = replace(file_of(wheel, 1), filename=later)
+        sessions.update(session.id, lambda each: each.without_file(wheel.name).with_file(again))
+        sessions.drop(session.id, file)
+        found = sessions.get(session.id, newest=True)
+        assert found is not None
+        assert {each.filename: each.state for each in found.files.values()} == {later: COMPLETED}
+
+
+@pytest.mark.slow
 def test_a_session_is_a_draft_which_another_server_finds(begun: World, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path / "dist")
     with replica(begun) as one, replica(begun, "two") as two:

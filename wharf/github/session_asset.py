@@ -55,14 +55,14 @@ def refuse_unnamed(assets: Sequence[Stored], session: UploadSession) -> None:
 
 
 def to_drop(listed: Listed, session: UploadSession, file: SessionFile) -> list[Stored]:
-    """The assets of a file that left the session, but for bytes that a later upload of its name has as well.
+    """The assets of a file that left the session, but for bytes that a later upload of its name, in any spelling, has as well.
 
     If the session has this upload itself again, another server wrote over its deletion. Without its bytes it is not published.
     """
-    again = session.files.get(file.filename)
-    kept = None if again is None or again.number == file.number else declared(again)
+    later = (each for each in session.files.values() if each.number != file.number)
+    kept = {declared(each) for each in later if release_listing.same_name(each.filename, file.filename)} - {None}
     named = (each for each in listed.assets if release_listing.same_name(each.name, file.filename))
-    return [each for each in named if kept is None or each.sha256 != kept]
+    return [each for each in named if each.sha256 not in kept]
 
 
 class _LaterFile(io.RawIOBase):
