@@ -199,6 +199,21 @@ def test_staged_bytes_that_were_damaged_are_not_published(repository: Repository
     assert after.state == "open"
 
 
+@pytest.mark.parametrize("folder", ["assets", "staging"])
+def test_a_folder_of_the_store_that_is_gone_is_told(repository: Repository, store: Path, tmp_path: Path, folder: str) -> None:
+    session = staged(repository, make_wheel(tmp_path))
+    (store / folder).rmdir()
+    with pytest.raises(StorageError, match=f"{folder} is gone"):
+        publish_session(repository, repository.sessions, session.id, how())
+    after = repository.sessions.get(session.id)
+    assert after is not None
+    assert after.state == "open"
+    (store / folder).mkdir()
+    done = publish_session(repository, repository.sessions, session.id, how())
+    assert done is not None
+    assert done.state == "published"
+
+
 def test_bytes_that_are_damaged_after_their_check_is_remembered(repository: Repository, store: Path, tmp_path: Path) -> None:
     session, ways = staged(repository, make_wheel(tmp_path)), how()
     file = next(iter(session.files.values()))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from wharf.assets.shared_files import SharedFiles
 from wharf.assets.staged_publish import StagedPublish
-from wharf.assets.store_folders import inside, is_folder, told
+from wharf.assets.store_folders import inside, is_folder, told, told_of_gone
 from wharf.assets.store_lock import READ_ONLY, StoreLock
 from wharf.errors import OddFileError, StorageError
 from wharf.index.change import Named
@@ -91,7 +91,7 @@ class FolderStore:
         """Begin a publish. Publishers share a lock from the first byte staged to the commit; what was not `put` is deleted."""
         scratch = self.scratch()
         with self._lock.shared(), ExitStack() as stack:
-            with told(self._staging):
+            with told_of_gone(self._staging):
                 folder = stack.enter_context(regular_file.folder_of(scratch, 1))
             publish = StagedPublish(self.put, scratch, folder, progress)
             try:
@@ -154,7 +154,7 @@ class FolderStore:
         """
         alone = len(staged) == 1  # then one thread does it all: to wake another one takes as long as a sync
         with ExitStack() as stack:
-            with told(self._assets):
+            with told_of_gone(self._assets):
                 assets = stack.enter_context(regular_file.folder_of(self._assets / "digest", _DEPTH - 1))
             # A thread waits for the interpreter after each call of the system: so of a few files it gets what is open already.
             ready = [self._ready(each, assets, stack) for each in staged] if len(staged) <= _OPEN else []
@@ -198,7 +198,7 @@ class FolderStore:
         """Open what it takes to keep a file, and check its size. `assets` is the handle of that folder."""
         staged, file, is_durable = each
         target = self.path(file.sha256, file.filename)
-        with told(target.parent):
+        with told_of_gone(target.parent):
             handle = None
             if not is_durable:
                 handle = os.open(staged, os.O_RDONLY | os.O_CLOEXEC)
@@ -214,7 +214,7 @@ class FolderStore:
         return _Ready(staged, handle, target, folder)
 
     def _put_one(self, ready: _Ready, alone: bool = False) -> None:
-        with told(ready.target.parent):
+        with told_of_gone(ready.target.parent):
             if ready.handle is not None:  # a name never stands for bytes that a power cut can take away
                 os.fsync(ready.handle)
             os.replace(ready.staged, ready.target.name, dst_dir_fd=ready.folder)

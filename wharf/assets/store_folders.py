@@ -53,3 +53,17 @@ def told(place: Path) -> Iterator[None]:
     except OSError as error:
         hint = disk_remedies.hint(error, "run it as the store's owner" if error.errno in {errno.EACCES, errno.EPERM} else "")
         raise StorageError(f"{place} cannot be used: {error.strerror}.", hint, told=UNWRITABLE) from error
+
+
+@contextlib.contextmanager
+def told_of_gone(place: Path) -> Iterator[None]:
+    """The same where what the store made has to be there still. Its disk may not be mounted any more."""
+    try:
+        with told(place):
+            yield
+    except FileNotFoundError as error:
+        raise StorageError(
+            f"{place} is gone, or what was in it.",
+            "Is its disk mounted? Restore from a backup what was deleted, and start wharf again.",
+            told=UNWRITABLE,
+        ) from error
