@@ -31,7 +31,7 @@ VICTIM = str(Path(__file__).with_name("victim.py"))
 def wharf(store: Path, *words: object, step: int | None = None) -> subprocess.CompletedProcess[str]:
     start = ["-m", "wharf"] if step is None else [VICTIM, str(step)]
     command = [sys.executable, *start, "--repo", str(store), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600)
 
 
 def result(done: subprocess.CompletedProcess[str]) -> Any:
@@ -63,7 +63,7 @@ def test_eight_processes_lose_nothing_and_double_nothing(tmp_path: Path, store: 
         running.append(subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
     said = []
     for process in running:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=600)
         assert process.returncode == 0, err
         said += [json.loads(line) for line in out.splitlines()]
 
@@ -146,7 +146,7 @@ def test_the_server_stops_gracefully_and_tells_its_address_when_it_answers(tmp_p
         taken = wharf(store, "serve", "--port", url.rpartition(":")[2], "--json")
         assert (taken.returncode, "--port 0" in taken.stdout) == (2, True)
         process.send_signal(stop)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=600)
         assert (process.returncode, out, err) == (0, "", "Stopping.\n")
 
 
@@ -193,7 +193,7 @@ def test_an_output_that_cannot_be_written_is_an_exit_code_and_no_traceback(store
         pytest.skip("this system has no /dev/full")
     command = [sys.executable, "-m", "wharf", "--repo", str(store), "list", "--json"]
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=600)
     assert (done.returncode, "Traceback" in done.stderr) == (8, False)
 
 
@@ -239,4 +239,4 @@ def test_a_reader_never_sees_half_of_a_commit(tmp_path: Path, store: Path) -> No
         assert publisher.wait(60) == 0
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=600)

@@ -66,7 +66,7 @@ def test_racing_processes_that_die_leave_no_record_without_its_file(tmp_path: Pa
             dies = source.random() < 0.3
             start = [VICTIM, str(source.randrange(1, steps))] if dies else ["-m", "wharf"]
             command = [sys.executable, *start, "--repo", str(store), "--json", *words]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=600)
             assert done.returncode in KNOWN | ({7, 8} if words[0] == "verify" else set()), (words, done.stdout, done.stderr)
             codes.append(done.returncode)
         return codes

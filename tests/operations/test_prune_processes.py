@@ -89,7 +89,7 @@ def test_a_file_that_is_published_again_beside_prunes_has_its_bytes(tmp_path: Pa
             words = PRUNE
             start = [VICTIM, str(number * steps // 14 + 1)] if number % 4 else ["-m", "wharf"]
         command = [sys.executable, *start, "--repo", str(store), *words]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120).returncode
+        return subprocess.run(command, capture_output=True, text=True, timeout=600).returncode
 
     with ThreadPoolExecutor(6) as pool:
         codes = [*pool.map(work, range(16))]

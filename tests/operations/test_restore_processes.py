@@ -78,7 +78,7 @@ def test_restorations_beside_publishers_and_removals_name_no_file_without_its_by
         number, words = numbered
         start = [VICTIM, str(40 * number)] if number % 5 == 3 else ["-m", "wharf"]
         command = [sys.executable, *start, "--repo", str(store), "--json", *words]
-        done = run(command, capture_output=True, text=True, timeout=120)
+        done = run(command, capture_output=True, text=True, timeout=600)
         assert done.returncode in {0, 8, -signal.SIGKILL} | ({7} if words[0] == "verify" else set()), (words, done.stdout)
         return done.returncode
 
