@@ -75,6 +75,27 @@ def test_one_git_moves_all_refs_and_ends_with_the_branch(branch: Branch, tmp_pat
     assert git(tmp_path, "fsck", "--full", "--no-dangling") == ""
 
 
+def test_a_git_that_keeps_its_answers_back_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So did all before 2.33.1. This one ends after some seconds, so that nothing waits for ever where it is asked to stay."""
+    monkeypatch.setattr("wharf.index.branch._GC_SHARE", 0)
+    own, ends = tmp_path / "programs" / "git", tmp_path / "ends"
+    own.parent.mkdir()
+    own.write_text(f"""#!/bin/sh
+case "$*" in
+  *" version") echo "git version 2.33.0" ;;
+  *update-ref*) said=$(timeout 5 {shutil.which("git")} "$@"); status=$?; echo $status >>{ends}; echo "$said"; exit $status ;;
+  *) exec {shutil.which("git")} "$@" ;;
+esac
+""")
+    own.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{own.parent}:{os.environ['PATH']}")
+    with Branch(tmp_path / "index.git", "main") as branch:
+        branch.create(tmp_path / "scratch")
+        commits = [branch.commit(release(number), WHY).commit for number in range(2)]
+        assert branch.tip() == commits[1] is not None
+    assert ends.read_text().split() == ["0"] * len(commits)
+
+
 def test_a_git_that_died_between_two_commits_is_started_again(branch: Branch, tmp_path: Path) -> None:
     for number in (1, 3):
         (kept,) = of(branch)

@@ -36,6 +36,7 @@ _UNWRITTEN = re.compile(r"^(?:error|fatal): .*couldn't (?:write|close) '", re.MU
 _EVENTS = ("reference-transaction", "pre-auto-gc", "pre-push", "post-index-change", "post-rewrite", "push-to-checkout")
 _LOOKED_FOR = ("GIT_WORK_TREE", "GIT_QUARANTINE_PATH")
 """Variables that count for git even when they are empty: that of a working tree, and that of a push which a hook looks at."""
+_VERSION = re.compile(rb"\d+(?:\.\d+)+")
 _PROGRAMS = r"^(hook\..*\.(command|event)|gc\.recentobjectshook)$"
 _CONFIG = {
     # What a person's own configuration says about hooks is about their repositories, not about this one.
@@ -136,6 +137,12 @@ class Git:
         # git and what it starts need none of the secrets around; GitPython only adds variables, so those are emptied.
         secrets = dict.fromkeys(filter(SECRET_NAMES.search, os.environ), "")
         return {**secrets, **self._env, **config, "GIT_CONFIG_COUNT": str(len(pairs))}
+
+    def version(self) -> tuple[int, ...]:
+        """The numbers of its version, such as (2, 39, 5); empty if it says none."""
+        _, out, _ = self.attempt("version")
+        found = _VERSION.search(out)
+        return tuple(map(int, found[0].split(b"."))) if found else ()
 
     def programs(self) -> list[str]:
         """The keys of the configuration that have git start programs, and that wharf cannot set to nothing."""

@@ -26,6 +26,7 @@ milliseconds."""
 
 _LOG_SHARE = 1 / 32  # of the moves after which the length of the log is looked at
 _ANSWERS = [b"start: ok\n", b"prepare: ok\n", b"commit: ok\n"]
+_PROMPT = (2, 33, 1)  # the first git that writes an answer before it reads on ("update-ref: fix streaming of status updates")
 _PACKED = re.compile(r"packed-refs\.(?:lock|new)'?: File exists")
 _ZERO = "0" * 40
 
@@ -36,8 +37,9 @@ class RefWriter:
     All else is for one `git update-ref --stdin`, which stays for the next ones.
 
     - One transaction at a time. Its refs, and the names of those that are new, are on the disk when it is over.
-    - Whatever that git does not answer as it should is asked of one that does nothing else. So a git that died, or that takes
-      one transaction only (2.30), costs time and nothing else.
+    - Whatever that git does not answer as it should is asked of one that does nothing else. So a git that died costs time and
+      nothing else.
+    - A git before 2.33.1 keeps its answers back until it ends. Then each transaction has a git that does nothing else.
     - A git that died in the middle may have moved the refs: what they are at decides.
     - No hook runs: git would start those that the repository's own configuration names.
     """
@@ -45,6 +47,7 @@ class RefWriter:
     def __init__(self, program: Git) -> None:
         self._program = program
         self._quiet: Git | None = None
+        self._stays = False
         self._lock = threading.Lock()
         self._process: Process | None = None
 
@@ -78,7 +81,8 @@ class RefWriter:
     def _by_git(self, steps: Mapping[str, str]) -> bool:
         if self._quiet is None:
             self._quiet = self._program.without_hooks()
-        done = self._ask_kept(self._quiet, steps)
+            self._stays = self._quiet.version() >= _PROMPT
+        done = self._ask_kept(self._quiet, steps) if self._stays else None
         return _ask(self._quiet, steps) if done is None else done
 
     def close(self) -> None:
